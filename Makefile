@@ -1,0 +1,67 @@
+# Notarium: `make help` lists the targets.
+
+PYTHON      ?= python3
+VENV        := .venv
+BIN         := $(VENV)/bin
+STAMP       := $(VENV)/.stamp
+PYTEST_ARGS ?=
+BENCH_ARGS  ?=
+DEMO_ARGS   ?=
+LOCK_ARGS   ?=
+
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup lint format test demo demo-up demo-down cluster bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Notarium needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv make" >&2; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(STAMP) ## make the virtual environment from the lock file
+
+lint: $(STAMP) ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the sources to the project's style
+	$(BIN)/ruff check --fix --select I
+	$(BIN)/ruff format
+
+test: lint ## run all checks and the tests (PYTEST_ARGS="-k name" to choose)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: $(STAMP) ## start a consortium on this machine and walk through it
+	@$(BIN)/python -m notarium_node.demo run $(DEMO_ARGS)
+
+demo-up: $(STAMP) ## start the demo consortium and leave it running
+	@$(BIN)/python -m notarium_node.demo up $(DEMO_ARGS)
+
+demo-down: $(STAMP) ## stop the demo consortium
+	@$(BIN)/python -m notarium_node.demo down $(DEMO_ARGS)
+
+cluster: $(STAMP) ## run the tests that start real node processes
+	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
+
+bench: $(STAMP) ## measure this machine
+	@$(BIN)/python tests/bench/run.py $(BENCH_ARGS)
+
+lock: ## remake requirements.lock (LOCK_ARGS=--upgrade takes the newest versions)
+	@PYTHON=$(PYTHON) deploy/lock.sh $(LOCK_ARGS)
+
+clean: ## remove the environment, the caches and what demo and bench wrote
+	rm -rf $(VENV) .demo .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

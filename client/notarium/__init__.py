@@ -1,0 +1,1 @@
+"""What a researcher imports: anchor commitments, fetch receipts, verify them offline."""

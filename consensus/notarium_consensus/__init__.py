@@ -1,0 +1,1 @@
+"""How members agree: QBFT as a state machine without IO."""

@@ -1,0 +1,1 @@
+"""Where a Notarium ledger is kept: LevelDB, and nothing else touches LevelDB."""
