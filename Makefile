@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv make" >&2; exit 1; }
 	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
