@@ -1,0 +1,94 @@
+"""Many receipts in one canonical msgpack message: what all entries of a block share is sent once.
+
+    {"blocks": [[header, certificate, [[header, certificate, validators], ...]], ...],
+     "receipts": [[block number, index, path as one byte string] | nil, ...]}
+
+The asker has the entries, so they are not sent back. nil stands for an entry that is not decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from notarium_ledger import canonical
+from notarium_ledger.block import Header
+from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.errors import InvalidReceipt, LedgerError
+from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.types import HASH_BYTES, Hash
+from notarium_ledger.validators import ValidatorSet
+
+
+def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
+    """The message for `receipts`, in order."""
+    numbers: dict[Hash, int] = {}
+    blocks: list[canonical.Value] = []
+    rows: list[canonical.Value] = []
+    for receipt in receipts:
+        if receipt is None:
+            rows.append(None)
+            continue
+        block = receipt.decided.header.hash
+        if block not in numbers:
+            numbers[block] = len(blocks)
+            blocks.append(_decided_value(receipt.decided))
+        rows.append([numbers[block], receipt.index, b"".join(receipt.path)])
+    return canonical.encode({"blocks": blocks, "receipts": rows})
+
+
+def decode_receipts(data: bytes, entries: Sequence[bytes]) -> list[Receipt | None]:
+    """Receipts for `entries`, in order; not yet verified. Raises InvalidReceipt (step 1)."""
+    try:
+        value = canonical.decode(data)
+        if not isinstance(value, dict) or value.keys() != {"blocks", "receipts"}:
+            raise InvalidReceipt(1, "not {blocks, receipts}")
+        blocks, rows = value["blocks"], value["receipts"]
+        if not isinstance(blocks, list) or not isinstance(rows, list) or len(rows) != len(entries):
+            raise InvalidReceipt(1, f"not one row for each of {len(entries)} entries", "receipts")
+        decided = [_decided(each) for each in blocks]
+        return [_receipt(row, raw, decided) for row, raw in zip(rows, entries, strict=True)]
+    except InvalidReceipt:
+        raise
+    except LedgerError as error:
+        raise InvalidReceipt(1, error.reason, error.field) from error
+
+
+def _decided_value(decided: DecidedHeader) -> canonical.Value:
+    handovers: list[canonical.Value] = [
+        [each.header.raw, each.certificate.to_value(), each.validators.to_value()] for each in decided.handovers
+    ]
+    return [decided.header.raw, decided.certificate.to_value(), handovers]
+
+
+def _decided(value: canonical.Value) -> DecidedHeader:
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], list):
+        raise InvalidReceipt(1, "not [header, certificate, handovers]", "blocks")
+    header, certificate, handovers = value[0], value[1], value[2]
+    return DecidedHeader(_header(header), QuorumCertificate.from_value(certificate), tuple(map(_handover, handovers)))
+
+
+def _handover(value: canonical.Value) -> Handover:
+    if not isinstance(value, list) or len(value) != 3:
+        raise InvalidReceipt(1, "not [header, certificate, validators]", "blocks")
+    header, certificate, validators = value
+    return Handover(_header(header), QuorumCertificate.from_value(certificate), ValidatorSet.from_value(validators))
+
+
+def _header(value: canonical.Value) -> Header:
+    if not isinstance(value, bytes):
+        raise InvalidReceipt(1, "not bytes", "blocks")
+    return Header.decode(value)
+
+
+def _receipt(row: canonical.Value, raw: bytes, decided: list[DecidedHeader]) -> Receipt | None:
+    if row is None:
+        return None
+    if not isinstance(row, list) or len(row) != 3:
+        raise InvalidReceipt(1, "not [block, index, path]", "receipts")
+    block, index, joined = row
+    if type(block) is not int or not 0 <= block < len(decided) or type(index) is not int:
+        raise InvalidReceipt(1, "not a block number and an index", "receipts")
+    if not isinstance(joined, bytes) or len(joined) % HASH_BYTES:
+        raise InvalidReceipt(1, f"not a multiple of {HASH_BYTES} bytes", "receipts.path")
+    path = tuple(Hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES))
+    return Receipt(raw, index, path, decided[block])

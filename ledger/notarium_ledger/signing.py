@@ -1,0 +1,64 @@
+"""Ed25519 with domain tags, by libsodium's acceptance rule (PyNaCl), which is part of validity for ever.
+
+Every signature covers a tag that names its purpose and the genesis hash, so that nothing signed for one
+ledger or one purpose is valid for another.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import nacl.bindings as sodium
+from nacl.exceptions import BadSignatureError
+
+from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
+
+ENTRY_TAG = b"notarium/entry/v1\0"
+BATCH_TAG = b"notarium/batch/v1\0"
+BLOCK_TAG = b"notarium/block/v1\0"
+VALIDATORS_TAG = b"notarium/validators/v1\0"
+REGISTRY_TAG = b"notarium/registry/v1\0"
+GENESIS_TAG = b"notarium/genesis/v1\0"
+VOTE_TAG = b"notarium/vote/v1\0"
+ROUND_CHANGE_TAG = b"notarium/round-change/v1\0"
+
+
+def tagged_hash(tag: bytes, data: bytes) -> Hash:
+    """SHA-256(tag ‖ data)."""
+    return Hash(sha256(tag + data).digest())
+
+
+class SigningKey:
+    """An Ed25519 secret key. Never printed: its repr shows the public half."""
+
+    __slots__ = ("_secret", "public")
+
+    def __init__(self, seed: bytes) -> None:
+        """`seed`: 32 secret bytes (RFC 8032, 5.1.5). Raises ValueError for another length."""
+        if len(seed) != KEY_BYTES:
+            raise ValueError(f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}")
+        public, self._secret = sodium.crypto_sign_seed_keypair(seed)
+        self.public = PublicKey(public)
+
+    def sign(self, message: bytes) -> Signature:
+        """Sign `message`; the same message always gives the same 64 bytes."""
+        return Signature(sodium.crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
+
+    def __repr__(self) -> str:
+        return f"SigningKey(public={self.public.hex()})"
+
+
+def verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` (64 bytes) of `message` by `key` (32 bytes) is valid by libsodium's rule."""
+    if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
+        return False
+    try:
+        sodium.crypto_sign_open(signature + message, key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def is_valid_key(key: bytes) -> bool:
+    """Whether `key` may be enrolled: canonical, on the curve, in the main subgroup (so not of small order)."""
+    return len(key) == KEY_BYTES and bool(sodium.crypto_core_ed25519_is_valid_point(key))
