@@ -1,0 +1,106 @@
+"""What the engine wants done. The runner performs the effects of a step in their order.
+
+The persistence contract: a Persist is on disk (fsync) before any later effect of the list is performed. The
+engine puts all Persists of a step first, so consecutive ones may share one synced write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notarium_ledger.block import Block, Decision
+from notarium_ledger.types import Height, PublicKey, Round
+
+from notarium_consensus.events import Event
+from notarium_consensus.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTimer:
+    """Expires when a round has lasted too long."""
+
+    height: Height
+    round: Round
+
+
+@dataclass(frozen=True, slots=True)
+class ResendTimer:
+    """Expires when it is time to send the current round's own messages again."""
+
+    height: Height
+
+
+Timer = RoundTimer | ResendTimer
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Write `value` under (height, key), with fsync, before any later effect; a later write of a key replaces it.
+
+    The runner deletes all of a height when that height is decided (in the decision's own synced batch).
+    """
+
+    height: Height
+    key: bytes
+    """round u32be ‖ kind u8 for an own message; record.PREPARED_KEY; record.FENCE_KEY."""
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send to all other nodes that follow (validators and observers); the engine handles its own copy itself."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send to one peer."""
+
+    peer: PublicKey
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Answer with TimerExpired(timer) at `at_ms` or later; replaces an equal timer. There is no cancel."""
+
+    timer: Timer
+    at_ms: int
+    """On the clock of `now_ms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBlock:
+    """Build a block from the mempool with time_ms = max(clock, earliest_time_ms); answer with BlockBuilt."""
+
+    height: Height
+    round: Round
+    earliest_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBlock:
+    """Check the content of `block` (entries, state transition, roots); answer with BlockChecked.
+
+    The engine checks genesis, height, parent, proposer, validator set and time itself.
+    """
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Store and apply, then answer with Advance. The content of the block has been checked by this node."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something an operator or the runner should know."""
+
+    event: Event
+
+
+Effect = Persist | Broadcast | Send | SetTimer | RequestBlock | CheckBlock | Decide | Report

@@ -1,0 +1,17 @@
+"""Errors of the agreement, named by what is invalid."""
+
+from __future__ import annotations
+
+from notarium_ledger.errors import LedgerError
+
+
+class InvalidMessage(LedgerError):
+    """A consensus message that no honest validator sends: malformed, wrongly signed or not justified."""
+
+
+class InvalidRecord(LedgerError):
+    """The consensus record on disk cannot be read; voting without it could mean signing twice."""
+
+
+class InvalidEvidence(LedgerError):
+    """Evidence that does not prove that a validator signed two different things."""

@@ -1,0 +1,75 @@
+"""What the engine reports: for logs, metrics, alarms and catch-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notarium_ledger.types import Height, PublicKey, Round
+
+from notarium_consensus.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """A round above 0 was entered, or work is due in round 0."""
+
+    height: Height
+    round: Round
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Equivocation:
+    """A validator signed two different things; at most one report per validator, kind and height."""
+
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolViolation:
+    """`peer` handed over something that no honest node sends."""
+
+    peer: PublicKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRejected:
+    """This node does not vote for a proposal: its content is invalid, or its time is off (maybe our clock is)."""
+
+    height: Height
+    round: Round
+    proposer: PublicKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBehind:
+    """`peer` is still at `height`, which is decided here: send it decisions."""
+
+    peer: PublicKey
+    height: Height
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAhead:
+    """`peer` seems to have what decides our height, or to be past it: ask it for decisions from our height on.
+
+    A hint, never believed. `height` is the one its message was about.
+    """
+
+    peer: PublicKey
+    height: Height
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSignatureSeen:
+    """Somebody holds a signature of our key that our record lacks: our disk was rolled back, or the key
+    is used twice. Nothing is signed at or below `height`."""
+
+    height: Height
+
+
+Event = (
+    RoundStarted | Equivocation | ProtocolViolation | ProposalRejected | PeerBehind | PeerAhead | OwnSignatureSeen
+)

@@ -1,0 +1,94 @@
+"""What happens to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notarium_ledger.block import Block, Decision
+from notarium_ledger.types import Hash, Height, PublicKey, Round
+from notarium_ledger.validators import ValidatorSet
+
+from notarium_consensus.effects import Timer
+from notarium_consensus.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The height before `height` is stored and applied: work on `height`. Also the first input of all."""
+
+    height: Height
+    parent_hash: Hash
+    """Block hash of the parent; the genesis hash for height 1."""
+    parent_time_ms: int
+    """Header time of the parent; the genesis time for height 1."""
+    validators: ValidatorSet
+    """Who signs `height`."""
+    precision_ms: int
+    """By how much honest clocks may differ."""
+    message_delay_ms: int
+    """How long a proposal may travel in round 0; doubles with each round."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPending:
+    """The mempool holds something, so a block is due. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A decoded message and the peer that handed it over, who need not be its signer."""
+
+    message: Message
+    peer: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionReceived:
+    """A decision from catch-up; heard only if it is about the current height."""
+
+    decision: Decision
+    peer: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class TimerExpired:
+    """The answer to SetTimer."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBuilt:
+    """The answer to RequestBlock; None: there is nothing to propose after all."""
+
+    height: Height
+    round: Round
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChecked:
+    """The answer to CheckBlock."""
+
+    block_hash: Hash
+    valid: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A peer can be reached (again): it gets the current round's own messages."""
+
+    peer: PublicKey
+
+
+Input = (
+    Advance
+    | WorkPending
+    | MessageReceived
+    | DecisionReceived
+    | TimerExpired
+    | BlockBuilt
+    | BlockChecked
+    | PeerConnected
+)

@@ -1,0 +1,347 @@
+"""The messages of QBFT, and their canonical bytes.
+
+========== =====================================================================================
+message    canonical msgpack (``V`` = 1, the version)
+========== =====================================================================================
+proposal   ``[V, 1, height, round, block, [round change, ...], [vote, ...], key, signature]``
+prepare    ``[V, 2, height, round, block hash, key, signature]``
+commit     ``[V, 3, height, round, block hash, key, signature]``; its signature is the seal
+round      ``[V, 4, round change, block or nil, [vote, ...]]``
+change
+========== =====================================================================================
+
+Inside them, ``vote`` = ``[type, height, round, block hash, key, signature]``, ``round change`` =
+``[height, round, nil or [prepared round, prepared hash], key, signature]`` and ``block`` as in the ledger.
+
+What is signed is not these bytes but the fixed-width statement of `statement` (ledger: vote_bytes,
+round_change_bytes). A proposal's signature covers the block hash only: its justification is proven by the
+signatures inside. Lists of votes and round changes are in strictly ascending order of keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from notarium_ledger import canonical
+from notarium_ledger.block import Block
+from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.types import (
+    HASH_BYTES,
+    KEY_BYTES,
+    MAX_HEIGHT,
+    MAX_ROUND,
+    SIGNATURE_BYTES,
+    Hash,
+    Height,
+    PublicKey,
+    Round,
+    Signature,
+)
+from notarium_ledger.validators import MAX_VALIDATORS
+
+from notarium_consensus.errors import InvalidMessage
+
+MESSAGE_VERSION: Final = 1
+
+JUSTIFICATION_BYTES: Final = 64 * 1024
+"""More than 100 round changes and 100 votes take: what a message may have beyond its block."""
+
+
+class MessageKind(IntEnum):
+    """What a message says; the first three are the VoteTypes."""
+
+    PROPOSAL = 1
+    PREPARE = 2
+    COMMIT = 3
+    ROUND_CHANGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A PREPARE or COMMIT; as the signed core of a proposal (in evidence only) also a PROPOSAL."""
+
+    type: VoteType
+    height: Height
+    round: Round
+    block_hash: Hash
+    key: PublicKey
+    signature: Signature
+    _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> MessageKind:
+        """PREPARE or COMMIT."""
+        return MessageKind(self.type)
+
+    def to_value(self) -> canonical.Value:
+        """[type, height, round, block hash, key, signature]."""
+        return [
+            int(self.type),
+            int(self.height),
+            int(self.round),
+            bytes(self.block_hash),
+            bytes(self.key),
+            bytes(self.signature),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoundChange:
+    """The signed core of a ROUND-CHANGE: "I have left all rounds below `round`"."""
+
+    height: Height
+    round: Round
+    prepared: tuple[Round, Hash] | None
+    """The highest round in which the signer saw Q prepares, and for which block; None for none."""
+    key: PublicKey
+    signature: Signature
+
+    def to_value(self) -> canonical.Value:
+        """[height, round, nil or [prepared round, prepared hash], key, signature]."""
+        prepared: canonical.Value = None
+        if self.prepared is not None:
+            prepared = [int(self.prepared[0]), bytes(self.prepared[1])]
+        return [int(self.height), int(self.round), prepared, bytes(self.key), bytes(self.signature)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The round's proposer offers a block, with what justifies it in a round above 0."""
+
+    height: Height
+    round: Round
+    block: Block
+    round_changes: tuple[SignedRoundChange, ...]
+    """Round 0: none. Else Q or more for exactly this height and round."""
+    prepares: tuple[Vote, ...]
+    """Q prepares of the highest prepared round named in `round_changes`; none if no round is named."""
+    key: PublicKey
+    signature: Signature
+    _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> MessageKind:
+        """PROPOSAL."""
+        return MessageKind.PROPOSAL
+
+    @property
+    def block_hash(self) -> Hash:
+        """What the signature covers."""
+        return self.block.hash
+
+    def core(self) -> Vote:
+        """What was signed, without the block: enough for evidence."""
+        return Vote(VoteType.PROPOSAL, self.height, self.round, self.block.hash, self.key, self.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundChange:
+    """A ROUND-CHANGE with what proves its prepared round."""
+
+    signed: SignedRoundChange
+    block: Block | None
+    """The prepared block; None if none is prepared."""
+    prepares: tuple[Vote, ...]
+    """Q prepares of the prepared round and block; empty if none is prepared."""
+    _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> MessageKind:
+        """ROUND_CHANGE."""
+        return MessageKind.ROUND_CHANGE
+
+    @property
+    def height(self) -> Height:
+        """Of the signed core."""
+        return self.signed.height
+
+    @property
+    def round(self) -> Round:
+        """Of the signed core."""
+        return self.signed.round
+
+    @property
+    def key(self) -> PublicKey:
+        """Of the signed core."""
+        return self.signed.key
+
+    @property
+    def signature(self) -> Signature:
+        """Of the signed core."""
+        return self.signed.signature
+
+
+Message = Proposal | Vote | RoundChange
+Signed = Proposal | Vote | RoundChange | SignedRoundChange
+
+
+def statement(signed: Signed, genesis: Hash, validators: Hash) -> bytes:
+    """The bytes that `signed.signature` covers, for a ledger and the hash of its validator set."""
+    if isinstance(signed, Vote):
+        return vote_bytes(signed.type, genesis, validators, signed.height, signed.round, signed.block_hash)
+    if isinstance(signed, Proposal):
+        return vote_bytes(VoteType.PROPOSAL, genesis, validators, signed.height, signed.round, signed.block.hash)
+    core = signed.signed if isinstance(signed, RoundChange) else signed
+    return round_change_bytes(genesis, validators, core.height, core.round, core.prepared)
+
+
+def encode_message(message: Message) -> bytes:
+    """Canonical bytes; computed once per message object, since a message is recorded, sent and sent again."""
+    if message._encoded is None:
+        object.__setattr__(message, "_encoded", canonical.encode(_to_value(message)))
+    encoded = message._encoded
+    return encoded if encoded is not None else b""
+
+
+def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message:
+    """Inverse of encode_message. Raises InvalidMessage, naming the field.
+
+    Checks form only, not signatures. `max_bytes`: EngineConfig.max_message_bytes.
+    """
+    if len(data) > max_bytes:
+        raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message")
+    try:
+        message = _from_value(canonical.decode(data))
+    except InvalidMessage:
+        raise
+    except LedgerError as error:
+        raise InvalidMessage(error.reason, error.field) from error
+    # The decoder accepts one encoding only, so these bytes are what encode_message would make.
+    object.__setattr__(message, "_encoded", bytes(data))
+    return message
+
+
+def vote_from_value(value: canonical.Value, path: str) -> Vote:
+    """A vote inside a message or record: [type, height, round, block hash, key, signature]. Raises InvalidMessage."""
+    items = _list(value, path, 6)
+    if type(items[0]) is not int or items[0] not in (1, 2, 3):
+        raise InvalidMessage("not a vote type (1, 2 or 3)", f"{path}.type")
+    return Vote(
+        VoteType(items[0]),
+        _height(items[1], path),
+        _round(items[2], path),
+        Hash(_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
+        *_signer(items[4], items[5], path),
+    )
+
+
+def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
+    """The inverse of SignedRoundChange.to_value. Raises InvalidMessage."""
+    items = _list(value, path, 5)
+    prepared = None
+    if items[2] is not None:
+        pair = _list(items[2], f"{path}.prepared", 2)
+        prepared = (
+            _round(pair[0], f"{path}.prepared"),
+            Hash(_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
+        )
+    return SignedRoundChange(
+        _height(items[0], path), _round(items[1], path), prepared, *_signer(items[3], items[4], path)
+    )
+
+
+def votes_from_value(value: canonical.Value, path: str) -> tuple[Vote, ...]:
+    """A list of at most MAX_VALIDATORS votes. Raises InvalidMessage."""
+    return tuple(vote_from_value(item, f"{path}[{number}]") for number, item in enumerate(_bounded(value, path)))
+
+
+def _to_value(message: Message) -> canonical.Value:
+    if isinstance(message, Vote):
+        items = message.to_value()
+        return [MESSAGE_VERSION, *items] if isinstance(items, list) else items
+    if isinstance(message, Proposal):
+        return [
+            MESSAGE_VERSION,
+            int(MessageKind.PROPOSAL),
+            int(message.height),
+            int(message.round),
+            message.block.to_value(),
+            [item.to_value() for item in message.round_changes],
+            [vote.to_value() for vote in message.prepares],
+            bytes(message.key),
+            bytes(message.signature),
+        ]
+    return [
+        MESSAGE_VERSION,
+        int(MessageKind.ROUND_CHANGE),
+        message.signed.to_value(),
+        None if message.block is None else message.block.to_value(),
+        [vote.to_value() for vote in message.prepares],
+    ]
+
+
+def _from_value(value: canonical.Value) -> Message:
+    if not isinstance(value, list) or len(value) < 2:
+        raise InvalidMessage("not a list [version, kind, ...]", "message")
+    if type(value[0]) is not int or value[0] != MESSAGE_VERSION:
+        raise InvalidMessage(f"{value[0]!r}, this software reads {MESSAGE_VERSION}", "message.version")
+    kind = value[1]
+    if type(kind) is not int or kind not in (1, 2, 3, 4):
+        raise InvalidMessage("not a message kind (1 to 4)", "message.kind")
+    if kind == MessageKind.PROPOSAL:
+        return _proposal(_list(value, "proposal", 9))
+    if kind == MessageKind.ROUND_CHANGE:
+        return _round_change(_list(value, "round_change", 5))
+    return vote_from_value(value[1:], "vote")
+
+
+def _proposal(items: list[canonical.Value]) -> Proposal:
+    changes = _bounded(items[5], "proposal.round_changes")
+    return Proposal(
+        _height(items[2], "proposal"),
+        _round(items[3], "proposal"),
+        Block.from_value(items[4]),
+        tuple(
+            round_change_from_value(item, f"proposal.round_changes[{number}]") for number, item in enumerate(changes)
+        ),
+        votes_from_value(items[6], "proposal.prepares"),
+        *_signer(items[7], items[8], "proposal"),
+    )
+
+
+def _round_change(items: list[canonical.Value]) -> RoundChange:
+    return RoundChange(
+        round_change_from_value(items[2], "round_change.signed"),
+        None if items[3] is None else Block.from_value(items[3]),
+        votes_from_value(items[4], "round_change.prepares"),
+    )
+
+
+def _list(value: canonical.Value, path: str, length: int) -> list[canonical.Value]:
+    if not isinstance(value, list) or len(value) != length:
+        raise InvalidMessage(f"not a list of {length}", path)
+    return value
+
+
+def _bounded(value: canonical.Value, path: str) -> list[canonical.Value]:
+    if not isinstance(value, list) or len(value) > MAX_VALIDATORS:
+        raise InvalidMessage(f"not a list of at most {MAX_VALIDATORS}", path)
+    return value
+
+
+def _bytes(value: canonical.Value, path: str, length: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) != length:
+        raise InvalidMessage(f"not {length} bytes", path)
+    return value
+
+
+def _height(value: canonical.Value, path: str) -> Height:
+    if type(value) is not int or not 1 <= value <= MAX_HEIGHT:
+        raise InvalidMessage(f"not an integer from 1 to {MAX_HEIGHT}", f"{path}.height")
+    return Height(value)
+
+
+def _round(value: canonical.Value, path: str) -> Round:
+    if type(value) is not int or not 0 <= value <= MAX_ROUND:
+        raise InvalidMessage(f"not an integer from 0 to {MAX_ROUND}", f"{path}.round")
+    return Round(value)
+
+
+def _signer(key: canonical.Value, signature: canonical.Value, path: str) -> tuple[PublicKey, Signature]:
+    return (
+        PublicKey(_bytes(key, f"{path}.key", KEY_BYTES)),
+        Signature(_bytes(signature, f"{path}.signature", SIGNATURE_BYTES)),
+    )
