@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.types import Height, PublicKey, Round
-
 from notarium_consensus.events import Event
 from notarium_consensus.messages import Message
+from notarium_ledger.block import Block, Decision
+from notarium_ledger.types import Height, PublicKey, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Persist:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """Send to all other nodes that follow (validators and observers); the engine handles its own copy itself."""
+    """Send to all other validators (and to observers that follow live); the engine handles its own copy itself."""
 
     message: Message
 

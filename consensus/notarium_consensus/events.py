@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notarium_ledger.types import Height, PublicKey, Round
-
 from notarium_consensus.evidence import Evidence
+from notarium_ledger.types import Height, PublicKey, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,4 @@ class OwnSignatureSeen:
     height: Height
 
 
-Event = (
-    RoundStarted | Equivocation | ProtocolViolation | ProposalRejected | PeerBehind | PeerAhead | OwnSignatureSeen
-)
+Event = RoundStarted | Equivocation | ProtocolViolation | ProposalRejected | PeerBehind | PeerAhead | OwnSignatureSeen

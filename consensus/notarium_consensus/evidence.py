@@ -10,11 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from notarium_ledger import canonical
-from notarium_ledger.errors import LedgerError
-from notarium_ledger.signing import verify
-from notarium_ledger.types import HASH_BYTES, Hash, Height, PublicKey, Round
-
 from notarium_consensus.errors import InvalidEvidence
 from notarium_consensus.messages import (
     Message,
@@ -27,6 +22,10 @@ from notarium_consensus.messages import (
     statement,
     vote_from_value,
 )
+from notarium_ledger import canonical
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.signing import verify
+from notarium_ledger.types import HASH_BYTES, Hash, Height, PublicKey, Round
 
 EVIDENCE_VERSION: Final = 1
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from notarium_consensus.effects import Timer
+from notarium_consensus.messages import Message
 from notarium_ledger.block import Block, Decision
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_ledger.validators import ValidatorSet
-
-from notarium_consensus.effects import Timer
-from notarium_consensus.messages import Message
 
 
 @dataclass(frozen=True, slots=True)

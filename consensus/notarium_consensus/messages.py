@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from notarium_consensus.errors import InvalidMessage
 from notarium_ledger import canonical
 from notarium_ledger.block import Block
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
@@ -41,8 +42,6 @@ from notarium_ledger.types import (
     Signature,
 )
 from notarium_ledger.validators import MAX_VALIDATORS
-
-from notarium_consensus.errors import InvalidMessage
 
 MESSAGE_VERSION: Final = 1
 

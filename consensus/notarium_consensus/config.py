@@ -1,0 +1,43 @@
+"""What one engine is told once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notarium_consensus.messages import JUSTIFICATION_BYTES
+from notarium_ledger.signing import SigningKey
+from notarium_ledger.types import Hash, Height, Round
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Limits and times of one engine. All validators should use the same, but safety does not depend on it."""
+
+    genesis: Hash
+    key: SigningKey | None
+    """None: an observer, which never signs."""
+    base_timeout_ms: int = 1000
+    """How long round 0 may last."""
+    max_timeout_ms: int = 60_000
+    """Where the doubling of round times (and of the allowed message delay) ends."""
+    resend_ms: int = 1000
+    """How often the current round's own messages are sent again while a block is due."""
+    vote_from: Height = Height(1)  # noqa: RUF009  # a NewType call is an int
+    """Do not sign below this height: set it after restoring a backup."""
+    max_block_bytes: int = 8 * 1024 * 1024
+    """Encoded size of the largest block."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.base_timeout_ms <= self.max_timeout_ms:
+            raise ValueError("base_timeout_ms: above 0 and at most max_timeout_ms")
+        if self.resend_ms <= 0:
+            raise ValueError("resend_ms: above 0")
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The bound for decode_message: the largest block and a full justification."""
+        return self.max_block_bytes + JUSTIFICATION_BYTES
+
+    def timeout_ms(self, round_: Round) -> int:
+        """T(r) = min(base·2^r, max). Capped, or rounds that drifted apart would never meet (mistake 12)."""
+        return min(self.base_timeout_ms << min(round_, 32), self.max_timeout_ms)

@@ -1,0 +1,278 @@
+"""The QBFT engine: `step(input, now_ms) -> effects`. No IO, no clock, no randomness.
+
+The engine leads one Instance (instance.py) from height to height, authenticates what comes for other heights, and
+keeps what comes early for the next one. Rules and sources: docs/consensus.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from notarium_consensus.authentication import Authenticator
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.effects import Effect, Persist, RoundTimer, Timer
+from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind
+from notarium_consensus.inputs import (
+    Advance,
+    BlockBuilt,
+    BlockChecked,
+    DecisionReceived,
+    Input,
+    MessageReceived,
+    PeerConnected,
+    TimerExpired,
+    WorkPending,
+)
+from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.justification import HeightContext
+from notarium_consensus.messages import Message, MessageKind
+from notarium_consensus.outbox import Outbox
+from notarium_consensus.record import FENCE_KEY, Record, decode_record, encode_fence
+from notarium_ledger.types import Height, PublicKey, Round
+from notarium_ledger.validators import ValidatorSet
+
+__all__ = ["Engine", "EngineConfig", "Phase"]
+
+
+class Engine:
+    """One node's part in the agreement.
+
+    `record`: what Persist wrote for `record_height`, the height this node last worked on (empty and None on
+    first start). Raises InvalidRecord from the Advance to that height if it cannot be read.
+    """
+
+    def __init__(self, config: EngineConfig, record: Mapping[bytes, bytes], record_height: Height | None) -> None:
+        self._config = config
+        self._record = dict(record)
+        self._record_height = record_height
+        self._vote_from = config.vote_from
+        self._outbox = Outbox()
+        own = None if config.key is None else config.key.public
+        self._authenticator = Authenticator(config.genesis, own)
+        self._instance: Instance | None = None
+        self._previous_validators: ValidatorSet | None = None
+        self._early: dict[tuple[PublicKey, MessageKind], tuple[Message, PublicKey]] = {}
+        self._late: set[tuple[PublicKey, MessageKind]] = set()
+        self._hinted: dict[tuple[type, PublicKey], int] = {}
+
+    # ---- status ------------------------------------------------------------------------------------------------
+
+    @property
+    def height(self) -> Height:
+        """The height being decided; 0 before the first Advance."""
+        return Height(0) if self._instance is None else self._instance.context.height
+
+    @property
+    def round(self) -> Round:
+        """The current round."""
+        return Round(0) if self._instance is None else self._instance.round
+
+    @property
+    def phase(self) -> Phase:
+        """How far the current round is."""
+        return Phase.WAITING if self._instance is None else self._instance.phase
+
+    @property
+    def due(self) -> bool:
+        """Whether a block is due, so that timers run."""
+        return self._instance is not None and self._instance.due
+
+    @property
+    def prepared_round(self) -> Round | None:
+        """The round whose block this node is locked on."""
+        prepared = None if self._instance is None else self._instance.prepared
+        return None if prepared is None else prepared.round
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether this node's key is in the validator set of the current height."""
+        key = self._config.key
+        return key is not None and self._instance is not None and key.public in self._instance.context.validators
+
+    @property
+    def is_voting(self) -> bool:
+        """Whether this node signs at the current height: a validator, and not fenced by vote_from."""
+        return self._instance is not None and self._instance.signer.may_sign
+
+    @property
+    def vote_from(self) -> Height:
+        """Nothing below this height is signed."""
+        return self._vote_from
+
+    def votes_missing(self) -> tuple[PublicKey, ...]:
+        """Validators not heard from in the current round."""
+        return () if self._instance is None else self._instance.votes_missing()
+
+    # ---- step --------------------------------------------------------------------------------------------------
+
+    def step(self, event: Input, now_ms: int) -> list[Effect]:
+        """What is to be done about `event`, in order; `now_ms` is this node's clock (ms since 1970)."""
+        self._outbox.now_ms = now_ms
+        if isinstance(event, Advance):
+            self._advance(event)
+        elif self._instance is not None:
+            self._dispatch(event, self._instance)
+        self._fence_if_own_signature_seen()
+        return self._outbox.take()
+
+    def _dispatch(self, event: Input, instance: Instance) -> None:
+        if isinstance(event, MessageReceived):
+            self._receive(event.message, event.peer, instance)
+        elif isinstance(event, BlockChecked):
+            instance.block_checked(event.block_hash, event.valid, event.reason)
+        elif isinstance(event, WorkPending):
+            instance.work_pending()
+        elif isinstance(event, TimerExpired):
+            self._expire(event.timer, instance)
+        elif isinstance(event, BlockBuilt):
+            if event.height == instance.context.height:
+                instance.block_built(event.round, event.block)
+        elif isinstance(event, DecisionReceived):
+            if event.decision.height == instance.context.height:
+                instance.receive_decision(event.decision, event.peer)
+        elif isinstance(event, PeerConnected):
+            instance.peer_connected(event.peer)
+
+    def _advance(self, event: Advance) -> None:
+        """Work on a new height. Raises ValueError if it is not above the present one."""
+        if event.height <= self.height:
+            raise ValueError(f"Advance to {event.height} while at {self.height}")
+        config = self._config
+        self._previous_validators = None
+        if self._instance is not None and event.height == self.height + 1:
+            self._previous_validators = self._instance.context.validators
+        self._authenticator.next_height()
+        context = HeightContext(
+            config.genesis,
+            event.height,
+            event.parent_hash,
+            event.parent_time_ms,
+            event.validators,
+            event.precision_ms,
+            event.message_delay_ms,
+            config.max_timeout_ms,
+        )
+        record = self._record_of(event.height)
+        if self._vote_from > max(event.height, config.vote_from):
+            # The fence goes along, since the record of a decided height is deleted.
+            self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
+        may_sign = event.height >= self._vote_from
+        instance = Instance(context, config, config.key, self._authenticator, self._outbox, may_sign)
+        self._instance = instance
+        early, self._early = self._early, {}
+        self._late.clear()
+        self._hinted.clear()
+        if record is not None:
+            instance.restore(record)
+        for message, peer in early.values():
+            if message.height == event.height:
+                self._receive(message, peer, instance)
+
+    # ---- messages ----------------------------------------------------------------------------------------------
+
+    def _receive(self, message: Message, peer: PublicKey, instance: Instance) -> None:
+        height = instance.context.height
+        if message.height == height:
+            instance.receive(message, peer)
+        elif message.height < height:
+            self._receive_late(message, peer, instance)
+        else:
+            self._receive_early(message, peer, instance)
+
+    def _receive_late(self, message: Message, peer: PublicKey, instance: Instance) -> None:
+        """Of a height decided here. Its signer may need decisions (paper, algorithm 3, last rule).
+
+        The votes beyond the quorum of every block come late, so the first of each kind for the height before
+        says nothing; that it comes again does.
+        """
+        height = instance.context.height
+        if self._config.key is not None and message.key == self._config.key.public:
+            return  # our own words of a height that is over
+        late = (message.key, message.kind)
+        if message.height == height - 1 and message.kind is not MessageKind.ROUND_CHANGE and late not in self._late:
+            if message.key in instance.context.validators:
+                self._late.add(late)
+            return
+        if self._hint_is_fresh(PeerBehind, peer) and self._is_authentic(message, instance):
+            self._hint(PeerBehind(peer, message.height))
+
+    def _receive_early(self, message: Message, peer: PublicKey, instance: Instance) -> None:
+        """Of a height not reached here; kept for the next height only, one a signer and kind.
+
+        Checked with the present validator set, the only one known here: nothing is kept unauthenticated. When
+        the set changes in between, such messages are lost, and sent again by their signers.
+        """
+        height = instance.context.height
+        if message.height == height + 1:
+            slot = (message.key, message.kind)
+            held = self._early.get(slot)
+            wanted = held is None or held[0].round < message.round
+            if wanted and self._is_authentic(message, instance):
+                self._early[slot] = (message, peer)
+                instance.fall_behind()
+        elif self._hint_is_fresh(PeerAhead, peer) and self._is_authentic(message, instance):
+            self._hint(PeerAhead(peer, message.height))
+
+    def _is_authentic(self, message: Message, instance: Instance) -> bool:
+        # Of another height, so perhaps signed under another set: failing is no violation.
+        for validators in (instance.context.validators, self._previous_validators):
+            if validators is not None and message.key in validators:
+                try:
+                    self._authenticator.check(message, validators, "message")
+                except InvalidMessage:
+                    continue
+                return True
+        return False
+
+    def _hint_is_fresh(self, kind: type, peer: PublicKey) -> bool:
+        last_ms = self._hinted.get((kind, peer))
+        return last_ms is None or self._outbox.now_ms - last_ms >= self._config.resend_ms
+
+    def _hint(self, hint: PeerAhead | PeerBehind) -> None:
+        if self._hint_is_fresh(type(hint), hint.peer):
+            self._hinted[type(hint), hint.peer] = self._outbox.now_ms
+            self._outbox.report(hint)
+
+    # ---- timers ------------------------------------------------------------------------------------------------
+
+    def _expire(self, timer: Timer, instance: Instance) -> None:
+        if timer.height != instance.context.height:
+            return
+        if isinstance(timer, RoundTimer):
+            instance.round_timeout(timer.round)
+            return
+        instance.resend_timeout()
+        if instance.phase is not Phase.DECIDED:
+            # A resend time has passed and others are still at the next height: they have what we lack.
+            for message, peer in self._early.values():
+                self._hint(PeerAhead(peer, message.height))
+
+    # ---- restart and fence -------------------------------------------------------------------------------------
+
+    def _record_of(self, height: Height) -> Record | None:
+        """The record, if it is of `height`; it also fences heights that it shows to be over."""
+        if self._record_height is None or self._record_height < height:
+            self._record, self._record_height = {}, None
+            return None
+        if self._record_height > height:
+            # The chain was rolled back, the record was not: we have voted there, so wait until it is reached.
+            self._vote_from = max(self._vote_from, self._record_height)
+            return None
+        record = decode_record(self._record, height)
+        self._record, self._record_height = {}, None
+        self._vote_from = max(self._vote_from, record.fence)
+        return record
+
+    def _fence_if_own_signature_seen(self) -> None:
+        """A restored backup observes until a height is decided that exceeds whatever its key may have signed."""
+        seen, instance = self._authenticator.own_seen, self._instance
+        if seen is None or instance is None:
+            return
+        self._authenticator.own_seen = None
+        if seen < self._vote_from:
+            return  # fenced already
+        self._vote_from = Height(seen + 1)
+        instance.signer.may_sign = instance.signer.may_sign and instance.context.height >= self._vote_from
+        self._outbox.emit(Persist(instance.context.height, FENCE_KEY, encode_fence(self._vote_from)))
+        self._outbox.report(OwnSignatureSeen(seen))

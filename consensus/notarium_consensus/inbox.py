@@ -1,0 +1,137 @@
+"""Admits messages of the current height: authentic, well-formed, justified, and then kept.
+
+Nothing is kept before its signature is verified, and nothing is verified that would not be kept.
+Each admit method returns whether the message is new here, and raises InvalidMessage if no honest node would hand
+it over.
+"""
+
+from __future__ import annotations
+
+from notarium_consensus.authentication import Authenticator
+from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.events import Equivocation
+from notarium_consensus.evidence import conflict
+from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
+from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote, statement
+from notarium_consensus.outbox import Outbox
+from notarium_consensus.votes import RoundKeeper, VoteKeeper
+from notarium_ledger.certificate import VoteType
+from notarium_ledger.types import PublicKey, Round
+
+
+class Inbox:
+    """The messages of one height that may count."""
+
+    __slots__ = (
+        "_accused",
+        "_authenticator",
+        "_context",
+        "_outbox",
+        "commits",
+        "prepares",
+        "proposals",
+        "round_changes",
+    )
+
+    def __init__(self, context: HeightContext, authenticator: Authenticator, outbox: Outbox) -> None:
+        quorum = context.validators.quorum
+        self._context = context
+        self._authenticator = authenticator
+        self._outbox = outbox
+        self._accused: set[tuple[PublicKey, MessageKind]] = set()
+        self.proposals: RoundKeeper[Proposal] = RoundKeeper()
+        self.prepares = VoteKeeper(quorum)
+        self.commits = VoteKeeper(quorum)
+        self.round_changes: RoundKeeper[RoundChange] = RoundKeeper()
+
+    def admit_vote(self, vote: Vote, current: Round) -> bool:
+        """A PREPARE of this round or a later one, or a COMMIT of any round."""
+        if vote.type == VoteType.PROPOSAL:
+            raise InvalidMessage("a vote of type PROPOSAL is no message", "vote.type")
+        if vote.type == VoteType.PREPARE and vote.round < current:
+            return False  # its round is left: nobody commits in it any more
+        keeper = self.prepares if vote.type == VoteType.PREPARE else self.commits
+        known = keeper.get(vote.key, vote.round)
+        if known is not None:
+            # Another signature of the same content is no news, whether valid or not: count signers, never signatures.
+            if known.block_hash != vote.block_hash:
+                self._accuse(known, vote)
+            return False
+        if not keeper.wants(vote.key, vote.round, current):
+            return False
+        self._authenticator.check(vote, self._context.validators, "vote")
+        keeper.add(vote, current)
+        return True
+
+    def admit_proposal(self, proposal: Proposal, current: Round) -> bool:
+        """A justified PROPOSAL of this round or a later one by that round's proposer."""
+        validators = self._context.validators
+        if proposal.key != validators.proposer(proposal.height, proposal.round):
+            raise InvalidMessage(f"{proposal.key.hex()} does not propose in round {proposal.round}", "proposal.key")
+        known = self.proposals.get(proposal.key, proposal.round)
+        if known is not None:
+            if known.block_hash != proposal.block_hash:
+                self._accuse(known, proposal)
+            return False
+        wanted = proposal.round >= current or self._is_committed(proposal)
+        if not wanted or not self.proposals.wants(proposal.key, proposal.round, current):
+            return False
+        self._authenticator.check(proposal, validators, "proposal")
+        check_proposal(proposal, self._context)
+        for change in proposal.round_changes:
+            self._authenticator.check(change, validators, "proposal.round_changes")
+        for vote in proposal.prepares:
+            self._authenticator.check(vote, validators, "proposal.prepares")
+        self.proposals.add(proposal, current)
+        return True
+
+    def admit_round_change(self, change: RoundChange, current: Round) -> bool:
+        """A ROUND-CHANGE to this round or a later one, with proof of the prepared block it names."""
+        if change.round < current:
+            return False
+        known = self.round_changes.get(change.key, change.round)
+        if known is not None:
+            if known.signed.prepared != change.signed.prepared:
+                self._accuse(known, change)
+            return False
+        if not self.round_changes.wants(change.key, change.round, current):
+            return False
+        validators = self._context.validators
+        self._authenticator.check(change, validators, "round_change")
+        check_round_change(change, self._context)
+        for vote in change.prepares:
+            self._authenticator.check(vote, validators, "round_change.prepares")
+        self.round_changes.add(change, current)
+        return True
+
+    def admit_own(self, message: Message, current: Round) -> None:
+        """Keep a message that this node signed."""
+        if isinstance(message, Proposal):
+            self.proposals.add(message, current)
+        elif isinstance(message, RoundChange):
+            self.round_changes.add(message, current)
+        elif message.type == VoteType.PREPARE:
+            self.prepares.add(message, current)
+        else:
+            self.commits.add(message, current)
+
+    def heard_in(self, round_: Round) -> set[PublicKey]:
+        """Validators of which any message of `round_` is here."""
+        keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
+        return set().union(*(keeper.heard_in(round_) for keeper in keepers))
+
+    def _is_committed(self, proposal: Proposal) -> bool:
+        # A late proposal still matters if a quorum has committed to its block, which we may lack.
+        return any(block == proposal.block_hash for _, block in self.commits.complete)
+
+    def _accuse(self, known: Message, other: Message) -> None:
+        # One report per validator and kind: after it, more of the same costs nothing.
+        accused = (other.key, other.kind)
+        if accused in self._accused:
+            return
+        validators = self._context.validators
+        self._authenticator.check(other, validators, "message")
+        genesis = self._context.genesis
+        if statement(known, genesis, validators.hash) != statement(other, genesis, validators.hash):
+            self._accused.add(accused)
+            self._outbox.report(Equivocation(conflict(genesis, validators.hash, known, other)))
