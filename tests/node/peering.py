@@ -1,0 +1,99 @@
+"""Nodes with real sockets on the loopback interface, for the tests of the peer network."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+from notarium_ledger.registry import NodeRecord
+from notarium_ledger.signing import SigningKey
+from notarium_ledger.types import Hash
+from notarium_node import tls
+from notarium_node.peer_limits import PeerLimits
+from notarium_node.peers import PeerNetwork
+
+GENESIS = Hash(b"g" * 32)
+QUICK = PeerLimits(backoff_first_s=0.01, backoff_last_s=0.05, handshake_s=2, heartbeat_s=0.2, clock_probe_s=0.05)
+WAIT_S = 10
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def seed_of(number):
+    return bytes([number]) * 32
+
+
+# Numbers in ascending order of their keys, so that tests can say who dials.
+ORDERED = sorted(range(1, 20), key=lambda number: SigningKey(seed_of(number)).public)
+
+
+def make_record(rank, role="validator", port=None):
+    """The node record with the rank-th smallest key."""
+    seed = seed_of(ORDERED[rank])
+    key = SigningKey(seed).public
+    return NodeRecord(f"member-{rank}", role, key, tls.make_certificate(seed), f"127.0.0.1:{port or free_port()}")
+
+
+class Node:
+    """A PeerNetwork that remembers what it is told."""
+
+    def __init__(self, rank, nodes, *, genesis=GENESIS, limits=QUICK, own=None, **options):
+        self.record = own or nodes[rank]
+        self.messages = []
+        self.events = []
+        self._changed = asyncio.Event()
+        self.react = None
+        self.net = PeerNetwork(
+            self.record,
+            genesis,
+            seed_of(ORDERED[rank]),
+            ("127.0.0.1", int(self.record.address.rpartition(":")[2])),
+            {record.key: record for record in nodes},
+            on_message=self._message,
+            on_connect=lambda peer: self._event("up", peer),
+            on_disconnect=lambda peer: self._event("down", peer),
+            limits=limits,
+            **options,
+        )
+
+    def _message(self, peer, data):
+        self.messages.append((peer, data))
+        self._changed.set()
+        if self.react:
+            self.react(peer, data)
+
+    def _event(self, what, peer):
+        self.events.append((what, peer))
+        self._changed.set()
+
+    async def until(self, condition):
+        """Wait until `condition()`; checked on every event, and now and then for what makes none."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                self._changed.clear()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), 0.02)
+                except TimeoutError:
+                    continue
+
+    async def meets(self, *others):
+        await self.until(lambda: all(self.net.is_connected(other.record.key) for other in others))
+
+
+@asynccontextmanager
+async def running(*nodes):
+    try:
+        for node in nodes:
+            await node.net.start()
+        yield
+    finally:
+        await asyncio.gather(*(node.net.stop() for node in nodes))
+
+
+async def dial_raw(target, rank, trusted=None):
+    """A TLS connection with a node's own identity, for what an honest node never sends."""
+    seed = seed_of(ORDERED[rank])
+    context = tls.client_context(tls.make_certificate(seed), seed, trusted or [target.record.certificate])
+    return await asyncio.open_connection("127.0.0.1", target.net.port, ssl=context)
