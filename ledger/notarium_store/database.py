@@ -1,0 +1,178 @@
+"""LevelDB with errors by name, and nothing of the ledger: the only file that imports plyvel.
+
+One thread writes at a time; any thread may read. A failed write may leave half a record at the end of LevelDB's
+log, and what would be written behind it would be lost at the next recovery. So after a failed write nothing is
+written until `reopen` has read the log again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import plyvel
+
+from notarium_store import keys
+from notarium_store.errors import StoreCorruption, StoreError, StoreFull, StoreLocked
+
+BLOOM_BITS = 10
+MAX_OPEN_FILES = 74
+"""Of which LevelDB keeps 64 tables. It maps them into memory, 2 MiB each: this bounds resident memory."""
+MAX_FILE_BYTES = 2 * 1024 * 1024
+REOPEN_SPARE_BYTES = 256 * 1024
+"""Room for a new manifest and log, beside what recovery writes of the old log."""
+
+Item = tuple[bytes, bytes]
+
+
+class Database:
+    """An open LevelDB directory."""
+
+    def __init__(self, path: Path, *, cache_bytes: int, write_buffer_bytes: int, min_free_bytes: int) -> None:
+        """Open or create. Raises StoreLocked, StoreCorruption, StoreFull or StoreError."""
+        self.path = path
+        self._cache_bytes = cache_bytes
+        self._write_buffer_bytes = write_buffer_bytes
+        self._min_free_bytes = min_free_bytes
+        self._write_lock = threading.RLock()
+        # Held while a handle is in use or replaced: closing LevelDB under a reader is undefined behaviour.
+        self._handle_lock = threading.RLock()
+        self.failed = False
+        """Whether a write failed since the directory was opened; then only `reopen` makes it writable again."""
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / "CURRENT").exists() and any(path.glob("*.ldb")):
+            raise StoreCorruption(path, "the file CURRENT is missing beside LevelDB tables")
+        self._db: plyvel.DB | None = self._open()
+
+    def close(self) -> None:
+        """Release the directory. Closing twice is harmless."""
+        with self._write_lock, self._handle_lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None."""
+        with self._reading(key) as db:
+            return db.get(key, verify_checksums=True)
+
+    def require(self, key: bytes) -> bytes:
+        """The value of a key that must be there. Raises StoreCorruption."""
+        value = self.get(key)
+        if value is None:
+            raise StoreCorruption(self.path, f"{keys.describe(key)} is missing")
+        return value
+
+    def seek(self, start: bytes, prefix: bytes) -> Item | None:
+        """The least key ≥ `start` that begins with `prefix`, with its value, or None."""
+        with (
+            self._reading(start) as db,
+            contextlib.closing(db.iterator(start=start, verify_checksums=True)) as iterator,
+        ):
+            found = next(iterator, None)
+        return found if found is not None and found[0].startswith(prefix) else None
+
+    def scan(self, prefix: bytes, start: bytes = b"", limit: int | None = None) -> list[Item]:
+        """Up to `limit` pairs whose key begins with `prefix`, from `start` on, in order."""
+        result: list[Item] = []
+        with (
+            self._reading(prefix) as db,
+            contextlib.closing(db.iterator(start=max(start, prefix), verify_checksums=True)) as iterator,
+        ):
+            for item in iterator:
+                if not item[0].startswith(prefix) or (limit is not None and len(result) >= limit):
+                    break
+                result.append(item)
+        return result
+
+    def count(self) -> int:
+        """How many keys there are. Reads them all."""
+        with (
+            self._reading(b"") as db,
+            contextlib.closing(db.iterator(include_value=False, verify_checksums=True)) as iterator,
+        ):
+            return sum(1 for _ in iterator)
+
+    def write(self, items: Iterable[Item], deleted: Iterable[bytes] = ()) -> None:
+        """Write and delete in one batch, on the disk (fsync) when this returns; after an error, all of it or nothing.
+
+        Raises StoreFull, or StoreError for any other failure; either way `reopen` comes before the next write.
+        """
+        with self._write_lock:
+            if self.failed:
+                raise StoreError(self.path, "a write failed before; reopen the store first")
+            self._check_free(self._min_free_bytes)
+            db = self._db
+            if db is None:
+                raise StoreError(self.path, "the store is closed")
+            batch = db.write_batch(sync=True)
+            put = batch.put
+            for key, value in items:
+                put(key, value)
+            for key in deleted:
+                batch.delete(key)
+            try:
+                batch.write()
+            except plyvel.Error as error:
+                self.failed = True
+                raise self._write_error(error) from error
+
+    def reopen(self) -> None:
+        """Close and open again, so that LevelDB recovers from its log. Raises StoreFull while there is no room."""
+        with self._write_lock, self._handle_lock:
+            self._check_free(max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES))
+            self.close()
+            self._db = self._open()
+            self.failed = False
+
+    def _open(self) -> plyvel.DB:
+        try:
+            return plyvel.DB(
+                str(self.path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                write_buffer_size=self._write_buffer_bytes,
+                max_open_files=MAX_OPEN_FILES,
+                lru_cache_size=self._cache_bytes,
+                max_file_size=MAX_FILE_BYTES,
+                bloom_filter_bits=BLOOM_BITS,
+            )
+        except plyvel.CorruptionError as error:
+            raise StoreCorruption(self.path, f"LevelDB cannot read it: {error}") from error
+        except plyvel.Error as error:
+            text = str(error)
+            if "lock" in text.lower():
+                raise StoreLocked(self.path, "another process has it open; stop that one first") from error
+            if "No such file" in text or "missing" in text:
+                raise StoreCorruption(self.path, f"LevelDB cannot read it: {error}") from error
+            raise self._write_error(error) from error
+
+    @contextlib.contextmanager
+    def _reading(self, key: bytes) -> Iterator[plyvel.DB]:
+        with self._handle_lock:
+            if self._db is None:
+                raise StoreError(self.path, "the store is closed")
+            try:
+                yield self._db
+            except (plyvel.CorruptionError, plyvel.IOError) as error:
+                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {error}") from error
+
+    def _check_free(self, needed_bytes: int) -> None:
+        if needed_bytes:
+            free = self._free_bytes()
+            if free < needed_bytes:
+                raise StoreFull(self.path, free, needed_bytes)
+
+    def _free_bytes(self) -> int:
+        status = os.statvfs(self.path)
+        return status.f_bavail * status.f_frsize
+
+    def _write_error(self, error: plyvel.Error) -> StoreError:
+        if os.strerror(errno.ENOSPC) in str(error):
+            needed = max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES)
+            return StoreFull(self.path, self._free_bytes(), needed)
+        return StoreError(self.path, f"cannot write: {error}; check the disk and the directory's permissions")

@@ -1,0 +1,78 @@
+"""The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
+
+    m                                  → canonical [format version, genesis hash]
+    s                                  → canonical state after the last decision (values.StoredState)
+    h  height u64                      → canonical [first log index, header, certificate]
+    e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
+    x  last log index of a block u64   → height u64
+    i  entry id (32)                   → height u64 ‖ log index u64
+    d  artifact digest (32) ‖ index u64 → empty: the entry at this index names the digest
+    t  level u8 ‖ last node index u64  → up to 256 hashes of complete tree nodes that end at this index
+    r  height u64                      → canonical registry, only where the block changed it
+    v  height u64                      → canonical validator set of the next height, only where it changed
+    c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
+
+Entries, tree nodes and block numbers are grouped, and a group is keyed by its *last* index: one forward seek to
+the least key ≥ index finds the group that holds it. So a block of n entries costs n puts for ids, one for each
+digest and a few more; and nothing written is ever written again but `s`.
+"""
+
+from __future__ import annotations
+
+META = b"m"
+STATE = b"s"
+HEADER = b"h"
+ENTRIES = b"e"
+BLOCK_END = b"x"
+ID = b"i"
+DIGEST = b"d"
+TREE = b"t"
+REGISTRY = b"r"
+HANDOVER = b"v"
+RECORD = b"c"
+
+PREFIXES = (META, STATE, HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER, RECORD)
+
+_NAMES = {
+    META: "format",
+    STATE: "state",
+    HEADER: "header",
+    ENTRIES: "entries",
+    BLOCK_END: "block end",
+    ID: "entry id",
+    DIGEST: "digest",
+    TREE: "tree node",
+    REGISTRY: "registry",
+    HANDOVER: "handover",
+    RECORD: "consensus record",
+}
+
+
+def u64(number: int) -> bytes:
+    """8 bytes, big-endian."""
+    return number.to_bytes(8, "big")
+
+
+def numbered(prefix: bytes, number: int) -> bytes:
+    """A key of one of the prefixes that a single number follows."""
+    return prefix + number.to_bytes(8, "big")
+
+
+def tree(level: int, index: int) -> bytes:
+    """The key of the row of nodes that ends at (level, index)."""
+    return TREE + level.to_bytes(1, "big") + index.to_bytes(8, "big")
+
+
+def digest(value: bytes, index: int) -> bytes:
+    """The key that says: the entry at `index` names the artifact `value`."""
+    return DIGEST + value + index.to_bytes(8, "big")
+
+
+def record(height: int, name: bytes) -> bytes:
+    """The key of a consensus record."""
+    return RECORD + height.to_bytes(8, "big") + name
+
+
+def describe(key: bytes) -> str:
+    """A key for people: its kind and the rest in hex."""
+    return f"{_NAMES.get(key[:1], 'unknown')} key {key.hex()}"

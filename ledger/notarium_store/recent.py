@@ -1,0 +1,119 @@
+"""The last blocks in memory, so that a receipt for an entry just decided reads nothing from the disk.
+
+The proof of an entry in the tree of its own block's header needs only the nodes that the block completed and
+the peaks of the tree before it: a sibling wholly left of the block is a peak, for its parent was not complete.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from notarium_ledger.receipt import DecidedHeader, Receipt
+from notarium_ledger.tree import Frontier, inclusion_path
+from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_store.values import Row
+
+MAX_BLOCKS = 1024
+MAX_ENTRIES = 16_384
+MAX_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RecentBlock:
+    """A block with what its receipts need."""
+
+    first_index: int
+    decided: DecidedHeader
+    ids: tuple[Hash, ...]
+    entries: tuple[bytes, ...]
+    size_bytes: int
+    rows: dict[int, Row]
+    peaks: dict[tuple[int, int], Hash]
+
+    @classmethod
+    def make(
+        cls,
+        before: Frontier,
+        decided: DecidedHeader,
+        ids: tuple[Hash, ...],
+        entries: tuple[bytes, ...],
+        tree_rows: Sequence[Row],
+    ) -> RecentBlock:
+        """From what a decision wrote and the frontier before it."""
+        return cls(
+            before.size,
+            decided,
+            ids,
+            entries,
+            sum(map(len, entries)),
+            {row.level: row for row in tree_rows},
+            _peaks_by_position(before),
+        )
+
+    def node(self, level: int, index: int) -> bytes:
+        """A tree node (tree.NodeReader)."""
+        peak = self.peaks.get((level, index))
+        if peak is not None:
+            return peak
+        row = self.rows[level]
+        if not row.first <= index <= row.last:
+            raise KeyError((level, index))
+        at = (index - row.first) * HASH_BYTES
+        return row.hashes[at : at + HASH_BYTES]
+
+    def receipt(self, index: int) -> Receipt:
+        """The receipt of the entry at log index `index` of this block."""
+        path = inclusion_path(self.node, index, self.decided.header.tree_size)
+        return Receipt(self.entries[index - self.first_index], index, tuple(path), self.decided)
+
+
+class RecentBlocks:
+    """The newest blocks, bounded by blocks, entries and bytes; one writer, any readers."""
+
+    def __init__(self) -> None:
+        self._blocks: list[RecentBlock] = []
+        self._positions: dict[Hash, tuple[Height, int]] = {}
+        self._bytes = 0
+
+    def add(self, block: RecentBlock) -> None:
+        """Remember `block`, the new tip, and forget the oldest beyond the bounds."""
+        height = block.decided.header.height
+        self._positions.update((id_, (height, index)) for index, id_ in enumerate(block.ids, block.first_index))
+        blocks = [*self._blocks, block]
+        self._bytes += block.size_bytes
+        while len(blocks) > 1 and (
+            len(blocks) > MAX_BLOCKS or len(self._positions) > MAX_ENTRIES or self._bytes > MAX_BYTES
+        ):
+            oldest = blocks.pop(0)
+            self._bytes -= oldest.size_bytes
+            for id_ in oldest.ids:
+                del self._positions[id_]
+        self._blocks = blocks  # Replaced as a whole: a reader in another thread sees the old or the new list.
+
+    def position(self, id_: Hash) -> tuple[Height, int] | None:
+        """(height, log index) of a recent entry."""
+        return self._positions.get(id_)
+
+    def block_at(self, index: int) -> RecentBlock | None:
+        """The recent block that holds the log index, or None."""
+        blocks = self._blocks
+        at = bisect_right(blocks, index, key=_first_index) - 1
+        if at < 0 or index >= blocks[at].decided.header.tree_size:
+            return None
+        return blocks[at]
+
+
+def _first_index(block: RecentBlock) -> int:
+    return block.first_index
+
+
+def _peaks_by_position(frontier: Frontier) -> dict[tuple[int, int], Hash]:
+    found = {}
+    start = 0
+    for peak in frontier.peaks:
+        level = (frontier.size - start).bit_length() - 1
+        found[level, start >> level] = peak
+        start += 1 << level
+    return found

@@ -1,0 +1,371 @@
+"""The store of one node: decisions, proofs from stored tree nodes, the state and the consensus record.
+
+    store = Store.open(path, genesis)
+    transition = apply_block(store.state, decision.block, store.is_decided)
+    store.commit(decision, transition)
+    store.receipt(entry_id)
+
+A commit is one synced LevelDB batch: after a crash a decision is there with all that belongs to it, or not at all.
+One thread calls what writes (commit, put_record, recover, close); any thread may read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from notarium_ledger import canonical, tree
+from notarium_ledger.block import Decision
+from notarium_ledger.errors import InvalidProof, LedgerError
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.merkle import leaf_hash, verify_inclusion
+from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.state import ChainState, Transition
+from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_store import keys, opening, values
+from notarium_store.bounded import Bounded
+from notarium_store.database import Database
+from notarium_store.errors import StoreCorruption, StoreError
+from notarium_store.recent import RecentBlock, RecentBlocks
+from notarium_store.values import StoredHeader, StoredState
+
+T = TypeVar("T")
+
+_CACHED_HEADERS = 256
+_CACHED_GROUPS = 64
+_CACHED_NODES = 16_384
+_CACHED_NODE_LEVEL = 6
+"""Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
+
+
+class Store:
+    """The store, open. Make one with `Store.open`."""
+
+    _state: ChainState
+    _registry_height: Height
+    _handovers: tuple[Handover, ...]
+    _record_keys: set[bytes]
+    _recent: RecentBlocks
+
+    def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
+        """For `open`."""
+        self.path = path
+        self.genesis = genesis
+        self._db = database
+        self._headers: Bounded[Height, DecidedHeader] = Bounded(_CACHED_HEADERS)
+        self._groups: Bounded[int, tuple[int, list[bytes]]] = Bounded(_CACHED_GROUPS)
+        self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
+        self._load()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        genesis: Genesis,
+        *,
+        cache_bytes: int = 8 << 20,
+        write_buffer_bytes: int = 4 << 20,
+        min_free_bytes: int = 0,
+    ) -> Store:
+        """Open the store in the directory `path`, or create it there, and check its tip.
+
+        `min_free_bytes`: writes are refused while the disk has less than this free.
+        Raises StoreCorruption, ForeignStore, StoreLocked, StoreFull or StoreError.
+        """
+        database = Database(
+            path, cache_bytes=cache_bytes, write_buffer_bytes=write_buffer_bytes, min_free_bytes=min_free_bytes
+        )
+        try:
+            return cls(path, genesis, database)
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Release the directory. Closing twice is harmless."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def state(self) -> ChainState:
+        """After the last decision."""
+        return self._state
+
+    # Writing
+
+    def commit(self, decision: Decision, transition: Transition) -> None:
+        """Store the decision of the next height; it is on the disk when this returns.
+
+        Committing the tip again does nothing. The caller has verified the certificate and got `transition` from apply_block or advance on `state`.
+        Raises StoreFull or StoreError: then nothing has changed, and the same commit may be tried again.
+        """
+        self._recover_if_failed()
+        before = self._state
+        if decision.block.hash == before.tip:
+            return
+        self._check_next(decision, transition)
+        after = transition.state
+        tree_rows = values.rows(transition.nodes)
+        changed = after.registry.hash != before.registry.hash
+        registry_height = after.height if changed else self._registry_height
+        stored = StoredState(after.height, after.tip, after.time_ms, after.frontier, registry_height)
+        done = [key for key in self._record_keys if key[1:9] <= keys.u64(after.height)]
+        items = [*values.decision_items(decision, transition, before, tree_rows), (keys.STATE, stored.encode())]
+        self._db.write(items, done)
+        self._record_keys.difference_update(done)
+        decided = DecidedHeader(transition.header, decision.certificate, self._handovers)
+        ids = tuple(entry.id for entry in transition.entries)
+        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, tree_rows))
+        if after.registry.validators.hash != before.registry.validators.hash:
+            handover = Handover(transition.header, decision.certificate, after.registry.validators)
+            self._handovers = (*self._handovers, handover)
+        self._registry_height = registry_height
+        self._state = after
+
+    def put_record(self, height: Height, key: bytes, value: bytes) -> None:
+        """Keep a part of the consensus record of an undecided height; on the disk when this returns.
+
+        Raises StoreFull or StoreError.
+        """
+        self._recover_if_failed()
+        name = keys.record(height, key)
+        self._db.write([(name, value)])
+        self._record_keys.add(name)
+
+    def recover(self) -> None:
+        """After a failed write: close LevelDB, let it recover from its log, and load the state again.
+
+        Every write does this by itself, so a full disk needs no restart. Raises StoreFull while there is no room.
+        """
+        self._db.reopen()
+        self._load()
+
+    def _recover_if_failed(self) -> None:
+        if self._db.failed:
+            self.recover()
+
+    def _check_next(self, decision: Decision, transition: Transition) -> None:
+        header = decision.block.header
+        if header.height != self._state.height + 1 or header.parent != self._state.tip:
+            raise StoreError(
+                self.path,
+                f"block {header.height} does not follow the stored block {self._state.height}; "
+                "apply it to the store's state",
+            )
+        if transition.header != header or transition.first_index != self._state.frontier.size:
+            raise StoreError(self.path, f"the transition is not that of block {header.height}")
+
+    # Entries
+
+    def is_decided(self, id_: Hash) -> bool:
+        """Whether the entry is in the log."""
+        return self.position(id_) is not None
+
+    def position(self, id_: Hash) -> tuple[Height, int] | None:
+        """(height, log index) of the entry, or None."""
+        recent = self._recent.position(id_)
+        if recent is not None:
+            return recent
+        key = keys.ID + id_
+        value = self._db.get(key)
+        return None if value is None else self._read(values.decode_position, value, key)
+
+    def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
+        """`position` of each, in order."""
+        return [self.position(id_) for id_ in ids]
+
+    def entry(self, index: int) -> bytes:
+        """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
+        if not 0 <= index < self._state.frontier.size:
+            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.entries[index - recent.first_index]
+        first, entries = self._group(index)
+        return entries[index - first]
+
+    def entries(self, first: int, count: int) -> list[bytes]:
+        """The entries at `count` log indices from `first` on. Raises IndexError beyond the log."""
+        return [self.entry(index) for index in range(first, first + count)]
+
+    def entry_by_id(self, id_: Hash) -> tuple[bytes, Height, int] | None:
+        """(wire bytes, height, log index) of the entry, or None."""
+        position = self.position(id_)
+        return None if position is None else (self.entry(position[1]), *position)
+
+    def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
+        """Up to `limit` log indices above `after` of entries that name this artifact, ascending."""
+        if len(digest) != HASH_BYTES:
+            return []
+        found = self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
+        return [int.from_bytes(key[-8:], "big") for key, _ in found]
+
+    # Blocks
+
+    def height_of(self, index: int) -> Height:
+        """The height of the block that holds a log index. Raises IndexError beyond the log."""
+        if not 0 <= index < self._state.frontier.size:
+            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.decided.header.height
+        start = keys.numbered(keys.BLOCK_END, index)
+        found = self._db.seek(start, keys.BLOCK_END)
+        if found is None:
+            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+        return Height(int.from_bytes(found[1], "big"))
+
+    def decision(self, height: Height) -> Decision | None:
+        """The decision of `height`, or None where there is none yet."""
+        data = self.decision_bytes(height)
+        if data is None:
+            return None
+        try:
+            return Decision.from_value(canonical.decode(data))
+        except LedgerError as error:
+            raise StoreCorruption(self.path, f"cannot be read: {error}", height) from error
+
+    def decision_bytes(self, height: Height) -> bytes | None:
+        """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
+        header = self._header(height)
+        if header is None:
+            return None
+        groups: list[bytes] = []
+        index, size = header.first_index, header.header.tree_size
+        start = keys.numbered(keys.ENTRIES, index)
+        count = -(-(size - index) // values.ENTRIES_PER_GROUP)
+        for key, value in self._db.scan(keys.ENTRIES, start, count):
+            groups.append(value)
+            index = int.from_bytes(key[1:], "big") + 1
+        if index != size:
+            raise StoreCorruption(self.path, f"entries are missing from log index {index} on", height)
+        return values.join_decision(header, groups)
+
+    def decided_header(self, height: Height) -> DecidedHeader | None:
+        """The header of `height` with what proves it from genesis, or None."""
+        cached = self._headers.get(height)
+        if cached is None:
+            stored = self._header(height)
+            if stored is None:
+                return None
+            cached = DecidedHeader(stored.header, stored.certificate, self._handovers_before(height))
+            self._headers.put(height, cached)
+        return cached
+
+    def handovers(self) -> tuple[Handover, ...]:
+        """All changes of the validator set, in order."""
+        return self._handovers
+
+    # Proofs
+
+    def receipt(self, id_: Hash) -> Receipt | None:
+        """The receipt of an entry, or None where it is not decided.
+
+        It proves inclusion in the tree of the entry's own block, so it never changes. Raises StoreCorruption where what is stored does not prove it.
+        """
+        position = self.position(id_)
+        if position is None:
+            return None
+        height, index = position
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.receipt(index)
+        decided = self.decided_header(height)
+        if decided is None:
+            raise StoreCorruption(self.path, "the header is missing", height)
+        entry, size = self.entry(index), decided.header.tree_size
+        try:
+            path = self.inclusion(index, size)
+            verify_inclusion(leaf_hash(entry), index, size, path, decided.header.tree_root)
+        except LedgerError as error:
+            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
+        return Receipt(entry, index, tuple(path), decided)
+
+    def inclusion(self, index: int, size: int) -> list[Hash]:
+        """The audit path of the leaf at `index` in the tree of `size` leaves. Raises InvalidProof beyond the log."""
+        return self._proof(tree.inclusion_path, index, size)
+
+    def consistency(self, size1: int, size2: int) -> list[Hash]:
+        """The proof that the tree of `size1` leaves is a prefix of that of `size2`. Raises InvalidProof."""
+        return self._proof(tree.consistency_path, size1, size2)
+
+    def root(self, size: int) -> Hash:
+        """The root of the tree of `size` leaves. Raises KeyError beyond the log."""
+        return tree.frontier_at(self.node, size).root()
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
+        if (index + 1) << level > self._state.frontier.size or index < 0:
+            raise KeyError((level, index))
+        if level < _CACHED_NODE_LEVEL:
+            return self.nodes(level, index, 1)[0]
+        cached = self._nodes.get((level, index))
+        if cached is None:
+            cached = self.nodes(level, index, 1)[0]
+            self._nodes.put((level, index), cached)
+        return cached
+
+    def nodes(self, level: int, first: int, count: int) -> list[Hash]:
+        """`count` complete nodes of one level from `first` on, as a tile needs them. Raises KeyError beyond the log."""
+        if (first + count) << level > self._state.frontier.size or first < 0:
+            raise KeyError((level, first + count - 1))
+        return opening.read_nodes(self._db, level, first, count)
+
+    # The consensus record
+
+    def record(self) -> tuple[Height | None, dict[bytes, bytes]]:
+        """The consensus record of the highest undecided height that has one: (height, {key: value})."""
+        if not self._record_keys:
+            return None, {}
+        height = max(key[1:9] for key in self._record_keys)
+        found = self._db.scan(keys.RECORD + height)
+        return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    # Reading
+
+    def _load(self) -> None:
+        loaded = opening.load(self._db, self.genesis)
+        self._state = loaded.state
+        self._registry_height = loaded.registry_height
+        self._handovers = loaded.handovers
+        self._record_keys = loaded.record_keys
+        self._recent = RecentBlocks()
+        self._headers.clear()
+        self._groups.clear()
+        self._nodes.clear()
+
+    def _header(self, height: int) -> StoredHeader | None:
+        if not 1 <= height <= self._state.height:
+            return None
+        return opening.read_header(self._db, height)
+
+    def _handovers_before(self, height: int) -> tuple[Handover, ...]:
+        return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]
+
+    def _group(self, index: int) -> tuple[int, list[bytes]]:
+        """The stored group of entries that holds a log index, and the index of its first."""
+        start = keys.numbered(keys.ENTRIES, index)
+        found = self._db.seek(start, keys.ENTRIES)
+        if found is None:
+            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+        key, value = found
+        entries = self._read(values.decode_entries, value, key)
+        first = int.from_bytes(key[1:], "big") - len(entries) + 1
+        if first > index:
+            raise StoreCorruption(self.path, f"no stored group holds the entry at log index {index}")
+        return first, entries
+
+    def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
+        if size > self._state.frontier.size:
+            raise InvalidProof(f"{size} is beyond the log's {self._state.frontier.size} entries", "size")
+        return make(self.node, first, size)
+
+    def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
+        return opening.decoded(self._db, decode, value, key)

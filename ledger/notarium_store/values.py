@@ -1,0 +1,189 @@
+"""What stands behind the keys: a decision as the pairs to write, and the readers of single values.
+
+`decision_items` is the one place that knows what a decision writes. The store writes these pairs, and the checker
+compares them with what is stored.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from notarium_ledger import canonical
+from notarium_ledger.block import Decision, Header
+from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.commitment import artifact_digests
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.state import ChainState, Transition
+from notarium_ledger.tree import Frontier, Node
+from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_store import keys
+
+FORMAT_VERSION = 1
+ENTRIES_PER_GROUP = 64
+NODES_PER_ROW = 256
+
+_POSITION = struct.Struct(">QQ")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The state without the registry, which is stored only where it changes."""
+
+    height: Height
+    tip: Hash
+    time_ms: int
+    frontier: Frontier
+    registry_height: Height
+    """The height whose block last changed the registry; 0 means genesis."""
+
+    def encode(self) -> bytes:
+        """canonical [height, tip, time in ms, tree size, peaks as one byte string, registry height]."""
+        peaks = b"".join(self.frontier.peaks)
+        return canonical.encode(
+            [self.height, bytes(self.tip), self.time_ms, self.frontier.size, peaks, self.registry_height]
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> StoredState:
+        """Raises LedgerError or ValueError."""
+        value: Any = canonical.decode(data)
+        height, tip, time_ms, size, peaks, registry_height = value
+        return cls(Height(height), Hash(tip), time_ms, Frontier(size, tuple(split(peaks))), Height(registry_height))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHeader:
+    """A decided block without its entries."""
+
+    first_index: int
+    header: Header
+    certificate: QuorumCertificate
+
+    def encode(self) -> bytes:
+        """canonical [first log index, header, certificate]."""
+        return canonical.encode([self.first_index, self.header.raw, self.certificate.encode()])
+
+    @classmethod
+    def decode(cls, data: bytes) -> StoredHeader:
+        """Raises LedgerError or ValueError."""
+        value: Any = canonical.decode(data)
+        first_index, header, certificate = value
+        return cls(first_index, Header.decode(header), QuorumCertificate.decode(certificate))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Adjacent complete nodes of one level, as one byte string."""
+
+    level: int
+    first: int
+    hashes: bytes
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.hashes) // HASH_BYTES - 1
+
+
+def meta_value(genesis: Hash) -> bytes:
+    """The value of the key `m`."""
+    return canonical.encode([FORMAT_VERSION, bytes(genesis)])
+
+
+def position_value(height: int, index: int) -> bytes:
+    """height ‖ index."""
+    return _POSITION.pack(height, index)
+
+
+def decode_position(data: bytes) -> tuple[Height, int]:
+    """Inverse of position_value. Raises ValueError."""
+    if len(data) != _POSITION.size:
+        raise ValueError(f"{len(data)} bytes, not {_POSITION.size}")
+    height, index = _POSITION.unpack(data)
+    return Height(height), index
+
+
+def split(joined: bytes) -> list[Hash]:
+    """Concatenated hashes, one by one. Raises ValueError."""
+    if len(joined) % HASH_BYTES:
+        raise ValueError(f"{len(joined)} bytes are no whole number of hashes")
+    return [Hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)]
+
+
+def rows(nodes: Iterable[Node]) -> list[Row]:
+    """The nodes that a block completes, one row for each level (those of one level are adjacent)."""
+    levels: dict[int, list[bytes]] = {}
+    first: dict[int, int] = {}
+    for level, index, value in nodes:
+        if level in levels:
+            levels[level].append(value)
+        else:
+            levels[level] = [value]
+            first[level] = index
+    return [Row(level, first[level], b"".join(hashes)) for level, hashes in levels.items()]
+
+
+def decision_items(
+    decision: Decision, transition: Transition, before: ChainState, tree_rows: Sequence[Row]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Every pair that `decision` writes for good: all but the key `s`."""
+    height, first = decision.height, transition.first_index
+    header = StoredHeader(first, decision.block.header, decision.certificate)
+    yield keys.numbered(keys.HEADER, height), header.encode()
+    yield keys.numbered(keys.BLOCK_END, transition.header.tree_size - 1), keys.u64(height)
+    yield from _entry_items(decision.block.entries, first)
+    for index, entry in enumerate(transition.entries, first):
+        yield keys.ID + entry.id, _POSITION.pack(height, index)
+        for value in artifact_digests(entry.body):
+            yield keys.digest(value, index), b""
+    for row in tree_rows:
+        yield from _row_items(row)
+    registry = transition.state.registry
+    if registry.hash != before.registry.hash:
+        yield keys.numbered(keys.REGISTRY, height), registry.encode()
+    if registry.validators.hash != before.registry.validators.hash:
+        yield keys.numbered(keys.HANDOVER, height), canonical.encode(registry.validators.to_value())
+
+
+def _entry_items(entries: Sequence[bytes], first: int) -> Iterator[tuple[bytes, bytes]]:
+    for start in range(0, len(entries), ENTRIES_PER_GROUP):
+        group = list(entries[start : start + ENTRIES_PER_GROUP])
+        yield keys.numbered(keys.ENTRIES, first + start + len(group) - 1), canonical.encode(group)  # type: ignore[arg-type]
+
+
+def _row_items(row: Row) -> Iterator[tuple[bytes, bytes]]:
+    count = len(row.hashes) // HASH_BYTES
+    for start in range(0, count, NODES_PER_ROW):
+        part = row.hashes[start * HASH_BYTES : (start + NODES_PER_ROW) * HASH_BYTES]
+        yield keys.tree(row.level, row.first + start + len(part) // HASH_BYTES - 1), part
+
+
+def decode_entries(data: bytes) -> list[bytes]:
+    """A group of entries. Raises LedgerError."""
+    value = canonical.decode(data)
+    if not isinstance(value, list) or not value or any(type(each) is not bytes for each in value):
+        raise LedgerError("not a list of entries")
+    return value  # type: ignore[return-value]
+
+
+def join_decision(header: StoredHeader, groups: Iterable[bytes]) -> bytes:
+    """The canonical encoding of a decision, from the stored groups of its entries without decoding them.
+
+    [[header, [entry, ...]], certificate], where the list's head is made anew and the groups' heads are cut off.
+    """
+    count = header.header.tree_size - header.first_index
+    parts = [b"\x92\x92", canonical.encode(header.header.raw), _list_head(count)]
+    parts += [group[1 if group[0] & 0xF0 == 0x90 else 3 :] for group in groups]
+    parts.append(header.certificate.encode())
+    return b"".join(parts)
+
+
+def _list_head(count: int) -> bytes:
+    """The head of a msgpack list: fixarray, array 16 or array 32."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")
