@@ -22,7 +22,7 @@ from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.peer_limits import Backoff, PeerLimits, Penalties, TokenBucket
 from notarium_node.peer_link import UNLIMITED, DialledSocket, Link, LinkError, PeerInfo
-from notarium_node.tls import NodeDirectory, client_context, server_context, trust
+from notarium_node.tls import NodeDirectory, client_context, is_usable, server_context, trust
 
 PATH = "/peer"
 REFUSED_HEADER = "Notarium-Refused"
@@ -164,6 +164,9 @@ class PeerNetwork:
                 self._part(key, "its node record changed")
                 if key in self._dialers:
                     self._dialers.pop(key).cancel()
+        for record in self._nodes.values():
+            if record.certificate in added and not is_usable(record.certificate):
+                _log.warning("a node's certificate is unusable, it cannot connect", **self._naming(record.key))
         if self._acceptor is not None:
             self._redial()
 

@@ -103,10 +103,23 @@ def client_context(certificate: bytes, seed: bytes, trusted: Iterable[bytes]) ->
 
 
 def trust(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
-    """Trust these certificates (DER) too, from the next handshake on. Known ones do no harm."""
-    der = b"".join(certificates)
-    if der:
-        context.load_verify_locations(cadata=der)
+    """Trust these certificates (DER) too, from the next handshake on. Known ones do no harm.
+
+    What is no certificate of a transport key is left out: the registry keeps those bytes unread, so a record may hold
+    anything its member wrote, and its node then cannot connect. It must not keep the others from connecting.
+    """
+    usable = b"".join(each for each in certificates if is_usable(each))
+    if usable:
+        context.load_verify_locations(cadata=usable)
+
+
+def is_usable(certificate: bytes) -> bool:
+    """Whether `certificate` can stand for a node's transport key."""
+    try:
+        certificate_key(certificate)
+    except CertificateError:
+        return False
+    return True
 
 
 class NodeDirectory:

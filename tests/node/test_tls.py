@@ -86,6 +86,12 @@ def test_trust_grows_on_a_live_context():
     handshake(server, client)
 
 
+def test_junk_in_one_record_does_not_keep_others_out():
+    server = tls.server_context(CERTIFICATES[ALICE], ALICE, [b"\0" * 100])
+    tls.trust(server, [b"junk" * 20, CERTIFICATES[BOB], CERTIFICATES[EVE][:-1]])
+    handshake(server, tls.client_context(CERTIFICATES[BOB], BOB, [CERTIFICATES[ALICE]]))
+
+
 def test_a_listed_certificate_cannot_vouch_for_another():
     """A member signs a second certificate with its listed key: the directory knows exact bytes only."""
     issuer = x509.load_der_x509_certificate(CERTIFICATES[BOB])

@@ -1,0 +1,286 @@
+"""The node's configuration: one TOML file, with overrides from the environment.
+
+``NOTARIUM_NODE_<SECTION>__<FIELD>`` overrides one field, for example ``NOTARIUM_NODE_PEER__PORT=9000``. Its value is
+read as in TOML, or as plain text where that is no TOML value. Paths are relative to the configuration file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails
+
+from notarium_node.keys import Purpose
+from notarium_node.peer_limits import PeerLimits
+
+ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
+MIB = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; one line per problem, each with the field, its limit and the remedy."""
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return base / path.expanduser()
+
+
+ConfigPath = Annotated[Path, AfterValidator(_resolve)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+"""0 means any free port: for tests only, for nobody else would find it."""
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NodeSection(_Section):
+    """Who this node is."""
+
+    data_dir: ConfigPath
+    """Holds the keys and the store. Default: where the configuration file is."""
+    genesis: ConfigPath
+    """The genesis file. Default: genesis.json in data_dir."""
+    genesis_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """What the genesis file must hash to: the root of all trust, compared by phone."""
+    validator_key: ConfigPath
+    """Default: keys/validator.key in data_dir."""
+    transport_key: ConfigPath
+    """Default: keys/transport.key in data_dir."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        data_dir = value.get("data_dir", ".")
+        if not isinstance(data_dir, str):
+            return value
+        defaults = {
+            "data_dir": data_dir,
+            "genesis": str(Path(data_dir, "genesis.json")),
+            "validator_key": str(Path(data_dir, "keys", Purpose.VALIDATOR.file_name)),
+            "transport_key": str(Path(data_dir, "keys", Purpose.TRANSPORT.file_name)),
+        }
+        return defaults | value
+
+    @property
+    def store_dir(self) -> Path:
+        """Where the ledger is kept."""
+        return self.data_dir / "store"
+
+
+class PeerSection(_Section):
+    """The socket for other nodes. Where they find it stands in the node's record, in the ledger."""
+
+    host: str = ""
+    """Address to listen on; empty: all, IPv4 and IPv6."""
+    port: Port
+    max_message_bytes: Annotated[int, Field(ge=17 * MIB, le=256 * MIB)] = 32 * MIB
+    """A proposal carries a whole block, so not below the largest block allowed by the ledger."""
+    send_queue_bytes: Annotated[int, Field(ge=1 * MIB, le=4096 * MIB)] = 64 * MIB
+    bytes_per_s: Annotated[int, Field(ge=MIB)] = 200_000_000
+    messages_per_s: Annotated[int, Field(ge=100)] = 20_000
+    pending_handshakes: Annotated[int, Field(ge=4, le=10_000)] = 64
+    handshake_ms: Milliseconds = 10_000
+    heartbeat_ms: Milliseconds = 5_000
+    reconnect_first_ms: Milliseconds = 100
+    reconnect_last_ms: Milliseconds = 5_000
+    clock_probe_ms: Milliseconds = 30_000
+    max_ban_ms: Milliseconds = 600_000
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.send_queue_bytes < self.max_message_bytes:
+            raise ValueError("send_queue_bytes must hold at least one message: raise it to max_message_bytes or more")
+        if self.reconnect_first_ms > self.reconnect_last_ms:
+            raise ValueError("reconnect_first_ms must not exceed reconnect_last_ms: swap or lower it")
+        return self
+
+    def limits(self) -> PeerLimits:
+        """As the peer network takes them."""
+        return PeerLimits(
+            max_message_bytes=self.max_message_bytes,
+            send_queue_bytes=self.send_queue_bytes,
+            bytes_per_s=self.bytes_per_s,
+            messages_per_s=self.messages_per_s,
+            handshake_s=self.handshake_ms / 1000,
+            pending_handshakes=self.pending_handshakes,
+            heartbeat_s=self.heartbeat_ms / 1000,
+            clock_probe_s=self.clock_probe_ms / 1000,
+            backoff_first_s=self.reconnect_first_ms / 1000,
+            backoff_last_s=self.reconnect_last_ms / 1000,
+            max_ban_s=self.max_ban_ms / 1000,
+        )
+
+
+class ApiSection(_Section):
+    """The HTTP API for researchers."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8470
+    tls_certificate: ConfigPath | None = None
+    """PEM file; without it the API speaks plain HTTP, for localhost or behind a proxy."""
+    tls_key: ConfigPath | None = None
+    max_request_bytes: Annotated[int, Field(ge=65_536, le=256 * MIB)] = 8 * MIB
+    max_clients: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Connections at one time."""
+    wait_ms: Milliseconds = 30_000
+    """How long a request may wait for a decision."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both or neither")
+        return self
+
+
+class ConsensusSection(_Section):
+    """Time and size of rounds. Nodes may differ in these."""
+
+    base_timeout_ms: Milliseconds = 1_000
+    """Of round 0; each further round doubles it."""
+    max_timeout_ms: Milliseconds = 60_000
+    resend_ms: Milliseconds = 1_000
+    block_bytes_target: Annotated[int, Field(ge=65_536, le=16 * MIB)] = 2 * MIB
+    """A proposer cuts its block there, below the limit that the consortium has agreed on."""
+    block_entries_target: Annotated[int, Field(ge=1, le=65_536)] = 4_096
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.base_timeout_ms > self.max_timeout_ms:
+            raise ValueError("base_timeout_ms must not exceed max_timeout_ms: lower it or raise the other")
+        return self
+
+
+class MempoolSection(_Section):
+    """Entries waiting for a block."""
+
+    max_entries: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
+    max_bytes: Annotated[int, Field(ge=MIB, le=16_384 * MIB)] = 64 * MIB
+    verify_threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """For signatures; None: one per core."""
+
+
+class StoreSection(_Section):
+    """LevelDB and the disk under it."""
+
+    cache_bytes: Annotated[int, Field(ge=MIB, le=65_536 * MIB)] = 16 * MIB
+    write_buffer_bytes: Annotated[int, Field(ge=MIB, le=1_024 * MIB)] = 8 * MIB
+    min_free_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    """With less room on the disk the node stops voting, while there is still room to stop cleanly."""
+
+
+class LogSection(_Section):
+    """Logs on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class NodeConfig(_Section):
+    """All of node.toml."""
+
+    node: NodeSection
+    peer: PeerSection
+    api: ApiSection = Field(default_factory=ApiSection)
+    consensus: ConsensusSection = Field(default_factory=ConsensusSection)
+    mempool: MempoolSection = Field(default_factory=MempoolSection)
+    store: StoreSection = Field(default_factory=StoreSection)
+    log: LogSection = Field(default_factory=LogSection)
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
+    """Read `path` and the overrides in `environment` (default: the process's). Raises ConfigError."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist: make it with 'notarium-node init', or name another") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    _override(content, os.environ if environment is None else environment)
+    return parse_config(content, path)
+
+
+def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
+    """Validate `content` as if it stood in the file `path`. Raises ConfigError."""
+    try:
+        # By way of JSON, whose strict rules take text for paths, and still no text for numbers.
+        return NodeConfig.model_validate_json(
+            json.dumps(content, default=str), context={"base": path.absolute().parent}
+        )
+    except ValidationError as error:
+        lines = [f"{path}: {_explain(each)}" for each in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put the environment's values into `content`. A name that means nothing is an error, not a surprise later."""
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, separator, field = name[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
+        if not separator or field not in _fields(section):
+            raise ConfigError(
+                f"environment variable {name} names no field{_nearest(name, _environment_names())}: correct or unset it"
+            )
+        content.setdefault(section, {})
+        if isinstance(content[section], dict):
+            content[section][field] = _toml_value(environment[name])
+
+
+def _fields(section: str) -> list[str]:
+    """The names of a section's fields; none if there is no such section."""
+    info = NodeConfig.model_fields.get(section)
+    model = None if info is None else info.annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, _Section) else []
+
+
+def _environment_names() -> list[str]:
+    return [
+        f"{ENVIRONMENT_PREFIX}{section.upper()}__{field.upper()}"
+        for section in NodeConfig.model_fields
+        for field in _fields(section)
+    ]
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ErrorDetails) -> str:
+    """ "peer.port: 70000 is not allowed: input should be ... . Correct it there or in NOTARIUM_NODE_PEER__PORT"."""
+    location = [str(part) for part in error["loc"]]
+    field = ".".join(location)
+    variable = ENVIRONMENT_PREFIX + "__".join(location[:2]).upper()
+    reason = error["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    if error["type"] == "missing":
+        if len(location) == 1:
+            return f"{field}: the section is missing: add [{field}]"
+        return f"{field}: is missing: add it to section [{location[0]}], or set {variable}"
+    if error["type"] == "extra_forbidden":
+        known = _fields(location[0]) if len(location) > 1 else list(NodeConfig.model_fields)
+        return f"{field}: is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
+    if error["type"] == "value_error":
+        return f"{field}: {reason}"
+    return f"{field}: {error['input']!r} is not allowed: {reason}. Correct it, or set {variable}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {found[0]}?)" if found else ""

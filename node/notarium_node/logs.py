@@ -1,0 +1,90 @@
+"""Structured logs on stderr: one JSON object a line, or a readable line for a console. Times are UTC.
+
+Records of the standard library's logging (aiohttp, asyncio) go the same way, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+SECRET_WORDS = ("seed", "secret", "password", "private")
+REDACTED = "[redacted]"
+
+Format = Literal["json", "console"]
+Level = Literal["debug", "info", "warning", "error"]
+
+
+def configure(level: Level = "info", format_: Format = "json", stream: TextIO | None = None) -> None:
+    """Set up logging for this process; a later call replaces an earlier one. `stream` defaults to stderr."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    target = stream or sys.stderr
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        redact,
+    ]
+    if format_ == "json":
+        ending: list[structlog.typing.Processor] = [
+            # Without local variables: they may hold keys.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(default=_printable),
+        ]
+    else:
+        ending = [
+            structlog.dev.ConsoleRenderer(
+                colors=target.isatty(), timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+    structlog.configure(
+        processors=[
+            *(each for each in shared if not isinstance(each, structlog.stdlib.ExtraAdder)),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        # The tests configure again; elsewhere a cached logger saves little.
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    # Libraries are heard when something is wrong, or when everything is asked for.
+    for name in ("aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING) if level != "debug" else logging.DEBUG)
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace every value, at any depth, whose name suggests a secret."""
+    for name, value in event.items():
+        event[name] = _redacted(name, value)
+    return event
+
+
+def _redacted(name: object, value: object) -> object:
+    if isinstance(name, str) and any(word in name.lower() for word in SECRET_WORDS):
+        return REDACTED
+    if isinstance(value, Mapping):
+        return {key: _redacted(key, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(None, item) for item in value]
+    return value
+
+
+def _printable(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
