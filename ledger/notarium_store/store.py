@@ -12,11 +12,11 @@ One thread calls what writes (commit, put_record, recover, close); any thread ma
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from notarium_ledger import canonical, tree
+from notarium_ledger import tree
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import InvalidProof, LedgerError
 from notarium_ledger.genesis import Genesis
@@ -24,12 +24,12 @@ from notarium_ledger.merkle import leaf_hash, verify_inclusion
 from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
 from notarium_ledger.state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_store import keys, opening, values
+from notarium_store import keys, opening, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.recent import RecentBlock, RecentBlocks
-from notarium_store.values import StoredHeader, StoredState
+from notarium_store.values import StoredState
 
 T = TypeVar("T")
 
@@ -103,7 +103,8 @@ class Store:
     def commit(self, decision: Decision, transition: Transition) -> None:
         """Store the decision of the next height; it is on the disk when this returns.
 
-        Committing the tip again does nothing. The caller has verified the certificate and got `transition` from apply_block or advance on `state`.
+        Committing the tip again does nothing. The caller has verified the certificate and got
+        `transition` from apply_block or advance on `state`.
         Raises StoreFull or StoreError: then nothing has changed, and the same commit may be tried again.
         """
         self._recover_if_failed()
@@ -134,10 +135,14 @@ class Store:
 
         Raises StoreFull or StoreError.
         """
+        self.put_records(height, [(key, value)])
+
+    def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
+        """Several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
-        name = keys.record(height, key)
-        self._db.write([(name, value)])
-        self._record_keys.add(name)
+        items = [(keys.record(height, key), value) for key, value in parts]
+        self._db.write(items)
+        self._record_keys.update(name for name, _ in items)
 
     def recover(self) -> None:
         """After a failed write: close LevelDB, let it recover from its log, and load the state again.
@@ -224,37 +229,19 @@ class Store:
 
     def decision(self, height: Height) -> Decision | None:
         """The decision of `height`, or None where there is none yet."""
-        data = self.decision_bytes(height)
-        if data is None:
-            return None
-        try:
-            return Decision.from_value(canonical.decode(data))
-        except LedgerError as error:
-            raise StoreCorruption(self.path, f"cannot be read: {error}", height) from error
+        return reading.read_decision(self._db, height) if self._has(height) else None
 
     def decision_bytes(self, height: Height) -> bytes | None:
         """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
-        header = self._header(height)
-        if header is None:
-            return None
-        groups: list[bytes] = []
-        index, size = header.first_index, header.header.tree_size
-        start = keys.numbered(keys.ENTRIES, index)
-        count = -(-(size - index) // values.ENTRIES_PER_GROUP)
-        for key, value in self._db.scan(keys.ENTRIES, start, count):
-            groups.append(value)
-            index = int.from_bytes(key[1:], "big") + 1
-        if index != size:
-            raise StoreCorruption(self.path, f"entries are missing from log index {index} on", height)
-        return values.join_decision(header, groups)
+        return reading.read_decision_bytes(self._db, height) if self._has(height) else None
 
     def decided_header(self, height: Height) -> DecidedHeader | None:
         """The header of `height` with what proves it from genesis, or None."""
         cached = self._headers.get(height)
         if cached is None:
-            stored = self._header(height)
-            if stored is None:
+            if not self._has(height):
                 return None
+            stored = reading.read_header(self._db, height)
             cached = DecidedHeader(stored.header, stored.certificate, self._handovers_before(height))
             self._headers.put(height, cached)
         return cached
@@ -268,7 +255,8 @@ class Store:
     def receipt(self, id_: Hash) -> Receipt | None:
         """The receipt of an entry, or None where it is not decided.
 
-        It proves inclusion in the tree of the entry's own block, so it never changes. Raises StoreCorruption where what is stored does not prove it.
+        It proves inclusion in the tree of the entry's own block, so it never changes.
+        Raises StoreCorruption where what is stored does not prove it.
         """
         position = self.position(id_)
         if position is None:
@@ -316,7 +304,7 @@ class Store:
         """`count` complete nodes of one level from `first` on, as a tile needs them. Raises KeyError beyond the log."""
         if (first + count) << level > self._state.frontier.size or first < 0:
             raise KeyError((level, first + count - 1))
-        return opening.read_nodes(self._db, level, first, count)
+        return reading.read_nodes(self._db, level, first, count)
 
     # The consensus record
 
@@ -341,10 +329,8 @@ class Store:
         self._groups.clear()
         self._nodes.clear()
 
-    def _header(self, height: int) -> StoredHeader | None:
-        if not 1 <= height <= self._state.height:
-            return None
-        return opening.read_header(self._db, height)
+    def _has(self, height: int) -> bool:
+        return 1 <= height <= self._state.height
 
     def _handovers_before(self, height: int) -> tuple[Handover, ...]:
         return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]
@@ -368,4 +354,4 @@ class Store:
         return make(self.node, first, size)
 
     def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-        return opening.decoded(self._db, decode, value, key)
+        return reading.decoded(self._db, decode, value, key)

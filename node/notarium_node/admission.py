@@ -1,0 +1,149 @@
+"""Admission: from bytes that anybody may have sent to verified entries in the mempool.
+
+Cheap refusals first (size, form, schema, permission), then the signature, then the one look-up in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from notarium_ledger.entry import Entry, decode_entry, signed_message
+from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.state import ChainState, check_admissible
+from notarium_ledger.types import Hash
+from notarium_node.mempool import Mempool, MempoolFull
+from notarium_node.verifier import Check, Verifier
+
+
+class Status(StrEnum):
+    """What became of a submitted entry."""
+
+    FRESH = "fresh"
+    """Verified and new: it waits in the mempool now."""
+    PENDING = "pending"
+    """It waited there already."""
+    DECIDED = "decided"
+    """It is in the log already."""
+    REFUSED = "refused"
+    """No honest validator would take it (by its form, signature or author), or not now (by the state)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer for one submitted entry."""
+
+    id: Hash
+    status: Status
+    entry: Entry | None = None
+    error: InvalidEntry | None = None
+    malicious: bool = False
+    """Refused for a reason that no honest node overlooks, whatever its height."""
+
+
+class Admission:
+    """Checks entries and puts them into the mempool; each distinct entry is verified once."""
+
+    def __init__(
+        self,
+        state: Callable[[], ChainState],
+        is_decided: Callable[[Hash], bool],
+        mempool: Mempool,
+        verifier: Verifier,
+        on_fresh: Callable[[Sequence[Entry]], None],
+    ) -> None:
+        self._state = state
+        self._is_decided = is_decided
+        self._mempool = mempool
+        self._verifier = verifier
+        self._on_fresh = on_fresh
+
+    async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
+        """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull.
+
+        With `all_or_none`, nothing enters the mempool if any is refused.
+        """
+        outcomes, waiting = self._screen(raws)
+        if waiting:
+            await self._check_signatures(outcomes, waiting)
+        if all_or_none and any(each is not None and each.status is Status.REFUSED for each in outcomes):
+            return [each for each in outcomes if each is not None]
+        self._insert(outcomes)
+        return [each for each in outcomes if each is not None]
+
+    async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Verified entries for a block's content; whether they are permitted is the block's affair.
+
+        Raises InvalidEntry for the first that is malformed or wrongly signed.
+        """
+        state = self._state()
+        entries = [decode_entry(raw, state.registry.parameters.max_entry_bytes) for raw in raws]
+        checks = [_check(entry, state.genesis) for entry in entries]
+        valid = await self._verifier.check(checks)
+        for check in checks:
+            if not valid[check]:
+                raise InvalidEntry("signature is not valid for this key, body and ledger", "sig")
+        return {entry.raw: entry for entry in entries}
+
+    def _screen(self, raws: Sequence[bytes]) -> tuple[list[Outcome], list[tuple[int, Check]]]:
+        state = self._state()
+        limit = state.registry.parameters.max_entry_bytes
+        outcomes: list[Outcome] = []
+        waiting: list[tuple[int, Check]] = []
+        for position, raw in enumerate(raws):
+            id_ = leaf_hash(raw)
+            known = self._mempool.get(id_)
+            if known is not None:
+                outcomes.append(Outcome(id_, Status.PENDING, known))
+                continue
+            try:
+                entry = decode_entry(raw, limit)
+                check = _check(entry, state.genesis)
+            except InvalidEntry as error:
+                outcomes.append(Outcome(id_, Status.REFUSED, error=error, malicious=True))
+                continue
+            try:
+                check_admissible(state, entry)
+            except InvalidEntry as error:
+                # An entry that was decided may not be permitted any more: say what it is.
+                if self._is_decided(id_):
+                    outcomes.append(Outcome(id_, Status.DECIDED, entry))
+                else:
+                    outcomes.append(Outcome(id_, Status.REFUSED, error=error))
+                continue
+            outcomes.append(Outcome(id_, Status.FRESH, entry))
+            waiting.append((position, check))
+        return outcomes, waiting
+
+    async def _check_signatures(self, outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
+        valid = await self._verifier.check([check for _, check in waiting])
+        for position, check in waiting:
+            if not valid[check]:
+                error = InvalidEntry("signature is not valid for this key, body and ledger", "sig")
+                outcomes[position] = Outcome(outcomes[position].id, Status.REFUSED, error=error, malicious=True)
+
+    def _insert(self, outcomes: list[Outcome]) -> None:
+        """The last step, without an await: what is decided meanwhile is seen, what is new is added and told."""
+        fresh: list[Entry] = []
+        for position, outcome in enumerate(outcomes):
+            entry = outcome.entry
+            if outcome.status is not Status.FRESH or entry is None:
+                continue
+            if entry.id in self._mempool:
+                outcomes[position] = Outcome(entry.id, Status.PENDING, entry)
+            elif self._is_decided(entry.id):
+                outcomes[position] = Outcome(entry.id, Status.DECIDED, entry)
+            else:
+                fresh.append(entry)
+        if not self._mempool.has_room(len(fresh), sum(len(entry.raw) for entry in fresh)):
+            raise MempoolFull(f"{len(self._mempool)} entries of {self._mempool.bytes} bytes wait already")
+        for entry in fresh:
+            self._mempool.add(entry)
+        if fresh:
+            self._on_fresh(fresh)
+
+
+def _check(entry: Entry, genesis: Hash) -> Check:
+    return entry.key, signed_message(entry, genesis), entry.signature

@@ -1,0 +1,109 @@
+"""The routes, and what happens when a handler raises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from notarium_node.api.events import Events
+from notarium_node.api.openapi import document
+from notarium_node.api.problems import Problem
+from notarium_node.api.queries import Queries
+from notarium_node.api.submit import Submissions
+from notarium_node.metrics import CONTENT_TYPE
+from notarium_store.errors import StoreError
+
+if TYPE_CHECKING:
+    from notarium_node.node import Node
+
+_log = structlog.get_logger("notarium.api")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(node: Node, max_request_bytes: int) -> web.Application:
+    """The aiohttp application of `node`."""
+    app = web.Application(client_max_size=max_request_bytes)
+    submissions = Submissions(node, max_request_bytes)
+    queries = Queries(node)
+    events = Events(node)
+    health = Health(node)
+    routes: list[tuple[str, str, Handler]] = [
+        ("POST", "/v1/entries", submissions.one),
+        ("POST", "/v1/entries/batch", submissions.batch),
+        ("GET", "/v1/entries/{id}", queries.entry),
+        ("GET", "/v1/receipts/{id}", queries.receipt),
+        ("GET", "/v1/search", queries.search),
+        ("GET", "/v1/blocks", queries.blocks),
+        ("GET", "/v1/blocks/{height}", queries.block),
+        ("GET", "/v1/log", queries.log),
+        ("GET", "/v1/proofs/inclusion", queries.inclusion),
+        ("GET", "/v1/proofs/consistency", queries.consistency),
+        ("GET", "/v1/members", queries.members),
+        ("GET", "/v1/genesis", queries.genesis),
+        ("GET", "/v1/status", queries.status),
+        ("GET", "/v1/events", events.stream),
+        ("GET", "/healthz", health.alive),
+        ("GET", "/readyz", health.ready),
+        ("GET", "/metrics", health.metrics),
+        ("GET", "/openapi.json", describe),
+    ]
+    for method, path, handler in routes:
+        app.router.add_route(method, path, guarded(handler))
+    app.router.add_route("*", "/{anything:.*}", guarded(no_such_route))
+    app.on_shutdown.append(events.close)
+    return app
+
+
+def guarded(handler: Handler) -> Handler:
+    """Answer problems as problem details; log what nobody expected."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Problem as problem:
+            return problem.response()
+        except (web.HTTPException, asyncio.CancelledError, ConnectionError):
+            raise
+        except StoreError as error:
+            _log.error("the store failed", path=request.path, error=str(error))
+            return Problem("internal", str(error), remedy="see the node's log; notarium-node check").response()
+        except Exception:
+            _log.exception("a handler failed", path=request.path)
+            return Problem("internal", "this is a defect of the node; its log says more").response()
+
+    return handle
+
+
+async def no_such_route(request: web.Request) -> web.StreamResponse:
+    """Anything else."""
+    raise Problem("not-found", f"{request.method} {request.path[:200]}: see /openapi.json for what there is")
+
+
+async def describe(request: web.Request) -> web.StreamResponse:
+    """The OpenAPI description."""
+    return web.json_response(document())
+
+
+class Health:
+    """For load balancers, Prometheus and the operator."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def alive(self, request: web.Request) -> web.StreamResponse:
+        """The process runs."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, request: web.Request) -> web.StreamResponse:
+        """The node does its part; if not, 503 and why."""
+        reasons = self._node.not_ready()
+        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """Prometheus text format."""
+        return web.Response(body=self._node.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

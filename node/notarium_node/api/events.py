@@ -1,0 +1,75 @@
+"""GET /v1/events: decided blocks as Server-Sent Events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from notarium_ledger.block import Decision
+from notarium_ledger.types import Height
+from notarium_node.api.problems import Problem, parse_int
+from notarium_node.api.queries import block_json
+
+if TYPE_CHECKING:
+    from notarium_node.node import Node
+
+MAX_STREAMS = 256
+KEEPALIVE_S = 15.0
+
+
+class Events:
+    """Each reader follows at its own pace: what is sent is read from the store, so a slow one costs no memory."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._streams: set[asyncio.Event] = set()
+        node.hub.subscribe(lambda decision, transition: self._wake())
+        self._closing = False
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Blocks above `after` (or the Last-Event-ID header), as they are decided."""
+        if len(self._streams) >= MAX_STREAMS:
+            raise Problem("busy", f"{MAX_STREAMS} event streams are open already", headers={"Retry-After": "10"})
+        last = request.headers.get("Last-Event-ID", "")
+        start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else self._node.store.state.height
+        height = parse_int(request, "after", start, 0, 2**62)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        news = asyncio.Event()
+        self._streams.add(news)
+        try:
+            await response.write(b": notarium\n\n")
+            while not self._closing:
+                while height < self._node.store.state.height:
+                    height += 1
+                    decision = self._node.store.decision(Height(height))
+                    if decision is None:
+                        return response
+                    await response.write(_event(decision))
+                news.clear()
+                try:
+                    async with asyncio.timeout(KEEPALIVE_S):
+                        await news.wait()
+                except TimeoutError:
+                    await response.write(b": alive\n\n")
+        except ConnectionResetError:
+            pass  # The reader left.
+        finally:
+            self._streams.discard(news)
+        return response
+
+    async def close(self, app: web.Application) -> None:
+        """End all streams, so that the server can stop."""
+        self._closing = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for each in self._streams:
+            each.set()
+
+
+def _event(decision: Decision) -> bytes:
+    return f"id: {decision.height}\nevent: block\ndata: {json.dumps(block_json(decision))}\n\n".encode()

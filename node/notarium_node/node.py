@@ -1,0 +1,401 @@
+"""One institution's node: its parts put together, and how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.engine import Engine
+from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.events import (
+    Equivocation,
+    Event,
+    OwnSignatureSeen,
+    PeerAhead,
+    PeerBehind,
+    ProposalRejected,
+    ProtocolViolation,
+    RoundStarted,
+)
+from notarium_consensus.inputs import DecisionReceived, MessageReceived, PeerConnected
+from notarium_consensus.messages import decode_message
+from notarium_ledger.block import Decision
+from notarium_ledger.entry import Entry
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.receipt import iso_time
+from notarium_ledger.registry import NodeRecord
+from notarium_ledger.signing import SigningKey
+from notarium_ledger.state import Transition
+from notarium_ledger.types import Height, PublicKey
+from notarium_node import wire
+from notarium_node.admission import Admission, Status
+from notarium_node.api.problems import Problem
+from notarium_node.gossip import Gossip
+from notarium_node.hub import Hub
+from notarium_node.mempool import Mempool, MempoolFull
+from notarium_node.metrics import Metrics
+from notarium_node.peer_limits import PeerLimits
+from notarium_node.peers import PeerNetwork
+from notarium_node.runner import Runner
+from notarium_node.sync import Sync
+from notarium_node.verifier import Verifier
+from notarium_store.store import Store
+
+_log = structlog.get_logger("notarium.node")
+
+STATUS_S = 0.5
+"""How often peers are told our height, if it changed."""
+NOT_STARTED = "the node is starting"
+MAX_BLOCK_BYTES = 20 * 1024 * 1024
+"""The largest block that any parameters allow, encoded."""
+LAG_LIMIT = 10
+"""A node further behind than this is not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What a node is made with."""
+
+    listen: tuple[str, int]
+    """Peer socket: host and port."""
+    peer_limits: PeerLimits
+    base_timeout_ms: int
+    max_timeout_ms: int
+    resend_ms: int
+    mempool_entries: int
+    mempool_bytes: int
+    verify_workers: int
+
+
+class Node:
+    """Made with an open store; `start` connects it, `stop` ends it."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        store: Store,
+        own: NodeRecord,
+        key: SigningKey,
+        transport_seed: bytes,
+        settings: NodeSettings,
+    ) -> None:
+        self.genesis = genesis
+        self.store = store
+        self.own = own
+        self.mempool = Mempool(settings.mempool_entries, settings.mempool_bytes)
+        self.hub = Hub()
+        self.verifier = Verifier(settings.verify_workers)
+        self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
+        record_height, record = store.record()
+        self.engine = Engine(
+            EngineConfig(
+                genesis=genesis.hash,
+                key=key if own.role == "validator" else None,
+                base_timeout_ms=settings.base_timeout_ms,
+                max_timeout_ms=settings.max_timeout_ms,
+                resend_ms=settings.resend_ms,
+                max_block_bytes=MAX_BLOCK_BYTES,
+            ),
+            record,
+            record_height,
+        )
+        self.network = PeerNetwork(
+            own,
+            genesis.hash,
+            transport_seed,
+            settings.listen,
+            store.state.registry.nodes,
+            on_message=self._on_message,
+            on_connect=self._on_connect,
+            on_disconnect=self._on_disconnect,
+            limits=settings.peer_limits,
+        )
+        self.gossip = Gossip(self.network, lambda: [each.key for each in self._validators()])
+        self.runner = Runner(
+            own.key,
+            self.engine,
+            store,
+            self.mempool,
+            self.admission,
+            self.network,
+            self.hub,
+            self._on_event,
+            self._on_decided,
+        )
+        self.runner.on_gossip = self.gossip.add
+        self.sync = Sync(
+            self.network,
+            lambda: store.state.height,
+            lambda decision, peer: self.runner.feed(DecisionReceived(decision, peer)),
+            follows=own.role == "observer",
+        )
+        self.metrics = Metrics(self)
+        self.event_counts: Counter[str] = Counter()
+        self._followers: set[PublicKey] = set()
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._told_height = Height(0)
+        self._admissions: set[asyncio.Task[None]] = set()
+        self._started = 0.0
+
+    # Life
+
+    async def start(self) -> None:
+        """Listen for peers, dial them, take up consensus. Raises OSError where the port is taken."""
+        await self.network.start()
+        self._started = time.monotonic()
+        self.runner.start()
+        self._tell_status()
+
+    async def stop(self) -> None:
+        """End in order. Nothing that was acknowledged is in memory only, so there is nothing to save."""
+        self.runner.stop()
+        self.sync.stop()
+        if self._status_timer:
+            self._status_timer.cancel()
+        for task in self._admissions:
+            task.cancel()
+        await asyncio.gather(*self._admissions, return_exceptions=True)
+        await self.network.stop()
+        self.verifier.close()
+
+    # Entries
+
+    def refusal(self) -> Problem | None:
+        """Why no entry can be taken now, or None."""
+        if self.own.role == "observer":
+            apis = [
+                each.api for each in self.store.state.registry.nodes.values() if each.role == "validator" and each.api
+            ]
+            return Problem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
+        if self.runner.stalled:
+            return Problem("busy", self.runner.stalled, headers={"Retry-After": "10"}, remedy="submit to another node")
+        return None
+
+    def _on_fresh(self, entries: Sequence[Entry]) -> None:
+        self.gossip.add(entries)
+        self.runner.work_pending()
+
+    # Peers
+
+    def _on_connect(self, peer: PublicKey) -> None:
+        self.network.send(peer, self._status_message())
+        if peer in self.store.state.registry.validators:
+            self.gossip.send_all(peer, self.mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
+            self.sync.on_connect(peer)
+        self.runner.feed(PeerConnected(peer))
+
+    def _on_disconnect(self, peer: PublicKey) -> None:
+        self._followers.discard(peer)
+        self.sync.on_disconnect(peer)
+
+    def _on_message(self, peer: PublicKey, data: bytes) -> None:
+        """One message of an authenticated peer. Whatever it is, the node lives on."""
+        try:
+            self._dispatch(peer, data)
+        except (wire.BadMessage, InvalidMessage) as error:
+            self._misbehaved(peer, "garbage", str(error))
+
+    def _dispatch(self, peer: PublicKey, data: bytes) -> None:
+        kind, payload = data[:1], data[1:]
+        if kind == bytes((wire.Kind.CONSENSUS,)):
+            self.runner.feed(MessageReceived(decode_message(payload), peer))
+        elif kind == bytes((wire.Kind.ENTRIES,)):
+            self._on_entries(peer, wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES))
+        elif kind == bytes((wire.Kind.STATUS,)):
+            self.sync.on_status(peer, wire.unpack_status(payload)[0])
+        elif kind == bytes((wire.Kind.GET_BLOCKS,)):
+            self._send_blocks(peer, *wire.unpack_get_blocks(payload))
+        elif kind == bytes((wire.Kind.BLOCKS,)):
+            self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
+        elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
+            self._followers.add(peer)
+        else:
+            raise wire.BadMessage("unknown kind of message")
+
+    def _on_entries(self, peer: PublicKey, raws: list[bytes]) -> None:
+        if self.own.role != "validator":
+            return
+        task = asyncio.create_task(self._admit_gossip(peer, raws))
+        self._admissions.add(task)
+        task.add_done_callback(self._admissions.discard)
+
+    async def _admit_gossip(self, peer: PublicKey, raws: list[bytes]) -> None:
+        try:
+            outcomes = await self.admission.admit(raws)
+        except MempoolFull:
+            # The peer keeps them and proposes them when its turn comes.
+            self.event_counts["gossip_refused_full"] += 1
+            return
+        bad = next((each for each in outcomes if each.status is Status.REFUSED and each.malicious), None)
+        if bad is not None:
+            self._misbehaved(peer, "invalid entry", str(bad.error))
+
+    def _send_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
+        """Answer with blocks up to a size; the asker comes again for more."""
+        items: list[bytes] = []
+        size = 0
+        for height in range(first, min(first + most, self.store.state.height + 1)):
+            data = self.store.decision_bytes(Height(height))
+            if data is None:
+                break
+            items.append(data)
+            size += len(data)
+            if size > wire.BLOCKS_BYTES:
+                break
+        self.network.send(peer, wire.pack_list(wire.Kind.BLOCKS, items))
+
+    def _misbehaved(self, peer: PublicKey, kind: str, detail: str) -> None:
+        self.event_counts["misbehaviour"] += 1
+        _log.warning("a peer misbehaved", **self._name(peer), kind=kind, detail=detail)
+        self.network.drop(peer, kind)
+
+    # Consensus
+
+    def _on_event(self, event: Event) -> None:
+        self.event_counts[type(event).__name__] += 1
+        match event:
+            case ProtocolViolation():
+                self.sync.reject(event.peer)
+                self._misbehaved(event.peer, "protocol violation", event.reason)
+            case PeerBehind():
+                self.network.send(event.peer, self._status_message())
+            case PeerAhead():
+                self.sync.on_status(event.peer, event.height)
+            case Equivocation():
+                evidence = event.evidence
+                _log.error(
+                    "EQUIVOCATION: a validator signed two different things",
+                    **self._name(evidence.key),
+                    height=evidence.height,
+                    round=evidence.round,
+                    evidence=evidence.encode().hex(),
+                )
+            case OwnSignatureSeen():
+                _log.error(
+                    "another process or an earlier state of this disk signed with our key; not voting up to its height",
+                    height=event.height,
+                    remedy="make sure that the key is used by one node only",
+                )
+            case ProposalRejected():
+                _log.warning(
+                    "proposal rejected",
+                    height=event.height,
+                    round=event.round,
+                    reason=event.reason,
+                    **self._name(event.proposer),
+                )
+            case RoundStarted():
+                if event.round > 0:
+                    _log.warning("new round", height=event.height, round=event.round, reason=event.reason)
+
+    def _on_decided(self, decision: Decision, transition: Transition) -> None:
+        if self._followers:
+            data = self.store.decision_bytes(decision.height)
+            if data is not None:
+                self.network.broadcast(wire.pack_list(wire.Kind.BLOCKS, [data]), self._followers)
+        _log.debug("decided", height=decision.height, entries=len(transition.entries), round=decision.certificate.round)
+        asyncio.get_running_loop().call_soon(self.sync.advance)
+
+    # Status
+
+    def _tell_status(self) -> None:
+        if self.store.state.height != self._told_height:
+            self._told_height = self.store.state.height
+            self.network.broadcast(self._status_message(), list(self.store.state.registry.nodes))
+        self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
+
+    def _status_message(self) -> bytes:
+        return wire.pack_status(self.store.state.height, self.store.state.tip)
+
+    def _validators(self) -> Sequence[Any]:
+        return self.store.state.registry.validators.validators
+
+    def _name(self, key: PublicKey) -> dict[str, str]:
+        record = self.store.state.registry.nodes.get(key)
+        return {"member": record.member if record else "unknown", "key": key.hex()[:16]}
+
+    def not_ready(self) -> list[str]:
+        """Why the node does not do its part now; empty when it does."""
+        reasons: list[str] = []
+        if not self._started:
+            reasons.append(NOT_STARTED)
+        if self.runner.stalled:
+            reasons.append(f"not voting: {self.runner.stalled}")
+        validators = self.store.state.registry.validators
+        reachable = sum(each.key == self.own.key or self.network.is_connected(each.key) for each in self._validators())
+        if self.own.role == "validator" and reachable < validators.quorum:
+            reasons.append(
+                f"no quorum: {reachable} of {len(validators)} validators reachable, {validators.quorum} needed; "
+                "nothing is decided until more return"
+            )
+        if self.own.role == "observer" and reachable == 0:
+            reasons.append("no validator is reachable")
+        if self.own.role == "validator" and self.own.key not in validators:
+            reasons.append("this node is not a validator (any more)")
+        if self.sync.lag > LAG_LIMIT:
+            reasons.append(f"catching up: {self.sync.lag} blocks behind")
+        drift = self._clock_drift()
+        if drift is not None and abs(drift) > self.store.state.registry.parameters.clock_precision_ms:
+            limit = self.store.state.registry.parameters.clock_precision_ms
+            reasons.append(f"the clock is off by {-drift} ms against its peers, {limit} ms allowed: check NTP")
+        return reasons
+
+    def _clock_drift(self) -> int | None:
+        """The peers' clocks minus ours, median, in ms; None while too few are compared to outvote liars."""
+        offsets = self.network.clock_offsets()
+        if len(offsets) < max(2, self.store.state.registry.validators.faulty * 2):
+            return None
+        return round(statistics.median(offsets))
+
+    def status(self) -> dict[str, Any]:
+        """The answer of GET /v1/status."""
+        state = self.store.state
+        reasons = self.not_ready()
+        connected = self.network.connected
+        peers = []
+        for key, record in sorted(state.registry.nodes.items()):
+            if key == self.own.key:
+                continue
+            info = connected.get(key)
+            claim = self.sync.claims.get(key)
+            peers.append(
+                {
+                    "member": record.member,
+                    "role": record.role,
+                    "key": key.hex(),
+                    "connected": info is not None,
+                    "height": claim,
+                    "lag": None if claim is None else max(0, state.height - claim),
+                    "clock_offset_ms": info.clock_offset_ms if info else None,
+                }
+            )
+        return {
+            "version": version("notarium"),
+            "ledger": self.genesis.name,
+            "genesis": self.genesis.hash.hex(),
+            "member": self.own.member,
+            "role": self.own.role,
+            "key": self.own.key.hex(),
+            "height": state.height,
+            "tip": state.tip.hex(),
+            "time": iso_time(state.time_ms),
+            "tree_size": state.frontier.size,
+            "tree_root": state.frontier.root().hex(),
+            "round": self.engine.round,
+            "phase": str(self.engine.phase),
+            "ready": not reasons,
+            "reasons": reasons,
+            "peers": peers,
+            "lag": self.sync.lag,
+            "mempool": {"entries": len(self.mempool), "bytes": self.mempool.bytes},
+            "uptime_s": round(time.monotonic() - self._started) if self._started else 0,
+        }

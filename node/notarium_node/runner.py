@@ -1,0 +1,323 @@
+"""Drives the consensus engine: performs its effects in order, persist, then send, then apply.
+
+Everything happens in the event loop, one step at a time; only the checking of signatures that the mempool has
+not seen leaves it. When the disk refuses a write, the effects from that one on are kept and the node falls silent
+(it votes for nothing it could not remember) until the write succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+import structlog
+
+from notarium_consensus import effects as fx
+from notarium_consensus import inputs
+from notarium_consensus.effects import Effect, Timer
+from notarium_consensus.engine import Engine
+from notarium_consensus.events import Event, RoundStarted
+from notarium_consensus.messages import encode_message
+from notarium_ledger.block import Block, Decision
+from notarium_ledger.entry import Entry
+from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.state import Transition, advance, apply_block, select_entries
+from notarium_ledger.types import Hash, PublicKey
+from notarium_node.admission import Admission
+from notarium_node.hub import Hub
+from notarium_node.mempool import Mempool
+from notarium_node.peers import PeerNetwork
+from notarium_node.wire import Kind
+from notarium_store.errors import StoreFull
+from notarium_store.store import Store
+
+_log = structlog.get_logger("notarium.runner")
+
+RETRY_S = 1.0
+"""How long after a failed write the disk is tried again."""
+MAX_STALLED_INPUTS = 10_000
+"""What a stalled node remembers of what it is told; peers send current messages again anyway."""
+CONSENSUS = bytes((Kind.CONSENSUS,))
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970, by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Runner:
+    """One engine, its store, its peers and its mempool."""
+
+    def __init__(
+        self,
+        own_key: PublicKey,
+        engine: Engine,
+        store: Store,
+        mempool: Mempool,
+        admission: Admission,
+        network: PeerNetwork,
+        hub: Hub,
+        on_event: Callable[[Event], None],
+        on_decided: Callable[[Decision, Transition], None],
+    ) -> None:
+        self._own_key = own_key
+        self._engine = engine
+        self._store = store
+        self._mempool = mempool
+        self._admission = admission
+        self._network = network
+        self._hub = hub
+        self._on_event = on_event
+        self._on_decided = on_decided
+        self._inputs: deque[inputs.Input] = deque()
+        self._effects: deque[Effect] = deque()
+        self._running = False
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._retry: asyncio.TimerHandle | None = None
+        self._transitions: dict[Hash, Transition] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self.stalled = ""
+        """Why the node does not vote at the moment, for the operator; "" when it does."""
+        self.decided = 0
+        """Blocks decided since the start."""
+
+    # Inputs
+
+    def start(self) -> None:
+        """Begin at the height after the stored tip."""
+        self.feed(self._advance())
+        self.work_pending()
+
+    def stop(self) -> None:
+        """Perform nothing more. What was promised is on disk already."""
+        self._stopped = True
+        for handle in self._timers.values():
+            handle.cancel()
+        if self._retry:
+            self._retry.cancel()
+        for task in self._checks:
+            task.cancel()
+
+    def work_pending(self) -> None:
+        """Tell the engine that a block is due, if one is."""
+        if len(self._mempool):
+            self.feed(inputs.WorkPending())
+
+    def feed(self, event: inputs.Input) -> None:
+        """Hand an input to the engine and perform what it wants; re-entrant calls queue up."""
+        if self.stalled and len(self._inputs) >= MAX_STALLED_INPUTS:
+            return
+        self._inputs.append(event)
+        if not self._running:
+            self._run()
+
+    def _run(self) -> None:
+        self._running = True
+        try:
+            while not self._stopped and not self.stalled:
+                if self._effects:
+                    self._perform_next()
+                elif self._inputs:
+                    self._effects.extend(self._engine.step(self._inputs.popleft(), wall_ms()))
+                else:
+                    break
+        finally:
+            self._running = False
+
+    # Effects
+
+    def _perform_next(self) -> None:
+        effect = self._effects[0]
+        try:
+            if isinstance(effect, fx.Persist):
+                self._persist()
+                return
+            self._perform(effect)
+        except StoreFull as error:
+            self._stall(str(error))
+            return
+        self._effects.popleft()
+
+    def _persist(self) -> None:
+        """Consecutive writes share one fsync."""
+        batch: list[fx.Persist] = []
+        for effect in self._effects:
+            if not isinstance(effect, fx.Persist):
+                break
+            batch.append(effect)
+        for height, group in groupby(batch, key=lambda each: each.height):
+            self._store.put_records(height, [(each.key, each.value) for each in group])
+        for _ in batch:
+            self._effects.popleft()
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case fx.Broadcast():
+                validators = self._store.state.registry.validators.validators
+                data = CONSENSUS + encode_message(effect.message)
+                self._network.broadcast(data, [each.key for each in validators])
+            case fx.Send():
+                self._network.send(effect.peer, CONSENSUS + encode_message(effect.message))
+            case fx.SetTimer():
+                self._set_timer(effect.timer, effect.at_ms)
+            case fx.RequestBlock():
+                self._build(effect)
+            case fx.CheckBlock():
+                self._check(effect.block)
+            case fx.Decide():
+                self._decide(effect.decision)
+            case fx.Report():
+                self._on_event(effect.event)
+                if isinstance(effect.event, RoundStarted) and effect.event.round > 0:
+                    # The others may lack what we hold: a block is due here, but maybe not there.
+                    self._gossip_again()
+            case _:
+                raise TypeError(f"unknown effect {effect!r}")
+
+    def _set_timer(self, timer: Timer, at_ms: int) -> None:
+        old = self._timers.pop(timer, None)
+        if old:
+            old.cancel()
+        delay_s = max(0, at_ms - wall_ms()) / 1000
+        self._timers[timer] = asyncio.get_running_loop().call_later(delay_s, self._expire, timer)
+
+    def _expire(self, timer: Timer) -> None:
+        self._timers.pop(timer, None)
+        self.feed(inputs.TimerExpired(timer))
+
+    def _gossip_again(self) -> None:
+        waiting = self._mempool.oldest(self._store.state.registry.parameters.max_block_entries)
+        if waiting:
+            self.on_gossip(waiting)
+
+    on_gossip: Callable[[Iterable[Entry]], None] = staticmethod(lambda entries: None)
+    """Set by the service: sends entries to the other validators."""
+
+    # Blocks
+
+    def _build(self, request: fx.RequestBlock) -> None:
+        """Cut a block from what waits; entries that became invalid are thrown out and their senders told."""
+        state = self._store.state
+        block: Block | None = None
+        if request.height == state.height + 1:
+            limit = state.registry.parameters.max_block_entries
+            # What waits was not decided when it came in, and what is decided leaves the mempool.
+            chosen, rejected = select_entries(state, self._mempool.oldest(limit), lambda _: False)
+            for entry, error in rejected:
+                self._mempool.remove([entry.id])
+                self._hub.refuse(entry.id, error)
+            if chosen:
+                time_ms = max(wall_ms(), request.earliest_time_ms)
+                transition = advance(state, chosen, time_ms, self._own_key)
+                block = Block(transition.header, tuple(entry.raw for entry in chosen))
+                self._transitions[block.hash] = transition
+        self.feed(inputs.BlockBuilt(request.height, request.round, block))
+
+    def _check(self, block: Block) -> None:
+        """Content check. Entries that wait in the mempool are verified already; the rest goes to the threads."""
+        if block.hash in self._transitions:
+            self.feed(inputs.BlockChecked(block.hash, True, ""))
+            return
+        known: dict[bytes, Entry] = {}
+        unknown: list[bytes] = []
+        for raw in block.entries:
+            entry = self._mempool.get(leaf_hash(raw))
+            if entry is None:
+                unknown.append(raw)
+            else:
+                known[raw] = entry
+        if not unknown:
+            self._finish_check(block, known)
+            return
+        task = asyncio.create_task(self._read_and_check(block, known, unknown))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _read_and_check(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
+        try:
+            known.update(await self._admission.read(unknown))
+        except InvalidEntry as error:
+            self.feed(inputs.BlockChecked(block.hash, False, str(error)))
+            return
+        self._finish_check(block, known)
+
+    def _finish_check(self, block: Block, entries: dict[bytes, Entry]) -> None:
+        state = self._store.state
+        if block.height != state.height + 1:
+            return  # Decided meanwhile: nobody waits for the answer.
+        try:
+            transition = apply_block(
+                state,
+                block,
+                lambda id_: id_ not in self._mempool and self._store.is_decided(id_),
+                entries.__getitem__,
+            )
+        except InvalidBlock as error:
+            self.feed(inputs.BlockChecked(block.hash, False, str(error)))
+            return
+        self._transitions[block.hash] = transition
+        self.feed(inputs.BlockChecked(block.hash, True, ""))
+
+    def _decide(self, decision: Decision) -> None:
+        """Store, then tell: nobody hears of a decision that is not on disk."""
+        before = self._store.state
+        transition = self._transitions[decision.block.hash]
+        self._store.commit(decision, transition)
+        self.decided += 1
+        self._transitions.clear()
+        self._mempool.remove(entry.id for entry in transition.entries)
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+        self._answer(transition)
+        if transition.state.registry.nodes is not before.registry.nodes:
+            self._network.update_nodes(transition.state.registry.nodes)
+        self._on_decided(decision, transition)
+        self._hub.announce(decision, transition)
+        self.feed(self._advance())
+        self.work_pending()
+
+    def _answer(self, transition: Transition) -> None:
+        for entry in transition.entries:
+            if self._hub.is_awaited(entry.id):
+                receipt = self._store.receipt(entry.id)
+                if receipt is not None:
+                    self._hub.resolve(entry.id, receipt)
+
+    def _advance(self) -> inputs.Advance:
+        state = self._store.state
+        parameters = state.registry.parameters
+        return inputs.Advance(
+            height=type(state.height)(state.height + 1),
+            parent_hash=state.tip,
+            parent_time_ms=state.time_ms,
+            validators=state.registry.validators,
+            precision_ms=parameters.clock_precision_ms,
+            message_delay_ms=parameters.message_delay_ms,
+        )
+
+    # Disk trouble
+
+    def _stall(self, reason: str) -> None:
+        if not self.stalled:
+            _log.error(
+                "the node stopped voting: its disk refuses writes", reason=reason, remedy="make room on the disk"
+            )
+        self.stalled = reason
+        self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        try:
+            self._store.recover()
+        except StoreFull as error:
+            self._stall(str(error))
+            return
+        self.stalled = ""
+        self._run()
+        if not self.stalled:
+            _log.info("the node votes again: its disk takes writes")

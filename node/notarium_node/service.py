@@ -1,0 +1,130 @@
+"""`notarium-node run`: opens the store, starts the node and its API, and ends both on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+
+import structlog
+from aiohttp import web
+
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.registry import NodeRecord
+from notarium_node.api.app import make_app
+from notarium_node.config import NodeConfig
+from notarium_node.keys import Purpose, load_key, load_seed
+from notarium_node.node import Node, NodeSettings
+from notarium_store.store import Store
+
+_log = structlog.get_logger("notarium.service")
+
+SHUTDOWN_S = 2.0
+"""How long open requests may take when the node stops."""
+
+
+class StartError(Exception):
+    """The node cannot start; the message says why and what to do."""
+
+
+async def run(config: NodeConfig) -> None:
+    """Run until a signal asks to stop. Raises StartError, StoreError or OSError where it cannot start."""
+    genesis = load_genesis(config)
+    key = load_key(config.node.validator_key, Purpose.VALIDATOR)
+    seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
+    with Store.open(
+        config.node.store_dir,
+        genesis,
+        cache_bytes=config.store.cache_bytes,
+        write_buffer_bytes=config.store.write_buffer_bytes,
+        min_free_bytes=config.store.min_free_bytes,
+    ) as store:
+        own = own_record(store, key.public)
+        node = Node(genesis, store, own, key, seed, _settings(config))
+        stopping = _on_signals()
+        await node.start()
+        api = await _start_api(node, config)
+        _log.info(
+            "node runs",
+            member=own.member,
+            role=own.role,
+            height=store.state.height,
+            peer_port=node.network.port,
+            api=f"{config.api.host}:{config.api.port}",
+            genesis=genesis.hash.hex(),
+        )
+        try:
+            await stopping.wait()
+            _log.info("node stops", height=store.state.height)
+        finally:
+            await api.cleanup()
+            await node.stop()
+    _log.info("node stopped")
+
+
+def load_genesis(config: NodeConfig) -> Genesis:
+    """The genesis file, if it is the pinned one. Raises StartError."""
+    try:
+        data = config.node.genesis.read_bytes()
+    except OSError as error:
+        raise StartError(f"cannot read {config.node.genesis}: {error.strerror}") from error
+    genesis = Genesis.decode_json(data)
+    if genesis.hash.hex() != config.node.genesis_hash:
+        raise StartError(
+            f"{config.node.genesis} is another genesis: it hashes to {genesis.hash.hex()}, "
+            f"node.genesis_hash pins {config.node.genesis_hash}; get the right file, or correct the pin if you were "
+            "told the hash by your partners"
+        )
+    return genesis
+
+
+def own_record(store: Store, key: bytes) -> NodeRecord:
+    """This node's entry in the registry. Raises StartError."""
+    for record in store.state.registry.nodes.values():
+        if record.key == key:
+            return record
+    raise StartError(f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed")
+
+
+def _settings(config: NodeConfig) -> NodeSettings:
+    return NodeSettings(
+        listen=(config.peer.host, config.peer.port),
+        peer_limits=config.peer.limits(),
+        base_timeout_ms=config.consensus.base_timeout_ms,
+        max_timeout_ms=config.consensus.max_timeout_ms,
+        resend_ms=config.consensus.resend_ms,
+        mempool_entries=config.mempool.max_entries,
+        mempool_bytes=config.mempool.max_bytes,
+        verify_workers=config.mempool.verify_threads or os.cpu_count() or 1,
+    )
+
+
+async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
+    runner = web.AppRunner(
+        make_app(node, config.api.max_request_bytes),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S,
+    )
+    await runner.setup()
+    context = None
+    if config.api.tls_certificate is not None and config.api.tls_key is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(config.api.tls_certificate, config.api.tls_key)
+    try:
+        await web.TCPSite(runner, config.api.host, config.api.port, ssl_context=context).start()
+    except OSError:
+        await runner.cleanup()
+        await node.stop()
+        raise
+    return runner
+
+
+def _on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+    return stopping
