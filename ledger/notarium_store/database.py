@@ -89,11 +89,11 @@ class Database:
                 result.append(item)
         return result
 
-    def count(self) -> int:
-        """How many keys there are. Reads them all."""
+    def count(self, prefix: bytes = b"") -> int:
+        """How many keys begin with `prefix`. Reads them all."""
         with (
-            self._reading(b"") as db,
-            contextlib.closing(db.iterator(include_value=False, verify_checksums=True)) as iterator,
+            self._reading(prefix) as db,
+            contextlib.closing(db.iterator(prefix=prefix, include_value=False, verify_checksums=True)) as iterator,
         ):
             return sum(1 for _ in iterator)
 

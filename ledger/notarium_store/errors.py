@@ -22,6 +22,8 @@ class StoreCorruption(StoreError):
     def __init__(self, path: Path, reason: str, height: int | None = None) -> None:
         where = "" if height is None else f"block {height}: "
         super().__init__(path, f"{where}{reason}; {self.REMEDY}")
+        self.detail = reason
+        """The reason without place and remedy."""
         self.height = height
 
 

@@ -7,9 +7,7 @@ below is covered by LevelDB's checksums at every read, and by `check.check_chain
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from notarium_ledger import canonical, tree
 from notarium_ledger.errors import LedgerError
@@ -17,14 +15,13 @@ from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import Handover
 from notarium_ledger.registry import Registry
 from notarium_ledger.state import ChainState
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Height
 from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
-from notarium_store.values import StoredHeader, StoredState
-
-T = TypeVar("T")
+from notarium_store.reading import decoded, read_header, read_nodes
+from notarium_store.values import StoredState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def load(database: Database, genesis: Genesis) -> Loaded:
 
     Raises StoreCorruption or ForeignStore.
     """
-    _check_meta(database, genesis)
+    check_meta(database, genesis)
     handovers = _handovers(database)
     record_keys = {key for key, _ in database.scan(keys.RECORD)}
     encoded = database.get(keys.STATE)
@@ -57,43 +54,8 @@ def load(database: Database, genesis: Genesis) -> Loaded:
     return Loaded(state, stored.registry_height, handovers, record_keys)
 
 
-def decoded(database: Database, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-    """decode(value), or StoreCorruption that names the key."""
-    try:
-        return decode(value)
-    except (LedgerError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise StoreCorruption(database.path, f"{keys.describe(key)} cannot be read: {error}") from error
-
-
-def read_header(database: Database, height: int) -> StoredHeader:
-    """The stored header of a decided height. Raises StoreCorruption."""
-    key = keys.numbered(keys.HEADER, height)
-    value = database.get(key)
-    if value is None:
-        raise StoreCorruption(database.path, "the header is missing", height)
-    try:
-        return StoredHeader.decode(value)
-    except (LedgerError, ValueError, TypeError) as error:
-        raise StoreCorruption(database.path, f"the header cannot be read: {error}", height) from error
-
-
-def read_nodes(database: Database, level: int, first: int, count: int) -> list[Hash]:
-    """`count` adjacent tree nodes of one level, which must be there. Raises StoreCorruption."""
-    result: list[Hash] = []
-    prefix = keys.tree(level, 0)[:2]
-    while len(result) < count:
-        index = first + len(result)
-        start = keys.tree(level, index)
-        found = database.seek(start, prefix)
-        hashes = [] if found is None else decoded(database, values.split, found[1], found[0])
-        offset = -1 if found is None else index - (int.from_bytes(found[0][2:], "big") - len(hashes) + 1)
-        if offset < 0:
-            raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
-        result += hashes[offset : offset + count - len(result)]
-    return result
-
-
-def _check_meta(database: Database, genesis: Genesis) -> None:
+def check_meta(database: Database, genesis: Genesis) -> None:
+    """That the database is this ledger's; an empty one becomes so. Raises ForeignStore or StoreCorruption."""
     expected = values.meta_value(genesis.hash)
     found = database.get(keys.META)
     if found == expected:

@@ -34,7 +34,6 @@ from notarium_store.values import StoredState
 T = TypeVar("T")
 
 _CACHED_HEADERS = 256
-_CACHED_GROUPS = 64
 _CACHED_NODES = 16_384
 _CACHED_NODE_LEVEL = 6
 """Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
@@ -55,7 +54,6 @@ class Store:
         self.genesis = genesis
         self._db = database
         self._headers: Bounded[Height, DecidedHeader] = Bounded(_CACHED_HEADERS)
-        self._groups: Bounded[int, tuple[int, list[bytes]]] = Bounded(_CACHED_GROUPS)
         self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
         self._load()
 
@@ -122,13 +120,14 @@ class Store:
         self._db.write(items, done)
         self._record_keys.difference_update(done)
         decided = DecidedHeader(transition.header, decision.certificate, self._handovers)
-        ids = tuple(entry.id for entry in transition.entries)
-        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, tree_rows))
         if after.registry.validators.hash != before.registry.validators.hash:
             handover = Handover(transition.header, decision.certificate, after.registry.validators)
             self._handovers = (*self._handovers, handover)
         self._registry_height = registry_height
         self._state = after
+        # Last, so that whoever finds an entry in memory finds its block in the state as well.
+        ids = tuple(entry.id for entry in transition.entries)
+        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, tree_rows))
 
     def put_record(self, height: Height, key: bytes, value: bytes) -> None:
         """Keep a part of the consensus record of an undecided height; on the disk when this returns.
@@ -140,6 +139,8 @@ class Store:
     def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
         """Several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
+        if height <= self._state.height:
+            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
         items = [(keys.record(height, key), value) for key, value in parts]
         self._db.write(items)
         self._record_keys.update(name for name, _ in items)
@@ -188,17 +189,23 @@ class Store:
 
     def entry(self, index: int) -> bytes:
         """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
-        if not 0 <= index < self._state.frontier.size:
-            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
+        self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
             return recent.entries[index - recent.first_index]
-        first, entries = self._group(index)
-        return entries[index - first]
+        first, group = self._group(index)
+        return group[index - first]
 
     def entries(self, first: int, count: int) -> list[bytes]:
-        """The entries at `count` log indices from `first` on. Raises IndexError beyond the log."""
-        return [self.entry(index) for index in range(first, first + count)]
+        """The entries at `count` log indices from `first` on, as a tile needs them. Raises IndexError beyond the log."""
+        self._check_index(first)
+        self._check_index(first + count - 1)
+        result: list[bytes] = []
+        while len(result) < count:
+            index = first + len(result)
+            start, group = self._group(index)
+            result += group[index - start : index - start + count - len(result)]
+        return result
 
     def entry_by_id(self, id_: Hash) -> tuple[bytes, Height, int] | None:
         """(wire bytes, height, log index) of the entry, or None."""
@@ -216,8 +223,7 @@ class Store:
 
     def height_of(self, index: int) -> Height:
         """The height of the block that holds a log index. Raises IndexError beyond the log."""
-        if not 0 <= index < self._state.frontier.size:
-            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
+        self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
             return recent.decided.header.height
@@ -326,8 +332,11 @@ class Store:
         self._record_keys = loaded.record_keys
         self._recent = RecentBlocks()
         self._headers.clear()
-        self._groups.clear()
         self._nodes.clear()
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < self._state.frontier.size:
+            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
 
     def _has(self, height: int) -> bool:
         return 1 <= height <= self._state.height
