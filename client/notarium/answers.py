@@ -1,0 +1,328 @@
+"""What nodes answer, and the checks that turn an answer into something to believe."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from notarium.errors import LyingNode, NotariumError, Problem, Rejected
+from notarium_ledger.block import Header
+from notarium_ledger.commitment import Body, artifact_digests
+from notarium_ledger.entry import Entry, decode_entry
+from notarium_ledger.errors import InvalidReceipt, LedgerError
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from notarium_ledger.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVerifier
+from notarium_ledger.receipt_batch import decode_receipts
+from notarium_ledger.types import Hash
+from notarium_ledger.validators import ValidatorSet
+
+PROBLEM_TYPE = "application/problem+json"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_SAID_LIMIT = 500
+
+
+class NodeFailed(NotariumError):
+    """A node that cannot answer now: busy, not ready, broken. Another may, or this one later."""
+
+    def __init__(self, said: str, retry_after: float = 0.0) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+
+
+class NotYet(NotariumError):
+    """A node that has the entry but no decision yet."""
+
+
+class Unknown(NotariumError):
+    """A node that does not know what was asked for; `error` is for the caller if nobody else does."""
+
+    def __init__(self, error: NotariumError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Refused(NotariumError):
+    """A node that refuses, or that takes no entries at all."""
+
+    def __init__(self, rejected: Rejected, read_only: bool) -> None:
+        super().__init__(str(rejected))
+        self.rejected = rejected
+        self.read_only = read_only
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, not yet believed."""
+
+    url: str
+    """Base address of the node."""
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: str = ""
+
+    def expect(self, *statuses: int) -> None:
+        """Raise what any other status means."""
+        if self.status in statuses:
+            return
+        problem = read_problem(self)
+        if self.status in (408, 425, 429) or self.status >= 500 or self.status < 400:
+            wait = float(self.retry_after) if self.retry_after.isascii() and self.retry_after.isdigit() else 0.0
+            raise NodeFailed(f"HTTP {self.status} {problem}", wait)
+        raise Refused(Rejected(self.url, problem), problem.name == "read-only")
+
+    def not_yet(self, said: str) -> NotYet:
+        """The error for an answer that is no answer yet."""
+        return NotYet(said)
+
+    def unknown(self, error: NotariumError) -> Unknown:
+        """The error for a node that does not know."""
+        return Unknown(error)
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises LyingNode: an honest node answers what the API promises."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise LyingNode(self.url, f"not JSON: {clean(str(error))}") from error
+        if not isinstance(value, dict):
+            raise LyingNode(self.url, "not a JSON object")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedReceipt:
+    """A receipt that was verified against the pinned genesis."""
+
+    receipt: Receipt
+    id: Hash
+    """The entry's id."""
+    url: str = ""
+    """The node that gave it; "" where it was read from a file."""
+    _decoded: list[Entry] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def index(self) -> int:
+        """Position in the log."""
+        return self.receipt.index
+
+    @property
+    def header(self) -> Header:
+        """The decided header of its block."""
+        return self.receipt.decided.header
+
+    @property
+    def height(self) -> int:
+        """Height of its block."""
+        return self.header.height
+
+    @property
+    def time_ms(self) -> int:
+        """Time of its block, in milliseconds since 1970 UTC."""
+        return self.header.time_ms
+
+    @property
+    def entry(self) -> Entry:
+        """The entry, decoded when first asked for."""
+        if not self._decoded:
+            self._decoded.append(decode_entry(self.receipt.entry))
+        return self._decoded[0]
+
+    @property
+    def body(self) -> Body:
+        """What was committed to."""
+        return self.entry.body
+
+    @property
+    def digests(self) -> list[bytes]:
+        """The digests by which the entry can be found."""
+        return artifact_digests(self.body)
+
+    def file_bytes(self) -> bytes:
+        """The bytes of the receipt file."""
+        return self.receipt.encode_json()
+
+
+class ReceiptReader:
+    """Reads receipts out of answers and verifies them; a receipt that fails makes its node a liar."""
+
+    def __init__(self, verifier: ReceiptVerifier) -> None:
+        self._verifier = verifier
+
+    def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
+        """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
+
+        Without `check_author` step 6 is left out: for an entry that this process has just signed itself.
+        """
+        if len(answer.body) > MAX_RECEIPT_BYTES:
+            raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
+        try:
+            receipt = Receipt.decode_json(answer.body)
+            if raw is not None and receipt.entry != raw:
+                raise LyingNode(answer.url, "a receipt of another entry")
+            return self._verify(receipt, answer.url, check_author)
+        except LedgerError as error:
+            raise _lie(answer, error) from error
+
+    def read_batch(self, answer: Answer, raws: Sequence[bytes], *, check_author: bool) -> dict[int, VerifiedReceipt]:
+        """The receipts in `answer`, by the position of their entries; pending ones are absent. Raises LyingNode."""
+        try:
+            receipts = decode_receipts(answer.body, raws)
+            return {
+                number: self._verify(receipt, answer.url, check_author)
+                for number, receipt in enumerate(receipts)
+                if receipt is not None
+            }
+        except LedgerError as error:
+            raise _lie(answer, error) from error
+
+    def _verify(self, receipt: Receipt, url: str, check_author: bool) -> VerifiedReceipt:
+        if check_author:
+            verified = self._verifier.verify(receipt)
+            return VerifiedReceipt(receipt, verified.entry.id, url, [verified.entry])
+        self._verifier.verify_header(receipt.decided)
+        leaf, header = leaf_hash(receipt.entry), receipt.decided.header
+        verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
+        return VerifiedReceipt(receipt, leaf, url)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What one node says of itself, or why it said nothing."""
+
+    url: str
+    answer: dict[str, Any] | None
+    problem: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it can take entries."""
+        return self.answer is not None and not self.problem and bool(self.answer.get("ready"))
+
+
+def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
+    """The status in `answer`; a node of another ledger is told as such."""
+    said = answer.json_object()
+    if said.get("genesis") != genesis.hex():
+        return NodeStatus(answer.url, said, f"serves another ledger (genesis {clean(str(said.get('genesis')))})")
+    return NodeStatus(answer.url, said)
+
+
+def read_hits(answer: Answer, digest: bytes) -> list[bytes]:
+    """The entry ids that a search found. Raises LyingNode."""
+    said = answer.json_object()
+    rows = said.get("entries")
+    if said.get("digest") != digest.hex() or not isinstance(rows, list):
+        raise LyingNode(answer.url, "not the result of the search that was asked for")
+    return [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
+
+
+def read_block_entry(answer: Answer) -> bytes:
+    """The id of the last entry of a block. Raises LyingNode."""
+    entries = answer.json_object().get("entries")
+    if not isinstance(entries, list) or not entries:
+        raise LyingNode(answer.url, "a block without entries")
+    last = entries[-1]
+    return _hash(answer, last.get("id") if isinstance(last, dict) else last, "entries")
+
+
+def check_consistency(answer: Answer, first: Header, second: Header) -> None:
+    """Raise LyingNode unless the proof in `answer` leads from the first proven tree head to the second."""
+    path = answer.json_object().get("path")
+    if not isinstance(path, list):
+        raise LyingNode(answer.url, "no consistency proof")
+    hashes = [_hash(answer, each, "path") for each in path]
+    try:
+        verify_consistency(first.tree_size, first.tree_root, second.tree_size, second.tree_root, hashes)
+    except LedgerError as error:
+        raise _lie(answer, error) from error
+
+
+def height_of(url: str, said: dict[str, Any]) -> int:
+    """The height in an answer. Raises LyingNode."""
+    height = said.get("height")
+    if type(height) is not int or height < 0:
+        raise LyingNode(url, "height: not a height")
+    return height
+
+
+def check_members(url: str, said: dict[str, Any], header: Header | None, genesis: Genesis) -> None:
+    """Raise LyingNode unless state root and validators are those that the proven `header` names."""
+    state = genesis.registry.hash if header is None else header.state_root
+    next_set = genesis.registry.validators.hash if header is None else header.next_validators
+    try:
+        rows: list[Any] = [[row["member"], bytes.fromhex(row["key"])] for row in said["validators"]]
+        rows.sort(key=lambda row: bytes(row[1]))
+        named = ValidatorSet.from_value(rows)
+        state_root = said["state_root"]
+    except (LedgerError, KeyError, TypeError, ValueError) as error:
+        raise LyingNode(url, f"not the members of a ledger: {clean(str(error))}") from error
+    if state_root != state.hex():
+        raise LyingNode(url, "state_root is not the one in the decided block")
+    if named.hash != next_set:
+        raise LyingNode(url, "validators are not those that the decided block names")
+
+
+def read_problem(answer: Answer) -> Problem:
+    """Problem details (RFC 9457), or the best that can be made of another answer."""
+    try:
+        value = json.loads(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
+    except (ValueError, RecursionError):
+        value = {}
+    said = value if isinstance(value, dict) else {}
+
+    def text(name: str) -> str:
+        return clean(str(said[name])) if said.get(name) is not None else ""
+
+    errors = said.get("errors")
+    rows = [
+        {str(name): clean(str(item)) for name, item in row.items()}
+        for row in (errors if isinstance(errors, list) else [])[:100]
+        if isinstance(row, dict)
+    ]
+    return Problem(
+        name=text("type").rpartition(":")[2],
+        status=answer.status,
+        title=text("title"),
+        detail=text("detail"),
+        field=text("field"),
+        limit=text("limit"),
+        remedy=text("remedy"),
+        errors=tuple(rows),
+    )
+
+
+def clean(text: str) -> str:
+    """`text` from outside, fit for a terminal: one line, no control or direction characters, not endless."""
+    cleaned = _CONTROL.sub(" ", text).strip()
+    return cleaned if len(cleaned) <= _SAID_LIMIT else cleaned[:_SAID_LIMIT] + "…"
+
+
+def describe(error: Exception) -> str:
+    """One line about why a node gave no usable answer."""
+    if isinstance(error, Refused):
+        return f"refused: {error.rejected.problem}"
+    if isinstance(error, LyingNode):
+        return f"its answer does not verify: {error.reason}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return clean(str(error)) or type(error).__name__
+
+
+def _lie(answer: Answer, error: LedgerError) -> LyingNode:
+    step = f"step {error.step}: " if isinstance(error, InvalidReceipt) else ""
+    return LyingNode(answer.url, clean(f"{step}{error}"))
+
+
+def _hash(answer: Answer, value: object, name: str) -> bytes:
+    try:
+        decoded = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        decoded = b""
+    if len(decoded) != 32:
+        raise LyingNode(answer.url, f"{name}: not a hash")
+    return decoded

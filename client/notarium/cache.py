@@ -1,0 +1,107 @@
+"""A cache of file digests, so that a terabyte is not read again for the sake of one new file.
+
+A digest is found by (device, inode, size, mtime_ns, ctime_ns): a program can set a file's modification time back, but
+not its change time. A file that changed within the last two seconds is neither looked up nor stored, because two writes
+within one tick of the file system's clock look the same. The cache is a convenience: where it cannot be used, files are
+simply read.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTLED_NS = 2_000_000_000
+_BUSY_S = 2.0
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS digest (device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,"
+    " ctime_ns INTEGER, sha256 TEXT NOT NULL, PRIMARY KEY (device, inode)) WITHOUT ROWID"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What the file system says of a file; two contents with equal states are possible only within a clock tick."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileState:
+        """From os.stat."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def is_settled(self, now_ns: int) -> bool:
+        """Whether its last change is old enough to tell it from the next."""
+        return max(self.mtime_ns, self.ctime_ns) <= now_ns - SETTLED_NS
+
+
+class DigestCache:
+    """Digests by file state, in one SQLite file that several processes may share."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.problem = ""
+        """Why the cache is not being used, or "". Hashing works without it."""
+
+    def get_many(self, states: Sequence[FileState]) -> list[str | None]:
+        """The digest of each settled file that is known."""
+        now_ns = time.time_ns()
+        try:
+            with closing(self._open()) as database:
+                return [self._get(database, state) if state.is_settled(now_ns) else None for state in states]
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+            return [None] * len(states)
+
+    def put_many(self, digests: Sequence[tuple[FileState, str]]) -> None:
+        """Remember the digests of files that are settled."""
+        now_ns = time.time_ns()
+        rows = [
+            (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns, sha256)
+            for state, sha256 in digests
+            if state.is_settled(now_ns)
+        ]
+        if not rows:
+            return
+        try:
+            with closing(self._open()) as database, database:
+                database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    def _get(self, database: sqlite3.Connection, state: FileState) -> str | None:
+        row = database.execute(
+            "SELECT sha256 FROM digest WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?",
+            (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns),
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = sqlite3.connect(self._path, timeout=_BUSY_S)
+        try:
+            database.execute(_SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _give_up(self, error: Exception) -> None:
+        self.problem = f"digest cache {self._path} is not used: {error}"
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            # Damaged, not merely busy: the next use starts a new one.
+            self._path.unlink(missing_ok=True)
+
+
+def _signed(value: int) -> int:
+    """SQLite integers are signed 64-bit; some file systems use all 64 bits of an inode."""
+    return value - 2**64 if value >= 2**63 else value

@@ -1,0 +1,62 @@
+"""The names of receipts and bundles beside what they are about.
+
+data/            data.receipt.json              data.bundle.json
+model.joblib     model.joblib.receipt.json      model.joblib.bundle.json
+a run "fit"      fit.run.receipt.json           fit.run.bundle.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from notarium.errors import ProjectError
+
+RECEIPT_SUFFIX = ".receipt.json"
+BUNDLE_SUFFIX = ".bundle.json"
+MAX_NAME_BYTES = 200
+"""A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
+
+
+def receipt_beside(artifact: Path) -> Path:
+    """Where the receipt of the artifact at `artifact` stands."""
+    return artifact.parent / (artifact.name + RECEIPT_SUFFIX)
+
+
+def bundle_of(receipt: Path) -> Path:
+    """The bundle that belongs to a receipt file (or would, whatever the receipt file is called)."""
+    return receipt.parent / (stem_of(receipt) + BUNDLE_SUFFIX)
+
+
+def receipt_of(bundle: Path) -> Path:
+    """The receipt that belongs to a bundle file."""
+    return bundle.parent / (bundle.name.removesuffix(BUNDLE_SUFFIX) + RECEIPT_SUFFIX)
+
+
+def stem_of(receipt: Path) -> str:
+    """What the receipt is about, by its file name."""
+    return receipt.name.removesuffix(RECEIPT_SUFFIX)
+
+
+def is_receipt(path: Path) -> bool:
+    """Whether `path` is named like a receipt."""
+    return path.name.endswith(RECEIPT_SUFFIX)
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether `path` is named like a bundle."""
+    return path.name.endswith(BUNDLE_SUFFIX)
+
+
+def run_stem(name: str) -> str:
+    """The file name that stands for the run `name`. Raises ProjectError where it cannot be a file name."""
+    if not name or name.startswith(".") or any(each in name for each in "/\\\0\n\r") or not name.isprintable():
+        raise ProjectError(f"{name!r} is no name for a run: it becomes a file name, so no slashes and no leading dot")
+    if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        raise ProjectError(f"the run name has more than {MAX_NAME_BYTES} bytes; choose a shorter one")
+    return f"{name}.run"
+
+
+def artifact_path(path: Path | str) -> Path:
+    """`path` in the form that names can be made from: no trailing slash, "." and "~" resolved."""
+    chosen = Path(path).expanduser()
+    return chosen if chosen.name not in ("", "..") else chosen.resolve()

@@ -1,0 +1,242 @@
+"""Where a project's settings stand, and who overrides whom.
+
+    <project>/.notarium/config.toml    ledger, nodes, issuer, project name; made to be committed
+    <project>/.notarium/genesis.json   the pinned genesis document
+    <project>/.notarium/outbox/, log.jsonl, superseded/   of this working copy only (git-ignored)
+    <config home>/keys/<ledger>.key    the researcher's key, never in the repository
+
+NOTARIUM_GENESIS, NOTARIUM_NODES (comma-separated), NOTARIUM_ISSUER, NOTARIUM_PROJECT and NOTARIUM_KEY override the
+file, so that CI needs no file at all. NOTARIUM_HOME takes the place of the XDG folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from notarium.cache import DigestCache
+from notarium.errors import ProjectError
+from notarium.files import write_atomically
+from notarium.keys import load_key
+from notarium.pool import normal_url
+from notarium_ledger.commitment import MEMBER_ID_PATTERN
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.signing import SigningKey
+
+FOLDER = ".notarium"
+CONFIG = "config.toml"
+GENESIS = "genesis.json"
+_IGNORED = "# of this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """The user's folders."""
+
+    config: Path
+    cache: Path
+    state: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Homes:
+        """By NOTARIUM_HOME, or by the XDG Base Directory Specification."""
+        if chosen := environ.get("NOTARIUM_HOME"):
+            home = Path(chosen).absolute()
+            return cls(home, home / "cache", home / "state")
+
+        def xdg(name: str, default: str) -> Path:
+            # The specification has relative paths ignored.
+            value = environ.get(name, "")
+            return (Path(value) if os.path.isabs(value) else Path.home() / default) / "notarium"
+
+        return cls(
+            xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_CACHE_HOME", ".cache"), xdg("XDG_STATE_HOME", ".local/state")
+        )
+
+    def key_file(self, ledger: str) -> Path:
+        """The researcher's key for the ledger of that name."""
+        return self.config / "keys" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', ledger).lstrip('.') or 'ledger'}.key"
+
+    def digest_cache(self) -> DigestCache:
+        """The cache of file digests."""
+        return DigestCache(self.cache / "digests.sqlite")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Everything needed to anchor from here."""
+
+    genesis: Genesis
+    nodes: tuple[str, ...]
+    issuer: str
+    """The institution the researcher speaks for; "" where it is not known."""
+    name: str
+    """The project's name on the ledger; may be a pseudonym."""
+    key_path: Path
+    folder: Path
+    """Where outbox and log stand: `.notarium` of the project, or a folder of the user's where there is no project."""
+    root: Path | None
+    """The folder that holds `.notarium`, or None."""
+    homes: Homes
+
+    def key(self) -> SigningKey:
+        """The researcher's key. Raises ProjectError."""
+        return load_key(self.key_path)
+
+    def issuer_or_fail(self) -> str:
+        """The issuer. Raises ProjectError where none is configured."""
+        if not self.issuer:
+            raise ProjectError("no issuer is configured: give 'notarium init --issuer', or set NOTARIUM_ISSUER")
+        return self.issuer
+
+
+def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
+    """The project that `start` (default: the working directory) lies in, with the environment's overrides.
+
+    Raises ProjectError, naming file, field and remedy.
+    """
+    environ = os.environ if environ is None else environ
+    homes = Homes.of(environ)
+    root = find_root(start or Path.cwd())
+    settings = _Settings.read(root / FOLDER / CONFIG) if root else _Settings()
+    genesis = find_genesis(root, settings, environ)
+    nodes = [each.strip() for each in environ.get("NOTARIUM_NODES", "").split(",") if each.strip()]
+    nodes = nodes or list(settings.nodes) or [each.api for each in genesis.registry.nodes.values() if each.api]
+    fallback = root.name if root else Path.cwd().name
+    key_path = Path(environ["NOTARIUM_KEY"]) if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
+    return Project(
+        genesis=genesis,
+        nodes=tuple(normal_url(each) for each in nodes),
+        issuer=environ.get("NOTARIUM_ISSUER") or settings.issuer,
+        name=environ.get("NOTARIUM_PROJECT") or settings.project or fallback or "project",
+        key_path=key_path,
+        folder=root / FOLDER if root else homes.state / genesis.hash.hex()[:16],
+        root=root,
+        homes=homes,
+    )
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds `.notarium/config.toml`."""
+    here = start.absolute()
+    return next((each for each in (here, *here.parents) if (each / FOLDER / CONFIG).is_file()), None)
+
+
+def find_genesis(
+    root: Path | None, settings: _Settings | None = None, environ: Mapping[str, str] | None = None
+) -> Genesis:
+    """The pinned genesis: of the environment, else of the project. Raises ProjectError."""
+    environ = os.environ if environ is None else environ
+    if chosen := environ.get("NOTARIUM_GENESIS"):
+        return read_genesis(Path(chosen))
+    if root is None:
+        raise ProjectError(
+            "no project here: run 'notarium init --genesis FILE --node URL --issuer ID' in the project's folder, "
+            "or set NOTARIUM_GENESIS"
+        )
+    settings = settings or _Settings.read(root / FOLDER / CONFIG)
+    genesis = read_genesis(root / FOLDER / GENESIS)
+    if genesis.hash.hex() != settings.genesis_hash:
+        raise ProjectError(
+            f"{root / FOLDER / GENESIS} has the hash {genesis.hash.hex()}, but {CONFIG} pins "
+            f"{settings.genesis_hash}: one of them was changed; get both from your institution again"
+        )
+    return genesis
+
+
+def read_genesis(path: Path) -> Genesis:
+    """The genesis document in `path`. Raises ProjectError."""
+    try:
+        return Genesis.decode_json(path.read_bytes())
+    except OSError as error:
+        raise ProjectError(
+            f"cannot read the genesis file {path}: {error.strerror}; get it from your institution"
+        ) from error
+    except LedgerError as error:
+        raise ProjectError(f"{path} is not a genesis document: {error}") from error
+
+
+def create_project(
+    root: Path, genesis: Genesis, nodes: Sequence[str], issuer: str, name: str, *, replace: bool = False
+) -> Path:
+    """Write `.notarium/` into `root`; the path of config.toml. Raises ProjectError."""
+    folder = root / FOLDER
+    config = folder / CONFIG
+    if config.exists() and not replace:
+        raise ProjectError(f"{config} exists already; edit it, or use --force to write it anew")
+    if not re.fullmatch(MEMBER_ID_PATTERN, issuer):
+        raise ProjectError(f"{issuer!r} is not the id of an institution: its ROR address or its short id is needed")
+    urls = [normal_url(each) for each in nodes]
+    text = (
+        "# Notarium: which ledger this project anchors to. Commit this folder; your key is not in it.\n\n"
+        f"[ledger]\nname = {_toml(genesis.name)}\ngenesis_hash = {_toml(genesis.hash.hex())}\n"
+        f"nodes = [{', '.join(map(_toml, urls))}]\n\n"
+        f"[project]\nissuer = {_toml(issuer)}\nname = {_toml(name)}\n"
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / GENESIS, genesis.encode_json())
+        write_atomically(folder / ".gitignore", _IGNORED.encode())
+        write_atomically(config, text.encode())
+    except OSError as error:
+        raise ProjectError(f"cannot write {folder}: {error.strerror}") from error
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What config.toml says."""
+
+    genesis_hash: str = ""
+    nodes: tuple[str, ...] = ()
+    issuer: str = ""
+    project: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> _Settings:
+        """Raises ProjectError."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ProjectError(f"cannot read {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ProjectError(f"{path} is not TOML: {error}") from error
+        ledger, project = _table(path, document, "ledger"), _table(path, document, "project")
+        for table, known in ((ledger, {"name", "genesis_hash", "nodes"}), (project, {"issuer", "name"})):
+            if unknown := sorted(table.keys() - known):
+                raise ProjectError(f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        nodes = ledger.get("nodes", [])
+        if not isinstance(nodes, list) or not all(isinstance(each, str) for each in nodes):
+            raise ProjectError(f"{path}: ledger.nodes must be a list of addresses")
+        return cls(
+            _text(path, ledger, "ledger.genesis_hash"),
+            tuple(nodes),
+            _text(path, project, "project.issuer"),
+            _text(path, project, "project.name"),
+        )
+
+
+def _table(path: Path, document: dict[str, Any], name: str) -> dict[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise ProjectError(f"{path}: {name} must be a table")
+    return table
+
+
+def _text(path: Path, table: dict[str, Any], name: str) -> str:
+    value = table.get(name.rpartition(".")[2], "")
+    if not isinstance(value, str):
+        raise ProjectError(f"{path}: {name} must be text")
+    return value
+
+
+def _toml(text: str) -> str:
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
