@@ -75,7 +75,7 @@ class Queries:
             entry_id = leaf_hash(raw)
             position = self._store.position(entry_id)
             height = position[0] if position else None
-            names = {name: body[name] for name in ("kind", "issuer", "project") if name in body}
+            names: dict[str, Any] = {name: body[name] for name in ("kind", "issuer", "project") if name in body}
             row: dict[str, Any] = {"id": entry_id.hex(), "index": index, "height": height, **names}
             rows.append(row)
         more = rows[-1]["index"] if len(indices) > limit else None
