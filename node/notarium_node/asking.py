@@ -1,0 +1,94 @@
+"""Asking a node how it is, over its HTTP API, and showing the answer."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.table import Table
+
+from notarium_node.config import NodeConfig
+
+TIMEOUT_S = 5.0
+ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+
+
+class Unreachable(Exception):
+    """The node does not answer, or not as a node does."""
+
+
+def api_url(config: NodeConfig) -> str:
+    """Where this machine reaches the API of the node with `config`."""
+    host = ANY_HOST.get(config.api.host, config.api.host)
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"{'https' if config.api.tls_certificate else 'http'}://{host}:{config.api.port}"
+
+
+async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any]:
+    """GET /v1/status. `certificate`: PEM file of the node's own TLS certificate, trusted whatever its name.
+
+    Raises Unreachable.
+    """
+    context: ssl.SSLContext | bool = True
+    if certificate is not None:
+        context = ssl.create_default_context(cafile=certificate)
+        context.check_hostname = False
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.get(f"{url.rstrip('/')}/v1/status", ssl=context) as response,
+        ):
+            if response.status != 200:
+                raise Unreachable(f"{url} answers HTTP {response.status}: is this a Notarium node's API?")
+            answer = await response.json()
+    except TimeoutError as error:
+        raise Unreachable(f"{url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
+    except (aiohttp.ClientError, ValueError) as error:
+        raise Unreachable(f"{url} cannot be reached: {error}; is the node running?") from error
+    if not isinstance(answer, dict):
+        raise Unreachable(f"{url} answers something else than a status: is this a Notarium node's API?")
+    return answer
+
+
+def tables(status: dict[str, Any]) -> list[Table]:
+    """The answer as tables: one with the plain fields, one more for each list of records (peers)."""
+    facts = Table(show_header=False, box=None)
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    lists = []
+    for name, value in status.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            lists.append(_records(name, value))
+        elif isinstance(value, dict):
+            facts.add_row(_words(name), ", ".join(f"{_shown(item)} {_words(key)}" for key, item in value.items()))
+        elif isinstance(value, list):
+            facts.add_row(_words(name), "\n".join(map(_shown, value)) or "-")
+        else:
+            facts.add_row(_words(name), _shown(value))
+    return [facts, *lists]
+
+
+def _records(name: str, records: list[dict[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(key for each in records for key in each))
+    table = Table(title=_words(name), title_justify="left")
+    for column in columns:
+        table.add_column(_words(column), overflow="fold")
+    for each in records:
+        # Keys and hashes are for telling apart here; --json shows them whole.
+        table.add_row(*(_shown(each.get(column))[:24] for column in columns))
+    return table
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
