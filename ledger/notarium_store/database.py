@@ -20,9 +20,10 @@ from notarium_store import keys
 from notarium_store.errors import StoreCorruption, StoreError, StoreFull, StoreLocked
 
 BLOOM_BITS = 10
-MAX_OPEN_FILES = 74
-"""Of which LevelDB keeps 64 tables. It maps them into memory, 2 MiB each: this bounds resident memory."""
-MAX_FILE_BYTES = 2 * 1024 * 1024
+MAX_OPEN_FILES = 512
+"""Tables kept open, with their index and filter: opening one anew costs more than a hundred lookups in it."""
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Of one table. Larger ones are fewer to keep open, but their compactions take longer."""
 REOPEN_SPARE_BYTES = 256 * 1024
 """Room for a new manifest and log, beside what recovery writes of the old log."""
 
@@ -140,6 +141,9 @@ class Database:
                 lru_cache_size=self._cache_bytes,
                 max_file_size=MAX_FILE_BYTES,
                 bloom_filter_bits=BLOOM_BITS,
+                # Hashes and signatures do not compress; without it, reads come straight from the mapped file and
+                # cost a third (measured with a million entries).
+                compression=None,
             )
         except plyvel.CorruptionError as error:
             raise StoreCorruption(self.path, f"LevelDB cannot read it: {error}") from error

@@ -2,7 +2,7 @@
 
     m                                  → canonical [format version, genesis hash]
     s                                  → canonical state after the last decision (values.StoredState)
-    h  height u64                      → canonical [first log index, header, certificate]
+    h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
     x  last log index of a block u64   → height u64
     i  entry id (32)                   → height u64 ‖ log index u64

@@ -8,7 +8,7 @@ from typing import TypeVar
 from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.types import Hash
+from notarium_ledger.types import HASH_BYTES, Hash
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import StoreCorruption
@@ -56,6 +56,26 @@ def read_decision(database: Database, height: int) -> Decision:
         return Decision.from_value(canonical.decode(read_decision_bytes(database, height)))
     except LedgerError as error:
         raise StoreCorruption(database.path, f"cannot be read: {error}", height) from error
+
+
+def read_block_entry(database: Database, header: StoredHeader, index: int) -> bytes:
+    """The entry at a log index that is in the block of `header`. Raises StoreCorruption."""
+    last = header.group_end(index)
+    key = keys.numbered(keys.ENTRIES, last)
+    group = decoded(database, values.decode_entries, database.require(key), key)
+    if last - index >= len(group):
+        raise StoreCorruption(database.path, f"{keys.describe(key)} does not hold the entry at {index}")
+    return group[index - last - 1]
+
+
+def read_block_node(database: Database, header: StoredHeader, level: int, index: int) -> bytes:
+    """A tree node that the block of `header` completed. Raises KeyError for another node, or StoreCorruption."""
+    first, last = header.row_bounds(level, index)
+    row = database.require(keys.tree(level, last))
+    if len(row) != (last - first + 1) * HASH_BYTES:
+        raise StoreCorruption(database.path, f"{keys.describe(keys.tree(level, last))} has {len(row)} bytes")
+    at = (index - first) * HASH_BYTES
+    return row[at : at + HASH_BYTES]
 
 
 def read_nodes(database: Database, level: int, first: int, count: int) -> list[Hash]:

@@ -49,7 +49,7 @@ class RecentBlock:
             entries,
             sum(map(len, entries)),
             {row.level: row for row in tree_rows},
-            _peaks_by_position(before),
+            peaks_by_position(before),
         )
 
     def node(self, level: int, index: int) -> bytes:
@@ -109,7 +109,8 @@ def _first_index(block: RecentBlock) -> int:
     return block.first_index
 
 
-def _peaks_by_position(frontier: Frontier) -> dict[tuple[int, int], Hash]:
+def peaks_by_position(frontier: Frontier) -> dict[tuple[int, int], Hash]:
+    """(level, index) → hash of the frontier's peaks."""
     found = {}
     start = 0
     for peak in frontier.peaks:

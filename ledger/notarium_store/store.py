@@ -28,8 +28,8 @@ from notarium_store import keys, opening, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
 from notarium_store.errors import StoreCorruption, StoreError
-from notarium_store.recent import RecentBlock, RecentBlocks
-from notarium_store.values import StoredState
+from notarium_store.recent import RecentBlock, RecentBlocks, peaks_by_position
+from notarium_store.values import StoredHeader, StoredState
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Store:
         self.path = path
         self.genesis = genesis
         self._db = database
-        self._headers: Bounded[Height, DecidedHeader] = Bounded(_CACHED_HEADERS)
+        self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
         self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
         self._load()
 
@@ -197,7 +197,7 @@ class Store:
         return group[index - first]
 
     def entries(self, first: int, count: int) -> list[bytes]:
-        """The entries at `count` log indices from `first` on, as a tile needs them. Raises IndexError beyond the log."""
+        """The entries at `count` (≥ 1) log indices from `first` on, for tiles. Raises IndexError beyond the log."""
         self._check_index(first)
         self._check_index(first + count - 1)
         result: list[bytes] = []
@@ -243,14 +243,7 @@ class Store:
 
     def decided_header(self, height: Height) -> DecidedHeader | None:
         """The header of `height` with what proves it from genesis, or None."""
-        cached = self._headers.get(height)
-        if cached is None:
-            if not self._has(height):
-                return None
-            stored = reading.read_header(self._db, height)
-            cached = DecidedHeader(stored.header, stored.certificate, self._handovers_before(height))
-            self._headers.put(height, cached)
-        return cached
+        return self._decided(self._stored_header(height)) if self._has(height) else None
 
     def handovers(self) -> tuple[Handover, ...]:
         """All changes of the validator set, in order."""
@@ -271,16 +264,7 @@ class Store:
         recent = self._recent.block_at(index)
         if recent is not None:
             return recent.receipt(index)
-        decided = self.decided_header(height)
-        if decided is None:
-            raise StoreCorruption(self.path, "the header is missing", height)
-        entry, size = self.entry(index), decided.header.tree_size
-        try:
-            path = self.inclusion(index, size)
-            verify_inclusion(leaf_hash(entry), index, size, path, decided.header.tree_root)
-        except LedgerError as error:
-            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
-        return Receipt(entry, index, tuple(path), decided)
+        return self._stored_receipt(height, index)
 
     def inclusion(self, index: int, size: int) -> list[Hash]:
         """The audit path of the leaf at `index` in the tree of `size` leaves. Raises InvalidProof beyond the log."""
@@ -343,6 +327,32 @@ class Store:
 
     def _handovers_before(self, height: int) -> tuple[Handover, ...]:
         return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]
+
+    def _stored_header(self, height: Height) -> StoredHeader:
+        cached = self._headers.get(height)
+        if cached is None:
+            cached = reading.read_header(self._db, height)
+            self._headers.put(height, cached)
+        return cached
+
+    def _decided(self, stored: StoredHeader) -> DecidedHeader:
+        return DecidedHeader(stored.header, stored.certificate, self._handovers_before(stored.header.height))
+
+    def _stored_receipt(self, height: Height, index: int) -> Receipt:
+        """A receipt from what the block itself wrote, with point reads only."""
+        stored = self._stored_header(height)
+        size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
+
+        def read(level: int, node: int) -> bytes:
+            return peaks.get((level, node)) or reading.read_block_node(self._db, stored, level, node)
+
+        entry = reading.read_block_entry(self._db, stored, index)
+        try:
+            path = tree.inclusion_path(read, index, size)
+            verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
+        except (LedgerError, KeyError) as error:
+            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
+        return Receipt(entry, index, tuple(path), self._decided(stored))
 
     def _group(self, index: int) -> tuple[int, list[bytes]]:
         """The stored group of entries that holds a log index, and the index of its first."""

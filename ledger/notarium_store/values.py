@@ -56,22 +56,45 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class StoredHeader:
-    """A decided block without its entries."""
+    """A decided block without its entries, and the frontier of the log before it: what its receipts start from."""
 
-    first_index: int
     header: Header
     certificate: QuorumCertificate
+    before: Frontier
+
+    @property
+    def first_index(self) -> int:
+        """The log index of the block's first entry."""
+        return self.before.size
 
     def encode(self) -> bytes:
-        """canonical [first log index, header, certificate]."""
-        return canonical.encode([self.first_index, self.header.raw, self.certificate.encode()])
+        """canonical [header, certificate, tree size before, peaks before as one byte string]."""
+        before = self.before
+        return canonical.encode([self.header.raw, self.certificate.encode(), before.size, b"".join(before.peaks)])
 
     @classmethod
     def decode(cls, data: bytes) -> StoredHeader:
         """Raises LedgerError or ValueError."""
         value: Any = canonical.decode(data)
-        first_index, header, certificate = value
-        return cls(first_index, Header.decode(header), QuorumCertificate.decode(certificate))
+        header, certificate, size, peaks = value
+        before = Frontier(size, tuple(split(peaks)))
+        return cls(Header.decode(header), QuorumCertificate.decode(certificate), before)
+
+    def group_end(self, index: int) -> int:
+        """The last log index of the group that holds the block's entry at `index`."""
+        start = index - (index - self.first_index) % ENTRIES_PER_GROUP
+        return min(start + ENTRIES_PER_GROUP, self.header.tree_size) - 1
+
+    def row_bounds(self, level: int, index: int) -> tuple[int, int]:
+        """(first, last) of the row that holds a node which the block completed. Raises KeyError for another node.
+
+        A block completes at each level the nodes that end behind the tree before it and within the tree after it.
+        """
+        first, end = self.before.size >> level, self.header.tree_size >> level
+        if not first <= index < end:
+            raise KeyError((level, index))
+        start = index - (index - first) % NODES_PER_ROW
+        return start, min(start + NODES_PER_ROW, end) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +153,7 @@ def decision_items(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Every pair that `decision` writes for good: all but the key `s`."""
     height, first = decision.height, transition.first_index
-    header = StoredHeader(first, decision.block.header, decision.certificate)
+    header = StoredHeader(decision.block.header, decision.certificate, before.frontier)
     yield keys.numbered(keys.HEADER, height), header.encode()
     yield keys.numbered(keys.BLOCK_END, transition.header.tree_size - 1), keys.u64(height)
     yield from _entry_items(decision.block.entries, first)
