@@ -1,0 +1,1 @@
+"""Behaviour of the consensus engine, transition by transition."""
