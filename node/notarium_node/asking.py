@@ -77,9 +77,13 @@ def _records(name: str, records: list[dict[str, Any]]) -> Table:
     for column in columns:
         table.add_column(_words(column), overflow="fold")
     for each in records:
-        # Keys and hashes are for telling apart here; --json shows them whole.
-        table.add_row(*(_shown(each.get(column))[:24] for column in columns))
+        table.add_row(*(_short(_shown(each.get(column))) for column in columns))
     return table
+
+
+def _short(text: str) -> str:
+    """Keys and hashes are for telling apart here; --json shows them whole."""
+    return text[:12] if len(text) >= 64 else text
 
 
 def _words(name: str) -> str:

@@ -66,14 +66,14 @@ def make_keys(
         if path.exists():
             raise KeyFileError(f"{path} exists already and is not overwritten: choose another --dir or move it away")
     # A trial with throw-away keys, so that a bad name is refused before anything is written.
-    _make_card(
-        member, name, role, address, api, *(SigningKey(os.urandom(KEY_BYTES)) for _ in "av"), os.urandom(KEY_BYTES)
-    )
+    given = None if admin_key is None else load_key(admin_key, Purpose.ADMIN)
+    throwaway = os.urandom(KEY_BYTES)
+    _make_card(member, name, role, address, api, SigningKey(throwaway), SigningKey(throwaway), throwaway)
     try:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise KeyFileError(f"cannot make {keys}: {error.strerror}") from error
-    admin = load_key(admin_key, Purpose.ADMIN) if admin_key else create_key(paths[Purpose.ADMIN], Purpose.ADMIN)
+    admin = given or create_key(paths[Purpose.ADMIN], Purpose.ADMIN)
     validator = create_key(paths[Purpose.VALIDATOR], Purpose.VALIDATOR)
     create_key(paths[Purpose.TRANSPORT], Purpose.TRANSPORT)
     transport = load_seed(paths[Purpose.TRANSPORT], Purpose.TRANSPORT)
