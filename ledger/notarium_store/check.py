@@ -90,7 +90,7 @@ class _Check:
         transition = apply_block(before, decision.block, self._is_in_log_before)
         validators = before.registry.validators
         decision.certificate.verify(self._genesis.hash, validators, decision.height, decision.block.hash)
-        for key, value in values.decision_items(decision, transition, before, values.rows(transition.nodes)):
+        for key, value in values.decision_items(decision, transition, before, values.join_nodes(transition.nodes)):
             self._pairs += 1
             found = self._db.require(key)
             if found != value:

@@ -20,10 +20,12 @@ from notarium_store import keys
 from notarium_store.errors import StoreCorruption, StoreError, StoreFull, StoreLocked
 
 BLOOM_BITS = 10
-MAX_OPEN_FILES = 512
-"""Tables kept open, with their index and filter: opening one anew costs more than a hundred lookups in it."""
-MAX_FILE_BYTES = 4 * 1024 * 1024
-"""Of one table. Larger ones are fewer to keep open, but their compactions take longer."""
+MAX_OPEN_FILES = 74
+"""LevelDB keeps ten of these for itself, and maps the rest into memory as tables of MAX_FILE_BYTES.
+
+So at most 128 MiB of resident memory, however large the store.
+"""
+MAX_FILE_BYTES = 2 * 1024 * 1024
 REOPEN_SPARE_BYTES = 256 * 1024
 """Room for a new manifest and log, beside what recovery writes of the old log."""
 

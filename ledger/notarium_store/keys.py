@@ -7,10 +7,14 @@
     x  last log index of a block u64   → height u64
     i  entry id (32)                   → height u64 ‖ log index u64
     d  artifact digest (32) ‖ index u64 → empty: the entry at this index names the digest
-    t  level u8 ‖ last node index u64  → up to 256 hashes of complete tree nodes that end at this index
+    t  last node position u64          → up to 256 hashes of one block's tree nodes, in the order of completion
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
+
+The tree is one array of hashes in the order in which they are completed (post-order), so it only ever grows at its
+end, and the place of a node is a formula: the leaf that completes node (l, i) is j = (i+1)·2^l − 1, the leaves before
+it have completed 2j − popcount(j) nodes, and it completes its own from level 0 upwards: position 2j − popcount(j) + l.
 
 Entries, tree nodes and block numbers are grouped, and a group is keyed by its *last* index: one forward seek to
 the least key ≥ index finds the group that holds it. So a block of n entries costs n puts for ids, one for each
@@ -58,9 +62,15 @@ def numbered(prefix: bytes, number: int) -> bytes:
     return prefix + number.to_bytes(8, "big")
 
 
-def tree(level: int, index: int) -> bytes:
-    """The key of the row of nodes that ends at (level, index)."""
-    return TREE + level.to_bytes(1, "big") + index.to_bytes(8, "big")
+def nodes_before(size: int) -> int:
+    """How many nodes `size` leaves have completed: the position of the next."""
+    return 2 * size - size.bit_count()
+
+
+def node_position(level: int, index: int) -> int:
+    """The position of a complete node in the array of all nodes."""
+    leaf = ((index + 1) << level) - 1
+    return 2 * leaf - leaf.bit_count() + level
 
 
 def digest(value: bytes, index: int) -> bytes:

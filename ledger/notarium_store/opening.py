@@ -20,7 +20,7 @@ from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
-from notarium_store.reading import decoded, read_header, read_nodes
+from notarium_store.reading import decoded, read_header, read_node
 from notarium_store.values import StoredState
 
 
@@ -125,7 +125,7 @@ def _check_tip(
         raise fail("the state's frontier is not that of the tree root")
 
     def read(level: int, index: int) -> bytes:
-        return read_nodes(database, level, index, 1)[0]
+        return read_node(database, level, index)
 
     if tree.frontier_at(read, state.frontier.size) != state.frontier:
         raise fail("the stored tree nodes do not fold to the tree root")

@@ -70,26 +70,35 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
 
 def read_block_node(database: Database, header: StoredHeader, level: int, index: int) -> bytes:
     """A tree node that the block of `header` completed. Raises KeyError for another node, or StoreCorruption."""
-    first, last = header.row_bounds(level, index)
-    row = database.require(keys.tree(level, last))
-    if len(row) != (last - first + 1) * HASH_BYTES:
-        raise StoreCorruption(database.path, f"{keys.describe(keys.tree(level, last))} has {len(row)} bytes")
-    at = (index - first) * HASH_BYTES
-    return row[at : at + HASH_BYTES]
+    position = keys.node_position(level, index)
+    first, last = header.node_group(position)
+    key = keys.numbered(keys.TREE, last)
+    group = database.require(key)
+    if len(group) != (last - first + 1) * HASH_BYTES:
+        raise StoreCorruption(database.path, f"{keys.describe(key)} has {len(group)} bytes")
+    at = (position - first) * HASH_BYTES
+    return group[at : at + HASH_BYTES]
+
+
+def read_node(database: Database, level: int, index: int) -> Hash:
+    """A complete tree node, which must be there. Raises StoreCorruption."""
+    return read_nodes(database, level, index, 1)[0]
 
 
 def read_nodes(database: Database, level: int, first: int, count: int) -> list[Hash]:
     """`count` adjacent tree nodes of one level, which must be there. Raises StoreCorruption."""
     result: list[Hash] = []
-    prefix = keys.tree(level, 0)[:2]
-    while len(result) < count:
-        index = first + len(result)
-        found = database.seek(keys.tree(level, index), prefix)
-        if found is None:
-            raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
-        hashes = decoded(database, values.split, found[1], found[0])
-        offset = index - (int.from_bytes(found[0][2:], "big") - len(hashes) + 1)
-        if offset < 0:
-            raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
-        result += hashes[offset : offset + count - len(result)]
+    group, start, end = b"", 0, 0
+    for index in range(first, first + count):
+        position = keys.node_position(level, index)
+        if not start <= position < end:
+            found = database.seek(keys.numbered(keys.TREE, position), keys.TREE)
+            if found is None:
+                raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
+            group, end = found[1], int.from_bytes(found[0][1:], "big") + 1
+            start = end - len(group) // HASH_BYTES
+            if start > position or len(group) % HASH_BYTES:
+                raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
+        at = (position - start) * HASH_BYTES
+        result.append(Hash(group[at : at + HASH_BYTES]))
     return result

@@ -7,13 +7,12 @@ the peaks of the tree before it: a sibling wholly left of the block is a peak, f
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notarium_ledger.receipt import DecidedHeader, Receipt
 from notarium_ledger.tree import Frontier, inclusion_path
 from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_store.values import Row
+from notarium_store import keys
 
 MAX_BLOCKS = 1024
 MAX_ENTRIES = 16_384
@@ -29,7 +28,8 @@ class RecentBlock:
     ids: tuple[Hash, ...]
     entries: tuple[bytes, ...]
     size_bytes: int
-    rows: dict[int, Row]
+    nodes: bytes
+    """What the block completed, in the order of positions (keys.py)."""
     peaks: dict[tuple[int, int], Hash]
 
     @classmethod
@@ -39,7 +39,7 @@ class RecentBlock:
         decided: DecidedHeader,
         ids: tuple[Hash, ...],
         entries: tuple[bytes, ...],
-        tree_rows: Sequence[Row],
+        nodes: bytes,
     ) -> RecentBlock:
         """From what a decision wrote and the frontier before it."""
         return cls(
@@ -48,7 +48,7 @@ class RecentBlock:
             ids,
             entries,
             sum(map(len, entries)),
-            {row.level: row for row in tree_rows},
+            nodes,
             peaks_by_position(before),
         )
 
@@ -57,11 +57,10 @@ class RecentBlock:
         peak = self.peaks.get((level, index))
         if peak is not None:
             return peak
-        row = self.rows[level]
-        if not row.first <= index <= row.last:
+        at = (keys.node_position(level, index) - keys.nodes_before(self.first_index)) * HASH_BYTES
+        if not 0 <= at < len(self.nodes):
             raise KeyError((level, index))
-        at = (index - row.first) * HASH_BYTES
-        return row.hashes[at : at + HASH_BYTES]
+        return self.nodes[at : at + HASH_BYTES]
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of the entry at log index `index` of this block."""

@@ -111,12 +111,12 @@ class Store:
             return
         self._check_next(decision, transition)
         after = transition.state
-        tree_rows = values.rows(transition.nodes)
+        nodes = values.join_nodes(transition.nodes)
         changed = after.registry.hash != before.registry.hash
         registry_height = after.height if changed else self._registry_height
         stored = StoredState(after.height, after.tip, after.time_ms, after.frontier, registry_height)
         done = [key for key in self._record_keys if key[1:9] <= keys.u64(after.height)]
-        items = [*values.decision_items(decision, transition, before, tree_rows), (keys.STATE, stored.encode())]
+        items = [*values.decision_items(decision, transition, before, nodes), (keys.STATE, stored.encode())]
         self._db.write(items, done)
         self._record_keys.difference_update(done)
         decided = DecidedHeader(transition.header, decision.certificate, self._handovers)
@@ -127,7 +127,7 @@ class Store:
         self._state = after
         # Last, so that whoever finds an entry in memory finds its block in the state as well.
         ids = tuple(entry.id for entry in transition.entries)
-        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, tree_rows))
+        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, nodes))
 
     def put_record(self, height: Height, key: bytes, value: bytes) -> None:
         """Keep a part of the consensus record of an undecided height; on the disk when this returns.

@@ -23,7 +23,7 @@ from notarium_store import keys
 
 FORMAT_VERSION = 1
 ENTRIES_PER_GROUP = 64
-NODES_PER_ROW = 256
+NODES_PER_GROUP = 256
 
 _POSITION = struct.Struct(">QQ")
 
@@ -85,29 +85,13 @@ class StoredHeader:
         start = index - (index - self.first_index) % ENTRIES_PER_GROUP
         return min(start + ENTRIES_PER_GROUP, self.header.tree_size) - 1
 
-    def row_bounds(self, level: int, index: int) -> tuple[int, int]:
-        """(first, last) of the row that holds a node which the block completed. Raises KeyError for another node.
-
-        A block completes at each level the nodes that end behind the tree before it and within the tree after it.
-        """
-        first, end = self.before.size >> level, self.header.tree_size >> level
-        if not first <= index < end:
-            raise KeyError((level, index))
-        start = index - (index - first) % NODES_PER_ROW
-        return start, min(start + NODES_PER_ROW, end) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Adjacent complete nodes of one level, as one byte string."""
-
-    level: int
-    first: int
-    hashes: bytes
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.hashes) // HASH_BYTES - 1
+    def node_group(self, position: int) -> tuple[int, int]:
+        """(first, last) position of the group that holds a node of this block. Raises KeyError for another node."""
+        first, end = keys.nodes_before(self.first_index), keys.nodes_before(self.header.tree_size)
+        if not first <= position < end:
+            raise KeyError(position)
+        start = position - (position - first) % NODES_PER_GROUP
+        return start, min(start + NODES_PER_GROUP, end) - 1
 
 
 def meta_value(genesis: Hash) -> bytes:
@@ -135,23 +119,15 @@ def split(joined: bytes) -> list[Hash]:
     return [Hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)]
 
 
-def rows(nodes: Iterable[Node]) -> list[Row]:
-    """The nodes that a block completes, one row for each level (those of one level are adjacent)."""
-    levels: dict[int, list[bytes]] = {}
-    first: dict[int, int] = {}
-    for level, index, value in nodes:
-        if level in levels:
-            levels[level].append(value)
-        else:
-            levels[level] = [value]
-            first[level] = index
-    return [Row(level, first[level], b"".join(hashes)) for level, hashes in levels.items()]
+def join_nodes(nodes: Iterable[Node]) -> bytes:
+    """The hashes of the nodes that a block completes; Frontier.extend gives them in the order of their positions."""
+    return b"".join([value for _, _, value in nodes])
 
 
 def decision_items(
-    decision: Decision, transition: Transition, before: ChainState, tree_rows: Sequence[Row]
+    decision: Decision, transition: Transition, before: ChainState, nodes: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Every pair that `decision` writes for good: all but the key `s`."""
+    """Every pair that `decision` writes for good: all but the key `s`. `nodes` are those of `transition`, joined."""
     height, first = decision.height, transition.first_index
     header = StoredHeader(decision.block.header, decision.certificate, before.frontier)
     yield keys.numbered(keys.HEADER, height), header.encode()
@@ -161,8 +137,7 @@ def decision_items(
         yield keys.ID + entry.id, _POSITION.pack(height, index)
         for value in artifact_digests(entry.body):
             yield keys.digest(value, index), b""
-    for row in tree_rows:
-        yield from _row_items(row)
+    yield from _node_items(nodes, keys.nodes_before(first))
     registry = transition.state.registry
     if registry.hash != before.registry.hash:
         yield keys.numbered(keys.REGISTRY, height), registry.encode()
@@ -176,11 +151,10 @@ def _entry_items(entries: Sequence[bytes], first: int) -> Iterator[tuple[bytes, 
         yield keys.numbered(keys.ENTRIES, first + start + len(group) - 1), canonical.encode(group)  # type: ignore[arg-type]
 
 
-def _row_items(row: Row) -> Iterator[tuple[bytes, bytes]]:
-    count = len(row.hashes) // HASH_BYTES
-    for start in range(0, count, NODES_PER_ROW):
-        part = row.hashes[start * HASH_BYTES : (start + NODES_PER_ROW) * HASH_BYTES]
-        yield keys.tree(row.level, row.first + start + len(part) // HASH_BYTES - 1), part
+def _node_items(nodes: bytes, first: int) -> Iterator[tuple[bytes, bytes]]:
+    for start in range(0, len(nodes), NODES_PER_GROUP * HASH_BYTES):
+        group = nodes[start : start + NODES_PER_GROUP * HASH_BYTES]
+        yield keys.numbered(keys.TREE, first + (start + len(group)) // HASH_BYTES - 1), group
 
 
 def decode_entries(data: bytes) -> list[bytes]:
