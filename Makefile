@@ -57,7 +57,7 @@ cluster: $(STAMP) ## run the tests that start real node processes
 	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure this machine
-	@$(BIN)/python tests/bench/run.py $(BENCH_ARGS)
+	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
 lock: ## remake requirements.lock (LOCK_ARGS=--upgrade takes the newest versions)
 	@PYTHON=$(PYTHON) deploy/lock.sh $(LOCK_ARGS)
