@@ -14,18 +14,16 @@ from tests.simulation.chain import GENESIS, GENESIS_TIME_MS, Tip, build, validat
 
 from notarium_consensus.effects import (
     Broadcast,
-    CheckBlock,
     Decide,
     Effect,
     Persist,
     Report,
-    RequestBlock,
     RoundTimer,
-    Send,
     SetTimer,
 )
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.events import Event
+from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
@@ -36,7 +34,16 @@ from notarium_consensus.inputs import (
     TimerExpired,
 )
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, SignedRoundChange, Vote, statement
+from notarium_consensus.messages import (
+    Message,
+    MessageKind,
+    Proposal,
+    RoundChange,
+    Signed,
+    SignedRoundChange,
+    Vote,
+    statement,
+)
 from notarium_ledger.block import Block, Decision
 from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
 from notarium_ledger.signing import SigningKey
@@ -60,11 +67,13 @@ class Club:
         self.tip = tip or Tip.genesis()
         self.height = Height(height)
 
-    def block(self, proposer: int, *entries: bytes, time_ms: int = NOW_MS) -> Block:
-        return build(self.tip, list(entries) or [b"ok"], time_ms, self.keys[proposer].public, self.validators)
+    def block(self, proposer: int, *entries: bytes, time_ms: int | None = None) -> Block:
+        """A timely block; the heights' times are a millisecond apart."""
+        when_ms = NOW_MS + self.height if time_ms is None else time_ms
+        return build(self.tip, list(entries) or [b"ok"], when_ms, self.keys[proposer].public, self.validators)
 
-    def sign(self, signer: int, draft: V) -> Signature:  # type: ignore[type-var]
-        return self.keys[signer].sign(statement(draft, GENESIS, self.validators.hash))  # type: ignore[arg-type]
+    def sign(self, signer: int, draft: Signed) -> Signature:
+        return self.keys[signer].sign(statement(draft, GENESIS, self.validators.hash))
 
     def vote(self, type_: VoteType, signer: int, round_: int, block: Block | Hash) -> Vote:
         block_hash = block.hash if isinstance(block, Block) else block
@@ -196,6 +205,12 @@ class Bench:
     def decide_by(self, decision: Decision, peer: int = 1) -> list[Effect]:
         return self.step(DecisionReceived(decision, self.club.keys[peer].public))
 
+    def inbox(self) -> Inbox:
+        """What the engine keeps of this height."""
+        instance = self.engine._instance
+        assert instance is not None
+        return instance.inbox
+
     # ---- what came out of the latest step ----------------------------------------------------------------------
 
     def of(self, type_: type[E]) -> list[E]:
@@ -220,4 +235,4 @@ class Bench:
         return {effect.timer: effect.at_ms - self.now_ms for effect in self.of(SetTimer)}
 
 
-__all__ = ["Bench", "CheckBlock", "Club", "RequestBlock", "Send"]
+__all__ = ["DELAY_MS", "GENESIS", "GENESIS_TIME_MS", "NOW_MS", "PRECISION_MS", "Bench", "Club"]

@@ -1,0 +1,107 @@
+"""Who signs two things for one (height, round, kind) is convicted by its own signatures."""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.consensus.harness import GENESIS, Bench, Club
+
+from notarium_consensus.errors import InvalidEvidence
+from notarium_consensus.events import Equivocation, ProtocolViolation
+from notarium_consensus.evidence import Evidence, conflict
+
+CLUB = Club()
+ONE, OTHER = CLUB.block(1, b"ok one"), CLUB.block(1, b"ok other")
+
+PAIRS: dict[str, tuple[Any, Any]] = {
+    "prepare": (CLUB.prepare(1, 0, ONE), CLUB.prepare(1, 0, OTHER)),
+    "commit": (CLUB.commit(1, 0, ONE), CLUB.commit(1, 0, OTHER)),
+    "proposal": (CLUB.proposal(1, 0, ONE), CLUB.proposal(1, 0, OTHER)),
+    "round change": (CLUB.change(1, 1), CLUB.change(1, 1, (0, ONE), by=(1, 2, 3))),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_two_contents_in_one_slot_are_reported_once_with_evidence_that_verifies(kind):
+    bench = Bench(own=0)
+    first, second = PAIRS[kind]
+    bench.receive(first, second)
+    (event,) = bench.events(Equivocation)
+    evidence = Evidence.decode(event.evidence.encode())
+    evidence.verify()
+    assert (evidence.key, evidence.height, evidence.round) == (first.key, 1, first.round)
+    assert evidence.kind is first.kind
+    assert evidence.validators == CLUB.validators.hash
+    assert bench.receive(second) == [], "reported once"
+
+
+def test_the_order_of_arrival_does_not_change_the_evidence():
+    first, second = PAIRS["prepare"]
+    there, back = (conflict(GENESIS, CLUB.validators.hash, *pair) for pair in ((first, second), (second, first)))
+    assert there.encode() == back.encode()
+
+
+def test_the_first_vote_counts_and_the_second_does_not():
+    bench = Bench(own=0)
+    bench.accept(CLUB.proposal(1, 0, ONE))
+    bench.receive(*PAIRS["prepare"], CLUB.prepare(1, 0, ONE))
+    assert bench.said() == []
+    bench.receive(CLUB.prepare(2, 0, ONE))
+    assert bench.said() == ["COMMIT"]
+
+
+def test_the_same_content_signed_twice_is_no_equivocation():
+    bench = Bench(own=0)
+    first = PAIRS["prepare"][0]
+    bench.receive(first)
+    assert bench.receive(replace(first, signature=PAIRS["prepare"][1].signature)) == []
+
+
+def test_a_forged_second_vote_accuses_only_who_hands_it_over():
+    bench = Bench(own=0)
+    first, second = PAIRS["prepare"]
+    bench.receive(first)
+    bench.receive(replace(second, signature=first.signature), peer=CLUB.keys[2].public)
+    assert bench.events(Equivocation) == []
+    assert [violation.peer for violation in bench.events(ProtocolViolation)] == [CLUB.keys[2].public]
+
+
+def test_votes_of_different_rounds_or_kinds_do_not_conflict():
+    bench = Bench(own=0)
+    bench.receive(CLUB.prepare(1, 0, ONE), CLUB.prepare(1, 1, OTHER), CLUB.commit(1, 0, OTHER))
+    assert bench.events(Equivocation) == []
+
+
+GOOD = conflict(GENESIS, CLUB.validators.hash, *PAIRS["commit"])
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason"),
+    [
+        (replace(GOOD, second=GOOD.first), "say the same"),
+        (replace(GOOD, second=CLUB.commit(2, 0, OTHER)), "one validator"),
+        (replace(GOOD, second=CLUB.commit(1, 1, OTHER)), "one validator"),
+        (replace(GOOD, second=CLUB.prepare(1, 0, OTHER)), "different kinds"),
+        (replace(GOOD, genesis=CLUB.validators.hash), "signature is invalid"),
+        (replace(GOOD, validators=GENESIS), "signature is invalid"),
+        (replace(GOOD, first=replace(GOOD.first, signature=GOOD.second.signature)), "first: signature is invalid"),
+        (replace(GOOD, second=replace(GOOD.second, signature=GOOD.first.signature)), "second: signature is invalid"),
+    ],
+)
+def test_evidence_that_convicts_nobody(evidence, reason):
+    GOOD.verify()
+    with pytest.raises(InvalidEvidence, match=reason):
+        evidence.verify()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x90", GOOD.encode()[:-1], replace(GOOD, first=GOOD.second, second=GOOD.first).encode()]
+)
+def test_malformed_evidence(data):
+    with pytest.raises(InvalidEvidence):
+        Evidence.decode(data)

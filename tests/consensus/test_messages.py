@@ -1,0 +1,182 @@
+"""Bytes of messages: round trip, strictness, limits."""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.consensus.harness import GENESIS, Club
+
+from notarium_consensus.engine import EngineConfig
+from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.messages import (
+    JUSTIFICATION_BYTES,
+    Message,
+    Proposal,
+    RoundChange,
+    SignedRoundChange,
+    Vote,
+    decode_message,
+    encode_message,
+)
+from notarium_ledger import canonical
+from notarium_ledger.certificate import VoteType
+from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, PublicKey, Round, Signature
+
+CLUB = Club()
+BLOCK = CLUB.block(1, b"ok one", b"ok two")
+PREPARES = CLUB.prepares((0, 1, 2), 0, BLOCK)
+CHANGES = [CLUB.signed_change(signer, 1, (0, BLOCK)) for signer in (0, 1, 2)]
+
+GOLDEN: dict[str, tuple[Message, str]] = {
+    "prepare": (CLUB.prepare(2, 7, BLOCK), "ede8a45f82be54824519138c2753ea72794af4cffe98bc0242e0cd3d630481d8"),
+    "commit": (CLUB.commit(2, 7, BLOCK), "9ad189b0a3c815ac4c249c171fb7c61f684c37d1e1797511cc0b560361d197fe"),
+    "proposal": (
+        CLUB.proposal(2, 1, BLOCK, CHANGES, PREPARES),
+        "91bd5d5168f539423c5a7360f88bf39842601e5fbab4ff486ecac5b7afe64887",
+    ),
+    "round change": (CLUB.change(3, 1, (0, BLOCK)), "ecfabf347b1aa1d5a5edbfa3a7d4e967d522401d779a26defa6edf307999ecec"),
+    "round change, nothing prepared": (
+        CLUB.change(3, 1),
+        "8a34855efe5e098286c7c2b2e823fefdf451005d550ecdf16b476fb6196c7027",
+    ),
+}
+
+heights = st.integers(1, MAX_HEIGHT).map(Height)
+rounds = st.integers(0, MAX_ROUND).map(Round)
+hashes = st.binary(min_size=32, max_size=32).map(Hash)
+keys = st.binary(min_size=32, max_size=32).map(PublicKey)
+signatures = st.binary(min_size=64, max_size=64).map(Signature)
+prepares = st.builds(Vote, st.just(VoteType.PREPARE), heights, rounds, hashes, keys, signatures)
+votes = st.builds(Vote, st.sampled_from([VoteType.PREPARE, VoteType.COMMIT]), heights, rounds, hashes, keys, signatures)
+signed_changes = st.builds(SignedRoundChange, heights, rounds, st.none() | st.tuples(rounds, hashes), keys, signatures)
+messages = st.one_of(
+    votes,
+    st.builds(
+        Proposal,
+        heights,
+        rounds,
+        st.just(BLOCK),
+        st.lists(signed_changes, max_size=4).map(tuple),
+        st.lists(prepares, max_size=4).map(tuple),
+        keys,
+        signatures,
+    ),
+    st.builds(RoundChange, signed_changes, st.none() | st.just(BLOCK), st.lists(prepares, max_size=4).map(tuple)),
+)
+
+
+def fresh(message: Message) -> bytes:
+    """Encoded anew, not from the memory of the object."""
+    return encode_message(replace(message))
+
+
+@given(messages)
+def test_what_is_encoded_is_decoded(message):
+    data = encode_message(message)
+    decoded = decode_message(data)
+    assert decoded == message
+    assert fresh(decoded) == data
+
+
+@given(messages, st.data())
+def test_any_change_of_the_bytes_is_an_error_or_another_message(message, data):
+    encoded = bytearray(encode_message(message))
+    position = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[position] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        decoded = decode_message(bytes(encoded))
+    except InvalidMessage:
+        return
+    assert decoded != message
+    assert fresh(decoded) == bytes(encoded)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_an_invalid_message_and_no_other_error(data):
+    with pytest.raises(InvalidMessage):
+        decode_message(data)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_bytes_never_change(name):
+    message, digest = GOLDEN[name]
+    assert sha256(encode_message(message)).hexdigest() == digest
+
+
+def value(message: Message) -> list:
+    decoded = canonical.decode(encode_message(message))
+    assert isinstance(decoded, list)
+    return decoded
+
+
+def changed(message: Message, *path: int, to: object) -> bytes:
+    top = value(message)
+    part = top
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = to
+    return canonical.encode(top)
+
+
+VOTE, PROPOSAL, CHANGE = (GOLDEN[name][0] for name in ("prepare", "proposal", "round change"))
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (b"", ""),
+        (encode_message(VOTE) + b"\x00", ""),
+        (canonical.encode([]), "message"),
+        (changed(VOTE, 0, to=2), "message.version"),
+        (changed(VOTE, 0, to=True), "message.version"),
+        (changed(VOTE, 1, to=5), "message.kind"),
+        (changed(VOTE, 1, to=False), "message.kind"),
+        (changed(VOTE, 1, to=4), "round_change"),
+        (changed(VOTE, 2, to=0), "vote.height"),
+        (changed(VOTE, 2, to=MAX_HEIGHT + 1), "vote.height"),
+        (changed(VOTE, 3, to=-1), "vote.round"),
+        (changed(VOTE, 3, to=MAX_ROUND + 1), "vote.round"),
+        (changed(VOTE, 3, to=True), "vote.round"),
+        (changed(VOTE, 4, to=b"short"), "vote.block_hash"),
+        (changed(VOTE, 5, to=bytes(31)), "vote.key"),
+        (changed(VOTE, 6, to=bytes(65)), "vote.signature"),
+        (canonical.encode([*value(VOTE), 0]), "vote"),
+        (changed(PROPOSAL, 4, to=None), ""),
+        (changed(PROPOSAL, 4, 1, to=[1]), "entries[0]"),
+        (changed(PROPOSAL, 5, to=[[]] * 101), "proposal.round_changes"),
+        (changed(PROPOSAL, 6, to=[[]] * 101), "proposal.prepares"),
+        (changed(PROPOSAL, 6, 2, to=[]), "proposal.prepares[2]"),
+        (changed(PROPOSAL, 6, 1, 0, to=9), "proposal.prepares[1].type"),
+        (changed(PROPOSAL, 5, 0, 2, to=[0]), "proposal.round_changes[0].prepared"),
+        (changed(CHANGE, 2, to=[1, 2]), "round_change.signed"),
+        (changed(CHANGE, 4, to=None), "round_change.prepares"),
+    ],
+)
+def test_malformed_messages_name_the_field(data, field):
+    with pytest.raises(InvalidMessage) as caught:
+        decode_message(data)
+    assert caught.value.field == field
+
+
+def test_oversized_messages_are_refused_before_they_are_decoded():
+    data = encode_message(PROPOSAL)
+    assert decode_message(data, max_bytes=len(data)) == PROPOSAL
+    with pytest.raises(InvalidMessage, match=f"at most {len(data) - 1} allowed"):
+        decode_message(data, max_bytes=len(data) - 1)
+
+
+def test_the_largest_justification_fits_beside_the_largest_block():
+    claim = (MAX_ROUND, BLOCK)
+    change = replace(CLUB.signed_change(0, MAX_ROUND, claim), height=Height(MAX_HEIGHT))
+    vote = replace(CLUB.prepare(0, MAX_ROUND, BLOCK), height=Height(MAX_HEIGHT))
+    proposal = CLUB.proposal(0, MAX_ROUND, BLOCK, [change] * 100, [vote] * 100)
+    assert len(encode_message(proposal)) - len(BLOCK.encode()) <= JUSTIFICATION_BYTES
+    config = EngineConfig(GENESIS, None, max_block_bytes=len(BLOCK.encode()))
+    assert decode_message(encode_message(proposal), config.max_message_bytes) == proposal

@@ -1,0 +1,256 @@
+"""Messages of other heights, decisions from catch-up, and the bounds of what is kept."""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.consensus.harness import Bench, Club
+
+from notarium_consensus import authentication
+from notarium_consensus.effects import CheckBlock, ResendTimer, Send
+from notarium_consensus.events import PeerAhead, PeerBehind, ProtocolViolation
+from notarium_consensus.inputs import PeerConnected, TimerExpired
+from notarium_consensus.messages import MessageKind
+from notarium_ledger.types import Round
+from notarium_ledger.validators import ValidatorSet
+
+
+def one_height_on(own: int = 0) -> tuple[Bench, Club]:
+    """An engine at height 2, and the club of height 1."""
+    bench = Bench(own=own)
+    first = bench.club
+    bench.advance(first.after(first.block(1)))
+    return bench, first
+
+
+# ---- early -------------------------------------------------------------------------------------------------------
+
+
+def test_messages_of_the_next_height_wait_for_it_and_cost_one_verification(monkeypatch):
+    bench = Bench(own=0)
+    club = bench.club.after(bench.club.block(1))
+    block = club.block(2)
+    early = [club.proposal(2, 0, block), club.prepare(1, 0, block), club.prepare(3, 0, block)]
+    bench.receive(*early)
+    assert bench.sent() == []
+    monkeypatch.setattr(authentication, "verify", lambda *arguments: pytest.fail("verified twice"))
+    bench.advance(club)
+    assert bench.of(CheckBlock) == [CheckBlock(block)]
+    bench.checked(block)
+    assert bench.said() == ["PREPARE", "COMMIT"]
+
+
+def test_of_each_signer_and_kind_one_early_message_is_kept_the_highest():
+    bench = Bench(own=0)
+    club = bench.club.after(bench.club.block(1))
+    block = club.block(2)
+    bench.receive(*(club.prepare(1, round_, block) for round_ in (0, 5, 3)))
+    assert len(bench.engine._early) == 1
+    bench.advance(club)
+    assert bench.inbox().prepares.get(club.keys[1].public, Round(5)) is not None
+
+
+def test_nothing_unauthenticated_is_kept_early():
+    bench = Bench(own=0)
+    club = bench.club.after(bench.club.block(1))
+    vote = club.prepare(1, 0, club.block(2))
+    bench.receive(replace(vote, key=club.keys[2].public))
+    assert len(bench.engine._early) == 0
+    assert bench.effects == [], "its set may differ from ours: no violation either"
+
+
+def test_early_messages_of_another_validator_set_are_lost_not_misread():
+    bench = Bench(own=0)
+    club = bench.club.after(bench.club.block(1))
+    bench.receive(club.prepare(3, 0, club.block(2)))
+    smaller = ValidatorSet(club.validators.validators[:3])
+    bench.advance(club, validators=smaller)
+    assert bench.inbox().prepares.heard_in(Round(0)) == set()
+
+
+def test_who_is_two_heights_ahead_is_asked_at_once_but_not_again_and_again():
+    bench = Bench(own=0)
+    far = Club(height=3)
+    vote = far.prepare(1, 0, far.block(1))
+    bench.receive(vote)
+    assert bench.events(PeerAhead) == [PeerAhead(vote.key, 3)]
+    assert bench.receive(vote) == []
+    bench.now_ms += 1000
+    bench.receive(vote)
+    assert len(bench.events(PeerAhead)) == 1
+
+
+def test_a_false_height_is_not_believed():
+    """Mistake 8."""
+    bench = Bench(own=0)
+    far = Club(height=1000)
+    bench.receive(replace(far.prepare(1, 0, far.block(1)), key=far.keys[2].public))
+    assert bench.effects == []
+
+
+def test_who_is_one_height_ahead_is_asked_after_a_resend_time():
+    bench = Bench(own=0)
+    club = bench.club.after(bench.club.block(1))
+    vote = club.prepare(1, 0, club.block(2))
+    bench.receive(vote)
+    assert bench.events(PeerAhead) == [], "usually our own decision is a moment away"
+    assert ResendTimer(1) in bench.timers()
+    bench.step(TimerExpired(ResendTimer(1)))
+    assert bench.events(PeerAhead) == [PeerAhead(vote.key, 2)]
+
+
+# ---- late --------------------------------------------------------------------------------------------------------
+
+
+def test_the_vote_beyond_the_quorum_that_comes_late_says_nothing_but_a_second_time_it_does():
+    bench, first = one_height_on()
+    vote = first.commit(3, 0, first.block(1))
+    assert bench.receive(vote) == []
+    bench.receive(vote)
+    assert bench.events(PeerBehind) == [PeerBehind(vote.key, 1)]
+
+
+def test_a_round_change_of_a_decided_height_asks_for_the_decision():
+    """Paper, algorithm 3: who has decided answers a ROUND-CHANGE with the decision."""
+    bench, first = one_height_on()
+    bench.receive(first.change(3, 1))
+    assert bench.events(PeerBehind) == [PeerBehind(first.keys[3].public, 1)]
+
+
+def test_forged_late_messages_lead_to_nothing():
+    bench, first = one_height_on()
+    change = first.change(3, 1)
+    forged = replace(change, signed=replace(change.signed, key=first.keys[2].public))
+    assert bench.receive(forged, forged) == []
+
+
+# ---- decisions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_decides_after_its_content_check():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    bench.decide_by(bench.club.decision(block, (1, 2, 3), round_=4))
+    assert bench.of(CheckBlock) == [CheckBlock(block)]
+    bench.checked(block)
+    decision = bench.decided()
+    assert decision is not None
+    assert decision.certificate.round == 4
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason"),
+    [
+        (lambda club: club.decision(club.block(1), (1, 2)), "2 votes, 3 needed"),
+        (
+            lambda club: replace(
+                club.decision(club.block(1), (1, 2, 3)), certificate=club.decision(club.block(2), (1, 2, 3)).certificate
+            ),
+            "another block",
+        ),
+        (
+            lambda club: replace(
+                club.decision(club.block(1), (1, 2, 3)),
+                certificate=replace(club.decision(club.block(1), (1, 2, 3)).certificate, round=Round(1)),
+            ),
+            "signature",
+        ),
+    ],
+    ids=["no quorum", "certificate of another block", "votes of another round"],
+)
+def test_a_false_decision_is_a_violation(decision, reason):
+    bench = Bench(own=0)
+    bench.decide_by(decision(bench.club), peer=2)
+    (violation,) = bench.events(ProtocolViolation)
+    assert violation.peer == bench.club.keys[2].public
+    assert reason in violation.reason
+    assert bench.of(CheckBlock) == []
+
+
+def test_a_decision_with_other_entries_under_the_good_header_is_the_peers_fault_and_the_good_one_still_decides():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    good = bench.club.decision(block, (1, 2, 3))
+    garbage = type(block)(block.header, (b"ok garbage",))
+    bench.decide_by(replace(good, block=garbage), peer=2)
+    bench.decide_by(good, peer=3)
+    bench.checked(garbage, valid=False, reason="tree root")
+    assert [violation.peer for violation in bench.events(ProtocolViolation)] == [bench.club.keys[2].public]
+    assert bench.of(CheckBlock) == [CheckBlock(block)]
+    bench.checked(block)
+    assert bench.decided() is not None
+
+
+def test_decisions_of_other_heights_are_ignored():
+    bench, first = one_height_on()
+    assert bench.decide_by(first.decision(first.block(1), (1, 2, 3))) == []
+
+
+def test_q_commits_for_a_block_that_never_came_ask_for_it_again_and_again():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    votes = [bench.club.commit(signer, 0, block) for signer in (1, 2, 3)]
+    bench.receive(*votes)
+    assert bench.events(PeerAhead) == [PeerAhead(votes[-1].key, 1)]
+    bench.step(TimerExpired(ResendTimer(1)))
+    assert bench.events(PeerAhead) == [PeerAhead(votes[-1].key, 1)]
+
+
+# ---- peers, bounds, blame ----------------------------------------------------------------------------------------
+
+
+def test_a_peer_that_connects_gets_the_current_rounds_messages():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    peer = bench.club.keys[3].public
+    assert bench.step(PeerConnected(peer)) == []
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.step(PeerConnected(peer))
+    assert [(effect.peer, effect.message.kind) for effect in bench.of(Send)] == [(peer, MessageKind.PREPARE)]
+
+
+def test_a_flood_of_rounds_and_hashes_by_one_validator_keeps_two_slots_a_kind():
+    """Mistake 7."""
+    bench = Bench(own=0)
+    club = bench.club
+    blocks = [club.block(1, f"ok {number}".encode()) for number in range(30)]
+    for round_, block in enumerate(blocks):
+        bench.receive(club.prepare(1, round_, block), club.commit(1, round_, block), club.change(1, round_ + 1))
+    inbox = bench.inbox()
+    assert [len(keeper) for keeper in (inbox.prepares, inbox.commits, inbox.round_changes)] == [2, 2, 2]
+    assert bench.engine.round == 0
+
+
+@pytest.mark.parametrize("kind", ["prepare", "commit", "proposal", "round change"])
+def test_wrong_signatures_and_strangers_are_violations_of_the_peer_that_hands_them_over(kind):
+    bench = Bench(own=0)
+    stranger, club = Club(5), bench.club
+    outsider = next(n for n, key in enumerate(stranger.keys) if key.public not in club.validators)
+    block = club.block(1)
+    peer = club.keys[3].public
+    messages: dict[str, tuple[Any, Any]] = {
+        "prepare": (club.prepare(1, 0, block), stranger.prepare(outsider, 0, block)),
+        "commit": (club.commit(1, 0, block), stranger.commit(outsider, 0, block)),
+        "proposal": (club.proposal(1, 0, block), stranger.proposal(outsider, 0, block)),
+        "round change": (club.change(1, 1), stranger.change(outsider, 1)),
+    }
+    good, foreign = messages[kind]
+    if kind == "round change":
+        bad = replace(good, signed=replace(good.signed, signature=club.commit(1, 0, block).signature))
+    else:
+        bad = replace(good, signature=club.change(1, 1).signature)
+    for message in (bad, foreign):
+        bench.receive(message, peer=peer)
+        assert [violation.peer for violation in bench.events(ProtocolViolation)] == [peer]
+        assert len(bench.effects) == 1, "and it makes no block due"
+
+
+def test_advance_goes_forward_only():
+    bench, first = one_height_on()
+    with pytest.raises(ValueError, match="Advance to 1 while at 2"):
+        bench.advance(first)
