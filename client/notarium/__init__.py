@@ -1,1 +1,90 @@
-"""What a researcher imports: anchor commitments, fetch receipts, verify them offline."""
+"""What a researcher imports: anchor commitments, fetch receipts, verify them offline.
+
+    import notarium
+
+    with notarium.track("study-12") as run:
+        run.input("data/")
+        run.param("learning_rate", 0.001)
+        ...
+        run.metric("auc", 0.93)
+        run.output("model.joblib")
+
+Everything is imported when first used, so that `import notarium` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from notarium.anchoring import Anchored, anchor
+    from notarium.answers import VerifiedReceipt
+    from notarium.blocking import BlockingClient
+    from notarium.client import Client
+    from notarium.committing import Ref
+    from notarium.errors import LyingNode, NotAnchored, NotariumError, ProjectError, Rejected, Unreachable
+    from notarium.project import Project, find_project
+    from notarium.tracking import Run, track
+    from notarium.verification import Verification, verify
+    from notarium_ledger.genesis import Genesis
+    from notarium_ledger.signing import SigningKey
+
+_HOME = {
+    "Anchored": "notarium.anchoring",
+    "BlockingClient": "notarium.blocking",
+    "Client": "notarium.client",
+    "Genesis": "notarium_ledger.genesis",
+    "LyingNode": "notarium.errors",
+    "NotAnchored": "notarium.errors",
+    "NotariumError": "notarium.errors",
+    "Project": "notarium.project",
+    "ProjectError": "notarium.errors",
+    "Ref": "notarium.committing",
+    "Rejected": "notarium.errors",
+    "Run": "notarium.tracking",
+    "SigningKey": "notarium_ledger.signing",
+    "Unreachable": "notarium.errors",
+    "Verification": "notarium.verification",
+    "VerifiedReceipt": "notarium.answers",
+    "anchor": "notarium.anchoring",
+    "find_project": "notarium.project",
+    "track": "notarium.tracking",
+    "verify": "notarium.verification",
+}
+
+__all__ = [
+    "Anchored",
+    "BlockingClient",
+    "Client",
+    "Genesis",
+    "LyingNode",
+    "NotAnchored",
+    "NotariumError",
+    "Project",
+    "ProjectError",
+    "Ref",
+    "Rejected",
+    "Run",
+    "SigningKey",
+    "Unreachable",
+    "Verification",
+    "VerifiedReceipt",
+    "anchor",
+    "find_project",
+    "track",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'notarium' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,231 @@
+"""Anchor a file or folder: hash it, write the evidence beside it, have the commitment decided, write the receipt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from notarium.answers import VerifiedReceipt
+from notarium.bundle import Artifact, Bundle
+from notarium.committing import Ref, commit, deliver, outbox_of
+from notarium.environment import describe_code
+from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
+from notarium.hashing import FileDigest, Manifest, OnProgress, hash_path
+from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside, stem_of
+from notarium.outbox import Waiting
+from notarium.project import Project, find_project
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.receipt import Receipt, ReceiptVerifier, iso_time
+
+ANCHOR_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What became of an artifact."""
+
+    path: Path
+    status: str
+    """"anchored", "unchanged" (an earlier receipt still holds) or "pending" (in the outbox, sent later)."""
+    id: str
+    """The entry's id, hex."""
+    kind: str
+    receipt_path: Path
+    bundle_path: Path
+    receipt: VerifiedReceipt | None = None
+    error: NotariumError | None = None
+    """Why it is pending."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        result: dict[str, Any] = {
+            "path": str(self.path),
+            "status": self.status,
+            "id": self.id,
+            "kind": self.kind,
+            "receipt": str(self.receipt_path),
+            "bundle": str(self.bundle_path),
+        }
+        if self.receipt is not None:
+            result |= {
+                "index": self.receipt.index,
+                "height": self.receipt.height,
+                "time": iso_time(self.receipt.time_ms),
+            }
+        if self.error is not None:
+            result["reason"] = str(self.error)
+        return result
+
+
+def anchor(
+    path: Path | str,
+    kind: str = "dataset",
+    *,
+    project: Project | None = None,
+    facts: Mapping[str, Any] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    refs: Sequence[Ref] = (),
+    disclosure: str = "consortium",
+    timeout: float = ANCHOR_S,
+    strict: bool = False,
+    deep: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Anchored:
+    """Anchor the file or folder at `path`.
+
+    `facts` go into the evidence bundle (off the ledger), `fields` into the commitment (on it). Anchoring an unchanged
+    artifact again does nothing; a changed one is committed to anew, with a reference to what it supersedes.
+    Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
+    Raises ProjectError, UnreadableArtifact, and with `strict` Rejected, Unreachable or LyingNode.
+    """
+    project = project or find_project(artifact_path(path).absolute().parent)
+    chosen = artifact_path(path)
+    if is_receipt(chosen) or is_bundle(chosen):
+        raise ProjectError(f"{chosen} is a receipt or bundle itself; name the file or folder it is about")
+    content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
+    receipt_path = receipt_beside(chosen)
+    earlier = _Earlier.find(project, receipt_path)
+    waiting = earlier.waiting
+    if not earlier.matches(kind, content):
+        old = earlier.id
+        superseded = [Ref("supersedes", old)] if old else []
+        bundle = Bundle.new(
+            kind,
+            [Artifact(chosen.name, "subject", content)],
+            {"gaps": [], **(facts or {}), "code": _code(chosen)},
+        )
+        prepared = {**_described(kind, content, disclosure), **(fields or {})}
+        _put_aside(project, receipt_path, old)
+        waiting = commit(
+            project, bundle, receipt_path, fields=prepared, refs=[*refs, *superseded], disclosure=disclosure
+        )
+    elif earlier.receipt is not None:
+        return Anchored(
+            chosen, "unchanged", earlier.receipt.id.hex(), kind, receipt_path, bundle_of(receipt_path), earlier.receipt
+        )
+    if waiting is None:
+        raise ProjectError(
+            f"{bundle_of(receipt_path)} has neither receipt nor outbox entry; move it away and anchor again"
+        )
+    return send(project, chosen, waiting, timeout=timeout, strict=strict)
+
+
+def send(project: Project, path: Path, waiting: Waiting, *, timeout: float, strict: bool) -> Anchored:
+    """Deliver one entry from the outbox. With `strict`, raises why that failed."""
+    [delivery] = deliver(project, [waiting], timeout)
+    if delivery.error is not None and strict:
+        raise delivery.error
+    return Anchored(
+        path,
+        "pending" if delivery.receipt is None else "anchored",
+        waiting.id,
+        waiting.kind,
+        waiting.receipt_path,
+        bundle_of(waiting.receipt_path),
+        delivery.receipt,
+        delivery.error,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What an earlier anchoring left beside the artifact."""
+
+    bundle: Bundle | None
+    receipt: VerifiedReceipt | None
+    waiting: Waiting | None
+
+    @classmethod
+    def find(cls, project: Project, receipt_path: Path) -> _Earlier:
+        receipt = read_receipt(project, receipt_path)
+        waiting = None if receipt else outbox_of(project).find(receipt_path)
+        try:
+            bundle = Bundle.decode(bundle_of(receipt_path).read_bytes())
+        except (FileNotFoundError, InvalidBundle):
+            bundle = None
+        return cls(bundle, receipt, waiting)
+
+    @property
+    def id(self) -> bytes | None:
+        """Id of the earlier entry."""
+        if self.receipt is not None:
+            return self.receipt.id
+        return bytes.fromhex(self.waiting.id) if self.waiting else None
+
+    def matches(self, kind: str, content: FileDigest | Manifest) -> bool:
+        """Whether it already commits to exactly this."""
+        if self.bundle is None or self.id is None or self.bundle.kind != kind or len(self.bundle.artifacts) != 1:
+            return False
+        return self.bundle.artifacts[0].content == content
+
+
+def read_receipt(project: Project, path: Path) -> VerifiedReceipt | None:
+    """The receipt at `path` if it is one of this project's ledger and verifies, else None."""
+    try:
+        receipt = Receipt.decode_json(path.read_bytes())
+        verified = ReceiptVerifier(project.genesis).verify(receipt)
+    except (FileNotFoundError, LedgerError):
+        return None
+    return VerifiedReceipt(receipt, verified.entry.id)
+
+
+def _put_aside(project: Project, receipt_path: Path, old: bytes | None) -> None:
+    """Keep an earlier receipt and bundle under `.notarium/superseded` (or beside) before they are written anew."""
+    for path in (receipt_path, bundle_of(receipt_path)):
+        if not path.exists():
+            continue
+        label = old.hex()[:16] if old else "unknown"
+        folder = project.folder / "superseded"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{label}.{path.name}"
+            target.write_bytes(path.read_bytes())
+            os.unlink(path)
+        except OSError as error:
+            raise UnreadableArtifact(str(path), f"cannot be put aside: {error.strerror}") from error
+
+
+def _described(kind: str, content: FileDigest | Manifest, disclosure: str) -> dict[str, Any]:
+    """What the commitment itself says of the artifact: nothing where it is sealed."""
+    if kind == "dataset" and disclosure != "sealed":
+        files = len(content.items) if isinstance(content, Manifest) else 1
+        described: dict[str, Any] = {"partitions": files} if files else {}
+        if disclosure == "public" and isinstance(content, Manifest):
+            described["manifest"] = bytes.fromhex(content.sha256)
+        return described
+    if kind == "preregistration" and disclosure == "public" and isinstance(content, FileDigest):
+        return {"plan": bytes.fromhex(content.sha256)}
+    return {}
+
+
+def _code(path: Path) -> dict[str, Any]:
+    code = describe_code(path.absolute().parent)
+    return {**code.to_json(), "gaps": list(code.gaps)}
+
+
+def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
+    """A reference to an entry by its id, by its receipt file, or by an artifact that has a receipt beside it.
+
+    Raises ProjectError where there is no valid receipt.
+    """
+    if isinstance(target, bytes):
+        return Ref(rel, target)
+    if isinstance(target, str) and len(target) == 64:
+        try:
+            return Ref(rel, bytes.fromhex(target))
+        except ValueError:
+            pass
+    path = artifact_path(target)
+    place = path if is_receipt(path) else receipt_beside(path)
+    found = read_receipt(project, place)
+    if found is not None:
+        return Ref(rel, found.id)
+    pending = outbox_of(project).find(place)
+    if pending is not None:
+        return Ref(rel, bytes.fromhex(pending.id))
+    raise ProjectError(
+        f"{target} is neither an entry id nor something with a valid receipt ({stem_of(place)}.receipt.json)"
+    )

@@ -1,0 +1,401 @@
+"""What the commands do; `cli` says how they are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from notarium import anchoring, journal, project, tracking
+from notarium.anchoring import Anchored, reference
+from notarium.answers import clean
+from notarium.blocking import BlockingClient
+from notarium.client import entry_id
+from notarium.committing import Delivery, Ref, deliver, outbox_of
+from notarium.console import Printer, describe_receipt
+from notarium.errors import ExitCode, NotAnchored, ProjectError
+from notarium.hashing import hash_path
+from notarium.keys import create_key, load_key
+from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.outbox import Waiting
+from notarium.project import Homes, Project, find_project, find_root
+from notarium.verification import Status, Verification, Verifying, worst
+from notarium_ledger.commitment import RELATIONS
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.receipt import iso_time
+
+
+def enrol_command(issuer: str, key: str) -> str:
+    """What the institution's administrator runs to enrol a researcher's key."""
+    return f"notarium-node enrol --member {shlex.quote(issuer)} --key {key}"
+
+
+def init(
+    printer: Printer, genesis_file: Path, genesis_hash: str, nodes: list[str], issuer: str, name: str, force: bool
+) -> None:
+    """Pin a ledger and make a key; says how the key gets enrolled."""
+    genesis = project.read_genesis(genesis_file)
+    if genesis_hash and genesis_hash.lower() != genesis.hash.hex():
+        raise ProjectError(
+            f"{genesis_file} has the hash {genesis.hash.hex()}, not {genesis_hash}: it is another ledger's, or it was "
+            "changed; ask your institution for the right file"
+        )
+    if issuer not in genesis.registry.members:
+        printer.note(f"[yellow]note:[/] {escape(issuer)} is not among the founding members; fine if it joined later")
+    root = Path.cwd()
+    chosen = nodes or [each.api for each in genesis.registry.nodes.values() if each.api]
+    if not chosen:
+        raise ProjectError("the genesis document names no API address: give at least one --node URL")
+    config = project.create_project(root, genesis, chosen, issuer, name or root.name, replace=force)
+    key_path = Path(os.environ.get("NOTARIUM_KEY") or Homes.of(os.environ).key_file(genesis.name))
+    created = not key_path.exists()
+    key = create_key(key_path) if created else load_key(key_path)
+    enrolled = key.public in genesis.registry.researchers
+    command = enrol_command(issuer, key.public.hex())
+    printer.data(
+        {
+            "config": str(config),
+            "ledger": genesis.name,
+            "genesis_hash": genesis.hash.hex(),
+            "nodes": chosen,
+            "key": str(key_path),
+            "key_created": created,
+            "public_key": key.public.hex(),
+            "enrolled_at_genesis": enrolled,
+            "enrol_command": command,
+        }
+    )
+    printer.line(f"[green]pinned[/] {escape(genesis.name)}  genesis {genesis.hash.hex()}")
+    if not genesis_hash:
+        printer.note("[yellow]note:[/] compare this hash with your institution's over another channel (by phone)")
+    printer.line(f"{'created' if created else 'found'} key {escape(str(key_path))}")
+    printer.line(f"public key {key.public.hex()}")
+    if not enrolled:
+        printer.line("Your institution's administrator enrols it with:")
+        printer.line(f"  {escape(command)}")
+
+
+def anchor(
+    printer: Printer,
+    paths: Sequence[Path],
+    kind: str,
+    disclosure: str,
+    refs: Sequence[str],
+    fields: Sequence[str],
+    facts: Sequence[str],
+    strict: bool,
+    deep: bool,
+    timeout: float,
+) -> None:
+    """Anchor each path; exits as unreachable where one of them had to be left in the outbox."""
+    from typer import Exit
+
+    here = find_project()
+    chosen = _refs(here, refs)
+    results: list[Anchored] = []
+    for path in paths:
+        with printer.hashing() as on_progress:
+            result = anchoring.anchor(
+                path,
+                kind,
+                project=here,
+                facts=_pairs(facts, "--fact"),
+                fields=_pairs(fields, "--set"),
+                refs=chosen,
+                disclosure=disclosure,
+                timeout=timeout,
+                strict=strict,
+                deep=deep,
+                on_progress=on_progress,
+            )
+        printer.anchored(result)
+        results.append(result)
+    printer.data({"results": [each.to_json() for each in results]})
+    errors = [each.error for each in results if each.error is not None]
+    if errors:
+        raise Exit(errors[0].exit_code)
+
+
+def run(
+    printer: Printer,
+    command: Sequence[str],
+    name: str,
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    params: Sequence[str],
+    directory: Path,
+    disclosure: str,
+    refs: Sequence[str],
+    strict: bool,
+    timeout: float,
+) -> int:
+    """Run a command inside a tracked run; its exit code, or notarium's own where it is strict."""
+    here = find_project(directory) if strict else None
+    tracked = tracking.track(
+        name or Path(command[0]).name,
+        directory=directory,
+        project=here,
+        disclosure=disclosure,
+        strict=strict,
+        wait=timeout,
+        command=[Path(command[0]).name, *command[1:]],
+    )
+    with tracked:
+        for path in inputs:
+            tracked.input(path)
+        for path in outputs:
+            tracked.output(path)
+        tracked.params(_pairs(params, "--param"))
+        for rel, target in _split_refs(refs):
+            tracked.refs(rel, target)
+        code = _call(command)
+        tracked.status("completed" if code == 0 else "interrupted" if code == 128 + signal.SIGINT else "failed")
+        tracked.param("exit_code", code)
+    outcome = {
+        "name": tracked.name,
+        "exit_code": code,
+        "id": tracked.id or None,
+        "status": "anchored" if tracked.receipt else "pending" if tracked.id else "not-anchored",
+        "receipt": str(tracked.receipt_path) if tracked.receipt_path else None,
+        "bundle": str(tracked.bundle_path) if tracked.bundle_path else None,
+    }
+    if printer.as_json:
+        sys.stderr.write(json.dumps(outcome) + "\n")
+    elif tracked.receipt is not None:
+        printer.note(f"[green]anchored[/] run {escape(tracked.name)}  → {escape(str(tracked.receipt_path))}")
+    return code
+
+
+def _call(command: Sequence[str]) -> int:
+    """Exit code of a command that shares our terminal and streams; 128 + n where signal n ended it."""
+    # Ctrl-C goes to the command (the terminal sends it to the whole group): it decides what that means, we record it.
+    # A handler, and not SIG_IGN, because the command would inherit the latter.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.Popen(command).wait()
+    except FileNotFoundError as error:
+        raise ProjectError(f"{command[0]}: command not found") from error
+    except PermissionError as error:
+        raise ProjectError(f"{command[0]}: may not be executed") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 128 - code if code < 0 else code
+
+
+def verify(
+    printer: Printer,
+    paths: Sequence[Path],
+    offline: bool,
+    genesis_file: Path | None,
+    receipt_only: bool,
+    deep: bool,
+    timeout: float,
+) -> int:
+    """Verify each path; the exit code of the gravest result."""
+    results: list[Verification] = []
+    verifiers: dict[bytes, Verifying] = {}
+    for path in paths:
+        genesis = _genesis_for(path, genesis_file)
+        cache = Homes.of(os.environ).digest_cache()
+        with printer.hashing() as on_progress:
+            verifying = verifiers.setdefault(genesis.hash, Verifying(genesis, cache, deep, receipt_only))
+            verifying.on_progress = on_progress
+            found = verifying.verify(path)
+        if not offline:
+            found = [_ask_ledger(each, verifying, timeout) for each in found]
+        for each in found:
+            printer.verification(each)
+        results += found
+    printer.data({"status": str(worst(results)), "results": [each.to_json() for each in results]})
+    return worst(results).exit_code
+
+
+def _genesis_for(path: Path, genesis_file: Path | None) -> Genesis:
+    if genesis_file is not None:
+        return project.read_genesis(genesis_file)
+    root = find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd())
+    return project.find_genesis(root)
+
+
+def _ask_ledger(result: Verification, verifying: Verifying, timeout: float) -> Verification:
+    """For an artifact without a receipt: does the ledger name its plain digest? Fetches the receipt if so."""
+    path = artifact_path(result.path)
+    if result.status is not Status.NOT_ANCHORED or is_receipt(path) or not path.exists():
+        return result
+    try:
+        here = find_project(path.absolute().parent)
+    except ProjectError:
+        return result
+    if here.genesis.hash != verifying.genesis.hash or not here.nodes:
+        return result
+    content = hash_path(path, cache=verifying.cache, deep=verifying.deep)
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
+        found = client.find(content.sha256)
+    if not found:
+        return result
+    return Verification(
+        str(path),
+        Status.VERIFIED,
+        about=describe_receipt(found[0]),
+        checked="the ledger's entry, by the digest on it",
+        files=1,
+    )
+
+
+def show(printer: Printer, target: str, genesis_file: Path | None, timeout: float) -> None:
+    """Show one verified entry."""
+    path = artifact_path(target)
+    if path.exists() or is_receipt(path):
+        place = path if is_receipt(path) else receipt_beside(path)
+        verifying = Verifying(_genesis_for(place, genesis_file), receipt_only=True)
+        result = verifying.verify_receipt_file(place)
+        if result.status is not Status.VERIFIED:
+            from typer import Exit
+
+            printer.verification(result)
+            printer.data(result.to_json())
+            raise Exit(result.status.exit_code)
+        receipt = verifying.load(place)
+    else:
+        wanted = entry_id(target)
+        here = find_project()
+        genesis = project.read_genesis(genesis_file) if genesis_file else here.genesis
+        with BlockingClient(genesis, here.nodes, timeout=timeout) as client:
+            receipt = client.receipt(wanted)
+    document = describe_receipt(receipt)
+    printer.data(document)
+    for name, value in document.items():
+        shown = json.dumps(value, ensure_ascii=False, indent=1) if isinstance(value, dict | list) else value
+        printer.line(f"[bold]{name}[/] {escape(str(shown))}")
+
+
+def find(printer: Printer, target: str, timeout: float) -> int:
+    """Find entries by a digest, or by the digest of a file or folder."""
+    here = find_project()
+    path = artifact_path(target)
+    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else entry_id(target).hex()
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
+        found = client.find(digest)
+    printer.data({"digest": digest, "entries": [describe_receipt(each) for each in found]})
+    for each in found:
+        body = each.body
+        printer.line(
+            f"{each.id.hex()}  {body['kind']} · {escape(str(body.get('issuer', '')))} · {iso_time(each.time_ms)}"
+        )
+    if not found:
+        raise NotAnchored(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
+    return ExitCode.OK
+
+
+def log(printer: Printer) -> None:
+    """List what was anchored from this project, with its state."""
+    here = find_project()
+    pending = {each.id for each in outbox_of(here).list()}
+    rows: list[dict[str, Any]] = []
+    for record in journal.read(here.folder):
+        place = here.folder.absolute().parent / record.receipt
+        receipt = anchoring.read_receipt(here, place)
+        if record.id in pending:
+            state = "pending"
+        elif receipt is not None and receipt.id.hex() == record.id:
+            state = "anchored"
+        else:
+            state = "superseded" if receipt is not None else "no receipt"
+        rows.append(
+            {
+                "time": iso_time(record.time_ms),
+                "status": state,
+                "kind": record.kind,
+                "id": record.id,
+                "receipt": record.receipt,
+            }
+        )
+    printer.data({"entries": rows})
+    for row in rows:
+        printer.line(
+            f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {escape(row['receipt'])}"
+        )
+
+
+def status(printer: Printer, flush: bool, timeout: float) -> int:
+    """The nodes and the outbox; with `flush` the outbox is sent first."""
+    here = find_project()
+    waiting = outbox_of(here).list()
+    sent: list[Delivery] = deliver(here, waiting, timeout) if flush else []
+    waiting = outbox_of(here).list()
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout, attempt_timeout=min(timeout, 5.0)) as client:
+        nodes = client.status()
+    printer.data(
+        {
+            "ledger": here.genesis.name,
+            "genesis_hash": here.genesis.hash.hex(),
+            "nodes": [
+                {"url": each.url, "ready": each.ready, "problem": each.problem or None, "answer": each.answer}
+                for each in nodes
+            ],
+            "sent": [each.waiting.id for each in sent if each.receipt is not None],
+            "outbox": [_waiting_json(each) for each in waiting],
+        }
+    )
+    for node in nodes:
+        said = node.answer or {}
+        if node.problem:
+            printer.line(f"[red]{'unusable':<11}[/] {escape(node.url)}  {escape(node.problem)}")
+            continue
+        state = "[green]ready[/]      " if node.ready else "[yellow]not ready[/]  "
+        role, member, height = (escape(clean(str(said.get(name, "?")))) for name in ("role", "member", "height"))
+        reasons = escape(clean(" · ".join(map(str, said.get("reasons") or []))))
+        printer.line(f"{state} {escape(node.url)}  {role} of {member} · height {height} {reasons}")
+    for delivery in sent:
+        if delivery.receipt is not None:
+            printer.line(f"[green]sent[/] {delivery.waiting.id[:16]}…  → {escape(str(delivery.waiting.receipt_path))}")
+    for each in waiting:
+        printer.line(f"[yellow]waiting[/] {each.id[:16]}…  {each.kind}  {escape(each.reason)}")
+    if flush and waiting:
+        errors = [each.error for each in sent if each.error is not None]
+        return errors[0].exit_code if errors else ExitCode.UNREACHABLE
+    return ExitCode.OK if any(not each.problem for each in nodes) else ExitCode.UNREACHABLE
+
+
+def _waiting_json(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "id": waiting.id,
+        "kind": waiting.kind,
+        "receipt": str(waiting.receipt_path),
+        "time": iso_time(waiting.created_ms),
+        "reason": waiting.reason or None,
+    }
+
+
+def _refs(here: Project, texts: Sequence[str]) -> list[Ref]:
+    return [reference(here, rel, target) for rel, target in _split_refs(texts)]
+
+
+def _split_refs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        rel, sign, target = text.partition("=")
+        if not sign or not target or rel not in RELATIONS:
+            raise ProjectError(f"--ref {text!r}: expected REL=TARGET with REL one of {', '.join(RELATIONS)}")
+        pairs.append((rel, target))
+    return pairs
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """NAME=VALUE pairs; a value that reads as an integer is one."""
+    result: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ProjectError(f"{option} {text!r}: expected NAME=VALUE")
+        digits = value.removeprefix("-")
+        result[name] = int(value) if digits.isascii() and digits.isdigit() and len(digits) < 16 else value
+    return result

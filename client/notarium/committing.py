@@ -1,0 +1,172 @@
+"""From evidence to receipt: write the bundle, sign the commitment, keep it in the outbox, send it, write the receipt.
+
+The order makes every crash harmless: evidence first, then the signed entry in the outbox, then the network. An entry
+leaves the outbox only when its receipt is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from notarium import journal
+from notarium.answers import VerifiedReceipt
+from notarium.blocking import BlockingClient
+from notarium.bundle import Bundle, bundle_digest
+from notarium.errors import NotariumError, ProjectError, Rejected, UnreadableArtifact
+from notarium.files import write_atomically
+from notarium.naming import bundle_of
+from notarium.outbox import Outbox, Waiting, now_ms
+from notarium.project import Project
+from notarium_ledger.commitment import BODY_VERSION, Body
+from notarium_ledger.entry import sign_entry
+from notarium_ledger.errors import LedgerError
+
+DISCLOSURES = ("public", "consortium", "sealed")
+MAX_SUBJECTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to another entry: the relation and the entry's id."""
+
+    rel: str
+    entry: bytes
+
+    def to_value(self) -> dict[str, Any]:
+        """{rel, entry}."""
+        return {"rel": self.rel, "entry": self.entry}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a waiting entry."""
+
+    waiting: Waiting
+    receipt: VerifiedReceipt | None
+    error: NotariumError | None = None
+
+
+def outbox_of(project: Project) -> Outbox:
+    """The project's outbox."""
+    return Outbox(project.folder / "outbox", project.genesis)
+
+
+def make_body(
+    project: Project,
+    bundle: Bundle,
+    digest: bytes,
+    *,
+    fields: Mapping[str, Any],
+    refs: Sequence[Ref],
+    disclosure: str,
+) -> Body:
+    """The commitment to `bundle`, whose file has `digest`. Digests of artifacts go in only where all is public."""
+    if disclosure not in DISCLOSURES:
+        raise ProjectError(f"disclosure {disclosure!r} is none of {', '.join(DISCLOSURES)}")
+    body: Body = {
+        "v": BODY_VERSION,
+        "kind": bundle.kind,
+        "issuer": project.issuer_or_fail(),
+        "project": project.name,
+        "disclosure": disclosure,
+        "bundle": digest,
+        **fields,
+    }
+    if refs:
+        body["refs"] = [each.to_value() for each in dict.fromkeys(refs)]
+    if disclosure == "public" and bundle.artifacts:
+        body["subjects"] = [
+            {"digest": bytes.fromhex(each.sha256), "role": each.role, "name": each.name[-255:]}
+            for each in bundle.artifacts[:MAX_SUBJECTS]
+        ]
+    return body
+
+
+def commit(
+    project: Project,
+    bundle: Bundle,
+    receipt_path: Path,
+    *,
+    fields: Mapping[str, Any] | None = None,
+    refs: Sequence[Ref] = (),
+    disclosure: str = "consortium",
+) -> Waiting:
+    """Write the bundle beside `receipt_path` and put the signed entry into the outbox; nothing is sent yet.
+
+    Raises ProjectError (no key, no issuer, a field that the schema refuses) before anything is written.
+    """
+    data = bundle.encode()
+    digest = bundle_digest(data)
+    body = make_body(project, bundle, digest, fields=fields or {}, refs=refs, disclosure=disclosure)
+    try:
+        entry = sign_entry(project.key(), project.genesis.hash, body)
+    except LedgerError as error:
+        raise ProjectError(f"this {bundle.kind} cannot be committed to: {error}") from error
+    limit = project.genesis.registry.parameters.max_entry_bytes
+    if len(entry) > limit:
+        raise ProjectError(
+            f"the commitment has {len(entry)} bytes, {limit} are allowed: use fewer subjects and references"
+        )
+    waiting = Waiting(entry, receipt_path, bundle.kind, now_ms())
+    try:
+        write_atomically(bundle_of(receipt_path), data)
+        outbox_of(project).put(waiting)
+        place = _relative(receipt_path, project.folder)
+        journal.append(project.folder, journal.Record(waiting.created_ms, waiting.id, waiting.kind, place))
+    except OSError as error:
+        raise UnreadableArtifact(str(error.filename or receipt_path), f"cannot be written: {error.strerror}") from error
+    return waiting
+
+
+def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
+    """Send entries from the outbox and write their receipts. `timeout`: seconds for all of them together.
+
+    An entry that fails stays in the outbox with the reason; nothing is raised for it, the result says so.
+    """
+    if not waiting:
+        return []
+    results: list[Delivery] = []
+    with BlockingClient(project.genesis, project.nodes, timeout=timeout) as client:
+        unreachable: NotariumError | None = None
+        for each in waiting:
+            if unreachable is not None:
+                # The nodes did not answer a moment ago; each of a hundred entries need not wait for that again.
+                results.append(_failed(project, each, unreachable))
+                continue
+            try:
+                receipt = client.submit_entry(each.entry)
+                _write_receipt(each.receipt_path, receipt)
+            except NotariumError as error:
+                unreachable = None if isinstance(error, Rejected | UnreadableArtifact) else error
+                results.append(_failed(project, each, error))
+            except LedgerError as error:
+                results.append(_failed(project, each, ProjectError(f"not a valid entry: {error}")))
+            else:
+                outbox_of(project).remove(each.id)
+                results.append(Delivery(each, receipt))
+    return results
+
+
+def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:
+    noted = replace(waiting, reason=str(error))
+    try:
+        outbox_of(project).put(noted)
+    except OSError:
+        # The entry itself is in the outbox already; only the newer reason is not.
+        return Delivery(waiting, None, error)
+    return Delivery(noted, None, error)
+
+
+def _write_receipt(path: Path, receipt: VerifiedReceipt) -> None:
+    try:
+        write_atomically(path, receipt.file_bytes())
+    except OSError as error:
+        raise UnreadableArtifact(str(path), f"the receipt cannot be written: {error.strerror}") from error
+
+
+def _relative(path: Path, folder: Path) -> str:
+    absolute, base = path.absolute(), folder.absolute().parent
+    return absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else str(absolute)

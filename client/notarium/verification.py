@@ -1,0 +1,367 @@
+"""Offline verification: a receipt, the evidence bundle beside it, and every file that the bundle names.
+
+No network, no node and no clock: the pinned genesis and what lies on the disk. The receipt's own steps 1 to 7 are
+those of `notarium_ledger.receipt`; after them come
+
+ 8  evidence    the bundle beside the receipt is the one that was committed to
+ 9  artifacts   each file and folder that the bundle names has the content it had then
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from notarium.answers import VerifiedReceipt
+from notarium.bundle import MAX_BUNDLE_BYTES, Artifact, Bundle, bundle_digest
+from notarium.cache import DigestCache
+from notarium.errors import ExitCode, InvalidBundle, UnreadableArtifact
+from notarium.hashing import Item, Manifest, OnProgress, Symlink, hash_path
+from notarium.naming import (
+    RECEIPT_SUFFIX,
+    artifact_path,
+    bundle_of,
+    is_bundle,
+    is_receipt,
+    receipt_beside,
+    receipt_of,
+    stem_of,
+)
+from notarium_ledger.errors import InvalidReceipt
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVerifier, Verified, about
+
+RECEIPT_STEPS = 7
+
+
+class Status(StrEnum):
+    """The outcome."""
+
+    VERIFIED = "verified"
+    MISMATCH = "mismatch"
+    NOT_ANCHORED = "not-anchored"
+    INCOMPLETE_EVIDENCE = "incomplete-evidence"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line returns."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Status.VERIFIED: ExitCode.OK,
+    Status.MISMATCH: ExitCode.MISMATCH,
+    Status.NOT_ANCHORED: ExitCode.NOT_ANCHORED,
+    Status.INCOMPLETE_EVIDENCE: ExitCode.INCOMPLETE_EVIDENCE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was, or could not be checked."""
+
+    what: str
+    """"changed", "missing", "extra", "receipt", "bundle", "absent", "unreadable"."""
+    path: str
+    """As somebody in the working directory would name it."""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was checked, and how it came out."""
+
+    path: str
+    """What was asked about."""
+    status: Status
+    receipt_path: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Id, kind, issuer, height, time ... of a verified receipt."""
+    checked: str = "nothing"
+    """"receipt only", "receipt + evidence + 5 files"."""
+    findings: tuple[Finding, ...] = ()
+    files: int = 0
+    """How many files were compared."""
+
+    def __bool__(self) -> bool:
+        """Whether everything that was asked for holds."""
+        return self.status is Status.VERIFIED
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "path": self.path,
+            "status": str(self.status),
+            "receipt": self.receipt_path or None,
+            "about": self.about or None,
+            "checked": self.checked,
+            "files": self.files,
+            "findings": [{"what": each.what, "path": each.path, "detail": each.detail} for each in self.findings],
+        }
+
+
+@dataclass(slots=True)
+class Verifying:
+    """Verifies against one pinned genesis; certificates of one block are checked once for all its receipts."""
+
+    genesis: Genesis
+    cache: DigestCache | None = None
+    deep: bool = False
+    """Read every byte, whatever the cache knows."""
+    receipt_only: bool = False
+    """Do not look at what lies beside the receipt."""
+    on_progress: OnProgress | None = None
+    _verifier: ReceiptVerifier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._verifier = ReceiptVerifier(self.genesis)
+
+    def verify(self, path: Path | str) -> list[Verification]:
+        """Whatever `path` is: a receipt, a bundle, an artifact, a file inside one, or a folder full of receipts."""
+        chosen = artifact_path(path)
+        if is_receipt(chosen):
+            return [self.verify_receipt_file(chosen)]
+        if is_bundle(chosen):
+            return [self.verify_receipt_file(receipt_of(chosen))]
+        result = self.verify_artifact(chosen)
+        if result.status is Status.NOT_ANCHORED and chosen.is_dir():
+            inside = sorted(chosen.rglob(f"*{RECEIPT_SUFFIX}"))
+            if inside:
+                return [self.verify_receipt_file(each) for each in inside]
+        return [result]
+
+    def verify_receipt_file(self, path: Path) -> Verification:
+        """A receipt file and, where they are there, its bundle and artifacts."""
+        try:
+            verified = self._read_receipt(path)
+        except FileNotFoundError:
+            return Verification(str(path), Status.NOT_ANCHORED, findings=(Finding("missing", str(path)),))
+        except OSError as error:
+            finding = Finding("unreadable", str(path), error.strerror or str(error))
+            return Verification(str(path), Status.INCOMPLETE_EVIDENCE, str(path), findings=(finding,))
+        except InvalidReceipt as error:
+            finding = Finding("receipt", str(path), f"step {error.step}: {error}")
+            return Verification(str(path), Status.MISMATCH, str(path), findings=(finding,))
+        said = about(verified.entry, verified.index, verified.header)
+        if self.receipt_only or not bundle_of(path).exists():
+            return Verification(str(path), Status.VERIFIED, str(path), said, "receipt only")
+        return self._verify_evidence(path, path, verified, said, only=None)
+
+    def load(self, path: Path) -> VerifiedReceipt:
+        """The verified receipt in `path`. Raises InvalidReceipt, OSError."""
+        receipt = Receipt.decode_json(path.read_bytes())
+        verified = self._verifier.verify(receipt)
+        return VerifiedReceipt(receipt, verified.entry.id)
+
+    def verify_artifact(self, path: Path) -> Verification:
+        """A file or folder: by the receipt beside it, or by that of a folder it lies in."""
+        place = _receipt_for(path)
+        if place is None:
+            finding = Finding("receipt", str(receipt_beside(path)), "there is no receipt beside it")
+            if not os.path.lexists(path):
+                finding = Finding("missing", str(path), "no such file or folder")
+            return Verification(str(path), Status.NOT_ANCHORED, findings=(finding,))
+        receipt, only = place
+        result = self.verify_receipt_file(receipt)
+        if result.status is not Status.VERIFIED and not result.about:
+            return Verification(str(path), result.status, str(receipt), findings=result.findings)
+        verified = self._read_receipt(receipt)
+        if not bundle_of(receipt).exists():
+            return self._verify_by_subjects(path, receipt, verified, result.about, only)
+        if only is None and not self.receipt_only:
+            return replace(result, path=str(path))
+        return self._verify_evidence(path, receipt, verified, result.about, only=only)
+
+    def _read_receipt(self, path: Path) -> Verified:
+        with path.open("rb") as file:
+            data = file.read(MAX_RECEIPT_BYTES + 1)
+        return self._verifier.verify(Receipt.decode_json(data))
+
+    def _verify_by_subjects(
+        self, path: Path, receipt: Path, verified: Verified, said: dict[str, Any], only: str | None
+    ) -> Verification:
+        """Without a bundle, an artifact can be checked only where its plain digest is on the ledger."""
+        missing = Finding("missing", str(bundle_of(receipt)), "the evidence bundle is needed to check the content")
+        digests = [bytes(each["digest"]) for each in verified.entry.body.get("subjects", ())]
+        if not digests or only is not None:
+            return Verification(
+                str(path), Status.INCOMPLETE_EVIDENCE, str(receipt), said, "receipt only", findings=(missing,)
+            )
+        try:
+            content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
+        except UnreadableArtifact as error:
+            findings = (Finding("unreadable", error.path, error.reason),)
+            return Verification(str(path), Status.INCOMPLETE_EVIDENCE, str(receipt), said, "receipt only", findings)
+        count = len(content.items) if isinstance(content, Manifest) else 1
+        checked = f"receipt + {_files(count)} by the digest on the ledger"
+        if bytes.fromhex(content.sha256) in digests:
+            return Verification(str(path), Status.VERIFIED, str(receipt), said, checked, files=count)
+        findings = (Finding("changed", str(path), "its digest is not the one on the ledger"),)
+        return Verification(str(path), Status.MISMATCH, str(receipt), said, checked, findings, count)
+
+    def _verify_evidence(
+        self, path: Path, receipt: Path, verified: Verified, said: dict[str, Any], *, only: str | None
+    ) -> Verification:
+        """Steps 8 and 9. `only`: check just this file of the one folder the bundle is about."""
+        place = bundle_of(receipt)
+        try:
+            bundle = _read_bundle(place, verified)
+        except OSError as error:
+            finding = Finding("unreadable", str(place), error.strerror or str(error))
+            return Verification(
+                str(path), Status.INCOMPLETE_EVIDENCE, str(receipt), said, "receipt only", findings=(finding,)
+            )
+        except InvalidBundle as error:
+            finding = Finding("bundle", str(place), f"step 8: {error}")
+            return Verification(str(path), Status.MISMATCH, str(receipt), said, "receipt", (finding,))
+        findings: list[Finding] = []
+        compared = 0
+        for artifact in bundle.artifacts:
+            location = _locate(artifact, bundle, receipt)
+            more, count = self._compare(artifact, location, only)
+            findings += more
+            compared += count
+        checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
+        return Verification(str(path), _status(findings), str(receipt), said, checked, tuple(findings), compared)
+
+    def _compare(self, artifact: Artifact, location: Path, only: str | None) -> tuple[list[Finding], int]:
+        """What is different about one artifact, and how many of its files were compared."""
+        try:
+            status = location.stat()
+        except OSError:
+            return [Finding("absent", str(location), f"{artifact.role}; not here, so it was not checked")], 0
+        if stat.S_ISDIR(status.st_mode) != artifact.is_folder:
+            kind = "folder" if artifact.is_folder else "file"
+            return [Finding("changed", str(location), f"was a {kind}, is none any more")], 1
+        expected = {item.path: item for item in artifact.items if _is_within(item.path, only)}
+        try:
+            found = {item.path: item for item in self._items_now(location, only)}
+        except UnreadableArtifact as error:
+            return [Finding("unreadable", error.path, error.reason)], 0
+        findings = [
+            Finding("changed" if name in found else "missing", str(location / name) if name else str(location), detail)
+            for name, item in expected.items()
+            if (detail := _difference(item, found.get(name))) is not None
+        ]
+        findings += [
+            Finding("extra", str(location / name), "not there then") for name in found.keys() - expected.keys()
+        ]
+        return sorted(findings, key=lambda finding: finding.path), len(expected.keys() | found.keys())
+
+    def _items_now(self, location: Path, only: str | None) -> list[Item]:
+        """The files of an artifact as they are, or just what lies at `only` inside it."""
+        place = location / only if only else location
+        if only and not os.path.lexists(place):
+            return []
+        if only and place.is_symlink():
+            return [Symlink(only, os.readlink(place))]
+        content = hash_path(place, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
+        items = content.items if isinstance(content, Manifest) else (content,)
+        if not only:
+            return list(items)
+        return [replace(item, path=f"{only}/{item.path}" if item.path else only) for item in items]
+
+
+def verify(
+    path: Path | str,
+    genesis: Genesis | None = None,
+    *,
+    deep: bool = False,
+    cache: DigestCache | None = None,
+    receipt_only: bool = False,
+) -> Verification:
+    """Verify an artifact, receipt or bundle offline. Without `genesis`, the project's pinned one.
+
+    Truthy where everything holds. A folder full of receipts gives the worst of their results; see Verifying.verify.
+    """
+    if genesis is None:
+        from notarium.project import find_genesis, find_root
+
+        genesis = find_genesis(find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd()))
+    results = Verifying(genesis, cache, deep, receipt_only).verify(path)
+    return max(results, key=lambda result: _GRAVITY[result.status])
+
+
+_GRAVITY = {
+    Status.VERIFIED: 0,
+    Status.INCOMPLETE_EVIDENCE: 1,
+    Status.NOT_ANCHORED: 2,
+    Status.MISMATCH: 3,
+}
+
+
+def worst(results: Sequence[Verification]) -> Status:
+    """The gravest status of several."""
+    return max((result.status for result in results), key=_GRAVITY.__getitem__)
+
+
+def _receipt_for(path: Path) -> tuple[Path, str | None] | None:
+    """The receipt that is about `path`: its own, or that of a folder above it with the path inside that folder."""
+    if receipt_beside(path).exists():
+        return receipt_beside(path), None
+    absolute = path.absolute()
+    for folder in absolute.parents:
+        if folder.name and receipt_beside(folder).exists():
+            return receipt_beside(folder), absolute.relative_to(folder).as_posix()
+    return None
+
+
+def _read_bundle(place: Path, verified: Verified) -> Bundle:
+    """The bundle at `place`. Raises InvalidBundle where it is not the committed one, OSError."""
+    with place.open("rb") as file:
+        data = file.read(MAX_BUNDLE_BYTES + 1)
+    committed = verified.entry.body.get("bundle")
+    if committed is None:
+        raise InvalidBundle("the receipt commits to no bundle")
+    if bundle_digest(data) != committed:
+        raise InvalidBundle("is not the evidence that was committed to: its digest differs from the ledger's")
+    return Bundle.decode(data)
+
+
+def _locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path:
+    """Where an artifact should be: beside the receipt under the receipt's name, or where the bundle says."""
+    if (
+        len(bundle.artifacts) == 1
+        and artifact.role == "subject"
+        and (beside := receipt.parent / stem_of(receipt)).exists()
+    ):
+        return beside
+    return Path(os.path.normpath(receipt.parent / artifact.name))
+
+
+def _is_within(path: str, only: str | None) -> bool:
+    return only is None or path == only or path.startswith(f"{only}/")
+
+
+def _difference(expected: Item, found: Item | None) -> str | None:
+    """What is different, or None."""
+    if expected == found:
+        return None
+    if found is None:
+        return "is gone"
+    if isinstance(expected, Symlink) or isinstance(found, Symlink):
+        return "a link that points elsewhere, or no link any more"
+    if expected.size != found.size:
+        return f"{expected.size} bytes then, {found.size} now"
+    if expected.sha256 != found.sha256:
+        return "same size, other content"
+    return None
+
+
+def _status(findings: Sequence[Finding]) -> Status:
+    kinds = {finding.what for finding in findings}
+    if kinds & {"changed", "missing", "extra"}:
+        return Status.MISMATCH
+    return Status.INCOMPLETE_EVIDENCE if kinds else Status.VERIFIED
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
