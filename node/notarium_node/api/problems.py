@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from aiohttp import web
 from notarium_ledger.errors import InvalidEntry
 
 MEDIA_TYPE = "application/problem+json"
+_LIMIT = re.compile(r"at most ([0-9]+) allowed")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 TITLES = {
     "malformed": (400, "The request cannot be read"),
@@ -56,14 +59,14 @@ class Problem(Exception):
         )
 
 
-def invalid_entry(error: InvalidEntry) -> Problem:
-    """The problem for an entry that was refused."""
-    if error.field == "key":
+def invalid_entry(error: InvalidEntry, malformed: bool = False) -> Problem:
+    """The problem for an entry that was refused; `malformed`: by its bytes alone, whatever the registry says."""
+    if error.field == "key" and not malformed:
         return Problem(
             "unknown-key", str(error), field="key", remedy="ask your institution's administrator to enrol it"
         )
-    if error.field == "entry" and "at most" in error.reason:
-        return Problem("too-large", str(error), field="entry", limit=error.reason.rsplit("at most ", 1)[1].split()[0])
+    if error.field == "entry" and (limit := _LIMIT.search(error.reason)):
+        return Problem("too-large", str(error), field="entry", limit=int(limit[1]))
     return Problem("invalid-entry", str(error), field=error.field or "entry")
 
 
@@ -83,10 +86,7 @@ def parse_int(request: web.BaseRequest, name: str, default: int, minimum: int, m
     text = request.query.get(name)
     if text is None:
         return default
-    try:
-        value = int(text) if text.isascii() and len(text) <= 20 else minimum - 1
-    except ValueError:
-        value = minimum - 1
+    value = int(text) if _INTEGER.fullmatch(text) else minimum - 1
     if not minimum <= value <= maximum:
         raise Problem("malformed", f"{name}: not an integer from {minimum} to {maximum}", field=name, limit=maximum)
     return value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from notarium_ledger import canonical
-from notarium_ledger.entry import MAX_BATCH, MAX_ENTRY_BYTES
+from notarium_ledger.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
 from notarium_ledger.errors import InvalidEntry, NotCanonical
 from notarium_ledger.receipt import MEDIA_TYPE, Receipt, encode_receipt
 from notarium_ledger.receipt_batch import encode_receipts
@@ -42,12 +42,13 @@ class Submissions:
         raw = await self._read_one(request)
         outcome = (await self._admit([raw]))[0]
         if outcome.error is not None:
-            raise invalid_entry(outcome.error)
+            raise invalid_entry(outcome.error, malformed=outcome.malicious)
         receipts = await self._receipts([outcome], wait_s)
         receipt = receipts.get(outcome.id)
-        if receipt is None or outcome.entry is None:
+        if receipt is None:
             return pending(outcome.id)
-        return web.Response(body=encode_receipt(receipt, outcome.entry), content_type=MEDIA_TYPE)
+        entry = outcome.entry or decode_entry(receipt.entry)
+        return web.Response(body=encode_receipt(receipt, entry), content_type=MEDIA_TYPE)
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """1 to 4,096 entries in, all or none; receipts out in the same order."""
@@ -162,6 +163,8 @@ class Submissions:
             return await request.read()
         except web.HTTPRequestEntityTooLarge as error:
             raise self._too_large() from error
+        except web.RequestPayloadError as error:
+            raise Problem("malformed", f"the body cannot be read: {error}", field="body") from error
 
     def _too_large(self) -> Problem:
         return Problem(
