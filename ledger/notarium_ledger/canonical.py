@@ -30,18 +30,26 @@ def encode(value: Value) -> bytes:
 
 def decode(data: bytes) -> Value:
     """Decode `data` if, and only if, it is canonical. Raises NotCanonical."""
+    value = decode_shortest(data)
+    _check(value, 0)
+    return value
+
+
+def decode_shortest(data: bytes) -> Value:
+    """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
+
+    For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
+    form and unsorted maps pass here.
+    """
     if len(data) > MAX_BYTES:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed")
     try:
         value: Value = msgpack.unpackb(data, raw=False, strict_map_key=True)
-        if msgpack.packb(value, use_bin_type=True) != data:
-            raise NotCanonical("not the shortest form, or a repeated map key")
-    except NotCanonical:
-        raise
+        if msgpack.packb(value, use_bin_type=True) == data:
+            return value
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not msgpack: {type(error).__name__}") from error
-    _check(value, 0)
-    return value
+    raise NotCanonical("not the shortest form, or a repeated map key")
 
 
 def _sorted(value: Value, depth: int) -> Value:

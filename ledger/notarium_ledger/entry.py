@@ -70,7 +70,8 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES) -> Entry:
     if len(raw) > max_bytes:
         raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry")
     try:
-        value = canonical.decode(raw)
+        # Every type is looked at below, and the body's order of keys by its schema.
+        value = canonical.decode_shortest(raw)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "entry") from error
     if type(value) is not list or not value:
@@ -90,7 +91,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES) -> Entry:
     if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise InvalidEntry(f"not {SIGNATURE_BYTES} bytes", "sig")
     try:
-        body = canonical.decode(body_bytes)
+        body = canonical.decode_shortest(body_bytes)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "body") from error
     return Entry(raw, leaf_hash(raw), body_bytes, check_body(body), PublicKey(key), Signature(signature), batch)
@@ -136,9 +137,10 @@ def sign_batch(key: SigningKey, genesis: Hash, bodies: Sequence[Body]) -> list[b
 
 
 def encode_body(body: Body) -> bytes:
-    """Canonical bytes of a checked body."""
-    check_body(body)
-    return canonical.encode(body)
+    """Canonical bytes of a body, whatever the order of its keys. Raises InvalidEntry or NotCanonical."""
+    encoded = canonical.encode(body)
+    check_body(canonical.decode_shortest(encoded))
+    return encoded
 
 
 def _batch_position(index: canonical.Value, size: canonical.Value, path: canonical.Value) -> BatchPosition:

@@ -73,8 +73,8 @@ class Genesis:
     def from_document(cls, document: Any) -> Genesis:
         """Raises InvalidGenesis, naming the field."""
         try:
-            _check(document)
             encoded = canonical.encode(document)
+            _check(canonical.decode(encoded))  # The order of names in the file is nobody's affair.
             registry = _registry(document)
         except LedgerError as error:
             raise InvalidGenesis(error.reason, error.field) from error

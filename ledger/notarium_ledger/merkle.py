@@ -38,13 +38,14 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
     for sibling in path:
         if last == 0:
             raise InvalidProof("longer than the tree is high", "path")
+        # node_hash, written out: this loop runs for every entry of a signed batch and for every receipt.
         if node & 1 or node == last:
-            result = node_hash(sibling, result)
+            result = sha256(b"\x01" + sibling + result).digest()
             while not node & 1 and node:
                 node >>= 1
                 last >>= 1
         else:
-            result = node_hash(result, sibling)
+            result = sha256(b"\x01" + result + sibling).digest()
         node >>= 1
         last >>= 1
     if last != 0:

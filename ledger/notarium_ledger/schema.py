@@ -18,7 +18,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def text(max_chars: int, pattern: str | None = None) -> Checker:
-    """A string of 1 to `max_chars` code points without control characters, matching `pattern` as a whole."""
+    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or holds no control character."""
     compiled = re.compile(pattern) if pattern else None
 
     def check(value: Value) -> None:
@@ -26,10 +26,11 @@ def text(max_chars: int, pattern: str | None = None) -> Checker:
             raise InvalidEntry("not a string")
         if not 1 <= len(value) <= max_chars:
             raise InvalidEntry(f"{len(value)} characters, 1 to {max_chars} allowed")
-        if _CONTROL.search(value):
+        if compiled is not None:
+            if not compiled.fullmatch(value):
+                raise InvalidEntry(f"does not match {pattern}")
+        elif _CONTROL.search(value):
             raise InvalidEntry("holds a control character")
-        if compiled and not compiled.fullmatch(value):
-            raise InvalidEntry(f"does not match {pattern}")
 
     return check
 
@@ -97,17 +98,22 @@ def list_of(item: Checker, most: int, least: int = 1) -> Checker:
 
 
 def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | None = None) -> Checker:
-    """A map with exactly the named fields."""
+    """A map with exactly the named fields, in ascending order of their names."""
     fields = {**required, **(optional or {})}
     needed = frozenset(required)
 
     def check(value: Value) -> None:
         if type(value) is not dict:
             raise InvalidEntry("not a map")
+        last = ""
         for name, item in value.items():
             checker = fields.get(name)
             if checker is None:
-                raise InvalidEntry("unknown field", name if len(name) <= 64 else name[:64] + "…")
+                raise InvalidEntry("unknown field", _short(name))
+            # Code point order is UTF-8 byte order. A repeated name is not the shortest form, so it never comes here.
+            if name < last:
+                raise InvalidEntry("map keys are not in ascending order", name)
+            last = name
             try:
                 checker(item)
             except InvalidEntry as error:
@@ -131,6 +137,11 @@ def variant(tag: str, kinds: Mapping[str, Checker]) -> Checker:
         checker(value)
 
     return check
+
+
+def _short(name: object) -> str:
+    text_ = name if isinstance(name, str) else "a key that is not a string"
+    return text_ if len(text_) <= 64 else text_[:64] + "…"
 
 
 def _join(left: str, right: str) -> str:

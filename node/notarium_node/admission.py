@@ -5,6 +5,7 @@ Cheap refusals first (size, form, schema, permission), then the signature, then 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,9 +14,12 @@ from notarium_ledger.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.state import ChainState, check_admissible
-from notarium_ledger.types import Hash
+from notarium_ledger.types import Hash, Height
 from notarium_node.mempool import Mempool, MempoolFull
 from notarium_node.verifier import Check, Verifier
+
+SLICE = 128
+"""Entries screened in one turn of the event loop, 2 to 5 ms."""
 
 
 class Status(StrEnum):
@@ -59,19 +63,39 @@ class Admission:
         self._mempool = mempool
         self._verifier = verifier
         self._on_fresh = on_fresh
+        self._under_way: dict[asyncio.Future[None], None] = {}
 
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
         """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull.
 
         With `all_or_none`, nothing enters the mempool if any is refused.
         """
-        outcomes, waiting = self._screen(raws)
+        done = asyncio.get_running_loop().create_future()
+        self._under_way[done] = None
+        try:
+            return await self._admit(raws, all_or_none)
+        finally:
+            del self._under_way[done]
+            done.set_result(None)
+
+    async def under_way(self) -> None:
+        """Wait until the admissions that run now have ended."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way))
+
+    async def _admit(self, raws: Sequence[bytes], all_or_none: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        waiting: list[tuple[int, Check]] = []
+        height = self._state().height
+        for start in range(0, len(raws), SLICE):
+            if start:
+                await asyncio.sleep(0)  # A long batch lets votes pass.
+            self._screen(raws[start : start + SLICE], outcomes, waiting)
         if waiting:
             await self._check_signatures(outcomes, waiting)
-        if all_or_none and any(each is not None and each.status is Status.REFUSED for each in outcomes):
-            return [each for each in outcomes if each is not None]
-        self._insert(outcomes)
-        return [each for each in outcomes if each is not None]
+        if not (all_or_none and any(each.status is Status.REFUSED for each in outcomes)):
+            self._insert(outcomes, height)
+        return outcomes
 
     async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
         """Verified entries for a block's content; whether they are permitted is the block's affair.
@@ -87,16 +111,18 @@ class Admission:
                 raise InvalidEntry("signature is not valid for this key, body and ledger", "sig")
         return {entry.raw: entry for entry in entries}
 
-    def _screen(self, raws: Sequence[bytes]) -> tuple[list[Outcome], list[tuple[int, Check]]]:
+    def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
+        """All that needs no signature, for the next few entries."""
         state = self._state()
         limit = state.registry.parameters.max_entry_bytes
-        outcomes: list[Outcome] = []
-        waiting: list[tuple[int, Check]] = []
-        for position, raw in enumerate(raws):
+        for raw in raws:
             id_ = leaf_hash(raw)
             known = self._mempool.get(id_)
             if known is not None:
                 outcomes.append(Outcome(id_, Status.PENDING, known))
+                continue
+            if self._is_decided(id_):
+                outcomes.append(Outcome(id_, Status.DECIDED))
                 continue
             try:
                 entry = decode_entry(raw, limit)
@@ -107,15 +133,10 @@ class Admission:
             try:
                 check_admissible(state, entry)
             except InvalidEntry as error:
-                # An entry that was decided may not be permitted any more: say what it is.
-                if self._is_decided(id_):
-                    outcomes.append(Outcome(id_, Status.DECIDED, entry))
-                else:
-                    outcomes.append(Outcome(id_, Status.REFUSED, error=error))
+                outcomes.append(Outcome(id_, Status.REFUSED, error=error))
                 continue
+            waiting.append((len(outcomes), check))
             outcomes.append(Outcome(id_, Status.FRESH, entry))
-            waiting.append((position, check))
-        return outcomes, waiting
 
     async def _check_signatures(self, outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         valid = await self._verifier.check([check for _, check in waiting])
@@ -124,17 +145,18 @@ class Admission:
                 error = InvalidEntry("signature is not valid for this key, body and ledger", "sig")
                 outcomes[position] = Outcome(outcomes[position].id, Status.REFUSED, error=error, malicious=True)
 
-    def _insert(self, outcomes: list[Outcome]) -> None:
-        """The last step, without an await: what is decided meanwhile is seen, what is new is added and told."""
+    def _insert(self, outcomes: list[Outcome], screened_at: Height) -> None:
+        """The last step, without an await: what was decided meanwhile is seen, what is new is added and told."""
         fresh: list[Entry] = []
+        moved = self._state().height != screened_at
         for position, outcome in enumerate(outcomes):
             entry = outcome.entry
             if outcome.status is not Status.FRESH or entry is None:
                 continue
             if entry.id in self._mempool:
                 outcomes[position] = Outcome(entry.id, Status.PENDING, entry)
-            elif self._is_decided(entry.id):
-                outcomes[position] = Outcome(entry.id, Status.DECIDED, entry)
+            elif moved and self._is_decided(entry.id):
+                outcomes[position] = Outcome(entry.id, Status.DECIDED)
             else:
                 fresh.append(entry)
         if not self._mempool.has_room(len(fresh), sum(len(entry.raw) for entry in fresh)):

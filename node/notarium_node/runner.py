@@ -41,6 +41,8 @@ RETRY_S = 1.0
 """How long after a failed write the disk is tried again."""
 MAX_STALLED_INPUTS = 10_000
 """What a stalled node remembers of what it is told; peers send current messages again anyway."""
+GOSSIP_AGAIN = 256
+"""The oldest entries sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
 
 
@@ -191,7 +193,7 @@ class Runner:
         self.feed(inputs.TimerExpired(timer))
 
     def _gossip_again(self) -> None:
-        waiting = self._mempool.oldest(self._store.state.registry.parameters.max_block_entries)
+        waiting = self._mempool.oldest(GOSSIP_AGAIN)
         if waiting:
             self.on_gossip(waiting)
 
@@ -239,8 +241,14 @@ class Runner:
         task.add_done_callback(self._checks.discard)
 
     async def _read_and_check(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
+        # Most of them are being verified right now, because gossip and proposal travel at the same time.
+        await self._admission.under_way()
+        for raw in unknown:
+            entry = self._mempool.get(leaf_hash(raw))
+            if entry is not None:
+                known[raw] = entry
         try:
-            known.update(await self._admission.read(unknown))
+            known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
         except InvalidEntry as error:
             self.feed(inputs.BlockChecked(block.hash, False, str(error)))
             return

@@ -15,7 +15,7 @@ from notarium_ledger.signing import verify
 Check = tuple[bytes, bytes, bytes]
 """(key, message, signature)"""
 
-INLINE_LIMIT = 4
+INLINE_LIMIT = 16
 CHUNK = 64
 REMEMBERED = 4_096
 
