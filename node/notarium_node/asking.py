@@ -46,6 +46,10 @@ async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any
             answer = await response.json()
     except TimeoutError as error:
         raise Unreachable(f"{url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
+    except aiohttp.ClientConnectorError as error:
+        raise Unreachable(
+            f"{url} cannot be reached: {error.strerror or error.os_error}; is the node running?"
+        ) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise Unreachable(f"{url} cannot be reached: {error}; is the node running?") from error
     if not isinstance(answer, dict):

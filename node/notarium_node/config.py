@@ -92,7 +92,8 @@ class PeerSection(_Section):
     messages_per_s: Annotated[int, Field(ge=100)] = 20_000
     pending_handshakes: Annotated[int, Field(ge=4, le=10_000)] = 64
     handshake_ms: Milliseconds = 10_000
-    heartbeat_ms: Milliseconds = 5_000
+    heartbeat_ms: Milliseconds = 6_000
+    """After so long a silence a peer is asked for a sign of life; half as long again and it counts as gone."""
     reconnect_first_ms: Milliseconds = 100
     reconnect_last_ms: Milliseconds = 5_000
     clock_probe_ms: Milliseconds = 30_000

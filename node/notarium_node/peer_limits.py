@@ -27,7 +27,7 @@ class PeerLimits:
     """From TCP connection to HELLO, in either role."""
     pending_handshakes: int = 64
     """Connections that have not proven who they are; the oldest makes room for a newcomer."""
-    heartbeat_s: float = 5.0
+    heartbeat_s: float = 6.0
     """Silence after which a peer is asked for a sign of life; half as long again and it counts as gone."""
     clock_probe_s: float = 30.0
     """How often a peer is asked for its time."""

@@ -99,6 +99,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.opened_at = now
+        self.dialed = isinstance(socket, DialledSocket)
+        """Whether this node opened the connection."""
         self._byte_rate = TokenBucket(limits.bytes_per_s, max(2 * limits.bytes_per_s, limits.max_message_bytes), now)
         self._message_rate = TokenBucket(limits.messages_per_s, 2 * limits.messages_per_s, now)
         self._since_ms = self._last_message_ms = wall_ms()
@@ -196,7 +198,7 @@ class Link:
             member=self.record.member,
             role=self.record.role,
             address=f"{peername[0]}:{peername[1]}" if peername else self.record.address,
-            dialed=isinstance(self._socket, DialledSocket),
+            dialed=self.dialed,
             since_ms=self._since_ms,
             last_message_ms=self._last_message_ms,
             bytes_in=self._bytes_in,

@@ -1,8 +1,9 @@
 """The node's peers: who is connected, who dials whom, who is refused.
 
-Of two validators the one with the smaller key dials; observers dial validators. At most one link per peer: a newer
-one replaces an older, which may be dead without knowing. All of it runs in one event loop, and the callbacks are
-called in it, synchronously.
+Of two validators the one with the smaller key dials; observers dial validators. A node that starts knocks once at
+those who should dial it, for they may be in the middle of a long back-off: a request that asks to be dialled now.
+At most one link per peer: a newer one replaces an older, which may be dead without knowing. All of it runs in one event
+loop, and the callbacks are called in it, synchronously.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 
 import aiohttp
@@ -25,6 +27,7 @@ from notarium_node.peer_link import UNLIMITED, DialledSocket, Link, LinkError, P
 from notarium_node.tls import NodeDirectory, client_context, is_usable, server_context, trust
 
 PATH = "/peer"
+KNOCK_PATH = "/knock"
 REFUSED_HEADER = "Notarium-Refused"
 CLOSE_S = 1.0
 """How long a stopping node waits for its peers' goodbyes."""
@@ -36,6 +39,9 @@ _log = structlog.get_logger("notarium.peers")
 
 class DialError(Exception):
     """The address answered, but not as the node that was dialled."""
+
+
+_DIAL_ERRORS = (OSError, TimeoutError, aiohttp.ClientError, DialError, LinkError)
 
 
 def dials(own: NodeRecord, other: NodeRecord) -> bool:
@@ -83,6 +89,9 @@ class PeerNetwork:
         self._directory = NodeDirectory(self._nodes)
         self._links: dict[PublicKey, Link] = {}
         self._dialers: dict[PublicKey, asyncio.Task[None]] = {}
+        self._awake: dict[PublicKey, asyncio.Event] = {}
+        """Set when a peer that we dial knocks."""
+        self._knocks: set[asyncio.Task[None]] = set()
         self._pending: dict[asyncio.Task[None], None] = {}
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
         self._penalties = Penalties(self._limits.max_ban_s)
@@ -110,12 +119,17 @@ class PeerNetwork:
             raise
         self._acceptor = self._begin(self._accept(self._listener), "accepting peers")
         self._redial()
+        for record in self._nodes.values():
+            if dials(record, self._own):
+                knock = self._begin(self._knock(record), f"knocking at {record.member}")
+                self._knocks.add(knock)
+                knock.add_done_callback(self._knocks.discard)
 
     async def stop(self) -> None:
         """Close every link politely, then everything else. Idempotent."""
-        tasks = [task for task in (self._acceptor, *self._pending, *self._dialers.values()) if task is not None]
         if self._acceptor is None:
             return
+        tasks = [self._acceptor, *self._pending, *self._dialers.values(), *self._knocks]
         self._acceptor = None
         links = list(self._links.values())
         for link in links:
@@ -244,11 +258,12 @@ class PeerNetwork:
         """Keep a link to `record` until cancelled."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._limits.backoff_first_s, self._limits.backoff_last_s)
+        awake = self._awake.setdefault(record.key, asyncio.Event())
         told = ""
         while True:
             try:
                 link = await self._connect(record)
-            except (OSError, TimeoutError, aiohttp.ClientError, DialError, LinkError) as error:
+            except _DIAL_ERRORS as error:
                 self.counters["dial_failed"] += 1
                 reason = _explain(error)
                 # Once per reason: a peer that is down for a week is one line.
@@ -257,10 +272,28 @@ class PeerNetwork:
                     told = reason
             else:
                 told = ""
+                awake.clear()
                 await self._serve(link)
                 if loop.time() - link.opened_at >= self._limits.stable_s:
                     backoff.reset()
-            await asyncio.sleep(max(backoff.next_s(), self._penalties.remaining_s(record.key, loop.time())))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(backoff.next_s(), self._penalties.remaining_s(record.key, loop.time()))):
+                    await awake.wait()
+            awake.clear()
+
+    async def _knock(self, record: NodeRecord) -> None:
+        """Tell a node that should dial us that we are there."""
+        try:
+            async with (
+                asyncio.timeout(self._limits.handshake_s),
+                self._session.get(
+                    f"https://{record.address}{KNOCK_PATH}", ssl=self._client_context, allow_redirects=False
+                ) as response,
+            ):
+                response.release()
+        except _DIAL_ERRORS as error:
+            # It is down. When it comes up, it dials.
+            _log.debug("knocked in vain", **self._naming(record.key), reason=_explain(error))
 
     async def _connect(self, record: NodeRecord) -> Link:
         """Dial `record` and greet it."""
@@ -359,9 +392,13 @@ class PeerNetwork:
         refusal = self._refusal(record)
         if record is None or refusal:
             self.refused[refusal] += 1
-            return web.Response(status=403, headers={REFUSED_HEADER: refusal})
+            return _answer(admitted, 403, {REFUSED_HEADER: refusal})
+        if request.path == KNOCK_PATH:
+            if record.key in self._awake and record.key not in self._links:
+                self._awake[record.key].set()
+            return _answer(admitted, 204)
         if request.path != PATH:
-            return web.Response(status=404)
+            return _answer(admitted, 404)
         socket_ = web.WebSocketResponse(
             autoping=False,
             compress=False,
@@ -449,6 +486,15 @@ class PeerNetwork:
         return {"member": record.member if record else "unknown", "peer": peer.hex()[:16]}
 
 
+def _answer(admitted: asyncio.Future[None], status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer after which the connection ends."""
+    if not admitted.done():
+        admitted.set_result(None)
+    response = web.Response(status=status, headers=headers)
+    response.force_close()
+    return response
+
+
 async def _bind(host: str, port: int) -> socket.socket:
     """A listening socket on the first address of `host`; "" means all addresses, IPv6 too where there is IPv6."""
     loop = asyncio.get_running_loop()
@@ -471,4 +517,6 @@ def _explain(error: BaseException) -> str:
         return f"it refused us: {refusal or f'HTTP {error.status}'}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return f"its certificate is not in our registry, or ours not in its: {error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect: {error.strerror or error.os_error}"
     return str(error) or type(error).__name__

@@ -202,6 +202,15 @@ def test_a_taken_port_is_named_with_its_owner(ready, notarium_node, ceremony):
     assert f"api.port {config.api.port} is taken by pid {os.getpid()} (" in err
 
 
+def test_only_who_listens_owns_a_port():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as connection,
+    ):
+        assert list(startup._listeners(listener.getsockname()[1])) != []
+        assert list(startup._listeners(connection.getsockname()[1])) == []
+
+
 def test_an_address_of_another_machine_is_refused():
     with pytest.raises(startup.StartupError, match="no address of this machine"):
         startup.check_port("peer", "192.0.2.1", free_port())

@@ -24,7 +24,7 @@ def test_a_minimal_file_has_sound_defaults_relative_to_itself(tmp_path):
     assert config.node.transport_key == tmp_path / "keys" / "transport.key"
     assert config.node.store_dir == tmp_path / "store"
     assert (config.peer.port, config.api.port, config.log.format) == (7000, 8470, "json")
-    assert config.peer.limits().heartbeat_s == 5.0
+    assert config.peer.limits().heartbeat_s == 6.0
 
 
 def test_paths_follow_data_dir_unless_given(tmp_path):

@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+import uvloop
 from tests.node.peering import GENESIS, ORDERED, QUICK, Node, dial_raw, free_port, make_record, running, seed_of
 
 from notarium_ledger import canonical
 from notarium_ledger.types import Hash
 from notarium_node import tls
 from notarium_node.peers import dials
+
+# pytest-asyncio has a hook for this, but only for whole directories.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture:DeprecationWarning")
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def event_loop_policy(request):
+    """Nodes run with uvloop where it is installed, and its sockets differ in detail."""
+    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 async def websocket(target, rank, session):
@@ -71,6 +81,39 @@ async def test_a_peer_that_comes_back_is_found_again():
             assert one.net.send(two.record.key, b"hello again")
             await again.until(lambda: again.messages)
     assert [what for what, _ in one.events] == ["up", "down", "up", "down"]
+
+
+async def test_a_node_that_starts_again_is_met_at_once_though_its_dialler_waits():
+    records = [make_record(0), make_record(1)]
+    patient = replace(QUICK, backoff_first_s=60, backoff_last_s=60)
+    one, two = Node(0, records, limits=patient), Node(1, records)
+    async with running(one):
+        # Refused once, the dialler now waits for a minute.
+        await one.until(lambda: one.net.counters["dial_failed"])
+        async with running(two):
+            await one.meets(two)
+            await two.meets(one)
+            one.net.send(two.record.key, b"hello")
+            await two.until(lambda: two.messages)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+async def test_nodes_that_start_together_make_one_link_and_keep_it(attempt):
+    """Dialling and knocking cross each other; neither disturbs what is there."""
+    records = [make_record(0), make_record(1)]
+    one, two = Node(0, records), Node(1, records)
+    async with running(one, two):
+        await one.meets(two)
+        await two.meets(one)
+        async with aiohttp.ClientSession() as session:
+            seed = seed_of(ORDERED[1])
+            context = tls.client_context(tls.make_certificate(seed), seed, [one.record.certificate])
+            async with session.get(f"https://{one.record.address}/knock", ssl=context) as response:
+                assert response.status == 204
+        one.net.send(two.record.key, b"hello")
+        await two.until(lambda: two.messages)
+        assert one.events == [("up", two.record.key)]
+        assert two.events == [("up", one.record.key)]
 
 
 async def test_a_message_sent_just_before_stop_still_arrives():
@@ -293,11 +336,23 @@ async def test_an_idle_authenticated_connection_is_cut_off():
     target = Node(1, nodes, own=nodes[0], limits=replace(QUICK, handshake_s=0.3))
     async with running(target):
         reader, writer = await dial_raw(target, 0)
-        writer.write(b"GET /else HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b" 404 " in await reader.readline()
+        writer.write(b"GET /peer HTTP/1.1\r\n")
         async with asyncio.timeout(5):
-            await reader.read()
+            assert await reader.read() == b""
+        assert target.net.counters["handshake_failed"] == 1
         writer.close()
+
+
+async def test_nothing_else_is_served():
+    nodes = [make_record(1), make_record(0)]
+    target = Node(1, nodes, own=nodes[0])
+    async with running(target):
+        for request, status in ((b"GET /else HTTP/1.1\r\n", b" 404 "), (b"GET /peer HTTP/1.1\r\n", b" 400 ")):
+            reader, writer = await dial_raw(target, 0)
+            writer.write(request + b"Host: x\r\n\r\n")
+            async with asyncio.timeout(5):
+                assert status in await reader.readline()
+            writer.close()
 
 
 async def test_nodes_join_leave_and_move():
