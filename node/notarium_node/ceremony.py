@@ -77,7 +77,8 @@ class Card:
             raise CeremonyError(f"{len(data)} bytes, at most {MAX_CARD_BYTES} allowed: this is no card")
         try:
             document = json.loads(data)
-            _check(document)
+            # By way of the canonical form: the order of names in the file is nobody's affair.
+            _check(canonical.decode(canonical.encode(document)))
         except (ValueError, RecursionError) as error:
             # LedgerError is a ValueError too and names the field.
             raise CeremonyError(f"not a card: {error}") from error
