@@ -68,6 +68,8 @@ class Measurement:
     """Of each request, from its submission to its verified receipts, ascending."""
     nodes_cpu_s: list[float]
     load_cpu_s: float
+    others_share: float
+    """What processes that are no part of this took of the machine meanwhile, 0 to 1."""
 
     @property
     def per_s(self) -> float:
@@ -148,6 +150,7 @@ async def run(task: Task, genesis: Genesis) -> Measurement:
             latencies_ms=sorted(latencies),
             nodes_cpu_s=meter.nodes_s(),
             load_cpu_s=meter.own_s(),
+            others_share=meter.others_share(),
         )
     finally:
         for connection in connections:

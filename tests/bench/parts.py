@@ -88,7 +88,7 @@ class Bench:
     def batch_signed(self, seconds: float) -> Part:
         """Requests of entries under one signature."""
         clients, size = BATCH_SIGNED_CLIENTS, BATCH_SIGNED_SIZE
-        what = f"{clients} × {size:,}, one signature"
+        what = f"{clients} × {size:,} signed once"
         return self._part("batch_signed", what, "batch-signed", clients, size, seconds=seconds, warm_up=clients * 2)
 
     def fill(self, total: int) -> None:

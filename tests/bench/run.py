@@ -29,6 +29,7 @@ PARTS = ("idle", "single", "batch", "batch-signed")
 GROWTH_ENTRIES = 20_000
 GROWTH_ROUNDS, GROWTH_SAMPLES, GROWTH_REQUESTS = 4, 150, 1_500
 TOP_FUNCTIONS = 35
+WIDTH = 100
 
 
 def main() -> int:
@@ -75,7 +76,8 @@ def _measure(options: argparse.Namespace, scratch: Path, console: Console) -> di
             bench.fill(1_000_000)
             found |= {"rss_million_mb": round(bench.memory_mb(), 1), "rss_million_entries": bench.entries}
     found |= {name: None for name in ("growth_idle", "growth_64", "rss_million_mb") if name not in found}
-    show(Console(), parts, validators, found)
+    # As wide as the table needs, also where nobody looks on (a file, a pipe, CI).
+    show(Console(width=max(WIDTH, console.width)), parts, validators, found)
     return found
 
 

@@ -24,6 +24,14 @@ def rss_mb(pid: int) -> float:
     raise ProcessLookupError(f"process {pid} has ended")
 
 
+def machine_s() -> tuple[float, float]:
+    """(busy, all) CPU seconds of the machine so far. Busy includes what a hypervisor took (steal)."""
+    first = Path("/proc/stat").read_text().splitlines()[0]
+    user, nice, system, idle, io_wait, irq, soft_irq, steal = map(int, first.split()[1:9])
+    busy = user + nice + system + irq + soft_irq + steal
+    return busy / _TICKS_PER_S, (busy + idle + io_wait) / _TICKS_PER_S
+
+
 class Meter:
     """Counts from its making."""
 
@@ -31,6 +39,7 @@ class Meter:
         self._pids = pids
         self._before = [cpu_s(pid) for pid in pids]
         self._own_before = cpu_s(os.getpid())
+        self._machine_before = machine_s()
 
     def nodes_s(self) -> list[float]:
         """CPU seconds of each node since then."""
@@ -39,3 +48,9 @@ class Meter:
     def own_s(self) -> float:
         """CPU seconds of this process since then."""
         return cpu_s(os.getpid()) - self._own_before
+
+    def others_share(self) -> float:
+        """The share of the machine, 0 to 1, that other processes took since then."""
+        (busy, whole), (busy_before, whole_before) = machine_s(), self._machine_before
+        others = busy - busy_before - sum(self.nodes_s()) - self.own_s()
+        return max(0.0, others / (whole - whole_before)) if whole > whole_before else 0.0
