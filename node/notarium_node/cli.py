@@ -185,7 +185,7 @@ def run(config: ConfigOption = Path("node.toml")) -> None:
 
     try:
         _run_loop(service.run(loaded))
-    except (service.StartError, StoreError, OSError) as error:
+    except (StartupError, StoreError, OSError) as error:
         raise Failure(str(error)) from error
 
 

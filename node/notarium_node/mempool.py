@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import islice
+from itertools import accumulate, islice
 
 from notarium_ledger.entry import Entry
 from notarium_ledger.types import Hash
@@ -56,6 +57,10 @@ class Mempool:
             if entry is not None:
                 self.bytes -= len(entry.raw)
 
-    def oldest(self, count: int) -> list[Entry]:
-        """Up to `count` entries in order of arrival."""
-        return list(islice(self._entries.values(), count))
+    def oldest(self, count: int, size: int | None = None) -> list[Entry]:
+        """Up to `count` entries of up to `size` bytes together (but at least one) in order of arrival."""
+        entries = list(islice(self._entries.values(), count))
+        if size is not None and self.bytes > size:
+            ends = accumulate(len(entry.raw) for entry in entries)
+            return entries[: max(1, bisect_right(list(ends), size))]
+        return entries

@@ -45,7 +45,7 @@ from notarium_node.mempool import Mempool, MempoolFull
 from notarium_node.metrics import Metrics
 from notarium_node.peer_limits import PeerLimits
 from notarium_node.peers import PeerNetwork
-from notarium_node.runner import Runner
+from notarium_node.runner import BlockTarget, Runner
 from notarium_node.sync import Sync
 from notarium_node.verifier import Verifier
 from notarium_store.store import Store
@@ -71,6 +71,9 @@ class NodeSettings:
     base_timeout_ms: int
     max_timeout_ms: int
     resend_ms: int
+    block_entries: int
+    """What this node puts into a block at most, within what the consortium allows."""
+    block_bytes: int
     mempool_entries: int
     mempool_bytes: int
     verify_workers: int
@@ -130,6 +133,7 @@ class Node:
             self.hub,
             self._on_event,
             self._on_decided,
+            BlockTarget(settings.block_entries, settings.block_bytes),
         )
         self.runner.on_gossip = self.gossip.add
         self.sync = Sync(

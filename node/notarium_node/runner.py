@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 import structlog
@@ -51,6 +52,14 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class BlockTarget:
+    """Where this proposer cuts its block, within what the consortium allows."""
+
+    entries: int
+    bytes: int
+
+
 class Runner:
     """One engine, its store, its peers and its mempool."""
 
@@ -65,6 +74,7 @@ class Runner:
         hub: Hub,
         on_event: Callable[[Event], None],
         on_decided: Callable[[Decision, Transition], None],
+        target: BlockTarget,
     ) -> None:
         self._own_key = own_key
         self._engine = engine
@@ -75,6 +85,7 @@ class Runner:
         self._hub = hub
         self._on_event = on_event
         self._on_decided = on_decided
+        self._target = target
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[Effect] = deque()
         self._running = False
@@ -207,9 +218,9 @@ class Runner:
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
-            limit = state.registry.parameters.max_block_entries
+            candidates = self._mempool.oldest(self._target.entries, self._target.bytes)
             # What waits was not decided when it came in, and what is decided leaves the mempool.
-            chosen, rejected = select_entries(state, self._mempool.oldest(limit), lambda _: False)
+            chosen, rejected = select_entries(state, candidates, lambda _: False)
             for entry, error in rejected:
                 self._mempool.remove([entry.id])
                 self._hub.refuse(entry.id, error)

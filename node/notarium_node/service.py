@@ -11,12 +11,12 @@ import ssl
 import structlog
 from aiohttp import web
 
-from notarium_ledger.genesis import Genesis
 from notarium_ledger.registry import NodeRecord
 from notarium_node.api.app import make_app
 from notarium_node.config import NodeConfig
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
+from notarium_node.startup import StartupError, load_genesis
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -25,12 +25,8 @@ SHUTDOWN_S = 2.0
 """How long open requests may take when the node stops."""
 
 
-class StartError(Exception):
-    """The node cannot start; the message says why and what to do."""
-
-
 async def run(config: NodeConfig) -> None:
-    """Run until a signal asks to stop. Raises StartError, StoreError or OSError where it cannot start."""
+    """Run until a signal asks to stop. Raises StartupError, StoreError or OSError where it cannot start."""
     genesis = load_genesis(config)
     key = load_key(config.node.validator_key, Purpose.VALIDATOR)
     seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
@@ -65,28 +61,14 @@ async def run(config: NodeConfig) -> None:
     _log.info("node stopped")
 
 
-def load_genesis(config: NodeConfig) -> Genesis:
-    """The genesis file, if it is the pinned one. Raises StartError."""
-    try:
-        data = config.node.genesis.read_bytes()
-    except OSError as error:
-        raise StartError(f"cannot read {config.node.genesis}: {error.strerror}") from error
-    genesis = Genesis.decode_json(data)
-    if genesis.hash.hex() != config.node.genesis_hash:
-        raise StartError(
-            f"{config.node.genesis} is another genesis: it hashes to {genesis.hash.hex()}, "
-            f"node.genesis_hash pins {config.node.genesis_hash}; get the right file, or correct the pin if you were "
-            "told the hash by your partners"
-        )
-    return genesis
-
-
 def own_record(store: Store, key: bytes) -> NodeRecord:
-    """This node's entry in the registry. Raises StartError."""
+    """This node's entry in the registry. Raises StartupError."""
     for record in store.state.registry.nodes.values():
         if record.key == key:
             return record
-    raise StartError(f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed")
+    raise StartupError(
+        f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed"
+    )
 
 
 def _settings(config: NodeConfig) -> NodeSettings:
@@ -96,6 +78,8 @@ def _settings(config: NodeConfig) -> NodeSettings:
         base_timeout_ms=config.consensus.base_timeout_ms,
         max_timeout_ms=config.consensus.max_timeout_ms,
         resend_ms=config.consensus.resend_ms,
+        block_entries=config.consensus.block_entries_target,
+        block_bytes=config.consensus.block_bytes_target,
         mempool_entries=config.mempool.max_entries,
         mempool_bytes=config.mempool.max_bytes,
         verify_workers=config.mempool.verify_threads or os.cpu_count() or 1,
@@ -104,7 +88,7 @@ def _settings(config: NodeConfig) -> NodeSettings:
 
 async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
     runner = web.AppRunner(
-        make_app(node, config.api.max_request_bytes),
+        make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,

@@ -18,17 +18,21 @@ from notarium_node.metrics import CONTENT_TYPE
 from notarium_store.errors import StoreError
 
 if TYPE_CHECKING:
+    from notarium_node.config import ApiSection
     from notarium_node.node import Node
 
 _log = structlog.get_logger("notarium.api")
 
+ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
+"""The operator hears from a crowded node."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(node: Node, max_request_bytes: int) -> web.Application:
-    """The aiohttp application of `node`."""
-    app = web.Application(client_max_size=max_request_bytes)
-    submissions = Submissions(node, max_request_bytes)
+def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> web.Application:
+    """The aiohttp application of `node`; `connections` counts those open now."""
+    app = web.Application(client_max_size=limits.max_request_bytes)
+    submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms)
     queries = Queries(node)
     events = Events(node)
     health = Health(node)
@@ -53,10 +57,28 @@ def make_app(node: Node, max_request_bytes: int) -> web.Application:
         ("GET", "/openapi.json", describe),
     ]
     for method, path, handler in routes:
-        app.router.add_route(method, path, guarded(handler))
+        bounded = handler if path in ALWAYS_ANSWERED else limited(handler, connections, limits.max_clients)
+        app.router.add_route(method, path, guarded(bounded))
     app.router.add_route("*", "/{anything:.*}", guarded(no_such_route))
     app.on_shutdown.append(events.close)
     return app
+
+
+def limited(handler: Handler, connections: Callable[[], int], most: int) -> Handler:
+    """Refuse while more than `most` connections are open, and close those that came on top."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if connections() > most:
+            raise Problem(
+                "busy",
+                f"{most} connections are open already",
+                headers={"Retry-After": "1", "Connection": "close"},
+                limit=most,
+                remedy="reuse connections, or ask another node",
+            )
+        return await handler(request)
+
+    return handle
 
 
 def guarded(handler: Handler) -> Handler:

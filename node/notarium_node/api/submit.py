@@ -32,13 +32,14 @@ DEFAULT_WAIT_MS = 10_000
 class Submissions:
     """The handlers; `max_request_bytes` bounds a body."""
 
-    def __init__(self, node: Node, max_request_bytes: int) -> None:
+    def __init__(self, node: Node, max_request_bytes: int, max_wait_ms: int) -> None:
         self._node = node
         self._max_request_bytes = max_request_bytes
+        self._max_wait_s = max_wait_ms / 1000
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """One entry in; its receipt out (200), or 202 when it is not decided in time."""
-        wait_s = _wait_s(request)
+        wait_s = min(_wait_s(request), self._max_wait_s)
         raw = await self._read_one(request)
         outcome = (await self._admit([raw]))[0]
         if outcome.error is not None:
@@ -52,7 +53,7 @@ class Submissions:
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """1 to 4,096 entries in, all or none; receipts out in the same order."""
-        wait_s = _wait_s(request)
+        wait_s = min(_wait_s(request), self._max_wait_s)
         raws = await self._read_many(request)
         outcomes = await self._admit(raws)
         errors = [
