@@ -2,7 +2,7 @@
 
 Everything happens in the event loop, one step at a time; only the checking of signatures that the mempool has
 not seen leaves it. When the disk refuses a write, the effects from that one on are kept and the node falls silent
-(it votes for nothing it could not remember) until the write succeeds.
+(it votes for nothing it could not remember) until the write succeeds; what is decided meanwhile comes by catch-up.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
 from notarium_node.wire import Kind
-from notarium_store.errors import StoreFull
+from notarium_store.errors import StoreError
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.runner")
 
 RETRY_S = 1.0
 """How long after a failed write the disk is tried again."""
-MAX_STALLED_INPUTS = 10_000
-"""What a stalled node remembers of what it is told; peers send current messages again anyway."""
+UNHEARD_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
+"""A stalled node does not collect these: they would grow without bound, and all of them come again."""
 GOSSIP_AGAIN = 256
 """The oldest entries sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
@@ -123,7 +123,7 @@ class Runner:
 
     def feed(self, event: inputs.Input) -> None:
         """Hand an input to the engine and perform what it wants; re-entrant calls queue up."""
-        if self.stalled and len(self._inputs) >= MAX_STALLED_INPUTS:
+        if self.stalled and isinstance(event, UNHEARD_WHILE_STALLED):
             return
         self._inputs.append(event)
         if not self._running:
@@ -151,7 +151,7 @@ class Runner:
                 self._persist()
                 return
             self._perform(effect)
-        except StoreFull as error:
+        except StoreError as error:
             self._stall(str(error))
             return
         self._effects.popleft()
@@ -324,19 +324,18 @@ class Runner:
 
     def _stall(self, reason: str) -> None:
         if not self.stalled:
-            _log.error(
-                "the node stopped voting: its disk refuses writes", reason=reason, remedy="make room on the disk"
-            )
+            _log.error("the node stopped voting: its disk refuses writes", reason=reason)
         self.stalled = reason
         self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
 
     def _try_again(self) -> None:
         try:
             self._store.recover()
-        except StoreFull as error:
+        except StoreError as error:
             self._stall(str(error))
             return
         self.stalled = ""
         self._run()
         if not self.stalled:
             _log.info("the node votes again: its disk takes writes")
+            self.work_pending()

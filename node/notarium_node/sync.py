@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 
 import structlog
 
@@ -25,6 +26,8 @@ REQUEST_TIMEOUT_S = 5.0
 GRACE_S = 0.25
 """A lag of one block is usually being decided right now: ask only if it lasts."""
 BAN_S = 10.0
+MAX_QUEUE = 2 * wire.MAX_BLOCKS
+"""Blocks that wait for the engine; what is pushed on top is asked for later."""
 
 
 class Sync:
@@ -98,7 +101,7 @@ class Sync:
             except LedgerError as error:
                 raise wire.BadMessage(str(error)) from error
             self.claims[peer] = max(self.claims.get(peer, Height(0)), decision.height)
-            if decision.height == following + 1:
+            if decision.height == following + 1 and len(self._queue) < MAX_QUEUE:
                 self._queue.append((decision, peer))
                 following += 1
                 useful = True
@@ -125,10 +128,11 @@ class Sync:
             self.poke()
 
     def reject(self, peer: PublicKey) -> None:
-        """What this peer delivered did not verify: forget all of it."""
-        self._queue = deque(item for item in self._queue if item[1] != peer)
+        """What this peer delivered did not verify: forget all of it, and what came to follow it; ask another."""
+        self._queue = deque(takewhile(lambda item: item[1] != peer, self._queue))
         self._offered = None
         self.claims.pop(peer, None)
+        self.advance()
 
     def poke(self) -> None:
         """Ask for blocks if we lack some and nothing is under way."""

@@ -1,4 +1,4 @@
-"""Entries that cannot be decided yet: taken with 202, kept, shown as pending, decided when the other validator comes."""
+"""Entries that cannot be decided yet: taken with 202, kept, shown as pending, decided when there is a quorum."""
 
 import json
 import os

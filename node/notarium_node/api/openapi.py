@@ -201,14 +201,20 @@ _REFUSALS = {
     "422": _problem("an entry is malformed, wrongly signed, or for another ledger"),
     "503": _problem("no room or no disk; see Retry-After"),
 }
+_CROWDED = _problem("too many connections; see Retry-After")
 _NOT_FOUND = {"400": _problem("cannot be read"), "404": _problem("unknown here")}
 
 
 def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> Json:
-    operation: Json = {"summary": summary, "responses": answers}
+    operation: Json = {"summary": summary, "responses": {"503": _CROWDED, **answers}}
     if parameters:
         operation["parameters"] = parameters
     return {"get": operation}
+
+
+def _get_always(summary: str, answers: Json) -> Json:
+    """What a crowded node answers too."""
+    return {"get": {"summary": summary, "responses": answers}}
 
 
 def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:
@@ -253,6 +259,8 @@ PATHS: Json = {
         {
             "200": _answer("the receipt file", "Receipt", RECEIPT),
             "202": _answer("not decided yet", "Pending"),
+            "403": _problem("the key lost its permission while the entry waited"),
+            "422": _problem("the entry became invalid while it waited"),
             **_NOT_FOUND,
         },
         [
@@ -305,13 +313,16 @@ PATHS: Json = {
         "Decided blocks as Server-Sent Events",
         {
             "200": _answer("event: block, id: height, data: summary", None, "text/event-stream"),
+            "400": _problem("cannot be read"),
             "503": _problem("too many streams"),
         },
         [_query("after", INTEGER, "height to go on from; default: now")],
     ),
-    "/healthz": _get("The process runs", {"200": _answer("yes", "Health")}),
-    "/readyz": _get("The node does its part", {"200": _answer("yes", "Ready"), "503": _answer("no, and why", "Ready")}),
-    "/metrics": _get("Prometheus metrics", {"200": _answer("text format", None, "text/plain")}),
+    "/healthz": _get_always("The process runs", {"200": _answer("yes", "Health")}),
+    "/readyz": _get_always(
+        "The node does its part", {"200": _answer("yes", "Ready"), "503": _answer("no, and why", "Ready")}
+    ),
+    "/metrics": _get_always("Prometheus metrics", {"200": _answer("text format", None, "text/plain")}),
     "/openapi.json": _get("This description", {"200": _answer("OpenAPI 3.1", None)}),
 }
 

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import decode_entry
+from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.receipt import MEDIA_TYPE, iso_time
 from notarium_ledger.types import Hash, Height
-from notarium_node.api.problems import Problem, parse_hash, parse_int
+from notarium_node.api.problems import Problem, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
 
 if TYPE_CHECKING:
@@ -53,10 +54,15 @@ class Queries:
             if wait_ms == 0:
                 return pending(entry_id)
             waiter = self._node.hub.wait([entry_id])
-            done, _ = await asyncio.wait([waiter.future], timeout=wait_ms / 1000)
-            self._node.hub.leave(waiter)
-            if not done:
+            try:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await waiter.future
+            except TimeoutError:
                 return pending(entry_id)
+            except InvalidEntry as error:
+                raise invalid_entry(error) from error
+            finally:
+                self._node.hub.leave(waiter)
         receipt = self._store.receipt(entry_id)
         if receipt is None:
             raise _no_entry(entry_id)
@@ -120,7 +126,9 @@ class Queries:
                 raise _no_entry(entry_id)
             index = position[1]
         else:
-            index = parse_int(request, "index", -1, 0, 2**62)
+            if "index" not in request.query:
+                raise Problem("malformed", "index: name the entry by id or by index", field="index")
+            index = parse_int(request, "index", 0, 0, 2**62)
         if not 0 <= index < size <= self._size:
             raise Problem("not-found", f"no leaf {index} in a log of {min(size, self._size)} entries", field="index")
         path = [each.hex() for each in self._store.inclusion(index, size)]

@@ -1,0 +1,67 @@
+"""/openapi.json: valid, complete, and nothing in it that is not there. Answers are held against it in http_api.py."""
+
+import re
+
+import pytest
+from jsonschema import ValidationError
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from tests.node.http_api import Answer, check_described
+
+from notarium_node.api.app import make_app
+from notarium_node.api.problems import TITLES
+from notarium_node.config import ApiSection
+from notarium_node.hub import Hub
+
+
+def test_the_description_is_valid_openapi(world):
+    OpenAPIV31SpecValidator(world.node.get("/openapi.json").json).validate()
+
+
+def test_every_route_is_described_and_every_description_is_a_route(world):
+    paths = world.node.get("/openapi.json").json["paths"]
+    described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+
+    class Node:
+        """As much of a node as it takes to make the application."""
+
+        store = None
+        hub = Hub()
+
+    app = make_app(Node(), ApiSection(), lambda: 0)
+    routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
+    assert routes - {("*", "/{anything}")} == described
+
+
+def test_every_path_parameter_is_declared(world):
+    for path, operations in world.node.get("/openapi.json").json["paths"].items():
+        for operation in operations.values():
+            declared = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+            assert declared == set(re.findall(r"\{(\w+)\}", path))
+
+
+def test_every_problem_status_is_described_somewhere(world):
+    paths = world.node.get("/openapi.json").json["paths"]
+    statuses = {
+        int(status)
+        for operations in paths.values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if "application/problem+json" in response["content"]
+    }
+    # 500 is a defect and 406 is reserved; all others are told.
+    assert statuses == {status for status, _ in TITLES.values()} - {500, 406}
+
+
+def test_the_check_itself_can_fail():
+    """What http_api.py does with each answer catches a missing field, a status and a type that are not described."""
+    json_type = {"content-type": "application/json"}
+    good = Answer(200, json_type, b'{"size": 1, "root": "' + b"0" * 64 + b'"}')
+    check_described("GET", "/v1/log", good)
+    for bad in (
+        Answer(200, json_type, b'{"size": 1}'),
+        Answer(200, json_type, good.body.replace(b'"size"', b'"more": 1, "size"')),
+        Answer(418, json_type, good.body),
+        Answer(200, {"content-type": "text/html"}, good.body),
+    ):
+        with pytest.raises((AssertionError, ValidationError)):
+            check_described("GET", "/v1/log", bad)
