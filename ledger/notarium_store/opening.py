@@ -20,7 +20,7 @@ from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
-from notarium_store.reading import decoded, read_header, read_node
+from notarium_store.reading import NodeReader, decoded, read_group, read_header
 from notarium_store.values import StoredState
 
 
@@ -124,8 +124,6 @@ def _check_tip(
     if state.frontier.size != header.tree_size or state.frontier.root() != header.tree_root:
         raise fail("the state's frontier is not that of the tree root")
 
-    def read(level: int, index: int) -> bytes:
-        return read_node(database, level, index)
-
+    read = NodeReader(lambda position: read_group(database, position))
     if tree.frontier_at(read, state.frontier.size) != state.frontier:
         raise fail("the stored tree nodes do not fold to the tree root")

@@ -8,7 +8,7 @@ from typing import TypeVar
 from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.types import HASH_BYTES, Hash
+from notarium_ledger.types import HASH_BYTES
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import StoreCorruption
@@ -68,37 +68,46 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
     return group[index - last - 1]
 
 
-def read_block_node(database: Database, header: StoredHeader, level: int, index: int) -> bytes:
-    """A tree node that the block of `header` completed. Raises KeyError for another node, or StoreCorruption."""
-    position = keys.node_position(level, index)
+NodeGroup = tuple[int, bytes]
+"""The position of the first node of a stored group, and the hashes."""
+
+
+def read_block_group(database: Database, header: StoredHeader, position: int) -> NodeGroup:
+    """The group of a node that the block of `header` completed. Raises KeyError, or StoreCorruption."""
     first, last = header.node_group(position)
     key = keys.numbered(keys.TREE, last)
     group = database.require(key)
     if len(group) != (last - first + 1) * HASH_BYTES:
         raise StoreCorruption(database.path, f"{keys.describe(key)} has {len(group)} bytes")
-    at = (position - first) * HASH_BYTES
-    return group[at : at + HASH_BYTES]
+    return first, group
 
 
-def read_node(database: Database, level: int, index: int) -> Hash:
-    """A complete tree node, which must be there. Raises StoreCorruption."""
-    return read_nodes(database, level, index, 1)[0]
+def read_group(database: Database, position: int) -> NodeGroup:
+    """The group that holds the node at a position, which must be there. Raises StoreCorruption."""
+    found = database.seek(keys.numbered(keys.TREE, position), keys.TREE)
+    if found is not None:
+        key, group = found
+        first = int.from_bytes(key[1:], "big") + 1 - len(group) // HASH_BYTES
+        if first <= position and len(group) % HASH_BYTES == 0:
+            return first, group
+    raise StoreCorruption(database.path, f"the tree node at position {position} is missing")
 
 
-def read_nodes(database: Database, level: int, first: int, count: int) -> list[Hash]:
-    """`count` adjacent tree nodes of one level, which must be there. Raises StoreCorruption."""
-    result: list[Hash] = []
-    group, start, end = b"", 0, 0
-    for index in range(first, first + count):
+class NodeReader:
+    """Reads the nodes of one proof (tree.NodeReader), each stored group once: most of them are neighbours."""
+
+    def __init__(self, load: Callable[[int], NodeGroup]) -> None:
+        """`load`: the group of a position."""
+        self._load = load
+        self._groups: list[NodeGroup] = []
+
+    def __call__(self, level: int, index: int) -> bytes:
         position = keys.node_position(level, index)
-        if not start <= position < end:
-            found = database.seek(keys.numbered(keys.TREE, position), keys.TREE)
-            if found is None:
-                raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
-            group, end = found[1], int.from_bytes(found[0][1:], "big") + 1
-            start = end - len(group) // HASH_BYTES
-            if start > position or len(group) % HASH_BYTES:
-                raise StoreCorruption(database.path, f"tree node {index} of level {level} is missing")
-        at = (position - start) * HASH_BYTES
-        result.append(Hash(group[at : at + HASH_BYTES]))
-    return result
+        for first, group in reversed(self._groups):
+            at = (position - first) * HASH_BYTES
+            if 0 <= at < len(group):
+                return group[at : at + HASH_BYTES]
+        first, group = self._load(position)
+        self._groups.append((first, group))
+        at = (position - first) * HASH_BYTES
+        return group[at : at + HASH_BYTES]

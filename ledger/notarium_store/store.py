@@ -28,6 +28,7 @@ from notarium_store import keys, opening, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
 from notarium_store.errors import StoreCorruption, StoreError
+from notarium_store.reading import NodeReader
 from notarium_store.recent import RecentBlock, RecentBlocks, peaks_by_position
 from notarium_store.values import StoredHeader, StoredState
 
@@ -276,25 +277,16 @@ class Store:
 
     def root(self, size: int) -> Hash:
         """The root of the tree of `size` leaves. Raises KeyError beyond the log."""
-        return tree.frontier_at(self.node, size).root()
+        return tree.frontier_at(self._node_reader(), size).root()
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
-        if (index + 1) << level > self._state.frontier.size or index < 0:
-            raise KeyError((level, index))
-        if level < _CACHED_NODE_LEVEL:
-            return self.nodes(level, index, 1)[0]
-        cached = self._nodes.get((level, index))
-        if cached is None:
-            cached = self.nodes(level, index, 1)[0]
-            self._nodes.put((level, index), cached)
-        return cached
+        return self._node_reader()(level, index)
 
     def nodes(self, level: int, first: int, count: int) -> list[Hash]:
         """`count` complete nodes of one level from `first` on, as a tile needs them. Raises KeyError beyond the log."""
-        if (first + count) << level > self._state.frontier.size or first < 0:
-            raise KeyError((level, first + count - 1))
-        return reading.read_nodes(self._db, level, first, count)
+        read = self._node_reader()
+        return [Hash(read(level, index)) for index in range(first, first + count)]
 
     # The consensus record
 
@@ -343,8 +335,10 @@ class Store:
         stored = self._stored_header(height)
         size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
 
+        read_stored = NodeReader(lambda position: reading.read_block_group(self._db, stored, position))
+
         def read(level: int, node: int) -> bytes:
-            return peaks.get((level, node)) or reading.read_block_node(self._db, stored, level, node)
+            return peaks.get((level, node)) or read_stored(level, node)
 
         entry = reading.read_block_entry(self._db, stored, index)
         try:
@@ -370,7 +364,25 @@ class Store:
     def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
         if size > self._state.frontier.size:
             raise InvalidProof(f"{size} is beyond the log's {self._state.frontier.size} entries", "size")
-        return make(self.node, first, size)
+        return make(self._node_reader(), first, size)
+
+    def _node_reader(self) -> tree.NodeReader:
+        """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
+        read_stored = NodeReader(lambda position: reading.read_group(self._db, position))
+        size = self._state.frontier.size
+
+        def read(level: int, index: int) -> bytes:
+            if (index + 1) << level > size or index < 0:
+                raise KeyError((level, index))
+            if level < _CACHED_NODE_LEVEL:
+                return read_stored(level, index)
+            cached = self._nodes.get((level, index))
+            if cached is None:
+                cached = Hash(read_stored(level, index))
+                self._nodes.put((level, index), cached)
+            return cached
+
+        return read
 
     def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
         return reading.decoded(self._db, decode, value, key)

@@ -1,0 +1,1 @@
+"""Golden vectors: every public format, byte for byte."""
