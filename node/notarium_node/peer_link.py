@@ -36,6 +36,8 @@ _ANSWER = struct.Struct(">BBQQ")
 _CLOCK_SAMPLES = 4
 _EARLY_PROBE_S = 0.5
 """Until there are so many samples the clock is asked more often: the first answer comes from a busy moment."""
+CLOSE_S = 1.0
+"""How long a goodbye may take."""
 UNLIMITED = sys.maxsize
 """For aiohttp's writers: they never wait, because the link itself bounds what is queued (Link.send)."""
 
@@ -46,6 +48,16 @@ class LinkError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What all links of a node have in common."""
+
+    genesis: Hash
+    limits: PeerLimits
+    wall_ms: Callable[[], int]
+    """This machine's clock, ms since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +100,14 @@ class Link:
         record: NodeRecord,
         socket: DialledSocket | web.WebSocketResponse,
         transport: asyncio.Transport,
-        limits: PeerLimits,
-        wall_ms: Callable[[], int],
+        settings: LinkSettings,
     ) -> None:
         self.record = record
         self._socket = socket
         self._transport = transport
-        self._limits = limits
-        self._wall_ms = wall_ms
+        self._genesis = settings.genesis
+        self._limits = limits = settings.limits
+        self._wall_ms = settings.wall_ms
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.opened_at = now
@@ -103,7 +115,7 @@ class Link:
         """Whether this node opened the connection."""
         self._byte_rate = TokenBucket(limits.bytes_per_s, max(2 * limits.bytes_per_s, limits.max_message_bytes), now)
         self._message_rate = TokenBucket(limits.messages_per_s, 2 * limits.messages_per_s, now)
-        self._since_ms = self._last_message_ms = wall_ms()
+        self._since_ms = self._last_message_ms = settings.wall_ms()
         self._bytes_in = self._bytes_out = self._messages_in = self._messages_out = 0
         self._probe: tuple[int, float] | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
@@ -111,9 +123,9 @@ class Link:
         self._closed = False
         self._goodbye: asyncio.Event | None = None
 
-    async def greet(self, genesis: Hash) -> None:
+    async def greet(self) -> None:
         """Exchange HELLO. Raises LinkError if the peer speaks another protocol or serves another ledger."""
-        self.send(canonical.encode([PROTOCOL, genesis]))
+        self.send(canonical.encode([PROTOCOL, self._genesis]))
         message = await self._socket.receive()
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise LinkError("no hello", "the connection ended before its HELLO")
@@ -127,10 +139,10 @@ class Link:
             raise LinkError("bad hello", "its HELLO is not [protocol, genesis hash]")
         if hello[0] != PROTOCOL:
             raise LinkError("other protocol", f"it speaks {hello[0]!r}, this node {PROTOCOL!r}: upgrade the older node")
-        if hello[1] != genesis:
+        if hello[1] != self._genesis:
             raise LinkError(
                 "foreign genesis", f"it serves another ledger: its genesis hash is {bytes(hello[1]).hex()}, "  # type: ignore[arg-type]
-                f"ours {genesis.hex()}; compare both genesis files",
+                f"ours {self._genesis.hex()}; compare both genesis files",
             )  # fmt: skip
 
     async def run(self, on_message: Callable[[bytes], None]) -> str:
