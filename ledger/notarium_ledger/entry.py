@@ -65,8 +65,11 @@ class Entry:
         return BATCH_TAG + genesis + self.batch.size.to_bytes(8, "big") + root
 
 
-def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES) -> Entry:
-    """Read an entry and check its form and its body's schema. Raises InvalidEntry, naming field and limit."""
+def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None = None) -> Entry:
+    """Read an entry and check its form and its body's schema. Raises InvalidEntry, naming field and limit.
+
+    `id_`: leaf_hash(raw), where the caller has computed it already.
+    """
     if len(raw) > max_bytes:
         raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry")
     try:
@@ -94,7 +97,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES) -> Entry:
         body = canonical.decode_shortest(body_bytes)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "body") from error
-    return Entry(raw, leaf_hash(raw), body_bytes, check_body(body), PublicKey(key), Signature(signature), batch)
+    return Entry(raw, id_ or leaf_hash(raw), body_bytes, check_body(body), PublicKey(key), Signature(signature), batch)
 
 
 def verify_signature(entry: Entry, genesis: Hash) -> None:
@@ -148,6 +151,6 @@ def _batch_position(index: canonical.Value, size: canonical.Value, path: canonic
         raise InvalidEntry(f"not from 1 to {MAX_BATCH}", "size")
     if type(index) is not int or not 0 <= index < size:
         raise InvalidEntry("not a position in the batch", "index")
-    if type(path) is not list or len(path) > 12 or any(type(each) is not bytes or len(each) != 32 for each in path):
+    if type(path) is not list or len(path) > 12 or not {*map(type, path)} <= {bytes} or not {*map(len, path)} <= {32}:  # type: ignore[arg-type]
         raise InvalidEntry("not a list of at most 12 hashes", "path")
     return BatchPosition(index, size, tuple(path))  # type: ignore[arg-type]

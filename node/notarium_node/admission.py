@@ -125,7 +125,7 @@ class Admission:
                 outcomes.append(Outcome(id_, Status.DECIDED))
                 continue
             try:
-                entry = decode_entry(raw, limit)
+                entry = decode_entry(raw, limit, id_)
                 check = _check(entry, state.genesis)
             except InvalidEntry as error:
                 outcomes.append(Outcome(id_, Status.REFUSED, error=error, malicious=True))
