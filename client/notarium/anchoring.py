@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from notarium.bundle import Artifact, Bundle
 from notarium.committing import Ref, commit, deliver, outbox_of
 from notarium.environment import describe_code
 from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
+from notarium.files import write_atomically
 from notarium.hashing import FileDigest, Manifest, OnProgress, hash_path
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside, stem_of
 from notarium.outbox import Waiting
@@ -98,7 +98,8 @@ def anchor(
             {"gaps": [], **(facts or {}), "code": _code(chosen)},
         )
         prepared = {**_described(kind, content, disclosure), **(fields or {})}
-        _put_aside(project, receipt_path, old)
+        if earlier.bundle is not None or earlier.id is not None or receipt_path.exists():
+            _put_aside(project, receipt_path, earlier)
         waiting = commit(
             project, bundle, receipt_path, fields=prepared, refs=[*refs, *superseded], disclosure=disclosure
         )
@@ -172,20 +173,22 @@ def read_receipt(project: Project, path: Path) -> VerifiedReceipt | None:
     return VerifiedReceipt(receipt, verified.entry.id)
 
 
-def _put_aside(project: Project, receipt_path: Path, old: bytes | None) -> None:
-    """Keep an earlier receipt and bundle under `.notarium/superseded` (or beside) before they are written anew."""
-    for path in (receipt_path, bundle_of(receipt_path)):
-        if not path.exists():
-            continue
-        label = old.hex()[:16] if old else "unknown"
-        folder = project.folder / "superseded"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            target = folder / f"{label}.{path.name}"
-            target.write_bytes(path.read_bytes())
-            os.unlink(path)
-        except OSError as error:
-            raise UnreadableArtifact(str(path), f"cannot be put aside: {error.strerror}") from error
+def _put_aside(project: Project, receipt_path: Path, earlier: _Earlier) -> None:
+    """Keep an earlier receipt and bundle under `.notarium/superseded` before they are written anew."""
+    folder = project.folder / "superseded"
+    label = earlier.id.hex()[:16] if earlier.id else "unknown"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if earlier.waiting is not None:
+            # Its receipt, when it comes, must not take the place of the newer one.
+            moved = replace(earlier.waiting, receipt_path=folder / f"{label}.{receipt_path.name}")
+            outbox_of(project).put(moved)
+        for path in (receipt_path, bundle_of(receipt_path)):
+            if path.exists():
+                write_atomically(folder / f"{label}.{path.name}", path.read_bytes())
+                path.unlink()
+    except OSError as error:
+        raise UnreadableArtifact(str(receipt_path), f"cannot be put aside: {error.strerror}") from error
 
 
 def _described(kind: str, content: FileDigest | Manifest, disclosure: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from notarium_ledger.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidReceipt, LedgerError
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
-from notarium_ledger.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVerifier
+from notarium_ledger.receipt import MAX_RECEIPT_BYTES, DecidedHeader, Receipt, ReceiptVerifier
 from notarium_ledger.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 from notarium_ledger.validators import ValidatorSet
@@ -23,6 +23,9 @@ from notarium_ledger.validators import ValidatorSet
 PROBLEM_TYPE = "application/problem+json"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _SAID_LIMIT = 500
+_SHARED_PART = b',\n"header":"'
+"""Where the part of a receipt file begins that is the same for all entries of a block."""
+_PROVEN_LIMIT = 256
 
 
 class NodeFailed(NotariumError):
@@ -152,6 +155,8 @@ class ReceiptReader:
 
     def __init__(self, verifier: ReceiptVerifier) -> None:
         self._verifier = verifier
+        self._proven: dict[bytes, DecidedHeader] = {}
+        """The part of a receipt file that all entries of a block share -> what it says, once it is proven."""
 
     def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
         """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
@@ -160,13 +165,20 @@ class ReceiptReader:
         """
         if len(answer.body) > MAX_RECEIPT_BYTES:
             raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
+        cut = answer.body.find(_SHARED_PART)
         try:
+            if raw is not None and not check_author and (decided := self._proven.get(answer.body[cut:])):
+                return self._verify(_read_own_part(answer, raw, cut, decided), answer.url, check_author)
             receipt = Receipt.decode_json(answer.body)
             if raw is not None and receipt.entry != raw:
                 raise LyingNode(answer.url, "a receipt of another entry")
-            return self._verify(receipt, answer.url, check_author)
+            verified = self._verify(receipt, answer.url, check_author)
         except LedgerError as error:
             raise _lie(answer, error) from error
+        if len(self._proven) >= _PROVEN_LIMIT:
+            del self._proven[next(iter(self._proven))]
+        self._proven[answer.body[cut:]] = receipt.decided
+        return verified
 
     def read_batch(self, answer: Answer, raws: Sequence[bytes], *, check_author: bool) -> dict[int, VerifiedReceipt]:
         """The receipts in `answer`, by the position of their entries; pending ones are absent. Raises LyingNode."""
@@ -186,7 +198,10 @@ class ReceiptReader:
             return VerifiedReceipt(receipt, verified.entry.id, url, [verified.entry])
         self._verifier.verify_header(receipt.decided)
         leaf, header = leaf_hash(receipt.entry), receipt.decided.header
-        verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
+        try:
+            verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
+        except LedgerError as error:
+            raise InvalidReceipt(5, error.reason, error.field) from error
         return VerifiedReceipt(receipt, leaf, url)
 
 
@@ -212,13 +227,19 @@ def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
     return NodeStatus(answer.url, said)
 
 
-def read_hits(answer: Answer, digest: bytes) -> list[bytes]:
-    """The entry ids that a search found. Raises LyingNode."""
+def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[bytes], int | None]:
+    """The entry ids that a search found, and where to go on. Raises LyingNode."""
     said = answer.json_object()
     rows = said.get("entries")
     if said.get("digest") != digest.hex() or not isinstance(rows, list):
         raise LyingNode(answer.url, "not the result of the search that was asked for")
-    return [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
+    following = said.get("next")
+    if following is not None and (
+        type(following) is not int or following <= (-1 if after is None else after) or not rows
+    ):
+        raise LyingNode(answer.url, "next: does not lead on")
+    ids = [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
+    return ids, following
 
 
 def read_block_entry(answer: Answer) -> bytes:
@@ -311,6 +332,21 @@ def describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return clean(str(error)) or type(error).__name__
+
+
+def _read_own_part(answer: Answer, raw: bytes, cut: int, decided: DecidedHeader) -> Receipt:
+    """The receipt of an entry of our own in a block that is proven already: only its place and path are news.
+
+    Nothing else of the file is used (`VerifiedReceipt.file_bytes` writes it anew), so nothing else is read.
+    """
+    try:
+        head = json.loads(answer.body[:cut] + b"}")
+        index, path = head["index"], tuple(Hash(bytes.fromhex(each)) for each in head["path"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LyingNode(answer.url, "not a receipt file") from error
+    if type(index) is not int:
+        raise LyingNode(answer.url, "index: not an integer")
+    return Receipt(raw, index, path, decided)
 
 
 def _lie(answer: Answer, error: LedgerError) -> LyingNode:

@@ -120,14 +120,16 @@ def relative_name(path: Path, folder: Path) -> str:
 def to_json(value: Any) -> Any:
     """`value` as something that RFC 8785 JSON can say exactly; what it cannot say becomes text.
 
-    Integers from 2^53 on, NaN and infinities become decimal strings, because JSON readers round them.
+    Integers and whole floats from 2^53 on, NaN and infinities become text, because JSON readers round or refuse them.
     """
     if value is None or isinstance(value, bool | str):
         return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
     if isinstance(value, int):
         return int(value) if abs(value) <= _SAFE_INTEGER else str(int(value))
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else repr(float(value))
+        # RFC 8785 writes large whole floats as integers, which then are beyond what readers keep exact.
+        whole = _SAFE_INTEGER < abs(value) < 1e21
+        return float(value) if math.isfinite(value) and not whole else repr(float(value))
     if isinstance(value, Mapping):
         return {str(name): to_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

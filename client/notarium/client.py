@@ -35,6 +35,8 @@ REQUEST_BYTES = 4 * 1024 * 1024
 """Entries of one batch request, together; a node takes at least so much."""
 CONCURRENT_REQUESTS = 4
 """How many requests of one large batch, or of one search, are under way at a time."""
+PAGE = 100
+"""Search hits asked for at a time."""
 ENTRY_TYPE = "application/vnd.notarium.entry.v1+msgpack"
 
 
@@ -206,25 +208,41 @@ class Client:
         """
         wanted = entry_id(digest)
 
-        def judge(answer: Answer) -> tuple[str, list[bytes]]:
-            answer.expect(200)
-            return answer.url, answers.read_hits(answer, wanted)
-
-        found: list[VerifiedReceipt] = []
-        request = Request("GET", "/v1/search", query={"digest": wanted.hex(), "limit": str(limit)})
-        url, ids = await self._asker.ask(request, judge)
         under_way = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
-        async def fetch(id_: bytes) -> VerifiedReceipt:
+        async def fetch(id_: bytes, url: str) -> VerifiedReceipt | None:
             async with under_way:
-                return await self.receipt(id_)
+                try:
+                    receipt = await self.receipt(id_)
+                except NotAnchored:
+                    self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which nobody can prove"))
+                    return None
+            if wanted not in receipt.digests:
+                self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which does not name {wanted.hex()}"))
+                return None
+            return receipt
 
-        for each in await in_parallel([fetch(id_) for id_ in ids[:limit]]):
-            if wanted not in each.digests:
-                self._asker.record_lie(LyingNode(url, f"{each.id.hex()} does not name {wanted.hex()}"))
-                continue
-            found.append(each)
-        return found
+        found: dict[bytes, VerifiedReceipt] = {}
+        after: int | None = None
+        while len(found) < limit:
+            url, hits, after = await self._search(wanted, limit - len(found), after)
+            proven = await in_parallel([fetch(id_, url) for id_ in hits[: limit - len(found)]])
+            found.update({each.id: each for each in proven if each is not None})
+            if after is None:
+                break
+        return sorted(found.values(), key=lambda each: each.index)
+
+    async def _search(self, wanted: bytes, limit: int, after: int | None) -> tuple[str, list[bytes], int | None]:
+        """One page of hits: the node that gave it, ids, and where the next page begins."""
+
+        def judge(answer: Answer) -> tuple[str, list[bytes], int | None]:
+            answer.expect(200)
+            return answer.url, *answers.read_hits(answer, wanted, after)
+
+        query = {"digest": wanted.hex(), "limit": str(min(limit, PAGE))}
+        if after is not None:
+            query["after"] = str(after)
+        return await self._asker.ask(Request("GET", "/v1/search", query=query), judge)
 
     async def status(self) -> list[NodeStatus]:
         """What every node says of itself, asked once and in parallel. Claims, not proofs; a foreign ledger is told."""

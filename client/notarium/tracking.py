@@ -18,18 +18,17 @@ from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from notarium.anchoring import read_receipt, reference
+from notarium.answers import VerifiedReceipt
 from notarium.bundle import Artifact, Bundle, decimal_text, relative_name, to_json
 from notarium.committing import Ref, commit, deliver
 from notarium.environment import Code, command_line, describe_code, describe_environment
 from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
 from notarium.hashing import FileDigest, Manifest, hash_path
-from notarium.naming import BUNDLE_SUFFIX, RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
+from notarium.naming import RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
 from notarium.outbox import now_ms
 from notarium.project import Project, find_project
 from notarium_ledger.commitment import RELATIONS
 from notarium_ledger.receipt import iso_time
-
-from notarium.answers import VerifiedReceipt  # isort: skip
 
 logger = logging.getLogger("notarium")
 
@@ -198,18 +197,21 @@ class Run:
         if self._project is None:
             self._project = find_project(self._directory)
         self._directory.mkdir(parents=True, exist_ok=True)
-        receipt_path = _free_place(self._directory, run_stem(self.name))
         artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
         refs = self._references(artifacts)
         bundle = Bundle.new("run", artifacts, self._facts(status, ended_ms))
-        self.receipt_path, self.bundle_path = receipt_path, bundle_of(receipt_path)
         fields: dict[str, Any] = {"status": status}
         if self._disclosure != "sealed":
             fields |= {"started_ms": self._started_ms, "ended_ms": ended_ms}
             if self._code.commit and not self._code.dirty:
                 fields["code"] = bytes.fromhex(self._code.commit)
-        waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
-        self.id = waiting.id
+        receipt_path = _claim_place(self._directory, run_stem(self.name))
+        try:
+            waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
+        except BaseException:
+            _release_place(receipt_path)
+            raise
+        self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
         [delivery] = deliver(self._project, [waiting], self._wait)
         self.receipt = delivery.receipt
         if delivery.error is not None:
@@ -334,12 +336,28 @@ def _outcome(error: BaseException | None) -> str:
     return "failed" if isinstance(error, Exception | SystemExit) else "interrupted"
 
 
-def _free_place(directory: Path, stem: str) -> Path:
-    """A receipt path that no earlier run of the same name has taken: fit.run, fit.2.run, fit.3.run ..."""
+def _claim_place(directory: Path, stem: str) -> Path:
+    """A receipt path that no other run of the same name has taken: fit.run, fit.2.run, fit.3.run ...
+
+    It is claimed by an empty bundle file, which cannot be made twice: runs of one name may end at the same moment.
+    """
     base = stem.removesuffix(".run")
     for number in range(1, MAX_RUNS_OF_ONE_NAME):
-        candidate = stem if number == 1 else f"{base}.{number}.run"
-        place = directory / f"{candidate}{RECEIPT_SUFFIX}"
-        if not place.exists() and not (directory / f"{candidate}{BUNDLE_SUFFIX}").exists():
-            return place
+        place = directory / f"{stem if number == 1 else f'{base}.{number}.run'}{RECEIPT_SUFFIX}"
+        if place.exists():
+            continue
+        try:
+            bundle_of(place).open("xb").close()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UnreadableArtifact(str(bundle_of(place)), f"cannot be written: {error.strerror}") from error
+        return place
     raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
+
+
+def _release_place(place: Path) -> None:
+    """Give a claimed place back where nothing was written."""
+    bundle = bundle_of(place)
+    if bundle.exists() and bundle.stat().st_size == 0:
+        bundle.unlink()
