@@ -1,0 +1,174 @@
+"""The demo keeps its promises: the story is true, the receipts outlive the network, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from notarium_node.demo import CHANGED_BYTE, _with_another_digit
+
+pytestmark = pytest.mark.slow
+
+NOTARIUM = Path(sys.executable).with_name("notarium")
+KINDS = {
+    "protocol.md.receipt.json": "preregistration",
+    "data.receipt.json": "dataset",
+    "train.run.receipt.json": "run",
+    "model.joblib.receipt.json": "model",
+}
+
+
+def demo(act: str, directory: Path, user: Path) -> subprocess.Popen[str]:
+    """The demo as a process of a user whose home is `user`, started in the folder that `directory` lies in."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "NOTARIUM_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "notarium_node.demo", act, "--directory", directory.name],
+        cwd=directory.parent,
+        env=environment | {"HOME": str(user), "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def running_below(directory: Path) -> list[list[str]]:
+    """Command lines of processes that have to do with `directory`."""
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if any(str(directory) in word for word in line)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("checkout") / "demo"
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def story(place: Path, user: Path) -> str:
+    """What `make demo` prints; it has run once for all tests here."""
+    process = demo("run", place, user)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    return output
+
+
+def test_the_story_is_the_promised_one(story: str) -> None:
+    told = [
+        r"4 validators and 1 observer run",
+        r"plan is preregistered",
+        r"data set",
+        r"SIGKILL",
+        r"a model is trained",
+        r"the model file",
+        r"catches up",
+        r"from block 2 to block 4",
+        r"all nodes stopped",
+        r"exit code 0",
+        r"changed demo/study/data/part-2\.csv",
+        r"exit code 1",
+        r"signed by",
+        r"make demo-up",
+    ]
+    assert re.search(".*".join(told), story, re.DOTALL), story
+
+
+def test_nothing_is_left_running_and_nothing_else_is_touched(story: str, place: Path, user: Path) -> None:
+    assert running_below(place.parent) == []
+    assert [each.name for each in place.parent.iterdir()] == ["demo"]
+    assert list(user.iterdir()) == []
+
+
+def test_the_receipts_tell_of_the_whole_study(story: str, place: Path) -> None:
+    receipts = {path.name: json.loads(path.read_bytes())["about"] for path in place.glob("study/*.receipt.json")}
+    assert {name: about["kind"] for name, about in receipts.items()} == KINDS
+    assert [receipts[name]["index"] for name in KINDS] == [0, 1, 2, 3]
+
+
+def test_the_run_has_its_configuration_seed_environment_and_metrics(story: str, place: Path) -> None:
+    predicate = json.loads((place / "study/train.run.bundle.json").read_bytes())["predicate"]
+    assert predicate["params"]["model"] == "HistGradientBoostingClassifier"
+    assert predicate["seeds"] == {"seed": 20261122}
+    assert predicate["environment"]
+    metrics = {row["name"]: float(row["value"]) for row in predicate["metrics"]}
+    assert 0.97 < metrics["roc_auc"] <= 1.0
+    assert {each["name"]: each["role"] for each in predicate["artifacts"]} == {
+        "config.json": "config",
+        "data": "input",
+        "model.joblib": "output",
+    }
+
+
+def test_the_receipts_verify_afterwards_with_the_genesis_and_nothing_else(story: str, place: Path, user: Path) -> None:
+    receipts = sorted(map(str, place.glob("study/*.receipt.json")))
+    done = subprocess.run(
+        [NOTARIUM, "verify", "--offline", "--json", "--genesis", place / "genesis.json", *receipts],
+        env={"PATH": os.environ["PATH"], "NOTARIUM_HOME": str(place / "home")},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [each["status"] for each in json.loads(done.stdout)["results"]] == ["verified"] * len(KINDS)
+
+
+def test_the_network_can_be_kept_running_and_stopped(story: str, place: Path, user: Path) -> None:
+    up = demo("up", place, user)
+    try:
+        output, _ = up.communicate(timeout=60)
+        assert up.returncode == 0, output
+        urls = re.findall(r"curl -s (\S+)", output)
+        assert len(urls) == 7
+        for url in urls:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+                assert answer.status == 200
+    finally:
+        down = demo("down", place, user)
+        output, _ = down.communicate(timeout=60)
+    assert down.returncode == 0, output
+    assert running_below(place) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    process = demo("run", tmp_path / "demo", tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "observer run" in line:
+            break
+    assert len(running_below(tmp_path)) == 5
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert running_below(tmp_path) == []
+
+
+def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "thesis"
+    directory.mkdir()
+    (directory / "chapter-1.txt").write_text("precious")
+    process = demo("run", directory, tmp_path)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "something else than a demo" in output
+    assert (directory / "chapter-1.txt").read_text() == "precious"
+
+
+def test_the_change_is_one_byte() -> None:
+    data = b"1.5,2.25\n" * 1000
+    changed = _with_another_digit(data)
+    different = [at for at, (old, new) in enumerate(zip(data, changed, strict=True)) if old != new]
+    assert len(different) == 1
+    assert different[0] >= CHANGED_BYTE
