@@ -248,6 +248,75 @@ def check(config: ConfigOption = Path("node.toml"), as_json: Json = False) -> No
         )
 
 
+KeyOption = Annotated[str, typer.Option("--key", help="The researcher's public key, as 'notarium init' prints it.")]
+AdminKeyOption = Annotated[Path, typer.Option("--admin-key", help="The member's governance key.")]
+MemberOption = Annotated[str | None, typer.Option("--member", help="The institution; default: by its governance key.")]
+GenesisOption = Annotated[Path | None, typer.Option("--genesis", help="The genesis file, where there is no node.toml.")]
+UrlOption = Annotated[list[str] | None, typer.Option("--url", help="API of a validator; default: this node's.")]
+
+
+@app.command()
+def enrol(
+    key: KeyOption,
+    admin_key: AdminKeyOption = Path("keys/admin.key"),
+    member: MemberOption = None,
+    config: ConfigOption = Path("node.toml"),
+    genesis_file: GenesisOption = None,
+    url: UrlOption = None,
+    as_json: Json = False,
+) -> None:
+    """Let a researcher write to the ledger in this institution's name."""
+    _speak("enrol", key, admin_key, member, config, genesis_file, url, as_json)
+
+
+@app.command()
+def revoke(
+    key: KeyOption,
+    admin_key: AdminKeyOption = Path("keys/admin.key"),
+    member: MemberOption = None,
+    config: ConfigOption = Path("node.toml"),
+    genesis_file: GenesisOption = None,
+    url: UrlOption = None,
+    as_json: Json = False,
+) -> None:
+    """Take a researcher's key back, for ever. What it signed before stays valid."""
+    _speak("revoke", key, admin_key, member, config, genesis_file, url, as_json)
+
+
+def _speak(
+    kind: str,
+    key: str,
+    admin_key: Path,
+    member: str | None,
+    config: Path,
+    genesis_file: Path | None,
+    url: list[str] | None,
+    as_json: bool,
+) -> None:
+    from notarium.errors import NotariumError, Unreachable
+    from notarium_node import asking, enrolment
+    from notarium_node.startup import load_genesis
+
+    if genesis_file is not None:
+        pinned = enrolment.read_genesis(genesis_file)
+        nodes = url or [node.api for node in pinned.registry.nodes.values() if node.role == "validator" and node.api]
+    else:
+        loaded = load_config(config)
+        pinned = load_genesis(loaded)
+        nodes = url or [asking.api_url(loaded)]
+    try:
+        receipt = enrolment.speak(kind, key, pinned, nodes, admin_key, member)
+    except Unreachable as error:
+        raise Failure(str(error), ExitCode.UNREACHABLE) from error
+    except (enrolment.EnrolmentError, NotariumError) as error:
+        raise Failure(str(error)) from error
+    done = {"enrol": "enrolled", "revoke": "revoked"}[kind]
+    if as_json:
+        _print_json({"key": key, "status": done, "entry": receipt.id.hex(), "height": receipt.height})
+    else:
+        _out.print(f"{done} {key}\nentry  {receipt.id.hex()}, block {receipt.height}", markup=False)
+
+
 @app.command("version")
 def show_version(as_json: Json = False) -> None:
     """Print the version."""
