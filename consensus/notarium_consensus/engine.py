@@ -162,7 +162,8 @@ class Engine:
         self._instance = instance
         early, self._early = self._early, {}
         self._late.clear()
-        self._hinted.clear()
+        # Hints are limited in time, not by height: blocks may follow each other within milliseconds.
+        self._hinted = {hint: at_ms for hint, at_ms in self._hinted.items() if self._is_recent(at_ms)}
         if record is not None:
             instance.restore(record)
         for message, peer in early.values():
@@ -227,7 +228,10 @@ class Engine:
 
     def _hint_is_fresh(self, kind: type, peer: PublicKey) -> bool:
         last_ms = self._hinted.get((kind, peer))
-        return last_ms is None or self._outbox.now_ms - last_ms >= self._config.resend_ms
+        return last_ms is None or not self._is_recent(last_ms)
+
+    def _is_recent(self, at_ms: int) -> bool:
+        return self._outbox.now_ms - at_ms < self._config.resend_ms
 
     def _hint(self, hint: PeerAhead | PeerBehind) -> None:
         if self._hint_is_fresh(type(hint), hint.peer):

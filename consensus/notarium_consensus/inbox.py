@@ -12,7 +12,7 @@ from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import Equivocation
 from notarium_consensus.evidence import conflict
 from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
-from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote, statement
+from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote
 from notarium_consensus.outbox import Outbox
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.certificate import VoteType
@@ -131,7 +131,5 @@ class Inbox:
             return
         validators = self._context.validators
         self._authenticator.check(other, validators, "message")
-        genesis = self._context.genesis
-        if statement(known, genesis, validators.hash) != statement(other, genesis, validators.hash):
-            self._accused.add(accused)
-            self._outbox.report(Equivocation(conflict(genesis, validators.hash, known, other)))
+        self._accused.add(accused)
+        self._outbox.report(Equivocation(conflict(self._context.genesis, validators.hash, known, other)))

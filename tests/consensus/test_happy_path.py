@@ -219,3 +219,16 @@ def test_one_block_costs_at_most_seven_verifications_and_none_twice(monkeypatch)
 
 def test_kinds_are_numbered_as_documented():
     assert [kind.value for kind in MessageKind] == [1, 2, 3, 4]
+
+
+def test_a_block_that_nobody_asked_for_is_not_proposed():
+    bench = Bench(own=1)
+    assert bench.built(bench.club.block(1)) == []
+
+
+def test_the_proposer_does_not_hold_its_own_block_to_its_clock():
+    """The parent's time may be ahead of this clock; the others judge by theirs."""
+    bench = Bench(own=1)
+    bench.step(WorkPending())
+    bench.built(bench.club.block(1, time_ms=bench.now_ms + 10_000))
+    assert bench.said() == ["PROPOSAL", "PREPARE"]

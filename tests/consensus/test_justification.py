@@ -167,3 +167,5 @@ def test_the_message_delay_grows_with_the_round_and_ends_at_the_cap():
     for round_, delay_ms in ((0, 2_000), (1, 4_000), (4, 32_000), (5, 60_000), (2**32 - 1, 60_000)):
         assert untimely(NOW_MS - 500 - delay_ms, Round(round_), context, NOW_MS) is None
         assert "behind" in (untimely(NOW_MS - 501 - delay_ms, Round(round_), context, NOW_MS) or "")
+    slow = replace(context, message_delay_ms=90_000)
+    assert untimely(NOW_MS - 90_500, Round(0), slow, NOW_MS) is None, "the cap never shortens the configured delay"

@@ -12,10 +12,11 @@ import pytest
 from tests.consensus.harness import Bench, Club
 
 from notarium_consensus import authentication
-from notarium_consensus.effects import CheckBlock, ResendTimer, Send
+from notarium_consensus.effects import CheckBlock, RequestBlock, ResendTimer, Send
 from notarium_consensus.events import PeerAhead, PeerBehind, ProtocolViolation
-from notarium_consensus.inputs import PeerConnected, TimerExpired
+from notarium_consensus.inputs import BlockBuilt, PeerConnected, TimerExpired, WorkPending
 from notarium_consensus.messages import MessageKind
+from notarium_ledger.signing import verify
 from notarium_ledger.types import Round
 from notarium_ledger.validators import ValidatorSet
 
@@ -254,3 +255,102 @@ def test_advance_goes_forward_only():
     bench, first = one_height_on()
     with pytest.raises(ValueError, match="Advance to 1 while at 2"):
         bench.advance(first)
+
+
+def test_an_answer_of_the_height_before_is_not_proposed():
+    bench = Bench(own=1, size=1 + 1)
+    old = bench.club.block(1)
+    club = bench.club.after(old)
+    bench.advance(club)
+    bench.advance(club.after(club.block(0)))
+    bench.step(WorkPending())
+    assert len(bench.of(RequestBlock)) == 1
+    assert bench.step(BlockBuilt(1, 0, old)) == []
+
+
+def test_first_late_votes_are_forgiven_at_every_height():
+    bench, first = one_height_on()
+    assert bench.receive(first.commit(3, 0, first.block(1))) == []
+    second = bench.club
+    bench.advance(second.after(second.block(2)))
+    assert bench.receive(second.commit(3, 0, second.block(2))) == []
+
+
+def test_hints_are_limited_in_time_also_across_heights():
+    bench, first = one_height_on()
+    bench.receive(first.change(3, 1))
+    assert bench.events(PeerBehind)
+    second = bench.club
+    bench.advance(second.after(second.block(2)))
+    assert bench.receive(second.change(3, 1)) == []
+    bench.now_ms += 1000
+    bench.advance(bench.club.after(bench.club.block(3)))
+    assert len(bench.engine._hinted) == 0, "and forgotten"
+
+
+def test_late_messages_of_strangers_take_no_room():
+    bench, first = one_height_on()
+    stranger = Club(7)
+    bench.receive(*(stranger.commit(signer, 0, first.block(1)) for signer in range(7)))
+    assert len(bench.engine._late) <= 4
+
+
+def test_who_is_behind_is_heard_under_the_set_of_its_height():
+    bench = Bench(own=0)
+    first = bench.club
+    smaller = ValidatorSet(first.validators.validators[:3])
+    bench.advance(first.after(first.block(1)), validators=smaller)
+    change = first.change(3, 1)
+    bench.receive(change)
+    assert bench.events(PeerBehind) == [PeerBehind(change.key, 1)]
+
+
+def count_verifications(monkeypatch) -> list:
+    calls: list = []
+
+    def counting(*arguments):
+        calls.append(arguments)
+        return verify(*arguments)
+
+    monkeypatch.setattr(authentication, "verify", counting)
+    return calls
+
+
+def test_what_would_not_be_kept_is_not_verified(monkeypatch):
+    bench = Bench(own=0)
+    club, block = bench.club, bench.club.block(1)
+    bench.receive(*(club.commit(1, round_, block) for round_ in (8, 9)))
+    bench.receive(club.change(1, 5), club.change(2, 5))
+    assert bench.engine.round == 5
+    calls = count_verifications(monkeypatch)
+    bench.receive(club.commit(1, 7, block), club.prepare(1, 4, block), club.change(3, 4))
+    bench.receive(club.proposal(1, 4, block))
+    assert calls == []
+
+
+def test_votes_seen_alone_cost_nothing_inside_a_justification(monkeypatch):
+    bench = Bench(own=0)
+    club, block = bench.club, bench.club.block(1)
+    bench.receive(*(club.prepare(signer, 0, block) for signer in (1, 2, 3)))
+    calls = count_verifications(monkeypatch)
+    bench.receive(club.change(1, 1, (0, block), by=(1, 2, 3)))
+    assert len(calls) == 1
+
+
+def test_a_proposal_core_is_evidence_but_no_message():
+    bench = Bench(own=0)
+    bench.receive(bench.club.proposal(1, 0, bench.club.block(1)).core())
+    assert len(bench.events(ProtocolViolation)) == len(bench.effects) == 1
+
+
+def test_the_memory_of_verified_signatures_is_bounded(monkeypatch):
+    monkeypatch.setattr(authentication, "CACHE_ENTRIES", 10)
+    bench = Bench(own=0)
+    for number in range(60):
+        bench.receive(bench.club.prepare(1, number, bench.club.block(1)))
+    authenticator = bench.engine._authenticator
+    assert len(authenticator._current) <= 10
+    assert len(authenticator._previous) <= 10
+    for _ in range(2):
+        bench.advance(bench.club.after(bench.club.block(1)))
+    assert len(authenticator._current) == len(authenticator._previous) == len(authenticator._own_statements) == 0

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.consensus.harness import Bench
+from tests.consensus.harness import Bench, Club
 
 from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, ResendTimer, RoundTimer
 from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
+from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import MessageKind, Vote, encode_message
-from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence
+from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
 from notarium_ledger.block import Block
+from notarium_ledger.types import Round
 
 
 def restarted(bench: Bench, own: int = 0, **config: object) -> Bench:
@@ -185,8 +187,10 @@ def test_an_unknown_own_signature_inside_a_justification_counts_too_and_before_w
     bench.accept(bench.club.proposal(2, 1, bench.club.block(2), changes))
     assert bench.said() == []
     bench = Bench(own=0)
-    bench.receive(bench.club.change(1, 1, (0, block)), bench.club.change(2, 1))
+    bench.receive(bench.club.change(2, 1))
+    bench.receive(bench.club.change(1, 1, (0, block)))
     assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
+    assert bench.engine.round == 1
     assert bench.said() == [], "the jump to round 1 is not answered with a round change"
 
 
@@ -216,3 +220,29 @@ def test_an_unknown_seal_of_ours_in_a_decision_is_reported():
     assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
     bench.checked(block)
     assert bench.decided() is not None
+
+
+def test_a_lock_without_own_messages_still_tells_the_round():
+    """A node whose clock is off commits without having prepared; the crash came before the commit was written."""
+    club = Club()
+    block = club.block(1)
+    prepared = encode_prepared(Prepared(Round(3), block, club.prepares((1, 2, 3), 3, block)))
+    again = Bench(own=0, record={PREPARED_KEY: prepared}, record_height=1)
+    assert (again.engine.round, again.engine.prepared_round) == (3, 3)
+
+
+def test_a_fence_is_reported_once():
+    bench = Bench(own=0)
+    peer = bench.club.keys[2].public
+    bench.receive(own_prepare_of_elsewhere(bench), peer=peer)
+    bench.receive(bench.club.commit(0, 0, bench.club.block(1, b"ok elsewhere")), peer=peer)
+    assert bench.events(OwnSignatureSeen) == []
+    assert not bench.engine.is_voting
+
+
+def test_our_own_words_of_a_decided_height_are_no_news():
+    bench, block = prepared_bench()
+    (prepare,) = bench.sent()
+    bench.advance(bench.club.after(block))
+    assert bench.receive(prepare, prepare, peer=bench.club.keys[2].public) == []
+    assert bench.engine.is_voting

@@ -14,6 +14,7 @@ from notarium_consensus.events import ProposalRejected, ProtocolViolation, Round
 from notarium_consensus.inputs import TimerExpired, WorkPending
 from notarium_consensus.messages import Proposal, RoundChange
 from notarium_ledger.block import Block
+from notarium_ledger.types import MAX_ROUND
 
 
 def locked(own: int = 0) -> tuple[Bench, Block]:
@@ -300,3 +301,31 @@ def test_status_names_who_is_missing():
     bench.receive(bench.club.prepare(3, 0, block))
     assert bench.engine.votes_missing() == (bench.club.keys[2].public,)
     assert bench.engine.phase is Phase.PREPARING
+
+
+def test_the_last_round_has_no_next():
+    bench = Bench(own=0)
+    bench.receive(bench.club.change(1, MAX_ROUND), bench.club.change(2, MAX_ROUND))
+    assert bench.engine.round == MAX_ROUND
+    assert bench.timeout(MAX_ROUND) == []
+
+
+def test_a_question_left_open_in_one_round_does_not_block_a_later_one():
+    """Validator 1 proposes in rounds 0 and 4; the runner never answers for round 0."""
+    bench = Bench(own=1)
+    bench.step(WorkPending())
+    bench.receive(*(bench.club.change(signer, 4) for signer in (0, 2)))
+    assert [request.round for request in bench.of(RequestBlock)] == [4]
+
+
+def test_a_late_proposal_still_brings_the_block_that_a_quorum_committed():
+    bench = Bench(own=0)
+    bench.step(WorkPending())
+    bench.timeout()
+    block = bench.club.block(1)
+    bench.receive(*(bench.club.commit(signer, 0, block) for signer in (1, 2, 3)))
+    assert bench.decided() is None
+    bench.receive(bench.club.proposal(1, 0, block))
+    assert bench.of(CheckBlock) == [CheckBlock(block)]
+    bench.checked(block)
+    assert bench.decided() is not None

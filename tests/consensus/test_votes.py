@@ -27,7 +27,7 @@ def vote(signer: int, round_: int, block: int, signature: int = 0) -> Vote:
     )
 
 
-votes = st.builds(vote, st.integers(0, 4), st.integers(0, 5), st.integers(0, 1), st.integers(0, 2))
+votes = st.builds(vote, st.integers(0, 2), st.integers(0, 3), st.just(0) | st.integers(0, 1), st.integers(0, 1))
 histories = st.lists(st.tuples(votes, st.integers(0, 1)), max_size=60)
 
 
@@ -78,3 +78,21 @@ def test_many_signatures_of_one_signer_are_one_vote():
         keeper.add(vote(1, 0, 0, signature), Round(0))
     assert len(keeper.votes(Round(0), Hash(bytes(32)))) == 1
     assert not keeper.complete
+
+
+def test_a_count_falls_when_a_vote_has_to_go():
+    keeper = VoteKeeper(QUORUM)
+    for signer in range(3):
+        keeper.add(vote(signer, 0, 0), Round(0))
+    assert list(keeper.complete) == [(0, Hash(bytes(32)))]
+    keeper.add(vote(1, 4, 0), Round(3))
+    keeper.add(vote(1, 3, 0), Round(3))
+    assert not keeper.complete
+    assert len(keeper.votes(Round(0), Hash(bytes(32)))) == 2
+
+
+def test_the_current_round_finds_room_among_two_higher_ones():
+    keeper = VoteKeeper(QUORUM)
+    for round_ in (7, 9, 3):
+        keeper.add(vote(1, round_, 0), Round(3))
+    assert sorted(keeper._by_signer[vote(1, 0, 0).key]) == [3, 9]

@@ -25,7 +25,7 @@ def seeds(count: int) -> range:
 
 
 def simulate(seed: int, size: int, observers: int = 0) -> World:
-    """Trouble, then peace: what is submitted in peace must be decided everywhere."""
+    """Trouble, then peace: what is submitted in peace must be decided everywhere, and then all are silent."""
     world = World(seed, size, observers)
     world.start()
     world.trouble(TROUBLE_MS)
@@ -33,10 +33,15 @@ def simulate(seed: int, size: int, observers: int = 0) -> World:
 
     def caught_up() -> bool:
         heights = {node.height for node in world.nodes}
-        return final <= set(world.checkers.entries) and len(heights) == 1
+        done = final <= set(world.checkers.entries) and len(heights) == 1
+        return done and not any(node.mempool for node in world.nodes)
 
     assert world.run(RECOVERY_MS, caught_up), f"no progress: heights {[node.height for node in world.nodes]}"
     assert all(node.engine is not None for node in world.nodes)
+    world.run(1_000)
+    sends = world.checkers.sends
+    world.run(30_000)
+    assert world.checkers.sends == sends, "an idle network says nothing"
     return world
 
 
