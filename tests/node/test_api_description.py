@@ -1,6 +1,8 @@
 """/openapi.json: valid, complete, and nothing in it that is not there. Answers are held against it in http_api.py."""
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from jsonschema import ValidationError
@@ -21,13 +23,8 @@ def test_every_route_is_described_and_every_description_is_a_route(world):
     paths = world.node.get("/openapi.json").json["paths"]
     described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
 
-    class Node:
-        """As much of a node as it takes to make the application."""
-
-        store = None
-        hub = Hub()
-
-    app = make_app(Node(), ApiSection(), lambda: 0)
+    node: Any = SimpleNamespace(store=None, hub=Hub())  # As much of a node as the application is made from.
+    app = make_app(node, ApiSection(), lambda: 0)
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     assert routes - {("*", "/{anything}")} == described
 

@@ -20,7 +20,8 @@ class Reader:
 
     def events(self, count):
         """The next `count` events as (id, event, data); comments are skipped."""
-        found, fields = [], {}
+        found: list = []
+        fields: dict = {}
         while len(found) < count:
             line = self._response.readline().decode().rstrip("\n")
             if line.startswith(":"):
@@ -113,7 +114,7 @@ def test_too_many_readers_are_told_to_come_back(world):
                 break
         assert response.status == 503
         assert json.loads(response.read())["type"] == "urn:notarium:problem:busy"
-        assert int(response.getheader("Retry-After")) > 0
+        assert int(response.getheader("Retry-After", "0")) > 0
         assert len(open_now) > 200
     finally:
         for connection in open_now:

@@ -1,0 +1,108 @@
+"""What nodes say to one another: round trips, bounds, and garbage."""
+
+from contextlib import suppress
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notarium_ledger.types import MAX_HEIGHT, Hash, Height
+from notarium_node import wire
+from notarium_node.wire import BadMessage, Kind
+
+UNPACKERS = [
+    lambda payload: wire.unpack_list(payload, 16),
+    wire.unpack_status,
+    wire.unpack_get_blocks,
+]
+nested = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.binary(max_size=40)
+    | st.text(max_size=5)
+    | st.floats(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from([Kind.ENTRIES, Kind.BLOCKS]), st.lists(st.binary(max_size=300), max_size=16))
+def test_lists_come_back_as_they_went(kind, items):
+    message = wire.pack_list(kind, items)
+    assert message[0] == kind
+    assert wire.unpack_list(message[1:], 16) == items
+
+
+@given(st.integers(0, MAX_HEIGHT), st.binary(min_size=32, max_size=32))
+def test_status_comes_back_as_it_went(height, tip):
+    message = wire.pack_status(Height(height), Hash(tip))
+    assert message[0] == Kind.STATUS
+    assert wire.unpack_status(message[1:]) == (height, tip)
+
+
+@given(st.integers(1, MAX_HEIGHT), st.integers(1, wire.MAX_BLOCKS))
+def test_a_request_for_blocks_comes_back_as_it_went(first, most):
+    message = wire.pack_get_blocks(Height(first), most)
+    assert message[0] == Kind.GET_BLOCKS
+    assert wire.unpack_get_blocks(message[1:]) == (first, most)
+
+
+def test_the_kinds_are_the_protocol_and_do_not_change():
+    assert {kind.name: kind.value for kind in Kind} == {
+        "CONSENSUS": 1, "ENTRIES": 2, "STATUS": 3, "GET_BLOCKS": 4, "BLOCKS": 5, "FOLLOW": 6,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unpack", "value"),
+    [
+        (UNPACKERS[0], [b""] * 17),
+        (UNPACKERS[0], [b"", "text"]),
+        (UNPACKERS[0], [b"", [b""]]),
+        (UNPACKERS[0], {"a": b""}),
+        (UNPACKERS[0], b""),
+        (UNPACKERS[1], [1]),
+        (UNPACKERS[1], [1, b"x" * 31]),
+        (UNPACKERS[1], [-1, b"x" * 32]),
+        (UNPACKERS[1], [MAX_HEIGHT + 1, b"x" * 32]),
+        (UNPACKERS[1], [True, b"x" * 32]),
+        (UNPACKERS[1], [1.0, b"x" * 32]),
+        (UNPACKERS[2], [0, 1]),
+        (UNPACKERS[2], [1, 0]),
+        (UNPACKERS[2], [1, wire.MAX_BLOCKS + 1]),
+        (UNPACKERS[2], [MAX_HEIGHT + 1, 1]),
+        (UNPACKERS[2], [True, 1]),
+        (UNPACKERS[2], [1, 1, 1]),
+    ],
+)
+def test_values_beyond_the_bounds_are_bad(unpack, value):
+    with pytest.raises(BadMessage):
+        unpack(msgpack.packb(value))
+
+
+@given(st.sampled_from(UNPACKERS), st.binary(max_size=200) | nested.map(msgpack.packb))
+def test_garbage_is_bad_or_well_formed_and_never_anything_else(unpack, payload):
+    with suppress(BadMessage):
+        unpack(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xc1",
+        b"\x91" * 5000 + b"\x90",  # deep
+        b"\xdd\xff\xff\xff\xff",  # says it is long
+        b"\xc6\xff\xff\xff\xff",
+        b"\x90\x00",  # trailing
+        b"\xd6\xff\x00\x00\x00\x00",  # a timestamp
+        b"\xc7\x01\x05x",  # an extension
+        b"\x91\xa1\xff",  # no UTF-8
+    ],
+)
+@pytest.mark.parametrize("unpack", UNPACKERS)
+def test_hostile_encodings_are_bad(unpack, payload):
+    with pytest.raises(BadMessage):
+        unpack(payload)
