@@ -15,9 +15,11 @@ Everything is imported when first used, so that `import notarium` costs next to 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # As in typing, whose import alone would be half of the time.
 if TYPE_CHECKING:
+    from typing import Any
+
     from notarium.anchoring import Anchored, anchor
     from notarium.answers import VerifiedReceipt
     from notarium.blocking import BlockingClient

@@ -21,7 +21,7 @@ from notarium_ledger.types import Hash
 from notarium_ledger.validators import ValidatorSet
 
 PROBLEM_TYPE = "application/problem+json"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _SAID_LIMIT = 500
 _SHARED_PART = b',\n"header":"'
 """Where the part of a receipt file begins that is the same for all entries of a block."""
@@ -319,7 +319,7 @@ def read_problem(answer: Answer) -> Problem:
 
 def clean(text: str) -> str:
     """`text` from outside, fit for a terminal: one line, no control or direction characters, not endless."""
-    cleaned = _CONTROL.sub(" ", text).strip()
+    cleaned = CONTROL.sub(" ", text).strip()
     return cleaned if len(cleaned) <= _SAID_LIMIT else cleaned[:_SAID_LIMIT] + "…"
 
 

@@ -12,15 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from notarium import anchoring, journal, project, tracking
 from notarium.anchoring import Anchored, reference
-from notarium.answers import clean
 from notarium.blocking import BlockingClient
 from notarium.client import entry_id
 from notarium.committing import Delivery, Ref, deliver, outbox_of
-from notarium.console import Printer, describe_receipt
+from notarium.console import Printer, describe_receipt, shown
 from notarium.errors import ExitCode, NotAnchored, ProjectError
 from notarium.hashing import hash_path
 from notarium.keys import create_key, load_key
@@ -49,7 +46,7 @@ def init(
             "changed; ask your institution for the right file"
         )
     if issuer not in genesis.registry.members:
-        printer.note(f"[yellow]note:[/] {escape(issuer)} is not among the founding members; fine if it joined later")
+        printer.note(f"[yellow]note:[/] {shown(issuer)} is not among the founding members; fine if it joined later")
     root = Path.cwd()
     chosen = nodes or [each.api for each in genesis.registry.nodes.values() if each.api]
     if not chosen:
@@ -73,14 +70,14 @@ def init(
             "enrol_command": command,
         }
     )
-    printer.line(f"[green]pinned[/] {escape(genesis.name)}  genesis {genesis.hash.hex()}")
+    printer.line(f"[green]pinned[/] {shown(genesis.name)}  genesis {genesis.hash.hex()}")
     if not genesis_hash:
         printer.note("[yellow]note:[/] compare this hash with your institution's over another channel (by phone)")
-    printer.line(f"{'created' if created else 'found'} key {escape(str(key_path))}")
+    printer.line(f"{'created' if created else 'found'} key {shown(str(key_path))}")
     printer.line(f"public key {key.public.hex()}")
     if not enrolled:
         printer.line("Your institution's administrator enrols it with:")
-        printer.line(f"  {escape(command)}")
+        printer.line(f"  {shown(command)}")
 
 
 def anchor(
@@ -170,7 +167,7 @@ def run(
     if printer.as_json:
         sys.stderr.write(json.dumps(outcome) + "\n")
     elif tracked.receipt is not None:
-        printer.note(f"[green]anchored[/] run {escape(tracked.name)}  → {escape(str(tracked.receipt_path))}")
+        printer.note(f"[green]anchored[/] run {shown(tracked.name)}  → {shown(str(tracked.receipt_path))}")
     return code
 
 
@@ -273,8 +270,12 @@ def show(printer: Printer, target: str, genesis_file: Path | None, timeout: floa
     document = describe_receipt(receipt)
     printer.data(document)
     for name, value in document.items():
-        shown = json.dumps(value, ensure_ascii=False, indent=1) if isinstance(value, dict | list) else value
-        printer.line(f"[bold]{name}[/] {escape(str(shown))}")
+        if isinstance(value, dict | list):
+            # JSON escapes control characters itself, and has lines of its own.
+            lines = json.dumps(value, indent=1).splitlines()
+            printer.line(f"[bold]{name}[/] " + "\n".join(map(shown, lines)))
+        else:
+            printer.line(f"[bold]{name}[/] {shown(str(value))}")
 
 
 def find(printer: Printer, target: str, timeout: float) -> int:
@@ -288,7 +289,7 @@ def find(printer: Printer, target: str, timeout: float) -> int:
     for each in found:
         body = each.body
         printer.line(
-            f"{each.id.hex()}  {body['kind']} · {escape(str(body.get('issuer', '')))} · {iso_time(each.time_ms)}"
+            f"{each.id.hex()}  {body['kind']} · {shown(str(body.get('issuer', '')))} · {iso_time(each.time_ms)}"
         )
     if not found:
         raise NotAnchored(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
@@ -320,9 +321,7 @@ def log(printer: Printer) -> None:
         )
     printer.data({"entries": rows})
     for row in rows:
-        printer.line(
-            f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {escape(row['receipt'])}"
-        )
+        printer.line(f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {shown(row['receipt'])}")
 
 
 def status(printer: Printer, flush: bool, timeout: float) -> int:
@@ -348,17 +347,17 @@ def status(printer: Printer, flush: bool, timeout: float) -> int:
     for node in nodes:
         said = node.answer or {}
         if node.problem:
-            printer.line(f"[red]{'unusable':<11}[/] {escape(node.url)}  {escape(node.problem)}")
+            printer.line(f"[red]{'unusable':<11}[/] {shown(node.url)}  {shown(node.problem)}")
             continue
         state = "[green]ready[/]      " if node.ready else "[yellow]not ready[/]  "
-        role, member, height = (escape(clean(str(said.get(name, "?")))) for name in ("role", "member", "height"))
-        reasons = escape(clean(" · ".join(map(str, said.get("reasons") or []))))
-        printer.line(f"{state} {escape(node.url)}  {role} of {member} · height {height} {reasons}")
+        role, member, height = (shown(str(said.get(name, "?"))) for name in ("role", "member", "height"))
+        reasons = shown(" · ".join(map(str, said.get("reasons") or [])))
+        printer.line(f"{state} {shown(node.url)}  {role} of {member} · height {height} {reasons}")
     for delivery in sent:
         if delivery.receipt is not None:
-            printer.line(f"[green]sent[/] {delivery.waiting.id[:16]}…  → {escape(str(delivery.waiting.receipt_path))}")
+            printer.line(f"[green]sent[/] {delivery.waiting.id[:16]}…  → {shown(str(delivery.waiting.receipt_path))}")
     for each in waiting:
-        printer.line(f"[yellow]waiting[/] {each.id[:16]}…  {each.kind}  {escape(each.reason)}")
+        printer.line(f"[yellow]waiting[/] {each.id[:16]}…  {each.kind}  {shown(each.reason)}")
     if flush and waiting:
         errors = [each.error for each in sent if each.error is not None]
         return errors[0].exit_code if errors else ExitCode.UNREACHABLE

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from notarium.anchoring import Anchored
-from notarium.answers import VerifiedReceipt
+from notarium.answers import CONTROL, VerifiedReceipt
 from notarium.hashing import OnProgress
 from notarium.hashing import Progress as Hashed
 from notarium.verification import Status, Verification
@@ -54,7 +54,7 @@ class Printer:
 
     def error(self, text: str) -> None:
         """An error, once, in one line."""
-        self._err.print(f"[bold red]error:[/] {escape(text)}")
+        self._err.print(f"[bold red]error:[/] {shown(text)}")
 
     @contextmanager
     def hashing(self) -> Iterator[OnProgress]:
@@ -75,26 +75,31 @@ class Printer:
         """One line, and one more for each finding."""
         colour = _COLOURS[result.status]
         said = result.about
-        head = f"[{colour}]{result.status}[/] {escape(result.path)}"
+        head = f"[{colour}]{result.status}[/] {shown(result.path)}"
         if said:
-            head += f"  {said['kind']} · {escape(str(said.get('issuer', said.get('member', ''))))} · {said['time']}"
+            head += f"  {said['kind']} · {shown(str(said.get('issuer', said.get('member', ''))))} · {said['time']}"
             head += f" · #{said['index']} · {result.checked}"
         self.line(head)
         for finding in result.findings[:_SHOWN_FINDINGS]:
-            self.line(f"  [{colour}]{finding.what}[/] {escape(finding.path)} {escape(_bracketed(finding.detail))}")
+            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} {shown(_bracketed(finding.detail))}")
         if len(result.findings) > _SHOWN_FINDINGS:
             self.line(f"  … and {len(result.findings) - _SHOWN_FINDINGS} more (--json lists all)")
 
     def anchored(self, result: Anchored) -> None:
         """One line."""
-        where = f"{escape(str(result.receipt_path))}"
+        where = f"{shown(str(result.receipt_path))}"
         if result.status == "pending":
-            self.line(f"[yellow]pending[/] {escape(str(result.path))}  in the outbox as {result.id[:16]}…")
-            self.note(f"[yellow]not sent:[/] {escape(str(result.error))}")
+            self.line(f"[yellow]pending[/] {shown(str(result.path))}  in the outbox as {result.id[:16]}…")
+            self.note(f"[yellow]not sent:[/] {shown(str(result.error))}")
             return
         receipt = result.receipt
         at = f"  #{receipt.index} · block {receipt.height} · {iso_time(receipt.time_ms)}" if receipt else ""
-        self.line(f"[green]{result.status}[/] {escape(str(result.path))}{at}  → {where}")
+        self.line(f"[green]{result.status}[/] {shown(str(result.path))}{at}  → {where}")
+
+
+def shown(text: str) -> str:
+    """`text` for a line of the terminal: no markup, no control characters (file names may hold them)."""
+    return escape(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def describe_receipt(receipt: VerifiedReceipt) -> dict[str, Any]:
