@@ -147,7 +147,7 @@ class Demo:
             told.append(f"same entry, same place in the log: leaf {found.index}, block {found.height}; it only reads")
 
     def _shut_down(self, network: LocalNetwork) -> None:
-        self._story.chapter("Years later: the institutions are gone, the receipts are not")
+        self._story.chapter("Suppose the institutions are gone: the receipts are not")
         with self._story.doing("all nodes stopped") as told:
             stop(network)
             running = [node.name for node in network.nodes if node.is_running()]

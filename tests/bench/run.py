@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pstats
 import shutil
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from tests.bench.material import verification_us
 from tests.bench.parts import ROOT, BenchError, Part, consortium, growth
+from tests.bench.profiled import show_profile
 from tests.bench.table import Figure, figures, show
 
 from notarium_node.localnet import NetworkError
@@ -28,7 +28,6 @@ from notarium_node.localnet import NetworkError
 PARTS = ("idle", "single", "batch", "batch-signed")
 GROWTH_ENTRIES = 20_000
 GROWTH_ROUNDS, GROWTH_SAMPLES, GROWTH_REQUESTS = 4, 150, 1_500
-TOP_FUNCTIONS = 35
 WIDTH = 100
 
 
@@ -105,8 +104,8 @@ def _profiling(wanted: bool, out: Path, console: Console) -> Iterator[None]:
     yield
     found = sorted(directory.glob("*.pstats"))
     if found:
-        console.print(f"profiles are in {directory.relative_to(ROOT)}; {found[0].name} by own time:")
-        pstats.Stats(str(found[0]), stream=sys.stdout).strip_dirs().sort_stats("tottime").print_stats(TOP_FUNCTIONS)
+        console.print(f"profiles are in {directory.relative_to(ROOT)}; {found[0].name}:")
+        show_profile(found[0])
 
 
 def _options() -> argparse.Namespace:
