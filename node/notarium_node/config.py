@@ -168,8 +168,8 @@ class MempoolSection(_Section):
 
     max_entries: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     max_bytes: Annotated[int, Field(ge=MIB, le=16_384 * MIB)] = 64 * MIB
-    verify_threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    """For signatures; None: one per core."""
+    verify_threads: Annotated[int, Field(ge=0, le=256)] | None = None
+    """For signatures; 0: none. Default: one per core, none below four cores (verifier.py says why)."""
 
 
 class StoreSection(_Section):

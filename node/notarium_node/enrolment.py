@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from notarium.blocking import BlockingClient
 from notarium.answers import VerifiedReceipt
+from notarium.blocking import BlockingClient
 from notarium_ledger.commitment import BODY_VERSION
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.signing import is_valid_key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import ssl
 
@@ -17,6 +16,7 @@ from notarium_node.config import NodeConfig
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
 from notarium_node.startup import StartupError, load_genesis
+from notarium_node.verifier import default_workers
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -82,7 +82,7 @@ def _settings(config: NodeConfig) -> NodeSettings:
         block_bytes=config.consensus.block_bytes_target,
         mempool_entries=config.mempool.max_entries,
         mempool_bytes=config.mempool.max_bytes,
-        verify_workers=config.mempool.verify_threads or os.cpu_count() or 1,
+        verify_workers=default_workers() if config.mempool.verify_threads is None else config.mempool.verify_threads,
     )
 
 
