@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.client.fake_node import flip_path, problem
+from tests.client.helpers import present
 from tests.support.consortium import Consortium
 
 from notarium.cli import KindChoice, main, run_command
@@ -240,7 +241,7 @@ def test_run_leaves_an_interrupt_to_the_command_and_records_it(study):
         text=True,
         start_new_session=True,
     )
-    assert process.stdout.readline() == "up\n"
+    assert present(process.stdout).readline() == "up\n"
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(30) == 130
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == "interrupted"
@@ -387,9 +388,9 @@ def test_no_colour_and_no_bar_off_a_terminal(study):
 
 def test_a_reader_that_goes_away_is_no_error(study):
     process = subprocess.Popen([*NOTARIUM, "show", "data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.close()
-    assert "Traceback" not in process.stderr.read()
-    process.stderr.close()
+    present(process.stdout).close()
+    with present(process.stderr) as stderr:
+        assert "Traceback" not in stderr.read()
     process.wait(30)
 
 

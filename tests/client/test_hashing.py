@@ -8,7 +8,7 @@ import pytest
 
 from notarium.cache import DigestCache, FileState
 from notarium.errors import UnreadableArtifact
-from notarium.hashing import FileDigest, Manifest, Symlink, hash_path
+from notarium.hashing import FileDigest, Manifest, Progress, Symlink, hash_path
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_an_empty_folder(tmp_path):
 
 
 def test_progress_ends_with_everything(folder):
-    steps = []
+    steps: list[Progress] = []
     hash_path(folder, on_progress=steps.append)
     assert steps[0].bytes_done == 0
     assert (steps[-1].files_done, steps[-1].files) == (3, 3)

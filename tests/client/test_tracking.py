@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from tests.client.helpers import present
 
 import notarium
 from notarium.anchoring import anchor
@@ -43,8 +44,8 @@ def test_a_run_is_recorded_anchored_and_verifies(project, caplog):
         run.gap("labels were not checked")
     assert warnings_of(caplog) == []
     assert run.receipt is not None
-    assert run.receipt_path.name == "fit.run.receipt.json"
-    body = run.receipt.body
+    assert present(run.receipt_path).name == "fit.run.receipt.json"
+    body = present(run.receipt).body
     assert (body["kind"], body["status"], body["project"], body["issuer"]) == ("run", "completed", "study-12", "m0")
     assert "subjects" not in body
     assert body["started_ms"] <= body["ended_ms"]
@@ -63,7 +64,7 @@ def test_a_run_is_recorded_anchored_and_verifies(project, caplog):
     assert recorded["environment"]["packages"]["pynacl"]
     assert "labels were not checked" in recorded["gaps"]
     assert any("Git repository" in each for each in recorded["gaps"])
-    result = verify(run.receipt_path)
+    result = verify(present(run.receipt_path))
     assert result
     assert result.checked == "receipt + evidence + 3 files"
 
@@ -73,7 +74,7 @@ def test_two_runs_of_one_name_do_not_overwrite_each_other(project):
     for _ in range(3):
         with notarium.track("fit") as run:
             pass
-        names.append(run.receipt_path.name)
+        names.append(present(run.receipt_path).name)
     assert names == ["fit.run.receipt.json", "fit.2.run.receipt.json", "fit.3.run.receipt.json"]
 
 
@@ -81,10 +82,10 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     (project.root / "x").write_bytes(b"x")
     with notarium.track("open", disclosure="public") as run:
         run.output("x")
-    assert [each["name"] for each in run.receipt.body["subjects"]] == ["x"]
+    assert [each["name"] for each in present(run.receipt).body["subjects"]] == ["x"]
     with notarium.track("closed", disclosure="sealed") as run:
         run.output("x")
-    assert run.receipt.body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
+    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
 
 
 def test_an_anchored_input_is_referred_to_and_a_changed_one_is_told(project):
@@ -96,12 +97,12 @@ def test_an_anchored_input_is_referred_to_and_a_changed_one_is_told(project):
     with notarium.track("first") as run:
         run.input("data")
         run.refs("preRegisteredBy", "plan.md")
-    refs = {each["rel"]: each["entry"].hex() for each in run.receipt.body["refs"]}
+    refs = {each["rel"]: each["entry"].hex() for each in present(run.receipt).body["refs"]}
     assert refs == {"preRegisteredBy": plan.id, "derivedFrom": dataset.id}
     (project.root / "data" / "a.csv").write_text("2")
     with notarium.track("second") as run:
         run.input("data")
-    assert "refs" not in run.receipt.body
+    assert "refs" not in present(run.receipt).body
     assert any("has changed since" in each for each in predicate_of(run)["gaps"])
 
 
@@ -112,7 +113,7 @@ def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
         run.input(path)
         run._inputs[path][1].result(10)
         path.write_text("after!")
-    result = verify(run.receipt_path)
+    result = verify(present(run.receipt_path))
     assert [(each.what, each.detail) for each in result.findings] == [("changed", "same size, other content")]
 
 
@@ -124,7 +125,7 @@ def test_an_exception_of_the_training_goes_on_untouched_and_is_recorded(project)
     with pytest.raises(ValueError, match="diverged") as caught, notarium.track("fit") as run:
         raise error
     assert caught.value is error
-    assert run.receipt.body["status"] == "failed"
+    assert present(run.receipt).body["status"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_an_exception_of_the_training_goes_on_untouched_and_is_recorded(project)
 def test_how_a_run_ended(project, error, status):
     with pytest.raises(type(error)), notarium.track("fit") as run:
         raise error
-    assert run.receipt.body["status"] == status
+    assert present(run.receipt).body["status"] == status
 
 
 def test_without_a_node_the_entry_waits_and_is_sent_later(project, nodes, caplog):
@@ -147,12 +148,12 @@ def test_without_a_node_the_entry_waits_and_is_sent_later(project, nodes, caplog
     [warning] = warnings_of(caplog)
     assert "waits in the outbox" in warning
     assert "\n" not in warning
-    assert verify(run.receipt_path).status is Status.NOT_ANCHORED
+    assert verify(present(run.receipt_path)).status is Status.NOT_ANCHORED
     nodes[0].start_again()
     [sent] = deliver(project, outbox_of(project).list(), 5)
-    assert sent.receipt.id.hex() == run.id
+    assert present(sent.receipt).id.hex() == run.id
     assert outbox_of(project).list() == []
-    assert verify(run.receipt_path)
+    assert verify(present(run.receipt_path))
 
 
 def test_a_node_that_hangs_delays_the_end_for_no_longer_than_allowed(project, nodes):
