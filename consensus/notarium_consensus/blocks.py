@@ -78,7 +78,7 @@ class KnownBlocks:
         return True
 
     def add_valid(self, block: Block, needed: Collection[Hash]) -> None:
-        """`block` was built or recorded by this node, or its check has succeeded."""
+        """`block` was built by this node, or its check has succeeded."""
         self._rejected.pop(block.hash, None)
         self._valid.setdefault(block.hash, block)
         _trim(self._valid, (*needed, block.hash))

@@ -109,10 +109,11 @@ class Instance:
     # ---- inputs ------------------------------------------------------------------------------------------------
 
     def restore(self, record: Record) -> None:
-        """After a restart: the round, the prepared block and the own messages of this height, which are sent again."""
-        if record.prepared is not None:
-            self.prepared = record.prepared
-            self.blocks.add_valid(record.prepared.block, ())
+        """After a restart: the round, the prepared block and the own messages of this height, which are sent again.
+
+        Recorded blocks are checked once more: the runner has forgotten what follows from them.
+        """
+        self.prepared = record.prepared
         own = self.signer.restore(record.messages)
         rounds = [message.round for message in own]
         if self.prepared is not None:
@@ -122,10 +123,10 @@ class Instance:
         self.round = max(rounds)
         for message in own:
             self.inbox.admit_own(message, self.round)
-            if isinstance(message, Proposal):
-                self.blocks.add_valid(message.block, ())
-                if message.round == self.round:
-                    self._accept(message)
+            if isinstance(message, Proposal) and message.round == self.round:
+                self._accept(message)
+        if self.prepared is not None:
+            self._verdict(self.prepared.block)
         self._become_due("restarted")
         self._resend()
         self._run()

@@ -68,6 +68,14 @@ BAD_PROPOSALS = {
         CLUB.proposal(3, 2, LOW, changes(None, (0, LOW), None), [CLUB.commit(n, 0, LOW) for n in range(3)]),
         "not a PREPARE of the prepared",
     ),
+    "more prepares than validators": (
+        CLUB.proposal(3, 2, LOW, changes(None, (0, LOW), None), (*PREPARED_LOW, *PREPARED_LOW)),
+        "6 votes, 3 to 4 needed",
+    ),
+    "more round changes than validators": (
+        CLUB.proposal(3, 2, FRESH, [*changes(None, None, None), *changes(None, None)]),
+        "5 round changes, 3 to 4 needed",
+    ),
     "two prepares": (CLUB.proposal(3, 2, LOW, changes(None, (0, LOW), None), PREPARED_LOW[:2]), "2 votes"),
     "one prepare twice": (
         CLUB.proposal(3, 2, LOW, changes(None, (0, LOW), None), (*PREPARED_LOW[:2], PREPARED_LOW[1])),

@@ -351,6 +351,8 @@ def test_the_memory_of_verified_signatures_is_bounded(monkeypatch):
     authenticator = bench.engine._authenticator
     assert len(authenticator._current) <= 10
     assert len(authenticator._previous) <= 10
+    bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
+    assert bench.said() == ["PREPARE"]
     for _ in range(2):
         bench.advance(bench.club.after(bench.club.block(1)))
     assert len(authenticator._current) == len(authenticator._previous) == len(authenticator._own_statements) == 0

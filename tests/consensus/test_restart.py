@@ -60,6 +60,19 @@ def test_no_second_prepare_in_a_round_even_for_another_block():
     assert again.said() == []
 
 
+def test_a_recorded_proposal_is_checked_again_before_anything_follows_from_it():
+    bench = Bench(own=1)
+    bench.step(WorkPending())
+    block = bench.club.block(1)
+    bench.built(block)
+    again = restarted(bench, own=1)
+    assert again.of(CheckBlock) == [CheckBlock(block)]
+    again.receive(again.club.prepare(0, 0, block), again.club.prepare(2, 0, block))
+    assert again.said() == []
+    again.checked(block)
+    assert again.said() == ["COMMIT"]
+
+
 def test_the_same_proposal_after_a_restart_leads_on():
     bench, block = prepared_bench()
     again = restarted(bench)
@@ -78,6 +91,7 @@ def test_a_restarted_proposer_proposes_the_recorded_block_not_a_new_one():
     assert [message.kind for message in again.sent()] == [MessageKind.PREPARE], "the proposal goes to each who lacks it"
     again.step(WorkPending())
     assert again.of(RequestBlock) == []
+    again.checked(block)
     again.receive(again.club.prepare(0, 0, block), again.club.prepare(2, 0, block))
     assert again.said() == ["COMMIT"]
 
@@ -86,9 +100,11 @@ def test_a_committed_validator_decides_after_a_restart_without_seeing_the_propos
     bench, block = prepared_bench()
     bench.receive(bench.club.prepare(1, 0, block), bench.club.prepare(2, 0, block))
     again = restarted(bench)
+    assert again.of(CheckBlock) == [CheckBlock(block)], "the runner has forgotten what follows from it"
     again.receive(again.club.commit(1, 0, block), again.club.commit(2, 0, block))
+    assert again.decided() is None
+    again.checked(block)
     assert again.decided() is not None
-    assert again.of(CheckBlock) == []
 
 
 @pytest.mark.parametrize("cut", range(1, 3))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.chain import GENESIS, build, content_fault, tip_of
+from tests.simulation.checkers import SafetyViolation
 from tests.simulation.disk import Disk
 
 from notarium_consensus.effects import (
@@ -37,7 +38,7 @@ from notarium_consensus.inputs import (
 from notarium_consensus.messages import Message, decode_message, encode_message
 from notarium_ledger.block import Decision
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.types import Height, PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -63,6 +64,8 @@ class Node:
         self.disk = Disk()
         self.mempool: dict[bytes, None] = {}
         self.engine: Engine | None = None
+        self._followable: set[Hash] = set()
+        """Blocks built or checked in this life and height: only of these does a runner know the resulting state."""
         self.life = 0
         """Counts starts, so that timers and answers of an earlier life do not reach a later one."""
 
@@ -81,6 +84,7 @@ class Node:
     def start(self) -> None:
         """Start, or start again from what the disk has."""
         self.life += 1
+        self._followable.clear()
         record, height = self.disk.latest_record()
         self.engine = Engine(self.world.engine_config(self), record, height)
         self._try(self._advance)
@@ -165,6 +169,8 @@ class Node:
             self._later(self.world.random.randint(0, 5), self._build, effect)
         elif isinstance(effect, CheckBlock):
             fault = content_fault(tip_of(self.disk.decisions), effect.block)
+            if fault is None:
+                self._followable.add(effect.block.hash)
             answer = BlockChecked(effect.block.hash, fault is None, fault or "")
             self._later(self.world.random.randint(0, 5), self.feed, answer)
         elif isinstance(effect, Decide):
@@ -186,10 +192,14 @@ class Node:
         if entries and request.height == self.height + 1:
             time_ms = max(self.world.now_ms + self.skew_ms, request.earliest_time_ms)
             block = build(tip_of(self.disk.decisions), entries, time_ms, self.public, self.world.validators)
+            self._followable.add(block.hash)
         self.feed(BlockBuilt(request.height, request.round, block))
 
     def _decide(self, decision: Decision) -> None:
         self.world.checkers.decided(self.number, decision)
+        if decision.block.hash not in self._followable:
+            raise SafetyViolation(f"node {self.number} decides a block that it has not checked since its start")
+        self._followable.clear()
         self.disk.decide(decision)
         self.world.maybe_crash(self)
         for entry in decision.block.entries:

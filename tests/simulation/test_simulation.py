@@ -1,6 +1,6 @@
 """Seeded simulations of the real engine with delay, loss, duplication, reordering, partitions, crashes and restarts.
 
-Seeds: by default 1 to 24 for n = 4 and 1 to 8 for n = 7. Set ``NOTARIUM_SIMULATION_SEEDS`` to run others:
+Seeds: by default 1 to 60 for n = 4 and 1 to 20 for n = 7. Set ``NOTARIUM_SIMULATION_SEEDS`` to run others:
 ``"77"`` runs one seed (to reproduce a failure), ``"1-500"`` a range. A failing seed is a defect: none is
 ever excluded.
 """
@@ -45,12 +45,12 @@ def simulate(seed: int, size: int, observers: int = 0) -> World:
     return world
 
 
-@pytest.mark.parametrize("seed", seeds(24))
+@pytest.mark.parametrize("seed", seeds(60))
 def test_four_validators_agree_through_faults_and_go_on_after_them(seed):
     simulate(seed, 4)
 
 
-@pytest.mark.parametrize("seed", seeds(8))
+@pytest.mark.parametrize("seed", seeds(20))
 def test_seven_validators_and_an_observer(seed):
     simulate(seed, 7, observers=1)
 
