@@ -15,7 +15,8 @@ from notarium_ledger.registry import Member, NodeRecord, Proposal, Registry, Res
 from notarium_ledger.signing import is_valid_key
 from notarium_ledger.types import Hash, PublicKey
 
-MAX_OPEN_PROPOSALS = 64
+MAX_OPEN_PROPOSALS = 16
+"""Of one member: a bound for all together would let one member keep the others from proposing its removal."""
 
 
 def check_author(registry: Registry, entry: Entry) -> None:
@@ -72,13 +73,14 @@ def _revoke(registry: Registry, body: Body) -> Registry:
 
 
 def _propose(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
-    if len(registry.proposals) >= MAX_OPEN_PROPOSALS:
-        raise InvalidEntry(f"{MAX_OPEN_PROPOSALS} proposals are open, decide some first", "body.action")
+    member = entry.body["member"]
+    if sum(each.member == member for each in registry.proposals.values()) >= MAX_OPEN_PROPOSALS:
+        raise InvalidEntry(f"{MAX_OPEN_PROPOSALS} proposals of {member} are open, take some back first", "body.action")
     action = entry.body["action"]
     _act(registry, action)  # Would it be possible at all? Told now, not when the last vote arrives.
-    proposal = Proposal(entry.body["member"], action, frozenset())
+    proposal = Proposal(member, action, frozenset())
     opened = replace(registry, proposals={**registry.proposals, entry.id: proposal})
-    return _approve(opened, entry.id, entry.body["member"])
+    return _approve(opened, entry.id, member)
 
 
 def _vote(registry: Registry, body: Body) -> tuple[Registry, bool]:
@@ -146,6 +148,12 @@ def _remove_member(registry: Registry, id_: str) -> Registry:
         researchers={
             key: replace(each, revoked=True) if each.member == id_ else each
             for key, each in registry.researchers.items()
+        },
+        # Nobody could take its proposals back, and its approvals would count again were it added anew.
+        proposals={
+            key: replace(each, approvals=each.approvals - {id_})
+            for key, each in registry.proposals.items()
+            if each.member != id_
         },
     )
 
