@@ -7,6 +7,7 @@ from typing import Final
 
 from notarium_ledger import canonical
 from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.commitment import MAX_TIME_MS
 from notarium_ledger.errors import InvalidBlock, LedgerError
 from notarium_ledger.signing import BLOCK_TAG, tagged_hash
 from notarium_ledger.types import HASH_BYTES, KEY_BYTES, MAX_HEIGHT, Hash, Height, PublicKey
@@ -74,7 +75,7 @@ class Header:
             genesis=_hash(value[1], "genesis"),
             height=Height(_integer(value[2], "height", 1)),
             parent=_hash(value[3], "parent"),
-            time_ms=_integer(value[4], "time_ms", 0),
+            time_ms=_integer(value[4], "time_ms", 0, MAX_TIME_MS),
             proposer=PublicKey(_bytes(value[5], "proposer", KEY_BYTES)),
             tree_size=_integer(value[6], "tree_size", 0),
             tree_root=_hash(value[7], "tree_root"),
@@ -167,7 +168,7 @@ def _hash(value: canonical.Value, name: str) -> Hash:
     return Hash(_bytes(value, name, HASH_BYTES))
 
 
-def _integer(value: canonical.Value, name: str, minimum: int) -> int:
-    if type(value) is not int or not minimum <= value <= MAX_HEIGHT:
-        raise InvalidBlock(f"not an integer from {minimum} to {MAX_HEIGHT}", f"header.{name}")
+def _integer(value: canonical.Value, name: str, minimum: int, maximum: int = MAX_HEIGHT) -> int:
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise InvalidBlock(f"not an integer from {minimum} to {maximum}", f"header.{name}")
     return value
