@@ -14,6 +14,7 @@ from tests.vectors.notation import to_json
 from notarium_ledger import canonical
 from notarium_ledger.block import Header
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.commitment import MAX_TIME_MS
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_ledger.validators import Validator, ValidatorSet
 
@@ -151,6 +152,8 @@ def _invalid_headers() -> Iterator[tuple[str, bytes, str]]:
         if name in ("height", "time_ms", "tree_size"):
             yield f"{name} below its least", changed(at, 0 if name == "height" else -1), name
             yield f"{name} 2^63", changed(at, 2**63), name
+            if name == "time_ms":
+                yield "time_ms in the year 10000", changed(at, MAX_TIME_MS + 1), name
             yield f"{name} true", changed(at, True), name
             yield f"{name} as text", changed(at, "1"), name
         else:
