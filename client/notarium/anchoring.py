@@ -9,7 +9,7 @@ from typing import Any
 
 from notarium.answers import VerifiedReceipt
 from notarium.bundle import Artifact, Bundle
-from notarium.committing import Ref, commit, deliver, outbox_of
+from notarium.committing import Ref, commit, outbox_of, send
 from notarium.environment import describe_code
 from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
 from notarium.files import write_atomically
@@ -111,16 +111,11 @@ def anchor(
         raise ProjectError(
             f"{bundle_of(receipt_path)} has neither receipt nor outbox entry; move it away and anchor again"
         )
-    return send(project, chosen, waiting, timeout=timeout, strict=strict)
-
-
-def send(project: Project, path: Path, waiting: Waiting, *, timeout: float, strict: bool) -> Anchored:
-    """Deliver one entry from the outbox. With `strict`, raises why that failed."""
-    [delivery] = deliver(project, [waiting], timeout)
+    delivery = send(project, waiting, timeout)
     if delivery.error is not None and strict:
         raise delivery.error
     return Anchored(
-        path,
+        chosen,
         "pending" if delivery.receipt is None else "anchored",
         waiting.id,
         waiting.kind,

@@ -129,7 +129,11 @@ class Asker:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30.0)
             self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Proofs do not compress, and what is never unpacked cannot be a bomb.
+                headers={"Accept-Encoding": "identity", "User-Agent": "notarium-client"},
+                auto_decompress=False,
             )
         return self._session
 

@@ -6,6 +6,7 @@ leaves the outbox only when its receipt is on disk.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from notarium import journal
 from notarium.answers import VerifiedReceipt
 from notarium.blocking import BlockingClient
 from notarium.bundle import Bundle, bundle_digest
-from notarium.errors import NotariumError, ProjectError, Rejected, UnreadableArtifact
+from notarium.errors import NodeReport, NotariumError, ProjectError, Rejected, Unreachable, UnreadableArtifact
 from notarium.files import write_atomically
 from notarium.naming import bundle_of
 from notarium.outbox import Outbox, Waiting, now_ms
@@ -26,6 +27,8 @@ from notarium_ledger.errors import LedgerError
 
 DISCLOSURES = ("public", "consortium", "sealed")
 MAX_SUBJECTS = 64
+BACKLOG = 32
+"""So many older entries are sent along after one that went through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +124,35 @@ def commit(
     return waiting
 
 
+def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
+    """Send one entry and, where that works, what else has been waiting in the outbox, within `timeout` seconds."""
+    started = time.monotonic()
+    [delivery] = deliver(project, [waiting], timeout)
+    left = timeout - (time.monotonic() - started)
+    if delivery.receipt is not None and left > 0:
+        try:
+            backlog = outbox_of(project).list()
+        except ProjectError:
+            # A damaged file is told by `notarium status`; it is not about this entry.
+            return delivery
+        deliver(project, backlog[:BACKLOG], left)
+    return delivery
+
+
 def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
-    """Send entries from the outbox and write their receipts. `timeout`: seconds for all of them together.
+    """Send entries from the outbox and write their receipts. `timeout`: seconds for all of them, give or take the last.
 
     An entry that fails stays in the outbox with the reason; nothing is raised for it, the result says so.
     """
     if not waiting:
         return []
     results: list[Delivery] = []
+    deadline = time.monotonic() + timeout
     with BlockingClient(project.genesis, project.nodes, timeout=timeout) as client:
         unreachable: NotariumError | None = None
         for each in waiting:
+            if unreachable is None and time.monotonic() > deadline:
+                unreachable = Unreachable([NodeReport("all nodes", f"not asked any more after {timeout:.0f} s")])
             if unreachable is not None:
                 # The nodes did not answer a moment ago; each of a hundred entries need not wait for that again.
                 results.append(_failed(project, each, unreachable))

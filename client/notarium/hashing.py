@@ -90,11 +90,16 @@ OnProgress = Callable[[Progress], None]
 
 
 def hash_path(
-    path: Path, *, cache: DigestCache | None = None, deep: bool = False, on_progress: OnProgress | None = None
+    path: Path,
+    *,
+    cache: DigestCache | None = None,
+    deep: bool = False,
+    on_progress: OnProgress | None = None,
+    threads: int | None = None,
 ) -> FileDigest | Manifest:
     """Digest of the file, or manifest of the folder, at `path`. Raises UnreadableArtifact.
 
-    `deep` reads every byte even where the cache knows the file.
+    `deep` reads every byte even where the cache knows the file. `threads`: default one for each core, at most 8.
     """
     try:
         # The artifact itself may be reached over a link; the links inside it are not followed.
@@ -103,10 +108,10 @@ def hash_path(
         raise UnreadableArtifact(str(path), _reason(error)) from error
     if stat.S_ISDIR(status.st_mode):
         files, links = _walk(path)
-        digests = hash_files(path, files, cache=cache, deep=deep, on_progress=on_progress)
+        digests = hash_files(path, files, cache=cache, deep=deep, on_progress=on_progress, threads=threads)
         items: list[Item] = [*digests, *links]
         return Manifest(tuple(sorted(items, key=lambda item: item.path.encode())))
-    [digest] = hash_files(path, [""], cache=cache, deep=deep, on_progress=on_progress)
+    [digest] = hash_files(path, [""], cache=cache, deep=deep, on_progress=on_progress, threads=1)
     return digest
 
 
@@ -117,6 +122,7 @@ def hash_files(
     cache: DigestCache | None = None,
     deep: bool = False,
     on_progress: OnProgress | None = None,
+    threads: int | None = None,
 ) -> list[FileDigest]:
     """Digests of the files `root`/`name`, in order. Raises UnreadableArtifact for the first that cannot be read."""
     states = [_state(root / name if name else root) for name in names]
@@ -133,7 +139,7 @@ def hash_files(
     if on_progress:
         on_progress(Progress(done_files, len(names), done_bytes, total))
     fresh: dict[int, str] = {}
-    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "notarium-hash") as pool:
+    with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1), "notarium-hash") as pool:
         for number, sha256 in _finish_all(pool.map(work, todo), pool):
             fresh[number] = sha256
             done_files, done_bytes = done_files + 1, done_bytes + states[number].size

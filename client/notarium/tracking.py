@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 from notarium.anchoring import read_receipt, reference
 from notarium.answers import VerifiedReceipt
 from notarium.bundle import Artifact, Bundle, decimal_text, relative_name, to_json
-from notarium.committing import Ref, commit, deliver
+from notarium.committing import Ref, commit, send
 from notarium.environment import Code, command_line, describe_code, describe_environment
 from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
 from notarium.hashing import FileDigest, Manifest, hash_path
@@ -106,7 +106,7 @@ class Run:
         chosen = artifact_path(path).absolute()
         if self._hashing is None:
             self._hashing = ThreadPoolExecutor(1, "notarium-input")
-        self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen))
+        self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
 
     @_guarded
     def config(self, path: Path | str) -> None:
@@ -212,7 +212,7 @@ class Run:
             _release_place(receipt_path)
             raise
         self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
-        [delivery] = deliver(self._project, [waiting], self._wait)
+        delivery = send(self._project, waiting, self._wait)
         self.receipt = delivery.receipt
         if delivery.error is not None:
             if self.strict:
@@ -236,9 +236,10 @@ class Run:
             "gaps": [*self._code.gaps, *self._gaps],
         }
 
-    def _hash(self, path: Path) -> FileDigest | Manifest:
+    def _hash(self, path: Path, threads: int | None = None) -> FileDigest | Manifest:
+        """While the training runs one thread has to do, for the cores are not ours."""
         cache = self._project.homes.digest_cache() if self._project else None
-        return hash_path(path, cache=cache)
+        return hash_path(path, cache=cache, threads=threads)
 
     def _hashed_inputs(self) -> Iterable[Artifact]:
         try:

@@ -156,6 +156,26 @@ def test_without_a_node_the_entry_waits_and_is_sent_later(project, nodes, caplog
     assert verify(present(run.receipt_path))
 
 
+def test_the_next_run_takes_along_what_has_been_waiting(project, nodes):
+    nodes[0].stop()
+    with notarium.track("first", wait=0.3) as first:
+        pass
+    nodes[0].start_again()
+    with notarium.track("second") as second:
+        pass
+    assert second.receipt is not None
+    assert outbox_of(project).list() == []
+    assert verify(present(first.receipt_path))
+
+
+def test_a_damaged_outbox_does_not_keep_the_next_run_from_its_receipt(project):
+    (project.folder / "outbox").mkdir()
+    (project.folder / "outbox" / "bad.json").write_text("{")
+    with notarium.track("fit") as run:
+        pass
+    assert run.receipt is not None
+
+
 def test_a_node_that_hangs_delays_the_end_for_no_longer_than_allowed(project, nodes):
     async def never(request):
         await asyncio.sleep(60)
