@@ -244,11 +244,10 @@ def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[by
 
 def read_block_entry(answer: Answer) -> bytes:
     """The id of the last entry of a block. Raises LyingNode."""
-    entries = answer.json_object().get("entries")
-    if not isinstance(entries, list) or not entries:
-        raise LyingNode(answer.url, "a block without entries")
-    last = entries[-1]
-    return _hash(answer, last.get("id") if isinstance(last, dict) else last, "entries")
+    ids = answer.json_object().get("entry_ids")
+    if not isinstance(ids, list) or not ids:
+        raise LyingNode(answer.url, "entry_ids: a block without entries")
+    return _hash(answer, ids[-1], "entry_ids")
 
 
 def check_consistency(answer: Answer, first: Header, second: Header) -> None:

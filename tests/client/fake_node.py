@@ -197,7 +197,7 @@ class FakeNode:
 
     async def _block(self, request: web.Request) -> web.Response:
         entries = self.ledger.blocks[int(request.match_info["height"]) - 1]
-        return web.json_response({"entries": [each.id.hex() for each in entries]})
+        return web.json_response({"entries": len(entries), "entry_ids": [each.id.hex() for each in entries]})
 
     async def _consistency(self, request: web.Request) -> web.Response:
         first, second = int(request.query["from"]), int(request.query["to"])
