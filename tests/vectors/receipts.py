@@ -52,29 +52,29 @@ def _other_form(text: str) -> Iterator[tuple[str, int, str]]:
     yield "not JSON", 1, text[:-3]
     yield "a list", 1, "[]\n"
     yield "another media type", 1, text.replace(".v1+json", ".v2+json")
-    yield "a field missing", 1, _edited(text, lambda document: document.pop("path"))
-    yield "an unknown field", 1, _edited(text, lambda document: document.update(note="checked by us"))
+    yield "a field missing", 1, edited(text, lambda document: document.pop("path"))
+    yield "an unknown field", 1, edited(text, lambda document: document.update(note="checked by us"))
     yield "no line feed at the end", 1, text[:-1]
     yield "a space", 1, text.replace('"index":', '"index": ')
     yield "reordered fields", 1, json.dumps(dict(reversed(json.loads(text).items())))
-    yield "index as text", 1, _edited(text, lambda document: document.update(index="10"))
-    yield "index true", 1, _edited(text, lambda document: document.update(index=True))
-    yield "index as a float", 1, _edited(text, lambda document: document.update(index=10.0))
-    yield "path as text", 1, _edited(text, lambda document: document.update(path=""))
-    yield "path with a short hash", 1, _edited(text, lambda document: document["path"].append("00"))
+    yield "index as text", 1, edited(text, lambda document: document.update(index="10"))
+    yield "index true", 1, edited(text, lambda document: document.update(index=True))
+    yield "index as a float", 1, edited(text, lambda document: document.update(index=10.0))
+    yield "path as text", 1, edited(text, lambda document: document.update(path=""))
+    yield "path with a short hash", 1, edited(text, lambda document: document["path"].append("00"))
     yield (
         "path in upper case",
         1,
-        _edited(text, lambda document: document.update(path=[each.upper() for each in document["path"]])),
+        edited(text, lambda document: document.update(path=[each.upper() for each in document["path"]])),
     )
-    yield "entry not base64", 1, _edited(text, lambda document: document.update(entry="?"))
-    yield "header cut short", 1, _edited(text, lambda document: document.update(header=document["header"][:-4]))
-    yield "certificate nil", 1, _edited(text, lambda document: document.update(certificate=None))
-    yield "handover without its set", 1, _edited(text, lambda document: document["handovers"][0].pop("validators"))
+    yield "entry not base64", 1, edited(text, lambda document: document.update(entry="?"))
+    yield "header cut short", 1, edited(text, lambda document: document.update(header=document["header"][:-4]))
+    yield "certificate nil", 1, edited(text, lambda document: document.update(certificate=None))
+    yield "handover without its set", 1, edited(text, lambda document: document["handovers"][0].pop("validators"))
     yield "genesis in about only", 1, text.replace('"genesis":"', '"genesis":"00', 1)
 
 
-def _edited(text: str, edit: Callable[[dict[str, Any]], object]) -> str:
+def edited(text: str, edit: Callable[[dict[str, Any]], object]) -> str:
     """The file with an edit, in the same layout."""
     content = json.loads(text)
     edit(content)
@@ -140,5 +140,5 @@ def _other_entry(good: Receipt) -> Iterator[tuple[str, int, str]]:
     yield (
         "an entry that is none",
         6,
-        _edited(_file(good), lambda document: document.update(entry=base64.b64encode(b"\x91\x01").decode())),
+        edited(_file(good), lambda document: document.update(entry=base64.b64encode(b"\x91\x01").decode())),
     )
