@@ -192,7 +192,7 @@ def test_any_json_is_no_receipt_and_no_genesis(document: Any) -> None:
 @given(st.sampled_from(["header", "certificate", "entry", "index", "path", "handovers", "genesis", "about"]), st.data())
 def test_a_receipt_with_any_field_of_another_type_is_rejected_by_name(name: str, data: st.DataObject) -> None:
     text = chain().receipt(3, 4).encode_json().decode()
-    value = data.draw(json_scalars | st.lists(st.text()) | st.just({}) | st.just([{}]))
+    value: Any = data.draw(json_scalars | st.lists(st.text()) | st.just({}) | st.just([{}]))
     assume(value != json.loads(text)[name])
     with pytest.raises(InvalidReceipt):
         Receipt.decode_json(edited(text, lambda document: document.update({name: value})).encode())
