@@ -283,7 +283,8 @@ class Node:
                     round=evidence.round,
                     evidence=evidence.encode().hex(),
                 )
-            case OwnSignatureSeen():
+            case OwnSignatureSeen() if self.event_counts["OwnSignatureSeen"] == 1:
+                # Once: a validator that lost its disk finds its own seal in most blocks that it fetches.
                 _log.error(
                     "another process or an earlier state of this disk signed with our key; not voting up to its height",
                     height=event.height,

@@ -1,0 +1,89 @@
+"""Any three of four validators decide; two do not, say so, lose nothing, and go on when the third returns."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from tests.cluster.crowd import Cluster
+
+from notarium_ledger.merkle import leaf_hash
+
+pytestmark = pytest.mark.cluster
+
+QUIET_S = 3.0
+"""How long two validators are watched while they decide nothing: several round timeouts."""
+
+
+async def test_any_three_of_four_decide(found, say):
+    cluster: Cluster = found(observer=False)
+    idle = await cluster.decide(*cluster.nodes)
+    rows = [f"{'all four':<12}{idle:>24.2f}"]
+    for absent in cluster.validators:
+        present = [node for node in cluster.validators if node is not absent]
+        await asyncio.to_thread(absent.stop)
+        took = await cluster.decide(*present)
+        # Twice around, so that the absent one's turn to propose comes in any case.
+        after = max([await cluster.decide(*present) for _ in range(8)])
+        rows.append(f"{'without ' + absent.name:<12}{took:>24.2f}{after:>24.2f}")
+        absent.start()
+        await asyncio.to_thread(cluster.network.wait_ready)
+        cluster.settle()
+    say("seconds until decided:  first after the stop    longest of eight more")
+    for row in rows:
+        say(row)
+    await cluster.check_log()
+    cluster.check_honesty()
+    cluster.check_stores()
+
+
+async def test_two_of_four_wait_for_the_third(found, say):
+    cluster: Cluster = found()
+    rows = []
+    for absent in ((2, 3), (0, 1)):
+        gone = [cluster.validators[number] for number in absent]
+        left = [node for node in cluster.validators if node not in gone]
+        await cluster.decide(*cluster.validators)
+        height = cluster.settle()["height"]
+        for node in gone:
+            await asyncio.to_thread(node.kill)
+        stopped_at = time.monotonic()
+
+        # They say that there is no quorum, and promise nothing.
+        for node in left:
+            cluster.network.wait_until(lambda node=node: not node.get("/readyz")["ready"], "the loss to be seen")
+            assert any("no quorum: 2 of 4" in reason for reason in node.get("/readyz")["reasons"])
+            assert node.get("/healthz") == {"status": "ok"}
+        pending = [cluster.entry() for _ in range(40)]
+        for number, raw in enumerate(pending):
+            status, answer = await cluster.post(left[number % 2], raw, "?wait=none")
+            assert (status, answer["status"]) == (202, "pending")
+        status, _ = await cluster.post(left[0], pending[0], f"?timeout_ms={QUIET_S * 1000:.0f}")
+        assert status == 202
+        assert [node.status()["height"] for node in left] == [height, height]
+
+        # The third returns: what waits is decided, and what is new as well.
+        outage = time.monotonic() - stopped_at
+        returned_at = time.monotonic()
+        gone[0].start()
+        ids = [leaf_hash(raw).hex() for raw in pending]
+        cluster.network.wait_until(
+            lambda left=left, ids=ids: all(left[0].get(f"/v1/entries/{id_}")["status"] == "decided" for id_ in ids),
+            "what waited to be decided",
+            timeout_s=60,
+        )
+        back = time.monotonic() - returned_at
+        cluster.acknowledged.update(zip(ids, pending, strict=True))
+        new = await cluster.decide(*left, gone[0])
+        rows.append(f"{' and '.join(node.name for node in gone):<14}{outage:>8.1f}{back:>22.2f}{new:>18.2f}")
+        gone[1].start()
+        await asyncio.to_thread(cluster.network.wait_ready)
+        cluster.settle()
+    say("away          seconds   until decided again   then a new one")
+    for row in rows:
+        say(row)
+    assert await cluster.check_log() == len(cluster.acknowledged)
+    await cluster.check_receipts()
+    cluster.check_honesty()
+    cluster.check_stores()
