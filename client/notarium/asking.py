@@ -2,8 +2,8 @@
 
 Every request is safe to repeat: reads change nothing, and an entry has one id and one place in the log. So the rules
 are simple. A node that cannot be reached, is busy or fails is left alone for a while and the next is asked. A node
-whose answer does not verify is recorded as a liar. A refusal is one node's word, so a second node is asked before it
-is believed.
+whose answer does not verify is recorded as a liar. A refusal cannot be proven, so it is believed when so many nodes
+refuse that one of them must be honest (or when there are no others).
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ ATTEMPT_S = 5.0
 CONNECT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
-CONFIRMING_REFUSALS = 2
-"""So many nodes must refuse before a refusal is believed, where there are so many."""
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer that a client is willing to read; the receipts of a whole batch are the largest."""
 
@@ -50,8 +48,12 @@ class Request:
 class Asker:
     """Sends requests to the nodes of a pool over one session with kept-alive connections."""
 
-    def __init__(self, pool: NodePool, *, timeout: float, attempt_timeout: float, connections: int) -> None:
+    def __init__(
+        self, pool: NodePool, *, refusals: int, timeout: float, attempt_timeout: float, connections: int
+    ) -> None:
+        """`refusals`: so many nodes must refuse before that is believed."""
         self.pool = pool
+        self._refusals = refusals
         self._timeout = timeout
         self._attempt_timeout = attempt_timeout
         self._connections = connections
@@ -78,7 +80,7 @@ class Asker:
         Raises Rejected, NotAnchored, LyingNode (where all nodes lied) or Unreachable.
         """
         now = asyncio.get_running_loop().time
-        question = _Question(self.pool)
+        question = _Question(self.pool, self._refusals)
         deadline = now() + (self._timeout if within_s is None else within_s)
         attempt = 0
         while True:
@@ -92,6 +94,8 @@ class Asker:
                     value = judge(await self.ask_node(url, request, remaining))
                 except (NotariumError, aiohttp.ClientError, OSError, TimeoutError) as error:
                     question.note(url, error, now())
+                    if question.is_settled():
+                        break
                 else:
                     self.pool.succeeded(url)
                     return value
@@ -141,8 +145,9 @@ class Asker:
 class _Question:
     """What the nodes have said to one question so far."""
 
-    def __init__(self, pool: NodePool) -> None:
+    def __init__(self, pool: NodePool, refusals: int) -> None:
         self._pool = pool
+        self._refusals_needed = refusals
         self._said: dict[str, str] = {}
         self._refusals: list[NotariumError] = []
         self._unknown: dict[str, NotariumError] = {}
@@ -175,7 +180,7 @@ class _Question:
 
     def is_settled(self) -> bool:
         """Whether asking again cannot change the outcome."""
-        if len(self._refusals) >= CONFIRMING_REFUSALS:
+        if len(self._refusals) >= self._refusals_needed:
             return True
         return self.excluded >= set(self._pool.urls)
 

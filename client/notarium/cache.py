@@ -1,16 +1,16 @@
 """A cache of file digests, so that a terabyte is not read again for the sake of one new file.
 
 A digest is found by (device, inode, size, mtime_ns, ctime_ns): a program can set a file's modification time back, but
-not its change time. A file that changed within the last two seconds is neither looked up nor stored, because two writes
-within one tick of the file system's clock look the same. The cache is a convenience: where it cannot be used, files are
-simply read.
+not its change time. A file that had changed less than two seconds before it was read is not stored, because another
+write within the same tick of the file system's clock would look the same (a tick is two seconds on some). So a digest
+that is found is never that of a file that has changed lately. The cache is a convenience: where it cannot be used,
+files are simply read.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -53,22 +53,20 @@ class DigestCache:
         """Why the cache is not being used, or "". Hashing works without it."""
 
     def get_many(self, states: Sequence[FileState]) -> list[str | None]:
-        """The digest of each settled file that is known."""
-        now_ns = time.time_ns()
+        """The digest of each file that is known."""
         try:
             with closing(self._open()) as database:
-                return [self._get(database, state) if state.is_settled(now_ns) else None for state in states]
+                return [self._get(database, state) for state in states]
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
             return [None] * len(states)
 
-    def put_many(self, digests: Sequence[tuple[FileState, str]]) -> None:
-        """Remember the digests of files that are settled."""
-        now_ns = time.time_ns()
+    def put_many(self, digests: Sequence[tuple[FileState, str]], read_ns: int) -> None:
+        """Remember the digests of files that were settled at `read_ns`, when reading them began (time.time_ns)."""
         rows = [
             (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns, sha256)
             for state, sha256 in digests
-            if state.is_settled(now_ns)
+            if state.is_settled(read_ns)
         ]
         if not rows:
             return

@@ -63,7 +63,13 @@ class Client:
         self.timeout = timeout
         self.verifier = ReceiptVerifier(self.genesis)
         self.pool = NodePool(nodes)
-        self._asker = Asker(self.pool, timeout=timeout, attempt_timeout=attempt_timeout, connections=connections)
+        self._asker = Asker(
+            self.pool,
+            refusals=self.genesis.registry.validators.honest_minimum,
+            timeout=timeout,
+            attempt_timeout=attempt_timeout,
+            connections=connections,
+        )
         self._receipts = answers.ReceiptReader(self.verifier)
 
     async def __aenter__(self) -> Self:

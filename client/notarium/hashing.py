@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ def hash_files(
     threads: int | None = None,
 ) -> list[FileDigest]:
     """Digests of the files `root`/`name`, in order. Raises UnreadableArtifact for the first that cannot be read."""
+    began_ns = time.time_ns()
     states = [_state(root / name if name else root) for name in names]
     known: dict[int, str] = {}
     if cache is not None and not deep:
@@ -146,7 +148,7 @@ def hash_files(
             if on_progress:
                 on_progress(Progress(done_files, len(names), done_bytes, total))
     if cache is not None:
-        cache.put_many([(states[number], sha256) for number, sha256 in fresh.items()])
+        cache.put_many([(states[number], sha256) for number, sha256 in fresh.items()], began_ns)
     known |= fresh
     return [FileDigest(name, states[number].size, known[number]) for number, name in enumerate(names)]
 

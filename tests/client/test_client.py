@@ -187,6 +187,14 @@ async def test_a_key_that_is_not_enrolled_is_refused_with_the_field(ledger, node
     assert caught.value.problem.field.endswith("key")
 
 
+async def test_a_refusal_is_believed_as_soon_as_one_honest_node_must_be_among_those_who_refuse(ledger, nodes):
+    async with client_of(ledger, nodes) as client:
+        client.key = key("a stranger")
+        with pytest.raises(Rejected):
+            await client.submit(body(ledger))
+    assert [len(each.requests) for each in nodes] == [1, 1, 0]
+
+
 async def test_one_node_alone_cannot_make_an_entry_look_refused(ledger, nodes):
     async def fault(request):
         return problem(422, "invalid-entry", "I do not like it")
@@ -431,6 +439,18 @@ async def test_members_are_checked_against_a_decided_block(ledger, nodes):
 
         nodes[0].fault = fault
         with pytest.raises(LyingNode, match="validators"):
+            await client.members()
+
+        async def other_state(request):
+            if request.path != "/v1/members":
+                return None
+            rows = [
+                {"member": each.member, "key": each.key.hex()} for each in ledger.state.registry.validators.validators
+            ]
+            return web.json_response({"validators": rows, "state_root": "00" * 32, "height": 1})
+
+        nodes[0].fault = other_state
+        with pytest.raises(LyingNode, match="state_root"):
             await client.members()
 
 

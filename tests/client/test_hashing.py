@@ -132,7 +132,7 @@ def cache(tmp_path):
 def later(monkeypatch):
     """Look at the files as if an hour had passed."""
     real = time.time_ns
-    monkeypatch.setattr("notarium.cache.time.time_ns", lambda: real() + 3_600_000_000_000)
+    monkeypatch.setattr("notarium.hashing.time.time_ns", lambda: real() + 3_600_000_000_000)
 
 
 @pytest.fixture
@@ -207,8 +207,16 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(folder, tmp_path, later):
     assert cache.problem
 
 
-def test_large_inode_numbers_fit(cache, later):
+def test_it_counts_when_reading_began_not_when_it_ended(cache):
+    state = FileState(1, 2, 5, 10**18, 10**18)
+    cache.put_many([(state, "ab" * 32)], 10**18 + 10**9)
+    assert cache.get_many([state]) == [None]
+    cache.put_many([(state, "ab" * 32)], 10**18 + 3 * 10**9)
+    assert cache.get_many([state]) == ["ab" * 32]
+
+
+def test_large_inode_numbers_fit(cache):
     state = FileState(2**64 - 1, 2**64 - 2, 5, 1, 1)
-    cache.put_many([(state, "ab" * 32)])
+    cache.put_many([(state, "ab" * 32)], 10**18)
     assert cache.get_many([state]) == ["ab" * 32]
     assert cache.get_many([FileState(2**64 - 1, 2**64 - 2, 6, 1, 1)]) == [None]
