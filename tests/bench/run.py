@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,8 +33,10 @@ WIDTH = 100
 
 
 def main() -> int:
-    """Entry point; 1 where something could not be measured."""
+    """Entry point: 0 measured, 1 something could not be measured, 130 interrupted; nothing is left running."""
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     console = Console(stderr=True)
     out = ROOT / ".bench"
     out.mkdir(exist_ok=True)
@@ -43,6 +46,9 @@ def main() -> int:
         except (BenchError, NetworkError) as error:
             console.print(str(error), style="red", markup=False)
             return 1
+        except KeyboardInterrupt:
+            console.print("interrupted", style="yellow")
+            return 130
     (out / "latest.json").write_text(json.dumps(found, indent=2) + "\n")
     console.print(f"written to {(out / 'latest.json').relative_to(ROOT)}")
     return 0
@@ -106,6 +112,10 @@ def _profiling(wanted: bool, out: Path, console: Console) -> Iterator[None]:
     if found:
         console.print(f"profiles are in {directory.relative_to(ROOT)}; {found[0].name}:")
         show_profile(found[0])
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:
