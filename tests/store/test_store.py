@@ -131,13 +131,18 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, consortium: Conso
     first = consortium.decide(store.state, consortium.entries(2))
     rival = consortium.decide(store.state, consortium.entries(1))
     later = consortium.decide(first[1].state, consortium.entries(1))
+    other_later = consortium.decide(first[1].state, consortium.entries(1))
+    on_rival = consortium.decide(rival[1].state, consortium.entries(1))
     with pytest.raises(StoreError, match="block 2 does not follow the stored block 0"):
         store.commit(*later)
     store.commit(*first)
     with pytest.raises(StoreError, match="block 1 does not follow the stored block 1"):
         store.commit(*rival)
-    with pytest.raises(StoreError, match="transition is not that of block 2"):
-        store.commit(later[0], rival[1])
+    with pytest.raises(StoreError, match="block 2 does not follow the stored block 1"):
+        store.commit(*on_rival)
+    for transition in (rival[1], other_later[1], on_rival[1]):
+        with pytest.raises(StoreError, match="transition is not that of block 2"):
+            store.commit(later[0], transition)
     store.commit(*later)
     assert store.state == later[1].state
 
@@ -228,6 +233,8 @@ def test_the_consensus_record_survives_until_its_height_is_decided(path: Path, c
         assert store.record() == (None, {})
         with pytest.raises(StoreError, match="block 2 is decided"):
             store.put_record(Height(2), b"0/commit", b"late")
+    with Store.open(path, consortium.genesis) as store:
+        assert store.record() == (None, {})
         store.put_record(Height(3), b"", b"an empty name")
     with Store.open(path, consortium.genesis) as store:
         assert store.record() == (3, {b"": b"an empty name"})
