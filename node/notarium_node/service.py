@@ -112,7 +112,7 @@ def _relax_garbage_collector() -> None:
     """A full mempool is a million small objects without cycles; scanning them took a quarter of a busy node's time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(20_000, 5, 5)
 
 
 def _on_signals() -> asyncio.Event:
