@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import plyvel
@@ -159,6 +160,20 @@ def _state_one_back(db: plyvel.DB) -> None:
     db.put(keys.STATE, back.encode())
 
 
+def _another_tip(db: plyvel.DB) -> None:
+    state = StoredState.decode(db.get(keys.STATE) or b"")
+    db.put(keys.STATE, replace(state, tip=Hash(digest("another tip"))).encode())
+
+
+def _another_registry(db: plyvel.DB) -> None:
+    db.put(keys.numbered(keys.REGISTRY, 5), Consortium(2).genesis.registry.encode())
+
+
+def _another_frontier(db: plyvel.DB) -> None:
+    state = StoredState.decode(db.get(keys.STATE) or b"")
+    db.put(keys.STATE, replace(state, frontier=StoredHeader.decode(db.get(TIP) or b"").before).encode())
+
+
 AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "no format": (lambda db: db.delete(keys.META), "format key 6d is missing"),
     "garbage format": (lambda db: db.put(keys.META, b"\xff"), "format key 6d"),
@@ -169,6 +184,9 @@ AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "garbage tip": (lambda db: db.put(TIP, b"\x90"), "block 7: the header cannot be read"),
     "another block as tip": (lambda db: db.put(TIP, db.get(ONE_HEADER) or b""), "block 7: .* not the state's tip"),
     "another certificate": (_other_certificate, "block 7: the certificate is not valid"),
+    "another tip": (_another_tip, "block 7: the stored header is not the state's tip"),
+    "another registry": (_another_registry, "block 7: the stored registry does not hash to the state root"),
+    "another frontier": (_another_frontier, "block 7: the state's frontier is not that of the tree root"),
     "time of another block": (_state_one_back, "block 6: the stored header is not the state's tip"),
     "no registry": (lambda db: db.delete(keys.numbered(keys.REGISTRY, 5)), "registry key .* is missing"),
     "garbage registry": (lambda db: db.put(keys.numbered(keys.REGISTRY, 5), b"\x80"), "registry key .* cannot be read"),
