@@ -33,13 +33,18 @@ def test_every_hex_block_is_compared():
 
 
 @pytest.fixture(scope="module")
-def verify():
-    """The page's own verifier."""
+def program():
+    """The page's own verifier: its functions by name."""
     [code] = re.findall(r"<!-- tested: verifier -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert not re.search(r"^\s*(import|from) notarium", code, re.MULTILINE)
     namespace: dict[str, Any] = {}
     exec(compile(code, "docs/formats.md", "exec"), namespace)  # noqa: S102
-    return namespace["verify"]
+    return namespace
+
+
+@pytest.fixture(scope="module")
+def verify(program):
+    return program["verify"]
 
 
 def test_the_verifier_accepts_every_valid_receipt(verify):
@@ -61,6 +66,22 @@ def test_the_verifier_rejects_every_invalid_receipt(verify):
         accepted.append(each["name"])
     assert len(document["invalid"]) > 20
     assert accepted == []
+
+
+def test_the_verifier_judges_certificates_as_the_vectors_say(program):
+    document = vectors("certificates.json")
+    header = bytes.fromhex(vectors("blocks.json")["valid"][0]["raw"])
+    validators = [[member, bytes.fromhex(key["$hex"])] for member, key in document["validators"]]
+
+    def accepted(certificate: str) -> bool:
+        try:
+            program["certified"](header, bytes.fromhex(certificate), validators, bytes.fromhex(document["genesis"]), 4)
+        except Exception:
+            return False
+        return True
+
+    assert [each["name"] for each in document["valid"] if not accepted(each["hex"])] == []
+    assert [each["name"] for each in document["invalid"] if accepted(each["hex"])] == []
 
 
 def test_the_tables_name_every_kind_and_parameter():
