@@ -231,20 +231,28 @@ def test_run_goes_on_where_nothing_can_be_anchored(tmp_path, home, monkeypatch):
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_run_leaves_an_interrupt_to_the_command_and_records_it(study):
-    script = (
-        "import signal,sys\nprint('up', flush=True)\ntry:\n signal.pause()\nexcept KeyboardInterrupt: sys.exit(130)"
-    )
+@pytest.mark.parametrize(("code", "status"), [(130, "interrupted"), (3, "failed"), (0, "completed")])
+def test_run_leaves_an_interrupt_to_the_command_and_records_what_it_makes_of_it(study, code, status):
+    script = f"""
+import signal, sys, time
+try:
+    print("up", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    time.sleep(0.2)  # An end in good order takes a moment, and nobody may cut it short.
+    sys.exit({code})
+"""
     process = subprocess.Popen(
         [*NOTARIUM, "run", "--name", "long", "--", sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    assert present(process.stdout).readline() == "up\n"
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
-    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == "interrupted"
+    with present(process.stdout) as stdout:
+        assert stdout.readline() == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == code
+    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
 
 
 def test_run_tells_a_death_by_signal_as_the_shell_does(study):

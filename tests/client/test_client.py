@@ -86,7 +86,8 @@ async def test_an_undecided_entry_ends_as_unreachable_and_says_what_the_nodes_sa
 # Fail-over.
 
 
-async def test_a_dead_node_is_passed_over_and_the_good_one_remembered(ledger, nodes):
+async def test_a_dead_node_is_passed_over_and_the_good_one_remembered(ledger, nodes, monkeypatch):
+    monkeypatch.setattr("notarium.pool.FIRST_PAUSE_S", 0)
     dead, good, _ = nodes
     dead.stop()
     async with client_of(ledger, [dead, good]) as client:
@@ -95,6 +96,20 @@ async def test_a_dead_node_is_passed_over_and_the_good_one_remembered(ledger, no
         dead.start_again()
         assert (await client.submit(body(ledger))).url == good.url
     assert dead.requests == []
+
+
+async def test_a_node_that_failed_is_left_alone_for_a_while(ledger, nodes, monkeypatch):
+    monkeypatch.setattr("notarium.pool.FIRST_PAUSE_S", 60)
+    monkeypatch.setattr("notarium.pool.LONGEST_PAUSE_S", 60)
+
+    async def busy(request):
+        return problem(503, "busy", "the mempool is full")
+
+    async with client_of(ledger, nodes) as client:
+        for number, each in enumerate(nodes[:2]):
+            each.fault = busy
+            assert (await client.submit(body(ledger))).url == nodes[number + 1].url
+    assert [len(each.requests) for each in nodes] == [1, 2, 1]
 
 
 async def test_a_node_that_comes_back_within_the_deadline_still_gets_the_entry(ledger, node):
@@ -167,11 +182,12 @@ async def test_the_deadline_holds(ledger, nodes):
         assert time.monotonic() - started < 1.5
 
 
-async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_on(ledger, node):
+async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_on(ledger, nodes):
     with FakeNode(ledger, role="observer") as observer:
-        async with client_of(ledger, [observer, node]) as client:
-            for _ in range(3):
-                assert (await client.submit(body(ledger))).url == node.url
+        async with client_of(ledger, [observer, *nodes[:2]]) as client:
+            assert (await client.submit(body(ledger))).url == nodes[0].url
+            nodes[0].stop()
+            assert (await client.submit(body(ledger))).url == nodes[1].url
         assert observer.requests.count("POST /v1/entries") == 1
 
 
