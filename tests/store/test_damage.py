@@ -225,12 +225,28 @@ def _drop_digest(db: plyvel.DB) -> None:
     db.delete(key)
 
 
+def _certificate_below(db: plyvel.DB) -> None:
+    stored = StoredHeader.decode(db.get(ONE_HEADER) or b"")
+    tip = StoredHeader.decode(db.get(TIP) or b"")
+    db.put(ONE_HEADER, replace(stored, certificate=tip.certificate).encode())
+
+
+def _registry_height(db: plyvel.DB) -> None:
+    """The same registry, said to be of a block that did not change it."""
+    state = StoredState.decode(db.get(keys.STATE) or b"")
+    registry = db.get(keys.numbered(keys.REGISTRY, 5)) or b""
+    db.put(keys.STATE, replace(state, registry_height=Height(6)).encode())
+    db.put(keys.numbered(keys.REGISTRY, 6), registry)
+
+
 BELOW: dict[str, tuple[Callable[[plyvel.DB], None], int | None]] = {
     "a header": (_flip_last(ONE_HEADER), 3),
     "an entry": (_flip_last(keys.numbered(keys.ENTRIES, 66)), 2),
     "missing entries": (lambda db: db.delete(keys.numbered(keys.ENTRIES, 66)), 2),
     "the last entries of a block": (lambda db: db.delete(keys.numbered(keys.ENTRIES, 72)), 2),
     "a block end": (lambda db: db.delete(keys.numbered(keys.BLOCK_END, 73)), 3),
+    "another block's certificate": (_certificate_below, 3),
+    "the height of the registry": (_registry_height, None),
     "a moved id": (_move_id, 4),
     "a missing id": (_drop_id, 2),
     "a missing digest": (_drop_digest, 4),
@@ -262,6 +278,7 @@ def test_what_is_damaged_is_not_served(copy: tuple[Path, Consortium]) -> None:
         ids = [leaf_hash(raw) for raw in store.entries(0, 73)]
     edit(path, _flip_last(keys.numbered(keys.ENTRIES, 66)))
     edit(path, _flip(keys.numbered(keys.TREE, 3)))
+    edit(path, lambda db: db.delete(FOURTH_NODES))
     edit(path, lambda db: db.delete(keys.numbered(keys.ENTRIES, 72)))
     with Store.open(path, consortium.genesis) as store:
         with pytest.raises(StoreCorruption, match="block 2: entry 66 is not in its block's tree"):
@@ -272,6 +289,8 @@ def test_what_is_damaged_is_not_served(copy: tuple[Path, Consortium]) -> None:
             store.receipt(ids[70])
         with pytest.raises(StoreCorruption, match="no stored group holds the entry at log index 70"):
             store.entry(70)
+        with pytest.raises(StoreCorruption, match=r"the tree node at position \d+ is missing"):
+            store.inclusion(90, 108)
         with pytest.raises(StoreCorruption, match="block 2: entries are missing before log index 73"):
             store.decision(Height(2))
         sound = store.receipt(ids[65])

@@ -112,6 +112,10 @@ def _other_handovers(good: Receipt) -> Iterator[tuple[str, int, str]]:
     later = chain().decided(3)
     yield "handover after the block", 3, file(handover, Handover(later.header, later.certificate, old))
     yield "handovers left out", 4, file()
+    for height in (1, 2):
+        early = chain().receipt(height, 0)
+        with_later = DecidedHeader(early.decided.header, early.decided.certificate, (handover,))
+        yield f"block {height} with the handover of block 2", 3, _file(replace(early, decided=with_later))
 
 
 def _other_decision(good: Receipt) -> Iterator[tuple[str, int, str]]:
