@@ -231,12 +231,9 @@ def _certificate_below(db: plyvel.DB) -> None:
     db.put(ONE_HEADER, replace(stored, certificate=tip.certificate).encode())
 
 
-def _registry_height(db: plyvel.DB) -> None:
-    """The same registry, said to be of a block that did not change it."""
+def _time_of_state(db: plyvel.DB) -> None:
     state = StoredState.decode(db.get(keys.STATE) or b"")
-    registry = db.get(keys.numbered(keys.REGISTRY, 5)) or b""
-    db.put(keys.STATE, replace(state, registry_height=Height(6)).encode())
-    db.put(keys.numbered(keys.REGISTRY, 6), registry)
+    db.put(keys.STATE, replace(state, time_ms=state.time_ms + 1).encode())
 
 
 BELOW: dict[str, tuple[Callable[[plyvel.DB], None], int | None]] = {
@@ -246,7 +243,7 @@ BELOW: dict[str, tuple[Callable[[plyvel.DB], None], int | None]] = {
     "the last entries of a block": (lambda db: db.delete(keys.numbered(keys.ENTRIES, 72)), 2),
     "a block end": (lambda db: db.delete(keys.numbered(keys.BLOCK_END, 73)), 3),
     "another block's certificate": (_certificate_below, 3),
-    "the height of the registry": (_registry_height, None),
+    "the state": (_time_of_state, None),
     "a moved id": (_move_id, 4),
     "a missing id": (_drop_id, 2),
     "a missing digest": (_drop_digest, 4),
