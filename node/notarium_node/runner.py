@@ -42,6 +42,9 @@ RETRY_S = 1.0
 """How long after a failed write the disk is tried again."""
 UNHEARD_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
+BUSY_ENTRIES = 8
+"""A block of so many entries came from several senders at once."""
+LINGER_S = 0.010
 GOSSIP_AGAIN = 256
 """The oldest entries sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
@@ -91,6 +94,8 @@ class Runner:
         self._running = False
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._retry: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._expected = 0
         self._transitions: dict[Hash, Transition] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -109,17 +114,35 @@ class Runner:
     def stop(self) -> None:
         """Perform nothing more. What was promised is on disk already."""
         self._stopped = True
-        for handle in self._timers.values():
-            handle.cancel()
-        if self._retry:
-            self._retry.cancel()
+        for handle in (*self._timers.values(), self._retry, self._linger):
+            if handle is not None:
+                handle.cancel()
         for task in self._checks:
             task.cancel()
 
     def work_pending(self) -> None:
-        """Tell the engine that a block is due, if one is."""
-        if len(self._mempool):
+        """Tell the engine that a block is due, if one is: at once when idle, under load when it will be a full one.
+
+        The senders of the last block's entries have just got their answers and are sending the next ones. Waiting a
+        moment for as many as last time makes fewer, larger blocks of the same work.
+        """
+        if self._linger is not None and len(self._mempool) >= self._expected:
+            self._linger.cancel()
+            self._linger = None
+        if self._linger is None and len(self._mempool):
             self.feed(inputs.WorkPending())
+
+    def _linger_after(self, entries: int) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if entries >= BUSY_ENTRIES and len(self._mempool) < entries:
+            self._expected = entries
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._end_linger)
+
+    def _end_linger(self) -> None:
+        self._linger = None
+        self.work_pending()
 
     def feed(self, event: inputs.Input) -> None:
         """Hand an input to the engine and perform what it wants; re-entrant calls queue up."""
@@ -300,6 +323,7 @@ class Runner:
             self._network.update_nodes(transition.state.registry.nodes)
         self._on_decided(decision, transition)
         self._hub.announce(decision, transition)
+        self._linger_after(len(transition.entries))
         self.feed(self._advance())
         self.work_pending()
 
