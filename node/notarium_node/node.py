@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -57,6 +57,8 @@ STATUS_S = 0.5
 NOT_STARTED = "the node is starting"
 MAX_BLOCK_BYTES = 20 * 1024 * 1024
 """The largest block that any parameters allow, encoded."""
+READ_BYTES = 256 * 1024
+"""Blocks read for a peer in one turn of the event loop."""
 LAG_LIMIT = 10
 """A node further behind than this is not ready."""
 
@@ -145,9 +147,10 @@ class Node:
         self.metrics = Metrics(self)
         self.event_counts: Counter[str] = Counter()
         self._followers: set[PublicKey] = set()
+        self._serving: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
         self._told_height = Height(0)
-        self._admissions: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._started = 0.0
 
     # Life
@@ -165,9 +168,9 @@ class Node:
         self.sync.stop()
         if self._status_timer:
             self._status_timer.cancel()
-        for task in self._admissions:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._admissions, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.network.stop()
         self.verifier.close()
 
@@ -199,6 +202,7 @@ class Node:
 
     def _on_disconnect(self, peer: PublicKey) -> None:
         self._followers.discard(peer)
+        self._serving.discard(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
@@ -217,7 +221,7 @@ class Node:
         elif kind == bytes((wire.Kind.STATUS,)):
             self.sync.on_status(peer, wire.unpack_status(payload)[0])
         elif kind == bytes((wire.Kind.GET_BLOCKS,)):
-            self._send_blocks(peer, *wire.unpack_get_blocks(payload))
+            self._on_get_blocks(peer, *wire.unpack_get_blocks(payload))
         elif kind == bytes((wire.Kind.BLOCKS,)):
             self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
         elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
@@ -228,9 +232,7 @@ class Node:
     def _on_entries(self, peer: PublicKey, raws: list[bytes]) -> None:
         if self.own.role != "validator":
             return
-        task = asyncio.create_task(self._admit_gossip(peer, raws))
-        self._admissions.add(task)
-        task.add_done_callback(self._admissions.discard)
+        self._begin(self._admit_gossip(peer, raws))
 
     async def _admit_gossip(self, peer: PublicKey, raws: list[bytes]) -> None:
         try:
@@ -243,19 +245,39 @@ class Node:
         if bad is not None:
             self._misbehaved(peer, "invalid entry", str(bad.error))
 
-    def _send_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
+    def _on_get_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
+        # Asking is cheap and answering is not; an honest node waits for the answer before it asks again.
+        if peer in self._serving:
+            self._misbehaved(peer, "flood", "it asks for blocks before it has the answer to its last question")
+            return
+        self._serving.add(peer)
+        self._begin(self._send_blocks(peer, first, most))
+
+    async def _send_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
         """Answer with blocks up to a size; the asker comes again for more."""
         items: list[bytes] = []
-        size = 0
-        for height in range(first, min(first + most, self.store.state.height + 1)):
-            data = self.store.decision_bytes(Height(height))
-            if data is None:
-                break
-            items.append(data)
-            size += len(data)
-            if size > wire.BLOCKS_BYTES:
-                break
+        size = unpaused = 0
+        try:
+            for height in range(first, min(first + most, self.store.state.height + 1)):
+                data = self.store.decision_bytes(Height(height))
+                if data is None:
+                    break
+                items.append(data)
+                size += len(data)
+                if size > wire.BLOCKS_BYTES:
+                    break
+                unpaused += len(data)
+                if unpaused > READ_BYTES:
+                    unpaused = 0
+                    await asyncio.sleep(0)
+        finally:
+            self._serving.discard(peer)
         self.network.send(peer, wire.pack_list(wire.Kind.BLOCKS, items))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _misbehaved(self, peer: PublicKey, kind: str, detail: str) -> None:
         self.event_counts["misbehaviour"] += 1

@@ -15,6 +15,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +164,9 @@ class Link:
                 # Answered here and not by aiohttp, so that pings count and their answers are bounded.
                 self._count_inbound(len(data), now())
                 if self._has_room(len(data)):
-                    _finish(self._socket.pong(data))
+                    # A connection that is lost says so to the next receive.
+                    with suppress(ConnectionError):
+                        _finish(self._socket.pong(data))
             elif kind is aiohttp.WSMsgType.PONG:
                 self._count_inbound(len(data), now())
             elif kind is aiohttp.WSMsgType.TEXT:
