@@ -73,6 +73,8 @@ class NodeSettings:
     base_timeout_ms: int
     max_timeout_ms: int
     resend_ms: int
+    vote_from: int
+    """Nothing is signed below this height."""
     block_entries: int
     """What this node puts into a block at most, within what the consortium allows."""
     block_bytes: int
@@ -108,6 +110,7 @@ class Node:
                 base_timeout_ms=settings.base_timeout_ms,
                 max_timeout_ms=settings.max_timeout_ms,
                 resend_ms=settings.resend_ms,
+                vote_from=Height(settings.vote_from),
                 max_block_bytes=MAX_BLOCK_BYTES,
             ),
             record,

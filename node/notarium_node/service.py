@@ -78,6 +78,7 @@ def _settings(config: NodeConfig) -> NodeSettings:
         base_timeout_ms=config.consensus.base_timeout_ms,
         max_timeout_ms=config.consensus.max_timeout_ms,
         resend_ms=config.consensus.resend_ms,
+        vote_from=config.consensus.vote_from,
         block_entries=config.consensus.block_entries_target,
         block_bytes=config.consensus.block_bytes_target,
         mempool_entries=config.mempool.max_entries,
