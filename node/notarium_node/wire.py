@@ -20,7 +20,7 @@ from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
 BLOCKS_BYTES = 2 * 1024 * 1024
-"""An answer to get-blocks ends with the block that passes this size: at 4 Mbit/s it arrives before the asker gives up."""
+"""An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
 
 
 class Kind(IntEnum):

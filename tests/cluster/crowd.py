@@ -7,7 +7,7 @@ import os
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +124,18 @@ class Cluster:
         self.network.wait_until(agree, "all nodes to agree", timeout_s=SETTLE_S)
         return last[0]
 
+    def wait_unready(self, node: LocalNode) -> None:
+        """Wait until `node` says that it does not do its part."""
+        self.network.wait_until(lambda: not node.get("/readyz")["ready"], f"{node.name} to notice", node)
+
+    def wait_decided(self, node: LocalNode, ids: Sequence[str]) -> None:
+        """Wait until `node` has decided all these entries."""
+
+        def decided() -> bool:
+            return all(node.get(f"/v1/entries/{id_}").get("status") == "decided" for id_ in ids)
+
+        self.network.wait_until(decided, f"{len(ids)} entries to be decided", node, SETTLE_S)
+
     # Checks
 
     async def check_log(self, nodes: Sequence[LocalNode] | None = None) -> int:
@@ -209,10 +221,3 @@ async def chain_of(node: LocalNode) -> list[Decision]:
 def percentile(latencies: Sequence[float], share: float) -> float:
     """Of sorted values."""
     return latencies[min(len(latencies) - 1, int(len(latencies) * share))]
-
-
-def wait_until(condition: Callable[[], Any], network: LocalNetwork, what: str, timeout_s: float = SETTLE_S) -> float:
-    """Poll; how many seconds it took. Raises NetworkError."""
-    began = time.monotonic()
-    network.wait_until(condition, what, timeout_s=timeout_s)
-    return time.monotonic() - began

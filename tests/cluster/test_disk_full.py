@@ -55,7 +55,7 @@ async def test_a_full_disk_silences_one_validator_until_there_is_room(found, say
         file.write(b"\0" * (50 * MIB))
     took = await cluster.decide(*others)
     say(f"{victim.name}'s disk is full; the others decided in {took:.2f} s")
-    cluster.network.wait_until(lambda: not victim.get("/readyz")["ready"], "the full disk to be noticed")
+    cluster.wait_unready(victim)
     reasons = victim.get("/readyz")["reasons"]
     assert any("not voting" in reason and "disk is full" in reason for reason in reasons), reasons
     assert cluster.metric(victim, "notarium_stalled") == 1

@@ -52,7 +52,7 @@ async def test_two_of_four_wait_for_the_third(found, say):
 
         # They say that there is no quorum, and promise nothing.
         for node in left:
-            cluster.network.wait_until(lambda node=node: not node.get("/readyz")["ready"], "the loss to be seen")
+            cluster.wait_unready(node)
             assert any("no quorum: 2 of 4" in reason for reason in node.get("/readyz")["reasons"])
             assert node.get("/healthz") == {"status": "ok"}
         pending = [cluster.entry() for _ in range(40)]
@@ -68,11 +68,7 @@ async def test_two_of_four_wait_for_the_third(found, say):
         returned_at = time.monotonic()
         gone[0].start()
         ids = [leaf_hash(raw).hex() for raw in pending]
-        cluster.network.wait_until(
-            lambda left=left, ids=ids: all(left[0].get(f"/v1/entries/{id_}")["status"] == "decided" for id_ in ids),
-            "what waited to be decided",
-            timeout_s=60,
-        )
+        cluster.wait_decided(left[0], ids)
         back = time.monotonic() - returned_at
         cluster.acknowledged.update(zip(ids, pending, strict=True))
         new = await cluster.decide(*left, gone[0])
