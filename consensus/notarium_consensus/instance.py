@@ -97,14 +97,6 @@ class Instance:
         self._decisions: dict[PublicKey, Decision] = {}
         self._asked: set[Hash] = set()
         self._last_peer: PublicKey | None = None
-        self._rules = (
-            self._upon_decision,
-            self._upon_proposal,
-            self._upon_prepare,
-            self._upon_commit,
-            self._upon_higher_round_changes,
-            self._upon_round_change_quorum,
-        )
 
     # ---- inputs ------------------------------------------------------------------------------------------------
 
@@ -221,7 +213,16 @@ class Instance:
     # ---- rules -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while self.phase is not Phase.DECIDED and any(rule() for rule in self._rules):
+        # Not kept on the instance: bound methods of itself would be a cycle, and its blocks would outlive it.
+        rules = (
+            self._upon_decision,
+            self._upon_proposal,
+            self._upon_prepare,
+            self._upon_commit,
+            self._upon_higher_round_changes,
+            self._upon_round_change_quorum,
+        )
+        while self.phase is not Phase.DECIDED and any(rule() for rule in rules):
             pass
 
     def _upon_decision(self) -> bool:
