@@ -1,4 +1,4 @@
-"""What a decided height held is freed at once, and not when the garbage collector comes by: a block may be megabytes."""
+"""What a decided height held is freed at once, not when the garbage collector comes by: a block may be megabytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import weakref
 
 from tests.consensus.harness import GENESIS, NOW_MS
-from tests.simulation.chain import validator_set
+from tests.simulation.chain import validator_keys, validator_set
 
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.inputs import Advance, WorkPending
@@ -17,7 +17,9 @@ def test_the_height_before_is_in_no_reference_cycle():
     engine = Engine(EngineConfig(GENESIS, None), {}, None)
 
     def advance(height: int) -> None:
-        engine.step(Advance(Height(height), Hash(bytes(32)), NOW_MS, validator_set(4), 500, 2_000), NOW_MS)
+        engine.step(
+            Advance(Height(height), Hash(bytes(32)), NOW_MS, validator_set(validator_keys(4)), 500, 2_000), NOW_MS
+        )
 
     gc.disable()
     try:
