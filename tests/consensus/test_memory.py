@@ -14,12 +14,11 @@ from notarium_ledger.types import Hash, Height
 
 
 def test_the_height_before_is_in_no_reference_cycle():
+    validators = validator_set(validator_keys(4))
     engine = Engine(EngineConfig(GENESIS, None), {}, None)
 
     def advance(height: int) -> None:
-        engine.step(
-            Advance(Height(height), Hash(bytes(32)), NOW_MS, validator_set(validator_keys(4)), 500, 2_000), NOW_MS
-        )
+        engine.step(Advance(Height(height), Hash(bytes(32)), NOW_MS, validators, 500, 2_000), NOW_MS)
 
     gc.disable()
     try:
