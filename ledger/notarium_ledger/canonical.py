@@ -20,6 +20,11 @@ MAX_BYTES = 64 * 1024 * 1024
 """An upper bound for any one canonical value (a block with its entries is the largest)."""
 
 
+SMALL_BYTES = 65_536
+_pack_small = msgpack.Packer(use_bin_type=True).pack
+"""One packer for all small values: `packb` allocates a fresh buffer of 256 KiB each time. Packing holds the GIL."""
+
+
 def encode(value: Value) -> bytes:
     """Encode `value`; maps are sorted here, so callers need not care. Raises NotCanonical."""
     try:
@@ -45,7 +50,8 @@ def decode_shortest(data: bytes) -> Value:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed")
     try:
         value: Value = msgpack.unpackb(data, raw=False, strict_map_key=True)
-        if msgpack.packb(value, use_bin_type=True) == data:
+        pack = _pack_small if len(data) <= SMALL_BYTES else msgpack.packb
+        if pack(value) == data:
             return value
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not msgpack: {type(error).__name__}") from error

@@ -186,16 +186,30 @@ class ReceiptVerifier:
 
 def encode_receipt(receipt: Receipt, entry: Entry) -> bytes:
     """The canonical file of `receipt`, whose decoded entry the caller has at hand."""
-    parts = (
-        f'"mediaType":"{MEDIA_TYPE}"',
-        f'"about":{_compact(about(entry, receipt.index, receipt.decided.header))}',
-        f'"genesis":"{receipt.decided.header.genesis.hex()}"',
-        f'"entry":"{_b64(receipt.entry)}"',
-        f'"index":{receipt.index}',
-        f'"path":{_compact([each.hex() for each in receipt.path])}',
-        encode_decided(receipt.decided),
-    )
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+    return ReceiptEncoder().encode(receipt, entry)
+
+
+class ReceiptEncoder:
+    """Writes receipt files; what the entries of one block share is written once."""
+
+    def __init__(self) -> None:
+        self._decided: DecidedHeader | None = None
+        self._shared = ""
+
+    def encode(self, receipt: Receipt, entry: Entry) -> bytes:
+        """The canonical file of `receipt`, whose decoded entry the caller has at hand."""
+        if self._decided is not receipt.decided:
+            self._decided, self._shared = receipt.decided, encode_decided(receipt.decided)
+        path = '["' + '","'.join([each.hex() for each in receipt.path]) + '"]' if receipt.path else "[]"
+        return (
+            f'{{\n"mediaType":"{MEDIA_TYPE}",\n'
+            f'"about":{_compact(about(entry, receipt.index, receipt.decided.header))},\n'
+            f'"genesis":"{receipt.decided.header.genesis.hex()}",\n'
+            f'"entry":"{_b64(receipt.entry)}",\n'
+            f'"index":{receipt.index},\n'
+            f'"path":{path},\n'
+            f"{self._shared}\n}}\n"
+        ).encode()
 
 
 def encode_decided(decided: DecidedHeader) -> str:
@@ -236,8 +250,7 @@ def iso_time(time_ms: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _b64(data: bytes) -> str:

@@ -61,8 +61,14 @@ class Database:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
-        with self._reading(key) as db:
-            return db.get(key, verify_checksums=True)
+        # As _reading does, written out: every new entry asks once whether it is in the log.
+        with self._handle_lock:
+            if self._db is None:
+                raise StoreError(self.path, "the store is closed")
+            try:
+                return self._db.get(key, verify_checksums=True)
+            except (plyvel.CorruptionError, plyvel.IOError) as error:
+                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {error}") from error
 
     def require(self, key: bytes) -> bytes:
         """The value of a key that must be there. Raises StoreCorruption."""

@@ -150,7 +150,7 @@ class ConsensusSection(_Section):
 
     base_timeout_ms: Milliseconds = 1_000
     """Of round 0; each further round doubles it."""
-    max_timeout_ms: Milliseconds = 60_000
+    max_timeout_ms: Milliseconds = 10_000
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
     """Sign nothing below this height. After restoring a backup: one above what the others have decided."""

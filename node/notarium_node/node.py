@@ -371,8 +371,10 @@ class Node:
             reasons.append("no validator is reachable")
         if self.own.role == "validator" and self.own.key not in validators:
             reasons.append("this node is not a validator (any more)")
-        if self.sync.lag > LAG_LIMIT:
-            reasons.append(f"catching up: {self.sync.lag} blocks behind")
+        # One liar's claim makes nobody unready. An observer may follow a single validator, so it believes any.
+        lag = self.sync.credible_lag(validators.faulty if self.own.role == "validator" else 0)
+        if lag > LAG_LIMIT:
+            reasons.append(f"catching up: {lag} blocks behind")
         drift = self._clock_drift()
         if drift is not None and abs(drift) > self.store.state.registry.parameters.clock_precision_ms:
             limit = self.store.state.registry.parameters.clock_precision_ms

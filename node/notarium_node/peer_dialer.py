@@ -12,7 +12,7 @@ import structlog
 
 from notarium_ledger.registry import NodeRecord
 from notarium_node.peer_door import KNOCK_PATH, PATH, REFUSED_HEADER
-from notarium_node.peer_link import CLOSE_S, DialledSocket, Link, LinkError, LinkSettings
+from notarium_node.peer_link import CLOSE_S, DialledSocket, Link, LinkError, LinkSettings, hang_up
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -68,7 +68,7 @@ class Dialer:
                 link = Link(record, dialled, transport, self._settings)
                 await link.greet()
             except BaseException:
-                transport.abort()
+                hang_up(transport)
                 raise
             return link
 

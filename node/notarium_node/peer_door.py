@@ -18,7 +18,7 @@ from aiohttp import web
 
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.peer_link import CLOSE_S, UNLIMITED, Link, LinkError, LinkSettings
+from notarium_node.peer_link import CLOSE_S, UNLIMITED, Link, LinkError, LinkSettings, hang_up
 
 PATH = "/peer"
 """WebSocket upgrade: a link."""
@@ -126,7 +126,7 @@ class Door:
             del self._admitted[protocol]
             if not greeted:
                 if protocol.transport is not None:
-                    protocol.transport.abort()
+                    hang_up(protocol.transport)
                 connection.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -227,7 +227,7 @@ class Link:
     def abort(self) -> None:
         """End the link at once; nothing queued is sent, no further message is delivered."""
         self._end()
-        self._transport.abort()
+        hang_up(self._transport)
 
     async def close(self) -> None:
         """End the link politely: send what is queued, say goodbye, wait briefly for the answer."""
@@ -236,7 +236,7 @@ class Link:
         try:
             await self._socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
         finally:
-            self._transport.abort()
+            hang_up(self._transport)
             self._goodbye.set()
 
     def _end(self) -> None:
@@ -300,3 +300,16 @@ def _finish(step: Coroutine[Any, Any, None]) -> None:
         return
     step.close()
     raise RuntimeError("a WebSocket send waited, although its writer is unlimited")
+
+
+def hang_up(transport: asyncio.WriteTransport) -> None:
+    """Abort `transport`, whatever became of it.
+
+    The TLS transport of asyncio in Python 3.11.2 (Debian 12) forgets its protocol when it is closed twice, and then
+    fails to abort: it is being shut down already.
+    """
+    try:
+        transport.abort()
+    except AttributeError:
+        if not transport.is_closing():
+            raise

@@ -44,7 +44,7 @@ UNHEARD_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.Pee
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 BUSY_ENTRIES = 8
 """A block of so many entries came from several senders at once."""
-LINGER_S = 0.010
+LINGER_S = 0.015
 GOSSIP_AGAIN = 256
 """The oldest entries sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
@@ -124,7 +124,7 @@ class Runner:
         """Tell the engine that a block is due, if one is: at once when idle, under load when it will be a full one.
 
         The senders of the last block's entries have just got their answers and are sending the next ones. Waiting a
-        moment for as many as last time makes fewer, larger blocks of the same work.
+        moment for as many, beside what waits already, makes fewer and larger blocks of the same work.
         """
         if self._linger is not None and len(self._mempool) >= self._expected:
             self._linger.cancel()
@@ -136,8 +136,8 @@ class Runner:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        if entries >= BUSY_ENTRIES and len(self._mempool) < entries:
-            self._expected = entries
+        self._expected = min(entries + len(self._mempool), self._target.entries)
+        if entries >= BUSY_ENTRIES and len(self._mempool) < self._expected:
             self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._end_linger)
 
     def _end_linger(self) -> None:

@@ -65,6 +65,11 @@ class Sync:
         """Blocks that peers claim to have and this node has not."""
         return max(0, self.target - self._height())
 
+    def credible_lag(self, liars: int) -> int:
+        """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
+        claims = sorted(self.claims.values(), reverse=True)
+        return max(0, claims[liars] - self._height()) if len(claims) > liars else 0
+
     def on_connect(self, peer: PublicKey) -> None:
         """A peer is there; an observer without a source takes it."""
         if self._follows and self._upstream is None:

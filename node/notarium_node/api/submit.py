@@ -14,7 +14,7 @@ from aiohttp import web
 from notarium_ledger import canonical
 from notarium_ledger.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
 from notarium_ledger.errors import InvalidEntry, NotCanonical
-from notarium_ledger.receipt import MEDIA_TYPE, Receipt, encode_receipt
+from notarium_ledger.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
 from notarium_node.admission import Outcome, Status
@@ -36,6 +36,7 @@ class Submissions:
         self._node = node
         self._max_request_bytes = max_request_bytes
         self._max_wait_s = max_wait_ms / 1000
+        self._encoder = ReceiptEncoder()
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """One entry in; its receipt out (200), or 202 when it is not decided in time."""
@@ -49,7 +50,7 @@ class Submissions:
         if receipt is None:
             return pending(outcome.id)
         entry = outcome.entry or decode_entry(receipt.entry)
-        return web.Response(body=encode_receipt(receipt, entry), content_type=MEDIA_TYPE)
+        return web.Response(body=self._encoder.encode(receipt, entry), content_type=MEDIA_TYPE)
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """1 to 4,096 entries in, all or none; receipts out in the same order."""
