@@ -194,10 +194,10 @@ def test_a_receipt_with_any_field_of_another_type_is_rejected_by_name(name: str,
     text = chain().receipt(3, 4).encode_json().decode()
     value: Any = data.draw(json_scalars | st.lists(st.text()) | st.just({}) | st.just([{}]))
     assume(value != json.loads(text)[name])
-    data = edited(text, lambda document: document.update({name: value})).encode()
+    edit = edited(text, lambda document: document.update({name: value})).encode()
     with pytest.raises(InvalidReceipt):
         # Verified, not only read: an empty path has the right type.
-        ReceiptVerifier(chain().consortium.genesis).verify_json(data)
+        ReceiptVerifier(chain().consortium.genesis).verify_json(edit)
 
 
 @given(
