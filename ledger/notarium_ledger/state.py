@@ -14,7 +14,7 @@ from notarium_ledger.commitment import MAX_TIME_MS, is_member_body
 from notarium_ledger.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.governance import apply_entry, check_author
-from notarium_ledger.registry import Registry
+from notarium_ledger.registry import Parameters, Registry
 from notarium_ledger.tree import EMPTY, Frontier, Node
 from notarium_ledger.types import Hash, Height, PublicKey
 
@@ -74,10 +74,7 @@ def entry_reader(state: ChainState) -> ReadEntry:
 
 def check_admissible(state: ChainState, entry: Entry) -> None:
     """Raise InvalidEntry where `entry` could not stand in the next block by what the state says now."""
-    if len(entry.raw) > state.registry.parameters.max_entry_bytes:
-        raise InvalidEntry(
-            f"{len(entry.raw)} bytes, at most {state.registry.parameters.max_entry_bytes} allowed", "entry"
-        )
+    _check_size(state.registry.parameters, entry)
     if is_member_body(entry.body):
         apply_entry(state.registry, entry)
     else:
@@ -102,6 +99,7 @@ def select_entries(
         try:
             if entry.id in seen or is_decided(entry.id):
                 raise InvalidEntry("is in the log already", "entry")
+            _check_size(parameters, entry)  # The limit may have been lowered since it came in.
             after, change = apply_entry(registry, entry)
         except InvalidEntry as error:
             rejected.append((entry, error))
@@ -169,6 +167,11 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
         )
         raise InvalidBlock("is not what the parent's state and the entries make", f"header.{wrong}")
     return result
+
+
+def _check_size(parameters: Parameters, entry: Entry) -> None:
+    if len(entry.raw) > parameters.max_entry_bytes:
+        raise InvalidEntry(f"{len(entry.raw)} bytes, at most {parameters.max_entry_bytes} allowed", "entry")
 
 
 def _check_limits(state: ChainState, entries: Sequence[Entry]) -> None:

@@ -189,6 +189,15 @@ def test_select_entries_stops_at_the_block_s_limits() -> None:
     advance(tight.state, chosen, 1, tight.validator_keys[0].public)
 
 
+def test_an_entry_above_a_limit_that_was_lowered_is_no_candidate() -> None:
+    small = Consortium(1, max_entry_bytes=1024)
+    fat = small.entry(small.body(subjects=[{"digest": digest(each), "role": "x"} for each in range(30)]))
+    good = small.entry()
+    chosen, rejected = select_entries(small.state, [fat, good], nothing_decided)
+    assert chosen == [good]
+    assert [(entry, error.field) for entry, error in rejected] == [(fat, "entry")]
+
+
 def test_a_second_membership_change_waits_and_the_rest_goes_on(consortium: Consortium) -> None:
     state = consortium.state
     one = approved(consortium, 3, {"type": "set-parameter", "name": "clock_precision_ms", "value": 100})
