@@ -153,6 +153,7 @@ class Node:
         self._serving: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
         self._told_height = Height(0)
+        self._told_reasons: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = 0.0
 
@@ -341,7 +342,20 @@ class Node:
         if self.store.state.height != self._told_height:
             self._told_height = self.store.state.height
             self.network.broadcast(self._status_message(), list(self.store.state.registry.nodes))
+        self._log_readiness()
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
+
+    def _log_readiness(self) -> None:
+        """One line when the node ceases to do its part or does it again, not one for each changed figure."""
+        reasons = self.not_ready()
+        kinds = tuple(reason.partition(":")[0] for reason in reasons)
+        if kinds == self._told_reasons:
+            return
+        self._told_reasons = kinds
+        if reasons:
+            _log.warning("not ready", reasons=reasons)
+        else:
+            _log.info("ready", height=self.store.state.height)
 
     def _status_message(self) -> bytes:
         return wire.pack_status(self.store.state.height, self.store.state.tip)
@@ -378,7 +392,7 @@ class Node:
         drift = self._clock_drift()
         if drift is not None and abs(drift) > self.store.state.registry.parameters.clock_precision_ms:
             limit = self.store.state.registry.parameters.clock_precision_ms
-            reasons.append(f"the clock is off by {-drift} ms against its peers, {limit} ms allowed: check NTP")
+            reasons.append(f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP")
         return reasons
 
     def _clock_drift(self) -> int | None:
