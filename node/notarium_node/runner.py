@@ -44,7 +44,7 @@ UNHEARD_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.Pee
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 BUSY_ENTRIES = 8
 """A block of so many entries came from several senders at once."""
-LINGER_S = 0.015
+LINGER_S = 0.020
 GOSSIP_AGAIN = 256
 """The oldest entries sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
