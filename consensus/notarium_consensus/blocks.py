@@ -2,7 +2,8 @@
 
 A block hash covers the header; the header's tree root binds the entries, but only a content check shows it. So
 a "valid" holds for the hash (later copies are taken from here), while an "invalid" holds for these very entries
-only: a liar that sends garbage under a good header must not spoil the good block.
+only: a liar that sends garbage under a good header must not spoil the good block. Every rejected copy is remembered,
+so that the copies of several liars are each checked once and the good one gets its turn.
 """
 
 from __future__ import annotations
@@ -28,13 +29,19 @@ class Verdict(Enum):
 
 
 class KnownBlocks:
-    """Results of CheckBlock for one height; the same block is never asked twice."""
+    """Results of CheckBlock for one height.
 
-    __slots__ = ("_checking", "_rejected", "_valid")
+    `rejected_kept`: rejected copies remembered, the oldest going first; at least as many as the distinct copies among
+    which one is looked for (the round changes of a round: one a validator), or they would be checked in turn for ever.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_checking", "_rejected", "_rejected_kept", "_valid")
+
+    def __init__(self, rejected_kept: int) -> None:
         self._valid: dict[Hash, Block] = {}
-        self._rejected: dict[Hash, tuple[Block, str]] = {}
+        self._rejected: dict[tuple[Hash, tuple[bytes, ...]], str] = {}
+        """(block hash, entries) to the reason."""
+        self._rejected_kept = rejected_kept
         self._checking: dict[Hash, Block] = {}
 
     def valid(self, block: Hash) -> Block | None:
@@ -47,19 +54,15 @@ class KnownBlocks:
             return Verdict.VALID
         if block.hash in self._checking:
             return Verdict.CHECKING
-        rejected = self._rejected.get(block.hash)
-        if rejected is not None and rejected[0].entries == block.entries:
-            return Verdict.INVALID
-        return Verdict.UNKNOWN
+        return Verdict.INVALID if (block.hash, block.entries) in self._rejected else Verdict.UNKNOWN
 
     def is_checking(self, block: Hash) -> bool:
         """Whether a check of some content under this header is under way."""
         return block in self._checking
 
-    def reason(self, block: Hash) -> str:
-        """Why the content was rejected."""
-        rejected = self._rejected.get(block)
-        return "" if rejected is None else rejected[1]
+    def reason(self, block: Block) -> str:
+        """Why the content of this copy was rejected."""
+        return self._rejected.get((block.hash, block.entries), "")
 
     def start_check(self, block: Block) -> None:
         """A CheckBlock for `block` was emitted."""
@@ -73,19 +76,18 @@ class KnownBlocks:
         if valid:
             self.add_valid(checked, needed)
         else:
-            self._rejected[block] = (checked, reason)
-            _trim(self._rejected, ())
+            self._rejected[block, checked.entries] = reason
+            if len(self._rejected) > self._rejected_kept:
+                del self._rejected[next(iter(self._rejected))]
         return True
 
     def add_valid(self, block: Block, needed: Collection[Hash]) -> None:
         """`block` was built by this node, or its check has succeeded."""
-        self._rejected.pop(block.hash, None)
+        for copy in [copy for copy in self._rejected if copy[0] == block.hash]:
+            del self._rejected[copy]  # from here on the good copy stands for all
         self._valid.setdefault(block.hash, block)
-        _trim(self._valid, (*needed, block.hash))
-
-
-def _trim(held: dict[Hash, Block] | dict[Hash, tuple[Block, str]], needed: Collection[Hash]) -> None:
-    if len(held) > BLOCKS_KEPT:
-        oldest = next((block for block in held if block not in needed), None)
-        if oldest is not None:
-            del held[oldest]
+        if len(self._valid) > BLOCKS_KEPT:
+            kept = {*needed, block.hash}
+            oldest = next((other for other in self._valid if other not in kept), None)
+            if oldest is not None:
+                del self._valid[oldest]

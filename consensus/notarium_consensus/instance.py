@@ -80,7 +80,7 @@ class Instance:
         self.context = context
         self.signer = Signer(context, key, authenticator, outbox, may_sign)
         self.inbox = Inbox(context, authenticator, outbox)
-        self.blocks = KnownBlocks()
+        self.blocks = KnownBlocks(rejected_kept=len(context.validators))
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
@@ -234,7 +234,7 @@ class Instance:
                 return True
             if verdict is Verdict.INVALID:
                 del self._decisions[peer]
-                reason = self.blocks.reason(decision.block.hash)
+                reason = self.blocks.reason(decision.block)
                 self._outbox.report(ProtocolViolation(peer, f"decision: content of the block is invalid: {reason}"))
         return False
 
@@ -249,7 +249,7 @@ class Instance:
         verdict = self._verdict(proposal.block)
         if verdict is Verdict.INVALID:
             self.phase = Phase.REJECTED
-            self._reject(proposal, f"content: {self.blocks.reason(proposal.block.hash)}")
+            self._reject(proposal, f"content: {self.blocks.reason(proposal.block)}")
             return True
         if verdict is not Verdict.VALID:
             return False
