@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from notarium import anchoring, commands
+from notarium import anchoring, checking, commands
 from notarium.console import Printer
 from notarium.errors import ExitCode, NotariumError
 from notarium.tracking import SEND_S
@@ -170,7 +170,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Verify artifacts and receipts; names every file that changed."""
-    code = commands.verify(Printer(as_json), paths, offline, genesis, receipt_only, deep, timeout)
+    code = checking.verify(Printer(as_json), paths, offline, genesis, receipt_only, deep, timeout)
     raise typer.Exit(code)
 
 

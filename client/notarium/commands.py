@@ -15,6 +15,7 @@ from typing import Any
 from notarium import anchoring, journal, project, tracking
 from notarium.anchoring import Anchored, reference
 from notarium.blocking import BlockingClient
+from notarium.checking import genesis_for
 from notarium.client import entry_id
 from notarium.committing import Delivery, Ref, deliver, outbox_of
 from notarium.console import Printer, describe_receipt, shown
@@ -23,10 +24,9 @@ from notarium.hashing import hash_path
 from notarium.keys import create_key, load_key
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.outbox import Waiting
-from notarium.project import Homes, Project, find_project, find_root
-from notarium.verification import Status, Verification, Verifying, worst
+from notarium.project import Homes, Project, find_project
+from notarium.verification import Status, Verifying
 from notarium_ledger.commitment import RELATIONS
-from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import iso_time
 
 
@@ -187,72 +187,12 @@ def _call(command: Sequence[str]) -> int:
     return 128 - code if code < 0 else code
 
 
-def verify(
-    printer: Printer,
-    paths: Sequence[Path],
-    offline: bool,
-    genesis_file: Path | None,
-    receipt_only: bool,
-    deep: bool,
-    timeout: float,
-) -> int:
-    """Verify each path; the exit code of the gravest result."""
-    results: list[Verification] = []
-    verifiers: dict[bytes, Verifying] = {}
-    for path in paths:
-        genesis = _genesis_for(path, genesis_file)
-        cache = Homes.of(os.environ).digest_cache()
-        with printer.hashing() as on_progress:
-            verifying = verifiers.setdefault(genesis.hash, Verifying(genesis, cache, deep, receipt_only))
-            verifying.on_progress = on_progress
-            found = verifying.verify(path)
-        if not offline:
-            found = [_ask_ledger(each, verifying, timeout) for each in found]
-        for each in found:
-            printer.verification(each)
-        results += found
-    printer.data({"status": str(worst(results)), "results": [each.to_json() for each in results]})
-    return worst(results).exit_code
-
-
-def _genesis_for(path: Path, genesis_file: Path | None) -> Genesis:
-    if genesis_file is not None:
-        return project.read_genesis(genesis_file)
-    root = find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd())
-    return project.find_genesis(root)
-
-
-def _ask_ledger(result: Verification, verifying: Verifying, timeout: float) -> Verification:
-    """For an artifact without a receipt: does the ledger name its plain digest? Fetches the receipt if so."""
-    path = artifact_path(result.path)
-    if result.status is not Status.NOT_ANCHORED or is_receipt(path) or not path.exists():
-        return result
-    try:
-        here = find_project(path.absolute().parent)
-    except ProjectError:
-        return result
-    if here.genesis.hash != verifying.genesis.hash or not here.nodes:
-        return result
-    content = hash_path(path, cache=verifying.cache, deep=verifying.deep)
-    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
-        found = client.find(content.sha256)
-    if not found:
-        return result
-    return Verification(
-        str(path),
-        Status.VERIFIED,
-        about=describe_receipt(found[0]),
-        checked="the ledger's entry, by the digest on it",
-        files=1,
-    )
-
-
 def show(printer: Printer, target: str, genesis_file: Path | None, timeout: float) -> None:
     """Show one verified entry."""
     path = artifact_path(target)
     if path.exists() or is_receipt(path):
         place = path if is_receipt(path) else receipt_beside(path)
-        verifying = Verifying(_genesis_for(place, genesis_file), receipt_only=True)
+        verifying = Verifying(genesis_for(place, genesis_file), receipt_only=True)
         result = verifying.verify_receipt_file(place)
         if result.status is not Status.VERIFIED:
             from typer import Exit

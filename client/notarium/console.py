@@ -71,15 +71,17 @@ class Printer:
 
             yield show
 
-    def verification(self, result: Verification) -> None:
-        """One line, and one more for each finding."""
+    def verification(self, result: Verification, status: str = "", reason: str = "") -> None:
+        """One line, and one more for each finding; `status` and `reason` where they are not the result's own."""
         colour = _COLOURS[result.status]
         said = result.about
-        head = f"[{colour}]{result.status}[/] {shown(result.path)}"
+        head = f"[{colour}]{status or result.status}[/] {shown(result.path)}"
         if said:
             head += f"  {said['kind']} · {shown(str(said.get('issuer', said.get('member', ''))))} · {said['time']}"
             head += f" · #{said['index']} · {result.checked}"
         self.line(head)
+        if reason:
+            self.line(f"  {shown(reason)}")
         for finding in result.findings[:_SHOWN_FINDINGS]:
             self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} {shown(_bracketed(finding.detail))}")
         if len(result.findings) > _SHOWN_FINDINGS:

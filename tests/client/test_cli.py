@@ -319,6 +319,36 @@ def test_a_file_name_cannot_play_with_the_terminal(study, cli):
     assert "[red]" in out
 
 
+def test_an_unreachable_node_hides_no_mismatch(study, nodes, cli):
+    (study / "never").write_text("x")
+    change_a_byte(study / "data" / "part-1.csv")
+    nodes[0].stop()
+    for paths in (("never", "data"), ("data", "never")):
+        code, out, _ = cli("verify", *paths, "--timeout", "0.3", "--json")
+        said = json.loads(out)
+        assert (code, said["status"]) == (1, "mismatch")
+        assert {each["path"]: each["status"] for each in said["results"]} == {
+            "never": "unreachable",
+            "data": "mismatch",
+        }
+    code, out, _ = cli("verify", "never", "--timeout", "0.3", "--json")
+    said = json.loads(out)
+    assert (code, said["status"]) == (5, "unreachable")
+    assert nodes[0].url in said["results"][0]["reason"]
+    assert "part-1.csv" in cli("verify", "never", "data", "--timeout", "0.3")[1]
+
+
+def test_what_waits_in_the_outbox_is_pending(project, nodes, cli):
+    (project.root / "x").write_text("x")
+    nodes[0].stop()
+    cli("anchor", "x", "--timeout", "0.3")
+    for path in ("x", "x.receipt.json"):
+        code, out, _ = cli("verify", "--offline", path)
+        assert code == 3
+        assert out.startswith(f"pending {path}")
+        assert "--flush" in out
+
+
 # show, find, log, status
 
 
