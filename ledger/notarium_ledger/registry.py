@@ -92,13 +92,21 @@ class Registry:
     """By the id of the propose entry."""
     validators: ValidatorSet = field(init=False)
     """Derived from the nodes: the set that signs the next block."""
-    hash: Hash = field(init=False, compare=False)
-    """State root = SHA-256("notarium/registry/v1\\0" ‖ canonical registry)."""
+    _hash: Hash | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         voters = tuple(Validator(node.member, node.key) for node in self.nodes.values() if node.role == "validator")
         object.__setattr__(self, "validators", ValidatorSet(voters))
-        object.__setattr__(self, "hash", tagged_hash(REGISTRY_TAG, self.encode()))
+
+    @property
+    def hash(self) -> Hash:
+        """State root = SHA-256("notarium/registry/v1\\0" ‖ canonical registry).
+
+        Computed when first asked for: the registries between the entries of one block are never hashed.
+        """
+        if self._hash is None:
+            object.__setattr__(self, "_hash", tagged_hash(REGISTRY_TAG, self.encode()))
+        return self._hash  # type: ignore[return-value]
 
     def encode(self) -> bytes:
         """Canonical bytes."""

@@ -18,6 +18,9 @@ from notarium_ledger.registry import Parameters, Registry
 from notarium_ledger.tree import EMPTY, Frontier, Node
 from notarium_ledger.types import Hash, Height, PublicKey
 
+MAX_MEMBER_ENTRIES = 256
+"""Members' entries in one block: each makes a new registry, which is work in proportion to its size."""
+
 IsDecided = Callable[[Hash], bool]
 """Whether an entry id is in the log already: the one question about history that the state does not answer itself."""
 
@@ -86,16 +89,19 @@ def select_entries(
 ) -> tuple[list[Entry], list[tuple[Entry, InvalidEntry]]]:
     """The longest run of `candidates` that makes one valid block, and those that are invalid by now, with the reason.
 
-    A second membership change is neither: it waits for the next block.
+    A second membership change is neither: it waits for the next block, as do members' entries beyond the bound.
     """
     parameters = state.registry.parameters
-    registry, changed, size = state.registry, False, 0
+    registry, changed, size, of_members = state.registry, False, 0, 0
     chosen: list[Entry] = []
     rejected: list[tuple[Entry, InvalidEntry]] = []
     seen: set[Hash] = set()
     for entry in candidates:
         if len(chosen) == parameters.max_block_entries or size + len(entry.raw) > parameters.max_block_bytes:
             break
+        is_member = is_member_body(entry.body)
+        if is_member and of_members == MAX_MEMBER_ENTRIES:
+            continue
         try:
             if entry.id in seen or is_decided(entry.id):
                 raise InvalidEntry("is in the log already", "entry")
@@ -107,6 +113,7 @@ def select_entries(
         if change and changed:
             continue
         registry, changed = after, changed or change
+        of_members += is_member
         chosen.append(entry)
         seen.add(entry.id)
         size += len(entry.raw)
@@ -181,6 +188,9 @@ def _check_limits(state: ChainState, entries: Sequence[Entry]) -> None:
     size = sum(len(entry.raw) for entry in entries)
     if size > parameters.max_block_bytes:
         raise InvalidBlock(f"{size} bytes of entries, at most {parameters.max_block_bytes} allowed", "entries")
+    of_members = sum(is_member_body(entry.body) for entry in entries)
+    if of_members > MAX_MEMBER_ENTRIES:
+        raise InvalidBlock(f"{of_members} entries of members, at most {MAX_MEMBER_ENTRIES} allowed", "entries")
     limit = parameters.max_entry_bytes
     for number, entry in enumerate(entries):
         if len(entry.raw) > limit:

@@ -246,6 +246,10 @@ class Store:
         """The header of `height` with what proves it from genesis, or None."""
         return self._decided(self._stored_header(height)) if self._has(height) else None
 
+    def stored_header(self, height: Height) -> StoredHeader | None:
+        """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
+        return self._stored_header(height) if self._has(height) else None
+
     def handovers(self) -> tuple[Handover, ...]:
         """All changes of the validator set, in order."""
         return self._handovers

@@ -185,6 +185,8 @@ def run(config: ConfigOption = Path("node.toml")) -> None:
 
     try:
         _run_loop(service.run(loaded))
+    except service.NodeFailed as error:
+        raise Failure(str(error), ExitCode.CHECK_FAILED) from error
     except (StartupError, StoreError, OSError) as error:
         raise Failure(str(error)) from error
 

@@ -35,7 +35,15 @@ def speak(
         )
     body = {"v": BODY_VERSION, "kind": kind, "member": member, "key": key}
     with BlockingClient(genesis, nodes, signer) as client:
-        return client.submit(body)
+        receipt = client.submit(body)
+        # The same word said again is the same entry, which says nothing of what came after it.
+        if kind == "enrol" and _is_revoked(client, researcher):
+            raise EnrolmentError(f"{researcher} was revoked, and a revoked key never comes back: make a new one")
+        return receipt
+
+
+def _is_revoked(client: BlockingClient, researcher: str) -> bool:
+    return any(each["key"] == researcher and each["revoked"] for each in client.members()["researchers"])
 
 
 def read_genesis(path: Path) -> Genesis:

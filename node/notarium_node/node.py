@@ -281,7 +281,14 @@ class Node:
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.event_counts["failed_task"] += 1
+            _log.error("serving a peer failed", exc_info=error)
 
     def _misbehaved(self, peer: PublicKey, kind: str, detail: str) -> None:
         self.event_counts["misbehaviour"] += 1
@@ -383,8 +390,11 @@ class Node:
             )
         if self.own.role == "observer" and reachable == 0:
             reasons.append("no validator is reachable")
-        if self.own.role == "validator" and self.own.key not in validators:
-            reasons.append("this node is not a validator (any more)")
+        record = self.store.state.registry.nodes.get(self.own.key)
+        if record is None:
+            reasons.append("this node was removed from the registry")
+        elif record.role != self.own.role:
+            reasons.append(f"this node is a {record.role} now: restart it")
         # One liar's claim makes nobody unready. An observer may follow a single validator, so it believes any.
         lag = self.sync.credible_lag(validators.faulty if self.own.role == "validator" else 0)
         if lag > LAG_LIMIT:
@@ -437,7 +447,7 @@ class Node:
             "tree_size": state.frontier.size,
             "tree_root": state.frontier.root().hex(),
             "round": self.engine.round,
-            "phase": str(self.engine.phase),
+            "phase": self.engine.phase.value,
             "ready": not reasons,
             "reasons": reasons,
             "peers": peers,

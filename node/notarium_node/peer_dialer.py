@@ -21,8 +21,8 @@ class DialError(Exception):
     """The address answered, but not as the node that was dialled."""
 
 
-DIAL_ERRORS = (OSError, TimeoutError, aiohttp.ClientError, DialError, LinkError)
-"""All that can go wrong on the way to a link; none of it is this node's fault."""
+DIAL_ERRORS = (OSError, TimeoutError, ValueError, aiohttp.ClientError, DialError, LinkError)
+"""All that can go wrong on the way to a link, an address that is none (ValueError) included; not this node's fault."""
 
 
 class Dialer:

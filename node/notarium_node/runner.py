@@ -162,8 +162,19 @@ class Runner:
                     self._effects.extend(self._engine.step(self._inputs.popleft(), wall_ms()))
                 else:
                     break
+        except Exception as error:
+            self._fail(error)
         finally:
             self._running = False
+
+    def _fail(self, error: Exception) -> None:
+        """A defect, or a damaged store. Ending is safe at any moment, going on in an unknown state is not."""
+        _log.critical("the node ends: an unexpected error in consensus", exc_info=error)
+        self.stop()
+        self.on_failure(error)
+
+    on_failure: Callable[[Exception], None] = staticmethod(lambda error: None)
+    """Set by the service: ends the process."""
 
     # Effects
 
@@ -274,7 +285,13 @@ class Runner:
             return
         task = asyncio.create_task(self._read_and_check(block, known, unknown))
         self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
+        task.add_done_callback(self._check_ended)
+
+    def _check_ended(self, task: asyncio.Task[None]) -> None:
+        self._checks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._fail(error)
 
     async def _read_and_check(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
         # Most of them are being verified right now, because gossip and proposal travel at the same time.
@@ -330,7 +347,12 @@ class Runner:
     def _answer(self, transition: Transition) -> None:
         for entry in transition.entries:
             if self._hub.is_awaited(entry.id):
-                receipt = self._store.receipt(entry.id)
+                try:
+                    receipt = self._store.receipt(entry.id)
+                except StoreError as error:
+                    # The decision stands; who waits hears "pending" and asks again.
+                    _log.error("no receipt for a decided entry", entry=entry.id.hex(), error=str(error))
+                    return
                 if receipt is not None:
                     self._hub.resolve(entry.id, receipt)
 

@@ -25,8 +25,15 @@ SHUTDOWN_S = 2.0
 """How long open requests may take when the node stops."""
 
 
+class NodeFailed(Exception):
+    """The node ended itself after an unexpected error, which its log describes. Starting it again is safe."""
+
+
 async def run(config: NodeConfig) -> None:
-    """Run until a signal asks to stop. Raises StartupError, StoreError or OSError where it cannot start."""
+    """Run until a signal asks to stop.
+
+    Raises StartupError, StoreError or OSError where it cannot start, and NodeFailed where it could not go on.
+    """
     genesis = load_genesis(config)
     key = load_key(config.node.validator_key, Purpose.VALIDATOR)
     seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
@@ -40,6 +47,13 @@ async def run(config: NodeConfig) -> None:
         own = own_record(store, key.public)
         node = Node(genesis, store, own, key, seed, _settings(config))
         stopping = _on_signals()
+        failures: list[Exception] = []
+
+        def on_failure(error: Exception) -> None:
+            failures.append(error)
+            stopping.set()
+
+        node.runner.on_failure = on_failure
         await node.start()
         api = await _start_api(node, config)
         _log.info(
@@ -58,6 +72,8 @@ async def run(config: NodeConfig) -> None:
         finally:
             await api.cleanup()
             await node.stop()
+    if failures:
+        raise NodeFailed(f"the node ended after an unexpected error: {failures[0]!r}; see its log, then start it again")
     _log.info("node stopped")
 
 

@@ -12,7 +12,15 @@ from notarium_ledger.block import Block, Header
 from notarium_ledger.commitment import MAX_TIME_MS
 from notarium_ledger.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
-from notarium_ledger.state import ChainState, advance, apply_block, check_admissible, entry_reader, select_entries
+from notarium_ledger.state import (
+    MAX_MEMBER_ENTRIES,
+    ChainState,
+    advance,
+    apply_block,
+    check_admissible,
+    entry_reader,
+    select_entries,
+)
 from notarium_ledger.types import Hash, PublicKey
 
 
@@ -187,6 +195,19 @@ def test_select_entries_stops_at_the_block_s_limits() -> None:
     size = sum(len(each.raw) for each in chosen)
     assert size <= 65_536 < size + len(candidates[len(chosen)].raw)
     advance(tight.state, chosen, 1, tight.validator_keys[0].public)
+
+
+def test_members_entries_are_bounded_and_the_rest_waits() -> None:
+    consortium = Consortium(1)
+    enrols = [
+        consortium.entry(consortium.member_body("enrol", key=bytes(key(f"many {number}").public)))
+        for number in range(MAX_MEMBER_ENTRIES + 1)
+    ]
+    plain = consortium.entry()
+    chosen, rejected = select_entries(consortium.state, [*enrols, plain], nothing_decided)
+    assert (chosen, rejected) == ([*enrols[:-1], plain], [])
+    with pytest.raises(InvalidBlock, match="257 entries of members, at most 256 allowed"):
+        advance(consortium.state, enrols, 1, consortium.validator_keys[0].public)
 
 
 def test_an_entry_above_a_limit_that_was_lowered_is_no_candidate() -> None:

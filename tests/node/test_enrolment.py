@@ -60,6 +60,9 @@ def test_a_researcher_is_enrolled_writes_is_revoked_and_writes_no_more(network: 
         assert command("revoke", *where).returncode == 0
         with pytest.raises(Rejected, match="revoked"):
             client.submit(commitment())
+        again = command("enrol", *where)
+        assert again.returncode == 2
+        assert "never comes back" in json.loads(again.stdout)["error"]
 
 
 @pytest.mark.parametrize(

@@ -260,3 +260,34 @@ async def test_entries_that_became_invalid_are_thrown_out_and_their_senders_told
     assert one.store.is_decided(revocation.id)
     assert not one.store.is_decided(late.id)
     assert len(one.mempool) == 0
+
+
+async def test_a_defect_ends_the_node_instead_of_wedging_it(machine, monkeypatch):
+    alone = machine(1)
+    failures: list[Exception] = []
+    alone.runner.on_failure = failures.append
+    monkeypatch.setattr(alone.hub, "announce", lambda *_: 1 / 0)
+    alone.submit()
+    assert [type(error) for error in failures] == [ZeroDivisionError]
+    assert alone.store.state.height == 1, "what was decided is on the disk"
+    alone.submit()
+    assert alone.store.state.height == 1, "and nothing follows in an unknown state"
+
+
+async def test_a_receipt_that_cannot_be_read_costs_the_answer_and_not_the_decision(machine, monkeypatch):
+    alone = machine(1)
+    entry = alone.consortium.entry()
+    waiter = alone.hub.wait([entry.id])
+
+    def broken(_):
+        raise StoreError(alone.store.path, "unreadable")
+
+    monkeypatch.setattr(alone.store, "receipt", broken)
+    alone.mempool.add(entry)
+    alone.runner.work_pending()
+    assert alone.decisions == [1]
+    assert not alone.runner.stalled
+    assert not waiter.future.done()
+    monkeypatch.undo()
+    alone.submit()
+    assert alone.decisions == [1, 2]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from notarium_ledger.block import Decision
 from notarium_ledger.types import Height
 from notarium_node.api.problems import Problem, parse_int
 from notarium_node.api.queries import block_json
+from notarium_store.values import StoredHeader
 
 if TYPE_CHECKING:
     from notarium_node.node import Node
@@ -45,10 +45,12 @@ class Events:
             while not self._closing:
                 while height < self._node.store.state.height:
                     height += 1
-                    decision = self._node.store.decision(Height(height))
-                    if decision is None:
+                    stored = self._node.store.stored_header(Height(height))
+                    if stored is None:
                         return response
-                    await response.write(_event(decision))
+                    await response.write(_event(stored))
+                    # A write into a buffer with room does not wait: a reader of the whole chain must let others in.
+                    await asyncio.sleep(0)
                 news.clear()
                 try:
                     async with asyncio.timeout(KEEPALIVE_S):
@@ -71,5 +73,5 @@ class Events:
             each.set()
 
 
-def _event(decision: Decision) -> bytes:
-    return f"id: {decision.height}\nevent: block\ndata: {json.dumps(block_json(decision))}\n\n".encode()
+def _event(stored: StoredHeader) -> bytes:
+    return f"id: {stored.header.height}\nevent: block\ndata: {json.dumps(block_json(stored))}\n\n".encode()

@@ -280,7 +280,10 @@ PATHS: Json = {
     "/v1/blocks": _get(
         "Blocks, ascending",
         {"200": _answer("summaries", "Blocks"), "400": _problem("cannot be read")},
-        [_query("from", {"type": "integer", "minimum": 1, "default": 1}, "first height"), _LIMIT],
+        [
+            _query("from", {"type": "integer", "minimum": 1, "default": 1}, "first height"),
+            _query("limit", {"type": "integer", "minimum": 1, "maximum": 200, "default": 100}, "rows at most"),
+        ],
     ),
     "/v1/blocks/{height}": _get(
         "One block",

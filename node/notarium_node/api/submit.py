@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 ENTRY_TYPES = ("application/msgpack", "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream")
 MAX_WAIT_MS = 60_000
 DEFAULT_WAIT_MS = 10_000
+READ_S = 20.0
+"""How long a request's body may take to arrive."""
+ONE_ENTRY_BYTES = 128 * 1024
+"""The body of a single entry, base64 in JSON included."""
+MAX_READING_BYTES = 64 * 1024 * 1024
+"""Larger bodies that are arriving at the same time, all together; one alone may always."""
 
 
 class Submissions:
@@ -37,6 +43,7 @@ class Submissions:
         self._max_request_bytes = max_request_bytes
         self._max_wait_s = max_wait_ms / 1000
         self._encoder = ReceiptEncoder()
+        self._reading = 0
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """One entry in; its receipt out (200), or 202 when it is not decided in time."""
@@ -114,10 +121,10 @@ class Submissions:
 
     async def _read_one(self, request: web.Request) -> bytes:
         if request.content_type == "application/json":
-            return _base64(_member(await self._json(request), "entry", str), "entry")
+            return _base64(_member(await self._json(request, ONE_ENTRY_BYTES), "entry", str), "entry")
         if request.content_type not in ENTRY_TYPES:
             raise _unsupported(request)
-        raw = await self._body(request)
+        raw = await self._body(request, ONE_ENTRY_BYTES)
         if len(raw) > MAX_ENTRY_BYTES:
             raise Problem(
                 "too-large",
@@ -130,11 +137,11 @@ class Submissions:
     async def _read_many(self, request: web.Request) -> list[bytes]:
         raws: list[Any]
         if request.content_type == "application/json":
-            items = _member(await self._json(request), "entries", list)
+            items = _member(await self._json(request, self._max_request_bytes), "entries", list)
             raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
         elif request.content_type in ENTRY_TYPES:
             try:
-                value = canonical.decode(await self._body(request))
+                value = canonical.decode(await self._body(request, self._max_request_bytes))
             except NotCanonical as error:
                 raise Problem("malformed", f"entries: {error.reason}", field="entries") from error
             if not isinstance(value, list):
@@ -151,29 +158,48 @@ class Submissions:
             )
         return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
 
-    async def _json(self, request: web.Request) -> Any:
+    async def _json(self, request: web.Request, limit: int) -> Any:
         try:
-            return json.loads(await self._body(request))
+            return json.loads(await self._body(request, limit))
         except (ValueError, RecursionError) as error:
             raise Problem("malformed", f"the body is not JSON: {error}") from error
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _body(self, request: web.Request, limit: int) -> bytes:
+        """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
         length = request.content_length
-        if length is not None and length > self._max_request_bytes:
-            raise self._too_large()
+        if length is not None and length > limit:
+            raise self._too_large(limit)
+        share = limit if length is None else length
+        share = 0 if share <= ONE_ENTRY_BYTES else share
+        if self._reading and self._reading + share > MAX_READING_BYTES:
+            raise Problem(
+                "busy",
+                f"{MAX_READING_BYTES} bytes of large requests are arriving already",
+                headers={"Retry-After": "1"},
+                remedy="submit again later, or to another node",
+            )
+        self._reading += share
         try:
-            return await request.read()
+            async with asyncio.timeout(READ_S):
+                body = await request.read()
+        except TimeoutError as error:
+            raise Problem("malformed", f"the body did not arrive within {READ_S:.0f} s", field="body") from error
         except web.HTTPRequestEntityTooLarge as error:
-            raise self._too_large() from error
+            raise self._too_large(limit) from error
         except web.RequestPayloadError as error:
             raise Problem("malformed", f"the body cannot be read: {error}", field="body") from error
+        finally:
+            self._reading -= share
+        if len(body) > limit:
+            raise self._too_large(limit)
+        return body
 
-    def _too_large(self) -> Problem:
+    def _too_large(self, limit: int) -> Problem:
         return Problem(
             "too-large",
-            f"the body is larger than {self._max_request_bytes} bytes",
+            f"the body is larger than {limit} bytes",
             field="body",
-            limit=self._max_request_bytes,
+            limit=limit,
             remedy="send smaller batches",
         )
 
