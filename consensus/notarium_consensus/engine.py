@@ -12,7 +12,7 @@ from notarium_consensus.authentication import Authenticator
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.effects import Effect, Persist, RoundTimer, Timer
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind
+from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
@@ -26,7 +26,7 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, MessageKind
+from notarium_consensus.messages import Message, MessageKind, Vote
 from notarium_consensus.outbox import Outbox
 from notarium_consensus.record import FENCE_KEY, Record, decode_record, encode_fence
 from notarium_ledger.types import Height, PublicKey, Round
@@ -174,7 +174,12 @@ class Engine:
 
     def _receive(self, message: Message, peer: PublicKey, instance: Instance) -> None:
         height = instance.context.height
-        if message.height == height:
+        own = self._config.key is not None and message.key == self._config.key.public
+        if not own and peer != message.key and not isinstance(message, Vote) and message.block is not None:
+            # The signature covers the block's header only. Whoever passes the message on could put other entries
+            # under it, and the copy that comes first takes the signer's slot. (Ours: see the fence.)
+            self._outbox.report(ProtocolViolation(peer, f"{message.kind.name} with a block signed by another"))
+        elif message.height == height:
             instance.receive(message, peer)
         elif message.height < height:
             self._receive_late(message, peer, instance)

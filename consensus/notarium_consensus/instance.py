@@ -157,8 +157,9 @@ class Instance:
         seal = next((seal for seal in decision.certificate.seals if seal.key == self._own), None)
         if seal is not None and not self.signer.has_signed(decision.certificate.round, MessageKind.COMMIT):
             self._authenticator.see_own(context.height)
-        if len(self._decisions) < DECISIONS_KEPT or peer in self._decisions:
-            self._decisions[peer] = decision
+        if len(self._decisions) < DECISIONS_KEPT:
+            # The first of a peer waits for its verdict: with ever new copies a liar would always be next in turn.
+            self._decisions.setdefault(peer, decision)
         self._run()
 
     def block_built(self, round_: Round, block: Block | None) -> None:

@@ -1,0 +1,134 @@
+"""Liars send wrong entries under the true header: each copy is checked once, and the good one is found.
+
+The engine cannot tell the copies apart, since the header binds the entries only through the tree root.
+"""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.consensus.harness import Bench
+
+from notarium_consensus.effects import CheckBlock, Effect
+from notarium_consensus.engine import Phase
+from notarium_consensus.events import ProtocolViolation
+from notarium_ledger.block import Block
+
+OWN = 6
+"""Of seven validators (two may lie), proposes in round 5 of height 1, and has no block of its own."""
+ROUND = 5
+OTHERS = (0, 1, 2, 3, 4)
+GOOD, WRONG_1, WRONG_2 = "good", "wrong 1", "wrong 2"
+CHECKS_ALLOWED = 20
+"""Far above what is needed, to end a test that checks for ever."""
+
+Send = Callable[[Bench, int, Block], list[Effect]]
+
+
+def send_round_change(bench: Bench, signer: int, block: Block) -> list[Effect]:
+    return bench.receive(bench.club.change(signer, ROUND, (0, block), OTHERS))
+
+
+def send_decision(bench: Bench, signer: int, block: Block) -> list[Effect]:
+    return bench.decide_by(bench.club.decision(block, OTHERS), peer=signer)
+
+
+def copies(good: Block) -> dict[str, Block]:
+    wrong = {name: Block(good.header, (b"ok " + name.encode(),)) for name in (WRONG_1, WRONG_2)}
+    return {GOOD: good, **wrong}
+
+
+def answer_checks(bench: Bench, effects: list[Effect], good: Block) -> list[Block]:
+    """Answer each CheckBlock truthfully, as a runner does, until none is asked. Returns what was checked."""
+    checked: list[Block] = []
+    pending = [effect.block for effect in effects if isinstance(effect, CheckBlock)]
+    while pending:
+        block = pending.pop(0)
+        checked.append(block)
+        assert len(checked) <= CHECKS_ALLOWED, "the same copies are checked again and again"
+        bench.checked(block, block.entries == good.entries, "tree root")
+        pending += [effect.block for effect in bench.of(CheckBlock)]
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ((WRONG_1, WRONG_2, GOOD, GOOD, GOOD), [WRONG_1, WRONG_2, GOOD]),
+        ((WRONG_1, WRONG_1, GOOD, GOOD, GOOD), [WRONG_1, GOOD]),
+        ((WRONG_1, GOOD, WRONG_2, GOOD, GOOD), [WRONG_1, GOOD]),
+        ((GOOD, WRONG_1, WRONG_2, GOOD, GOOD), [GOOD]),
+    ],
+)
+@pytest.mark.parametrize("send", [send_round_change, send_decision])
+def test_each_copy_is_checked_once_and_the_good_one_is_used(send: Send, sent, expected):
+    bench = Bench(own=OWN, size=7)
+    good = bench.club.block(1)
+    named = copies(good)
+    effects: list[Effect] = []
+    for signer, name in zip(OTHERS, sent, strict=True):
+        effects += send(bench, signer, named[name])
+    checked = answer_checks(bench, effects, good)
+    assert checked == [named[name] for name in expected]
+    if send is send_decision:
+        decision = bench.decided()
+        assert decision is not None
+        assert decision.block == good
+    else:
+        assert bench.said()[0] == "PROPOSAL"
+        assert bench.sent()[0].block == good
+
+
+def test_a_liar_that_replaces_its_decision_during_the_check_is_not_always_next_in_turn():
+    bench = Bench(own=OWN, size=7)
+    good = bench.club.block(1)
+    named = copies(good)
+    effects = send_decision(bench, 0, named[WRONG_1])
+    send_decision(bench, 1, good)
+    send_decision(bench, 0, named[WRONG_2])
+    assert answer_checks(bench, effects, good) == [named[WRONG_1], good]
+    assert bench.decided() is not None
+
+
+def test_a_proposal_with_wrong_entries_is_checked_once_and_costs_its_round_only():
+    bench = Bench(own=OWN, size=7)
+    good = bench.club.block(1)
+    wrong = copies(good)[WRONG_1]
+    proposal = bench.club.proposal(1, 0, wrong)
+    assert answer_checks(bench, bench.receive(proposal), good) == [wrong]
+    assert bench.engine.phase is Phase.REJECTED
+    assert answer_checks(bench, bench.receive(proposal, replace(proposal, block=good)), good) == []
+    changes = [bench.club.signed_change(signer, 1) for signer in OTHERS]
+    again = bench.club.proposal(2, 1, bench.club.block(2), changes)
+    assert answer_checks(bench, bench.receive(again), again.block) == [again.block]
+    assert bench.said() == ["PREPARE"]
+
+
+@pytest.mark.parametrize("height", ["this", "next"])
+@pytest.mark.parametrize("kind", ["PROPOSAL", "ROUND_CHANGE"])
+def test_who_passes_a_block_on_cannot_put_other_entries_under_the_signature(kind, height):
+    """The signature covers the header only; the copy that came first would take the signer's slot."""
+    bench = Bench(own=0)
+    club = bench.club
+    if height == "next":
+        club = club.after(club.block(1))
+    proposer = club.height % 4
+    block = club.block(proposer)
+    honest = club.proposal(proposer, 0, block) if kind == "PROPOSAL" else club.change(2, 3, (0, block), (1, 2, 3))
+    swapped = replace(honest, block=Block(block.header, (b"ok swapped",)))
+    liar = club.keys[3].public
+    bench.receive(swapped, peer=liar)
+    assert [violation.peer for violation in bench.events(ProtocolViolation)] == [liar]
+    bench.receive(honest)
+    if height == "next":
+        bench.advance(club)
+    inbox = bench.inbox()
+    keeper = inbox.proposals if kind == "PROPOSAL" else inbox.round_changes
+    kept = keeper.get(honest.key, honest.round)
+    assert kept is not None
+    assert kept.block == block
