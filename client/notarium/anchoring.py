@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +100,7 @@ def anchor(
             {"gaps": [], **(facts or {}), "code": _code(chosen)},
         )
         prepared = {**_described(kind, content, disclosure), **(fields or {})}
-        if earlier.bundle is not None or earlier.id is not None or receipt_path.exists():
+        if earlier.id is not None or bundle_of(receipt_path).exists() or receipt_path.exists():
             _put_aside(project, receipt_path, earlier)
         waiting = commit(
             project, bundle, receipt_path, fields=prepared, refs=[*refs, *superseded], disclosure=disclosure
@@ -169,21 +171,36 @@ def read_receipt(project: Project, path: Path) -> VerifiedReceipt | None:
 
 
 def _put_aside(project: Project, receipt_path: Path, earlier: _Earlier) -> None:
-    """Keep an earlier receipt and bundle under `.notarium/superseded` before they are written anew."""
+    """Keep an earlier receipt and bundle under `.notarium/superseded` before they are written anew.
+
+    Nothing that is kept there is ever overwritten.
+    """
     folder = project.folder / "superseded"
-    label = earlier.id.hex()[:16] if earlier.id else "unknown"
     try:
+        kept = {path: path.read_bytes() for path in (bundle_of(receipt_path), receipt_path) if path.exists()}
         folder.mkdir(parents=True, exist_ok=True)
+        label = _label(folder, earlier.id, kept)
         if earlier.waiting is not None:
             # Its receipt, when it comes, must not take the place of the newer one.
             moved = replace(earlier.waiting, receipt_path=folder / f"{label}.{receipt_path.name}")
             outbox_of(project).put(moved)
-        for path in (receipt_path, bundle_of(receipt_path)):
-            if path.exists():
-                write_atomically(folder / f"{label}.{path.name}", path.read_bytes())
-                path.unlink()
+        for path, data in kept.items():
+            write_atomically(folder / f"{label}.{path.name}", data)
+            path.unlink()
     except OSError as error:
         raise UnreadableArtifact(str(receipt_path), f"cannot be put aside: {error.strerror}") from error
+
+
+def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
+    """What the files put aside are named by: their entry's id or, where that is lost, their own digest."""
+    digest = hashlib.sha256(next(iter(kept.values()), b"")).hexdigest()
+    labels = [id_.hex()[:16]] if id_ else []
+    for label in (*labels, digest[:16], digest):
+        places = {folder / f"{label}.{path.name}": data for path, data in kept.items()}
+        if all(not place.exists() or place.read_bytes() == data for place, data in places.items()):
+            return label
+    # The same evidence with another receipt is kept there already.
+    return f"{digest}.{secrets.token_hex(8)}"
 
 
 def _described(kind: str, content: FileDigest | Manifest, disclosure: str) -> dict[str, Any]:

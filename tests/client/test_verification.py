@@ -239,6 +239,32 @@ def test_anchoring_a_change_supersedes(data, project, genesis):
     assert sorted(kept) == [f"{first[:16]}.data.bundle.json", f"{first[:16]}.data.receipt.json"]
 
 
+def test_evidence_whose_receipt_was_lost_is_kept_each_time(project):
+    path = project.root / "x"
+    path.write_text("x")
+    bundle, written = project.root / "x.bundle.json", []
+    for _ in range(3):
+        anchor(path, project=project, strict=True)
+        written.append(bundle.read_bytes())
+        (project.root / "x.receipt.json").unlink()
+    bundle.write_bytes(b"damaged")
+    anchor(path, project=project, strict=True)
+    kept = [each.read_bytes() for each in (project.folder / "superseded").iterdir()]
+    assert sorted(kept) == sorted([*written[:2], b"damaged"])
+
+
+def test_what_was_put_aside_is_not_overwritten_by_something_else_of_the_same_entry(data, project):
+    (data / "a.csv").write_text("corrected")
+    receipt, bundle = (data.parent / f"data.{each}.json" for each in ("receipt", "bundle"))
+    first = receipt.read_bytes(), bundle.read_bytes()
+    anchor(data, project=project, strict=True)
+    receipt.write_bytes(first[0])
+    bundle.write_bytes(b"damaged")
+    anchor(data, project=project, strict=True)
+    kept = [each.read_bytes() for each in (project.folder / "superseded").iterdir()]
+    assert sorted(kept) == sorted([*first, first[0], b"damaged"])
+
+
 def test_a_pending_anchor_is_sent_by_anchoring_again(project, nodes, ledger):
     (project.root / "x").write_text("x")
     nodes[0].stop()
