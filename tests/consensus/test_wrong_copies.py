@@ -17,6 +17,7 @@ from tests.consensus.harness import Bench
 from notarium_consensus.effects import CheckBlock, Effect
 from notarium_consensus.engine import Phase
 from notarium_consensus.events import ProtocolViolation
+from notarium_consensus.messages import Proposal
 from notarium_ledger.block import Block
 
 OWN = 6
@@ -80,8 +81,9 @@ def test_each_copy_is_checked_once_and_the_good_one_is_used(send: Send, sent, ex
         assert decision is not None
         assert decision.block == good
     else:
-        assert bench.said()[0] == "PROPOSAL"
-        assert bench.sent()[0].block == good
+        proposal = bench.sent()[0]
+        assert isinstance(proposal, Proposal)
+        assert proposal.block == good
 
 
 def test_a_liar_that_replaces_its_decision_during_the_check_is_not_always_next_in_turn():
