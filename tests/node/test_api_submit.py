@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 from tests.node.http_api import MSGPACK, RECEIPT, b64, entry_id
@@ -292,3 +293,20 @@ def test_a_refusal_is_one_json_object_that_names_no_internals(world):
     text = world.node.submit(b"\xc1").body.decode()
     assert json.loads(text)
     assert "Traceback" not in text
+
+
+def test_slow_large_bodies_share_a_budget_and_leave_room_for_single_entries(world, sign):
+    """Ten senders announce 8 MiB each and send nothing: the last are refused at once, and an entry still gets in."""
+    headers = f"Host: x\r\nContent-Type: {MSGPACK}\r\nContent-Length: {8 << 20}\r\n\r\n"
+    head = b"POST /v1/entries/batch HTTP/1.1\r\n" + headers.encode()
+    senders = [socket.create_connection(("127.0.0.1", world.node.port), timeout=10) for _ in range(10)]
+    try:
+        for each in senders:
+            each.sendall(head + b"\xdd")
+        last = senders[-1].recv(65_536)
+        assert last.startswith(b"HTTP/1.1 503 ")
+        assert b"urn:notarium:problem:busy" in last
+        assert world.node.submit(sign()).status == 200
+    finally:
+        for each in senders:
+            each.close()

@@ -180,8 +180,11 @@ class Submissions:
             )
         self._reading += share
         try:
-            async with asyncio.timeout(READ_S):
+            if request.content.is_eof():  # Has arrived already, as small ones have: nothing to wait for.
                 body = await request.read()
+            else:
+                async with asyncio.timeout(READ_S):
+                    body = await request.read()
         except TimeoutError as error:
             raise Problem("malformed", f"the body did not arrive within {READ_S:.0f} s", field="body") from error
         except web.HTTPRequestEntityTooLarge as error:
