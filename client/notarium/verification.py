@@ -22,6 +22,7 @@ from notarium.bundle import MAX_BUNDLE_BYTES, Artifact, Bundle, bundle_digest
 from notarium.cache import DigestCache
 from notarium.errors import ExitCode, InvalidBundle, UnreadableArtifact
 from notarium.hashing import Item, Manifest, OnProgress, Symlink, hash_path
+from notarium.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
 from notarium.naming import (
     RECEIPT_SUFFIX,
     artifact_path,
@@ -30,7 +31,6 @@ from notarium.naming import (
     is_receipt,
     receipt_beside,
     receipt_of,
-    stem_of,
 )
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.genesis import Genesis
@@ -66,7 +66,7 @@ class Finding:
     """One thing that is not as it was, or could not be checked."""
 
     what: str
-    """"changed", "missing", "extra", "receipt", "bundle", "absent", "unreadable"."""
+    """"changed", "missing", "extra", "receipt", "bundle", "absent", "outside", "empty", "unreadable"."""
     path: str
     """As somebody in the working directory would name it."""
     detail: str = ""
@@ -140,20 +140,12 @@ class Verifying:
 
     def verify_receipt_file(self, path: Path) -> Verification:
         """A receipt file and, where they are there, its bundle and artifacts."""
-        try:
-            verified = self._read_receipt(path)
-        except FileNotFoundError:
-            return Verification(str(path), Status.NOT_ANCHORED, findings=(Finding("missing", str(path)),))
-        except OSError as error:
-            finding = Finding("unreadable", str(path), error.strerror or str(error))
-            return Verification(str(path), Status.INCOMPLETE_EVIDENCE, str(path), findings=(finding,))
-        except InvalidReceipt as error:
-            finding = Finding("receipt", str(path), f"step {error.step}: {error}")
-            return Verification(str(path), Status.MISMATCH, str(path), findings=(finding,))
-        said = about(verified.entry, verified.index, verified.header)
+        verified = self._read_receipt(path, path)
+        if isinstance(verified, Verification):
+            return verified
         if self.receipt_only or not bundle_of(path).exists():
-            return Verification(str(path), Status.VERIFIED, str(path), said, "receipt only")
-        return self._verify_evidence(path, path, verified, said, only=None)
+            return Verification(str(path), Status.VERIFIED, str(path), _said(verified), "receipt only")
+        return self._verify_evidence(path, path, verified, asked=None)
 
     def load(self, path: Path) -> VerifiedReceipt:
         """The verified receipt in `path`. Raises InvalidReceipt, OSError."""
@@ -162,36 +154,54 @@ class Verifying:
         return VerifiedReceipt(receipt, verified.entry.id)
 
     def verify_artifact(self, path: Path) -> Verification:
-        """A file or folder: by the receipt beside it, or by that of a folder it lies in."""
-        place = _receipt_for(path)
-        if place is None:
+        """A file or folder: by the receipt beside it, or by that of a folder it lies in.
+
+        It verifies only where the evidence names it and at least one file of it was compared.
+        """
+        asked = without_dots(path)
+        receipt = receipt_for(asked)
+        if receipt is None:
             finding = Finding("receipt", str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding("missing", str(path), "no such file or folder")
             return Verification(str(path), Status.NOT_ANCHORED, findings=(finding,))
-        receipt, only = place
-        result = self.verify_receipt_file(receipt)
-        if result.status is not Status.VERIFIED and not result.about:
-            return Verification(str(path), result.status, str(receipt), findings=result.findings)
-        verified = self._read_receipt(receipt)
-        if not bundle_of(receipt).exists():
-            return self._verify_by_subjects(path, receipt, verified, result.about, only)
-        if only is None and not self.receipt_only:
-            return replace(result, path=str(path))
-        return self._verify_evidence(path, receipt, verified, result.about, only=only)
+        verified = self._read_receipt(path, receipt)
+        if isinstance(verified, Verification):
+            return verified
+        if bundle_of(receipt).exists():
+            result = self._verify_evidence(path, receipt, verified, asked=asked)
+        else:
+            result = self._verify_by_subjects(path, receipt, verified, is_inside=receipt != receipt_beside(asked))
+        if result and not result.files:
+            finding = Finding("empty", str(path), "there is no file in it, so nothing was compared")
+            return replace(result, status=Status.INCOMPLETE_EVIDENCE, findings=(finding,))
+        return result
 
-    def _read_receipt(self, path: Path) -> Verified:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECEIPT_BYTES + 1)
-        return self._verifier.verify(Receipt.decode_json(data))
+    def _read_receipt(self, path: Path, receipt: Path) -> Verified | Verification:
+        """Steps 1 to 7 for the file `receipt`, or else how verifying `path` ends because of it."""
+        try:
+            with receipt.open("rb") as file:
+                data = file.read(MAX_RECEIPT_BYTES + 1)
+            return self._verifier.verify(Receipt.decode_json(data))
+        except FileNotFoundError:
+            status, finding = Status.NOT_ANCHORED, Finding("missing", str(receipt))
+            return Verification(str(path), status, findings=(finding,))
+        except OSError as error:
+            finding = Finding("unreadable", str(receipt), error.strerror or str(error))
+            return Verification(str(path), Status.INCOMPLETE_EVIDENCE, str(receipt), findings=(finding,))
+        except InvalidReceipt as error:
+            finding = Finding("receipt", str(receipt), f"step {error.step}: {error}")
+            return Verification(str(path), Status.MISMATCH, str(receipt), findings=(finding,))
 
-    def _verify_by_subjects(
-        self, path: Path, receipt: Path, verified: Verified, said: dict[str, Any], only: str | None
-    ) -> Verification:
-        """Without a bundle, an artifact can be checked only where its plain digest is on the ledger."""
+    def _verify_by_subjects(self, path: Path, receipt: Path, verified: Verified, *, is_inside: bool) -> Verification:
+        """Without a bundle, an artifact can be checked only where its plain digest is on the ledger.
+
+        `is_inside`: the receipt is that of a folder above it, whose digest says nothing about one file.
+        """
+        said = _said(verified)
         missing = Finding("missing", str(bundle_of(receipt)), "the evidence bundle is needed to check the content")
         digests = [bytes(each["digest"]) for each in verified.entry.body.get("subjects", ())]
-        if not digests or only is not None:
+        if not digests or is_inside:
             return Verification(
                 str(path), Status.INCOMPLETE_EVIDENCE, str(receipt), said, "receipt only", findings=(missing,)
             )
@@ -207,11 +217,9 @@ class Verifying:
         findings = (Finding("changed", str(path), "its digest is not the one on the ledger"),)
         return Verification(str(path), Status.MISMATCH, str(receipt), said, checked, findings, count)
 
-    def _verify_evidence(
-        self, path: Path, receipt: Path, verified: Verified, said: dict[str, Any], *, only: str | None
-    ) -> Verification:
-        """Steps 8 and 9. `only`: check just this file of the one folder the bundle is about."""
-        place = bundle_of(receipt)
+    def _verify_evidence(self, path: Path, receipt: Path, verified: Verified, *, asked: Path | None) -> Verification:
+        """Steps 8 and 9. `asked`: check just this file or folder, which the bundle must name."""
+        place, said = bundle_of(receipt), _said(verified)
         try:
             bundle = _read_bundle(place, verified)
         except OSError as error:
@@ -223,17 +231,27 @@ class Verifying:
             finding = Finding("bundle", str(place), f"step 8: {error}")
             return Verification(str(path), Status.MISMATCH, str(receipt), said, "receipt", (finding,))
         findings: list[Finding] = []
-        compared = 0
+        compared, is_named = 0, asked is None
         for artifact in bundle.artifacts:
-            location = _locate(artifact, bundle, receipt)
-            more, count = self._compare(artifact, location, only)
+            location = locate(artifact, bundle, receipt)
+            only = asked_inside(asked, artifact, location) if asked else ""
+            if only is None:
+                continue
+            is_named = True
+            more, count = self._compare(artifact, location, only or None)
             findings += more
             compared += count
+        if not is_named:
+            what = "extra" if os.path.lexists(path) else "missing"
+            findings = [Finding(what, str(path), f"the evidence beside it does not name {path.name}")]
         checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
         return Verification(str(path), _status(findings), str(receipt), said, checked, tuple(findings), compared)
 
-    def _compare(self, artifact: Artifact, location: Path, only: str | None) -> tuple[list[Finding], int]:
-        """What is different about one artifact, and how many of its files were compared."""
+    def _compare(self, artifact: Artifact, location: Path | None, only: str | None) -> tuple[list[Finding], int]:
+        """What is different about one artifact, and how many of its files were compared. `only`: a path inside it."""
+        if location is None:
+            reason = f"{artifact.role}; outside the receipt's folder, so it was not checked"
+            return [Finding("outside", artifact.name, reason)], 0
         try:
             status = location.stat()
         except OSError:
@@ -241,7 +259,7 @@ class Verifying:
         if stat.S_ISDIR(status.st_mode) != artifact.is_folder:
             kind = "folder" if artifact.is_folder else "file"
             return [Finding("changed", str(location), f"was a {kind}, is none any more")], 1
-        expected = {item.path: item for item in artifact.items if _is_within(item.path, only)}
+        expected = {item.path: item for item in artifact.items if is_within(item.path, only)}
         try:
             found = {item.path: item for item in self._items_now(location, only)}
         except UnreadableArtifact as error:
@@ -259,7 +277,7 @@ class Verifying:
     def _items_now(self, location: Path, only: str | None) -> list[Item]:
         """The files of an artifact as they are, or just what lies at `only` inside it."""
         place = location / only if only else location
-        if only and not os.path.lexists(place):
+        if only and (not os.path.lexists(place) or is_behind_link(location, only)):
             return []
         if only and place.is_symlink():
             return [Symlink(only, os.readlink(place))]
@@ -303,15 +321,8 @@ def worst(results: Sequence[Verification]) -> Status:
     return max((result.status for result in results), key=_GRAVITY.__getitem__)
 
 
-def _receipt_for(path: Path) -> tuple[Path, str | None] | None:
-    """The receipt that is about `path`: its own, or that of a folder above it with the path inside that folder."""
-    if receipt_beside(path).exists():
-        return receipt_beside(path), None
-    absolute = path.absolute()
-    for folder in absolute.parents:
-        if folder.name and receipt_beside(folder).exists():
-            return receipt_beside(folder), absolute.relative_to(folder).as_posix()
-    return None
+def _said(verified: Verified) -> dict[str, Any]:
+    return about(verified.entry, verified.index, verified.header)
 
 
 def _read_bundle(place: Path, verified: Verified) -> Bundle:
@@ -324,21 +335,6 @@ def _read_bundle(place: Path, verified: Verified) -> Bundle:
     if bundle_digest(data) != committed:
         raise InvalidBundle("is not the evidence that was committed to: its digest differs from the ledger's")
     return Bundle.decode(data)
-
-
-def _locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path:
-    """Where an artifact should be: beside the receipt under the receipt's name, or where the bundle says."""
-    if (
-        len(bundle.artifacts) == 1
-        and artifact.role == "subject"
-        and (beside := receipt.parent / stem_of(receipt)).exists()
-    ):
-        return beside
-    return Path(os.path.normpath(receipt.parent / artifact.name))
-
-
-def _is_within(path: str, only: str | None) -> bool:
-    return only is None or path == only or path.startswith(f"{only}/")
 
 
 def _difference(expected: Item, found: Item | None) -> str | None:

@@ -205,20 +205,6 @@ def test_a_file_that_cannot_be_read_is_incomplete_evidence(data, genesis):
     assert findings(result) == [("unreadable", "pipe")]
 
 
-def test_a_run_beside_its_artifacts_in_other_folders(project, genesis):
-    import notarium
-
-    (project.root / "in").mkdir()
-    (project.root / "in" / "x").write_text("x")
-    (project.root / "runs").mkdir()
-    with notarium.track("fit", directory=project.root / "runs") as run:
-        run.input(project.root / "in")
-        run.input(project.root / "in" / "x")
-    assert verify(present(run.receipt_path), genesis).files == 2
-    (project.root / "in" / "x").write_text("y")
-    assert len(verify(present(run.receipt_path), genesis).findings) == 2
-
-
 # Anchoring.
 
 
