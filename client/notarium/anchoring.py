@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,14 @@ from notarium.hashing import FileDigest, Manifest, OnProgress, hash_path
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside, stem_of
 from notarium.outbox import Waiting
 from notarium.project import Project, find_project
+from notarium_ledger.commitment import Body
+from notarium_ledger.entry import decode_entry
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.receipt import Receipt, ReceiptVerifier, iso_time
 
 ANCHOR_S = 30.0
+_NOT_ASKED_FOR = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})
+"""Parts of a commitment that `fields` do not stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ def anchor(
     """Anchor the file or folder at `path`.
 
     `facts` go into the evidence bundle (off the ledger), `fields` into the commitment (on it). Anchoring an unchanged
-    artifact again does nothing; a changed one is committed to anew, with a reference to what it supersedes.
+    artifact again in the same way does nothing; where the content or what is said of it changed, it is committed to
+    anew, with a reference to what it supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
     Raises ProjectError, UnreadableArtifact, and with `strict` Rejected, Unreachable or LyingNode.
     """
@@ -91,19 +97,21 @@ def anchor(
     receipt_path = receipt_beside(chosen)
     earlier = _Earlier.find(project, receipt_path)
     waiting = earlier.waiting
-    if not earlier.matches(kind, content):
-        old = earlier.id
-        superseded = [Ref("supersedes", old)] if old else []
-        bundle = Bundle.new(
-            kind,
-            [Artifact(chosen.name, "subject", content)],
-            {"gaps": [], **(facts or {}), "code": _code(chosen)},
-        )
-        prepared = {**_described(kind, content, disclosure), **(fields or {})}
-        if earlier.id is not None or bundle_of(receipt_path).exists() or receipt_path.exists():
-            _put_aside(project, receipt_path, earlier)
+    bundle = Bundle.new(
+        kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
+    )
+    prepared = {**_described(kind, content, disclosure), **(fields or {})}
+    if not earlier.matches(bundle, prepared, refs, disclosure):
+        earlier.check_kind(chosen, kind)
+        superseded = [Ref("supersedes", earlier.id)] if earlier.id else []
         waiting = commit(
-            project, bundle, receipt_path, fields=prepared, refs=[*refs, *superseded], disclosure=disclosure
+            project,
+            bundle,
+            receipt_path,
+            fields=prepared,
+            refs=[*refs, *superseded],
+            disclosure=disclosure,
+            make_room=functools.partial(_put_aside, project, receipt_path, earlier),
         )
     elif earlier.receipt is not None:
         return Anchored(
@@ -153,11 +161,51 @@ class _Earlier:
             return self.receipt.id
         return bytes.fromhex(self.waiting.id) if self.waiting else None
 
-    def matches(self, kind: str, content: FileDigest | Manifest) -> bool:
-        """Whether it already commits to exactly this."""
-        if self.bundle is None or self.id is None or self.bundle.kind != kind or len(self.bundle.artifacts) != 1:
+    @property
+    def body(self) -> Body | None:
+        """What the earlier entry commits to."""
+        if self.receipt is not None:
+            return self.receipt.body
+        return decode_entry(self.waiting.entry).body if self.waiting else None
+
+    def matches(self, bundle: Bundle, fields: Mapping[str, Any], refs: Sequence[Ref], disclosure: str) -> bool:
+        """Whether it already commits to all that is asked for now: content, kind, facts, fields, refs, disclosure."""
+        body = self.body
+        if body is None or self.bundle is None or self.bundle.kind != bundle.kind:
             return False
-        return self.bundle.artifacts[0].content == content
+        asked = [each.to_value() for each in refs]
+        known = list(body.get("refs", ()))
+        return (
+            self.bundle.artifacts == bundle.artifacts
+            and _facts(self.bundle) == _facts(bundle)
+            and body["disclosure"] == disclosure
+            and {name: value for name, value in body.items() if name not in _NOT_ASKED_FOR} == dict(fields)
+            and all(each in known for each in asked)
+            # What it supersedes was added without being asked for.
+            and all(each in asked or each["rel"] == "supersedes" for each in known)
+        )
+
+    def check_kind(self, path: Path, kind: str) -> None:
+        """Raise ProjectError where `kind` is another one: a publication does not supersede the review of a file."""
+        known = None if self.body is None else self.body["kind"]
+        if known in (None, kind):
+            return
+        if self.receipt is None:
+            raise ProjectError(
+                f"{path} is signed as a {known} and waits in the outbox; as a {kind} it would take the same place. "
+                f"Anchor a copy by another name, or see 'notarium status --help' on how to send or drop what waits"
+            )
+        stem = path.name
+        raise ProjectError(
+            f"{path} is anchored as a {known}, which a {kind} does not supersede. To have both, first rename "
+            f"{stem}.receipt.json and {stem}.bundle.json to {stem}.{known}.receipt.json and {stem}.{known}.bundle.json "
+            "(they still verify), or anchor a copy by another name"
+        )
+
+
+def _facts(bundle: Bundle) -> dict[str, Any]:
+    """What a bundle says, without what is new each time."""
+    return {name: value for name, value in bundle.predicate.items() if name not in ("salt", "code")}
 
 
 def read_receipt(project: Project, path: Path) -> VerifiedReceipt | None:

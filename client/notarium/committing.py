@@ -7,7 +7,7 @@ leaves the outbox only when its receipt is on disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,32 +96,47 @@ def commit(
     fields: Mapping[str, Any] | None = None,
     refs: Sequence[Ref] = (),
     disclosure: str = "consortium",
+    make_room: Callable[[], None] = lambda: None,
 ) -> Waiting:
     """Write the bundle beside `receipt_path` and put the signed entry into the outbox; nothing is sent yet.
 
+    `make_room` is called when all is signed and nothing is written yet, to put away what stands in the place.
     Raises ProjectError (no key, no issuer, a field that the schema refuses) before anything is written.
     """
     data = bundle.encode()
-    digest = bundle_digest(data)
-    body = make_body(project, bundle, digest, fields=fields or {}, refs=refs, disclosure=disclosure)
+    body = make_body(project, bundle, bundle_digest(data), fields=fields or {}, refs=refs, disclosure=disclosure)
+    waiting = Waiting(_sign(project, body), receipt_path, bundle.kind, now_ms())
+    make_room()
+    try:
+        write_atomically(bundle_of(receipt_path), data)
+    except OSError as error:
+        raise UnreadableArtifact(str(error.filename or receipt_path), f"cannot be written: {error.strerror}") from error
+    _keep(project, waiting)
+    return waiting
+
+
+def _sign(project: Project, body: Body) -> bytes:
+    """The wire bytes of the entry. Raises ProjectError."""
     try:
         entry = sign_entry(project.key(), project.genesis.hash, body)
     except LedgerError as error:
-        raise ProjectError(f"this {bundle.kind} cannot be committed to: {error}") from error
+        raise ProjectError(f"this {body['kind']} cannot be committed to: {error}") from error
     limit = project.genesis.registry.parameters.max_entry_bytes
     if len(entry) > limit:
         raise ProjectError(
             f"the commitment has {len(entry)} bytes, {limit} are allowed: use fewer subjects and references"
         )
-    waiting = Waiting(entry, receipt_path, bundle.kind, now_ms())
+    return entry
+
+
+def _keep(project: Project, waiting: Waiting) -> None:
+    """Put a newly signed entry into the outbox and the log."""
+    place = _relative(waiting.receipt_path, project.folder)
     try:
-        write_atomically(bundle_of(receipt_path), data)
         outbox_of(project).put(waiting)
-        place = _relative(receipt_path, project.folder)
         journal.append(project.folder, journal.Record(waiting.created_ms, waiting.id, waiting.kind, place))
     except OSError as error:
-        raise UnreadableArtifact(str(error.filename or receipt_path), f"cannot be written: {error.strerror}") from error
-    return waiting
+        raise UnreadableArtifact(str(error.filename or place), f"cannot be written: {error.strerror}") from error
 
 
 def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:

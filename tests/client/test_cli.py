@@ -155,7 +155,7 @@ def test_references_fields_and_facts(project, cli):
         (["anchor", "data", "--ref", "madeBy=x"], "expected REL=TARGET"),
         (["anchor", "data", "--ref", "derivedFrom=x"], "neither an entry id"),
         (["anchor", "data", "--set", "x"], "expected NAME=VALUE"),
-        (["anchor", "data", "--kind", "model", "--set", "color=red"], "unknown field"),
+        (["anchor", "data", "--set", "color=red"], "unknown field"),
         (["anchor", "data", "--kind", "essay"], "essay"),
         (["anchor"], "path"),
         (["frobnicate"], "frobnicate"),

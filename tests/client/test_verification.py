@@ -11,6 +11,7 @@ from tests.client.helpers import present
 from tests.support.consortium import Consortium
 
 from notarium.anchoring import anchor
+from notarium.committing import Ref
 from notarium.errors import ProjectError, Rejected, Unreachable, UnreadableArtifact
 from notarium.keys import create_key
 from notarium.verification import Status, Verifying, verify, worst
@@ -214,6 +215,60 @@ def test_anchoring_the_same_again_changes_nothing(data, project, ledger):
     assert len(ledger.entries) == 1
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"disclosure": "public"},
+        {"facts": {"venue": "a journal"}},
+        {"fields": {"partitions": 7}},
+        {"refs": [Ref("derivedFrom", b"\1" * 32)]},
+        {"refs": [Ref("supersedes", b"\1" * 32)]},
+    ],
+    ids=["disclosure", "facts", "fields", "refs", "supersedes"],
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_saying_something_else_of_the_same_content_anchors_anew(data, project, nodes, ledger, said, waits):
+    if waits:
+        nodes[0].stop()
+        (data / "a.csv").write_text("corrected")
+        assert anchor(data, project=project, timeout=0.3).status == "pending"
+        nodes[0].start_again()
+    before = anchor(data, project=project, strict=True)
+    assert before.status == ("anchored" if waits else "unchanged")
+    after = anchor(data, project=project, strict=True, **said)
+    assert after.status == "anchored"
+    assert after.id != before.id
+    assert {"rel": "supersedes", "entry": bytes.fromhex(before.id)} in present(after.receipt).body["refs"]
+    assert anchor(data, project=project, strict=True, **said).status == "unchanged"
+    # What was said is taken back by not saying it again, but for what is superseded.
+    again = anchor(data, project=project, strict=True)
+    assert again.status == ("unchanged" if "supersedes" in str(said) else "anchored")
+
+
+def test_one_kind_does_not_supersede_another(data, project, nodes, genesis):
+    before = sorted(os.listdir(data.parent))
+    with pytest.raises(ProjectError, match=r"rename data\.receipt\.json"):
+        anchor(data, "model", project=project)
+    assert sorted(os.listdir(data.parent)) == before
+    for each in ("receipt", "bundle"):
+        (data.parent / f"data.{each}.json").rename(data.parent / f"data.dataset.{each}.json")
+    model = anchor(data, "model", project=project, strict=True)
+    assert "refs" not in present(model.receipt).body
+    assert [each.status for each in Verifying(genesis).verify(project.root)] == [Status.VERIFIED] * 2
+    nodes[0].stop()
+    (project.root / "x").write_text("x")
+    anchor("x", project=project, timeout=0.3)
+    with pytest.raises(ProjectError, match="waits in the outbox"):
+        anchor("x", "model", project=project, timeout=0.3)
+
+
+def test_what_cannot_be_committed_to_leaves_the_earlier_receipt_in_its_place(data, project):
+    before = sorted(os.listdir(data.parent))
+    with pytest.raises(ProjectError, match="color"):
+        anchor(data, project=project, fields={"color": "red"})
+    assert sorted(os.listdir(data.parent)) == before
+
+
 def test_anchoring_a_change_supersedes(data, project, genesis):
     first = json.loads((data.parent / "data.receipt.json").read_bytes())["about"]["id"]
     (data / "a.csv").write_text("corrected")
@@ -289,8 +344,9 @@ def test_strict_anchoring_raises_and_keeps_the_entry(project, nodes, home):
         anchor("nowhere", project=project)
     with pytest.raises(ProjectError, match="is a receipt"):
         anchor("x.receipt.json", project=project)
+    (project.root / "paper").write_text("x")
     with pytest.raises(ProjectError, match=r"body\.identifier"):
-        anchor("x", "publication", project=project)
+        anchor("paper", "publication", project=project)
 
 
 def test_facts_stay_off_the_ledger_and_fields_go_on_it(project):
