@@ -16,7 +16,7 @@ from notarium.blocking import BlockingClient
 from notarium.committing import outbox_of
 from notarium.console import Printer, describe_receipt
 from notarium.errors import ExitCode, NotariumError, ProjectError
-from notarium.hashing import hash_path
+from notarium.hashing import Manifest, hash_path
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Homes, Project, find_project, find_root
 from notarium.verification import Status, Verification, Verifying
@@ -118,6 +118,10 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
     if is_receipt(path) or not path.exists() or not here.nodes:
         return result
     content = hash_path(path, cache=verifying.cache, deep=verifying.deep)
+    files = len(content.items) if isinstance(content, Manifest) else 1
+    if not files:
+        # All empty folders have one digest: that somebody anchored one says nothing about this one.
+        return result
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
         found = client.find(content.sha256)
     if not found:
@@ -127,5 +131,5 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
         Status.VERIFIED,
         about=describe_receipt(found[0]),
         checked="the ledger's entry, by the digest on it",
-        files=1,
+        files=files,
     )

@@ -8,6 +8,7 @@ from tests.client.helpers import present
 from notarium import verification
 from notarium.anchoring import anchor
 from notarium.bundle import Artifact, Bundle
+from notarium.cli import run_command
 from notarium.committing import commit, send
 from notarium.hashing import hash_path
 from notarium.verification import Status, Verifying, verify
@@ -130,6 +131,17 @@ def test_an_empty_folder_is_never_verified_because_nothing_was_compared(project,
     assert verify(folder, genesis).status is Status.INCOMPLETE_EVIDENCE
     (project.root / "hollow.bundle.json").unlink()
     assert verify(folder, genesis).status is Status.INCOMPLETE_EVIDENCE
+
+
+def test_an_empty_folder_is_not_found_on_the_ledger_because_somebody_anchored_another(project):
+    for name in ("theirs", "mine"):
+        (project.root / name).mkdir()
+    anchor(project.root / "theirs", project=project, disclosure="public", strict=True)
+    assert run_command(["verify", "mine"]) == 3
+    for name in ("theirs", "mine"):
+        written(project.root / name / "x")
+    anchor(project.root / "theirs", project=project, disclosure="public", strict=True)
+    assert run_command(["verify", "mine"]) == 0
 
 
 @pytest.mark.parametrize("name", ["../secret", "sub/../../secret", "../study/../secret", ".."])
