@@ -36,7 +36,8 @@ class Anchored:
 
     path: Path
     status: str
-    """"anchored", "unchanged" (an earlier receipt still holds) or "pending" (in the outbox, sent later)."""
+    """"anchored", "unchanged" (an earlier receipt still holds), "pending" (in the outbox, sent later) or "refused" (in
+    the outbox until its cause is mended or it is dropped)."""
     id: str
     """The entry's id, hex."""
     kind: str
@@ -44,7 +45,7 @@ class Anchored:
     bundle_path: Path
     receipt: VerifiedReceipt | None = None
     error: NotariumError | None = None
-    """Why it is pending."""
+    """Why it is pending or refused."""
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -124,9 +125,11 @@ def anchor(
     delivery = send(project, waiting, timeout)
     if delivery.error is not None and strict:
         raise delivery.error
+    # Not the one that was there before: a refused entry may have been signed anew.
+    waiting = delivery.waiting
     return Anchored(
         chosen,
-        "pending" if delivery.receipt is None else "anchored",
+        "anchored" if delivery.receipt is not None else "refused" if waiting.refused else "pending",
         waiting.id,
         waiting.kind,
         waiting.receipt_path,

@@ -39,7 +39,7 @@ class Row:
 
     result: Verification
     status: str
-    """The result's, or "pending" or "unreachable"."""
+    """The result's, or "pending", "refused" or "unreachable"."""
     exit_code: ExitCode
     reason: str = ""
     """Where the status is not the result's: why."""
@@ -105,6 +105,8 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
     try:
         waiting = outbox_of(here).find(path if is_receipt(path) else receipt_beside(path))
         if waiting is not None:
+            if waiting.refused:
+                return Row(result, "refused", ExitCode.NOT_ANCHORED, waiting.reason)
             why = f"{waiting.id[:16]}… is signed and waits in the outbox; 'notarium status --flush' sends it"
             return Row(result, "pending", ExitCode.NOT_ANCHORED, why)
         return Row.of(result if offline else _ask_ledger(result, path, here, verifying, timeout))

@@ -204,11 +204,15 @@ def log(as_json: Json = False) -> None:
 @app.command()
 def status(
     flush: Annotated[bool, typer.Option("--flush", help="Send what waits in the outbox.")] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="ID", help="Give up what waits under this id (or its beginning), for ever."),
+    ] = None,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> None:
     """How the nodes are, and what waits in the outbox."""
-    raise typer.Exit(commands.status(Printer(as_json), flush, timeout))
+    raise typer.Exit(commands.status(Printer(as_json), flush, drop or [], timeout))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -18,7 +18,7 @@ from notarium.blocking import BlockingClient
 from notarium.checking import genesis_for
 from notarium.client import entry_id
 from notarium.committing import Delivery, Ref, deliver, outbox_of
-from notarium.console import Printer, describe_receipt, shown
+from notarium.console import REFUSED_REMEDY, Printer, describe_receipt, shown
 from notarium.errors import ExitCode, NotAnchored, ProjectError
 from notarium.hashing import hash_path
 from notarium.keys import create_key, load_key
@@ -28,6 +28,8 @@ from notarium.project import Homes, Project, find_project
 from notarium.verification import Status, Verifying
 from notarium_ledger.commitment import RELATIONS
 from notarium_ledger.receipt import iso_time
+
+SHOWN_REASON = 160
 
 
 def enrol_command(issuer: str, key: str) -> str:
@@ -239,13 +241,13 @@ def find(printer: Printer, target: str, timeout: float) -> int:
 def log(printer: Printer) -> None:
     """List what was anchored from this project, with its state."""
     here = find_project()
-    pending = {each.id for each in outbox_of(here).list()}
+    pending = {each.id: "refused" if each.refused else "pending" for each in outbox_of(here).list()}
     rows: list[dict[str, Any]] = []
     for record in journal.read(here.folder):
         place = here.folder.absolute().parent / record.receipt
         receipt = anchoring.read_receipt(here, place)
         if record.id in pending:
-            state = "pending"
+            state = pending[record.id]
         elif receipt is not None and receipt.id.hex() == record.id:
             state = "anchored"
         else:
@@ -264,9 +266,12 @@ def log(printer: Printer) -> None:
         printer.line(f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {shown(row['receipt'])}")
 
 
-def status(printer: Printer, flush: bool, timeout: float) -> int:
-    """The nodes and the outbox; with `flush` the outbox is sent first."""
+def status(printer: Printer, flush: bool, drop: Sequence[str], timeout: float) -> int:
+    """The nodes and the outbox; with `drop` entries are taken out of it, with `flush` the rest is sent first."""
     here = find_project()
+    dropped = [outbox_of(here).matching(each) for each in drop]
+    for each in dropped:
+        outbox_of(here).remove(each.id)
     waiting = outbox_of(here).list()
     sent: list[Delivery] = deliver(here, waiting, timeout) if flush else []
     waiting = outbox_of(here).list()
@@ -280,6 +285,7 @@ def status(printer: Printer, flush: bool, timeout: float) -> int:
                 {"url": each.url, "ready": each.ready, "problem": each.problem or None, "answer": each.answer}
                 for each in nodes
             ],
+            "dropped": [each.id for each in dropped],
             "sent": [each.waiting.id for each in sent if each.receipt is not None],
             "outbox": [_waiting_json(each) for each in waiting],
         }
@@ -296,8 +302,13 @@ def status(printer: Printer, flush: bool, timeout: float) -> int:
     for delivery in sent:
         if delivery.receipt is not None:
             printer.line(f"[green]sent[/] {delivery.waiting.id[:16]}…  → {shown(str(delivery.waiting.receipt_path))}")
+    for each in dropped:
+        printer.line(f"dropped {each.id[:16]}…  {each.kind}  {shown(str(each.receipt_path))}")
     for each in waiting:
-        printer.line(f"[yellow]waiting[/] {each.id[:16]}…  {each.kind}  {shown(each.reason)}")
+        state = "[red]refused[/]" if each.refused else "[yellow]waiting[/]"
+        printer.line(f"{state} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
+        if each.refused:
+            printer.line(f"  {REFUSED_REMEDY.format(id=each.id[:16])}")
     if flush and waiting:
         errors = [each.error for each in sent if each.error is not None]
         return errors[0].exit_code if errors else ExitCode.UNREACHABLE
@@ -311,7 +322,13 @@ def _waiting_json(waiting: Waiting) -> dict[str, Any]:
         "receipt": str(waiting.receipt_path),
         "time": iso_time(waiting.created_ms),
         "reason": waiting.reason or None,
+        "refused": waiting.refused,
     }
+
+
+def _short(reason: str) -> str:
+    """What fits a line; --json has it all."""
+    return reason if len(reason) <= SHOWN_REASON else f"{reason[: SHOWN_REASON - 1]}…"
 
 
 def _refs(here: Project, texts: Sequence[str]) -> list[Ref]:

@@ -16,13 +16,13 @@ from notarium import journal
 from notarium.answers import VerifiedReceipt
 from notarium.blocking import BlockingClient
 from notarium.bundle import Bundle, bundle_digest
-from notarium.errors import NodeReport, NotariumError, ProjectError, Rejected, Unreachable, UnreadableArtifact
+from notarium.errors import ExitCode, NodeReport, NotariumError, ProjectError, Rejected, Unreachable, UnreadableArtifact
 from notarium.files import write_atomically
 from notarium.naming import bundle_of
 from notarium.outbox import Outbox, Waiting, now_ms
 from notarium.project import Project
 from notarium_ledger.commitment import BODY_VERSION, Body
-from notarium_ledger.entry import sign_entry
+from notarium_ledger.entry import decode_entry, sign_entry
 from notarium_ledger.errors import LedgerError
 
 DISCLOSURES = ("public", "consortium", "sealed")
@@ -173,10 +173,11 @@ def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> lis
                 results.append(_failed(project, each, unreachable))
                 continue
             try:
+                each = _signed_anew(project, each) if each.refused else each
                 receipt = client.submit_entry(each.entry)
                 _write_receipt(each.receipt_path, receipt)
             except NotariumError as error:
-                unreachable = None if isinstance(error, Rejected | UnreadableArtifact) else error
+                unreachable = error if error.exit_code is ExitCode.UNREACHABLE else None
                 results.append(_failed(project, each, error))
             except LedgerError as error:
                 results.append(_failed(project, each, ProjectError(f"not a valid entry: {error}")))
@@ -186,8 +187,27 @@ def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> lis
     return results
 
 
+def _signed_anew(project: Project, waiting: Waiting) -> Waiting:
+    """A refused entry, signed again where the issuer or the key has changed since; else the same.
+
+    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. Raises ProjectError.
+    """
+    entry = decode_entry(waiting.entry)
+    body = {**entry.body, "issuer": project.issuer_or_fail()}
+    if body == entry.body and project.key().public == entry.key:
+        return waiting
+    anew = replace(waiting, entry=_sign(project, body), created_ms=now_ms(), reason="", refused=False)
+    _keep(project, anew)
+    outbox_of(project).remove(waiting.id)
+    return anew
+
+
 def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:
-    noted = replace(waiting, reason=str(error))
+    refused = isinstance(error, Rejected | ProjectError)
+    if waiting.refused and not refused:
+        # Why it was refused says more than that today nobody could be asked.
+        return Delivery(waiting, None, error)
+    noted = replace(waiting, reason=str(error), refused=refused)
     try:
         outbox_of(project).put(noted)
     except OSError:

@@ -26,6 +26,10 @@ _COLOURS = {
     Status.INCOMPLETE_EVIDENCE: "yellow",
 }
 _SHOWN_FINDINGS = 20
+REFUSED_REMEDY = (
+    "When the cause is mended (the key enrolled, issuer or key corrected: it is then signed anew), "
+    "'notarium status --flush' sends it; 'notarium status --drop {id}' gives it up."
+)
 
 
 class Printer:
@@ -93,6 +97,11 @@ class Printer:
         if result.status == "pending":
             self.line(f"[yellow]pending[/] {shown(str(result.path))}  in the outbox as {result.id[:16]}…")
             self.note(f"[yellow]not sent:[/] {shown(str(result.error))}")
+            return
+        if result.status == "refused":
+            self.line(f"[red]refused[/] {shown(str(result.path))}  in the outbox as {result.id[:16]}…")
+            self.note(f"[red]refused:[/] {shown(str(result.error))}")
+            self.note(REFUSED_REMEDY.format(id=result.id[:16]))
             return
         receipt = result.receipt
         at = f"  #{receipt.index} · block {receipt.height} · {iso_time(receipt.time_ms)}" if receipt else ""

@@ -34,6 +34,8 @@ class Waiting:
     created_ms: int
     reason: str = ""
     """Why it was not sent the last time."""
+    refused: bool = False
+    """Whether the nodes said that they do not take it: it helps to send it again only where something was mended."""
 
     @property
     def id(self) -> str:
@@ -62,6 +64,7 @@ class Outbox:
             "kind": waiting.kind,
             "created_ms": waiting.created_ms,
             "reason": waiting.reason,
+            "refused": waiting.refused,
         }
         write_atomically(self._path(waiting.id), json.dumps(document, indent=1).encode() + b"\n")
 
@@ -84,6 +87,15 @@ class Outbox:
         wanted = os.path.realpath(receipt_path)
         return next((each for each in reversed(self.list()) if os.path.realpath(each.receipt_path) == wanted), None)
 
+    def matching(self, start: str) -> Waiting:
+        """The one waiting entry whose id begins with `start`. Raises ProjectError."""
+        found = [each for each in self.list() if start and each.id.startswith(start.lower())]
+        if len(found) != 1:
+            raise ProjectError(
+                f"{start!r} is the beginning of {len(found) or 'no'} ids in the outbox; 'notarium status' lists them"
+            )
+        return found[0]
+
     def _path(self, id_: str) -> Path:
         return self._folder / f"{id_}.json"
 
@@ -101,6 +113,8 @@ class Outbox:
                 kind=str(document["kind"]),
                 created_ms=int(document["created_ms"]),
                 reason=str(document["reason"]),
+                # Files of version 0.1 do not say.
+                refused=document.get("refused") is True,
             )
         except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
             raise ProjectError(f"{path} is damaged ({error}); move it away") from error

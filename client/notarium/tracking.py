@@ -217,9 +217,8 @@ class Run:
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
-            self._warn(
-                f"not anchored yet, it waits in the outbox ('notarium status --flush' sends it): {delivery.error}"
-            )
+            what = "refused, it stays" if delivery.waiting.refused else "not anchored yet, it waits"
+            self._warn(f"{what} in the outbox ('notarium status --flush' sends it): {delivery.error}")
 
     def _facts(self, status: str, ended_ms: int) -> dict[str, Any]:
         return {

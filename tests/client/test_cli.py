@@ -14,6 +14,7 @@ from tests.support.consortium import Consortium
 
 from notarium.cli import KindChoice, main, run_command
 from notarium.commands import enrol_command
+from notarium.keys import create_key
 from notarium_ledger.commitment import RESEARCH_KINDS
 
 NOTARIUM = [sys.executable, "-c", "from notarium.cli import main; main()"]
@@ -131,6 +132,36 @@ def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):
     assert code == 3
     assert "ask your institution" in err
     assert "\x1b" not in err
+
+
+def test_a_refused_entry_is_called_so_and_can_be_mended_or_dropped(project, home, ledger, cli):
+    key = home / "keys" / "test.key"
+    good = key.read_bytes()
+    key.unlink()
+    create_key(key)
+    for name in ("x", "y"):
+        (project.root / name).write_text(name)
+        code, out, err = cli("anchor", name)
+        assert (code, out.split()[0]) == (3, "refused")
+        assert "--drop" in err
+    [x, y] = json.loads(cli("status", "--json")[1])["outbox"]
+    assert x["refused"]
+    assert "refused" in cli("status")[1]
+    assert cli("verify", "--offline", "x")[1].startswith("refused x")
+    assert cli("status", "--flush")[0] == 3
+    assert cli("status", "--drop", "zz")[0] == 2
+    assert cli("status", "--drop", y["id"][:12], "--json")[0] == 0
+    assert [each["id"] for each in json.loads(cli("status", "--json")[1])["outbox"]] == [x["id"]]
+    key.write_bytes(good)
+    evidence = (project.root / "x.bundle.json").read_bytes()
+    code, out, _ = cli("anchor", "x", "--json")
+    [row] = json.loads(out)["results"]
+    assert (code, row["status"]) == (0, "anchored")
+    assert row["id"] != x["id"]
+    assert (project.root / "x.bundle.json").read_bytes() == evidence
+    assert json.loads(cli("status", "--json")[1])["outbox"] == []
+    assert len(ledger.entries) == 1
+    assert cli("verify", "--offline", "x")[0] == 0
 
 
 def test_references_fields_and_facts(project, cli):
