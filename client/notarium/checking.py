@@ -17,7 +17,7 @@ from notarium.committing import outbox_of
 from notarium.console import Printer, describe_receipt
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.hashing import Manifest, hash_path
-from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.naming import artifact_path, is_bundle, is_receipt, receipt_beside
 from notarium.project import Homes, Project, find_project, find_root
 from notarium.verification import Status, Verification, Verifying
 from notarium_ledger.genesis import Genesis
@@ -65,6 +65,8 @@ def verify(
     timeout: float,
 ) -> int:
     """Verify each path; the exit code of the gravest row."""
+    if receipt_only:
+        _check_are_receipts(paths)
     # First of all, so that what is wrong with the configuration is told before and not instead of a result.
     geneses = [genesis_for(path, genesis_file) for path in paths]
     rows: list[Row] = []
@@ -81,6 +83,13 @@ def verify(
     gravest = max(rows, key=lambda row: _GRAVITY.index(row.exit_code))
     printer.data({"status": gravest.status, "results": [row.to_json() for row in rows]})
     return gravest.exit_code
+
+
+def _check_are_receipts(paths: Sequence[Path]) -> None:
+    """Raise ProjectError for an artifact: a receipt alone says nothing about what a file holds today."""
+    for path in map(artifact_path, paths):
+        if not is_receipt(path) and not is_bundle(path) and (not path.is_dir() or receipt_beside(path).exists()):
+            raise ProjectError(f"--receipt-only checks receipts and {path} is none: give {receipt_beside(path)}")
 
 
 def genesis_for(path: Path, genesis_file: Path | None) -> Genesis:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from notarium.errors import ProjectError
 
+FOLDER = ".notarium"
+"""In a project's folder: its configuration, and what is of this working copy only."""
 RECEIPT_SUFFIX = ".receipt.json"
 BUNDLE_SUFFIX = ".bundle.json"
 MAX_NAME_BYTES = 200

@@ -24,13 +24,13 @@ from notarium.cache import DigestCache
 from notarium.errors import ProjectError
 from notarium.files import write_atomically
 from notarium.keys import load_key
+from notarium.naming import FOLDER
 from notarium.pool import normal_url
 from notarium_ledger.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.signing import SigningKey
 
-FOLDER = ".notarium"
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
 _IGNORED = "# of this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"

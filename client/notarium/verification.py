@@ -24,6 +24,7 @@ from notarium.errors import ExitCode, InvalidBundle, UnreadableArtifact
 from notarium.hashing import Item, Manifest, OnProgress, Symlink, hash_path
 from notarium.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
 from notarium.naming import (
+    FOLDER,
     RECEIPT_SUFFIX,
     artifact_path,
     bundle_of,
@@ -133,18 +134,26 @@ class Verifying:
             return [self.verify_receipt_file(receipt_of(chosen))]
         result = self.verify_artifact(chosen)
         if result.status is Status.NOT_ANCHORED and chosen.is_dir():
-            inside = sorted(chosen.rglob(f"*{RECEIPT_SUFFIX}"))
+            # What was superseded is kept in there without the artifacts it was about.
+            found = sorted(chosen.rglob(f"*{RECEIPT_SUFFIX}"))
+            inside = [each for each in found if FOLDER not in each.relative_to(chosen).parts]
             if inside:
                 return [self.verify_receipt_file(each) for each in inside]
         return [result]
 
     def verify_receipt_file(self, path: Path) -> Verification:
-        """A receipt file and, where they are there, its bundle and artifacts."""
+        """A receipt file, its bundle and the artifacts. Evidence that was committed to and is not there is missing."""
         verified = self._read_receipt(path, path)
         if isinstance(verified, Verification):
             return verified
-        if self.receipt_only or not bundle_of(path).exists():
+        is_missing = not bundle_of(path).exists()
+        if self.receipt_only or (is_missing and "bundle" not in verified.entry.body):
             return Verification(str(path), Status.VERIFIED, str(path), _said(verified), "receipt only")
+        if is_missing:
+            # Else whoever changes an artifact would only have to remove the evidence against it.
+            finding = Finding("missing", str(bundle_of(path)), "the evidence; --receipt-only does without")
+            status = Status.INCOMPLETE_EVIDENCE
+            return Verification(str(path), status, str(path), _said(verified), "receipt only", (finding,))
         return self._verify_evidence(path, path, verified, asked=None)
 
     def load(self, path: Path) -> VerifiedReceipt:

@@ -321,7 +321,12 @@ def test_verify_exit_codes(study, tmp_path, cli):
     assert cli("verify", "--offline", "never")[0] == 3
     os.rename(study / "data.bundle.json", tmp_path / "b")
     assert cli("verify", "--offline", "data")[0] == 4
-    assert cli("verify", "--offline", "data.receipt.json")[0] == 0
+    assert cli("verify", "--offline", "data.receipt.json")[0] == 4
+    assert cli("verify", "--offline", "--receipt-only", "data.receipt.json")[0] == 0
+    assert cli("verify", "--offline", "--receipt-only", ".")[0] == 0
+    code, _, err = cli("verify", "--offline", "--receipt-only", "data")
+    assert code == 2
+    assert "data.receipt.json" in err
     assert cli("verify", "--offline", "data", "never")[0] == 3
     os.rename(tmp_path / "b", study / "data.bundle.json")
     change_a_byte(study / "data" / "part-1.csv")

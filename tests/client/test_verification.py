@@ -118,10 +118,24 @@ def test_a_folder_that_is_away_is_incomplete_evidence_and_not_a_success(data, ge
     assert Verifying(genesis, receipt_only=True).verify_receipt_file(data.parent / "data.receipt.json")
 
 
-def test_a_receipt_alone_is_checked_as_such(data, genesis):
+def test_a_receipt_whose_evidence_is_gone_is_incomplete_unless_it_alone_is_asked_for(data, genesis):
     (data.parent / "data.bundle.json").unlink()
-    result = verify(data.parent / "data.receipt.json", genesis)
+    receipt = data.parent / "data.receipt.json"
+    for path in (receipt, data.parent):
+        result = verify(path, genesis)
+        assert (result.status, result.checked) == (Status.INCOMPLETE_EVIDENCE, "receipt only")
+        assert findings(result) == [("missing", "data.bundle.json")]
+    result = verify(receipt, genesis, receipt_only=True)
     assert (result.status, result.checked) == (Status.VERIFIED, "receipt only")
+
+
+def test_a_folder_is_searched_but_for_what_was_superseded(data, project, genesis):
+    (data / "a.csv").write_text("corrected")
+    anchor(data, project=project, strict=True)
+    superseded = project.folder / "superseded"
+    assert any(each.name.endswith(".receipt.json") for each in superseded.iterdir())
+    assert [each.path for each in Verifying(genesis).verify(project.root)] == [str(project.root / "data.receipt.json")]
+    assert len(Verifying(genesis).verify(superseded)) == 1
 
 
 def test_a_folder_without_its_bundle_is_incomplete(data, genesis):
