@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import aiohttp
 
 from notarium.errors import LyingNode, NotariumError, Problem, Rejected
 from notarium_ledger.block import Header
@@ -330,6 +333,9 @@ def describe(error: Exception) -> str:
         return f"its answer does not verify: {error.reason}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        # Its own text names host and port once more, and what the event loop calls each address.
+        return os.strerror(error.os_error.errno).lower()
     return clean(str(error)) or type(error).__name__
 
 

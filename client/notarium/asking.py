@@ -27,6 +27,10 @@ ATTEMPT_S = 5.0
 CONNECT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
+REFUSED_ROUNDS = 2
+"""After so many rounds in which each node refused the connection at once, none of them is running."""
+REFUSED_PAUSE_S = 1.0
+"""Between those rounds: a node that is just starting again gets a moment."""
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of one answer that a client is willing to read; the receipts of a whole batch are the largest."""
 
@@ -84,6 +88,7 @@ class Asker:
         deadline = now() + (self._timeout if within_s is None else within_s)
         attempt = 0
         while True:
+            question.begin_round()
             for url in self.pool.order(now(), writing=request.writing):
                 remaining = deadline - now()
                 if remaining <= 0:
@@ -99,6 +104,7 @@ class Asker:
                 else:
                     self.pool.succeeded(url)
                     return value
+            question.end_round()
             attempt += 1
             pause = question.pause(attempt)
             if question.is_settled() or attempt == rounds or now() + pause >= deadline:
@@ -155,10 +161,21 @@ class _Question:
         self._retry_after = 0.0
         self.excluded: set[str] = set()
         """Nodes that need not be asked this question again."""
+        self._heard = False
+        self._silent_rounds = 0
+
+    def begin_round(self) -> None:
+        """All nodes are about to be asked."""
+        self._heard = False
+
+    def end_round(self) -> None:
+        """All nodes were asked, and none gave a good answer."""
+        self._silent_rounds = 0 if self._heard else self._silent_rounds + 1
 
     def note(self, url: str, error: Exception, now: float) -> None:
         """Record why `url` gave no usable answer; errors that are nobody's fault but the caller's pass through."""
         self._said[url] = answers.describe(error)
+        self._heard = self._heard or not _is_refused_connection(error)
         if isinstance(error, LyingNode):
             self._pool.lied(error, now)
             self._lies.append(error)
@@ -180,12 +197,14 @@ class _Question:
 
     def is_settled(self) -> bool:
         """Whether asking again cannot change the outcome."""
-        if len(self._refusals) >= self._refusals_needed:
+        if len(self._refusals) >= self._refusals_needed or self._silent_rounds >= REFUSED_ROUNDS:
             return True
         return self.excluded >= set(self._pool.urls)
 
     def pause(self, attempt: int) -> float:
         """Seconds before the next round: doubling, jittered so that clients do not come back in step."""
+        if self._silent_rounds:
+            return REFUSED_PAUSE_S
         longest = min(FIRST_BACKOFF_S * 2**attempt, LONGEST_BACKOFF_S)
         return max(random.uniform(longest / 2, longest), min(self._retry_after, LONGEST_BACKOFF_S))  # noqa: S311
 
@@ -198,6 +217,11 @@ class _Question:
         if self._lies and len(self._lies) == len(self._said):
             return self._lies[0]
         return Unreachable([NodeReport(url, said) for url, said in self._said.items()])
+
+
+def _is_refused_connection(error: Exception) -> bool:
+    """Whether nobody listens there, which is known at once and seldom changes within seconds."""
+    return isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
 
 
 async def _read_all(response: aiohttp.ClientResponse) -> bytes:

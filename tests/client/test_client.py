@@ -503,6 +503,19 @@ async def test_the_blocking_client_works_where_a_loop_is_running_already(ledger,
         assert client.submit(body(ledger)).index == 0
 
 
+def test_nodes_that_refuse_every_connection_are_given_up_soon(ledger, nodes):
+    for each in nodes:
+        each.stop()
+    started = time.monotonic()
+    with (
+        BlockingClient(ledger.consortium.genesis, [each.url for each in nodes], timeout=30.0) as client,
+        pytest.raises(Unreachable) as caught,
+    ):
+        client.receipt(b"\1" * 32)
+    assert time.monotonic() - started < 10
+    assert [each.said for each in caught.value.reports] == ["connection refused"] * 3
+
+
 @pytest.mark.parametrize(
     "url", ["", "node.example.org", "ftp://x", "http://", "http://u:p@h", "http://h:x", "http://h/?q"]
 )
