@@ -6,6 +6,7 @@ stdout is data, stderr is everything else; every command has --json.
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -71,6 +72,22 @@ Refs = Annotated[
 GenesisFile = Annotated[
     Path | None, typer.Option("--genesis", metavar="FILE", help="Pin this genesis; no project is needed then.")
 ]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"notarium {importlib.metadata.version('notarium')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+    ] = False,
+) -> None:
+    # The docstring would take the place of the application's help.
+    del version
 
 
 @app.command()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from notarium.checking import genesis_for
 from notarium.client import entry_id
 from notarium.committing import Delivery, Ref, deliver, outbox_of
 from notarium.console import REFUSED_REMEDY, Printer, describe_receipt, shown
-from notarium.errors import ExitCode, NotAnchored, ProjectError
+from notarium.errors import ExitCode, ProjectError
 from notarium.hashing import hash_path
 from notarium.keys import create_key, load_key
 from notarium.naming import artifact_path, is_receipt, receipt_beside
@@ -33,8 +35,23 @@ SHOWN_REASON = 160
 
 
 def enrol_command(issuer: str, key: str) -> str:
-    """What the institution's administrator runs to enrol a researcher's key."""
+    """What the institution's administrator runs, in the node's folder, to enrol a researcher's key."""
     return f"notarium-node enrol --member {shlex.quote(issuer)} --key {key}"
+
+
+ENROL_ELSEWHERE = "--admin-key FILE --genesis FILE --url https://NODE"
+"""Options of that command where node.toml and keys/admin.key are not in the working directory."""
+
+
+def read_hash(text: str) -> bytes:
+    """A hash as people pass it on: in hex, perhaps in groups, with spaces, colons or hyphens. Raises ProjectError."""
+    digits = re.sub(r"[\s:-]", "", text)
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", digits):
+        raise ProjectError(
+            f"--genesis-hash is malformed: {len(digits)} characters where 64 hexadecimal digits are needed "
+            "(groups, spaces and colons do not matter; quote it)"
+        )
+    return bytes.fromhex(digits)
 
 
 def init(
@@ -42,7 +59,7 @@ def init(
 ) -> None:
     """Pin a ledger and make a key; says how the key gets enrolled."""
     genesis = project.read_genesis(genesis_file)
-    if genesis_hash and genesis_hash.lower() != genesis.hash.hex():
+    if genesis_hash and read_hash(genesis_hash) != genesis.hash:
         raise ProjectError(
             f"{genesis_file} has the hash {genesis.hash.hex()}, not {genesis_hash}: it is another ledger's, or it was "
             "changed; ask your institution for the right file"
@@ -78,8 +95,9 @@ def init(
     printer.line(f"{'created' if created else 'found'} key {shown(str(key_path))}")
     printer.line(f"public key {key.public.hex()}")
     if not enrolled:
-        printer.line("Your institution's administrator enrols it with:")
+        printer.line("Your institution's administrator enrols it, on the institution's node, in the node's folder:")
         printer.line(f"  {shown(command)}")
+        printer.line(f"or, from elsewhere, with {ENROL_ELSEWHERE} added.")
 
 
 def anchor(
@@ -137,6 +155,15 @@ def run(
     timeout: float,
 ) -> int:
     """Run a command inside a tracked run; its exit code, or notarium's own where it is strict."""
+    if shutil.which(command[0]) is None:
+        # As a shell says it, and before anything is recorded of a run that there never was.
+        exists = Path(command[0]).exists()
+        code, text = (126, "may not be executed") if exists else (127, "command not found")
+        if printer.as_json:
+            sys.stderr.write(json.dumps({"error": f"{command[0]}: {text}", "exit_code": code}) + "\n")
+        else:
+            printer.error(f"{command[0]}: {text}")
+        return code
     here = find_project(directory) if strict else None
     tracked = tracking.track(
         name or Path(command[0]).name,
@@ -234,7 +261,8 @@ def find(printer: Printer, target: str, timeout: float) -> int:
             f"{each.id.hex()}  {body['kind']} · {shown(str(body.get('issuer', '')))} · {iso_time(each.time_ms)}"
         )
     if not found:
-        raise NotAnchored(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
+        printer.error(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
+        return ExitCode.NOT_ANCHORED
     return ExitCode.OK
 
 

@@ -1,5 +1,6 @@
 """The command line: exit codes, streams, --json, and never a traceback."""
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -82,6 +83,24 @@ def test_init_refuses_another_hash_and_a_genesis_without_addresses(tmp_path, led
     assert code == 2
     assert "--node" in err
     assert not (tmp_path / ".notarium").exists()
+    code, _, err = cli("init", "--genesis", "g.json", "--genesis-hash", "4f2c", "--issuer", "m0")
+    assert code == 2
+    assert "malformed: 4 characters" in err
+
+
+@pytest.mark.parametrize("between", [" ", ":", "-", ""])
+def test_init_takes_the_hash_as_the_ceremony_prints_it(tmp_path, ledger, home, cli, monkeypatch, between):
+    genesis = ledger.consortium.genesis
+    (tmp_path / "g.json").write_bytes(genesis.encode_json())
+    monkeypatch.chdir(tmp_path)
+    digits = genesis.hash.hex().upper()
+    told = between.join(digits[at : at + 4] for at in range(0, 64, 4)) + " "
+    arguments = ("init", "--genesis", "g.json", "--genesis-hash", told, "--node", "http://127.0.0.1:1")
+    (home / "keys" / "test.key").unlink()
+    code, out, _ = cli(*arguments, "--issuer", "m0")
+    assert code == 0
+    for each in ("notarium-node enrol --member m0 --key", "in the node's folder", "--admin-key", "--genesis", "--url"):
+        assert each in out
 
 
 # anchor, prereg
@@ -194,7 +213,6 @@ def test_references_fields_and_facts(project, cli):
         (["verify", "data", "--genesis", "data.receipt.json"], "not a genesis document"),
         (["show", "12ab"], "64 hexadecimal"),
         (["run"], "command"),
-        (["run", "--strict", "--", "no-such-command-here"], "command not found"),
     ],
 )
 def test_wrong_use_is_one_clear_line_and_exit_code_2(study, cli, arguments, message):
@@ -260,6 +278,18 @@ def test_run_goes_on_where_nothing_can_be_anchored(tmp_path, home, monkeypatch):
     assert "Traceback" not in done.stderr
     done = notarium("run", "--strict", "--", "sh", "-c", "echo out")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+def test_run_of_what_is_no_command_ends_as_in_a_shell_and_records_nothing(study, ledger, cli, strict):
+    before = sorted(os.listdir(study))
+    code, _, err = cli("run", *strict, "--", "no-such-command-here")
+    assert code == 127
+    assert "command not found" in err
+    assert cli("run", *strict, "--", "./data.receipt.json")[0] == 126
+    assert json.loads(cli("run", *strict, "--json", "--", "no-such-command-here")[2])["exit_code"] == 127
+    assert sorted(os.listdir(study)) == before
+    assert len(ledger.entries) == 1
 
 
 @pytest.mark.parametrize(("code", "status"), [(130, "interrupted"), (3, "failed"), (0, "completed")])
@@ -410,7 +440,10 @@ def test_find(project, cli):
     code, out, _ = cli("find", "open.csv", "--json")
     assert code == 0
     assert len(json.loads(out)["entries"]) == 1
-    assert cli("find", "00" * 32)[0] == 3
+    code, out, err = cli("find", "00" * 32, "--json")
+    assert code == 3
+    assert json.loads(out)["entries"] == []
+    assert "no entry names" in err
 
 
 def test_log_tells_what_became_of_each(study, nodes, cli):
@@ -446,6 +479,11 @@ def test_help_and_no_arguments(cli):
     for command in ("init", "prereg", "anchor", "run", "verify", "show", "log", "status"):
         assert command in out
     assert cli()[0] == 2
+
+
+def test_version(cli):
+    code, out, _ = cli("--version")
+    assert (code, out) == (0, f"notarium {importlib.metadata.version('notarium')}\n")
 
 
 def test_main_exits_with_the_code():
