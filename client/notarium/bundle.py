@@ -38,7 +38,7 @@ class Artifact:
     name: str
     """POSIX path relative to the folder the bundle lies in; may begin with "..", is never absolute."""
     role: str
-    """"subject" (what the commitment is about), "input" or "output"."""
+    """"subject" (what the commitment is about), "input", "config", "output", or the name a run gave to it."""
     content: FileDigest | Manifest
 
     @property
