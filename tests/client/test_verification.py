@@ -259,6 +259,15 @@ def test_saying_something_else_of_the_same_content_anchors_anew(data, project, n
     assert again.status == ("unchanged" if "supersedes" in str(said) else "anchored")
 
 
+def test_a_disclosure_that_is_asked_for_later_is_not_passed_over(project):
+    path = project.root / "model.bin"
+    path.write_bytes(b"model")
+    for disclosure in ("consortium", "public", "sealed"):
+        done = anchor(path, "model", project=project, disclosure=disclosure, strict=True)
+        assert (done.status, present(done.receipt).body["disclosure"]) == ("anchored", disclosure)
+        assert ("subjects" in present(done.receipt).body) == (disclosure == "public")
+
+
 def test_one_kind_does_not_supersede_another(data, project, nodes, genesis):
     before = sorted(os.listdir(data.parent))
     with pytest.raises(ProjectError, match=r"rename data\.receipt\.json"):
