@@ -38,7 +38,7 @@ class Metrics:
         yield _gauge("notarium_block_time_seconds", "Time of the last block", state.time_ms / 1000)
         yield _gauge("notarium_round", "Round at the current height", node.engine.round)
         yield _gauge("notarium_lag_blocks", "Blocks that peers claim to have and this node has not", node.sync.lag)
-        yield _gauge("notarium_ready", "1 if the node does its part", 0 if node.not_ready() else 1)
+        yield _gauge("notarium_ready", "1 if the node does its part", 0 if node.condition.not_ready() else 1)
         yield _gauge("notarium_stalled", "1 if the disk refuses writes", 1 if node.runner.stalled else 0)
         yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
         yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)

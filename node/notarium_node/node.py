@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -31,7 +29,6 @@ from notarium_consensus.messages import decode_message
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import Entry
 from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import iso_time
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state import Transition
@@ -39,6 +36,7 @@ from notarium_ledger.types import Height, PublicKey
 from notarium_node import wire
 from notarium_node.admission import Admission, Status
 from notarium_node.api.problems import Problem
+from notarium_node.condition import Condition
 from notarium_node.gossip import Gossip
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool, MempoolFull
@@ -54,13 +52,10 @@ _log = structlog.get_logger("notarium.node")
 
 STATUS_S = 0.5
 """How often peers are told our height, if it changed."""
-NOT_STARTED = "the node is starting"
 MAX_BLOCK_BYTES = 20 * 1024 * 1024
 """The largest block that any parameters allow, encoded."""
 READ_BYTES = 256 * 1024
 """Blocks read for a peer in one turn of the event loop."""
-LAG_LIMIT = 10
-"""A node further behind than this is not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +143,22 @@ class Node:
             follows=own.role == "observer",
         )
         self.metrics = Metrics(self)
+        self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()
         self._followers: set[PublicKey] = set()
         self._serving: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
         self._told_height = Height(0)
-        self._told_reasons: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._started = 0.0
+        self.started = 0.0
+        """On the monotonic clock; 0 before the start."""
 
     # Life
 
     async def start(self) -> None:
         """Listen for peers, dial them, take up consensus. Raises OSError where the port is taken."""
         await self.network.start()
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self.runner.start()
         self._tell_status()
 
@@ -349,20 +345,8 @@ class Node:
         if self.store.state.height != self._told_height:
             self._told_height = self.store.state.height
             self.network.broadcast(self._status_message(), list(self.store.state.registry.nodes))
-        self._log_readiness()
+        self.condition.log_changes()
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
-
-    def _log_readiness(self) -> None:
-        """One line when the node ceases to do its part or does it again, not one for each changed figure."""
-        reasons = self.not_ready()
-        kinds = tuple(reason.partition(":")[0] for reason in reasons)
-        if kinds == self._told_reasons:
-            return
-        self._told_reasons = kinds
-        if reasons:
-            _log.warning("not ready", reasons=reasons)
-        else:
-            _log.info("ready", height=self.store.state.height)
 
     def _status_message(self) -> bytes:
         return wire.pack_status(self.store.state.height, self.store.state.tip)
@@ -373,85 +357,3 @@ class Node:
     def _name(self, key: PublicKey) -> dict[str, str]:
         record = self.store.state.registry.nodes.get(key)
         return {"member": record.member if record else "unknown", "key": key.hex()[:16]}
-
-    def not_ready(self) -> list[str]:
-        """Why the node does not do its part now; empty when it does."""
-        reasons: list[str] = []
-        if not self._started:
-            reasons.append(NOT_STARTED)
-        if self.runner.stalled:
-            reasons.append(f"not voting: {self.runner.stalled}")
-        validators = self.store.state.registry.validators
-        reachable = sum(each.key == self.own.key or self.network.is_connected(each.key) for each in self._validators())
-        if self.own.role == "validator" and reachable < validators.quorum:
-            reasons.append(
-                f"no quorum: {reachable} of {len(validators)} validators reachable, {validators.quorum} needed; "
-                "nothing is decided until more return"
-            )
-        if self.own.role == "observer" and reachable == 0:
-            reasons.append("no validator is reachable")
-        record = self.store.state.registry.nodes.get(self.own.key)
-        if record is None:
-            reasons.append("this node was removed from the registry")
-        elif record.role != self.own.role:
-            reasons.append(f"this node is a {record.role} now: restart it")
-        # One liar's claim makes nobody unready. An observer may follow a single validator, so it believes any.
-        lag = self.sync.credible_lag(validators.faulty if self.own.role == "validator" else 0)
-        if lag > LAG_LIMIT:
-            reasons.append(f"catching up: {lag} blocks behind")
-        drift = self._clock_drift()
-        if drift is not None and abs(drift) > self.store.state.registry.parameters.clock_precision_ms:
-            limit = self.store.state.registry.parameters.clock_precision_ms
-            reasons.append(f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP")
-        return reasons
-
-    def _clock_drift(self) -> int | None:
-        """The peers' clocks minus ours, median, in ms; None while too few are compared to outvote liars."""
-        offsets = self.network.clock_offsets()
-        if len(offsets) < max(2, self.store.state.registry.validators.faulty * 2):
-            return None
-        return round(statistics.median(offsets))
-
-    def status(self) -> dict[str, Any]:
-        """The answer of GET /v1/status."""
-        state = self.store.state
-        reasons = self.not_ready()
-        connected = self.network.connected
-        peers = []
-        for key, record in sorted(state.registry.nodes.items()):
-            if key == self.own.key:
-                continue
-            info = connected.get(key)
-            claim = self.sync.claims.get(key)
-            peers.append(
-                {
-                    "member": record.member,
-                    "role": record.role,
-                    "key": key.hex(),
-                    "connected": info is not None,
-                    "height": claim,
-                    "lag": None if claim is None else max(0, state.height - claim),
-                    "clock_offset_ms": info.clock_offset_ms if info else None,
-                }
-            )
-        return {
-            "version": version("notarium"),
-            "ledger": self.genesis.name,
-            "genesis": self.genesis.hash.hex(),
-            "member": self.own.member,
-            "role": self.own.role,
-            "key": self.own.key.hex(),
-            "height": state.height,
-            "tip": state.tip.hex(),
-            "time": iso_time(state.time_ms),
-            "tree_size": state.frontier.size,
-            "tree_root": state.frontier.root().hex(),
-            "round": self.engine.round,
-            "phase": self.engine.phase.value,
-            "ready": not reasons,
-            "reasons": reasons,
-            "peers": peers,
-            "lag": self.sync.lag,
-            "mempool": {"entries": len(self.mempool), "bytes": self.mempool.bytes},
-            "uptime_s": round(time.monotonic() - self._started) if self._started else 0,
-        }

@@ -123,7 +123,7 @@ class Health:
 
     async def ready(self, request: web.Request) -> web.StreamResponse:
         """The node does its part; if not, 503 and why."""
-        reasons = self._node.not_ready()
+        reasons = self._node.condition.not_ready()
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:

@@ -201,7 +201,7 @@ class Queries:
 
     async def status(self, request: web.Request) -> web.Response:
         """How the node is."""
-        return web.json_response(self._node.status())
+        return web.json_response(self._node.condition.status())
 
     @property
     def _size(self) -> int:
