@@ -7,7 +7,7 @@ engine verifies. A peer that claims heights and does not deliver, or delivers wh
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from itertools import takewhile
 
@@ -25,6 +25,8 @@ _log = structlog.get_logger("notarium.sync")
 REQUEST_TIMEOUT_S = 5.0
 GRACE_S = 0.25
 """A lag of one block is usually being decided right now: ask only if it lasts."""
+PATIENCE = 3
+"""Requests in a row that a peer may leave unanswered."""
 BAN_S = 10.0
 MAX_QUEUE = 2 * wire.MAX_BLOCKS
 """Blocks that wait for the engine; what is pushed on top is asked for later."""
@@ -52,6 +54,8 @@ class Sync:
         self._upstream: PublicKey | None = None
         self._offered: Height | None = None
         self._told_target = 0
+        self._unanswered: Counter[PublicKey] = Counter()
+        self._late: set[PublicKey] = set()
         self.claims: dict[PublicKey, Height] = {}
         """What each connected peer said of its height."""
 
@@ -77,6 +81,8 @@ class Sync:
 
     def on_disconnect(self, peer: PublicKey) -> None:
         """Forget what it claimed; ask another."""
+        self._late.discard(peer)
+        del self._unanswered[peer]
         self.claims.pop(peer, None)
         if self._upstream == peer:
             self._upstream = None
@@ -96,8 +102,10 @@ class Sync:
         """Decisions, as an answer or pushed because we follow. Raises BadMessage for what cannot be read."""
         answered = self._asked == peer
         pushed = self._upstream == peer
-        if not answered and not pushed:
+        late = peer in self._late
+        if not answered and not pushed and not late:
             raise wire.BadMessage("blocks that were not asked for")
+        self._late.discard(peer)
         following = self._height() + len(self._queue)
         useful = False
         for item in items:
@@ -110,6 +118,8 @@ class Sync:
                 self._queue.append((decision, peer))
                 following += 1
                 useful = True
+        if useful:
+            del self._unanswered[peer]
         if answered:
             self._finish_request()
             if not useful and self._height() < self.claims.get(peer, 0) and not self._queue:
@@ -170,8 +180,8 @@ class Sync:
         able = [peer for peer, claim in self.claims.items() if claim > height and self._network.is_connected(peer)]
         if not able:
             return
-        # The upstream first, else the one that claims most; a liar is dropped after its first turn.
-        peer = max(able, key=lambda each: (each == self._upstream, self.claims[each]))
+        # Whoever answered so far, then the upstream, then the one that claims most.
+        peer = max(able, key=lambda each: (-self._unanswered[each], each == self._upstream, self.claims[each]))
         if self.target > height + 10 and not self._told_target:
             self._told_target = self.target
             _log.info("catching up", height=height, target=self.target)
@@ -180,9 +190,13 @@ class Sync:
             self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._timed_out, peer)
 
     def _timed_out(self, peer: PublicKey) -> None:
+        """Others are asked first from now on. A slow line is no crime, and a late answer is still welcome."""
         if self._asked == peer:
             self._finish_request()
-            self._lied(peer, "did not answer a request for blocks")
+            self._late.add(peer)
+            self._unanswered[peer] += 1
+            if self._unanswered[peer] >= PATIENCE:
+                self._lied(peer, f"did not answer {PATIENCE} requests for blocks in a row")
             self.poke()
 
     def _finish_request(self) -> None:

@@ -134,13 +134,24 @@ async def test_who_claims_much_and_answers_with_nothing_is_dropped_and_another_i
     assert follower.height == LENGTH
 
 
-async def test_who_claims_much_and_does_not_answer_is_dropped_in_time(follower, quick):
-    follower.meet(ONE, TWO)
+async def test_who_claims_much_and_never_answers_is_dropped_in_time(follower, quick):
+    follower.meet(ONE)
     follower.claim(ONE, 2**60)
-    follower.claim(TWO, 5)
     await until(lambda: follower.network.dropped)
     assert [peer for peer, _ in follower.network.dropped] == [ONE]
-    assert follower.asked() == [(ONE, 1), (TWO, 1)]
+    assert follower.asked() == [(ONE, 1)] * sync.PATIENCE
+
+
+async def test_after_a_request_in_vain_others_are_asked_first_and_a_late_answer_is_welcome(follower, chain, quick):
+    follower.meet(ONE, TWO)
+    follower.claim(ONE, LENGTH)
+    follower.claim(TWO, 5)
+    await until(lambda: len(follower.network.sent) >= 2)
+    assert follower.asked()[:2] == [(ONE, 1), (TWO, 1)]
+    follower.sync.on_blocks(ONE, chain[:20])
+    follower.decide_all()
+    assert follower.height == 20
+    assert not follower.network.dropped
 
 
 async def test_who_answers_with_blocks_of_other_heights_is_dropped(follower, chain):
