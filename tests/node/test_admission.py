@@ -200,8 +200,9 @@ async def test_what_is_decided_while_its_signature_is_checked_does_not_wait_agai
 async def test_two_who_send_the_same_at_once_make_one(bench):
     raws = [bench.consortium.entry().raw for _ in range(200)]
     one, two = await asyncio.gather(bench.admission.admit(raws), bench.admission.admit(raws))
-    assert {each.status for each in one} == {Status.FRESH}
-    assert {each.status for each in two} == {Status.PENDING}
+    # Which of the two is through first is the threads' affair.
+    for first, second in zip(one, two, strict=True):
+        assert {first.status, second.status} == {Status.FRESH, Status.PENDING}
     assert (len(bench.mempool), sum(map(len, bench.told))) == (200, 200)
 
 
