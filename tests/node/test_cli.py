@@ -16,6 +16,7 @@ from notarium_ledger.signing import SigningKey
 from notarium_node import asking, cli, startup
 from notarium_node.config import load_config
 from notarium_node.keys import KeyFileError
+from notarium_node.localnet import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +52,11 @@ def free_port():
 @pytest.fixture
 def ceremony(tmp_path, notarium_node):
     """Keys and cards of four members and the genesis; returns (directory of node n, genesis path, hash)."""
+    ports = free_ports(8)  # At once, so that none comes twice.
     for number in range(1, 5):
         code, _, err = notarium_node(
             "keygen", "--dir", tmp_path / f"n{number}", "--member", f"inst-{number}", "--name", f"Institute {number}",
-            "--address", f"127.0.0.1:{free_port()}", "--api", f"http://127.0.0.1:{free_port()}",
+            "--address", f"127.0.0.1:{ports.pop()}", "--api", f"http://127.0.0.1:{ports.pop()}",
         )  # fmt: skip
         assert code == 0, err
     path = tmp_path / "genesis.json"
