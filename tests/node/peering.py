@@ -16,9 +16,18 @@ QUICK = PeerLimits(backoff_first_s=0.01, backoff_last_s=0.05, handshake_s=2, hea
 WAIT_S = 10
 
 
+_drawn: set[int] = set()
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port that nobody listens on; never the same twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _drawn:
+            _drawn.add(port)
+            return port
 
 
 def seed_of(number):
