@@ -70,23 +70,22 @@ def fold(peaks: Sequence[Hash]) -> Hash:
 
 def range_root(read: NodeReader, start: int, size: int) -> Hash:
     """Root over the leaves [start, size); `start` is a multiple of every subtree that fits behind it."""
-    peaks: list[Hash] = []
-    while start < size:
-        level = (size - start).bit_length() - 1
-        peaks.append(Hash(read(level, start >> level)))
-        start += 1 << level
-    return fold(peaks)
+    return fold(_peaks(read, start, size))
 
 
 def frontier_at(read: NodeReader, size: int) -> Frontier:
     """The frontier of the tree when it had `size` leaves."""
+    return Frontier(size, tuple(_peaks(read, 0, size)))
+
+
+def _peaks(read: NodeReader, start: int, size: int) -> list[Hash]:
+    """The complete subtrees that cover the leaves [start, size), largest first."""
     peaks: list[Hash] = []
-    start = 0
     while start < size:
         level = (size - start).bit_length() - 1
         peaks.append(Hash(read(level, start >> level)))
         start += 1 << level
-    return Frontier(size, tuple(peaks))
+    return peaks
 
 
 def inclusion_path(read: NodeReader, index: int, size: int) -> list[Hash]:
