@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ from notarium_node.mempool import Mempool, MempoolFull
 from notarium_node.metrics import Metrics
 from notarium_node.peer_limits import PeerLimits
 from notarium_node.peers import PeerNetwork
-from notarium_node.runner import BlockTarget, Runner
+from notarium_node.runner import BlockTarget, Runner, wall_ms
 from notarium_node.sync import Sync
 from notarium_node.verifier import Verifier
 from notarium_store.store import Store
@@ -89,7 +89,11 @@ class Node:
         key: SigningKey,
         transport_seed: bytes,
         settings: NodeSettings,
+        *,
+        clock: Callable[[], int] = wall_ms,
+        make_network: Callable[..., PeerNetwork] = PeerNetwork,
     ) -> None:
+        """`clock` and `make_network` are this machine's, but for the simulator."""
         self.genesis = genesis
         self.store = store
         self.own = own
@@ -111,7 +115,7 @@ class Node:
             record,
             record_height,
         )
-        self.network = PeerNetwork(
+        self.network = make_network(
             own,
             genesis.hash,
             transport_seed,
@@ -134,6 +138,7 @@ class Node:
             self._on_event,
             self._on_decided,
             BlockTarget(settings.block_entries, settings.block_bytes),
+            clock,
         )
         self.runner.on_gossip = self.gossip.add
         self.sync = Sync(

@@ -78,6 +78,7 @@ class Runner:
         on_event: Callable[[Event], None],
         on_decided: Callable[[Decision, Transition], None],
         target: BlockTarget,
+        clock: Callable[[], int] = wall_ms,
     ) -> None:
         self._own_key = own_key
         self._engine = engine
@@ -89,6 +90,7 @@ class Runner:
         self._on_event = on_event
         self._on_decided = on_decided
         self._target = target
+        self._clock = clock
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[Effect] = deque()
         self._running = False
@@ -159,7 +161,7 @@ class Runner:
                 if self._effects:
                     self._perform_next()
                 elif self._inputs:
-                    self._effects.extend(self._engine.step(self._inputs.popleft(), wall_ms()))
+                    self._effects.extend(self._engine.step(self._inputs.popleft(), self._clock()))
                 else:
                     break
         except Exception as error:
@@ -230,7 +232,7 @@ class Runner:
         old = self._timers.pop(timer, None)
         if old:
             old.cancel()
-        delay_s = max(0, at_ms - wall_ms()) / 1000
+        delay_s = max(0, at_ms - self._clock()) / 1000
         self._timers[timer] = asyncio.get_running_loop().call_later(delay_s, self._expire, timer)
 
     def _expire(self, timer: Timer) -> None:
@@ -259,7 +261,7 @@ class Runner:
                 self._mempool.remove([entry.id])
                 self._hub.refuse(entry.id, error)
             if chosen:
-                time_ms = max(wall_ms(), request.earliest_time_ms)
+                time_ms = max(self._clock(), request.earliest_time_ms)
                 transition = advance(state, chosen, time_ms, self._own_key)
                 block = Block(transition.header, tuple(entry.raw for entry in chosen))
                 self._transitions[block.hash] = transition
