@@ -45,3 +45,11 @@ class InvalidReceipt(LedgerError):
     def __init__(self, step: int, reason: str, field: str = "") -> None:
         super().__init__(reason, field)
         self.step = step
+
+
+class InvalidSnapshot(LedgerError):
+    """A snapshot that fails verification; `step` is the number of the failed step (docs/formats.md, Snapshot)."""
+
+    def __init__(self, step: int, reason: str, field: str = "") -> None:
+        super().__init__(reason, field)
+        self.step = step

@@ -48,6 +48,18 @@ class Handover:
     validators: ValidatorSet
     """The new set; its hash is header.next_validators."""
 
+    def to_value(self) -> canonical.Value:
+        """[header bytes, certificate, validators]."""
+        return [self.header.raw, self.certificate.to_value(), self.validators.to_value()]
+
+    @classmethod
+    def from_value(cls, value: canonical.Value) -> Handover:
+        """Raises LedgerError. Checks form only."""
+        if not isinstance(value, list) or len(value) != 3:
+            raise LedgerError("not [header, certificate, validators]", "handovers")
+        header, certificate, validators = value
+        return cls(_header(header), QuorumCertificate.from_value(certificate), ValidatorSet.from_value(validators))
+
 
 @dataclass(frozen=True, slots=True)
 class DecidedHeader:
@@ -56,6 +68,18 @@ class DecidedHeader:
     header: Header
     certificate: QuorumCertificate
     handovers: tuple[Handover, ...]
+
+    def to_value(self) -> canonical.Value:
+        """[header bytes, certificate, [handover, ...]]."""
+        return [self.header.raw, self.certificate.to_value(), [each.to_value() for each in self.handovers]]
+
+    @classmethod
+    def from_value(cls, value: canonical.Value) -> DecidedHeader:
+        """Raises LedgerError. Checks form only."""
+        if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], list):
+            raise LedgerError("not [header, certificate, handovers]", "decided")
+        handovers = tuple(map(Handover.from_value, value[2]))
+        return cls(_header(value[0]), QuorumCertificate.from_value(value[1]), handovers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +304,12 @@ def _from_document(document: Any) -> Receipt:
         raise
     except LedgerError as error:
         raise InvalidReceipt(1, error.reason, error.field) from error
+
+
+def _header(value: canonical.Value) -> Header:
+    if not isinstance(value, bytes):
+        raise LedgerError("not bytes", "header")
+    return Header.decode(value)
 
 
 def _handover(value: Any) -> Handover:

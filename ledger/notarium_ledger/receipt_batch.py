@@ -11,12 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notarium_ledger import canonical
-from notarium_ledger.block import Header
-from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.errors import InvalidReceipt, LedgerError
-from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.receipt import DecidedHeader, Receipt
 from notarium_ledger.types import HASH_BYTES, Hash
-from notarium_ledger.validators import ValidatorSet
 
 
 def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
@@ -31,7 +28,7 @@ def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
         block = receipt.decided.header.hash
         if block not in numbers:
             numbers[block] = len(blocks)
-            blocks.append(_decided_value(receipt.decided))
+            blocks.append(receipt.decided.to_value())
         rows.append([numbers[block], receipt.index, b"".join(receipt.path)])
     return canonical.encode({"blocks": blocks, "receipts": rows})
 
@@ -45,39 +42,12 @@ def decode_receipts(data: bytes, entries: Sequence[bytes]) -> list[Receipt | Non
         blocks, rows = value["blocks"], value["receipts"]
         if not isinstance(blocks, list) or not isinstance(rows, list) or len(rows) != len(entries):
             raise InvalidReceipt(1, f"not one row for each of {len(entries)} entries", "receipts")
-        decided = [_decided(each) for each in blocks]
+        decided = [DecidedHeader.from_value(each) for each in blocks]
         return [_receipt(row, raw, decided) for row, raw in zip(rows, entries, strict=True)]
     except InvalidReceipt:
         raise
     except LedgerError as error:
         raise InvalidReceipt(1, error.reason, error.field) from error
-
-
-def _decided_value(decided: DecidedHeader) -> canonical.Value:
-    handovers: list[canonical.Value] = [
-        [each.header.raw, each.certificate.to_value(), each.validators.to_value()] for each in decided.handovers
-    ]
-    return [decided.header.raw, decided.certificate.to_value(), handovers]
-
-
-def _decided(value: canonical.Value) -> DecidedHeader:
-    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], list):
-        raise InvalidReceipt(1, "not [header, certificate, handovers]", "blocks")
-    header, certificate, handovers = value[0], value[1], value[2]
-    return DecidedHeader(_header(header), QuorumCertificate.from_value(certificate), tuple(map(_handover, handovers)))
-
-
-def _handover(value: canonical.Value) -> Handover:
-    if not isinstance(value, list) or len(value) != 3:
-        raise InvalidReceipt(1, "not [header, certificate, validators]", "blocks")
-    header, certificate, validators = value
-    return Handover(_header(header), QuorumCertificate.from_value(certificate), ValidatorSet.from_value(validators))
-
-
-def _header(value: canonical.Value) -> Header:
-    if not isinstance(value, bytes):
-        raise InvalidReceipt(1, "not bytes", "blocks")
-    return Header.decode(value)
 
 
 def _receipt(row: canonical.Value, raw: bytes, decided: list[DecidedHeader]) -> Receipt | None:

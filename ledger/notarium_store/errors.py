@@ -48,3 +48,18 @@ class StoreFull(StoreError):
         )
         self.free_bytes = free_bytes
         self.needed_bytes = needed_bytes
+
+
+class HistoryIncomplete(StoreError):
+    """The node joined by a snapshot and has not fetched yet what was asked for. It is no damage, and passes."""
+
+    def __init__(self, path: Path, what: str, history_height: int, base_height: int) -> None:
+        super().__init__(
+            path,
+            f"{what} is not known yet: the node holds the blocks up to {history_height} and from {base_height + 1} on; "
+            "it is fetching the rest, ask again later or ask another node",
+        )
+        self.history_height = history_height
+        """The greatest height up to which all blocks from genesis on are stored."""
+        self.base_height = base_height
+        """The height of the adopted snapshot: the last block that may be missing."""

@@ -22,6 +22,7 @@ from notarium_ledger.errors import InvalidProof, LedgerError
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash, verify_inclusion
 from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.snapshot import Snapshot
 from notarium_ledger.state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys, opening, reading, values
@@ -97,7 +98,55 @@ class Store:
         """After the last decision."""
         return self._state
 
+    @property
+    def history(self) -> ChainState:
+        """After the last block up to which all blocks from genesis on are stored; `state` where nothing is missing."""
+        return self._state
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every block from genesis to the tip is stored. A node that lacks some must not vote."""
+        return True
+
+    @property
+    def base(self) -> Height | None:
+        """The height of the adopted snapshot while blocks up to it are missing, or None."""
+        return None
+
+    def has(self, height: int) -> bool:
+        """Whether the block of `height` is stored."""
+        return self._has(height)
+
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot of the tip, or None before the first block."""
+        raise NotImplementedError
+
     # Writing
+
+    def adopt(self, snapshot: Snapshot) -> bool:
+        """Go on from `snapshot`: it becomes `state`, and `history` stays where it was. One synced batch.
+
+        Verifies it. False, and nothing changes, where it is not above the tip. The consensus records up to its height
+        are dropped, as by a decision. Raises InvalidSnapshot, StoreFull or StoreError.
+        """
+        raise NotImplementedError
+
+    def backfill(self, parts: Sequence[tuple[Decision, Transition]]) -> None:
+        """Store the blocks that follow `history`, several in one synced batch; the last may be that of the snapshot.
+
+        Blocks that history has already are skipped. The caller has verified the certificates and got the transitions
+        from apply_block or replay_block, one on the other from `history` on, with `is_in_history`.
+        Raises StoreCorruption where history and snapshot do not meet, StoreFull or StoreError.
+        """
+        raise NotImplementedError
+
+    def is_in_history(self, id_: Hash) -> bool:
+        """Whether the entry is in the log up to `history`: the `is_decided` of blocks that are backfilled."""
+        raise NotImplementedError
+
+    def commit_many(self, parts: Sequence[tuple[Decision, Transition]]) -> None:
+        """`commit` of several decisions, one on the other, with one fsync."""
+        raise NotImplementedError
 
     def commit(self, decision: Decision, transition: Transition) -> None:
         """Store the decision of the next height; it is on the disk when this returns.
