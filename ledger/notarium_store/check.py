@@ -3,26 +3,32 @@
 Every block is applied anew (entries, signatures, registry, tree), its certificate verified, and each pair that its
 commit wrote compared with the stored one. At the end the state is compared, and the keys are counted, so that nothing
 is stored beside it.
+
+Where blocks are missing below an adopted snapshot (gap.py), the snapshot is verified from genesis, and the blocks on
+both sides of the gap are replayed; what an earlier snapshot left in the gap is not looked at, and not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.genesis import Genesis
-from notarium_ledger.state import ChainState, Transition, apply_block
+from notarium_ledger.state import ChainState, apply_block
 from notarium_ledger.types import Hash, Height
 from notarium_store import keys, opening, reading, values
-from notarium_store.database import Database
+from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
+from notarium_store.gap import ChainEnd, Gap
 from notarium_store.values import StoredState
 
 Progress = Callable[[int, int], None]
 """(heights done, heights in all)."""
 
+_SCANNED = 4096
+"""Pairs read at a time."""
 _CACHE_BYTES = 8 << 20
 _WRITE_BUFFER_BYTES = 1 << 20
 
@@ -35,6 +41,10 @@ class CheckReport:
     entries: int
     tip_hash: Hash
     """The genesis hash before the first block."""
+    history: Height
+    """Up to here, no block from genesis on is missing; below `height` while an adopted snapshot's are being fetched."""
+    checked: int
+    """Blocks replayed: all of them, or those on both sides of the gap."""
 
 
 def check_chain(path: Path, genesis: Genesis, progress: Progress) -> CheckReport:
@@ -58,21 +68,38 @@ class _Check:
     def __init__(self, database: Database, genesis: Genesis) -> None:
         self._db = database
         self._genesis = genesis
-        self._state = ChainState.initial(genesis.hash, genesis.registry)
-        self._registry_height = Height(0)
+        self._end = ChainEnd(ChainState.initial(genesis.hash, genesis.registry), Height(0))
+        self._gap: Gap | None = None
         self._pairs = 1  # The format stands beside what decisions write.
 
     def run(self, progress: Progress) -> CheckReport:
         opening.check_meta(self._db, self._genesis)
+        gap = self._gap = opening.load_gap(self._db, self._genesis)
         encoded = self._db.get(keys.STATE)
         stored = None if encoded is None else reading.decoded(self._db, StoredState.decode, encoded, keys.STATE)
-        total = 0 if stored is None else stored.height
+        tip = 0 if stored is None else stored.height
+        below = range(1, (tip if gap is None else gap.history.state.height) + 1)
+        behind = range(0) if gap is None else range(gap.base.height + 1, tip + 1)
+        total = len(below) + len(behind)
         progress(0, total)
-        for height in range(1, total + 1):
+        for done, height in enumerate(below, 1):
             self._check_height(height)
-            progress(height, total)
+            progress(done, total)
+        if gap is not None:
+            self._cross(gap)
+        for done, height in enumerate(behind, len(below) + 1):
+            self._check_height(height)
+            progress(done, total)
         self._check_end(stored)
-        return CheckReport(self._state.height, self._state.frontier.size, self._state.tip)
+        state = self._end.state
+        return CheckReport(state.height, state.frontier.size, state.tip, Height(len(below)), total)
+
+    def _cross(self, gap: Gap) -> None:
+        """From the last block before the gap to the snapshot behind it."""
+        if self._end != gap.history:
+            raise StoreCorruption(self._db.path, f"{keys.describe(keys.HISTORY)} is not what the chain makes")
+        self._pairs += len((keys.BASE, keys.HISTORY))
+        self._end = ChainEnd(gap.base, gap.base.height)
 
     def _check_height(self, height: int) -> None:
         try:
@@ -85,7 +112,7 @@ class _Check:
             raise StoreCorruption(self._db.path, str(error), height) from error
 
     def _replay(self, height: int) -> None:
-        before = self._state
+        before = self._end.state
         decision = reading.read_decision(self._db, height)
         transition = apply_block(before, decision.block, self._is_in_log_before)
         validators = before.registry.validators
@@ -95,12 +122,7 @@ class _Check:
             found = self._db.require(key)
             if found != value:
                 raise StoreCorruption(self._db.path, f"{keys.describe(key)} is not what the chain makes", height)
-        self._take(transition)
-
-    def _take(self, transition: Transition) -> None:
-        if transition.state.registry.hash != self._state.registry.hash:
-            self._registry_height = transition.state.height
-        self._state = transition.state
+        self._end = self._end.after(transition)
 
     def _is_in_log_before(self, id_: Hash) -> bool:
         """Whether the index has the entry below the block in hand. That the index is whole is checked pair by pair."""
@@ -109,16 +131,27 @@ class _Check:
         if value is None:
             return False
         _, index = reading.decoded(self._db, values.decode_position, value, key)
-        return index < self._state.frontier.size
+        return index < self._end.state.frontier.size
 
     def _check_end(self, stored: StoredState | None) -> None:
-        state = self._state
         if stored is not None:
             self._pairs += 1
-            made = StoredState(state.height, state.tip, state.time_ms, state.frontier, self._registry_height)
-            if stored != made:
+            if stored != self._end.stored():
                 raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} is not what the chain makes")
         expected = self._pairs + self._db.count(keys.RECORD)
+        if self._gap is not None:
+            expected += self._count_in(self._gap)
         found = self._db.count()
         if found != expected:
             raise StoreCorruption(self._db.path, f"{found} keys are stored, the chain makes {expected}")
+
+    def _count_in(self, gap: Gap) -> int:
+        """Pairs of missing blocks, as an earlier snapshot left them."""
+        return sum(gap.holds(key, value) for key, value in self._pairs_of_blocks())
+
+    def _pairs_of_blocks(self) -> Iterator[Item]:
+        for prefix in keys.OF_BLOCKS:
+            start = prefix
+            while found := self._db.scan(prefix, start, _SCANNED):
+                yield from found
+                start = found[-1][0] + b"\0"

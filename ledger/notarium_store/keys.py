@@ -11,6 +11,8 @@
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
+    b                                  → canonical snapshot that was adopted, while blocks up to it are missing
+    g                                  → canonical state after the last block before the gap, as long as there is b
 
 The tree is one array of hashes in the order in which they are completed (post-order), so it only ever grows at its
 end, and the place of a node is a formula: the leaf that completes node (l, i) is j = (i+1)·2^l − 1, the leaves before
@@ -19,6 +21,9 @@ it have completed 2j − popcount(j) nodes, and it completes its own from level 
 Entries, tree nodes and block numbers are grouped, and a group is keyed by its *last* index: one forward seek to
 the least key ≥ index finds the group that holds it. So a block of n entries costs n puts for ids, one for each
 digest and a few more; and nothing written is ever written again but `s`.
+
+A node that joined by a snapshot lacks the blocks between `g` and `b` (gap.py). They are written from below, with the
+same keys and values as anywhere.
 """
 
 from __future__ import annotations
@@ -34,8 +39,11 @@ TREE = b"t"
 REGISTRY = b"r"
 HANDOVER = b"v"
 RECORD = b"c"
+BASE = b"b"
+HISTORY = b"g"
 
-PREFIXES = (META, STATE, HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER, RECORD)
+OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER)
+"""What decisions write for good."""
 
 _NAMES = {
     META: "format",
@@ -49,6 +57,8 @@ _NAMES = {
     REGISTRY: "registry",
     HANDOVER: "handover",
     RECORD: "consensus record",
+    BASE: "base snapshot",
+    HISTORY: "history",
 }
 
 

@@ -2,7 +2,8 @@
 
 The tip is checked from the certificate down: the stored header hashes to the state's tip, a quorum of the set that
 signs it certified it, the registry hashes to its state root and the stored tree nodes fold to its tree root. What lies
-below is covered by LevelDB's checksums at every read, and by `check.check_chain`.
+below is covered by LevelDB's checksums at every read, and by `check.check_chain`. Where blocks are missing below an
+adopted snapshot, that snapshot is verified again, and the last block before the gap is checked like a tip.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from notarium_ledger.errors import LedgerError
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import Handover
 from notarium_ledger.registry import Registry
+from notarium_ledger.snapshot import Snapshot
 from notarium_ledger.state import ChainState
 from notarium_ledger.types import Height
 from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
+from notarium_store.gap import ChainEnd, Gap
 from notarium_store.reading import NodeReader, decoded, read_group, read_header
 from notarium_store.values import StoredState
 
@@ -28,9 +31,11 @@ from notarium_store.values import StoredState
 class Loaded:
     """What a store keeps in memory."""
 
-    state: ChainState
-    registry_height: Height
+    live: ChainEnd
+    """What new blocks build on."""
+    gap: Gap | None
     handovers: tuple[Handover, ...]
+    """All changes of the validator set from genesis to the tip; of missing blocks as the snapshot names them."""
     record_keys: set[bytes]
 
 
@@ -40,18 +45,59 @@ def load(database: Database, genesis: Genesis) -> Loaded:
     Raises StoreCorruption or ForeignStore.
     """
     check_meta(database, genesis)
-    handovers = _handovers(database)
+    gap = load_gap(database, genesis)
+    handovers = _handovers(database, gap)
     record_keys = {key for key, _ in database.scan(keys.RECORD)}
     encoded = database.get(keys.STATE)
     if encoded is None:
-        if database.seek(keys.HEADER, keys.HEADER) is not None:
+        if gap is not None or database.seek(keys.HEADER, keys.HEADER) is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.STATE)} is missing beside stored blocks")
-        return Loaded(ChainState.initial(genesis.hash, genesis.registry), Height(0), handovers, record_keys)
+        start = ChainState.initial(genesis.hash, genesis.registry)
+        return Loaded(ChainEnd(start, Height(0)), None, handovers, record_keys)
     stored = decoded(database, StoredState.decode, encoded, keys.STATE)
-    registry = _registry(database, genesis, stored.registry_height)
-    _check_tip(database, genesis, stored, registry, handovers)
+    return Loaded(_chain_end(database, genesis, stored, handovers, gap), gap, handovers, record_keys)
+
+
+def load_gap(database: Database, genesis: Genesis) -> Gap | None:
+    """What is missing below an adopted snapshot, which is verified again, or None. Raises StoreCorruption."""
+    base, history = database.get(keys.BASE), database.get(keys.HISTORY)
+    if base is None and history is None:
+        return None
+    if base is None or history is None:
+        missing, present = (keys.BASE, keys.HISTORY) if base is None else (keys.HISTORY, keys.BASE)
+        raise StoreCorruption(database.path, f"{keys.describe(missing)} is missing beside {keys.describe(present)}")
+    snapshot = decoded(database, Snapshot.decode, base, keys.BASE)
+    try:
+        state = snapshot.verify(genesis)
+    except LedgerError as error:
+        raise StoreCorruption(database.path, f"the adopted snapshot is not valid: {error}", snapshot.height) from error
+    stored = decoded(database, StoredState.decode, history, keys.HISTORY)
+    if stored.height >= state.height:
+        raise StoreCorruption(database.path, f"{keys.describe(keys.HISTORY)} is not below the adopted snapshot")
+    return Gap(_chain_end(database, genesis, stored, snapshot.decided.handovers, None), snapshot, state)
+
+
+def _chain_end(
+    database: Database, genesis: Genesis, stored: StoredState, handovers: tuple[Handover, ...], gap: Gap | None
+) -> ChainEnd:
+    """The end of the blocks up to `stored`, checked. `gap`: what is missing below it, if anything."""
+    if stored.height == 0:
+        initial = ChainEnd(ChainState.initial(genesis.hash, genesis.registry), Height(0))
+        if stored != initial.stored():
+            raise StoreCorruption(database.path, "the stored state at height 0 is not that of genesis")
+        return initial
+    if gap is not None and stored.height <= gap.base.height:
+        base = ChainEnd(gap.base, gap.base.height)
+        if stored != base.stored():
+            raise StoreCorruption(database.path, "the stored state is not that of the adopted snapshot", stored.height)
+        return base
+    if gap is not None and stored.registry_height <= gap.base.height:
+        registry = gap.base.registry
+    else:
+        registry = _registry(database, genesis, stored.registry_height)
+    _check_tip(database, genesis, stored, registry, handovers, gap)
     state = ChainState(genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry)
-    return Loaded(state, stored.registry_height, handovers, record_keys)
+    return ChainEnd(state, stored.registry_height)
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
@@ -82,9 +128,13 @@ def _registry(database: Database, genesis: Genesis, height: Height) -> Registry:
     return decoded(database, Registry.decode, database.require(key), key)
 
 
-def _handovers(database: Database) -> tuple[Handover, ...]:
-    found = []
-    for key, value in database.scan(keys.HANDOVER):
+def _handovers(database: Database, gap: Gap | None) -> tuple[Handover, ...]:
+    found: list[Handover] = []
+    below = Height(0)
+    if gap is not None:
+        below = gap.base.height
+        found += gap.snapshot.handovers_after(gap.base.registry)
+    for key, value in database.scan(keys.HANDOVER, keys.numbered(keys.HANDOVER, below + 1)):
         validators = decoded(database, _decode_validators, value, key)
         stored = read_header(database, int.from_bytes(key[1:], "big"))
         found.append(Handover(stored.header, stored.certificate, validators))
@@ -101,6 +151,7 @@ def _check_tip(
     state: StoredState,
     registry: Registry,
     handovers: tuple[Handover, ...],
+    gap: Gap | None,
 ) -> None:
     def fail(reason: str) -> StoreCorruption:
         return StoreCorruption(database.path, reason, state.height)
@@ -124,6 +175,11 @@ def _check_tip(
     if state.frontier.size != header.tree_size or state.frontier.root() != header.tree_root:
         raise fail("the state's frontier is not that of the tree root")
 
-    read = NodeReader(lambda position: read_group(database, position))
+    read_stored = NodeReader(lambda position: read_group(database, position))
+
+    def read(level: int, index: int) -> bytes:
+        peak = None if gap is None else gap.peak(level, index)
+        return peak or read_stored(level, index)
+
     if tree.frontier_at(read, state.frontier.size) != state.frontier:
         raise fail("the stored tree nodes do not fold to the tree root")

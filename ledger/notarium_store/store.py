@@ -5,58 +5,85 @@
     store.commit(decision, transition)
     store.receipt(entry_id)
 
-A commit is one synced LevelDB batch: after a crash a decision is there with all that belongs to it, or not at all.
-One thread calls what writes (commit, put_record, recover, close); any thread may read.
+A node far behind adopts a snapshot, goes on from there at once, and writes the missing blocks below it later:
+
+    store.adopt(snapshot)                              # state is the snapshot's, history is where it was
+    store.commit(decision, transition)                 # new blocks, on state
+    store.backfill([(decision, transition), ...])      # old blocks, on history, until the two meet
+
+A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash a decision is there with all
+that belongs to it, or not at all.
+One thread calls what writes (commit, adopt, backfill, put_record, recover, close); any thread may read.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
-from notarium_ledger import tree
 from notarium_ledger.block import Decision
-from notarium_ledger.errors import InvalidProof, LedgerError
 from notarium_ledger.genesis import Genesis
-from notarium_ledger.merkle import leaf_hash, verify_inclusion
-from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.receipt import DecidedHeader, Handover
 from notarium_ledger.snapshot import Snapshot
 from notarium_ledger.state import ChainState, Transition
-from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_store import keys, opening, reading, values
-from notarium_store.bounded import Bounded
-from notarium_store.database import Database
+from notarium_ledger.types import Height
+from notarium_store import keys, opening
+from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
-from notarium_store.reading import NodeReader
-from notarium_store.recent import RecentBlock, RecentBlocks, peaks_by_position
-from notarium_store.values import StoredHeader, StoredState
+from notarium_store.gap import ChainEnd, Gap
+from notarium_store.log_reader import LogReader
+from notarium_store.recent import RecentBlock, RecentBlocks
+from notarium_store.values import decision_items, join_nodes
 
-T = TypeVar("T")
-
-_CACHED_HEADERS = 256
-_CACHED_NODES = 16_384
-_CACHED_NODE_LEVEL = 6
-"""Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
+Part = tuple[Decision, Transition]
+"""A decision and what its block does."""
 
 
-class Store:
-    """The store, open. Make one with `Store.open`."""
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A block on its way to the disk."""
 
-    _state: ChainState
-    _registry_height: Height
-    _handovers: tuple[Handover, ...]
+    decision: Decision
+    transition: Transition
+    before: ChainEnd
+    after: ChainEnd
+    nodes: bytes
+    """The tree nodes that it completes, joined."""
+
+    @property
+    def handover(self) -> Handover | None:
+        """Of the validator set, where it changes."""
+        after = self.after.state.registry.validators
+        if after.hash == self.before.state.registry.validators.hash:
+            return None
+        return Handover(self.transition.header, self.decision.certificate, after)
+
+    def items(self) -> Iterator[Item]:
+        """The pairs that it writes for good."""
+        return decision_items(self.decision, self.transition, self.before.state, self.nodes)
+
+    def recent(self, handovers: tuple[Handover, ...]) -> RecentBlock:
+        """The block for memory."""
+        decided = DecidedHeader(self.transition.header, self.decision.certificate, handovers)
+        ids = tuple(entry.id for entry in self.transition.entries)
+        return RecentBlock.make(self.before.state.frontier, decided, ids, self.decision.block.entries, self.nodes)
+
+
+def _items(run: Sequence[_Written]) -> Iterator[Item]:
+    for part in run:
+        yield from part.items()
+
+
+class Store(LogReader):
+    """The store, open. Make one with `Store.open`. What it answers is in LogReader."""
+
     _record_keys: set[bytes]
-    _recent: RecentBlocks
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
         """For `open`."""
-        self.path = path
+        super().__init__(path, database)
         self.genesis = genesis
-        self._db = database
-        self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
-        self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
         self._load()
 
     @classmethod
@@ -93,60 +120,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def state(self) -> ChainState:
-        """After the last decision."""
-        return self._state
-
-    @property
-    def history(self) -> ChainState:
-        """After the last block up to which all blocks from genesis on are stored; `state` where nothing is missing."""
-        return self._state
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every block from genesis to the tip is stored. A node that lacks some must not vote."""
-        return True
-
-    @property
-    def base(self) -> Height | None:
-        """The height of the adopted snapshot while blocks up to it are missing, or None."""
-        return None
-
-    def has(self, height: int) -> bool:
-        """Whether the block of `height` is stored."""
-        return self._has(height)
-
-    def snapshot(self) -> Snapshot | None:
-        """The snapshot of the tip, or None before the first block."""
-        raise NotImplementedError
-
-    # Writing
-
-    def adopt(self, snapshot: Snapshot) -> bool:
-        """Go on from `snapshot`: it becomes `state`, and `history` stays where it was. One synced batch.
-
-        Verifies it. False, and nothing changes, where it is not above the tip. The consensus records up to its height
-        are dropped, as by a decision. Raises InvalidSnapshot, StoreFull or StoreError.
-        """
-        raise NotImplementedError
-
-    def backfill(self, parts: Sequence[tuple[Decision, Transition]]) -> None:
-        """Store the blocks that follow `history`, several in one synced batch; the last may be that of the snapshot.
-
-        Blocks that history has already are skipped. The caller has verified the certificates and got the transitions
-        from apply_block or replay_block, one on the other from `history` on, with `is_in_history`.
-        Raises StoreCorruption where history and snapshot do not meet, StoreFull or StoreError.
-        """
-        raise NotImplementedError
-
-    def is_in_history(self, id_: Hash) -> bool:
-        """Whether the entry is in the log up to `history`: the `is_decided` of blocks that are backfilled."""
-        raise NotImplementedError
-
-    def commit_many(self, parts: Sequence[tuple[Decision, Transition]]) -> None:
-        """`commit` of several decisions, one on the other, with one fsync."""
-        raise NotImplementedError
+    # Decisions
 
     def commit(self, decision: Decision, transition: Transition) -> None:
         """Store the decision of the next height; it is on the disk when this returns.
@@ -155,29 +129,110 @@ class Store:
         `transition` from apply_block or advance on `state`.
         Raises StoreFull or StoreError: then nothing has changed, and the same commit may be tried again.
         """
+        self.commit_many([(decision, transition)])
+
+    def commit_many(self, parts: Sequence[Part]) -> None:
+        """`commit` of several decisions, one on the other, with one fsync. What is stored up to the tip is skipped."""
         self._recover_if_failed()
-        before = self._state
-        if decision.block.hash == before.tip:
+        todo = self._after_tip(parts)
+        if not todo:
             return
-        self._check_next(decision, transition)
-        after = transition.state
-        nodes = values.join_nodes(transition.nodes)
-        changed = after.registry.hash != before.registry.hash
-        registry_height = after.height if changed else self._registry_height
-        stored = StoredState(after.height, after.tip, after.time_ms, after.frontier, registry_height)
-        done = [key for key in self._record_keys if key[1:9] <= keys.u64(after.height)]
-        items = [*values.decision_items(decision, transition, before, nodes), (keys.STATE, stored.encode())]
+        run = self._run(self._live, todo)
+        after = run[-1].after.state
+        handovers = self._handovers
+        recent: list[RecentBlock] = []
+        for part in run:
+            recent.append(part.recent(handovers))
+            if part.handover is not None:
+                handovers = (*handovers, part.handover)
+        done = self._records_until(after.height)
+        self._db.write([*_items(run), (keys.STATE, run[-1].after.stored().encode())], done)
+        self._record_keys.difference_update(done)
+        self._handovers = handovers
+        self._live = run[-1].after
+        # Last, so that whoever finds an entry in memory finds its block in the state as well.
+        for block in recent:
+            self._recent.add(block)
+
+    # Joining
+
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot of the tip, or None before the first block."""
+        state = self.state
+        decided = self.decided_header(state.height)
+        return None if decided is None else Snapshot.of(state, decided)
+
+    def adopt(self, snapshot: Snapshot) -> bool:
+        """Go on from `snapshot`: it becomes `state`, and `history` stays where it was. One synced batch.
+
+        Verifies it. False, and nothing changes, where it is not above the tip. The consensus records up to its height
+        are dropped, as by a decision. Raises InvalidSnapshot, StoreFull or StoreError.
+        """
+        state = snapshot.verify(self.genesis)
+        self._recover_if_failed()
+        if state.height <= self.state.height:
+            return False
+        history = self._live if self._gap is None else self._gap.history
+        live = ChainEnd(state, state.height)
+        done = self._records_until(state.height)
+        items = [
+            (keys.BASE, snapshot.encode()),
+            (keys.HISTORY, history.stored().encode()),
+            (keys.STATE, live.stored().encode()),
+        ]
         self._db.write(items, done)
         self._record_keys.difference_update(done)
-        decided = DecidedHeader(transition.header, decision.certificate, self._handovers)
-        if after.registry.validators.hash != before.registry.validators.hash:
-            handover = Handover(transition.header, decision.certificate, after.registry.validators)
-            self._handovers = (*self._handovers, handover)
-        self._registry_height = registry_height
-        self._state = after
-        # Last, so that whoever finds an entry in memory finds its block in the state as well.
-        ids = tuple(entry.id for entry in transition.entries)
-        self._recent.add(RecentBlock.make(before.frontier, decided, ids, decision.block.entries, nodes))
+        self._gap = Gap(history, snapshot, state)
+        self._handovers = snapshot.handovers_after(state.registry)
+        self._recent = RecentBlocks()
+        self._live = live
+        return True
+
+    def backfill(self, parts: Sequence[Part]) -> None:
+        """Store the blocks that follow `history`, in one synced batch; the last one may be that of the snapshot.
+
+        Blocks that history has already are skipped. The caller has verified the certificates and got the transitions
+        from apply_block or replay_block, one on the other from `history` on, with `is_in_history`.
+        Raises StoreCorruption where history and snapshot do not meet, StoreFull or StoreError.
+        """
+        self._recover_if_failed()
+        gap = self._gap
+        todo = [each for each in parts if each[0].height > self.history.height]
+        if not todo:
+            return
+        if gap is None or todo[-1][0].height > gap.base.height:
+            raise StoreError(self.path, f"block {todo[-1][0].height} is not missing; commit it")
+        run = self._run(gap.history, [(gap.as_told(decision), transition) for decision, transition in todo])
+        self._check_meets(gap, run)
+        history, live = run[-1].after, self._live
+        if history.state.height < gap.base.height:
+            self._db.write([*_items(run), (keys.HISTORY, history.stored().encode())])
+            self._gap = gap.with_history(history)
+            return
+        if live.registry_height == gap.base.height:  # From now on the registry is read from where it last changed.
+            live = replace(live, registry_height=history.registry_height)
+        self._db.write([*_items(run), (keys.STATE, live.stored().encode())], [keys.BASE, keys.HISTORY])
+        self._live = live
+        self._gap = None
+
+    def _check_meets(self, gap: Gap, run: Sequence[_Written]) -> None:
+        """That the blocks are those on which the adopted chain stands, as far as they can tell."""
+
+        def fail(height: Height, reason: str) -> StoreCorruption:
+            return StoreCorruption(
+                self.path, f"{reason}: more than a third of the validators certified two histories; tell them", height
+            )
+
+        for part in run:
+            for entry in part.transition.entries:
+                position = self.position(entry.id)
+                if position is not None and position[1] >= gap.base.frontier.size:
+                    raise fail(position[0], f"entry {entry.id.hex()} is in block {part.decision.height} already")
+        end = run[-1].after.state
+        if end.height == gap.base.height and (end.tip, end.frontier) != (gap.base.tip, gap.base.frontier):
+            raise fail(end.height, "the block that was fetched is not that of the adopted snapshot")
+
+    # The consensus record
 
     def put_record(self, height: Height, key: bytes, value: bytes) -> None:
         """Keep a part of the consensus record of an undecided height; on the disk when this returns.
@@ -189,11 +244,24 @@ class Store:
     def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
         """Several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
-        if height <= self._state.height:
+        if height <= self.state.height:
             raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
         items = [(keys.record(height, key), value) for key, value in parts]
         self._db.write(items)
         self._record_keys.update(name for name, _ in items)
+
+    def record(self) -> tuple[Height | None, dict[bytes, bytes]]:
+        """The consensus record of the highest undecided height that has one: (height, {key: value})."""
+        if not self._record_keys:
+            return None, {}
+        height = max(key[1:9] for key in self._record_keys)
+        found = self._db.scan(keys.RECORD + height)
+        return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    def _records_until(self, height: Height) -> list[bytes]:
+        return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]
+
+    # Upkeep
 
     def recover(self) -> None:
         """After a failed write: close LevelDB, let it recover from its log, and load the state again.
@@ -207,235 +275,40 @@ class Store:
         if self._db.failed:
             self.recover()
 
-    def _check_next(self, decision: Decision, transition: Transition) -> None:
-        header = decision.block.header
-        if header.height != self._state.height + 1 or header.parent != self._state.tip:
-            raise StoreError(
-                self.path,
-                f"block {header.height} does not follow the stored block {self._state.height}; "
-                "apply it to the store's state",
-            )
-        if transition.header != header or transition.first_index != self._state.frontier.size:
-            raise StoreError(self.path, f"the transition is not that of block {header.height}")
-
-    # Entries
-
-    def is_decided(self, id_: Hash) -> bool:
-        """Whether the entry is in the log."""
-        return self.position(id_) is not None
-
-    def position(self, id_: Hash) -> tuple[Height, int] | None:
-        """(height, log index) of the entry, or None."""
-        recent = self._recent.position(id_)
-        if recent is not None:
-            return recent
-        key = keys.ID + id_
-        value = self._db.get(key)
-        return None if value is None else self._read(values.decode_position, value, key)
-
-    def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
-        """`position` of each, in order."""
-        return [self.position(id_) for id_ in ids]
-
-    def entry(self, index: int) -> bytes:
-        """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
-        self._check_index(index)
-        recent = self._recent.block_at(index)
-        if recent is not None:
-            return recent.entries[index - recent.first_index]
-        first, group = self._group(index)
-        return group[index - first]
-
-    def entries(self, first: int, count: int) -> list[bytes]:
-        """The entries at `count` (≥ 1) log indices from `first` on, for tiles. Raises IndexError beyond the log."""
-        self._check_index(first)
-        self._check_index(first + count - 1)
-        result: list[bytes] = []
-        while len(result) < count:
-            index = first + len(result)
-            start, group = self._group(index)
-            result += group[index - start : index - start + count - len(result)]
-        return result
-
-    def entry_by_id(self, id_: Hash) -> tuple[bytes, Height, int] | None:
-        """(wire bytes, height, log index) of the entry, or None."""
-        position = self.position(id_)
-        return None if position is None else (self.entry(position[1]), *position)
-
-    def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
-        """Up to `limit` log indices above `after` of entries that name this artifact, ascending."""
-        if len(digest) != HASH_BYTES:
-            return []
-        found = self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
-        return [int.from_bytes(key[-8:], "big") for key, _ in found]
-
-    # Blocks
-
-    def height_of(self, index: int) -> Height:
-        """The height of the block that holds a log index. Raises IndexError beyond the log."""
-        self._check_index(index)
-        recent = self._recent.block_at(index)
-        if recent is not None:
-            return recent.decided.header.height
-        start = keys.numbered(keys.BLOCK_END, index)
-        found = self._db.seek(start, keys.BLOCK_END)
-        if found is None:
-            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
-        return Height(int.from_bytes(found[1], "big"))
-
-    def decision(self, height: Height) -> Decision | None:
-        """The decision of `height`, or None where there is none yet."""
-        return reading.read_decision(self._db, height) if self._has(height) else None
-
-    def decision_bytes(self, height: Height) -> bytes | None:
-        """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
-        return reading.read_decision_bytes(self._db, height) if self._has(height) else None
-
-    def decided_header(self, height: Height) -> DecidedHeader | None:
-        """The header of `height` with what proves it from genesis, or None."""
-        return self._decided(self._stored_header(height)) if self._has(height) else None
-
-    def stored_header(self, height: Height) -> StoredHeader | None:
-        """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
-        return self._stored_header(height) if self._has(height) else None
-
-    def handovers(self) -> tuple[Handover, ...]:
-        """All changes of the validator set, in order."""
-        return self._handovers
-
-    # Proofs
-
-    def receipt(self, id_: Hash) -> Receipt | None:
-        """The receipt of an entry, or None where it is not decided.
-
-        It proves inclusion in the tree of the entry's own block, so it never changes.
-        Raises StoreCorruption where what is stored does not prove it.
-        """
-        position = self.position(id_)
-        if position is None:
-            return None
-        height, index = position
-        recent = self._recent.block_at(index)
-        if recent is not None:
-            return recent.receipt(index)
-        return self._stored_receipt(height, index)
-
-    def inclusion(self, index: int, size: int) -> list[Hash]:
-        """The audit path of the leaf at `index` in the tree of `size` leaves. Raises InvalidProof beyond the log."""
-        return self._proof(tree.inclusion_path, index, size)
-
-    def consistency(self, size1: int, size2: int) -> list[Hash]:
-        """The proof that the tree of `size1` leaves is a prefix of that of `size2`. Raises InvalidProof."""
-        return self._proof(tree.consistency_path, size1, size2)
-
-    def root(self, size: int) -> Hash:
-        """The root of the tree of `size` leaves. Raises KeyError beyond the log."""
-        return tree.frontier_at(self._node_reader(), size).root()
-
-    def node(self, level: int, index: int) -> bytes:
-        """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
-        return self._node_reader()(level, index)
-
-    def nodes(self, level: int, first: int, count: int) -> list[Hash]:
-        """`count` complete nodes of one level from `first` on, as a tile needs them. Raises KeyError beyond the log."""
-        read = self._node_reader()
-        return [Hash(read(level, index)) for index in range(first, first + count)]
-
-    # The consensus record
-
-    def record(self) -> tuple[Height | None, dict[bytes, bytes]]:
-        """The consensus record of the highest undecided height that has one: (height, {key: value})."""
-        if not self._record_keys:
-            return None, {}
-        height = max(key[1:9] for key in self._record_keys)
-        found = self._db.scan(keys.RECORD + height)
-        return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
-
-    # Reading
-
     def _load(self) -> None:
         loaded = opening.load(self._db, self.genesis)
-        self._state = loaded.state
-        self._registry_height = loaded.registry_height
+        self._live = loaded.live
+        self._gap = loaded.gap
         self._handovers = loaded.handovers
         self._record_keys = loaded.record_keys
         self._recent = RecentBlocks()
         self._headers.clear()
         self._nodes.clear()
 
-    def _check_index(self, index: int) -> None:
-        if not 0 <= index < self._state.frontier.size:
-            raise IndexError(f"index {index} is not in a log of {self._state.frontier.size} entries")
+    def _after_tip(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """Those behind the tip, if the tip is among them."""
+        for number, (decision, _) in enumerate(parts):
+            if decision.block.hash == self.state.tip:
+                return parts[number + 1 :]
+        return parts
 
-    def _has(self, height: int) -> bool:
-        return 1 <= height <= self._state.height
+    def _run(self, before: ChainEnd, parts: Sequence[Part]) -> list[_Written]:
+        """What the parts write, one on the other from `before` on. Raises StoreError where one does not follow."""
+        run: list[_Written] = []
+        for decision, transition in parts:
+            self._check_next(before.state, decision, transition)
+            part = _Written(decision, transition, before, before.after(transition), join_nodes(transition.nodes))
+            run.append(part)
+            before = part.after
+        return run
 
-    def _handovers_before(self, height: int) -> tuple[Handover, ...]:
-        return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]
-
-    def _stored_header(self, height: Height) -> StoredHeader:
-        cached = self._headers.get(height)
-        if cached is None:
-            cached = reading.read_header(self._db, height)
-            self._headers.put(height, cached)
-        return cached
-
-    def _decided(self, stored: StoredHeader) -> DecidedHeader:
-        return DecidedHeader(stored.header, stored.certificate, self._handovers_before(stored.header.height))
-
-    def _stored_receipt(self, height: Height, index: int) -> Receipt:
-        """A receipt from what the block itself wrote, with point reads only."""
-        stored = self._stored_header(height)
-        size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
-
-        read_stored = NodeReader(lambda position: reading.read_block_group(self._db, stored, position))
-
-        def read(level: int, node: int) -> bytes:
-            return peaks.get((level, node)) or read_stored(level, node)
-
-        entry = reading.read_block_entry(self._db, stored, index)
-        try:
-            path = tree.inclusion_path(read, index, size)
-            verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
-        except (LedgerError, KeyError) as error:
-            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
-        return Receipt(entry, index, tuple(path), self._decided(stored))
-
-    def _group(self, index: int) -> tuple[int, list[bytes]]:
-        """The stored group of entries that holds a log index, and the index of its first."""
-        start = keys.numbered(keys.ENTRIES, index)
-        found = self._db.seek(start, keys.ENTRIES)
-        if found is None:
-            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
-        key, value = found
-        entries = self._read(values.decode_entries, value, key)
-        first = int.from_bytes(key[1:], "big") - len(entries) + 1
-        if first > index:
-            raise StoreCorruption(self.path, f"no stored group holds the entry at log index {index}")
-        return first, entries
-
-    def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
-        if size > self._state.frontier.size:
-            raise InvalidProof(f"{size} is beyond the log's {self._state.frontier.size} entries", "size")
-        return make(self._node_reader(), first, size)
-
-    def _node_reader(self) -> tree.NodeReader:
-        """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
-        read_stored = NodeReader(lambda position: reading.read_group(self._db, position))
-        size = self._state.frontier.size
-
-        def read(level: int, index: int) -> bytes:
-            if (index + 1) << level > size or index < 0:
-                raise KeyError((level, index))
-            if level < _CACHED_NODE_LEVEL:
-                return read_stored(level, index)
-            cached = self._nodes.get((level, index))
-            if cached is None:
-                cached = Hash(read_stored(level, index))
-                self._nodes.put((level, index), cached)
-            return cached
-
-        return read
-
-    def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-        return reading.decoded(self._db, decode, value, key)
+    def _check_next(self, before: ChainState, decision: Decision, transition: Transition) -> None:
+        header = decision.block.header
+        if header.height != before.height + 1 or header.parent != before.tip:
+            raise StoreError(
+                self.path,
+                f"block {header.height} does not follow the stored block {before.height}; "
+                "apply it to the store's state",
+            )
+        if transition.header != header or transition.first_index != before.frontier.size:
+            raise StoreError(self.path, f"the transition is not that of block {header.height}")

@@ -60,13 +60,13 @@ def test_a_sound_store_passes_and_progress_is_told(copy: tuple[Path, Consortium]
     told: list[tuple[int, int]] = []
     report = check_chain(path, consortium.genesis, lambda done, total: told.append((done, total)))
     with Store.open(path, consortium.genesis) as store:
-        assert report == CheckReport(store.state.height, store.state.frontier.size, store.state.tip)
+        assert report == CheckReport(store.state.height, store.state.frontier.size, store.state.tip, Height(7), 7)
     assert told == [(done, 7) for done in range(8)]
 
 
 def test_an_empty_store_passes(store: Store, path: Path, consortium: Consortium) -> None:
     store.close()
-    assert check(path, consortium) == CheckReport(Height(0), 0, consortium.genesis.hash)
+    assert check(path, consortium) == CheckReport(Height(0), 0, consortium.genesis.hash, Height(0), 0)
 
 
 @pytest.mark.parametrize("make", [False, True])

@@ -1,0 +1,102 @@
+"""What a store lacks between the blocks from genesis on and an adopted snapshot.
+
+    1 ... history | missing ... base | base + 1 ... tip
+
+`base` is the height of the snapshot. Of its block only the header, the certificate and the state after it are known, so
+it counts as missing too. Backfill moves `history` up until it is at `base`, and then nothing is missing any more.
+Blocks of an earlier snapshot may lie stored in the middle; they count as missing, and are written once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from notarium_ledger.block import Decision
+from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.snapshot import Snapshot
+from notarium_ledger.state import ChainState, Transition
+from notarium_ledger.types import Hash, Height
+from notarium_store import keys
+from notarium_store.recent import peaks_by_position
+from notarium_store.values import StoredState
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where a stored run of blocks ends."""
+
+    state: ChainState
+    """After its last block."""
+    registry_height: Height
+    """The height whose block last changed the registry, or that of the snapshot where the run began; 0: genesis."""
+
+    def after(self, transition: Transition) -> ChainEnd:
+        """The end with one more block."""
+        state = transition.state
+        changed = state.registry.hash != self.state.registry.hash
+        return ChainEnd(state, state.height if changed else self.registry_height)
+
+    def stored(self) -> StoredState:
+        """As it is written."""
+        state = self.state
+        return StoredState(state.height, state.tip, state.time_ms, state.frontier, self.registry_height)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The missing blocks, and what stands on both sides of them."""
+
+    history: ChainEnd
+    """Of the blocks from genesis on."""
+    snapshot: Snapshot
+    """As adopted: verified."""
+    base: ChainState
+    """What the snapshot makes."""
+    _peaks: dict[tuple[int, int], Hash] = field(init=False, repr=False, compare=False)
+    _certificates: dict[Hash, QuorumCertificate] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        decided = self.snapshot.decided
+        named = {each.header.hash: each.certificate for each in decided.handovers}
+        named[decided.header.hash] = decided.certificate
+        object.__setattr__(self, "_peaks", peaks_by_position(self.base.frontier))
+        object.__setattr__(self, "_certificates", named)
+
+    def with_history(self, history: ChainEnd) -> Gap:
+        """What is missing once `history` has grown."""
+        return Gap(history, self.snapshot, self.base)
+
+    def as_told(self, decision: Decision) -> Decision:
+        """With the seals that the snapshot shows for this block, if any: they stand in receipts that were given out."""
+        named = self._certificates.get(decision.block.hash)
+        return decision if named is None else Decision(decision.block, named)
+
+    def lacks_height(self, height: int) -> bool:
+        """Whether the block is missing."""
+        return self.history.state.height < height <= self.base.height
+
+    def lacks_any_index(self, first: int, last: int) -> bool:
+        """Whether an entry at one of these log indices is missing."""
+        return first < self.base.frontier.size and last >= self.history.state.frontier.size
+
+    def lacks_node(self, level: int, index: int) -> bool:
+        """Whether the tree node is not among the stored ones. The peaks of the snapshot are known all the same."""
+        return self._lacks_position(keys.node_position(level, index))
+
+    def peak(self, level: int, index: int) -> Hash | None:
+        """The node, if it is a peak of the snapshot's tree."""
+        return self._peaks.get((level, index))
+
+    def holds(self, key: bytes, value: bytes) -> bool:
+        """Whether a stored pair belongs to a missing block; `key` begins with one of keys.OF_BLOCKS."""
+        prefix = key[:1]
+        if prefix in (keys.HEADER, keys.REGISTRY, keys.HANDOVER):
+            return self.lacks_height(int.from_bytes(key[1:], "big"))
+        if prefix == keys.TREE:
+            return self._lacks_position(int.from_bytes(key[1:], "big"))
+        index = int.from_bytes(value[-8:] if prefix == keys.ID else key[-8:], "big")
+        return self.lacks_any_index(index, index)
+
+    def _lacks_position(self, position: int) -> bool:
+        start, end = (keys.nodes_before(each.frontier.size) for each in (self.history.state, self.base))
+        return start <= position < end

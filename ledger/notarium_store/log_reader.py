@@ -1,0 +1,322 @@
+"""Reading the log: entries, blocks and proofs, from the last blocks in memory and from what is stored.
+
+Where blocks are missing below an adopted snapshot (gap.py), a question that needs them is answered with
+HistoryIncomplete, never with "there is none". Receipts and proofs of everything behind the snapshot work at once:
+whatever they need to the left of it is a peak of its tree.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from notarium_ledger import tree
+from notarium_ledger.block import Decision
+from notarium_ledger.errors import InvalidProof, LedgerError
+from notarium_ledger.merkle import leaf_hash, verify_inclusion
+from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.state import ChainState
+from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_store import keys, reading, values
+from notarium_store.bounded import Bounded
+from notarium_store.database import Database
+from notarium_store.errors import HistoryIncomplete, StoreCorruption
+from notarium_store.gap import ChainEnd, Gap
+from notarium_store.reading import NodeReader
+from notarium_store.recent import RecentBlocks, peaks_by_position
+from notarium_store.values import StoredHeader
+
+T = TypeVar("T")
+
+_CACHED_HEADERS = 256
+_CACHED_NODES = 16_384
+_CACHED_NODE_LEVEL = 6
+"""Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
+
+
+class LogReader:
+    """The reading half of a Store."""
+
+    _live: ChainEnd
+    _gap: Gap | None
+    _handovers: tuple[Handover, ...]
+    _recent: RecentBlocks
+
+    def __init__(self, path: Path, database: Database) -> None:
+        """For Store."""
+        self.path = path
+        self._db = database
+        self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
+        self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
+
+    @property
+    def state(self) -> ChainState:
+        """After the last decision: what the next block builds on."""
+        return self._live.state
+
+    @property
+    def history(self) -> ChainState:
+        """After the last block up to which all blocks from genesis on are stored; `state` where nothing is missing."""
+        gap = self._gap
+        return self.state if gap is None else gap.history.state
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every block from genesis to the tip is stored. A node that lacks some must not vote."""
+        return self._gap is None
+
+    @property
+    def base(self) -> Height | None:
+        """The height of the adopted snapshot while blocks up to it are missing, or None."""
+        gap = self._gap
+        return None if gap is None else gap.base.height
+
+    # Entries
+
+    def is_decided(self, id_: Hash) -> bool:
+        """Whether the entry is known to be in the log; False says nothing where blocks are missing."""
+        return self.position(id_) is not None
+
+    def is_in_history(self, id_: Hash) -> bool:
+        """Whether the entry is in the log up to `history`: the `is_decided` of blocks that are backfilled."""
+        position = self.position(id_)
+        return position is not None and position[1] < self.history.frontier.size
+
+    def position(self, id_: Hash) -> tuple[Height, int] | None:
+        """(height, log index) of the entry, or None where it is not known to be in the log."""
+        recent = self._recent.position(id_)
+        if recent is not None:
+            return recent
+        key = keys.ID + id_
+        value = self._db.get(key)
+        return None if value is None else self._read(values.decode_position, value, key)
+
+    def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
+        """`position` of each, in order."""
+        return [self.position(id_) for id_ in ids]
+
+    def entry(self, index: int) -> bytes:
+        """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
+        self._check_index(index)
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.entries[index - recent.first_index]
+        first, group = self._group(index)
+        return group[index - first]
+
+    def entries(self, first: int, count: int) -> list[bytes]:
+        """The entries at `count` (≥ 1) log indices from `first` on, for tiles. Raises IndexError beyond the log."""
+        self._check_index(first, first + count - 1)
+        result: list[bytes] = []
+        while len(result) < count:
+            index = first + len(result)
+            start, group = self._group(index)
+            result += group[index - start : index - start + count - len(result)]
+        return result
+
+    def entry_by_id(self, id_: Hash) -> tuple[bytes, Height, int] | None:
+        """(wire bytes, height, log index) of the entry, or None. Raises HistoryIncomplete."""
+        position = self._known_position(id_)
+        return None if position is None else (self.entry(position[1]), *position)
+
+    def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
+        """Up to `limit` log indices above `after` of entries that name this artifact, ascending.
+
+        Raises HistoryIncomplete: an answer with gaps would be taken for the whole.
+        """
+        if len(digest) != HASH_BYTES:
+            return []
+        gap = self._gap
+        if gap is not None and gap.lacks_any_index(after + 1, self.state.frontier.size):
+            raise self._incomplete(gap, f"which entries name the artifact {digest.hex()}")
+        found = self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
+        return [int.from_bytes(key[-8:], "big") for key, _ in found]
+
+    # Blocks
+
+    def height_of(self, index: int) -> Height:
+        """The height of the block that holds a log index. Raises IndexError beyond the log."""
+        self._check_index(index)
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.decided.header.height
+        start = keys.numbered(keys.BLOCK_END, index)
+        found = self._db.seek(start, keys.BLOCK_END)
+        if found is None:
+            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+        return Height(int.from_bytes(found[1], "big"))
+
+    def has(self, height: int) -> bool:
+        """Whether the block of `height` is stored."""
+        gap = self._gap
+        return 1 <= height <= self.state.height and not (gap is not None and gap.lacks_height(height))
+
+    def decision(self, height: Height) -> Decision | None:
+        """The decision of `height`, or None where there is none yet. Raises HistoryIncomplete, as all below."""
+        return reading.read_decision(self._db, height) if self._has(height) else None
+
+    def decision_bytes(self, height: Height) -> bytes | None:
+        """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
+        return reading.read_decision_bytes(self._db, height) if self._has(height) else None
+
+    def decided_header(self, height: Height) -> DecidedHeader | None:
+        """The header of `height` with what proves it from genesis, or None."""
+        gap = self._gap
+        if gap is not None and height == gap.base.height:
+            return gap.snapshot.decided
+        return self._decided(self._stored_header(height)) if self._has(height) else None
+
+    def stored_header(self, height: Height) -> StoredHeader | None:
+        """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
+        return self._stored_header(height) if self._has(height) else None
+
+    def handovers(self) -> tuple[Handover, ...]:
+        """All changes of the validator set from genesis to the tip, in order."""
+        return self._handovers
+
+    # Proofs
+
+    def receipt(self, id_: Hash) -> Receipt | None:
+        """The receipt of an entry, or None where it is not decided.
+
+        It proves inclusion in the tree of the entry's own block, so it never changes.
+        Raises HistoryIncomplete, or StoreCorruption where what is stored does not prove it.
+        """
+        position = self._known_position(id_)
+        if position is None:
+            return None
+        height, index = position
+        recent = self._recent.block_at(index)
+        if recent is not None:
+            return recent.receipt(index)
+        self._check_index(index)
+        return self._stored_receipt(height, index)
+
+    def inclusion(self, index: int, size: int) -> list[Hash]:
+        """The audit path of the leaf at `index` in the tree of `size` leaves. Raises InvalidProof beyond the log."""
+        return self._proof(tree.inclusion_path, index, size)
+
+    def consistency(self, size1: int, size2: int) -> list[Hash]:
+        """The proof that the tree of `size1` leaves is a prefix of that of `size2`. Raises InvalidProof."""
+        return self._proof(tree.consistency_path, size1, size2)
+
+    def root(self, size: int) -> Hash:
+        """The root of the tree of `size` leaves. Raises KeyError beyond the log, or HistoryIncomplete."""
+        return tree.frontier_at(self._node_reader(), size).root()
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
+        return self._node_reader()(level, index)
+
+    def nodes(self, level: int, first: int, count: int) -> list[Hash]:
+        """`count` complete nodes of one level from `first` on, as a tile needs them. Raises KeyError beyond the log."""
+        read = self._node_reader()
+        return [Hash(read(level, index)) for index in range(first, first + count)]
+
+    # Reading
+
+    def _known_position(self, id_: Hash) -> tuple[Height, int] | None:
+        """`position`, where None means that the entry is not in the log. Raises HistoryIncomplete."""
+        gap = self._gap
+        position = self.position(id_)
+        if position is None and gap is not None:
+            raise self._incomplete(gap, f"whether the entry {id_.hex()} is in the log")
+        return position
+
+    def _check_index(self, first: int, last: int | None = None) -> None:
+        last = first if last is None else last
+        if not 0 <= first <= last < self.state.frontier.size:
+            beyond = last if first >= 0 else first
+            raise IndexError(f"index {beyond} is not in a log of {self.state.frontier.size} entries")
+        gap = self._gap
+        if gap is not None and gap.lacks_any_index(first, last):
+            raise self._incomplete(gap, f"the log from index {first} to {last}")
+
+    def _has(self, height: int) -> bool:
+        """Whether the block is decided. Raises HistoryIncomplete where it is, and missing."""
+        gap = self._gap
+        if gap is not None and gap.lacks_height(height):
+            raise self._incomplete(gap, f"block {height}")
+        return 1 <= height <= self.state.height
+
+    def _incomplete(self, gap: Gap, what: str) -> HistoryIncomplete:
+        return HistoryIncomplete(self.path, what, gap.history.state.height, gap.base.height)
+
+    def _handovers_before(self, height: int) -> tuple[Handover, ...]:
+        return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]
+
+    def _stored_header(self, height: Height) -> StoredHeader:
+        cached = self._headers.get(height)
+        if cached is None:
+            cached = reading.read_header(self._db, height)
+            self._headers.put(height, cached)
+        return cached
+
+    def _decided(self, stored: StoredHeader) -> DecidedHeader:
+        return DecidedHeader(stored.header, stored.certificate, self._handovers_before(stored.header.height))
+
+    def _stored_receipt(self, height: Height, index: int) -> Receipt:
+        """A receipt from what the block itself wrote, with point reads only."""
+        stored = self._stored_header(height)
+        size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
+
+        read_stored = NodeReader(lambda position: reading.read_block_group(self._db, stored, position))
+
+        def read(level: int, node: int) -> bytes:
+            return peaks.get((level, node)) or read_stored(level, node)
+
+        entry = reading.read_block_entry(self._db, stored, index)
+        try:
+            path = tree.inclusion_path(read, index, size)
+            verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
+        except (LedgerError, KeyError) as error:
+            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
+        return Receipt(entry, index, tuple(path), self._decided(stored))
+
+    def _group(self, index: int) -> tuple[int, list[bytes]]:
+        """The stored group of entries that holds a log index, and the index of its first."""
+        start = keys.numbered(keys.ENTRIES, index)
+        found = self._db.seek(start, keys.ENTRIES)
+        if found is None:
+            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+        key, value = found
+        entries = self._read(values.decode_entries, value, key)
+        first = int.from_bytes(key[1:], "big") - len(entries) + 1
+        if first > index:
+            raise StoreCorruption(self.path, f"no stored group holds the entry at log index {index}")
+        return first, entries
+
+    def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
+        if size > self.state.frontier.size:
+            raise InvalidProof(f"{size} is beyond the log's {self.state.frontier.size} entries", "size")
+        return make(self._node_reader(), first, size)
+
+    def _node_reader(self) -> tree.NodeReader:
+        """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
+        read_stored = NodeReader(lambda position: reading.read_group(self._db, position))
+        size, gap = self.state.frontier.size, self._gap
+
+        def read(level: int, index: int) -> bytes:
+            if (index + 1) << level > size or index < 0:
+                raise KeyError((level, index))
+            if gap is not None and gap.lacks_node(level, index):
+                peak = gap.peak(level, index)
+                if peak is None:
+                    raise self._incomplete(
+                        gap, f"the tree over log indices {index << level} to {(index + 1 << level) - 1}"
+                    )
+                return peak
+            if level < _CACHED_NODE_LEVEL:
+                return read_stored(level, index)
+            cached = self._nodes.get((level, index))
+            if cached is None:
+                cached = Hash(read_stored(level, index))
+                self._nodes.put((level, index), cached)
+            return cached
+
+        return read
+
+    def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
+        return reading.decoded(self._db, decode, value, key)
