@@ -26,6 +26,9 @@ class History:
     path: Path
     """A closed store that holds all of it."""
 
+    def __repr__(self) -> str:
+        return f"History({self.path})"
+
     @property
     def tip(self) -> int:
         """The last height."""

@@ -1,0 +1,525 @@
+"""Joining by a snapshot: go on at once, fetch the missing blocks later, and end as if it had never been otherwise."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import plyvel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.consortium import Consortium, digest
+from tests.support.histories import History, make_history
+
+from notarium_ledger.block import Decision
+from notarium_ledger.errors import InvalidSnapshot
+from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from notarium_ledger.receipt import ReceiptVerifier
+from notarium_ledger.state import apply_block
+from notarium_ledger.types import Hash, Height
+from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys
+from notarium_store.check import check_chain
+from notarium_store.database import Database
+from notarium_store.values import StoredState
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return make_history(tmp_path_factory.mktemp("history") / "store")
+
+
+def pairs(path: Path) -> dict[bytes, bytes]:
+    """All that a closed store holds."""
+    with contextlib.closing(plyvel.DB(str(path))) as database:
+        return dict(database)
+
+
+def edit(path: Path, change: Callable[[plyvel.DB], object]) -> None:
+    """Change a closed store behind its back."""
+    with contextlib.closing(plyvel.DB(str(path))) as database:
+        change(database)
+
+
+def check(path: Path, history: History) -> Any:
+    return check_chain(path, history.consortium.genesis, lambda done, total: None)
+
+
+def joined(path: Path, history: History, own: int, base: int, tip: int, filled: int = 0) -> Store:
+    """Blocks 1 to `own`, the snapshot of `base`, blocks up to `tip` on it, and `filled` blocks backfilled."""
+    store = Store.open(path, history.consortium.genesis)
+    if own:
+        store.commit_many(history.parts(1, own))
+    assert store.adopt(history.snapshot(base))
+    if tip > base:
+        store.commit_many(history.parts(base + 1, tip))
+    if filled:
+        store.backfill(history.parts(own + 1, own + filled))
+    return store
+
+
+@pytest.mark.parametrize("own", [0, 3, 10])
+def test_a_node_that_joined_ends_with_the_same_store_as_one_that_was_always_there(
+    path: Path, history: History, own: int
+) -> None:
+    with joined(path, history, own, 11, 14) as store:
+        assert (store.state, store.history) == (history.states[14], history.states[own])
+        assert not store.is_complete
+        assert store.base == 11
+        store.backfill(history.parts(own + 1, 11))
+        assert store.is_complete
+        assert store.base is None
+        assert store.history == store.state == history.states[14]
+        store.commit_many(history.parts(15, 16))
+    assert pairs(path) == pairs(history.path)
+
+
+class Joiner:
+    """A store that joins, with what it must hold by now."""
+
+    def __init__(self, path: Path, history: History) -> None:
+        self.path = path
+        self.history = history
+        self.store = Store.open(path, history.consortium.genesis)
+        self.live = self.filled = 0
+        self.base: int | None = None
+
+    def commit(self, blocks: int) -> None:
+        last = min(self.live + blocks, self.history.tip)
+        self.store.commit_many(self.history.parts(self.live + 1, last))
+        self.live = last
+        if self.base is None:
+            self.filled = last
+
+    def adopt(self, height: int) -> None:
+        above = height > self.live
+        assert self.store.adopt(self.history.snapshot(height)) is above
+        if above:
+            self.base = self.live = height
+
+    def backfill(self, blocks: int) -> None:
+        if self.base is not None:
+            last = min(self.filled + blocks, self.base)
+            self.store.backfill(self.history.parts(self.filled + 1, last))
+            self.filled = last
+            if last == self.base:
+                self.base, self.filled = None, self.live
+
+    def crash(self, _: int) -> None:
+        """As by kill -9: what LevelDB has on the disk, opened anew."""
+        copy = self.path.with_name(f"{self.path.name}+")
+        shutil.copytree(self.path, copy, ignore=shutil.ignore_patterns("LOCK"))
+        self.store.close()
+        self.path = copy
+        self.store = Store.open(copy, self.history.consortium.genesis)
+
+    def check(self, _: int) -> None:
+        self.store.close()
+        report = check(self.path, self.history)
+        assert (report.height, report.history) == (self.live, self.filled)
+        missing = 0 if self.base is None else self.base - self.filled
+        assert report.checked == self.live - missing
+        self.store = Store.open(self.path, self.history.consortium.genesis)
+
+    def look(self) -> None:
+        store, history = self.store, self.history
+        assert store.state == history.states[self.live]
+        assert store.history == history.states[self.filled]
+        assert store.is_complete is (self.base is None)
+        assert store.handovers() == (
+            history.snapshot(self.live).handovers_after(store.state.registry) if self.live else ()
+        )
+        snapshot = store.snapshot()
+        assert snapshot == (history.snapshot(self.live) if self.live else None)
+        for height in range(1, history.tip + 1):
+            stored = height <= self.filled or (self.base or 0) < height <= self.live
+            assert store.has(height) is stored
+            if stored:
+                assert store.decision(Height(height)) == history.decision(height)
+            elif height <= self.live:
+                with pytest.raises(HistoryIncomplete):
+                    store.decision(Height(height))
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["commit", "adopt", "backfill", "crash", "check"]), st.integers(1, 16)), max_size=12
+)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_any_order_of_joining_following_and_crashing_keeps_the_law(history: History, steps: list) -> None:
+    """Also a second snapshot before the first one's history is there, which leaves blocks lying in the middle."""
+    with tempfile.TemporaryDirectory() as folder:
+        joiner = Joiner(Path(folder) / "store", history)
+        for name, amount in steps:
+            getattr(joiner, name)(amount)
+            joiner.look()
+        joiner.commit(history.tip)
+        joiner.backfill(history.tip)
+        joiner.look()
+        joiner.store.close()
+        assert pairs(joiner.path) == pairs(history.path)
+
+
+# What is answered meanwhile
+
+
+def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Path, history: History) -> None:
+    with joined(path, history, 3, 11, 14, filled=1) as store:
+        entries = [raw for decision in history.decisions for raw in decision.block.entries]
+        start, end = history.states[4].frontier.size, history.states[11].frontier.size
+        lost = leaf_hash(entries[start])
+        asked: list[Callable[[], object]] = [
+            lambda: store.receipt(lost),
+            lambda: store.entry_by_id(lost),
+            lambda: store.entry(start),
+            lambda: store.entry(end - 1),
+            lambda: store.entries(start - 1, 2),
+            lambda: store.entries(end - 1, 2),
+            lambda: store.entries(0, end + 1),
+            lambda: store.height_of(start),
+            lambda: store.decision(Height(5)),
+            lambda: store.decision_bytes(Height(11)),
+            lambda: store.stored_header(Height(11)),
+            lambda: store.decided_header(Height(10)),
+            lambda: store.find(digest("artifact"), 10),
+            lambda: store.inclusion(start, end),
+            lambda: store.inclusion(0, end),
+            lambda: store.consistency(start, end),
+            lambda: store.root(start + 1),
+            lambda: store.node(0, start),
+            lambda: store.nodes(0, start - 1, 2),
+        ]
+        for ask in asked:
+            with pytest.raises(HistoryIncomplete, match="holds the blocks up to 4 and from 12 on") as caught:
+                ask()
+            assert (caught.value.history_height, caught.value.base_height) == (4, 11)
+            assert "ask again later or ask another node" in str(caught.value)
+        assert store.position(lost) is None
+        with pytest.raises(IndexError):
+            store.entry(store.state.frontier.size)
+        assert store.decision(Height(15)) is None
+        assert store.decision(Height(0)) is None
+
+
+def test_what_does_not_need_them_is_answered_at_once(path: Path, history: History) -> None:
+    verifier = ReceiptVerifier(history.consortium.genesis)
+    with joined(path, history, 3, 11, 14, filled=1) as store:
+        _check_known(store, history, verifier)
+    with Store.open(path, history.consortium.genesis) as store:
+        _check_known(store, history, verifier)
+
+
+def _check_known(store: Store, history: History, verifier: ReceiptVerifier) -> None:
+    base, tip = history.states[11].frontier, history.states[14].frontier
+    decided = store.decided_header(Height(11))
+    assert decided is not None
+    verifier.verify_header(decided)
+    index = 0
+    for height in range(1, 15):
+        for raw in history.decision(height).block.entries:
+            if height <= 4 or height > 11:
+                receipt = store.receipt(leaf_hash(raw))
+                assert receipt is not None
+                assert verifier.verify(receipt).index == index
+                assert store.entry(index) == raw
+                assert store.is_in_history(leaf_hash(raw)) is (height <= 4)
+            if height > 11:
+                path = store.inclusion(index, tip.size)
+                verify_inclusion(leaf_hash(raw), index, tip.size, path, tip.root())
+            index += 1
+    for size in range(base.size, tip.size + 1):
+        path = store.consistency(size, tip.size)
+        verify_consistency(size, store.root(size), tip.size, tip.root(), path)
+    early = history.states[4].frontier
+    verify_inclusion(store.node(0, 1), 1, early.size, store.inclusion(1, early.size), early.root())
+    assert store.find(digest("artifact"), 10, after=base.size - 1) == []
+
+
+def test_receipts_given_out_meanwhile_never_change(path: Path, history: History) -> None:
+    """The blocks that come in may carry other seals than the snapshot did: both are true, one is kept."""
+    validators = [state.registry.validators for state in history.states]
+    others = []
+    for decision, transition in history.parts(1, 11):
+        header = decision.block.header
+        signing = validators[header.height - 1]
+        signers = [each.key for each in signing.validators][-signing.quorum :]
+        certificate = history.consortium.certify(header, signing, signers=signers)
+        others.append((Decision(decision.block, certificate), transition))
+    assert others[2][0] != history.decision(3)
+    ids = [leaf_hash(history.decision(height).block.entries[0]) for height in (12, 13, 14)]
+    with joined(path, history, 0, 11, 14) as store:
+        early = [store.receipt(id_) for id_ in ids]
+        assert all(early)
+        tip = store.decided_header(Height(11))
+        store.backfill(others)
+        assert [store.receipt(id_) for id_ in ids] == early
+    with Store.open(path, history.consortium.genesis) as store:
+        assert [store.receipt(id_) for id_ in ids] == early
+        assert store.decided_header(Height(11)) == tip
+        assert store.decision(Height(1)) == others[0][0]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("height", [5, 4])
+def test_only_upwards(path: Path, history: History, height: int) -> None:
+    with Store.open(path, history.consortium.genesis) as store:
+        store.commit_many(history.parts(1, 5))
+        assert not store.adopt(history.snapshot(height))
+        assert store.is_complete
+        assert store.state == history.states[5]
+
+
+def test_mistake_19_a_false_snapshot_changes_nothing(path: Path, history: History) -> None:
+    good = history.snapshot(11)
+    with Store.open(path, history.consortium.genesis) as store:
+        store.commit_many(history.parts(1, 2))
+        before = store.state
+        for false in (
+            replace(good, registry=history.snapshot(1).registry),
+            replace(good, frontier=history.snapshot(10).frontier),
+            replace(good, decided=replace(good.decided, certificate=history.snapshot(10).decided.certificate)),
+        ):
+            with pytest.raises(InvalidSnapshot):
+                store.adopt(false)
+        assert store.state == before
+        assert store.is_complete
+    assert check(path, history).height == 2
+
+
+def test_consensus_records_up_to_the_snapshot_are_dropped(path: Path, history: History) -> None:
+    with Store.open(path, history.consortium.genesis) as store:
+        store.put_record(Height(1), b"0/prepare", b"of the old chain")
+        store.put_record(Height(12), b"0/prepare", b"of the next")
+        store.adopt(history.snapshot(11))
+        assert store.record() == (12, {b"0/prepare": b"of the next"})
+        with pytest.raises(StoreError, match="block 11 is decided"):
+            store.put_record(Height(11), b"0/commit", b"late")
+    with Store.open(path, history.consortium.genesis) as store:
+        assert store.record() == (12, {b"0/prepare": b"of the next"})
+    assert check(path, history).height == 11
+
+
+def test_blocks_that_do_not_follow_are_refused(path: Path, history: History) -> None:
+    with joined(path, history, 3, 11, 12) as store:
+        with pytest.raises(StoreError, match="block 5 does not follow the stored block 3"):
+            store.backfill(history.parts(5, 6))
+        with pytest.raises(StoreError, match="block 12 is not missing; commit it"):
+            store.backfill(history.parts(4, 12))
+        with pytest.raises(StoreError, match="block 4 does not follow the stored block 12"):
+            store.commit_many(history.parts(4, 5))
+        gapped = [*history.parts(4, 5), *history.parts(7, 8)]
+        with pytest.raises(StoreError, match="block 7 does not follow the stored block 5"):
+            store.backfill(gapped)
+        assert store.history == history.states[3]
+        store.backfill(history.parts(4, 11))
+        store.backfill(history.parts(10, 11))  # A late answer is no harm.
+        with pytest.raises(StoreError, match="block 13 is not missing"):
+            store.backfill(history.parts(13, 13))
+        assert store.state == history.states[12]
+
+
+def test_mistake_19_a_history_that_is_not_the_snapshots_is_quarantined(path: Path, history: History) -> None:
+    """More than a third of liars could certify two histories. Which is the right one, no program can say."""
+    consortium = history.consortium
+    rival, transition = consortium.decide(history.states[10], consortium.entries(2))
+    with joined(path, history, 10, 11, 12) as store:
+        with pytest.raises(StoreCorruption, match="not that of the adopted snapshot") as caught:
+            store.backfill([(rival, transition)])
+        assert caught.value.height == 11
+        assert "move the directory away" in str(caught.value)
+        assert store.history == history.states[10]
+    assert check(path, history).history == 10
+
+
+def test_an_entry_that_was_decided_on_both_sides_of_the_gap_is_quarantined(path: Path) -> None:
+    """While blocks are missing, a duplicate cannot be seen; it is found at the latest when they come in."""
+    consortium = Consortium(1)
+    twice = consortium.entries(1)
+    first, first_does = consortium.decide(consortium.state, twice)
+    second, second_does = consortium.decide(first_does.state, consortium.entries(1))
+    third, third_does = consortium.decide(second_does.state, twice)
+    with Store.open(path / "source", consortium.genesis) as source:
+        source.commit_many([(first, first_does), (second, second_does)])
+        snapshot = source.snapshot()
+    assert snapshot is not None
+    with Store.open(path / "joiner", consortium.genesis) as store:
+        store.adopt(snapshot)
+        assert apply_block(store.state, third.block, store.is_decided) == third_does
+        store.commit(third, third_does)
+        assert not store.is_in_history(twice[0].id)
+        with pytest.raises(StoreCorruption, match=f"entry {twice[0].id.hex()} is in block 1 already") as caught:
+            store.backfill([(first, first_does)])
+        assert caught.value.height == 3
+
+
+# Disk
+
+
+def test_many_blocks_are_one_synced_write(path: Path, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    with joined(path, history, 0, 11, 11) as store:
+        writes: list[int] = []
+        real = Database.write
+
+        def counting(self: Database, items: Any, deleted: Any = ()) -> None:
+            writes.append(1)
+            real(self, items, deleted)
+
+        monkeypatch.setattr(Database, "write", counting)
+        store.commit_many(history.parts(12, 16))
+        assert len(writes) == 1
+        store.backfill(history.parts(1, 6))
+        store.backfill(history.parts(7, 11))
+        assert len(writes) == 3
+
+
+def test_commit_many_is_commit_many_times(path: Path, history: History) -> None:
+    with Store.open(path, history.consortium.genesis) as store:
+        store.commit_many([])
+        store.commit_many(history.parts(1, 7))
+        store.commit_many(history.parts(5, 16))  # From the tip on; what is stored is skipped.
+        assert store.state == history.states[16]
+    assert pairs(path) == pairs(history.path)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_failed_write_is_tried_again_without_harm(
+    path: Path, history: History, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    """fsync may fail after the bytes are in the log, or before."""
+    with Store.open(path, history.consortium.genesis) as store:
+        real = store._db.write
+
+        def failing(items: Any, deleted: Any = ()) -> None:
+            if written:
+                real(items, deleted)
+            store._db.failed = True
+            raise StoreError(path, "fsync failed")
+
+        for act in (
+            lambda: store.commit_many(history.parts(1, 2)),
+            lambda: store.adopt(history.snapshot(11)),
+            lambda: store.commit_many(history.parts(12, 14)),
+            lambda: store.backfill(history.parts(3, 8)),
+            lambda: store.backfill(history.parts(9, 11)),
+        ):
+            monkeypatch.setattr(store._db, "write", failing)
+            before = (store.state, store.history, store.base)
+            with pytest.raises(StoreError, match="fsync failed"):
+                act()
+            assert (store.state, store.history, store.base) == before
+            monkeypatch.undo()
+            act()
+        store.commit_many(history.parts(15, 16))
+    assert pairs(path) == pairs(history.path)
+
+
+# Damage
+
+
+def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:
+    return lambda db: db.put(key, b"\x90")
+
+
+def _history_above(db: plyvel.DB) -> None:
+    db.put(keys.HISTORY, db.get(keys.STATE) or b"")
+
+
+def _other_history(db: plyvel.DB) -> None:
+    stored = StoredState.decode(db.get(keys.HISTORY) or b"")
+    db.put(keys.HISTORY, replace(stored, tip=Hash(digest("another tip"))).encode())
+
+
+def _state_in_the_gap(db: plyvel.DB) -> None:
+    stored = StoredState.decode(db.get(keys.STATE) or b"")
+    db.put(keys.STATE, replace(stored, height=Height(9)).encode())
+
+
+def _other_snapshot(height: int) -> Callable[[History], Callable[[plyvel.DB], object]]:
+    return lambda history: lambda db: db.put(keys.BASE, history.snapshot(height).encode())
+
+
+def _false_snapshot(history: History) -> Callable[[plyvel.DB], object]:
+    false = replace(history.snapshot(11), registry=history.snapshot(1).registry)
+    return lambda db: db.put(keys.BASE, false.encode())
+
+
+def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable[[plyvel.DB], object]]:
+    return lambda _: change
+
+
+AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
+    "no snapshot": (_same(lambda db: db.delete(keys.BASE)), "base snapshot key 62 is missing beside history key 67"),
+    "no history": (_same(lambda db: db.delete(keys.HISTORY)), "history key 67 is missing beside base snapshot key 62"),
+    "no state": (_same(lambda db: db.delete(keys.STATE)), "state key 73 is missing"),
+    "garbage snapshot": (_same(_garbage(keys.BASE)), "base snapshot key 62 cannot be read"),
+    "garbage history": (_same(_garbage(keys.HISTORY)), "history key 67 cannot be read"),
+    "false snapshot": (_false_snapshot, "block 11: the adopted snapshot is not valid: registry"),
+    "history above": (_same(_history_above), "history key 67 is not below the adopted snapshot"),
+    "another history": (_same(_other_history), "block 4: the stored header is not the state's tip"),
+    "state in the gap": (_same(_state_in_the_gap), "block 9: the stored state is not that of the adopted snapshot"),
+    "an earlier snapshot": (_other_snapshot(8), "block 14: .* do not lead to the validator set"),
+    "no block behind it": (_same(lambda db: db.delete(keys.numbered(keys.HEADER, 14))), "block 14: the header is"),
+}
+
+
+@pytest.mark.parametrize("name", AT_OPEN)
+def test_mistake_19_damage_beside_a_gap_is_found_at_open(path: Path, history: History, name: str) -> None:
+    joined(path, history, 3, 11, 14, filled=1).close()
+    change, expected = AT_OPEN[name]
+    edit(path, change(history))
+    for attempt in (lambda: Store.open(path, history.consortium.genesis), lambda: check(path, history)):
+        with pytest.raises(StoreCorruption):
+            attempt()
+    with pytest.raises(StoreCorruption, match=expected) as caught:
+        Store.open(path, history.consortium.genesis)
+    assert "restore a backup" in str(caught.value)
+
+
+def _flip(key: bytes) -> Callable[[plyvel.DB], object]:
+    def change(db: plyvel.DB) -> None:
+        value = db.get(key)
+        assert value
+        db.put(key, value[:-1] + bytes((value[-1] ^ 1,)))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "height"),
+    [
+        (_flip(keys.numbered(keys.HEADER, 2)), 2),
+        (_flip(keys.numbered(keys.HEADER, 12)), 12),
+        (_flip(keys.numbered(keys.REGISTRY, 3)), 3),
+        (lambda db: db.put(keys.digest(digest("stray"), 0), b""), None),
+        (lambda db: db.put(keys.numbered(keys.HEADER, 15), b""), None),
+    ],
+)
+def test_the_check_finds_damage_on_both_sides_of_the_gap(
+    path: Path, history: History, change: Callable[[plyvel.DB], object], height: int | None
+) -> None:
+    joined(path, history, 3, 11, 14, filled=3).close()
+    report = check(path, history)
+    assert (report.height, report.history, report.checked) == (14, 6, 9)
+    edit(path, change)
+    with pytest.raises(StoreCorruption) as caught:
+        check(path, history)
+    assert caught.value.height == height
+
+
+def test_what_an_earlier_snapshot_left_in_the_gap_is_written_once_more(path: Path, history: History) -> None:
+    """Damage there does no harm: the blocks come in again."""
+    with joined(path, history, 2, 5, 8) as store:
+        assert store.adopt(history.snapshot(12))
+    edit(path, _flip(keys.numbered(keys.HEADER, 7)))
+    assert check(path, history).checked == 2
+    with Store.open(path, history.consortium.genesis) as store:
+        store.backfill(history.parts(3, 12))
+        store.commit_many(history.parts(13, 16))
+    assert pairs(path) == pairs(history.path)
