@@ -79,3 +79,72 @@ def test_killed_in_the_middle_loses_nothing_acknowledged(path: Path, lines_befor
         lines += [line.split() for line in process.stdout]
         assert process.wait(timeout=60) == -signal.SIGKILL
     check_last(path, lines)
+
+
+JOINER = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from notarium_ledger.state import replay_block
+    from notarium_ledger.types import Height
+    from notarium_store import Store
+    from tests.support.consortium import Consortium
+
+    consortium = Consortium(1)
+    source = Store.open(Path(sys.argv[1]), consortium.genesis)
+    store = Store.open(Path(sys.argv[2]), consortium.genesis, write_buffer_bytes=64 << 10)
+    snapshot = source.snapshot()
+    print("adopted", int(store.adopt(snapshot)), flush=True)
+    while not store.is_complete:
+        parts, state = [], store.history
+        for height in range(state.height + 1, min(state.height + 7, snapshot.height) + 1):
+            decision = source.decision(Height(height))
+            parts.append((decision, replay_block(state, decision.block, store.is_in_history)))
+            state = parts[-1][1].state
+        store.backfill(parts)
+        print("history", store.history.height, flush=True)
+        consortium._serial = 100_000 + 1000 * store.state.height
+        store.commit(*consortium.decide(store.state, consortium.entries(20)))
+        print("commit", store.state.height, flush=True)
+    """
+)
+JOINED_HEIGHT = 150
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "store"
+    consortium = Consortium(1)
+    with Store.open(path, consortium.genesis) as store:
+        for height in range(1, JOINED_HEIGHT + 1):
+            store.commit(*consortium.decide(store.state, consortium.entries(1 + 7 * height % 40)))
+    return path
+
+
+def test_killed_again_and_again_while_joining_goes_on_where_it_was(source: Path, path: Path) -> None:
+    consortium = Consortium(1)
+    reached = {"history": 0, "commit": JOINED_HEIGHT}
+    adopted = 0
+    for lines_before in (1, 1, 4, 9, 2, 30, 1000):
+        command = [sys.executable, "-c", JOINER, str(source), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stdout is not None
+            lines = [line.split() for line, _ in zip(process.stdout, range(lines_before), strict=False)]
+            if len(lines) == lines_before:
+                process.send_signal(signal.SIGKILL)
+            lines += [line.split() for line in process.stdout]
+            process.wait(timeout=60)
+        for line in lines:
+            if len(line) == 2 and line[0] == "adopted":
+                adopted += int(line[1])
+            elif len(line) == 2:
+                assert int(line[1]) > reached[line[0]], "what was reached before the kill was lost"
+                reached[line[0]] = int(line[1])
+        report = check_chain(path, consortium.genesis, lambda done, total: None)
+        assert report.history >= reached["history"]
+        assert reached["commit"] <= report.height <= reached["commit"] + 1
+    assert adopted == 1
+    assert process.returncode == 0, "the last run was not killed"
+    with Store.open(path, consortium.genesis) as store:
+        assert store.is_complete
+        assert store.state.height > JOINED_HEIGHT
