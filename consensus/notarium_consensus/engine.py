@@ -100,6 +100,13 @@ class Engine:
         """Nothing below this height is signed."""
         return self._vote_from
 
+    def has_committed(self, height: Height, round_: Round) -> bool:
+        """Whether this node knows that it signed a COMMIT there. Of earlier heights it knows nothing any more."""
+        instance = self._instance
+        if instance is None or instance.context.height != height:
+            return False
+        return instance.signer.has_signed(round_, MessageKind.COMMIT)
+
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators not heard from in the current round."""
         return () if self._instance is None else self._instance.votes_missing()
@@ -115,6 +122,11 @@ class Engine:
             self._dispatch(event, self._instance)
         self._fence_if_own_signature_seen()
         return self._outbox.take()
+
+    @property
+    def _has_spoken(self) -> bool:
+        """Whether a message of ours for the present height exists, made now or before a restart."""
+        return self._instance is not None and (self.is_voting or self._instance.signer.has_signed_any)
 
     def _dispatch(self, event: Input, instance: Instance) -> None:
         if isinstance(event, MessageReceived):
@@ -135,14 +147,19 @@ class Engine:
             instance.peer_connected(event.peer)
 
     def _advance(self, event: Advance) -> None:
-        """Work on a new height. Raises ValueError if it is not above the present one."""
-        if event.height <= self.height:
+        """Work on a new height, or on the present one anew. Raises ValueError where that would forget what was signed.
+
+        What was said of the present height by others is forgotten then; they say it again within `resend_ms`.
+        """
+        again = event.height == self.height
+        if event.height < self.height or (again and self._has_spoken):
             raise ValueError(f"Advance to {event.height} while at {self.height}")
         config = self._config
-        self._previous_validators = None
-        if self._instance is not None and event.height == self.height + 1:
-            self._previous_validators = self._instance.context.validators
-        self._authenticator.next_height()
+        if not again:
+            self._previous_validators = None
+            if self._instance is not None and event.height == self.height + 1:
+                self._previous_validators = self._instance.context.validators
+            self._authenticator.next_height()
         context = HeightContext(
             config.genesis,
             event.height,
@@ -154,10 +171,11 @@ class Engine:
             config.max_timeout_ms,
         )
         record = self._record_of(event.height)
+        self._vote_from = max(self._vote_from, event.vote_from)
         if self._vote_from > max(event.height, config.vote_from):
             # The fence goes along, since the record of a decided height is deleted.
             self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
-        may_sign = event.height >= self._vote_from
+        may_sign = event.may_sign and event.height >= self._vote_from
         instance = Instance(context, config, config.key, self._authenticator, self._outbox, may_sign)
         self._instance = instance
         early, self._early = self._early, {}

@@ -13,7 +13,11 @@ from notarium_ledger.validators import ValidatorSet
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The height before `height` is stored and applied: work on `height`. Also the first input of all."""
+    """The height before `height` is stored and applied: work on `height`. Also the first input of all.
+
+    Heights may be skipped: they were decided without this node. It comes once more for the present height when a node
+    that was not to sign there may do so.
+    """
 
     height: Height
     parent_hash: Hash
@@ -26,6 +30,11 @@ class Advance:
     """By how much honest clocks may differ."""
     message_delay_ms: int
     """How long a proposal may travel in round 0; doubles with each round."""
+    may_sign: bool = True
+    """False: follow only. The node lacks blocks, so it could prepare an entry that was decided long ago, or it does not
+    remember what its key has signed."""
+    vote_from: Height = Height(1)
+    """Nothing below this height is ever signed; like the fence, it can only be raised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,11 @@ class Signer:
         """Whether the slot is taken."""
         return (round_, kind) in self._slots
 
+    @property
+    def has_signed_any(self) -> bool:
+        """Whether any slot of this height is taken."""
+        return bool(self._slots)
+
     def vote(self, type_: VoteType, round_: Round, block: Hash) -> Vote | None:
         """A PREPARE or COMMIT."""
         if not self._free(round_, MessageKind(type_)) or self._key is None:
