@@ -143,6 +143,7 @@ def test_killed_again_and_again_while_joining_goes_on_where_it_was(source: Path,
         report = check_chain(path, consortium.genesis, lambda done, total: None)
         assert report.history >= reached["history"]
         assert reached["commit"] <= report.height <= reached["commit"] + 1
+        reached = {"history": report.history, "commit": report.height}
     assert adopted == 1
     assert process.returncode == 0, "the last run was not killed"
     with Store.open(path, consortium.genesis) as store:

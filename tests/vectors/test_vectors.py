@@ -18,6 +18,7 @@ from notarium_ledger.errors import (
     InvalidEntry,
     InvalidGenesis,
     InvalidReceipt,
+    InvalidSnapshot,
     NotCanonical,
 )
 from notarium_ledger.genesis import Genesis
@@ -25,6 +26,7 @@ from notarium_ledger.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.registry import Registry
 from notarium_ledger.signing import SigningKey, is_valid_key, verify
+from notarium_ledger.snapshot import Snapshot
 from notarium_ledger.state import ChainState, apply_block
 from notarium_ledger.types import Hash, Height, Round
 from notarium_ledger.validators import ValidatorSet
@@ -256,3 +258,23 @@ def test_receipt_batch(verifier: ReceiptVerifier) -> None:
     receipts = decode_receipts(unhex(batch["hex"]), entries)
     assert [receipt and receipt.encode_json().decode() for receipt in receipts] == [*document["valid"], None]
     assert encode_receipts(receipts).hex() == batch["hex"]
+
+
+@pytest.mark.parametrize("case", load("snapshots.json")["valid"], ids=lambda case: str(case["height"]))
+def test_snapshot(case: Any) -> None:
+    genesis = Genesis.from_document(load("snapshots.json")["genesis"])
+    snapshot = Snapshot.decode(unhex(case["hex"]))
+    assert snapshot.encode().hex() == case["hex"]
+    state = snapshot.verify(genesis)
+    assert (state.height, state.tip.hex(), state.time_ms) == (case["height"], case["tip"], case["time_ms"])
+    assert (state.frontier.size, state.frontier.root().hex()) == (case["size"], case["root"])
+    assert state.registry.hash.hex() == case["state_root"]
+    assert state.registry.validators.hash.hex() == case["next_validators"]
+
+
+@pytest.mark.parametrize("case", cases("snapshots.json", "invalid"))
+def test_invalid_snapshot(case: Any) -> None:
+    genesis = Genesis.from_document(load("snapshots.json")["genesis"])
+    with pytest.raises(InvalidSnapshot) as caught:
+        Snapshot.decode(unhex(case["hex"])).verify(genesis)
+    assert caught.value.step == case["step"], caught.value
