@@ -15,10 +15,12 @@ from typing import TypeVar
 from notarium_ledger import tree
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import InvalidProof, LedgerError
+from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash, verify_inclusion
 from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
 from notarium_ledger.state import ChainState
 from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
@@ -44,9 +46,10 @@ class LogReader:
     _handovers: tuple[Handover, ...]
     _recent: RecentBlocks
 
-    def __init__(self, path: Path, database: Database) -> None:
+    def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
         """For Store."""
         self.path = path
+        self.genesis = genesis
         self._db = database
         self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
         self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
@@ -171,6 +174,15 @@ class LogReader:
     def stored_header(self, height: Height) -> StoredHeader | None:
         """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
         return self._stored_header(height) if self._has(height) else None
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """The set that signs the block of a height up to the next, also of a missing one: certificates can be checked
+        before the blocks below them are here. Raises IndexError beyond the next height.
+        """
+        if not 1 <= height <= self.state.height + 1:
+            raise IndexError(f"who signs block {height} is decided at {height - 1}; the tip is {self.state.height}")
+        before = self._handovers_before(height)
+        return before[-1].validators if before else self.genesis.registry.validators
 
     def handovers(self) -> tuple[Handover, ...]:
         """All changes of the validator set from genesis to the tip, in order."""

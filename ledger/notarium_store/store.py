@@ -82,8 +82,7 @@ class Store(LogReader):
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
         """For `open`."""
-        super().__init__(path, database)
-        self.genesis = genesis
+        super().__init__(path, genesis, database)
         self._load()
 
     @classmethod
