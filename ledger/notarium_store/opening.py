@@ -102,23 +102,32 @@ def _chain_end(
 
 def check_meta(database: Database, genesis: Genesis) -> None:
     """That the database is this ledger's; an empty one becomes so. Raises ForeignStore or StoreCorruption."""
-    expected = values.meta_value(genesis.hash)
     found = database.get(keys.META)
-    if found == expected:
+    if found == values.meta_value(genesis.hash, _version(database)):
         return
     if found is None:
         if database.seek(b"", b"") is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is missing")
-        database.write([(keys.META, expected)])
+        database.write([(keys.META, values.meta_value(genesis.hash))])
         return
     value = decoded(database, canonical.decode, found, keys.META)
     if not isinstance(value, list) or len(value) != 2:
         raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is not [version, genesis hash]")
     version, hash_ = value
-    if version != values.FORMAT_VERSION:
-        raise StoreCorruption(database.path, f"format version {version!r}, this software reads {values.FORMAT_VERSION}")
+    if version not in (values.FORMAT_VERSION, values.GAPPED_VERSION):
+        raise StoreCorruption(
+            database.path, f"format version {version!r}, this software reads up to {values.GAPPED_VERSION}"
+        )
+    if hash_ == genesis.hash:
+        raise StoreCorruption(
+            database.path, f"format version {version} does not go with {keys.describe(keys.BASE)} being there or not"
+        )
     shown = hash_.hex() if isinstance(hash_, bytes) else repr(hash_)
     raise ForeignStore(database.path, f"is of the ledger with genesis {shown}, not of {genesis.hash.hex()}")
+
+
+def _version(database: Database) -> int:
+    return values.FORMAT_VERSION if database.get(keys.BASE) is None else values.GAPPED_VERSION
 
 
 def _registry(database: Database, genesis: Genesis, height: Height) -> Registry:

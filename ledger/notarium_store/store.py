@@ -34,7 +34,7 @@ from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.gap import ChainEnd, Gap
 from notarium_store.log_reader import LogReader
 from notarium_store.recent import RecentBlock, RecentBlocks
-from notarium_store.values import decision_items, join_nodes
+from notarium_store.values import GAPPED_VERSION, decision_items, join_nodes, meta_value
 
 Part = tuple[Decision, Transition]
 """A decision and what its block does."""
@@ -175,6 +175,7 @@ class Store(LogReader):
         live = ChainEnd(state, state.height)
         done = self._records_until(state.height)
         items = [
+            (keys.META, meta_value(self.genesis.hash, GAPPED_VERSION)),
             (keys.BASE, snapshot.encode()),
             (keys.HISTORY, history.stored().encode()),
             (keys.STATE, live.stored().encode()),
@@ -210,7 +211,8 @@ class Store(LogReader):
             return
         if live.registry_height == gap.base.height:  # From now on the registry is read from where it last changed.
             live = replace(live, registry_height=history.registry_height)
-        self._db.write([*_items(run), (keys.STATE, live.stored().encode())], [keys.BASE, keys.HISTORY])
+        whole = [(keys.META, meta_value(self.genesis.hash)), (keys.STATE, live.stored().encode())]
+        self._db.write([*_items(run), *whole], [keys.BASE, keys.HISTORY])
         self._live = live
         self._gap = None
 

@@ -22,6 +22,8 @@ from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 
 FORMAT_VERSION = 1
+GAPPED_VERSION = 2
+"""While blocks are missing below an adopted snapshot: software that knows of no such thing must not vote with it."""
 ENTRIES_PER_GROUP = 64
 NODES_PER_GROUP = 256
 
@@ -94,9 +96,9 @@ class StoredHeader:
         return start, min(start + NODES_PER_GROUP, end) - 1
 
 
-def meta_value(genesis: Hash) -> bytes:
+def meta_value(genesis: Hash, version: int = FORMAT_VERSION) -> bytes:
     """The value of the key `m`."""
-    return canonical.encode([FORMAT_VERSION, bytes(genesis)])
+    return canonical.encode([version, bytes(genesis)])
 
 
 def position_value(height: int, index: int) -> bytes:

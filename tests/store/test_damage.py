@@ -92,8 +92,8 @@ def test_a_store_of_another_ledger_is_refused(copy: tuple[Path, Consortium]) -> 
 
 def test_a_newer_format_is_refused(copy: tuple[Path, Consortium]) -> None:
     path, consortium = copy
-    edit(path, lambda db: db.put(keys.META, canonical.encode([2, bytes(consortium.genesis.hash)])))
-    with pytest.raises(StoreCorruption, match="format version 2, this software reads 1"):
+    edit(path, lambda db: db.put(keys.META, canonical.encode([3, bytes(consortium.genesis.hash)])))
+    with pytest.raises(StoreCorruption, match="format version 3, this software reads up to 2"):
         Store.open(path, consortium.genesis)
 
 

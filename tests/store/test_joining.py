@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support.consortium import Consortium, digest
 from tests.support.histories import History, make_history
 
+from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -307,6 +308,16 @@ def test_consensus_records_up_to_the_snapshot_are_dropped(path: Path, history: H
     assert check(path, history).height == 11
 
 
+def test_software_that_knows_no_gaps_refuses_a_store_with_one(path: Path, history: History) -> None:
+    """It would take what is missing for what never was, and vote. It refuses any format but 1."""
+    joined(path, history, 3, 11, 14).close()
+    value = canonical.decode(pairs(path)[keys.META])
+    assert value == [2, history.consortium.genesis.hash]
+    with Store.open(path, history.consortium.genesis) as store:
+        store.backfill(history.parts(4, 11))
+    assert canonical.decode(pairs(path)[keys.META]) == [1, history.consortium.genesis.hash]
+
+
 def test_blocks_that_do_not_follow_are_refused(path: Path, history: History) -> None:
     with joined(path, history, 3, 11, 12) as store:
         with pytest.raises(StoreError, match="block 5 does not follow the stored block 3"):
@@ -428,6 +439,16 @@ def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:
     return lambda db: db.put(key, b"\x90")
 
 
+def _format_1(db: plyvel.DB) -> None:
+    value: Any = canonical.decode(db.get(keys.META) or b"")
+    db.put(keys.META, canonical.encode([1, value[1]]))
+
+
+def _without_gap(db: plyvel.DB) -> None:
+    _format_1(db)
+    db.delete(keys.BASE)
+
+
 def _history_above(db: plyvel.DB) -> None:
     db.put(keys.HISTORY, db.get(keys.STATE) or b"")
 
@@ -456,7 +477,9 @@ def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable
 
 
 AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
-    "no snapshot": (_same(lambda db: db.delete(keys.BASE)), "base snapshot key 62 is missing beside history key 67"),
+    "no snapshot": (_same(lambda db: db.delete(keys.BASE)), "format version 2 does not go with base snapshot key 62"),
+    "no gap": (_same(_without_gap), "base snapshot key 62 is missing beside history key 67"),
+    "as if of old": (_same(_format_1), "format version 1 does not go with base snapshot key 62"),
     "no history": (_same(lambda db: db.delete(keys.HISTORY)), "history key 67 is missing beside base snapshot key 62"),
     "no state": (_same(lambda db: db.delete(keys.STATE)), "state key 73 is missing"),
     "garbage snapshot": (_same(_garbage(keys.BASE)), "base snapshot key 62 cannot be read"),
