@@ -10,6 +10,8 @@ from notarium_ledger.block import Block, Decision
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_ledger.validators import ValidatorSet
 
+NO_FENCE = Height(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -33,7 +35,7 @@ class Advance:
     may_sign: bool = True
     """False: follow only. The node lacks blocks, so it could prepare an entry that was decided long ago, or it does not
     remember what its key has signed."""
-    vote_from: Height = Height(1)
+    vote_from: Height = NO_FENCE
     """Nothing below this height is ever signed; like the fence, it can only be raised."""
 
 

@@ -158,10 +158,13 @@ def init(
     api_listen: Annotated[
         str, typer.Option(help="HOST:PORT for the HTTP API [default: localhost, port of the card]")
     ] = "",
+    joining: Annotated[
+        bool, typer.Option("--joining", help="Members vote this node in after the founding: its card counts.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prepare a node to run: check that its keys are in the genesis, write node.toml, make the store's directory."""
-    made = setup.initialise(directory, genesis_file, ungrouped(genesis_hash), listen, api_listen)
+    made = setup.initialise(directory, genesis_file, ungrouped(genesis_hash), listen, api_listen, joining)
     if as_json:
         _print_json({"config": str(made.config), "member": made.record.member, "role": made.record.role})
         return

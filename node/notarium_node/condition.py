@@ -61,19 +61,32 @@ class Condition:
         if node.own.role == "observer" and reachable == 0:
             reasons.append("no validator is reachable")
         record = node.store.state.registry.nodes.get(node.own.key)
-        if record is None:
-            reasons.append("this node was removed from the registry")
+        if record is None and node.sync.lag:
+            reasons.append("this node is not in the registry of the blocks it has so far")
+        elif record is None:
+            reasons.append("this node is not in the registry: it was removed, or not added yet")
         elif record.role != node.own.role:
             reasons.append(f"this node is a {record.role} now: restart it")
         # One liar's claim makes nobody unready. An observer may follow a single validator, so it believes any.
         lag = node.sync.credible_lag(validators.faulty if node.own.role == "validator" else 0)
         if lag > LAG_LIMIT:
             reasons.append(f"catching up: {lag} blocks behind")
+        if not node.store.is_complete:
+            silent = ", and does not vote" if node.own.role == "validator" else ""
+            reasons.append(f"fetching the history: {self.missing_blocks} blocks are missing{silent}")
+        elif not node.recall.settled and node.own.key in validators and reachable >= validators.quorum:
+            reasons.append("not voting: waiting to hear from a quorum how far the ledger is")
         drift = self._clock_drift()
         if drift is not None and abs(drift) > node.store.state.registry.parameters.clock_precision_ms:
             limit = node.store.state.registry.parameters.clock_precision_ms
             reasons.append(f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP")
         return reasons
+
+    @property
+    def missing_blocks(self) -> int:
+        """Between the history and the adopted snapshot."""
+        store = self._node.store
+        return 0 if store.base is None else store.base - store.history.height
 
     def _clock_drift(self) -> int | None:
         """The peers' clocks minus ours, median, in ms; None while too few are compared to outvote liars."""
@@ -82,6 +95,17 @@ class Condition:
         if len(offsets) < max(2, node.store.state.registry.validators.faulty * 2):
             return None
         return round(statistics.median(offsets))
+
+    def _progress(self) -> dict[str, Any] | None:
+        """What is being fetched, how far it is and how fast it comes; None where nothing is."""
+        node = self._node
+        if not node.store.is_complete:
+            now: dict[str, int] = {"height": node.store.history.height, "target": node.store.base or 0}
+            return {"what": "history", **node.sync.history_progress.figures(), **now}
+        if node.sync.lag > 1:
+            now = {"height": node.store.state.height, "target": node.sync.target}
+            return {"what": "blocks", **node.sync.live_progress.figures(), **now}
+        return None
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /v1/status."""
@@ -101,8 +125,8 @@ class Condition:
                     "role": record.role,
                     "key": key.hex(),
                     "connected": info is not None,
-                    "height": claim,
-                    "lag": None if claim is None else max(0, state.height - claim),
+                    "height": None if claim is None else claim.height,
+                    "lag": None if claim is None else max(0, state.height - claim.height),
                     "clock_offset_ms": info.clock_offset_ms if info else None,
                 }
             )
@@ -124,6 +148,9 @@ class Condition:
             "reasons": reasons,
             "peers": peers,
             "lag": node.sync.lag,
+            "voting": node.engine.is_voting,
+            "complete": node.store.is_complete,
+            "catching_up": self._progress(),
             "mempool": {"entries": len(node.mempool), "bytes": node.mempool.bytes},
             "uptime_s": round(time.monotonic() - node.started) if node.started else 0,
         }

@@ -174,6 +174,19 @@ class MempoolSection(_Section):
     """For signatures; 0: none. Default: one per core, none below four cores (verifier.py says why)."""
 
 
+class SyncSection(_Section):
+    """Catching up."""
+
+    snapshot_lag_blocks: Annotated[int, Field(ge=10, le=2**62)] = 1_000
+    """More blocks behind than this, the node takes a snapshot first. It is at the tip then at once and fetches the rest
+    behind it; up to there the blocks themselves come within seconds, and the node votes sooner."""
+    check_signatures: bool | None = None
+    """Whether the authors' signatures are verified, too, in blocks below a snapshot. Certificates always are, and each
+    proves that a quorum has verified the signatures. Default: on an observer."""
+    verify_threads: Annotated[int, Field(ge=0, le=256)] | None = None
+    """For certificates and signatures of what is fetched; 0: none. Default: one per core, none with one core."""
+
+
 class StoreSection(_Section):
     """LevelDB and the disk under it."""
 
@@ -199,6 +212,7 @@ class NodeConfig(_Section):
     consensus: ConsensusSection = Field(default_factory=ConsensusSection)
     mempool: MempoolSection = Field(default_factory=MempoolSection)
     store: StoreSection = Field(default_factory=StoreSection)
+    sync: SyncSection = Field(default_factory=SyncSection)
     log: LogSection = Field(default_factory=LogSection)
 
 

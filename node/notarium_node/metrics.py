@@ -38,6 +38,10 @@ class Metrics:
         yield _gauge("notarium_block_time_seconds", "Time of the last block", state.time_ms / 1000)
         yield _gauge("notarium_round", "Round at the current height", node.engine.round)
         yield _gauge("notarium_lag_blocks", "Blocks that peers claim to have and this node has not", node.sync.lag)
+        store = node.store
+        yield _gauge("notarium_history_height", "Up to here no block from genesis on is missing", store.history.height)
+        yield _gauge("notarium_history_missing", "Blocks below the tip still to fetch", node.condition.missing_blocks)
+        yield _gauge("notarium_voting", "1 if the node signs at the present height", 1 if node.engine.is_voting else 0)
         yield _gauge("notarium_ready", "1 if the node does its part", 0 if node.condition.not_ready() else 1)
         yield _gauge("notarium_stalled", "1 if the disk refuses writes", 1 if node.runner.stalled else 0)
         yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
@@ -46,7 +50,8 @@ class Metrics:
         yield _gauge("notarium_quorum", "Votes that a decision needs", state.registry.validators.quorum)
         yield _gauge("notarium_waiting_requests", "Entries that a request waits for", node.hub.waiting)
         yield _counter("notarium_blocks_decided", "Blocks decided since the start", node.runner.decided)
-        yield _counter("notarium_signatures_checked", "Entry signatures verified", node.verifier.checked)
+        checked = node.verifier.checked + node.catch_up_verifier.checked
+        yield _counter("notarium_signatures_checked", "Entry signatures verified", checked)
         yield _labelled("notarium_consensus_events", "Reports of the consensus engine", "event", node.event_counts)
         yield _labelled("notarium_peer_events", "Events of peer links", "event", node.network.counters)
         yield _labelled("notarium_peers_dropped", "Peers dropped for misbehaviour", "reason", node.network.dropped)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -24,7 +24,7 @@ from notarium_consensus.events import (
     ProtocolViolation,
     RoundStarted,
 )
-from notarium_consensus.inputs import DecisionReceived, MessageReceived, PeerConnected
+from notarium_consensus.inputs import MessageReceived, PeerConnected
 from notarium_consensus.messages import decode_message
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import Entry
@@ -43,8 +43,10 @@ from notarium_node.mempool import Mempool, MempoolFull
 from notarium_node.metrics import Metrics
 from notarium_node.peer_limits import PeerLimits
 from notarium_node.peers import PeerNetwork
+from notarium_node.recall import Recall
 from notarium_node.runner import BlockTarget, Runner, wall_ms
-from notarium_node.sync import Sync
+from notarium_node.serving import Server
+from notarium_node.sync import Sync, SyncSettings
 from notarium_node.verifier import Verifier
 from notarium_store.store import Store
 
@@ -54,8 +56,6 @@ STATUS_S = 0.5
 """How often peers are told our height, if it changed."""
 MAX_BLOCK_BYTES = 20 * 1024 * 1024
 """The largest block that any parameters allow, encoded."""
-READ_BYTES = 256 * 1024
-"""Blocks read for a peer in one turn of the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,10 @@ class NodeSettings:
     mempool_entries: int
     mempool_bytes: int
     verify_workers: int
+    """Threads for the signatures of new entries; 0: none, in slices in the event loop."""
+    catch_up_workers: int = 0
+    """Likewise for blocks and certificates that are fetched."""
+    sync: SyncSettings = field(default_factory=SyncSettings)
 
 
 class Node:
@@ -101,19 +105,20 @@ class Node:
         self.hub = Hub()
         self.verifier = Verifier(settings.verify_workers)
         self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
-        record_height, record = store.record()
+        voting = own.role == "validator"
+        self.recall = Recall(key.public if voting else None, store, vouched_for=settings.vote_from > 1)
         self.engine = Engine(
             EngineConfig(
                 genesis=genesis.hash,
-                key=key if own.role == "validator" else None,
+                key=key if voting else None,
                 base_timeout_ms=settings.base_timeout_ms,
                 max_timeout_ms=settings.max_timeout_ms,
                 resend_ms=settings.resend_ms,
                 vote_from=Height(settings.vote_from),
                 max_block_bytes=MAX_BLOCK_BYTES,
             ),
-            record,
-            record_height,
+            self.recall.record,
+            self.recall.record_height,
         )
         self.network = make_network(
             own,
@@ -139,21 +144,23 @@ class Node:
             self._on_decided,
             BlockTarget(settings.block_entries, settings.block_bytes),
             clock,
+            self.recall,
         )
         self.runner.on_gossip = self.gossip.add
+        self.runner.caught_up = self._is_caught_up
+        self.catch_up_verifier = Verifier(settings.catch_up_workers)
         self.sync = Sync(
-            self.network,
-            lambda: store.state.height,
-            lambda decision, peer: self.runner.feed(DecisionReceived(decision, peer)),
-            follows=own.role == "observer",
+            self.network, store, self.runner, self.mempool, self.catch_up_verifier, not voting, settings.sync
+        )
+        self.server = Server(
+            store, self.network, self._begin, lambda peer, detail: self._misbehaved(peer, "flood", detail)
         )
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()
         self._followers: set[PublicKey] = set()
-        self._serving: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
-        self._told_height = Height(0)
+        self._told: wire.Status | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.started = 0.0
         """On the monotonic clock; 0 before the start."""
@@ -165,6 +172,7 @@ class Node:
         await self.network.start()
         self.started = time.monotonic()
         self.runner.start()
+        self.sync.start()
         self._tell_status()
 
     async def stop(self) -> None:
@@ -178,6 +186,7 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.network.stop()
         self.verifier.close()
+        self.catch_up_verifier.close()
 
     # Entries
 
@@ -188,9 +197,25 @@ class Node:
                 each.api for each in self.store.state.registry.nodes.values() if each.role == "validator" and each.api
             ]
             return Problem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
+        if not self.store.is_complete:
+            return self.incomplete("this node cannot tell yet whether an entry is in the log already")
         if self.runner.stalled:
             return Problem("busy", self.runner.stalled, headers={"Retry-After": "10"}, remedy="submit to another node")
         return None
+
+    def incomplete(self, detail: str) -> Problem:
+        """The answer to what only blocks can tell that this node is still fetching."""
+        history, base = self.store.history.height, self.store.base or 0
+        return Problem(
+            "history-incomplete",
+            detail,
+            headers={"Retry-After": "10"},
+            remedy="ask another node, or this one again later",
+            others=sorted(
+                {each.api for each in self.store.state.registry.nodes.values() if each.api and each.key != self.own.key}
+            ),
+            progress={**self.sync.history_progress.figures(), "height": history, "target": base},
+        )
 
     def _on_fresh(self, entries: Sequence[Entry]) -> None:
         self.gossip.add(entries)
@@ -207,7 +232,7 @@ class Node:
 
     def _on_disconnect(self, peer: PublicKey) -> None:
         self._followers.discard(peer)
-        self._serving.discard(peer)
+        self.server.on_disconnect(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
@@ -224,19 +249,23 @@ class Node:
         elif kind == bytes((wire.Kind.ENTRIES,)):
             self._on_entries(peer, wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES))
         elif kind == bytes((wire.Kind.STATUS,)):
-            self.sync.on_status(peer, wire.unpack_status(payload)[0])
+            self.sync.on_status(peer, wire.unpack_status(payload))
         elif kind == bytes((wire.Kind.GET_BLOCKS,)):
-            self._on_get_blocks(peer, *wire.unpack_get_blocks(payload))
+            self.server.on_get_blocks(peer, *wire.unpack_get_blocks(payload))
         elif kind == bytes((wire.Kind.BLOCKS,)):
             self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
         elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
             self._followers.add(peer)
+        elif kind == bytes((wire.Kind.GET_SNAPSHOT,)):
+            self.server.on_get_snapshot(peer, *wire.unpack_get_snapshot(payload))
+        elif kind == bytes((wire.Kind.SNAPSHOT,)):
+            self.sync.on_snapshot(peer, wire.unpack_snapshot(payload))
         else:
             raise wire.BadMessage("unknown kind of message")
 
     def _on_entries(self, peer: PublicKey, raws: list[bytes]) -> None:
-        if self.own.role != "validator":
-            return
+        if self.own.role != "validator" or not self.store.is_complete:
+            return  # It would not know which of them are decided.
         self._begin(self._admit_gossip(peer, raws))
 
     async def _admit_gossip(self, peer: PublicKey, raws: list[bytes]) -> None:
@@ -249,35 +278,6 @@ class Node:
         bad = next((each for each in outcomes if each.status is Status.REFUSED and each.malicious), None)
         if bad is not None:
             self._misbehaved(peer, "invalid entry", str(bad.error))
-
-    def _on_get_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
-        # Asking is cheap and answering is not; an honest node waits for the answer before it asks again.
-        if peer in self._serving:
-            self._misbehaved(peer, "flood", "it asks for blocks before it has the answer to its last question")
-            return
-        self._serving.add(peer)
-        self._begin(self._send_blocks(peer, first, most))
-
-    async def _send_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
-        """Answer with blocks up to a size; the asker comes again for more."""
-        items: list[bytes] = []
-        size = unpaused = 0
-        try:
-            for height in range(first, min(first + most, self.store.state.height + 1)):
-                data = self.store.decision_bytes(Height(height))
-                if data is None:
-                    break
-                items.append(data)
-                size += len(data)
-                if size > wire.BLOCKS_BYTES:
-                    break
-                unpaused += len(data)
-                if unpaused > READ_BYTES:
-                    unpaused = 0
-                    await asyncio.sleep(0)
-        finally:
-            self._serving.discard(peer)
-        self.network.send(peer, wire.pack_list(wire.Kind.BLOCKS, items))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -302,12 +302,11 @@ class Node:
         self.event_counts[type(event).__name__] += 1
         match event:
             case ProtocolViolation():
-                self.sync.reject(event.peer)
                 self._misbehaved(event.peer, "protocol violation", event.reason)
             case PeerBehind():
                 self.network.send(event.peer, self._status_message())
             case PeerAhead():
-                self.sync.on_status(event.peer, event.height)
+                self.sync.on_hint(event.peer, event.height)
             case Equivocation():
                 evidence = event.evidence
                 _log.error(
@@ -342,19 +341,32 @@ class Node:
             if data is not None:
                 self.network.broadcast(wire.pack_list(wire.Kind.BLOCKS, [data]), self._followers)
         _log.debug("decided", height=decision.height, entries=len(transition.entries), round=decision.certificate.round)
-        asyncio.get_running_loop().call_soon(self.sync.advance)
+        self.sync.poke()
 
     # Status
 
+    def _is_caught_up(self) -> bool:
+        """Whether a quorum, this node included, has said how far it is, and nobody is further."""
+        validators = self.store.state.registry.validators
+        heard = 1 + sum(each.key != self.own.key and each.key in self.sync.claims for each in validators.validators)
+        return self.own.key in validators and heard >= validators.quorum and self.sync.lag == 0
+
     def _tell_status(self) -> None:
-        if self.store.state.height != self._told_height:
-            self._told_height = self.store.state.height
-            self.network.broadcast(self._status_message(), list(self.store.state.registry.nodes))
+        status = self._status()
+        if status != self._told:
+            self._told = status
+            self.network.broadcast(wire.pack_status(status), list(self.store.state.registry.nodes))
+        self.sync.poke()
+        self.runner.review()
         self.condition.log_changes()
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
 
+    def _status(self) -> wire.Status:
+        state, history = self.store.state, self.store.history.height
+        return wire.Status(state.height, state.tip, history, self.store.base or history)
+
     def _status_message(self) -> bytes:
-        return wire.pack_status(self.store.state.height, self.store.state.tip)
+        return wire.pack_status(self._status())
 
     def _validators(self) -> Sequence[Any]:
         return self.store.state.registry.validators.validators

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,21 +20,24 @@ from notarium_consensus import effects as fx
 from notarium_consensus import inputs
 from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
-from notarium_consensus.events import Event, RoundStarted
+from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
 from notarium_consensus.messages import encode_message
 from notarium_ledger.block import Block, Decision
+from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.entry import Entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.snapshot import Snapshot
 from notarium_ledger.state import Transition, advance, apply_block, select_entries
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.admission import Admission
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
+from notarium_node.recall import Recall
 from notarium_node.wire import Kind
-from notarium_store.errors import StoreError
-from notarium_store.store import Store
+from notarium_store.errors import StoreCorruption, StoreError
+from notarium_store.store import Part, Store
 
 _log = structlog.get_logger("notarium.runner")
 
@@ -79,7 +82,9 @@ class Runner:
         on_decided: Callable[[Decision, Transition], None],
         target: BlockTarget,
         clock: Callable[[], int] = wall_ms,
+        recall: Recall | None = None,
     ) -> None:
+        """`recall`: what this node knows of its own past; without one it signs as the engine sees fit."""
         self._own_key = own_key
         self._engine = engine
         self._store = store
@@ -91,6 +96,10 @@ class Runner:
         self._on_decided = on_decided
         self._target = target
         self._clock = clock
+        self._recall = recall or Recall(None, store)
+        self._signs = False
+        self._remembered = store.history.height + 1
+        """The one height above the stored history at which we may have signed; its record may be gone by now."""
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[Effect] = deque()
         self._running = False
@@ -105,6 +114,9 @@ class Runner:
         """Why the node does not vote at the moment, for the operator; "" when it does."""
         self.decided = 0
         """Blocks decided since the start."""
+
+    caught_up: Callable[[], bool] = staticmethod(lambda: True)
+    """Set by the node: whether we have heard from a quorum how far it is, and are as far."""
 
     # Inputs
 
@@ -165,11 +177,11 @@ class Runner:
                 else:
                     break
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
         finally:
             self._running = False
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """A defect, or a damaged store. Ending is safe at any moment, going on in an unknown state is not."""
         _log.critical("the node ends: an unexpected error in consensus", exc_info=error)
         self.stop()
@@ -293,7 +305,7 @@ class Runner:
         self._checks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
-            self._fail(error)
+            self.fail(error)
 
     async def _read_and_check(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
         # Most of them are being verified right now, because gossip and proposal travel at the same time.
@@ -327,22 +339,26 @@ class Runner:
         self.feed(inputs.BlockChecked(block.hash, True, ""))
 
     def _decide(self, decision: Decision) -> None:
+        self._store_decisions([(decision, self._transitions[decision.block.hash])])
+
+    def _store_decisions(self, parts: Sequence[Part]) -> None:
         """Store, then tell: nobody hears of a decision that is not on disk."""
-        before = self._store.state
-        transition = self._transitions[decision.block.hash]
-        self._store.commit(decision, transition)
-        self.decided += 1
+        before, last = self._store.state, parts[-1][1]
+        self._recall.before_reaching(last.state.height)
+        self._store.commit_many(parts)
+        self.decided += len(parts)
         self._transitions.clear()
-        self._mempool.remove(entry.id for entry in transition.entries)
-        for handle in self._timers.values():
-            handle.cancel()
-        self._timers.clear()
-        self._answer(transition)
-        if transition.state.registry.nodes is not before.registry.nodes:
-            self._network.update_nodes(transition.state.registry.nodes)
-        self._on_decided(decision, transition)
-        self._hub.announce(decision, transition)
-        self._linger_after(len(transition.entries))
+        for _, transition in parts:
+            self._mempool.remove(entry.id for entry in transition.entries)
+        self._cancel_timers()
+        for _, transition in parts:
+            self._answer(transition)
+        if last.state.registry.nodes is not before.registry.nodes:
+            self._network.update_nodes(last.state.registry.nodes)
+        for decision, transition in parts:
+            self._on_decided(decision, transition)
+            self._hub.announce(decision, transition)
+        self._linger_after(len(last.entries))
         self.feed(self._advance())
         self.work_pending()
 
@@ -360,6 +376,7 @@ class Runner:
 
     def _advance(self) -> inputs.Advance:
         state = self._store.state
+        self._signs = self._may_sign()
         parameters = state.registry.parameters
         return inputs.Advance(
             height=type(state.height)(state.height + 1),
@@ -368,7 +385,96 @@ class Runner:
             validators=state.registry.validators,
             precision_ms=parameters.clock_precision_ms,
             message_delay_ms=parameters.message_delay_ms,
+            may_sign=self._signs,
+            vote_from=self._recall.vote_from,
         )
+
+    def _cancel_timers(self) -> None:
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+
+    # Blocks that were decided without us
+
+    def take(self, parts: Sequence[Part]) -> bool:
+        """Store blocks that follow the tip, certified and checked, and go on after the last. False: not now."""
+        height = self._store.state.height
+        news = [each for each in parts if each[0].height > height]
+        return self._attempt(lambda: self._take(news)) if news else True
+
+    def adopt(self, snapshot: Snapshot) -> bool:
+        """Go on from a verified snapshot above the tip, without a vote until the blocks below are here too."""
+        return self._attempt(lambda: self._adopt(snapshot))
+
+    def backfill(self, parts: Sequence[Part]) -> bool:
+        """Store blocks that follow the history, certified and checked. False: not now."""
+        return self._attempt(lambda: self._backfill(parts))
+
+    def review(self) -> None:
+        """Vote from now on, if nothing speaks against it any more."""
+        if not self._signs:
+            self._attempt(self._review)
+
+    def _attempt(self, work: Callable[[], None]) -> bool:
+        """Something that writes, asked for from outside a step. The disk may refuse; a defect ends the node."""
+        if self._stopped or self.stalled:
+            return False
+        try:
+            work()
+        except StoreCorruption as error:
+            self.fail(error)
+        except StoreError as error:
+            self._stall(str(error))
+        except Exception as error:
+            self.fail(error)
+        else:
+            return True
+        return False
+
+    def _take(self, parts: Sequence[Part]) -> None:
+        self._watch(decision.certificate for decision, _ in parts)
+        self._store_decisions(parts)
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        decided, tip = snapshot.decided, self._store.state.height
+        self._remembered = self._store.history.height + 1
+        certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
+        self._watch(each for each in certificates if each.height > tip)
+        self._recall.before_reaching(snapshot.height)
+        if not self._store.adopt(snapshot):
+            return
+        self._transitions.clear()
+        self._cancel_timers()
+        self._network.update_nodes(self._store.state.registry.nodes)
+        self.feed(self._advance())
+
+    def _backfill(self, parts: Sequence[Part]) -> None:
+        self._watch(decision.certificate for decision, _ in parts if decision.height != self._remembered)
+        self._store.backfill(parts)
+        for _, transition in parts:
+            self._mempool.remove(entry.id for entry in transition.entries)
+            self._answer(transition)
+        if self._store.is_complete:
+            _log.info("the history is complete", height=self._store.state.height)
+            self._review()
+
+    def _review(self) -> None:
+        if self._store.is_complete and not self._recall.settled and self.caught_up():
+            self._recall.settle()
+        if self._may_sign() and not self._signs:
+            self._cancel_timers()
+            self.feed(self._advance())
+            self.work_pending()
+
+    def _may_sign(self) -> bool:
+        return self._store.is_complete and self._recall.settled
+
+    def _watch(self, certificates: Iterable[QuorumCertificate]) -> None:
+        """Look for seals of ours that we do not remember."""
+        seen = self._recall.own_seal(certificates, self._engine) if self._recall.settled else None
+        if seen is not None:
+            self._on_event(OwnSignatureSeen(seen))
+            self._recall.lose()
 
     # Disk trouble
 

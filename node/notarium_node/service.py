@@ -11,12 +11,15 @@ import structlog
 from aiohttp import web
 
 from notarium_ledger.registry import NodeRecord
+from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
 from notarium_node.config import NodeConfig
+from notarium_node.identity import own_record
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
 from notarium_node.startup import StartupError, load_genesis
-from notarium_node.verifier import default_workers
+from notarium_node.sync import SyncSettings
+from notarium_node.verifier import catch_up_workers, default_workers
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -44,8 +47,8 @@ async def run(config: NodeConfig) -> None:
         write_buffer_bytes=config.store.write_buffer_bytes,
         min_free_bytes=config.store.min_free_bytes,
     ) as store:
-        own = own_record(store, key.public)
-        node = Node(genesis, store, own, key, seed, _settings(config))
+        own = find_own(store, config, key.public)
+        node = Node(genesis, store, own, key, seed, _settings(config, own))
         stopping = _on_signals()
         failures: list[Exception] = []
 
@@ -77,17 +80,22 @@ async def run(config: NodeConfig) -> None:
     _log.info("node stopped")
 
 
-def own_record(store: Store, key: bytes) -> NodeRecord:
-    """This node's entry in the registry. Raises StartupError."""
-    for record in store.state.registry.nodes.values():
-        if record.key == key:
-            return record
-    raise StartupError(
-        f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed"
-    )
+def find_own(store: Store, config: NodeConfig, key: PublicKey) -> NodeRecord:
+    """This node's entry in the registry, or on its card as long as the store knows of no such node.
+
+    Raises StartupError, CeremonyError or KeyFileError.
+    """
+    record = own_record(store.state.registry, config.node.data_dir, key)
+    if record is None:
+        raise StartupError(
+            f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed; "
+            f"if members have just voted it in, put its card into {config.node.data_dir}"
+        )
+    return record
 
 
-def _settings(config: NodeConfig) -> NodeSettings:
+def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
+    checks = own.role == "observer" if config.sync.check_signatures is None else config.sync.check_signatures
     return NodeSettings(
         listen=(config.peer.host, config.peer.port),
         peer_limits=config.peer.limits(),
@@ -100,6 +108,8 @@ def _settings(config: NodeConfig) -> NodeSettings:
         mempool_entries=config.mempool.max_entries,
         mempool_bytes=config.mempool.max_bytes,
         verify_workers=default_workers() if config.mempool.verify_threads is None else config.mempool.verify_threads,
+        catch_up_workers=catch_up_workers() if config.sync.verify_threads is None else config.sync.verify_threads,
+        sync=SyncSettings(config.sync.snapshot_lag_blocks, checks),
     )
 
 

@@ -20,6 +20,7 @@ from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import KEY_BYTES
 from notarium_node.ceremony import LOCAL_HOSTS, Card, CeremonyError, split_address
 from notarium_node.config import parse_config
+from notarium_node.identity import own_record
 from notarium_node.keys import KeyFileError, Purpose, create_key, load_key, load_seed
 from notarium_node.startup import StartupError, check_keys, load_genesis
 from notarium_node.tls import make_certificate
@@ -92,9 +93,11 @@ def read_card(path: Path) -> Card:
 
 
 def initialise(
-    directory: Path, genesis: Path, genesis_hash: str, listen: str = "", api_listen: str = ""
+    directory: Path, genesis: Path, genesis_hash: str, listen: str = "", api_listen: str = "", joining: bool = False
 ) -> Initialised:
     """Make `directory`, which has keys, ready to run. `genesis_hash` in hex.
+
+    `joining`: the node joins after the founding, so it is not in the genesis; its card in `directory` counts.
 
     Raises StartupError, KeyFileError, ConfigError or CeremonyError.
     """
@@ -106,9 +109,9 @@ def initialise(
     content["node"]["genesis"] = str(genesis.absolute())
     draft = parse_config(content, config_path)
     checked = load_genesis(draft)
-    check_keys(draft, checked)
+    check_keys(draft, checked, joining)
     key = load_key(draft.node.validator_key, Purpose.VALIDATOR)
-    record = checked.registry.nodes.get(key.public)
+    record = own_record(checked.registry, draft.node.data_dir if joining else None, key.public)
     if record is None:
         raise StartupError(f"{directory} holds a store already, but no node.toml: restore it or choose another --dir")
     del content["node"]["genesis"]

@@ -16,6 +16,7 @@ import structlog
 from notarium_ledger.errors import InvalidGenesis
 from notarium_ledger.genesis import Genesis
 from notarium_node.config import NodeConfig
+from notarium_node.identity import own_record
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.tls import CertificateError, certificate_key, server_context
 
@@ -84,8 +85,10 @@ def check_clock(genesis: Genesis, now_ms: int | None = None) -> None:
         raise StartupError(f"this machine's clock is {behind} days before the ledger was founded: set it, enable NTP")
 
 
-def check_keys(config: NodeConfig, genesis: Genesis) -> None:
+def check_keys(config: NodeConfig, genesis: Genesis, joining: bool = True) -> None:
     """Both keys are readable by us alone and, at the first start, fit the node's record in genesis.
+
+    `joining`: a node that is not in the genesis may have its record on its own card, for members may vote it in later.
 
     Later the record may have changed; then the registry in the store is what counts, and the node itself looks there.
     """
@@ -93,12 +96,13 @@ def check_keys(config: NodeConfig, genesis: Genesis) -> None:
     seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
     if config.node.store_dir.is_dir() and any(config.node.store_dir.iterdir()):
         return
-    record = genesis.registry.nodes.get(key.public)
+    record = own_record(genesis.registry, config.node.data_dir if joining else None, key.public)
     if record is None:
         known = ", ".join(sorted({node.member for node in genesis.registry.nodes.values()}))
         raise StartupError(
             f"the key in {config.node.validator_key} ({key.public.hex()[:16]}...) belongs to no node of this ledger "
-            f"(members with nodes: {known}): use the key from 'keygen', or the genesis that was made with your card"
+            f"(members with nodes: {known}): use the key from 'keygen', or the genesis that was made with your card; "
+            f"for a node voted in after the founding: 'init --joining', with its card in {config.node.data_dir}"
         )
     try:
         server_context(record.certificate, seed, [])

@@ -1,215 +1,371 @@
-"""Catch-up: asks peers for decided blocks and hands them to the engine one by one.
+"""Catch-up: what a node lacks, it fetches. Two tasks, which never wait for one another:
 
-A peer's claimed height is a hint whom to ask, never believed: each block stands on its own certificate, which the
-engine verifies. A peer that claims heights and does not deliver, or delivers what does not verify, is dropped.
+    the live chain   blocks above the tip, with all signatures checked. More than `snapshot_lag` behind: a snapshot
+                     first, so that the node is at the tip within seconds, and then the blocks since.
+    the history      the blocks below an adopted snapshot, from genesis on, until nothing is missing.
+
+A peer's claimed height is a hint whom to ask, never believed (consensus notes, mistake 8): each block stands on its own
+certificate. Whatever is interrupted, by a restart or a lost peer, goes on from what is stored.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable
-from itertools import takewhile
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from notarium_ledger import canonical
 from notarium_ledger.block import Decision
+from notarium_ledger.entry import Entry
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.types import Height, PublicKey
+from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.state import ChainState
+from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node import wire
+from notarium_node.fetching import Fetched, Fetcher
+from notarium_node.joining import Joiner
+from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
+from notarium_node.progress import Progress
+from notarium_node.replay import Lie, Line, Replayer
+from notarium_node.runner import Runner
+from notarium_node.verifier import Verifier
+from notarium_node.wire import SnapshotPart, Status
+from notarium_store.store import Part, Store
 
 _log = structlog.get_logger("notarium.sync")
 
-REQUEST_TIMEOUT_S = 5.0
 GRACE_S = 0.25
 """A lag of one block is usually being decided right now: ask only if it lasts."""
-PATIENCE = 3
-"""Requests in a row that a peer may leave unanswered."""
-BAN_S = 10.0
-MAX_QUEUE = 2 * wire.MAX_BLOCKS
-"""Blocks that wait for the engine; what is pushed on top is asked for later."""
+MAX_PUSHED = 256
+"""Blocks that a peer has sent us unasked and that wait; what comes on top is asked for later."""
+MAX_PUSHED_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """How a node catches up."""
+
+    snapshot_lag: int = 1_000
+    """More blocks behind than this, a node takes a snapshot first."""
+    check_signatures: bool = True
+    """Whether the authors' signatures in the history below a snapshot are verified, too."""
+
+
+class _LiveLine:
+    """The chain that new blocks extend."""
+
+    checks_signatures = True
+
+    def __init__(self, store: Store, runner: Runner, mempool: Mempool) -> None:
+        self._store = store
+        self._runner = runner
+        self._mempool = mempool
+
+    @property
+    def state(self) -> ChainState:
+        return self._store.state
+
+    def known(self, raw: bytes) -> Entry | None:
+        return self._mempool.get(leaf_hash(raw)) if len(self._mempool) else None
+
+    def is_decided(self, id_: Hash) -> bool:
+        # Where history is missing, this finds only the duplicates that are known. The certificate vouches for the rest.
+        return self._store.is_decided(id_)
+
+    def store(self, parts: Sequence[Part]) -> bool:
+        return self._runner.take(parts)
+
+
+class _HistoryLine:
+    """The chain from genesis up to the adopted snapshot."""
+
+    def __init__(self, store: Store, runner: Runner, checks_signatures: bool) -> None:
+        self._store = store
+        self._runner = runner
+        self.checks_signatures = checks_signatures
+
+    @property
+    def state(self) -> ChainState:
+        return self._store.history
+
+    def known(self, raw: bytes) -> Entry | None:
+        return None
+
+    def is_decided(self, id_: Hash) -> bool:
+        return self._store.is_in_history(id_)
+
+    def store(self, parts: Sequence[Part]) -> bool:
+        return self._runner.backfill(parts)
 
 
 class Sync:
-    """At most one request is under way; blocks wait their turn in order of height."""
+    """Keeps one node at the tip, and its history whole."""
 
     def __init__(
         self,
         network: PeerNetwork,
-        height: Callable[[], Height],
-        offer: Callable[[Decision, PublicKey], None],
+        store: Store,
+        runner: Runner,
+        mempool: Mempool,
+        verifier: Verifier,
         follows: bool,
+        settings: SyncSettings | None = None,
     ) -> None:
-        """`height`: of the stored tip. `offer`: hands the engine the next height's decision. `follows`: observer."""
+        """`follows`: an observer, which has a validator push each decision to it."""
+        settings = settings or SyncSettings()
         self._network = network
-        self._height = height
-        self._offer = offer
+        self._store = store
+        self._runner = runner
         self._follows = follows
-        self._queue: deque[tuple[Decision, PublicKey]] = deque()
-        self._asked: PublicKey | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-        self._grace: asyncio.TimerHandle | None = None
+        self._snapshot_lag = settings.snapshot_lag
+        self._news = asyncio.Event()
+        self._fetcher = Fetcher(network, self._news.set)
+        self._replayer = Replayer(verifier)
+        self._joiner = Joiner(self._fetcher, verifier, store.genesis, runner.adopt, settings.snapshot_lag)
+        self._live = _LiveLine(store, runner, mempool)
+        self._history = _HistoryLine(store, runner, settings.check_signatures)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pushed: deque[tuple[int, Fetched]] = deque()
+        self._pushed_bytes = 0
         self._upstream: PublicKey | None = None
-        self._offered: Height | None = None
-        self._told_target = 0
-        self._unanswered: Counter[PublicKey] = Counter()
-        self._late: set[PublicKey] = set()
-        self.claims: dict[PublicKey, Height] = {}
-        """What each connected peer said of its height."""
+        self._grace: tuple[int, float] | None = None
+        """A height, and until when its block may still be decided here."""
+        self.live_progress = Progress("catching up", _now_s)
+        self.history_progress = Progress("fetching the history", _now_s)
+
+    # How far
+
+    @property
+    def claims(self) -> dict[PublicKey, Status]:
+        """What each connected peer said last of how far it is."""
+        return self._fetcher.claims
 
     @property
     def target(self) -> int:
         """The greatest height any connected peer claims."""
-        return max(self.claims.values(), default=0)
+        return next(iter(self._fetcher.heights), 0)
 
     @property
     def lag(self) -> int:
         """Blocks that peers claim to have and this node has not."""
-        return max(0, self.target - self._height())
+        return max(0, self.target - self._store.state.height)
 
     def credible_lag(self, liars: int) -> int:
         """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
-        claims = sorted(self.claims.values(), reverse=True)
-        return max(0, claims[liars] - self._height()) if len(claims) > liars else 0
+        heights = self._fetcher.heights
+        return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to fetch what is missing."""
+        for name, work in (("live chain", self._keep_up()), ("history", self._fill_history())):
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        self._fetcher.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def poke(self) -> None:
+        """Something changed: a decision was stored, or the disk may take writes again."""
+        self._news.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._runner.fail(error)
+
+    # Peers
 
     def on_connect(self, peer: PublicKey) -> None:
-        """A peer is there; an observer without a source takes it."""
-        if self._follows and self._upstream is None:
+        """A validator is there; an observer without a source takes it."""
+        if self._follows and self._upstream is None and peer not in self._fetcher.liars:
             self._follow(peer)
 
     def on_disconnect(self, peer: PublicKey) -> None:
         """Forget what it claimed; ask another."""
-        self._late.discard(peer)
-        del self._unanswered[peer]
-        self.claims.pop(peer, None)
+        self._fetcher.on_disconnect(peer)
         if self._upstream == peer:
             self._upstream = None
             others = [each for each in self.claims if self._network.is_connected(each)]
             if others:
-                self._follow(max(others, key=lambda each: self.claims[each]))
-        if self._asked == peer:
-            self._finish_request()
-            self.poke()
+                self._follow(max(others, key=lambda each: self.claims[each].height))
 
-    def on_status(self, peer: PublicKey, height: Height) -> None:
+    def on_status(self, peer: PublicKey, status: Status) -> None:
         """A peer says how far it is."""
-        self.claims[peer] = height
-        self.poke()
+        self._fetcher.on_status(peer, status)
+        self._runner.review()
+
+    def on_hint(self, peer: PublicKey, height: Height) -> None:
+        """What a peer says in consensus suggests that it has the block of `height`."""
+        self._fetcher.on_hint(peer, height)
 
     def on_blocks(self, peer: PublicKey, items: list[bytes]) -> None:
         """Decisions, as an answer or pushed because we follow. Raises BadMessage for what cannot be read."""
-        answered = self._asked == peer
-        pushed = self._upstream == peer
-        late = peer in self._late
-        if not answered and not pushed and not late:
+        first = _height(items[0]) if items else None
+        if self._fetcher.on_blocks(peer, items, first):
+            return
+        if self._upstream != peer or first is None or len(items) != 1:
             raise wire.BadMessage("blocks that were not asked for")
-        self._late.discard(peer)
-        following = self._height() + len(self._queue)
-        useful = False
-        for item in items:
-            try:
-                decision = Decision.from_value(canonical.decode(item))
-            except LedgerError as error:
-                raise wire.BadMessage(str(error)) from error
-            self.claims[peer] = max(self.claims.get(peer, Height(0)), decision.height)
-            if decision.height == following + 1 and len(self._queue) < MAX_QUEUE:
-                self._queue.append((decision, peer))
-                following += 1
-                useful = True
-        if useful:
-            del self._unanswered[peer]
-        if answered:
-            self._finish_request()
-            if not useful and self._height() < self.claims.get(peer, 0) and not self._queue:
-                self._lied(peer, "did not deliver the blocks it claims to have")
-        self.advance()
-        self.poke()
+        self._fetcher.on_hint(peer, Height(first))
+        if first == self._following() and len(self._pushed) < MAX_PUSHED and self._pushed_bytes < MAX_PUSHED_BYTES:
+            self._pushed.append((first, Fetched(peer, items)))
+            self._pushed_bytes += len(items[0])
+            self._news.set()
 
-    def advance(self) -> None:
-        """Offer the next block; called again after each decision."""
-        while self._queue and self._queue[0][0].height <= self._height():
-            self._queue.popleft()
-        if self._queue and self._offered != self._queue[0][0].height:
-            decision, peer = self._queue[0]
-            self._offered = decision.height
-            self._offer(decision, peer)
-        elif not self._queue:
-            self._offered = None
-            if self._told_target and not self.lag:
-                _log.info("caught up", height=self._height())
-                self._told_target = 0
-            self.poke()
+    def on_snapshot(self, peer: PublicKey, part: SnapshotPart) -> None:
+        """A part of a snapshot. Raises BadMessage where none was asked for."""
+        if not self._fetcher.on_snapshot(peer, part):
+            raise wire.BadMessage("a snapshot that was not asked for")
 
-    def reject(self, peer: PublicKey) -> None:
-        """What this peer delivered did not verify: forget all of it, and what came to follow it; ask another."""
-        self._queue = deque(takewhile(lambda item: item[1] != peer, self._queue))
-        self._offered = None
-        self.claims.pop(peer, None)
-        self.advance()
-
-    def poke(self) -> None:
-        """Ask for blocks if we lack some and nothing is under way."""
-        if self._asked is not None or self._queue:
-            return
-        lag = self.lag
-        if lag == 0:
-            return
-        if lag == 1:
-            if self._grace is None:
-                self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._after_grace, self._height())
-            return
-        self._request()
-
-    def stop(self) -> None:
-        """Ask nobody any more."""
-        for handle in (self._deadline, self._grace):
-            if handle:
-                handle.cancel()
-
-    def _after_grace(self, height_then: Height) -> None:
-        self._grace = None
-        if self._asked is None and not self._queue and self.lag and self._height() == height_then:
-            self._request()
-        else:
-            self.poke()
-
-    def _request(self) -> None:
-        height = self._height()
-        able = [peer for peer, claim in self.claims.items() if claim > height and self._network.is_connected(peer)]
-        if not able:
-            return
-        # Whoever answered so far, then the upstream, then the one that claims most.
-        peer = max(able, key=lambda each: (-self._unanswered[each], each == self._upstream, self.claims[each]))
-        if self.target > height + 10 and not self._told_target:
-            self._told_target = self.target
-            _log.info("catching up", height=height, target=self.target)
-        if self._network.send(peer, wire.pack_get_blocks(Height(height + 1), wire.MAX_BLOCKS)):
-            self._asked = peer
-            self._deadline = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._timed_out, peer)
-
-    def _timed_out(self, peer: PublicKey) -> None:
-        """Others are asked first from now on. A slow line is no crime, and a late answer is still welcome."""
-        if self._asked == peer:
-            self._finish_request()
-            self._late.add(peer)
-            self._unanswered[peer] += 1
-            if self._unanswered[peer] >= PATIENCE:
-                self._lied(peer, f"did not answer {PATIENCE} requests for blocks in a row")
-            self.poke()
-
-    def _finish_request(self) -> None:
-        self._asked = None
-        if self._deadline:
-            self._deadline.cancel()
-            self._deadline = None
+    def _following(self) -> int:
+        """The height that comes after the tip and what was pushed."""
+        return 1 + max(self._store.state.height, self._pushed[-1][0] if self._pushed else 0)
 
     def _follow(self, peer: PublicKey) -> None:
         if self._network.send(peer, bytes((wire.Kind.FOLLOW,))):
             self._upstream = peer
 
-    def _lied(self, peer: PublicKey, reason: str) -> None:
-        _log.warning("catch-up from another peer", peer=peer.hex()[:16], reason=reason)
-        self.claims.pop(peer, None)
-        self._network.drop(peer, "catch-up", BAN_S)
+    # The live chain
+
+    async def _keep_up(self) -> None:
+        """Never ends."""
+        while True:
+            self._news.clear()
+            height, lag = self._store.state.height, self.lag
+            if self._runner.stalled or (lag == 0 and not self._pushed):
+                if self.live_progress.end() and not lag:
+                    _log.info("caught up", height=height)
+                await self._news.wait()
+            elif self._pushed:
+                await self._take_pushed()
+            elif lag == 1 and (grace_s := self._grace_s(height)) > 0:
+                await self._pause(grace_s)
+            elif not await self._join():
+                await self._extend(self._live, self._live_is_enough, lambda: self.target, self.live_progress)
+
+    def _grace_s(self, height: int) -> float:
+        """How long to wait before the block after `height` is asked for."""
+        if self._grace is None or self._grace[0] != height:
+            self._grace = height, _now_s() + GRACE_S
+        return self._grace[1] - _now_s()
+
+    async def _join(self) -> bool:
+        """Far behind: take a snapshot, if there is somebody to give one."""
+        height = self._store.state.height
+        if self.lag <= self._snapshot_lag:
+            return False
+        sources = self._joiner.sources(height + self._snapshot_lag)
+        if not sources:
+            return False
+        _log.info("joining by a snapshot", height=height, target=self.target)
+        await self._joiner.join(sources[0])
+        return True
+
+    async def _take_pushed(self) -> None:
+        """What was pushed and is not known yet."""
+        pushed = [fetched for height, fetched in self._pushed if height > self._store.state.height]
+        self._pushed.clear()
+        self._pushed_bytes = 0
+        for fetched in pushed:
+            if not await self._replay(self._live, fetched):
+                return
+
+    def _live_is_enough(self, following: int) -> bool:
+        """Whether nobody need send the block `following` any more, or something is more urgent."""
+        return self._store.state.height >= following or self.target < following or bool(self._pushed)
+
+    # The history
+
+    async def _fill_history(self) -> None:
+        """Never ends: a node may fall far behind, and join by a snapshot, more than once."""
+        while True:
+            self._news.clear()
+            if self._store.is_complete or self._runner.stalled:
+                self.history_progress.end()
+                await self._news.wait()
+            else:
+                await self._extend(self._history, self._history_is_enough, self._base, self.history_progress)
+
+    def _base(self) -> int:
+        return self._store.base or 0
+
+    def _history_is_enough(self, following: int) -> bool:
+        return self._store.history.height >= following
+
+    # Both
+
+    async def _extend(
+        self, line: Line, is_enough: Callable[[int], bool], goal: Callable[[], int], progress: Progress
+    ) -> None:
+        """Fetch and store blocks up to the goal. While an answer is worked on, the next question is under way."""
+        following = line.state.height + 1
+        question: asyncio.Task[Fetched] | None = self._ask(following, goal())
+        try:
+            while question is not None:
+                progress.update(line.state.height, goal())
+                fetched = await self._answer(question, lambda: is_enough(following))  # noqa: B023 - used at once
+                if fetched is None:
+                    return
+                following += len(fetched.items)
+                question = self._ask(following, goal()) if following <= goal() else None
+                if not await self._replay(line, fetched):
+                    return
+        finally:
+            if question is not None:
+                question.cancel()
+                await asyncio.gather(question, return_exceptions=True)
+
+    def _ask(self, first: int, last: int) -> asyncio.Task[Fetched]:
+        task = asyncio.create_task(self._fetcher.blocks(first, last))
+        task.add_done_callback(lambda _: self._news.set())
+        return task
+
+    async def _answer(self, question: asyncio.Task[Fetched], is_enough: Callable[[], bool]) -> Fetched | None:
+        """The answer, or None when it is not needed any more."""
+        while not question.done():
+            self._news.clear()
+            if is_enough() or self._runner.stalled:
+                return None
+            await self._news.wait()
+        return question.result()
+
+    async def _replay(self, line: Line, fetched: Fetched) -> bool:
+        """Check and store. False: do not go on with what follows."""
+        try:
+            stored = await self._replayer.extend(line, fetched)
+        except Lie as lie:
+            self._pushed.clear()
+            self._pushed_bytes = 0
+            self._fetcher.lied(fetched.peer, str(lie))
+            return False
+        self._fetcher.kept_word(fetched.peer)
+        return stored
+
+    async def _pause(self, seconds: float) -> None:
+        """Until something changes, but not longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _height(item: bytes) -> int:
+    """Of an encoded decision. Raises BadMessage."""
+    try:
+        return Decision.from_value(canonical.decode(item)).height
+    except LedgerError as error:
+        raise wire.BadMessage(str(error)) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from notarium_ledger.signing import verify
@@ -30,6 +30,12 @@ def default_workers() -> int:
     """One thread per core, or none where cores are few."""
     cores = os.cpu_count() or 1
     return cores if cores >= CORES_FOR_THREADS else 0
+
+
+def catch_up_workers() -> int:
+    """For blocks that are fetched: a node that is behind has its cores to itself, so two are enough to gain by."""
+    cores = os.cpu_count() or 1
+    return cores if cores > 1 else 0
 
 
 class Verifier:
@@ -62,6 +68,18 @@ class Verifier:
             self._remember(each for each, valid in zip(todo, outcomes, strict=True) if valid)
         return results
 
+    async def run(self, jobs: Sequence[Callable[[], None]], signatures: int) -> None:
+        """Do all `jobs`, each the checking of about so many `signatures`. Raises what the first of them raises."""
+        if self._executor is None:
+            for start in range(0, len(jobs), size := max(1, SLICE // signatures)):
+                _run_all(jobs[start : start + size])
+                await asyncio.sleep(0)
+            return
+        loop, executor = asyncio.get_running_loop(), self._executor
+        size = max(1, min(CHUNK // signatures, -(-len(jobs) // self._workers)))
+        chunks = [jobs[at : at + size] for at in range(0, len(jobs), size)]
+        await asyncio.gather(*(loop.run_in_executor(executor, _run_all, chunk) for chunk in chunks))
+
     async def _in_threads(self, executor: ThreadPoolExecutor, todo: list[Check]) -> list[bool]:
         loop = asyncio.get_running_loop()
         size = min(CHUNK, -(-len(todo) // self._workers))
@@ -87,6 +105,11 @@ async def _inline(todo: list[Check]) -> list[bool]:
         await asyncio.sleep(0)
         outcomes += _verify_many(todo[start : start + SLICE])
     return outcomes
+
+
+def _run_all(jobs: Sequence[Callable[[], None]]) -> None:
+    for job in jobs:
+        job()
 
 
 def _verify_many(checks: Sequence[Check]) -> list[bool]:

@@ -2,25 +2,32 @@
 
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
-03 status      msgpack [height, tip]: how far I am; a hint, never believed
+03 status      msgpack [height, tip, history, base]: how far I am, and that I lack the blocks above `history` up to
+               `base`; both are `height` where I lack none. A hint, never believed
 04 get-blocks  msgpack [from height, most]: send me decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
 06 follow      empty: send me every decision from now on
+08 get-snapshot msgpack [height, offset]: send me that part of your snapshot of this height; height 0: of your tip
+09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: I have none
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 import msgpack
 
+from notarium_ledger.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 
 MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
 BLOCKS_BYTES = 2 * 1024 * 1024
 """An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
+SNAPSHOT_PART_BYTES = 1024 * 1024
+"""A part of a snapshot, likewise."""
 
 
 class Kind(IntEnum):
@@ -32,6 +39,8 @@ class Kind(IntEnum):
     GET_BLOCKS = 4
     BLOCKS = 5
     FOLLOW = 6
+    GET_SNAPSHOT = 8
+    SNAPSHOT = 9
 
 
 class BadMessage(ValueError):
@@ -54,20 +63,39 @@ def unpack_list(payload: bytes, most: int) -> list[bytes]:
     return value
 
 
-def pack_status(height: Height, tip: Hash) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a node says it is."""
+
+    height: Height
+    tip: Hash
+    history: Height
+    """All blocks from genesis up to here are there."""
+    base: Height
+    """And all above this height. Equal to `history` where nothing is missing."""
+
+    def holds(self, height: int) -> bool:
+        """Whether it can send the block of `height`."""
+        return height <= self.history or self.base < height <= self.height
+
+
+def pack_status(status: Status) -> bytes:
     """STATUS."""
-    return bytes((Kind.STATUS,)) + msgpack.packb([height, tip], use_bin_type=True)
+    value = [status.height, status.tip, status.history, status.base]
+    return bytes((Kind.STATUS,)) + msgpack.packb(value, use_bin_type=True)
 
 
-def unpack_status(payload: bytes) -> tuple[Height, Hash]:
+def unpack_status(payload: bytes) -> Status:
     """Raises BadMessage."""
     value = _unpack(payload)
-    if type(value) is not list or len(value) != 2:
-        raise BadMessage("not [height, tip]")
-    height, tip = value
-    if type(height) is not int or not 0 <= height <= MAX_HEIGHT or type(tip) is not bytes or len(tip) != HASH_BYTES:
-        raise BadMessage("not [height, tip]")
-    return Height(height), Hash(tip)
+    if type(value) is not list or len(value) != 4:
+        raise BadMessage("not [height, tip, history, base]")
+    height, tip, history, base = value
+    if any(type(item) is not int for item in (height, history, base)) or type(tip) is not bytes:
+        raise BadMessage("not [height, tip, history, base]")
+    if not 0 <= history <= base <= height <= MAX_HEIGHT or len(tip) != HASH_BYTES:
+        raise BadMessage("not heights in ascending order and a hash")
+    return Status(Height(height), Hash(tip), Height(history), Height(base))
 
 
 def pack_get_blocks(first: Height, most: int) -> bytes:
@@ -84,6 +112,54 @@ def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
     if not 1 <= first <= MAX_HEIGHT or not 1 <= most <= MAX_BLOCKS:
         raise BadMessage(f"height below 1 or more than {MAX_BLOCKS} blocks")
     return Height(first), most
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPart:
+    """A piece of an encoded snapshot."""
+
+    height: Height
+    size: int
+    """Bytes of the whole; 0: there is no such snapshot."""
+    offset: int
+    data: bytes
+
+
+def pack_get_snapshot(height: Height, offset: int) -> bytes:
+    """GET_SNAPSHOT; height 0 for the tip."""
+    return bytes((Kind.GET_SNAPSHOT,)) + msgpack.packb([height, offset])
+
+
+def unpack_get_snapshot(payload: bytes) -> tuple[Height, int]:
+    """Raises BadMessage."""
+    value = _unpack(payload)
+    if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
+        raise BadMessage("not [height, offset]")
+    height, offset = value
+    if not 0 <= height <= MAX_HEIGHT or not 0 <= offset <= MAX_SNAPSHOT_BYTES:
+        raise BadMessage("not a height and an offset")
+    return Height(height), offset
+
+
+def pack_snapshot(part: SnapshotPart) -> bytes:
+    """SNAPSHOT."""
+    value = [part.height, part.size, part.offset, part.data]
+    return bytes((Kind.SNAPSHOT,)) + msgpack.packb(value, use_bin_type=True)
+
+
+def unpack_snapshot(payload: bytes) -> SnapshotPart:
+    """Raises BadMessage."""
+    value = _unpack(payload)
+    if type(value) is not list or len(value) != 4 or type(value[3]) is not bytes:
+        raise BadMessage("not [height, size, offset, part]")
+    height, size, offset, data = value
+    if any(type(item) is not int for item in (height, size, offset)) or not 0 <= height <= MAX_HEIGHT:
+        raise BadMessage("not [height, size, offset, part]")
+    if not 0 <= size <= MAX_SNAPSHOT_BYTES or offset < 0 or offset + len(data) > size:
+        raise BadMessage(f"a part beyond its snapshot, or one of more than {MAX_SNAPSHOT_BYTES} bytes")
+    if bool(data) != bool(size) or len(data) > SNAPSHOT_PART_BYTES:
+        raise BadMessage(f"a part of {len(data)} bytes, 1 to {SNAPSHOT_PART_BYTES} allowed")
+    return SnapshotPart(Height(height), size, offset, data)
 
 
 def _unpack(payload: bytes) -> object:

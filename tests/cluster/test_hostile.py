@@ -103,8 +103,12 @@ async def flood(socket, data):
             await asyncio.sleep(0)  # This process has honest clients too.
 
 
+def _status(height: Height) -> bytes:
+    return wire.pack_status(wire.Status(height, Hash(bytes(32)), height, height))
+
+
 async def flood_of_messages(traitor, socket, victim):
-    await flood(socket, wire.pack_status(Height(0), Hash(b"\0" * 32)))
+    await flood(socket, _status(Height(0)))
 
 
 async def flood_of_requests(traitor, socket, victim):
@@ -123,19 +127,19 @@ async def forged_entries(traitor, socket, victim):
 
 async def false_height(traitor, socket, victim):
     """Claims the moon; asked for the next block, says nothing."""
-    await socket.send_bytes(wire.pack_status(HUGE, Hash(b"\0" * 32)))
+    await socket.send_bytes(_status(HUGE))
 
 
 async def false_height_and_nothing_to_show(traitor, socket, victim):
     """As above, but answers: with no blocks."""
-    await socket.send_bytes(wire.pack_status(HUGE, Hash(b"\0" * 32)))
+    await socket.send_bytes(_status(HUGE))
     await _when_asked(socket)
     await socket.send_bytes(wire.pack_list(Kind.BLOCKS, []))
 
 
 async def false_blocks(traitor, socket, victim):
     """Claims to be ahead; asked for the next block, sends one whose certificate proves another block."""
-    await socket.send_bytes(wire.pack_status(HUGE, Hash(b"\0" * 32)))
+    await socket.send_bytes(_status(HUGE))
     first = await _when_asked(socket)
     async with (
         aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session,
@@ -152,7 +156,10 @@ async def false_blocks(traitor, socket, victim):
 
 
 async def _when_asked(socket) -> int:
+    """For blocks. Asked for a snapshot first, it has none."""
     async for received in socket:
+        if received.data[:1] == bytes((Kind.GET_SNAPSHOT,)):
+            await socket.send_bytes(wire.pack_snapshot(wire.SnapshotPart(Height(0), 0, 0, b"")))
         if received.data[:1] == bytes((Kind.GET_BLOCKS,)):
             return wire.unpack_get_blocks(received.data[1:])[0]
     raise AssertionError("it hung up before it asked for blocks")

@@ -1,4 +1,4 @@
-"""Nodes that follow because they lack blocks or do not remember what they signed (consensus notes, mistakes 8 and 13)."""
+"""Nodes that only follow: they lack blocks, or do not remember what they signed (consensus notes, mistakes 8, 13)."""
 
 # Plain integers stand for heights and rounds here.
 # mypy: disable-error-code="arg-type"

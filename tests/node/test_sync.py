@@ -1,269 +1,362 @@
 """Catch-up: whom it asks, what it takes, and what happens to those who claim more than they deliver."""
 
-from typing import cast
+import asyncio
+from dataclasses import replace
 
 import pytest
-from tests.node.parts import FakeNetwork, until
-from tests.support.consortium import Consortium, digest
+from tests.node.catching_up import Ledger, Node, Peer
+from tests.node.parts import until
 
 from notarium_ledger import canonical
-from notarium_ledger.types import Height, PublicKey
-from notarium_node import sync, wire
-from notarium_node.peers import PeerNetwork
-from notarium_node.sync import Sync
-from notarium_node.wire import BadMessage, Kind
-
-ONE, TWO, THREE = (PublicKey(digest(f"peer {number}")) for number in range(3))
-LENGTH = 30
-
-
-def make_chain(length):
-    consortium = Consortium(4)
-    state, made = consortium.state, []
-    for _ in range(length):
-        decision, transition = consortium.decide(state, [consortium.entry()])
-        state = transition.state
-        made.append(canonical.encode(decision.to_value()))
-    return made
-
-
-@pytest.fixture(scope="module")
-def chain():
-    """The canonical decisions of heights 1 to LENGTH."""
-    return make_chain(LENGTH)
-
-
-class Follower:
-    """A Sync with an engine that takes every block that is offered, when told to."""
-
-    def __init__(self, follows=False):
-        self.network = FakeNetwork()
-        self.height = Height(0)
-        self.offered: list = []
-        self.sync = Sync(cast(PeerNetwork, self.network), lambda: self.height, self._offer, follows=follows)
-        self.network.on_disconnect = self.sync.on_disconnect
-
-    def _offer(self, decision, peer):
-        self.offered.append((decision, peer))
-
-    def meet(self, *peers):
-        for peer in peers:
-            self.network.links.add(peer)
-            self.sync.on_connect(peer)
-
-    def claim(self, peer, height):
-        self.sync.on_status(peer, Height(height))
-
-    def asked(self):
-        """Requests since the last call: (peer, from height)."""
-        return [
-            (peer, wire.unpack_get_blocks(data[1:])[0])
-            for peer, data in self.network.take()
-            if data[0] == Kind.GET_BLOCKS
-        ]
-
-    def decide_all(self):
-        """Decide what is offered, until nothing is."""
-        while self.offered:
-            decision, _ = self.offered.pop(0)
-            assert decision.height == self.height + 1
-            self.height = decision.height
-            self.sync.advance()
+from notarium_ledger.block import Block, Decision
+from notarium_ledger.types import Hash, Height
+from notarium_node import fetching, sync, wire
+from notarium_node.wire import BadMessage, Kind, Status
 
 
 @pytest.fixture
-async def follower():
-    made = Follower()
+async def ledger(tmp_path):
+    made = Ledger(tmp_path / "ledger")
+    made.grow(30)
     yield made
-    made.sync.stop()
+    made.store.close()
+
+
+@pytest.fixture
+async def start(tmp_path, ledger):
+    """Starts nodes with empty stores."""
+    made: list[Node] = []
+
+    def make(**settings):
+        made.append(Node(tmp_path / f"node{len(made)}", ledger, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(sync, "REQUEST_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(fetching, "REQUEST_TIMEOUT_S", 0.05)
     monkeypatch.setattr(sync, "GRACE_S", 0.01)
 
 
-async def test_blocks_are_asked_for_offered_in_order_and_asked_for_again_until_nothing_is_missing(follower, chain):
-    follower.meet(ONE)
-    follower.claim(ONE, LENGTH)
-    assert follower.sync.lag == LENGTH
-    assert follower.asked() == [(ONE, 1)]
-    follower.sync.on_blocks(ONE, chain[:20])
-    assert [decision.height for decision, _ in follower.offered] == [1]  # The next only when this one is decided.
-    follower.decide_all()
-    assert follower.height == 20
-    assert follower.asked() == [(ONE, 21)]
-    follower.sync.on_blocks(ONE, chain[20:])
-    follower.decide_all()
-    assert (follower.height, follower.sync.lag, follower.asked()) == (LENGTH, 0, [])
-    assert follower.network.dropped == []
+def peers(ledger, count=2, kind=Peer):
+    """The first validators of the consortium."""
+    return [kind(each.public, ledger) for each in ledger.consortium.validator_keys[:count]]
 
 
-async def test_one_request_is_under_way_at_a_time(follower):
-    follower.meet(ONE, TWO)
-    for height in (10, 20, 30):
-        follower.claim(ONE, height)
-        follower.claim(TWO, height)
-    assert len(follower.asked()) == 1
+def encoded(decision):
+    return canonical.encode(decision.to_value())
 
 
-async def test_a_lag_of_one_block_is_asked_for_only_if_it_lasts(follower, quick):
-    follower.meet(ONE)
-    follower.claim(ONE, 1)
-    assert follower.asked() == []
-    follower.height = Height(1)  # Decided here, a moment later.
-    await until(lambda: follower.sync._grace is None)
-    assert follower.asked() == []
-    follower.claim(ONE, 2)
-    await until(lambda: follower.network.sent)
-    assert follower.asked() == [(ONE, 2)]
+class Boaster(Peer):
+    """Claims the moon."""
+
+    def status(self):
+        return replace(super().status(), height=Height(2**60), history=Height(2**60), base=Height(2**60))
 
 
-async def test_who_claims_much_and_answers_with_nothing_is_dropped_and_another_is_asked(follower, chain):
-    follower.meet(ONE, TWO)
-    follower.claim(ONE, 2**60)
-    follower.claim(TWO, LENGTH)
-    assert follower.asked() == [(ONE, 1)]
-    follower.sync.on_blocks(ONE, [])
-    assert [peer for peer, _ in follower.network.dropped] == [ONE]
-    assert follower.sync.target == LENGTH
-    assert follower.asked() == [(TWO, 1)]
-    follower.sync.on_blocks(TWO, chain)
-    follower.decide_all()
-    assert follower.height == LENGTH
+class Empty(Boaster):
+    """And has nothing."""
+
+    async def blocks(self, first, most):
+        return [wire.pack_list(Kind.BLOCKS, [])]
+
+    def snapshot(self, height, offset):
+        return [wire.pack_snapshot(wire.SnapshotPart(Height(0), 0, 0, b""))]
 
 
-async def test_who_claims_much_and_never_answers_is_dropped_in_time(follower, quick):
-    follower.meet(ONE)
-    follower.claim(ONE, 2**60)
-    await until(lambda: follower.network.dropped)
-    assert [peer for peer, _ in follower.network.dropped] == [ONE]
-    assert follower.asked() == [(ONE, 1)] * sync.PATIENCE
+class Forger(Peer):
+    """Changes the block of height `at`."""
+
+    at = 20
+
+    def forge(self, decision):
+        other, _ = self.ledger.consortium.decide(self.ledger.consortium.state, [self.ledger.consortium.entry()])
+        return Decision(decision.block, replace(decision.certificate, seals=other.certificate.seals))
+
+    async def blocks(self, first, most):
+        chosen = self.ledger.decisions[first - 1 : first - 1 + most]
+        return [
+            wire.pack_list(
+                Kind.BLOCKS, [encoded(self.forge(each) if each.height == self.at else each) for each in chosen]
+            )
+        ]
 
 
-async def test_after_a_request_in_vain_others_are_asked_first_and_a_late_answer_is_welcome(follower, chain, quick):
-    follower.meet(ONE, TWO)
-    follower.claim(ONE, LENGTH)
-    follower.claim(TWO, 5)
-    await until(lambda: len(follower.network.sent) >= 2)
-    assert follower.asked()[:2] == [(ONE, 1), (TWO, 1)]
-    follower.sync.on_blocks(ONE, chain[:20])
-    follower.decide_all()
-    assert follower.height == 20
-    assert not follower.network.dropped
+class Swapper(Forger):
+    """Puts other entries under a certified header."""
+
+    def forge(self, decision):
+        return Decision(Block(decision.block.header, (self.ledger.consortium.entry().raw,)), decision.certificate)
 
 
-async def test_who_answers_with_blocks_of_other_heights_is_dropped(follower, chain):
-    follower.meet(ONE)
-    follower.claim(ONE, LENGTH)
-    follower.sync.on_blocks(ONE, chain[5:])
-    assert [peer for peer, _ in follower.network.dropped] == [ONE]
-    assert follower.offered == []
+class Thief(Forger):
+    """Spoils an author's signature: the header's tree root shows it at once."""
+
+    def forge(self, decision):
+        raw = decision.block.entries[0]
+        return Decision(Block(decision.block.header, (raw[:-1] + bytes((raw[-1] ^ 1,)),)), decision.certificate)
 
 
-async def test_when_the_asked_peer_is_lost_another_is_asked(follower):
-    follower.meet(ONE, TWO)
-    follower.claim(TWO, 20)
-    follower.claim(ONE, 30)
-    assert [peer for peer, _ in follower.asked()] == [TWO]
-    follower.network.links.discard(TWO)
-    follower.sync.on_disconnect(TWO)
-    assert follower.asked() == [(ONE, 1)]
+class Skipper(Peer):
+    """Answers with other heights than those asked for."""
+
+    async def blocks(self, first, most):
+        return await super().blocks(Height(first + 5), most)
 
 
-@pytest.mark.parametrize("items", [[b""], [b"\xc1"], [b"\x90"], [b"\x92\x92\xc4\x00\x90\x90"], ["whole", b"rubbish"]])
-async def test_blocks_that_cannot_be_read_are_bad_messages(follower, chain, items):
-    follower.meet(ONE)
-    follower.claim(ONE, LENGTH)
+async def test_a_node_that_is_behind_fetches_what_it_lacks_and_stores_many_blocks_with_one_fsync(
+    start, ledger, monkeypatch
+):
+    node, (one, two) = start(), peers(ledger)
+    written = []
+    commit_many = node.store.commit_many
+
+    def commit(parts):
+        written.append(len(parts))
+        commit_many(parts)
+
+    monkeypatch.setattr(node.store, "commit_many", commit)
+    node.meet(one, two)
+    assert node.sync.lag == 30
+    await node.reaches(30)
+    assert node.store.state.tip == ledger.store.state.tip
+    assert node.decided == list(range(1, 31))
+    assert written == [30]
+    assert node.sync.lag == 0
+    assert node.network.dropped == []
+
+
+async def test_one_question_is_open_at_a_time_and_the_next_is_asked_while_the_answer_is_worked_on(
+    start, ledger, monkeypatch
+):
+    monkeypatch.setattr(wire, "MAX_BLOCKS", 8)
+    node, (one, two) = start(), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
+    asked = one.asked_for(Kind.GET_BLOCKS) + two.asked_for(Kind.GET_BLOCKS)
+    assert sorted(asked) == [1, 9, 17, 25]
+    assert one.floods == two.floods == []
+
+
+async def test_threads_give_the_same_as_none(start, ledger):
+    node = start(workers=2)
+    node.meet(*peers(ledger))
+    await node.reaches(30)
+    assert node.store.state == ledger.store.state
+
+
+async def test_a_lag_of_one_block_is_asked_for_only_if_it_lasts(start, ledger, quick):
+    node, (one, two) = start(), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
+    one.asked.clear(), two.asked.clear()
+    ledger.grow(1)
+    node.hear_statuses()
+    await asyncio.sleep(0)
+    assert one.asked == two.asked == []
+    await node.reaches(31)
+    assert one.asked_for(Kind.GET_BLOCKS) + two.asked_for(Kind.GET_BLOCKS) == [31]
+
+
+async def test_mistake_8_who_claims_much_and_has_nothing_is_dropped_and_its_height_forgotten(start, ledger):
+    node, (one, two, three) = start(), peers(ledger, 3)
+    liar = Empty(one.key, ledger)
+    node.meet(liar)
+    assert node.sync.target == 2**60
+    await until(lambda: node.network.dropped)
+    assert node.sync.target == 0
+    node.meet(two, three)
+    await node.reaches(30)
+    assert node.network.dropped == [(liar.key, "catch-up")]
+
+
+async def test_mistake_8_one_boaster_holds_nobody_up(start, ledger, quick):
+    node, (one, two, three) = start(), peers(ledger, 3)
+    boaster = Boaster(one.key, ledger)
+    boaster.silent = True
+    node.meet(boaster, two, three)
+    await node.reaches(30)
+    await until(lambda: node.network.dropped)
+    assert node.network.dropped == [(boaster.key, "catch-up")]
+    await until(lambda: node.sync.lag == 0)
+
+
+async def test_who_never_answers_is_asked_once_and_dropped_in_time(start, ledger, quick):
+    node, (one,) = start(), peers(ledger, 1)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: node.network.dropped)
+    assert node.network.dropped == [(one.key, "catch-up")]
+    assert one.asked == [(Kind.GET_BLOCKS, 1)]
+
+
+async def test_a_slow_peer_is_switched_and_its_late_answer_is_welcome(start, ledger, quick):
+    node, (one, two) = start(), peers(ledger)
+    one.silent = two.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    node.meet(two)
+    await until(lambda: two.asked)
+    assert (one.asked, two.asked) == ([(Kind.GET_BLOCKS, 1)], [(Kind.GET_BLOCKS, 1)])
+    node.sync.on_blocks(one.key, [encoded(each) for each in ledger.decisions])
+    await node.reaches(30)
+    assert node.network.dropped == []
+
+
+async def test_when_the_asked_peer_is_lost_another_is_asked(start, ledger):
+    node, (one, two) = start(), peers(ledger)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    node.meet(two)
+    node.part(one)
+    await node.reaches(30)
+    assert two.asked_for(Kind.GET_BLOCKS) == [1]
+
+
+@pytest.mark.parametrize("kind", [Forger, Swapper, Thief])
+async def test_mistake_19_a_lying_peer_is_switched_and_never_asked_again(start, ledger, kind):
+    node, (one, two, three) = start(), peers(ledger, 3)
+    liar = kind(one.key, ledger)
+    node.meet(liar)
+    await until(lambda: node.network.dropped)
+    assert node.network.dropped == [(liar.key, "protocol violation")]
+    assert node.store.state.height < liar.at
+    node.meet(liar, two, three)  # It is let in again after its ban.
+    await node.reaches(30)
+    assert len(liar.asked) == 1
+    assert node.sync.claims.keys() == {two.key, three.key}
+    assert node.store.state.tip == ledger.store.state.tip
+
+
+async def test_blocks_of_other_heights_than_those_asked_for_are_bad_messages(start, ledger):
+    node, (one, two) = start(), peers(ledger)
+    skipper = Skipper(one.key, ledger)
+    node.meet(skipper)
+    await until(lambda: node.network.dropped)
+    assert "not asked for" in node.network.dropped[0][1]
+    node.meet(two)
+    await node.reaches(30)
+
+
+@pytest.mark.parametrize("items", [[b""], [b"\xc1"], [b"\x90"], [b"\x92\x92\xc4\x00\x90\x90"]])
+async def test_blocks_that_cannot_be_read_are_bad_messages(start, ledger, items):
+    node, (one,) = start(), peers(ledger, 1)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
     with pytest.raises(BadMessage):
-        follower.sync.on_blocks(ONE, [chain[0] if item == "whole" else item for item in items])
+        node.sync.on_blocks(one.key, items)
 
 
-async def test_blocks_nobody_asked_for_are_bad_messages(follower, chain):
-    follower.meet(ONE, TWO)
-    follower.claim(ONE, LENGTH)
+async def test_rubbish_behind_a_good_block_makes_a_liar(start, ledger):
+    node, (one,) = start(), peers(ledger, 1)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    node.sync.on_blocks(one.key, [encoded(ledger.decisions[0]), b"rubbish"])
+    await until(lambda: node.network.dropped)
+    assert node.network.dropped == [(one.key, "protocol violation")]
+    assert node.store.state.height == 0
+
+
+async def test_blocks_and_snapshots_nobody_asked_for_are_bad_messages(start, ledger):
+    node, (one, two) = start(), peers(ledger)
+    one.silent = two.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    node.meet(two)
     with pytest.raises(BadMessage, match="not asked for"):
-        follower.sync.on_blocks(TWO, chain)
-    assert follower.offered == []
+        node.sync.on_blocks(two.key, [encoded(ledger.decisions[0])])
+    with pytest.raises(BadMessage, match="not asked for"):
+        node.sync.on_snapshot(one.key, wire.SnapshotPart(Height(1), 1, 0, b"x"))
 
 
-async def test_after_a_rejected_block_the_rest_of_that_peer_is_forgotten_and_another_is_asked(follower, chain):
-    follower.meet(ONE, TWO)
-    follower.claim(TWO, LENGTH)
-    follower.claim(ONE, LENGTH)
-    first = follower.asked()[0][0]
-    other = TWO if first == ONE else ONE
-    follower.sync.on_blocks(first, chain[:10])
-    follower.offered.clear()
-    follower.sync.reject(first)  # The engine says that block 1 does not verify.
-    assert follower.asked() == [(other, 1)]
-    follower.sync.on_blocks(other, chain)
-    follower.decide_all()
-    assert follower.height == LENGTH
+async def test_a_hint_that_a_peer_cannot_keep_is_no_offence(start, ledger, quick):
+    node, (one, two) = start(), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
+    one.asked.clear()
+    node.part(two)
+    node.sync.on_hint(one.key, Height(31))  # It voted at 31; whether it has decided it is another matter.
+    await until(lambda: one.asked)
+    await until(lambda: node.sync.lag == 0)
+    assert one.asked == [(Kind.GET_BLOCKS, 31)]
+    assert node.network.dropped == []
 
 
-async def test_what_follows_a_rejected_block_is_no_use_whoever_sent_it(chain):
-    follower = Follower(follows=True)
-    chain = chain[:6]
-    follower.meet(ONE, TWO, THREE)
-    for peer in (ONE, TWO, THREE):
-        follower.claim(peer, 6)
-    assert follower.sync._upstream == ONE
-    asked = follower.asked()[0][0]
-    assert asked == ONE
-    follower.sync.on_blocks(ONE, chain[:3])
-    follower.offered.clear()
-    follower.sync.reject(ONE)
-    follower.network.drop(ONE, "protocol violation")
-    assert follower.sync._upstream in (TWO, THREE)
-    asked, first = follower.asked()[-1]
-    assert (first, asked != ONE) == (1, True)
-    follower.sync.on_blocks(asked, chain)
-    follower.decide_all()
-    assert follower.height == 6
-    follower.sync.stop()
-
-
-async def test_an_observer_follows_one_peer_and_another_when_that_is_lost(chain):
-    follower = Follower(follows=True)
+async def test_an_observer_follows_one_peer_and_another_when_that_is_lost(start, ledger):
+    node, (one, two) = start(key_number=None), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
     follow = bytes((Kind.FOLLOW,))
-    follower.meet(ONE, TWO)
-    assert follower.network.take() == [(ONE, follow)]
-    follower.claim(TWO, 0)
-    follower.sync.on_blocks(ONE, chain[:1])  # Pushed.
-    follower.decide_all()
-    assert follower.height == 1
-    follower.network.links.discard(ONE)
-    follower.sync.on_disconnect(ONE)
-    assert follower.network.take() == [(TWO, follow)]
-    follower.sync.on_blocks(TWO, chain[1:2])
-    follower.decide_all()
-    assert follower.height == 2
-    follower.sync.stop()
+    assert [peer for peer, data in node.network.heard if data == follow] == [one.key]
+    ledger.grow(2)
+    for decision in ledger.decisions[30:]:
+        node.sync.on_blocks(one.key, [encoded(decision)])
+    await node.reaches(32)
+    node.part(one)
+    assert [peer for peer, data in node.network.heard if data == follow] == [one.key, two.key]
+    ledger.grow(1)
+    node.sync.on_blocks(two.key, [encoded(ledger.decisions[32])])
+    await node.reaches(33)
 
 
-async def test_a_gap_in_what_is_pushed_is_asked_for(chain):
-    follower = Follower(follows=True)
-    follower.meet(ONE)
-    follower.network.take()
-    follower.sync.on_blocks(ONE, [chain[0]])
-    follower.decide_all()
-    follower.sync.on_blocks(ONE, [chain[5]])
-    assert follower.offered == []
-    assert follower.asked() == [(ONE, 2)]
-    follower.sync.stop()
+async def test_a_gap_in_what_is_pushed_is_asked_for(start, ledger):
+    node, (one, two) = start(key_number=None), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
+    ledger.grow(5)
+    node.sync.on_blocks(one.key, [encoded(ledger.decisions[34])])
+    await node.reaches(35)
+    assert node.network.dropped == []
 
 
-async def test_what_is_pushed_to_a_node_that_cannot_keep_up_does_not_pile_up(chain, monkeypatch):
-    monkeypatch.setattr(sync, "MAX_QUEUE", 10)
-    follower = Follower(follows=True)
-    follower.meet(ONE)
-    follower.network.take()
-    for block in chain:
-        follower.sync.on_blocks(ONE, [block])
-    assert len(follower.sync._queue) == 10
-    follower.decide_all()
-    assert follower.height == 10
-    assert follower.asked() == [(ONE, 11)]
-    follower.sync.stop()
+async def test_a_push_that_comes_while_an_answer_is_awaited_is_not_taken_for_it(start, ledger):
+    node, (one,) = start(key_number=None), peers(ledger, 1)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    node.sync.on_blocks(one.key, [encoded(ledger.decisions[29])])
+    assert node.network.dropped == []
+    node.sync.on_blocks(one.key, [encoded(each) for each in ledger.decisions])
+    await node.reaches(30)
+
+
+async def test_what_is_pushed_to_a_node_that_cannot_keep_up_does_not_pile_up(start, ledger, monkeypatch):
+    monkeypatch.setattr(sync, "MAX_PUSHED", 10)
+    node, (one,) = start(key_number=None), peers(ledger, 1)
+    one.silent = True
+    node.network.links.add(one.key)
+    node.sync.on_connect(one.key)
+    for decision in ledger.decisions:
+        node.sync.on_blocks(one.key, [encoded(decision)])
+    assert len(node.sync._pushed) == 10
+    await node.reaches(10)
+
+
+async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, monkeypatch):
+    from notarium_node import runner as runner_module
+    from notarium_store.database import Database
+
+    monkeypatch.setattr(runner_module, "RETRY_S", 0.01)
+    node = start()
+    free = [0]
+    monkeypatch.setattr(Database, "_free_bytes", lambda database: free[0])
+    monkeypatch.setattr(node.store._db, "_min_free_bytes", 1 << 20)
+    node.meet(*peers(ledger))
+    await until(lambda: node.runner.stalled)
+    assert node.store.state.height == 0
+    free[0] = 1 << 40
+    await until(lambda: not node.runner.stalled)
+    node.sync.poke()  # As the node's status timer does.
+    await node.reaches(30)
+
+
+def test_a_status_says_what_can_be_had():
+    status = Status(Height(9), Hash(bytes(32)), Height(3), Height(6))
+    assert not status.holds(5)

@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notarium_ledger.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
 from notarium_node import wire
-from notarium_node.wire import BadMessage, Kind
+from notarium_node.wire import BadMessage, Kind, SnapshotPart, Status
 
 UNPACKERS = [
     lambda payload: wire.unpack_list(payload, 16),
     wire.unpack_status,
     wire.unpack_get_blocks,
+    wire.unpack_get_snapshot,
+    wire.unpack_snapshot,
 ]
 nested = st.recursive(
     st.none()
@@ -35,11 +38,59 @@ def test_lists_come_back_as_they_went(kind, items):
     assert wire.unpack_list(message[1:], 16) == items
 
 
-@given(st.integers(0, MAX_HEIGHT), st.binary(min_size=32, max_size=32))
-def test_status_comes_back_as_it_went(height, tip):
-    message = wire.pack_status(Height(height), Hash(tip))
+@given(st.lists(st.integers(0, MAX_HEIGHT), min_size=3, max_size=3).map(sorted), st.binary(min_size=32, max_size=32))
+def test_status_comes_back_as_it_went(heights, tip):
+    history, base, height = map(Height, heights)
+    status = Status(height, Hash(tip), history, base)
+    message = wire.pack_status(status)
     assert message[0] == Kind.STATUS
-    assert wire.unpack_status(message[1:]) == (height, tip)
+    assert wire.unpack_status(message[1:]) == status
+
+
+def test_a_node_holds_what_lies_on_both_sides_of_its_gap():
+    status = Status(Height(9), Hash(bytes(32)), Height(3), Height(6))
+    assert [height for height in range(1, 12) if status.holds(height)] == [1, 2, 3, 7, 8, 9]
+    whole = Status(Height(9), Hash(bytes(32)), Height(9), Height(9))
+    assert [height for height in range(1, 12) if whole.holds(height)] == list(range(1, 10))
+
+
+@given(st.integers(0, MAX_HEIGHT), st.integers(0, MAX_SNAPSHOT_BYTES))
+def test_a_request_for_a_snapshot_comes_back_as_it_went(height, offset):
+    message = wire.pack_get_snapshot(Height(height), offset)
+    assert message[0] == Kind.GET_SNAPSHOT
+    assert wire.unpack_get_snapshot(message[1:]) == (height, offset)
+
+
+@given(st.integers(1, MAX_HEIGHT), st.integers(0, 1000), st.binary(min_size=1, max_size=100), st.integers(0, 1000))
+def test_a_part_of_a_snapshot_comes_back_as_it_went(height, offset, data, rest):
+    part = SnapshotPart(Height(height), offset + len(data) + rest, offset, data)
+    message = wire.pack_snapshot(part)
+    assert message[0] == Kind.SNAPSHOT
+    assert wire.unpack_snapshot(message[1:]) == part
+
+
+NO_SNAPSHOT = SnapshotPart(Height(0), 0, 0, b"")
+
+
+def test_that_there_is_no_snapshot_can_be_said():
+    assert wire.unpack_snapshot(wire.pack_snapshot(NO_SNAPSHOT)[1:]) == NO_SNAPSHOT
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        SnapshotPart(Height(1), 10, 9, b"ab"),
+        SnapshotPart(Height(1), MAX_SNAPSHOT_BYTES + 1, 0, b"a"),
+        SnapshotPart(Height(1), 10, 0, b""),
+        SnapshotPart(Height(1), 0, 0, b"a"),
+        SnapshotPart(Height(1), 10, -1, b"a"),
+        SnapshotPart(Height(-1), 10, 0, b"a"),
+        SnapshotPart(Height(1), MAX_SNAPSHOT_BYTES, 0, bytes(wire.SNAPSHOT_PART_BYTES + 1)),
+    ],
+)
+def test_parts_that_fit_no_snapshot_are_refused(part):
+    with pytest.raises(BadMessage):
+        wire.unpack_snapshot(wire.pack_snapshot(part)[1:])
 
 
 @given(st.integers(1, MAX_HEIGHT), st.integers(1, wire.MAX_BLOCKS))
@@ -52,6 +103,7 @@ def test_a_request_for_blocks_comes_back_as_it_went(first, most):
 def test_the_kinds_are_the_protocol_and_do_not_change():
     assert {kind.name: kind.value for kind in Kind} == {
         "CONSENSUS": 1, "ENTRIES": 2, "STATUS": 3, "GET_BLOCKS": 4, "BLOCKS": 5, "FOLLOW": 6,
+        "GET_SNAPSHOT": 8, "SNAPSHOT": 9,
     }  # fmt: skip
 
 

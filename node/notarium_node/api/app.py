@@ -15,7 +15,7 @@ from notarium_node.api.problems import Problem
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
 from notarium_node.metrics import CONTENT_TYPE
-from notarium_store.errors import StoreError
+from notarium_store.errors import HistoryIncomplete, StoreError
 
 if TYPE_CHECKING:
     from notarium_node.config import ApiSection
@@ -58,8 +58,8 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
     ]
     for method, path, handler in routes:
         bounded = handler if path in ALWAYS_ANSWERED else limited(handler, connections, limits.max_clients)
-        app.router.add_route(method, path, guarded(bounded))
-    app.router.add_route("*", "/{anything:.*}", guarded(no_such_route))
+        app.router.add_route(method, path, guarded(node, bounded))
+    app.router.add_route("*", "/{anything:.*}", guarded(node, no_such_route))
     app.on_shutdown.append(events.close)
     return app
 
@@ -81,7 +81,7 @@ def limited(handler: Handler, connections: Callable[[], int], most: int) -> Hand
     return handle
 
 
-def guarded(handler: Handler) -> Handler:
+def guarded(node: Node, handler: Handler) -> Handler:
     """Answer problems as problem details; log what nobody expected."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -91,6 +91,8 @@ def guarded(handler: Handler) -> Handler:
             return problem.response()
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
+        except HistoryIncomplete as error:
+            return node.incomplete(error.reason).response()
         except StoreError as error:
             _log.error("the store failed", path=request.path, error=str(error))
             return Problem("internal", str(error), remedy="see the node's log; notarium-node check").response()

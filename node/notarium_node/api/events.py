@@ -11,6 +11,7 @@ from aiohttp import web
 from notarium_ledger.types import Height
 from notarium_node.api.problems import Problem, parse_int
 from notarium_node.api.queries import block_json
+from notarium_store.errors import HistoryIncomplete
 from notarium_store.values import StoredHeader
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Events:
         last = request.headers.get("Last-Event-ID", "")
         start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else self._node.store.state.height
         height = parse_int(request, "after", start, 0, 2**62)
+        if height < self._node.store.state.height:
+            self._node.store.stored_header(Height(height + 1))  # Refused before it begins, if it is not here.
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         news = asyncio.Event()
@@ -57,8 +60,8 @@ class Events:
                         await news.wait()
                 except TimeoutError:
                     await response.write(b": alive\n\n")
-        except ConnectionResetError:
-            pass  # The reader left.
+        except (ConnectionResetError, HistoryIncomplete):
+            pass  # The reader left; or this node has skipped blocks, and the reader comes again or goes elsewhere.
         finally:
             self._streams.discard(news)
         return response

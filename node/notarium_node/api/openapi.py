@@ -59,6 +59,13 @@ _PEER = _object(
         "clock_offset_ms": _nullable({"type": "integer"}),
     }
 )
+_FIGURES: Json = {
+    "height": INTEGER,
+    "target": INTEGER,
+    "blocks_per_s": {"type": "number"},
+    "remaining_s": _nullable({"type": "number"}),
+}
+_PROGRESS = _object(_FIGURES)
 
 SCHEMAS: Json = {
     "Problem": {
@@ -75,6 +82,8 @@ SCHEMAS: Json = {
             "remedy": TEXT,
             "errors": _list(_object({"position": INTEGER, "field": TEXT, "detail": TEXT})),
             "validators": _list(TEXT),
+            "others": _list(TEXT),
+            "progress": _PROGRESS,
         },
     },
     "Receipt": _object(
@@ -156,6 +165,9 @@ SCHEMAS: Json = {
             "reasons": _list(TEXT),
             "peers": _list(_PEER),
             "lag": INTEGER,
+            "voting": BOOLEAN,
+            "complete": BOOLEAN,
+            "catching_up": _nullable(_object({"what": {"enum": ["blocks", "history"]}, **_FIGURES})),
             "mempool": _object({"entries": INTEGER, "bytes": INTEGER}),
             "uptime_s": INTEGER,
         }
@@ -201,7 +213,7 @@ _REFUSALS = {
     "422": _problem("an entry is malformed, wrongly signed, or for another ledger"),
     "503": _problem("no room or no disk; see Retry-After"),
 }
-_CROWDED = _problem("too many connections; see Retry-After")
+_CROWDED = _problem("too many connections, or the node lacks the blocks that tell; see Retry-After")
 _NOT_FOUND = {"400": _problem("cannot be read"), "404": _problem("unknown here")}
 
 

@@ -24,6 +24,7 @@ TITLES = {
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The request has no known form"),
     "busy": (503, "The node cannot take entries now"),
+    "history-incomplete": (503, "The node is still fetching older blocks"),
     "internal": (500, "The node failed at this request"),
 }
 

@@ -1,0 +1,94 @@
+"""Whether this node remembers what its key has signed. One that does not follows without a word until that is harmless.
+
+Consensus survives crashes because each signature is on the disk before it leaves. A disk that was wiped or rolled back
+breaks that: the node could sign something else in a round in which it has signed already. What shows it:
+
+- the store is empty, and yet others have decided blocks. (At the founding nobody has: the node hears that from a
+  quorum before it signs anything.)
+- a certificate holds our own seal, for a block that we do not remember to have committed to.
+
+Such a node is silent until it has caught up with what a quorum claims, and then for MARGIN heights more. That it has to
+be is written beside the consensus record, so that a restart on the way does not make it forget that it has forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from notarium_consensus.engine import Engine
+from notarium_consensus.inputs import NO_FENCE
+from notarium_consensus.record import FENCE_KEY, encode_fence
+from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.types import Height, PublicKey
+from notarium_store.store import Store
+
+MARGIN: Final = 3
+"""Say that the others have decided X. Before it forgot, this node may have decided X+1 with votes that the others lack
+as yet, and have signed at X+2. So it signs from X+3 on."""
+
+MARKER: Final = b"recall"
+_LOST, _REGAINED = b"lost", b"regained"
+
+
+class Recall:
+    """What is known of our own past."""
+
+    def __init__(self, key: PublicKey | None, store: Store, vouched_for: bool = False) -> None:
+        """`key`: None for a node that never votes. `vouched_for`: the operator has said from which height it may."""
+        self._key = key
+        self._store = store
+        self._vouched_for = vouched_for
+        height, record = store.record()
+        self._lost = record.pop(MARKER, _REGAINED) == _LOST
+        blank = store.state.height == 0 and not record
+        self.record = record
+        """The consensus record for the engine."""
+        self.record_height = height if record else None
+        self.settled = key is None or not (self._lost or blank)
+        """Whether this node may sign, as far as its memory goes."""
+        self.vote_from = NO_FENCE
+        """Nothing is signed below this height."""
+
+    def own_seal(self, certificates: Iterable[QuorumCertificate], engine: Engine) -> Height | None:
+        """The greatest height of a seal of ours that we do not remember, or None."""
+        found = [
+            each.height
+            for each in certificates
+            if any(seal.key == self._key for seal in each.seals) and not engine.has_committed(each.height, each.round)
+        ]
+        return max(found, default=None)
+
+    def lose(self) -> None:
+        """Our memory does not reach as far as our signatures. Raises StoreError."""
+        self._lost, self.settled = True, False
+        self.before_reaching(self._store.state.height)
+
+    def before_reaching(self, height: Height) -> None:
+        """Called before `height` becomes that of the tip. Raises StoreError."""
+        if not self.settled:
+            self._lost = True  # Others have decided while we were waiting: this is not the founding.
+            self._store.put_record(Height(height + 1), MARKER, _LOST)
+
+    def settle(self) -> None:
+        """We are caught up: sign again, from a height on at which we cannot have signed. Raises StoreError."""
+        state = self._store.state
+        if self._lost and not self._vouched_for and self._joined_at() < state.height:
+            self.vote_from = Height(state.height + MARGIN)
+        if self._lost:
+            fence = (FENCE_KEY, encode_fence(self.vote_from))
+            self._store.put_records(Height(state.height + 1), [fence, (MARKER, _REGAINED)])
+        self._lost, self.settled = False, True
+
+    def _joined_at(self) -> Height:
+        """The block that made our key a validator's, the last time; 0: it was there from genesis on.
+
+        If it is the tip, nothing was decided since, and a ledger that needs our vote from now on would wait for ever.
+        """
+        was_in, joined = self._key in self._store.genesis.registry.validators, Height(0)
+        for handover in self._store.handovers():
+            is_in = self._key in handover.validators
+            if is_in and not was_in:
+                joined = handover.header.height
+            was_in = is_in
+        return joined

@@ -1,0 +1,244 @@
+"""A node that catches up, with its real store, engine and runner, among peers that answer as they please."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from tests.node.parts import FakeNetwork, until
+from tests.support.consortium import Consortium
+
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.engine import Engine
+from notarium_consensus.events import Event
+from notarium_consensus.messages import Message, decode_message
+from notarium_ledger.block import Decision
+from notarium_ledger.entry import Entry
+from notarium_ledger.types import Height, PublicKey
+from notarium_node import wire
+from notarium_node.admission import Admission
+from notarium_node.hub import Hub
+from notarium_node.mempool import Mempool
+from notarium_node.peers import PeerNetwork
+from notarium_node.recall import Recall
+from notarium_node.runner import BlockTarget, Runner
+from notarium_node.serving import Server
+from notarium_node.sync import Sync, SyncSettings
+from notarium_node.verifier import Verifier
+from notarium_node.wire import Kind, SnapshotPart, Status
+from notarium_store import Store
+
+
+class Ledger:
+    """A chain that grows, and a store that has all of it."""
+
+    def __init__(self, path: Path, consortium: Consortium | None = None) -> None:
+        self.consortium = consortium or Consortium(4)
+        self.store = Store.open(path, self.consortium.genesis)
+        self.decisions: list[Decision] = []
+
+    def grow(
+        self, blocks: int, entries: Sequence[Entry] | None = None, signers: Sequence[PublicKey] | None = None
+    ) -> None:
+        """Decide so many blocks of one entry, or one of `entries`."""
+        for _ in range(blocks):
+            decision, transition = self.consortium.decide(
+                self.store.state, entries or [self.consortium.entry()], signers=signers
+            )
+            self.store.commit(decision, transition)
+            self.decisions.append(decision)
+
+
+class Peer:
+    """An honest validator that has the whole ledger. Others override what they say."""
+
+    def __init__(self, key: PublicKey, ledger: Ledger) -> None:
+        self.key = key
+        self.ledger = ledger
+        self.silent = False
+        self.asked: list[tuple[Kind, int]] = []
+        """What it was asked for: (kind, first height or offset)."""
+        self._answers = FakeNetwork(key)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.floods: list[str] = []
+        self._server = Server(
+            ledger.store,
+            cast(PeerNetwork, self._answers),
+            lambda work: self._tasks.append(asyncio.ensure_future(work)),
+            lambda peer, detail: self.floods.append(detail),
+        )
+
+    def status(self) -> Status:
+        state = self.ledger.store.state
+        return Status(state.height, state.tip, state.height, state.height)
+
+    async def hear(self, data: bytes) -> list[bytes]:
+        """The answers to a message."""
+        kind = Kind(data[0])
+        if kind is Kind.GET_BLOCKS:
+            first, most = wire.unpack_get_blocks(data[1:])
+            self.asked.append((kind, first))
+            return [] if self.silent else await self.blocks(first, most)
+        if kind is Kind.GET_SNAPSHOT:
+            height, offset = wire.unpack_get_snapshot(data[1:])
+            self.asked.append((kind, offset))
+            return [] if self.silent else self.snapshot(height, offset)
+        return []
+
+    async def blocks(self, first: Height, most: int) -> list[bytes]:
+        self._server.on_get_blocks(self.key, first, most)
+        await asyncio.gather(*self._tasks)
+        return [data for _, data in self._answers.take()]
+
+    def snapshot(self, height: Height, offset: int) -> list[bytes]:
+        self._server.on_get_snapshot(self.key, height, offset)
+        return [data for _, data in self._answers.take()]
+
+    def asked_for(self, kind: Kind) -> list[int]:
+        return [first for each, first in self.asked if each is kind]
+
+
+class Node:
+    """One node's store, engine, runner and catch-up. `key_number`: which validator it is; None: an observer."""
+
+    def __init__(
+        self,
+        path: Path,
+        ledger: Ledger,
+        key_number: int | None = 3,
+        workers: int = 0,
+        vote_from: int = 1,
+        **settings: Any,
+    ) -> None:
+        consortium = ledger.consortium
+        self.ledger = ledger
+        self.path = path
+        self.store = Store.open(path, consortium.genesis)
+        self.network = _Switch(self)
+        self.mempool = Mempool(1000, 1 << 20)
+        self.events: list[Event] = []
+        self.decided: list[int] = []
+        self.failures: list[Exception] = []
+        self.verifier = Verifier(workers)
+        self.key = None if key_number is None else consortium.validator_keys[key_number]
+        own = PublicKey(bytes(32)) if self.key is None else self.key.public
+        self.recall = Recall(None if self.key is None else own, self.store, vouched_for=vote_from > 1)
+        self.engine = Engine(
+            EngineConfig(genesis=consortium.genesis.hash, key=self.key, vote_from=Height(vote_from)),
+            self.recall.record,
+            self.recall.record_height,
+        )
+        admission = Admission(
+            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh: None
+        )
+        self.hub = Hub()
+        network = cast(PeerNetwork, self.network)
+        self.runner = Runner(
+            own,
+            self.engine,
+            self.store,
+            self.mempool,
+            admission,
+            network,
+            self.hub,
+            self.events.append,
+            self._on_decided,
+            BlockTarget(100, 1 << 20),
+            recall=self.recall,
+        )
+        self.runner.on_failure = self.failures.append
+        self.runner.caught_up = lambda: len(self.sync.claims) >= 2 and self.sync.lag == 0
+        follows = key_number is None
+        self.sync = Sync(
+            network, self.store, self.runner, self.mempool, self.verifier, follows, SyncSettings(**settings)
+        )
+        self.network.on_disconnect = self.sync.on_disconnect
+        self.peers: dict[PublicKey, Peer] = {}
+        self.runner.start()
+        self.sync.start()
+
+    def _on_decided(self, decision: Decision, transition: object) -> None:
+        self.decided.append(decision.height)
+        self.sync.poke()
+
+    def meet(self, *peers: Peer) -> None:
+        """Connect, and hear how far they are."""
+        for peer in peers:
+            self.peers[peer.key] = peer
+            self.network.links.add(peer.key)
+            self.sync.on_connect(peer.key)
+        self.hear_statuses()
+
+    def part(self, peer: Peer) -> None:
+        """The connection is lost."""
+        self.network.links.discard(peer.key)
+        self.sync.on_disconnect(peer.key)
+
+    def hear_statuses(self) -> None:
+        for key in [key for key in self.peers if key in self.network.links]:
+            self.sync.on_status(key, self.peers[key].status())
+
+    async def carry(self, peer: Peer, data: bytes) -> None:
+        """A message to a peer, and its answers back."""
+        for answer in await peer.hear(data):
+            if peer.key not in self.network.links:
+                return
+            kind, payload = Kind(answer[0]), answer[1:]
+            try:
+                if kind is Kind.BLOCKS:
+                    self.sync.on_blocks(peer.key, wire.unpack_list(payload, wire.MAX_BLOCKS))
+                elif kind is Kind.SNAPSHOT:
+                    self.sync.on_snapshot(peer.key, wire.unpack_snapshot(payload))
+            except wire.BadMessage as error:
+                self.network.drop(peer.key, f"garbage: {error}")
+
+    def said(self) -> list[Message]:
+        """Consensus messages that it sent to the first of the others."""
+        return [decode_message(data[1:]) for peer, data in self.network.heard if data[0] == Kind.CONSENSUS]
+
+    async def reaches(self, height: int) -> None:
+        await until(lambda: self.failures or self.store.state.height >= height)
+        assert self.failures == []
+        assert self.store.state.height == height
+
+    async def completes(self) -> None:
+        await until(lambda: self.failures or (self.store.is_complete and self.store.state.height > 0))
+        assert self.failures == []
+
+    def stop(self) -> None:
+        """As a crash would: nothing is saved."""
+        self.runner.stop()
+        self.sync.stop()
+        self.verifier.close()
+        self.store.close()
+
+
+class _Switch(FakeNetwork):
+    """Carries what is said to peers that answer."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._node = node
+        self._carrying: set[asyncio.Task[None]] = set()
+        self.heard: list[tuple[PublicKey, bytes]] = []
+        self.updates = 0
+
+    def send(self, peer: PublicKey, data: bytes) -> bool:
+        if not super().send(peer, data):
+            return False
+        self.heard.append((peer, data))
+        if peer in self._node.peers:
+            task = asyncio.ensure_future(self._node.carry(self._node.peers[peer], data))
+            self._carrying.add(task)
+            task.add_done_callback(self._carrying.discard)
+        return True
+
+    def update_nodes(self, nodes: object) -> None:
+        self.updates += 1
+
+
+def no_snapshot() -> bytes:
+    """Says that there is none."""
+    return wire.pack_snapshot(SnapshotPart(Height(0), 0, 0, b""))
