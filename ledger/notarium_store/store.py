@@ -184,7 +184,6 @@ class Store(LogReader):
         self._record_keys.difference_update(done)
         self._gap = Gap(history, snapshot, state)
         self._handovers = snapshot.handovers_after(state.registry)
-        self._recent = RecentBlocks()
         self._live = live
         return True
 
