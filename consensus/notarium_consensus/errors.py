@@ -9,6 +9,10 @@ class InvalidMessage(LedgerError):
     """A consensus message that no honest validator sends: malformed, wrongly signed or not justified."""
 
 
+class LaterVersion(InvalidMessage):
+    """A message of a later version of this software: not for us, and nobody's fault."""
+
+
 class InvalidRecord(LedgerError):
     """The consensus record on disk cannot be read; voting without it could mean signing twice."""
 

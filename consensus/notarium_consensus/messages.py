@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger import canonical
 from notarium_ledger.block import Block
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
@@ -198,7 +198,8 @@ def encode_message(message: Message) -> bytes:
 def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message:
     """Inverse of encode_message. Raises InvalidMessage, naming the field.
 
-    Checks form only, not signatures. `max_bytes`: EngineConfig.max_message_bytes.
+    Checks form only, not signatures. A message of a later version raises LaterVersion.
+    `max_bytes`: EngineConfig.max_message_bytes.
     """
     if len(data) > max_bytes:
         raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message")
@@ -276,7 +277,9 @@ def _from_value(value: canonical.Value) -> Message:
     if not isinstance(value, list) or len(value) < 2:
         raise InvalidMessage("not a list [version, kind, ...]", "message")
     if type(value[0]) is not int or value[0] != MESSAGE_VERSION:
-        raise InvalidMessage(f"{value[0]!r}, this software reads {MESSAGE_VERSION}", "message.version")
+        is_later = type(value[0]) is int and value[0] > MESSAGE_VERSION
+        error = LaterVersion if is_later else InvalidMessage
+        raise error(f"{value[0]!r}, this software reads {MESSAGE_VERSION}", "message.version")
     kind = value[1]
     if type(kind) is not int or kind not in (1, 2, 3, 4):
         raise InvalidMessage("not a message kind (1 to 4)", "message.kind")

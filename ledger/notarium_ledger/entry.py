@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from notarium_ledger import canonical, tree
 from notarium_ledger.commitment import Body, check_body
-from notarium_ledger.errors import InvalidEntry, InvalidProof, NotCanonical
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, InvalidProof, NotCanonical
 from notarium_ledger.merkle import leaf_hash, root_from_inclusion
 from notarium_ledger.signing import BATCH_TAG, ENTRY_TAG, SigningKey, verify
 from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
@@ -84,6 +84,8 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
         batch = None
     elif form == BATCH and type(form) is int and len(value) == 7:
         batch = _batch_position(value[4], value[5], value[6])
+    elif type(form) is int and form > BATCH:
+        raise EntryOfLaterVersion(f"form {form}, this software reads {SINGLE} and {BATCH}", "entry")
     else:
         raise InvalidEntry("neither [1, body, key, sig] nor [2, body, key, sig, index, size, path]", "entry")
     body_bytes, key, signature = value[1], value[2], value[3]

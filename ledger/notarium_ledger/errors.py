@@ -23,6 +23,10 @@ class InvalidEntry(LedgerError):
     """An entry that no honest validator accepts: malformed, oversized, wrongly signed or not permitted."""
 
 
+class EntryOfLaterVersion(InvalidEntry):
+    """An entry of a form or body version that this software does not know: not for us, and nobody's fault."""
+
+
 class InvalidGenesis(LedgerError):
     """A genesis document that does not describe a consortium."""
 

@@ -13,7 +13,7 @@ import structlog
 
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
-from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_consensus.events import (
     Equivocation,
     Event,
@@ -150,6 +150,7 @@ class Node:
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()
+        self._later_told: set[PublicKey] = set()
         self._followers: set[PublicKey] = set()
         self._serving: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
@@ -208,14 +209,32 @@ class Node:
     def _on_disconnect(self, peer: PublicKey) -> None:
         self._followers.discard(peer)
         self._serving.discard(peer)
+        self._later_told.discard(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
         """One message of an authenticated peer. Whatever it is, the node lives on."""
         try:
-            self._dispatch(peer, data)
+            if wire.is_of_later_version(data):
+                self._of_later_version(peer, f"message of kind {data[0]}")
+            else:
+                self._dispatch(peer, data)
+        except LaterVersion as error:
+            self._of_later_version(peer, str(error))
         except (wire.BadMessage, InvalidMessage) as error:
             self._misbehaved(peer, "garbage", str(error))
+
+    def _of_later_version(self, peer: PublicKey, detail: str) -> None:
+        """No lie: while nodes are upgraded one by one, the new ones say what the old ones do not know."""
+        self.event_counts["later_version"] += 1
+        if peer not in self._later_told:
+            self._later_told.add(peer)
+            _log.warning(
+                "a peer speaks a later version, what is unknown here is ignored",
+                **self._name(peer),
+                detail=detail,
+                remedy="upgrade this node as well",
+            )
 
     def _dispatch(self, peer: PublicKey, data: bytes) -> None:
         kind, payload = data[:1], data[1:]

@@ -1,5 +1,8 @@
 """What nodes say to one another: one byte of type, then the payload. Bounded, checked, versioned by HELLO.
 
+A kind below LATER_KINDS_END that this software does not know is a later version's: it is ignored, so that nodes can be
+upgraded one after the other (consensus notes, mistake 15). Any other unknown kind is garbage.
+
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
 03 status      msgpack [height, tip]: how far I am; a hint, never believed
@@ -34,8 +37,17 @@ class Kind(IntEnum):
     FOLLOW = 6
 
 
+LATER_KINDS_END = 0x40
+_KINDS = frozenset(map(int, Kind))
+
+
 class BadMessage(ValueError):
     """A peer's bytes are none of the above."""
+
+
+def is_of_later_version(message: bytes) -> bool:
+    """Whether `message` is of a kind that is kept for later versions of this protocol."""
+    return bool(message) and 0 < message[0] < LATER_KINDS_END and message[0] not in _KINDS
 
 
 def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
