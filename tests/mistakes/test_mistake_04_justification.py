@@ -104,7 +104,7 @@ def test_mistake_04_a_round_change_proves_its_prepared_block_in_every_round_also
 ) -> None:
     bench = under_test(size, started)
     club, block = bench.club, bench.club.block(1)
-    claim = club.signed_change(1, started, (started - 1, block))
+    claim = club.signed_change(2, started, (started - 1, block))
     bench.receive(RoundChange(claim, block, false_prepares(club, started - 1, block, bench)[fault]))
     assert len(bench.events(ProtocolViolation)) == 1
     assert len(bench.inbox().round_changes) == 0
@@ -141,7 +141,7 @@ def test_mistake_04_the_prepared_round_is_below_the_round_that_is_started(size: 
     club, block = bench.club, bench.club.block(1)
     claimed = started + ahead
     prepares = club.prepares(by_quorum(club, bench), claimed, block)
-    bench.receive(RoundChange(club.signed_change(1, started, (claimed, block)), block, prepares))
+    bench.receive(RoundChange(club.signed_change(2, started, (claimed, block)), block, prepares))
     assert ["is not below round" in violation.reason for violation in bench.events(ProtocolViolation)] == [True]
     proposer = (1 + started) % size
     changes = [club.signed_change(signer, started, (claimed, block)) for signer in by_quorum(club, bench)]
