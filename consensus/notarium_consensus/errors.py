@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from notarium_ledger.errors import InvalidEvidence as InvalidEvidence
 from notarium_ledger.errors import LedgerError
 
 
@@ -15,7 +16,3 @@ class LaterVersion(InvalidMessage):
 
 class InvalidRecord(LedgerError):
     """The consensus record on disk cannot be read; voting without it could mean signing twice."""
-
-
-class InvalidEvidence(LedgerError):
-    """Evidence that does not prove that a validator signed two different things."""

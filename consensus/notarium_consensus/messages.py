@@ -21,7 +21,6 @@ signatures inside. Lists of votes and round changes are in strictly ascending or
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Final
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
@@ -29,6 +28,8 @@ from notarium_ledger import canonical
 from notarium_ledger.block import Block
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.statements import SignedRoundChange as SignedRoundChange
+from notarium_ledger.statements import StatementKind, round_change_from_value
 from notarium_ledger.types import (
     HASH_BYTES,
     KEY_BYTES,
@@ -49,13 +50,8 @@ JUSTIFICATION_BYTES: Final = 64 * 1024
 """More than 100 round changes and 100 votes take: what a message may have beyond its block."""
 
 
-class MessageKind(IntEnum):
-    """What a message says; the first three are the VoteTypes."""
-
-    PROPOSAL = 1
-    PREPARE = 2
-    COMMIT = 3
-    ROUND_CHANGE = 4
+MessageKind = StatementKind
+"""What a message says; the first three are the VoteTypes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +81,6 @@ class Vote:
             bytes(self.key),
             bytes(self.signature),
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRoundChange:
-    """The signed core of a ROUND-CHANGE: "I have left all rounds below `round`"."""
-
-    height: Height
-    round: Round
-    prepared: tuple[Round, Hash] | None
-    """The highest round in which the signer saw Q prepares, and for which block; None for none."""
-    key: PublicKey
-    signature: Signature
-
-    def to_value(self) -> canonical.Value:
-        """[height, round, nil or [prepared round, prepared hash], key, signature]."""
-        prepared: canonical.Value = None
-        if self.prepared is not None:
-            prepared = [int(self.prepared[0]), bytes(self.prepared[1])]
-        return [int(self.height), int(self.round), prepared, bytes(self.key), bytes(self.signature)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,21 +202,6 @@ def vote_from_value(value: canonical.Value, path: str) -> Vote:
         _round(items[2], path),
         Hash(_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
         *_signer(items[4], items[5], path),
-    )
-
-
-def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
-    """The inverse of SignedRoundChange.to_value. Raises InvalidMessage."""
-    items = _list(value, path, 5)
-    prepared = None
-    if items[2] is not None:
-        pair = _list(items[2], f"{path}.prepared", 2)
-        prepared = (
-            _round(pair[0], f"{path}.prepared"),
-            Hash(_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
-        )
-    return SignedRoundChange(
-        _height(items[0], path), _round(items[1], path), prepared, *_signer(items[3], items[4], path)
     )
 
 

@@ -49,3 +49,15 @@ class InvalidReceipt(LedgerError):
     def __init__(self, step: int, reason: str, field: str = "") -> None:
         super().__init__(reason, field)
         self.step = step
+
+
+class InvalidEvidence(LedgerError):
+    """Evidence that does not prove that one key signed two different things."""
+
+
+class InvalidEvidenceFile(LedgerError):
+    """An evidence file that fails verification; `step` is the number of the failed step (docs/formats.md, Evidence)."""
+
+    def __init__(self, step: int, reason: str, field: str = "") -> None:
+        super().__init__(reason, field)
+        self.step = step
