@@ -57,7 +57,7 @@ class EvidenceFile:
         parent = _NO_PARENT if self.parent is None else encode_decided(self.parent)
         return (
             f'{{\n"mediaType":"{MEDIA_TYPE}",\n'
-            f'"about":{compact_json(about(self.evidence, self.validators))},\n'
+            f'"about":{compact_json(describe(self.evidence, self.validators.member_of(self.evidence.key)))},\n'
             f'"genesis":"{self.evidence.genesis.hex()}",\n'
             f'"evidence":"{base64_text(self.evidence.encode())}",\n'
             f'"validators":"{base64_text(canonical.encode(self.validators.to_value()))}",\n'
@@ -118,11 +118,11 @@ class EvidenceFile:
         return self.parent.header.next_validators
 
 
-def about(evidence: Evidence, validators: ValidatorSet) -> dict[str, Any]:
-    """What a reader wants to see first; derived, so it can be checked. `member`: None if the set lacks the key."""
+def describe(evidence: Evidence, member: str | None) -> dict[str, Any]:
+    """What a reader wants to see first; `about` in the file. `member`: who ran the accused validator at that height."""
     return {
         "id": evidence.id.hex(),
-        "member": validators.member_of(evidence.key),
+        "member": member,
         "key": evidence.key.hex(),
         "kind": evidence.kind.name.lower().replace("_", "-"),
         "height": evidence.height,

@@ -11,6 +11,7 @@
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
+    f  number u64                      → canonical evidence of a validator's fault, numbered as it came to this node
 
 The tree is one array of hashes in the order in which they are completed (post-order), so it only ever grows at its
 end, and the place of a node is a formula: the leaf that completes node (l, i) is j = (i+1)·2^l − 1, the leaves before
@@ -34,8 +35,9 @@ TREE = b"t"
 REGISTRY = b"r"
 HANDOVER = b"v"
 RECORD = b"c"
+EVIDENCE = b"f"
 
-PREFIXES = (META, STATE, HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER, RECORD)
+PREFIXES = (META, STATE, HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER, RECORD, EVIDENCE)
 
 _NAMES = {
     META: "format",
@@ -49,6 +51,7 @@ _NAMES = {
     REGISTRY: "registry",
     HANDOVER: "handover",
     RECORD: "consensus record",
+    EVIDENCE: "evidence",
 }
 
 

@@ -6,7 +6,7 @@
     store.receipt(entry_id)
 
 A commit is one synced LevelDB batch: after a crash a decision is there with all that belongs to it, or not at all.
-One thread calls what writes (commit, put_record, recover, close); any thread may read.
+One thread calls what writes (commit, put_record, put_evidence, recover, close); any thread may read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import TypeVar
 from notarium_ledger import tree
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import InvalidProof, LedgerError
+from notarium_ledger.evidence import Evidence
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash, verify_inclusion
 from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
 from notarium_ledger.state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, opening, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
@@ -301,6 +303,27 @@ class Store:
         height = max(key[1:9] for key in self._record_keys)
         found = self._db.scan(keys.RECORD + height)
         return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    # Evidence
+
+    def put_evidence(self, number: int, evidence: Evidence) -> None:
+        """Keep evidence under a number that is not taken; on the disk when this returns.
+
+        Raises StoreFull or StoreError.
+        """
+        self._recover_if_failed()
+        self._db.write([(keys.numbered(keys.EVIDENCE, number), evidence.encode())])
+
+    def evidence(self) -> list[tuple[int, Evidence]]:
+        """All evidence with its numbers, ascending. Raises StoreCorruption."""
+        return reading.read_evidence(self._db)
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        """Who signs `height`, or None where that is not decided yet: beyond the height after the tip."""
+        if not 1 <= height <= self._state.height + 1:
+            return None
+        before = self._handovers_before(height)
+        return before[-1].validators if before else self.genesis.registry.validators
 
     # Reading
 

@@ -124,6 +124,7 @@ class Condition:
             "reasons": reasons,
             "peers": peers,
             "lag": node.sync.lag,
+            "evidence": len(node.accusations),
             "mempool": {"entries": len(node.mempool), "bytes": node.mempool.bytes},
             "uptime_s": round(time.monotonic() - node.started) if node.started else 0,
         }

@@ -34,6 +34,7 @@ from notarium_ledger.signing import SigningKey
 from notarium_ledger.state import Transition
 from notarium_ledger.types import Height, PublicKey
 from notarium_node import wire
+from notarium_node.accusations import Accusations
 from notarium_node.admission import Admission, Status
 from notarium_node.api.problems import Problem
 from notarium_node.condition import Condition
@@ -147,6 +148,7 @@ class Node:
             lambda decision, peer: self.runner.feed(DecisionReceived(decision, peer)),
             follows=own.role == "observer",
         )
+        self.accusations = Accusations(store, self.network, own.key, self._misbehaved)
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()
@@ -201,6 +203,7 @@ class Node:
 
     def _on_connect(self, peer: PublicKey) -> None:
         self.network.send(peer, self._status_message())
+        self.accusations.greet(peer)
         if peer in self.store.state.registry.validators:
             self.gossip.send_all(peer, self.mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
             self.sync.on_connect(peer)
@@ -210,6 +213,7 @@ class Node:
         self._followers.discard(peer)
         self._serving.discard(peer)
         self._later_told.discard(peer)
+        self.accusations.forget(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
@@ -250,6 +254,8 @@ class Node:
             self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
         elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
             self._followers.add(peer)
+        elif kind == bytes((wire.Kind.EVIDENCE,)):
+            self.accusations.hear(peer, wire.unpack_list(payload, wire.MAX_EVIDENCE))
         else:
             raise wire.BadMessage("unknown kind of message")
 
@@ -328,14 +334,7 @@ class Node:
             case PeerAhead():
                 self.sync.on_status(event.peer, event.height)
             case Equivocation():
-                evidence = event.evidence
-                _log.error(
-                    "EQUIVOCATION: a validator signed two different things",
-                    **self._name(evidence.key),
-                    height=evidence.height,
-                    round=evidence.round,
-                    evidence=evidence.encode().hex(),
-                )
+                self.accusations.detect(event.evidence)
             case OwnSignatureSeen() if self.event_counts["OwnSignatureSeen"] == 1:
                 # Once: a validator that lost its disk finds its own seal in most blocks that it fetches.
                 _log.error(
@@ -369,6 +368,8 @@ class Node:
         if self.store.state.height != self._told_height:
             self._told_height = self.store.state.height
             self.network.broadcast(self._status_message(), list(self.store.state.registry.nodes))
+        if not self.runner.stalled:
+            self.accusations.look_again()
         self.condition.log_changes()
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
 

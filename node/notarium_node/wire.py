@@ -9,6 +9,7 @@ upgraded one after the other (consensus notes, mistake 15). Any other unknown ki
 04 get-blocks  msgpack [from height, most]: send me decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
 06 follow      empty: send me every decision from now on
+07 evidence    msgpack list of canonical evidence: a validator signed two different things
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 
 MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
+MAX_EVIDENCE = 64
 BLOCKS_BYTES = 2 * 1024 * 1024
 """An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
 
@@ -35,6 +37,7 @@ class Kind(IntEnum):
     GET_BLOCKS = 4
     BLOCKS = 5
     FOLLOW = 6
+    EVIDENCE = 7
 
 
 LATER_KINDS_END = 0x40
@@ -51,12 +54,12 @@ def is_of_later_version(message: bytes) -> bool:
 
 
 def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
-    """ENTRIES or BLOCKS."""
+    """ENTRIES, BLOCKS or EVIDENCE."""
     return bytes((kind,)) + msgpack.packb(list(items), use_bin_type=True)
 
 
 def unpack_list(payload: bytes, most: int) -> list[bytes]:
-    """The items of ENTRIES or BLOCKS. Raises BadMessage."""
+    """The items of ENTRIES, BLOCKS or EVIDENCE. Raises BadMessage."""
     value = _unpack(payload)
     if type(value) is not list or len(value) > most:
         raise BadMessage(f"not a list of at most {most}")
