@@ -55,6 +55,10 @@ class InvalidEvidence(LedgerError):
     """Evidence that does not prove that one key signed two different things."""
 
 
+class EvidenceOfLaterVersion(InvalidEvidence):
+    """Evidence of a version that this software does not know: not for us, and nobody's fault."""
+
+
 class InvalidEvidenceFile(LedgerError):
     """An evidence file that fails verification; `step` is the number of the failed step (docs/formats.md, Evidence)."""
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from notarium_ledger import canonical
-from notarium_ledger.errors import InvalidEvidence, LedgerError
+from notarium_ledger.errors import EvidenceOfLaterVersion, InvalidEvidence, LedgerError
 from notarium_ledger.signing import EVIDENCE_TAG, tagged_hash, verify
 from notarium_ledger.statements import SignedStatement, StatementKind, statement_from_value
 from notarium_ledger.types import HASH_BYTES, Hash, Height, PublicKey, Round
 
 EVIDENCE_VERSION: Final = 1
-MAX_EVIDENCE_BYTES: Final = 512
-"""Two round changes with the greatest numbers take 381."""
+MAX_EVIDENCE_BYTES: Final = 8192
+"""Before decoding. Of this version none has more than 380; later ones may have longer signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,17 @@ class Evidence:
 
     @classmethod
     def decode(cls, data: bytes) -> Evidence:
-        """Inverse of encode; does not verify. Raises InvalidEvidence."""
+        """Inverse of encode; does not verify. Raises InvalidEvidence, for a later version EvidenceOfLaterVersion."""
         if len(data) > MAX_EVIDENCE_BYTES:
             raise InvalidEvidence(f"{len(data)} bytes, at most {MAX_EVIDENCE_BYTES} allowed")
         try:
             value = canonical.decode(data)
-            if not isinstance(value, list) or len(value) != 5 or type(value[0]) is not int:
+            if not isinstance(value, list) or not value or type(value[0]) is not int or value[0] < EVIDENCE_VERSION:
                 raise InvalidEvidence("not [1, genesis, validators, first, second]")
-            if value[0] != EVIDENCE_VERSION:
-                raise InvalidEvidence(f"{value[0]}, this software reads {EVIDENCE_VERSION}", "version")
+            if value[0] > EVIDENCE_VERSION:
+                raise EvidenceOfLaterVersion(f"{value[0]}, this software reads {EVIDENCE_VERSION}", "version")
+            if len(value) != 5:
+                raise InvalidEvidence("not [1, genesis, validators, first, second]")
             result = cls(
                 _hash(value[1], "genesis"),
                 _hash(value[2], "validators"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from notarium_ledger.errors import InvalidEvidence
+from notarium_ledger.errors import EvidenceOfLaterVersion, InvalidEvidence
 from notarium_ledger.evidence import Evidence
 from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.statements import StatementKind
@@ -62,12 +62,17 @@ class Accusations:
         network: PeerNetwork,
         own_key: PublicKey,
         misbehaved: Callable[[PublicKey, str, str], None],
+        of_later_version: Callable[[PublicKey, str], None],
     ) -> None:
-        """`misbehaved`: drops a peer; key, one of a few words, and the detail. Raises StoreCorruption."""
+        """`misbehaved`: drops a peer; key, one of a few words, and the detail. Raises StoreCorruption.
+
+        `of_later_version`: a peer sent what this software does not know yet; key and detail.
+        """
         self._store = store
         self._network = network
         self._own_key = own_key
         self._misbehaved = misbehaved
+        self._of_later_version = of_later_version
         self._all: list[Accusation] = []
         self._by_id: dict[Hash, Accusation] = {}
         self._slots: set[Slot] = set()
@@ -126,7 +131,12 @@ class Accusations:
             return
         try:
             for item in items:
-                self._judge(peer, Evidence.decode(item))
+                try:
+                    evidence = Evidence.decode(item)
+                except EvidenceOfLaterVersion as error:
+                    self._of_later_version(peer, f"evidence: {error}")
+                else:
+                    self._judge(peer, evidence)
         except InvalidEvidence as error:
             self._misbehaved(peer, "invalid evidence", str(error))
 

@@ -148,7 +148,7 @@ class Node:
             lambda decision, peer: self.runner.feed(DecisionReceived(decision, peer)),
             follows=own.role == "observer",
         )
-        self.accusations = Accusations(store, self.network, own.key, self._misbehaved)
+        self.accusations = Accusations(store, self.network, own.key, self._misbehaved, self._of_later_version)
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()

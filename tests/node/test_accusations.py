@@ -10,6 +10,7 @@ from tests.support.chains import change_validator, grow
 from tests.support.consortium import Consortium, digest, key
 from tests.support.liars import lie
 
+from notarium_ledger import canonical
 from notarium_ledger import evidence as evidence_module
 from notarium_ledger.evidence import Evidence
 from notarium_ledger.statements import StatementKind
@@ -34,6 +35,7 @@ class Witness:
         self.network = FakeNetwork(*(each.public for each in keys if each is not self.own))
         self.network.links.add(self.consortium.observer_keys[0].public)
         self.dropped: list[tuple[str, str]] = []
+        self.later: list[str] = []
         self.open()
 
     def open(self):
@@ -43,6 +45,7 @@ class Witness:
             cast(PeerNetwork, self.network),
             self.own.public,
             lambda peer, kind, detail: self.dropped.append((kind, detail)),
+            lambda peer, detail: self.later.append(detail),
         )
 
     def restart(self):
@@ -163,7 +166,16 @@ def test_a_peer_with_false_evidence_is_dropped_and_nothing_kept_or_told(witness,
     assert (witness.held(), witness.told()) == ([], set())
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x90", b"\xc1", b"x" * 600])
+def test_evidence_of_a_later_version_is_ignored_and_not_punished(witness):
+    later = canonical.encode([2, bytes(32), "with a signature of another kind", bytes(5000)])
+    witness.accusations.hear(witness.peer, [later, witness.lie().encode()])
+    assert (witness.dropped, witness.later) == ([], ["evidence: version: 2, this software reads 1"])
+    assert len(witness.accusations) == 1, "what is known is heard all the same"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x90", b"\xc1", b"\x91\x00", b"\x91\xc3", b"\x91\x01", b"\xc4\xff" + bytes(255), bytes(8193)]
+)
 def test_garbage_is_dropped(witness, raw):
     witness.accusations.hear(witness.peer, [raw])
     assert [kind for kind, _ in witness.dropped] == ["invalid evidence"]
@@ -291,7 +303,7 @@ def test_the_file_of_each_piece_convicts_with_the_genesis_alone(witness):
 
 def test_most_evidence_fits_its_bound():
     """The greatest numbers that a statement can hold."""
-    from notarium_ledger.evidence import MAX_EVIDENCE_BYTES, conflict
+    from notarium_ledger.evidence import conflict
     from notarium_ledger.statements import SignedRoundChange
     from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Height, PublicKey, Round, Signature
 
@@ -301,5 +313,5 @@ def test_most_evidence_fits_its_bound():
         return SignedRoundChange(Height(MAX_HEIGHT), Round(MAX_ROUND), claim, key_, signature)
 
     encoded = conflict(Hash(b"g" * 32), Hash(b"v" * 32), change(1), change(2)).encode()
-    assert len(encoded) <= MAX_EVIDENCE_BYTES
+    assert len(encoded) == 380
     assert Evidence.decode(encoded).encode() == encoded
