@@ -183,10 +183,10 @@ def test_mistake_05_commits_of_two_rounds_and_a_liars_make_no_certificate(round_
 
 
 def test_mistake_05_the_third_engine_hears_all_commits_and_decides_what_the_others_did() -> None:
-    """C has committed d itself and holds A's commit of it; the liar adds its own for every round."""
+    """C has committed d itself and holds A's commit of it; the liar adds its own for all these rounds."""
     played = play()
     club, c = played.club, played.engines[C]
-    c.receive(played.commits[A, 0], *(club.commit(D, round_, played.first) for round_ in range(4)))
+    c.receive(played.commits[A, 0], *(club.commit(D, round_, played.first) for round_ in range(3)))
     assert c.decided() is None
     c.receive(played.last, played.commits[A, 3], played.commits[B, 3], club.commit(D, 3, played.second))
     decision = c.decided()
