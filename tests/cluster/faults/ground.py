@@ -26,7 +26,7 @@ ASKED = "NOTARIUM_CLUSTER_FAULTS"
 """Environment variable without which pytest does not collect these runs."""
 SUBNETS = ipaddress.ip_network("10.251.0.0/16")
 TAG = re.compile(r"^nf(\d+)-")
-PACKAGES = {"ip": "iproute2", "tc": "iproute2", "bridge": "iproute2", "nft": "nftables", "mount": "mount"}
+PACKAGES = {"ip": "iproute2", "tc": "iproute2", "bridge": "iproute2", "nft": "nftables", "mount": "mount", "faketime": "faketime"}
 """Program → Debian package."""
 
 
