@@ -6,6 +6,7 @@ The good bytes come from the real product: blocks of tests/support, and a record
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -502,7 +503,7 @@ def test_passes_the_recorded_run(replay):
 def test_the_recorded_run_has_a_lock_a_justification_and_a_change_of_the_set(recording):
     sent = [decode_message(call.args[1][1:]) for call in recording.calls if call.method == "sent"]
     proposals = [each for each in sent if isinstance(each, Proposal) and each.round == 1]
-    assert [(each.height, len(each.round_changes), len(each.prepares)) for each in proposals] == [(2, 3, 4)]
+    assert [(each.height, len(each.round_changes), len(each.prepares)) for each in proposals] == [(2, 3, 3)]
     assert recording.sets[3] != recording.sets[4]
 
 
@@ -556,7 +557,6 @@ def test_persist_before_send_of_an_own_signature_in_a_justification(replay):
     own = replay.keys[node].public
     assert isinstance(proposal, Proposal)
     change = next(each for each in proposal.round_changes if each.key == own)
-    replay.wrote(node, [], [])
     contents = dict(replay.disks[node])
     del contents[b"c" + (2).to_bytes(8, "big") + change.round.to_bytes(4, "big") + bytes([ROUND_CHANGE])]
     replay.oracles.rolled_back(node, contents)
@@ -594,18 +594,25 @@ def test_prepared_by_prepares_of_another_round(replay):
         replay.say(node, commit, keep=False)
 
 
-@pytest.mark.parametrize("kind", [PREPARE, COMMIT])
-def test_double_vote(recording, kind):
+def test_double_vote_prepares(recording):
     replay = Replay(recording, hears_all=False)
-    node, vote = replay.until_sent(1, kind)
+    node, vote = replay.until_sent(1, PREPARE)
     replay.say(node, vote, keep=False)
-    other = replay.vote(kind, 1, 0, digest("other"), node)
-    if kind == COMMIT:
-        with violation("persist before send", "another block prepared"):
-            replay.say(node, other)
-        return
-    with violation("double vote"):
-        replay.say(node, other)
+    with violation("double vote", "node .* has said something else before its prepare"):
+        replay.say(node, replay.vote(PREPARE, 1, 0, digest("other"), node))
+
+
+def test_double_vote_commits(replay):
+    """Also where a quorum of liars has prepared the second block."""
+    node, vote = replay.until_sent(1, COMMIT)
+    replay.say(node, vote, keep=False)
+    prepared: Any = canonical.decode(replay.disks[node][_prepared_name(1)])
+    block = Block.from_value(prepared[2])
+    other = replace(block, header=replace(block.header, time_ms=block.header.time_ms + 1))
+    prepares = [replay.vote(PREPARE, 1, 0, other.hash, each).to_value() for each in range(4)]
+    replay.wrote(node, [(_prepared_name(1), canonical.encode([1, 0, other.to_value(), prepares]))])
+    with violation("double vote", "its commit"):
+        replay.say(node, replay.vote(COMMIT, 1, 0, other.hash, node))
 
 
 def test_double_vote_of_a_proposer(replay):
@@ -654,11 +661,10 @@ def test_left_round_of_the_node_that_sends_again_after_a_restart(replay):
         replay.say(node, replay.vote(PREPARE, 2, 0, digest("any"), node))
 
 
-def test_lock_proposal_of_another_block_after_a_quorum_committed(replay):
-    _, prepare = replay.until_sent(2, PREPARE, 1)
+def test_lock_prepare_of_another_block_after_a_quorum_committed(replay):
+    replay.until_sent(2, PREPARE, 1)
     with violation("lock", "another block is locked in round 0"):
         replay.say(0, replay.vote(PREPARE, 2, 1, digest("other"), 0))
-    assert isinstance(prepare, Vote)
 
 
 def test_lock_counts_no_node_that_has_lost_its_disk(recording):
@@ -755,6 +761,7 @@ def test_justification_prepare_without_a_justified_proposal(replay):
 def test_justification_of_a_liars_proposal_that_was_overheard(recording, is_justified):
     replay = Replay(recording)
     proposer, proposal = replay.until_sent(1, PROPOSAL)
+    assert isinstance(proposal, Proposal)
     node = (proposer + 1) % 4
     said = proposal if is_justified else replace(proposal, signature=UNSIGNED)
     replay.oracles.overheard(b"\1" + b"\x99\1\1 nonsense")
@@ -955,8 +962,6 @@ def test_receipt(replay, step, spoil):
 
 def _field(receipt: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
     """The receipt with one field changed, in canonical form."""
-    import json
-
     document = json.loads(receipt)
     document[name] = change(document[name])
     lines = [f'"{key}":' + json.dumps(value, separators=(",", ":")) for key, value in document.items()]
@@ -968,8 +973,6 @@ def _other_project(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_receipt_certificate_of_another_block(replay):
-    import json
-
     first = json.loads(replay.until("acknowledged").args[2])
     node, id_, receipt = replay.until("acknowledged", lambda call: call.height == 4).args
     with violation("receipt", "step 4"):
@@ -984,8 +987,6 @@ def test_receipt_of_another_entry(replay):
 
 
 def test_receipt_may_be_given_as_parsed_json(replay):
-    import json
-
     node, id_, receipt = replay.until("acknowledged").args
     replay.oracles.acknowledged(node, id_, json.loads(receipt))
 
