@@ -25,7 +25,7 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger import canonical
-from notarium_ledger.block import Block
+from notarium_ledger.block import MAX_BLOCK_ITEMS, Block
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.statements import SignedRoundChange as SignedRoundChange
@@ -45,6 +45,8 @@ from notarium_ledger.types import (
 from notarium_ledger.validators import MAX_VALIDATORS
 
 MESSAGE_VERSION: Final = 1
+_MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
+"""More values (items.check_items) than a block with a hundred round changes and a hundred votes consists of."""
 
 JUSTIFICATION_BYTES: Final = 64 * 1024
 """More than 100 round changes and 100 votes take: what a message may have beyond its block."""
@@ -181,7 +183,7 @@ def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message
     if len(data) > max_bytes:
         raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message")
     try:
-        message = _from_value(canonical.decode(data))
+        message = _from_value(canonical.decode(data, _MAX_ITEMS))
     except InvalidMessage:
         raise
     except LedgerError as error:
@@ -238,10 +240,11 @@ def _to_value(message: Message) -> canonical.Value:
 def _from_value(value: canonical.Value) -> Message:
     if not isinstance(value, list) or len(value) < 2:
         raise InvalidMessage("not a list [version, kind, ...]", "message")
-    if type(value[0]) is not int or value[0] != MESSAGE_VERSION:
-        is_later = type(value[0]) is int and value[0] > MESSAGE_VERSION
-        error = LaterVersion if is_later else InvalidMessage
-        raise error(f"{value[0]!r}, this software reads {MESSAGE_VERSION}", "message.version")
+    if type(value[0]) is not int:
+        raise InvalidMessage("not an integer", "message.version")
+    if value[0] != MESSAGE_VERSION:
+        error = LaterVersion if value[0] > MESSAGE_VERSION else InvalidMessage
+        raise error(f"{value[0]}, this software reads {MESSAGE_VERSION}", "message.version")
     kind = value[1]
     if type(kind) is not int or kind not in (1, 2, 3, 4):
         raise InvalidMessage("not a message kind (1 to 4)", "message.kind")

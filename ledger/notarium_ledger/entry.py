@@ -24,6 +24,9 @@ MAX_ENTRY_BYTES = 65_535
 DEFAULT_MAX_ENTRY_BYTES = 16_384
 MAX_BATCH = 4_096
 
+_MAX_LENGTH = 256
+"""Of a list or map in an entry: four times what any schema allows, so that the schema tells what is too long."""
+
 SINGLE = 1
 BATCH = 2
 
@@ -74,7 +77,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
         raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry")
     try:
         # Every type is looked at below, and the body's order of keys by its schema.
-        value = canonical.decode_shortest(raw)
+        value = canonical.decode_shortest(raw, _MAX_LENGTH)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "entry") from error
     if type(value) is not list or not value:
@@ -96,7 +99,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
     if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise InvalidEntry(f"not {SIGNATURE_BYTES} bytes", "sig")
     try:
-        body = canonical.decode_shortest(body_bytes)
+        body = canonical.decode_shortest(body_bytes, _MAX_LENGTH)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "body") from error
     return Entry(raw, id_ or leaf_hash(raw), body_bytes, check_body(body), PublicKey(key), Signature(signature), batch)

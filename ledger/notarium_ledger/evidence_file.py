@@ -151,6 +151,6 @@ def _from_document(document: Any) -> EvidenceFile:
     if tuple(document) != FIELDS:
         raise InvalidEvidenceFile(1, f"fields are not {', '.join(FIELDS)}, in this order")
     evidence = Evidence.decode(read_base64(document, "evidence"))
-    validators = ValidatorSet.from_value(canonical.decode(read_base64(document, "validators")))
+    validators = ValidatorSet.decode(read_base64(document, "validators"))
     without = document["header"] is None and document["certificate"] is None and document["handovers"] == []
     return EvidenceFile(evidence, validators, None if without else decode_decided(document))

@@ -295,7 +295,7 @@ def _handover(value: Any) -> Handover:
     return Handover(
         Header.decode(read_base64(value, "header")),
         QuorumCertificate.decode(read_base64(value, "certificate")),
-        ValidatorSet.from_value(canonical.decode(read_base64(value, "validators"))),
+        ValidatorSet.decode(read_base64(value, "validators")),
     )
 
 

@@ -13,7 +13,6 @@ from itertools import takewhile
 
 import structlog
 
-from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import Height, PublicKey
@@ -110,7 +109,7 @@ class Sync:
         useful = False
         for item in items:
             try:
-                decision = Decision.from_value(canonical.decode(item))
+                decision = Decision.decode(item)
             except LedgerError as error:
                 raise wire.BadMessage(str(error)) from error
             self.claims[peer] = max(self.claims.get(peer, Height(0)), decision.height)

@@ -19,6 +19,8 @@ from enum import IntEnum
 
 import msgpack
 
+from notarium_ledger.errors import NotCanonical
+from notarium_ledger.items import check_items
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 
 MAX_GOSSIP_ENTRIES = 16_384
@@ -60,7 +62,7 @@ def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
 
 def unpack_list(payload: bytes, most: int) -> list[bytes]:
     """The items of ENTRIES, BLOCKS or EVIDENCE. Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 1 + most)
     if type(value) is not list or len(value) > most:
         raise BadMessage(f"not a list of at most {most}")
     for item in value:
@@ -76,7 +78,7 @@ def pack_status(height: Height, tip: Hash) -> bytes:
 
 def unpack_status(payload: bytes) -> tuple[Height, Hash]:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 3)
     if type(value) is not list or len(value) != 2:
         raise BadMessage("not [height, tip]")
     height, tip = value
@@ -92,7 +94,7 @@ def pack_get_blocks(first: Height, most: int) -> bytes:
 
 def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 3)
     if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
         raise BadMessage("not [from height, most]")
     first, most = value
@@ -101,8 +103,12 @@ def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
     return Height(first), most
 
 
-def _unpack(payload: bytes) -> object:
+def _unpack(payload: bytes, max_items: int) -> object:
+    """The value, if it consists of at most `max_items` values. Raises BadMessage."""
     try:
+        check_items(payload, max_items)
         return msgpack.unpackb(payload, raw=False, strict_map_key=True)
+    except NotCanonical as error:
+        raise BadMessage(error.reason) from error
     except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise BadMessage(f"not msgpack: {type(error).__name__}") from error

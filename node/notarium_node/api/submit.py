@@ -31,6 +31,8 @@ READ_S = 20.0
 """How long a request's body may take to arrive."""
 ONE_ENTRY_BYTES = 128 * 1024
 """The body of a single entry, base64 in JSON included."""
+_BATCH_ITEMS = 65_536
+"""Values (items.check_items) in a batch: far more than entries are allowed, so that whoever sends too many is told."""
 MAX_READING_BYTES = 64 * 1024 * 1024
 """Larger bodies that are arriving at the same time, all together; one alone may always."""
 
@@ -141,7 +143,7 @@ class Submissions:
             raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
         elif request.content_type in ENTRY_TYPES:
             try:
-                value = canonical.decode(await self._body(request, self._max_request_bytes))
+                value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
             except NotCanonical as error:
                 raise Problem("malformed", f"entries: {error.reason}", field="entries") from error
             if not isinstance(value, list):
