@@ -274,6 +274,13 @@ def test_chain_empty_block(ledger):
         ledger.tell(Decision(replace(decision.block, entries=()), decision.certificate))
 
 
+def test_chain_entry_that_is_none(ledger):
+    ledger.oracles.submitted(b"\x90")
+    decision = ledger.make()
+    with violation("chain", "an entry is decided that is none"):
+        ledger.tell(Decision(replace(decision.block, entries=(b"\x90",)), decision.certificate))
+
+
 def test_chain_told_as_another_height(ledger):
     with violation("chain", "at height 2"):
         ledger.oracles.decided(0, 2, raw(ledger.make()))
@@ -735,6 +742,89 @@ def test_justification_proposal_on_another_parent(replay):
         replay.say(node, bad)
 
 
+def _changed_header(proposal: Proposal, **fields: Any) -> Proposal:
+    return replace(proposal, block=replace(proposal.block, header=replace(proposal.block.header, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("another ledger", lambda proposal: _changed_header(proposal, genesis=Hash(digest("other")))),
+        ("time is not above", lambda proposal: _changed_header(proposal, time_ms=1)),
+        ("names another proposer", lambda proposal: _changed_header(proposal, proposer=key("other").public)),
+    ],
+)
+def test_justification_fresh_proposal(replay, reason, change):
+    node, proposal = replay.until_sent(2, PROPOSAL)
+    with violation("justification", reason):
+        replay.say(node, replay.sign(change(proposal), replay.keys[node]))
+
+
+def test_justification_in_round_0_has_none(replay):
+    node, proposal = replay.until_sent(2, PROPOSAL)
+    assert isinstance(proposal, Proposal)
+    carried = replace(proposal, round_changes=(replay.change(2, 0, (node + 1) % 4),))
+    with violation("justification", "in round 0"):
+        replay.say(node, replay.sign(carried, replay.keys[node]))
+
+
+def _with_changes(replay: Replay, make: Callable[[int], SignedRoundChange]) -> tuple[int, Proposal]:
+    """The proposal of round 1, with the round changes of the others made anew."""
+    node, proposal = replay.until_sent(2, PROPOSAL, 1)
+    assert isinstance(proposal, Proposal)
+    own = [each for each in proposal.round_changes if each.key == replay.keys[node].public]
+    return node, replace(proposal, round_changes=(*own, *[make(each) for each in range(4) if each != node]))
+
+
+def test_justification_proposal_with_a_prepared_round_that_is_not_below(replay):
+    claim = (Round(1), Hash(digest("any")))
+    node, proposal = _with_changes(replay, lambda each: replay.change(2, 1, each, claim))
+    with violation("justification", "prepared round 1 is not below"):
+        replay.say(node, proposal)
+
+
+def test_justification_proposal_with_a_round_change_that_nobody_signed(replay):
+    node, proposal = _with_changes(replay, lambda each: replace(replay.change(2, 1, each), signature=UNSIGNED))
+    with violation("justification", "has not signed"):
+        replay.say(node, proposal)
+
+
+def test_justification_fresh_proposal_of_round_1_that_names_its_signer_or_not(recording):
+    """Where no round change names a prepared block, the proposer makes one of its own."""
+    replay = Replay(recording)
+    node, proposal = replay.until_sent(2, PROPOSAL, 1)
+    assert isinstance(proposal, Proposal)
+    liar = replay.keys[node]
+    replay.oracles.knows_key(9, bytes(liar.public))
+    changes = tuple(replay.change(2, 1, each) for each in range(4) if each != node)
+    fresh = replace(_changed_header(proposal, proposer=liar.public), round_changes=changes, prepares=())
+    justification = package.justification
+    judged = [
+        justification.fault(
+            package.formats.read_message(encode_message(replay.sign(each, liar))),
+            replay.oracles._chain,
+            bytes(replay.genesis),
+            replay.oracles._signatures,
+        )
+        for each in (fresh, _changed_header(fresh, proposer=replay.keys[(node + 1) % 4].public))
+    ]
+    assert judged == [None, "its fresh block names another proposer"]
+
+
+def test_justification_round_change_without_the_block_that_it_names(replay):
+    node, change = replay.until_sent(2, ROUND_CHANGE, 1)
+    assert isinstance(change, RoundChange)
+    with violation("justification", "does not bring the block"):
+        replay.say(node, replace(change, block=None))
+
+
+def test_justification_round_change_with_a_prepare_counted_twice(replay):
+    node, change = replay.until_sent(2, ROUND_CHANGE, 1)
+    assert isinstance(change, RoundChange)
+    with violation("justification", "is counted twice"):
+        replay.say(node, replace(change, prepares=(*change.prepares[:2], change.prepares[1])))
+
+
 def test_justification_round_change_whose_prepared_round_is_not_below(replay):
     node, change = replay.until_sent(2, ROUND_CHANGE, 1)
     assert isinstance(change, RoundChange)
@@ -818,6 +908,8 @@ def test_status_and_blocks_that_are_true_pass_and_others_do_not(replay):
         replay.oracles.sent(0, b"\3" + canonical.encode([4, tip]))
     with violation("malformed"):
         replay.oracles.sent(0, b"\5" + canonical.encode([log[0][:-1]]))
+    with violation("malformed", "node 0 sends"):
+        replay.oracles.sent(0, b"\3" + b"\x92\1")
 
 
 # ---- what the disk says of the chain -------------------------------------------------------------------------------
@@ -883,6 +975,34 @@ def test_chain_decision_under_another_height(replay):
     moved = [(b"h" + (2).to_bytes(8, "big") if name[:1] == b"h" else name, value) for name, value in puts]
     with violation("chain", "under another height"):
         replay.wrote(node, moved, deleted)
+
+
+def test_state_of_a_height_that_is_not_decided(replay):
+    with violation("state", "height 2, which is not decided"):
+        replay.wrote(0, [(b"r" + (2).to_bytes(8, "big"), b"\x80")])
+
+
+def test_agreement_of_a_header_that_is_stored_without_its_entries(replay):
+    """As a snapshot brings it."""
+    call = replay.until("submitted", lambda call: call.height == 2)
+    node, puts, _ = next(
+        each for each in replay.recording.calls if each.method == "wrote" and _decision_batch(each)
+    ).args
+    header = [(name, value) for name, value in puts if name[:1] == b"h"]
+    replay.wrote(node, header)
+    consortium = replay.recording.consortium
+    other = consortium.decide(consortium.state, consortium.entries(2))[0]
+    value = canonical.encode([other.block.header.raw, other.certificate.encode(), 0, b""])
+    assert call.height == 2
+    with violation("agreement", "others block 1/"):
+        replay.wrote(node, [(header[0][0], value)])
+
+
+def test_persist_before_send_prepared_record_that_cannot_be_read(replay):
+    node, commit = replay.until_sent(1, COMMIT)
+    replay.wrote(node, [(_prepared_name(1), b"\x90")])
+    with violation("persist before send", "no readable prepared block"):
+        replay.say(node, commit, keep=False)
 
 
 # ---- acknowledged entries ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -102,10 +103,10 @@ class Header:
     state_root: bytes
 
 
-def read_header(raw: object) -> Header:
-    """Raises Malformed."""
+@lru_cache(maxsize=1024)
+def read_header(raw: bytes) -> Header:
+    """Raises Malformed. The same few headers come in every message, so they are remembered."""
     demand(isinstance(raw, bytes), "the header is not bytes")
-    assert isinstance(raw, bytes)  # for the type checker
     value = decode(raw)
     demand(isinstance(value, list) and len(value) == 11 and value[0] == 1, "the header is not version 1 of eleven")
     numbers = (value[2], value[4], value[6])
@@ -237,6 +238,7 @@ class Prepared:
     prepares: tuple[Statement, ...]
 
 
+@lru_cache(maxsize=256)
 def read_prepared(data: bytes) -> Prepared:
     """[1, round, block, [vote, ...]]. Raises Malformed."""
     value = decode(data)
