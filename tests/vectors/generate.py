@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, canonical, ed25519, entries, receipts
+from tests.vectors import blocks, canonical, ed25519, entries, evidence, receipts
 
 FOLDER = Path(__file__).parent
 
@@ -28,6 +28,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "votes.json": blocks.votes_document(),
         "certificates.json": blocks.certificates_document(),
         "receipts.json": receipts.document(),
+        "evidence.json": evidence.document(),
     }
 
 
