@@ -11,10 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.node.http_api import Api
 
+from notarium import cli as client_cli
 from notarium_consensus.messages import Vote, encode_message
 from notarium_ledger.certificate import VoteType, vote_bytes
 from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.types import Hash, Height, PublicKey, Round
+from notarium_node import cli
 from notarium_node.accusations import ALARM
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.localnet import Institution, LocalNetwork
@@ -128,6 +130,64 @@ def test_metric_and_log_line_name_the_accused(told):
         assert found == {"m0": 0, "m1": 0, "m2": 0, "m3": 1}
         lines = [json.loads(line) for line in node.log.read_text().splitlines() if ALARM in line]
         assert [(line["level"], line["member"], line["height"]) for line in lines] == [("error", "m3", 1)]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command of either CLI in this process: (exit code, stdout, stderr)."""
+
+    def call(main, *arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(each) for each in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_operators_list_show_and_export_and_a_regulator_needs_the_file_and_the_genesis(told, run, tmp_path):
+    network, (node, *_) = told
+    config = ("--config", node.directory / "node.toml")
+    code, out, _ = run(cli.main, "evidence", *config, "--json")
+    (row,) = json.loads(out)["evidence"]
+    assert (code, row) == (0, accusations(node)[0])
+    code, out, _ = run(cli.main, "evidence", *config)
+    assert (code, "m3" in out, "prepare" in out) == (0, True, True)
+
+    code, out, _ = run(cli.main, "evidence", row["id"][:8].upper(), *config, "--json")
+    assert (code, json.loads(out)) == (0, {name: value for name, value in row.items() if name != "number"})
+    code, out, _ = run(cli.main, "evidence", row["id"], *config)
+    assert (code, row["key"] in out, "block " + "01" * 32 in out) == (0, True, True)
+
+    file = tmp_path / "m3.evidence.json"
+    by_url = ("--url", node.api, "--genesis", network.genesis_file)
+    assert run(cli.main, "evidence", row["id"], *by_url, "--out", file)[0] == 0
+    assert file.read_bytes() == Api(node.api_port).get(f"/v1/evidence/{row['id']}").body
+
+    for main, *arguments in (
+        (cli.main, "evidence", "--verify", file, "--genesis", network.genesis_file, "--json"),
+        (client_cli.main, "evidence", file, "--genesis", network.genesis_file, "--json"),
+    ):
+        code, out, _ = run(main, *arguments)
+        assert (code, '"m3"' in out) == (0, True)
+
+
+def test_refusals_of_the_command_say_what_to_do(told, run, tmp_path):
+    network, (node, *_) = told
+    config = ("--config", node.directory / "node.toml")
+    id_ = accusations(node)[0]["id"]
+    for arguments, code, words in (
+        ((), 2, "--config or --url"),
+        (("--url", node.api, *config), 2, "--config or --url"),
+        ((id_, "--url", node.api), 2, "--config or --genesis"),
+        (("ab" * 32, *config), 1, "0 pieces of evidence"),
+        (("--verify", tmp_path / "none", *config), 2, "No such file"),
+        (("--verify", network.genesis_file, *config), 1, "step 1: mediaType"),
+        (("--url", "http://127.0.0.1:1"), 5, "is the node running?"),
+    ):
+        got, out, err = run(cli.main, "evidence", *arguments)
+        assert (got, words in err, out) == (code, True, ""), err
 
 
 def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(told):
