@@ -123,7 +123,7 @@ class Submissions:
 
     async def _read_one(self, request: web.Request) -> bytes:
         if request.content_type == "application/json":
-            return _base64(_member(await self._json(request, ONE_ENTRY_BYTES), "entry", str), "entry")
+            return _base64(await self._member(request, ONE_ENTRY_BYTES, "entry", str), "entry")
         if request.content_type not in ENTRY_TYPES:
             raise _unsupported(request)
         raw = await self._body(request, ONE_ENTRY_BYTES)
@@ -139,7 +139,7 @@ class Submissions:
     async def _read_many(self, request: web.Request) -> list[bytes]:
         raws: list[Any]
         if request.content_type == "application/json":
-            items = _member(await self._json(request, self._max_request_bytes), "entries", list)
+            items = await self._member(request, self._max_request_bytes, "entries", list)
             raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
         elif request.content_type in ENTRY_TYPES:
             try:
@@ -160,11 +160,19 @@ class Submissions:
             )
         return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
 
-    async def _json(self, request: web.Request, limit: int) -> Any:
-        try:
-            return json.loads(await self._body(request, limit))
-        except (ValueError, RecursionError) as error:
-            raise Problem("malformed", f"the body is not JSON: {error}") from error
+    async def _member(self, request: web.Request, limit: int, name: str, kind: type) -> Any:
+        """The one member of the JSON object in the body. Raises Problem."""
+        body = await self._body(request, limit)
+        # Nothing in such a body holds brackets, for base64 has none; and each of them could be a list in memory.
+        document: Any = None
+        if body.count(b"[") + body.count(b"{") <= 2:
+            try:
+                document = json.loads(body)
+            except (ValueError, RecursionError) as error:
+                raise Problem("malformed", f"the body is not JSON: {error}", field="body") from error
+        if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
+            raise Problem("malformed", f'the body is not {{"{name}": ...}}', field=name)
+        return document[name]
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
         """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
@@ -231,12 +239,6 @@ def _wait_s(request: web.Request) -> float:
         raise Problem("malformed", "wait: neither decided nor none", field="wait")
     timeout_ms = parse_int(request, "timeout_ms", DEFAULT_WAIT_MS, 0, MAX_WAIT_MS)
     return timeout_ms / 1000 if wait == "decided" else 0.0
-
-
-def _member(document: Any, name: str, kind: type) -> Any:
-    if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
-        raise Problem("malformed", f'the body is not {{"{name}": ...}}', field=name)
-    return document[name]
 
 
 def _base64(text: Any, name: str) -> bytes:
