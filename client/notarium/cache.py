@@ -18,6 +18,8 @@ from pathlib import Path
 
 SETTLED_NS = 2_000_000_000
 _BUSY_S = 2.0
+_UNUSABLE = (sqlite3.Error, UnicodeDecodeError, OSError)
+"""UnicodeDecodeError: of SQLite's own text about a damaged file."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS digest (device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,"
     " ctime_ns INTEGER, sha256 TEXT NOT NULL, PRIMARY KEY (device, inode)) WITHOUT ROWID"
@@ -57,7 +59,7 @@ class DigestCache:
         try:
             with closing(self._open()) as database:
                 return [self._get(database, state) for state in states]
-        except (sqlite3.Error, OSError) as error:
+        except _UNUSABLE as error:
             self._give_up(error)
             return [None] * len(states)
 
@@ -73,7 +75,7 @@ class DigestCache:
         try:
             with closing(self._open()) as database, database:
                 database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows)
-        except (sqlite3.Error, OSError) as error:
+        except _UNUSABLE as error:
             self._give_up(error)
 
     def _get(self, database: sqlite3.Connection, state: FileState) -> str | None:
@@ -88,14 +90,15 @@ class DigestCache:
         database = sqlite3.connect(self._path, timeout=_BUSY_S)
         try:
             database.execute(_SCHEMA)
-        except sqlite3.Error:
+        except _UNUSABLE:
             database.close()
             raise
         return database
 
     def _give_up(self, error: Exception) -> None:
         self.problem = f"digest cache {self._path} is not used: {error}"
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        is_damaged = isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError)
+        if is_damaged and not isinstance(error, sqlite3.OperationalError):
             # Damaged, not merely busy: the next use starts a new one.
             self._path.unlink(missing_ok=True)
 
