@@ -1,10 +1,19 @@
 """What the fuzzers found, each with the least input that shows it."""
 
+import json
 import tracemalloc
 
 import pytest
 from tests.fuzz import seeds
+from tests.fuzz.targets import by_name
 
+from notarium import journal
+from notarium.answers import PROBLEM_TYPE, Answer, read_problem, read_status
+from notarium.bundle import Bundle
+from notarium.cache import DigestCache, FileState
+from notarium.errors import InvalidBundle, LyingNode, ProjectError
+from notarium.outbox import Outbox
+from notarium.project import _Settings
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
 from notarium_consensus.messages import decode_message
 from notarium_consensus.record import PREPARED_KEY, decode_record
@@ -15,6 +24,8 @@ from notarium_ledger.errors import InvalidBlock, InvalidEntry, LedgerError
 from notarium_ledger.items import check_items
 from notarium_ledger.types import Height
 from notarium_node import wire
+from notarium_node.api.problems import Problem
+from notarium_node.config import ConfigError, load_config
 from notarium_node.tls import CertificateError, certificate_key, is_usable
 
 MIB = 1 << 20
@@ -113,3 +124,111 @@ def test_an_entry_with_a_list_that_is_too_long_still_names_the_list():
     with pytest.raises(InvalidEntry) as caught:
         decode_entry(canonical.encode([1, canonical.encode(body), bytes(32), bytes(64)]))
     assert caught.value.field == "body.subjects"
+
+
+# HTTP
+
+
+def test_a_body_of_empty_json_lists_is_not_built():
+    target = by_name("http: batch as JSON")
+    data = b'{"entries": [' + b"[]," * MIB + b"[]]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem) as caught:
+            target.decode(data)
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
+    assert caught.value.more["field"] == "entries"
+
+
+def test_a_body_that_is_no_json_names_the_body():
+    with pytest.raises(Problem) as caught:
+        by_name("http: entry as JSON").decode(b'{"entry": ')
+    assert caught.value.more["field"] == "body"
+
+
+# Files of an operator and of a researcher
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"x = " + b"9" * 5000, "is not TOML"),
+        (b"x = " + b"[" * 3000 + b"]" * 3000, "is not TOML"),
+        (b"x = " + b"[" * 400 + b"]" * 400, "node.x: is unknown|nested too deeply"),
+        (b'data_dir = "~nobody-here/data"', "node.data_dir: there is no user ~nobody-here"),
+        (b'data_dir = "a\\u0000b"', "U.0000"),
+    ],
+)
+def test_an_odd_node_toml_is_told_as_such(tmp_path, line, said):
+    path = tmp_path / "node.toml"
+    path.write_bytes(seeds.NODE_TOML.replace(b'data_dir = "data"', line))
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, {})
+
+
+def test_a_nested_value_in_the_environment_is_told_as_such(tmp_path):
+    path = tmp_path / "node.toml"
+    path.write_bytes(seeds.NODE_TOML)
+    with pytest.raises(ConfigError, match=r"api\.wait_ms"):
+        load_config(path, {"NOTARIUM_NODE_API__WAIT_MS": "[" * 3000})
+
+
+@pytest.mark.parametrize("content", [b"x = " + b"9" * 5000, b"x = " + b"[" * 3000 + b"]" * 3000, b"a." * 40_000])
+def test_an_odd_config_of_a_project_is_told_as_such(tmp_path, content):
+    """The last one, with ten times as many dots, took minutes."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ProjectError, match=r"config\.toml is not TOML"):
+        _Settings.read(path)
+
+
+@pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])
+def test_a_damaged_outbox_file_is_named(tmp_path, odd):
+    (tmp_path / "0.json").write_bytes(seeds.outbox_file().replace(b"1760000000000", odd))
+    with pytest.raises(ProjectError, match=r"0\.json is damaged"):
+        Outbox(tmp_path, seeds.consortium().genesis).list()
+
+
+@pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])
+def test_a_damaged_line_of_the_journal_is_left_out(tmp_path, odd):
+    (tmp_path / journal.FILE).write_bytes(seeds.journal().replace(b"1760000000000", odd, 1))
+    assert [each.kind for each in journal.read(tmp_path)] == ["model"]
+
+
+def test_a_bundle_of_an_endless_file_is_none():
+    with pytest.raises(InvalidBundle):
+        Bundle.decode(seeds.bundles()[0].replace(b'"size":12', b'"size":1e999'))
+
+
+def test_a_damaged_digest_cache_is_thrown_away_also_where_sqlite_cannot_say_why(tmp_path):
+    path = tmp_path / "digests.sqlite"
+    DigestCache(path).put_many([(FileState(1, 2, 3, 4, 5), "ab" * 32)], 10**19)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE digest (device", b"CREATE TABLE digest (\xe0evice"))
+    cache = DigestCache(path)
+    assert cache.get_many([FileState(1, 2, 3, 4, 5)]) == [None]
+    assert cache.problem
+    assert not path.exists()
+
+
+# What nodes answer
+
+
+@pytest.mark.parametrize("odd", ["\ud800", [[[["deep"]]]], {"a": "\ud800"}])
+@pytest.mark.parametrize("name", ["detail", "title", "type", "remedy", "errors"])
+def test_a_problem_can_always_be_printed(name, odd):
+    body = json.dumps({"type": "urn:notarium:problem:busy", name: [{"detail": odd}] if name == "errors" else odd})
+    problem = read_problem(Answer("https://node", 422, PROBLEM_TYPE, body.encode()))
+    str(problem).encode()
+    json.dumps(problem.errors, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    "said", [{"reasons": 5}, {"member": "\ud800"}, {"\ud800": 1}, {"peers": json.loads("[" * 20 + "]" * 20)}]
+)
+def test_a_status_that_cannot_be_printed_is_a_lie(said):
+    genesis = seeds.consortium().genesis.hash
+    body = json.dumps({"genesis": genesis.hex(), **said}).encode()
+    with pytest.raises(LyingNode):
+        read_status(Answer("https://node", 200, "application/json", body), genesis)
