@@ -1,4 +1,4 @@
-"""Valid bytes of every format: of the golden vectors where there are some, else made here. All of it is deterministic."""
+"""Valid bytes of every format: of the golden vectors where there are some, else made here, without randomness."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from notarium.pool import normal_url
 from notarium.project import _Settings, read_genesis
 from notarium_ledger.receipt import ReceiptVerifier
 from notarium_ledger.receipt_batch import encode_receipts
+from notarium_ledger.types import Hash
 
 URL = "https://node.example.org"
 _genesis = seeds.consortium().genesis
@@ -90,10 +93,8 @@ def _consistency_seed() -> bytes:
 
 
 def _consistency(answer: Answer) -> None:
-    from dataclasses import replace
-
     second = chain().decisions[0].block.header
-    first = replace(second, tree_size=1, tree_root=chain().leaves()[0])
+    first = replace(second, tree_size=1, tree_root=Hash(chain().leaves()[0]))
     answers.check_consistency(answer, first, second)
 
 
@@ -122,14 +123,13 @@ def _outbox(path: Path) -> Any:
     return Outbox(path.parent, _genesis).list()
 
 
-def _cache(path: Path) -> Any:
+def _cache(path: Path) -> None:
     cache = DigestCache(path)
-    return cache.get_many([_STATE]), cache.put_many([(_STATE, "ab" * 32)], 10**19)
+    cache.get_many([_STATE])
+    cache.put_many([(_STATE, "ab" * 32)], 10**19)
 
 
 def _cache_seed() -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         DigestCache(Path(folder, "digests.sqlite")).put_many([(_STATE, "ab" * 32)], 10**19)
         return Path(folder, "digests.sqlite").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tests.fuzz import seeds
@@ -43,10 +44,8 @@ _DAMAGED = (LedgerError, ValueError, TypeError, KeyError, IndexError)
 def _entry(data: bytes) -> Entry:
     """Decoded, and its signature looked at, which walks a batch's path."""
     entry = decode_entry(data)
-    try:
+    with suppress(InvalidEntry):  # Well-formed all the same.
         verify_signature(entry, seeds.consortium().genesis.hash)
-    except InvalidEntry:
-        pass  # Well-formed all the same.
     return entry
 
 
@@ -73,19 +72,13 @@ def _receipts(data: bytes) -> Any:
 
 def _evidence(data: bytes) -> Evidence:
     found = Evidence.decode(data)
-    try:
+    with suppress(InvalidEvidence):  # Well-formed all the same.
         found.verify()
-    except InvalidEvidence:
-        pass  # Well-formed all the same.
     return found
 
 
 def _record(key: bytes) -> Callable[[bytes], Any]:
     return lambda data: decode_record({key: data}, Height(1))
-
-
-def _validators(data: bytes) -> ValidatorSet:
-    return ValidatorSet.from_value(canonical.decode(data))
 
 
 def _stored_header() -> bytes:
@@ -143,11 +136,11 @@ LEDGER = (
     ),
     Target(
         "decision",
-        lambda data: Decision.from_value(canonical.decode(data)),
+        Decision.decode,
         (LedgerError,),
-        ("notarium_ledger.block:Decision.from_value",),
+        ("notarium_ledger.block:Decision.decode", "notarium_ledger.block:Decision.from_value"),
         seeds.vector_bytes("blocks", "decision"),
-        lambda decision: canonical.encode(decision.to_value()),
+        Decision.encode,
     ),
     Target(
         "certificate",
@@ -162,9 +155,9 @@ LEDGER = (
     ),
     Target(
         "validator set",
-        _validators,
+        ValidatorSet.decode,
         (LedgerError,),
-        ("notarium_ledger.validators:ValidatorSet.from_value",),
+        ("notarium_ledger.validators:ValidatorSet.decode", "notarium_ledger.validators:ValidatorSet.from_value"),
         tuple(canonical.encode(each.registry.validators.to_value()) for each in chain().states[1:3]),
         lambda value: canonical.encode(value.to_value()),
     ),

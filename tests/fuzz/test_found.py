@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from typing import Any
 
 import pytest
 from tests.fuzz import seeds
@@ -92,9 +93,10 @@ def count(value) -> int:
 
 def test_an_error_does_not_repeat_what_it_complains_about():
     """A version of 20 MiB stood in the log four times as long."""
+    data = canonical.encode([bytes(MIB), *[1] * 10])
     for decode, error in ((decode_message, InvalidMessage), (Header.decode, InvalidBlock)):
         with pytest.raises(error) as caught:
-            decode(canonical.encode([bytes(MIB)] + [1] * 10))
+            decode(data)
         assert len(str(caught.value)) < 200
 
 
@@ -119,7 +121,7 @@ def test_a_certificate_of_an_unknown_kind_of_key_or_version_is_refused_and_stops
 
 
 def test_an_entry_with_a_list_that_is_too_long_still_names_the_list():
-    body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public", "bundle": bytes(32)}
+    body: Any = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public", "bundle": bytes(32)}
     body["subjects"] = [{"digest": bytes(32), "role": "data"}] * 65
     with pytest.raises(InvalidEntry) as caught:
         decode_entry(canonical.encode([1, canonical.encode(body), bytes(32), bytes(64)]))
@@ -156,7 +158,7 @@ def test_a_body_that_is_no_json_names_the_body():
     [
         (b"x = " + b"9" * 5000, "is not TOML"),
         (b"x = " + b"[" * 3000 + b"]" * 3000, "is not TOML"),
-        (b"x = " + b"[" * 400 + b"]" * 400, "node.x: is unknown|nested too deeply"),
+        (b"x = " + b"[" * 400 + b"]" * 400, "nested too deeply"),
         (b'data_dir = "~nobody-here/data"', "node.data_dir: there is no user ~nobody-here"),
         (b'data_dir = "a\\u0000b"', "U.0000"),
     ],
@@ -224,9 +226,10 @@ def test_a_problem_can_always_be_printed(name, odd):
     json.dumps(problem.errors, ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize(
-    "said", [{"reasons": 5}, {"member": "\ud800"}, {"\ud800": 1}, {"peers": json.loads("[" * 20 + "]" * 20)}]
-)
+DEEP = json.loads("[" * 20 + "]" * 20)
+
+
+@pytest.mark.parametrize("said", [{"reasons": 5}, {"member": "\ud800"}, {"\ud800": 1}, {"peers": DEEP}])
 def test_a_status_that_cannot_be_printed_is_a_lie(said):
     genesis = seeds.consortium().genesis.hash
     body = json.dumps({"genesis": genesis.hex(), **said}).encode()
