@@ -6,6 +6,7 @@ The good bytes come from the real product: blocks of tests/support, and a record
 from __future__ import annotations
 
 import ast
+import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -380,6 +381,13 @@ def test_time_before_the_entry_was_made(ledger):
         ledger.tell(ledger.make(entries, time_ms=NOW_MS - 2_501), clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))
 
 
+def test_time_is_judged_when_the_first_node_decides(ledger):
+    first = ledger.decide(time_ms=NOW_MS)
+    ledger.tell(first, clocks_ms=(NOW_MS, NOW_MS))
+    ledger.tell(first, 1, clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))  # a node that was away
+    ledger.tell(ledger.decide(time_ms=NOW_MS + 1_000), clocks_ms=(NOW_MS + 61_000, NOW_MS + 61_000))
+
+
 def test_time_may_be_older_in_a_later_round(ledger):
     entries = ledger.submit(ledger.consortium.entries(1), NOW_MS)
     decision = ledger.make(entries, time_ms=NOW_MS - 4_500, round=1)
@@ -648,6 +656,11 @@ def test_double_vote_inside_a_justification(replay):
     replay.keep(node, RoundChange(other, None, ()))
     with violation("double vote", "round change for nothing"):
         replay.say(node, replace(proposal, round_changes=swapped))
+
+
+def test_passes_a_round_change_of_a_node_that_has_committed_to_nothing(replay):
+    node, _ = replay.until_sent(1, PREPARE)
+    replay.say(node, RoundChange(replay.change(1, 1, node), None, ()))
 
 
 def test_left_round(replay):
@@ -1097,6 +1110,65 @@ def test_receipt_certificate_of_another_block(replay):
     node, id_, receipt = replay.until("acknowledged", lambda call: call.height == 4).args
     with violation("receipt", "step 4"):
         replay.oracles.acknowledged(node, id_, _field(receipt, "certificate", lambda value: first["certificate"]))
+
+
+def _answer(replay: Replay, height: int) -> tuple[int, bytes, bytes]:
+    """The first recorded answer about an entry of `height`."""
+    node, id_, receipt = replay.until("acknowledged", lambda call: call.height == height).args
+    return node, id_, receipt
+
+
+def _packed(value: Any) -> str:
+    return base64.b64encode(canonical.encode(value)).decode()
+
+
+def _unpacked(text: str) -> Any:
+    return canonical.decode(base64.b64decode(text))
+
+
+@pytest.mark.parametrize(
+    ("reason", "name", "spoil"),
+    [
+        ("step 4: the signers do not ascend", "certificate", lambda value: [*value[:3], value[3][::-1]]),
+        ("step 4: 2 distinct signers", "certificate", lambda value: [*value[:3], value[3][:2]]),
+        ("step 4: the certificate is of another block", "certificate", lambda value: [value[0] + 1, *value[1:]]),
+        ("step 4: the .* not validly signed", "certificate", lambda value: [value[0], value[1] + 1, *value[2:]]),
+        ("step 4: the header is of another ledger", "header", lambda value: [1, digest("other"), *value[2:]]),
+        ("step 6: the author's signature", "entry", lambda value: [*value[:3], bytes(64), *value[4:]]),
+        ("step 6: not an entry", "entry", lambda value: [3, *value[1:]]),
+    ],
+)
+def test_receipt_parts(replay, monkeypatch, reason, name, spoil):
+    node, id_, receipt = _answer(replay, 1)
+    if name == "entry":  # step 5 would find it first
+        monkeypatch.setattr(package.merkle, "is_included", lambda *_: True)
+    with violation("receipt", reason):
+        replay.oracles.acknowledged(node, id_, _field(receipt, name, lambda text: _packed(spoil(_unpacked(text)))))
+
+
+def test_receipt_with_a_handover_that_is_none(replay):
+    _, _, last = Replay(replay.recording).until("acknowledged", lambda call: call.height == 4).args
+    handovers = json.loads(last)["handovers"]
+    node, id_, early = _answer(replay, 1)
+    with violation("receipt", "step 3: heights do not ascend"):
+        replay.oracles.acknowledged(node, id_, _field(early, "handovers", lambda value: handovers))
+    node, id_, late = _answer(replay, 4)
+    members = _packed([list(each) for each in replay.recording.sets[1]])
+    with violation("receipt", "step 3: not the set handed over to"):
+        replay.oracles.acknowledged(
+            node, id_, _field(late, "handovers", lambda value: [{**value[0], "validators": members}])
+        )
+
+
+def test_receipt_in_base64_that_has_two_forms(replay):
+    node, id_, receipt = _answer(replay, 1)
+    document = json.loads(receipt)
+    name = next(each for each in ("header", "certificate", "entry") if document[each].endswith("="))
+    body = document[name].rstrip("=")
+    loose = body[:-1] + chr(ord(body[-1]) + 1) + "=" * (len(document[name]) - len(body))
+    assert base64.b64decode(loose) == base64.b64decode(document[name])
+    with violation("receipt", "not canonical base64"):
+        replay.oracles.acknowledged(node, id_, _field(receipt, name, lambda value: loose))
 
 
 def test_receipt_of_another_entry(replay):

@@ -262,9 +262,8 @@ class Oracles:
         except Malformed as error:
             raise SafetyViolation(f"receipt: {what} with one that fails at {error}") from error
         position = self._chain.positions[entry_id]
-        require(id_ == entry_id, "receipt", f"{what} with the receipt of another")
-        same = (header.hash, index) == (self._chain.tip_of(position.height), position.index)
-        require(same, "receipt", f"{what} with the receipt of another block or place")
+        same = (id_, header.hash, index) == (entry_id, self._chain.tip_of(position.height), position.index)
+        require(same, "receipt", f"{what} with the receipt of another entry, block or place")
 
     def _check_durable(self, what: str, height: int) -> None:
         """Q validators must have the block on disk, decided or prepared; f of these may be liars, unseen here."""
