@@ -127,6 +127,18 @@ class Liar(Member):
             raise RuntimeError("a dead liar says nothing")
         return self.node.store.state
 
+    def fresh_block(self) -> Block | None:
+        """A valid block of what waits in its own mempool, on its own tip."""
+        state = self.state
+        entries = [] if self.node is None else self.node.mempool.oldest(5)
+        if not entries or self.public not in state.registry.validators:
+            return None
+        try:
+            transition = advance(state, entries, max(state.time_ms + 1, self.clock_ms()), self.public)
+        except LedgerError:
+            return None
+        return Block(transition.header, tuple(entry.raw for entry in entries))
+
     def other_block(self, block: Block, time_ms: int | None = None) -> Block | None:
         """Another valid block of the same height: another time, maybe fewer entries."""
         state = self.state
@@ -259,14 +271,11 @@ class BadJustification(Behaviour):
         return self.liar.propose(block, message.round, changes, prepares)
 
     def act(self) -> None:
-        """Proposes out of turn, for a round that nobody has started."""
-        proposals = [decode_message(data[1:]) for data in self.liar.heard if data[2:4] == b"\x01\x01"]
-        blocks = [each.block for each in proposals if isinstance(each, Proposal)]
-        if blocks and self.random.random() < 0.2:
+        """Proposes out of turn, in a round that nobody has started."""
+        block = self.liar.fresh_block()
+        if block is not None and self.random.random() < 0.5:
             self.count()
-            block = self.random.choice(blocks)
-            block = self.liar.other_block(block) or block
-            self.liar.say(self.liar.propose(block, self.random.randint(0, 3), (), ()))
+            self.liar.say(self.liar.propose(block, self.random.choice([0, 0, 1, 2]), (), ()))
 
 
 class FalsePrepared(Behaviour):
@@ -400,6 +409,29 @@ class CorruptBlocks(Behaviour):
         return canonical.encode([block.to_value(), bent.to_value()])
 
 
+class SelfCertifier(Behaviour):
+    """Decides alone: a block of its own under a certificate of its own seal, once or often enough for a quorum."""
+
+    def outgoing(self, peer: PublicKey, data: bytes) -> list[bytes]:
+        if data[0] == Kind.STATUS:
+            height, tip = wire.unpack_status(data[1:])
+            return [wire.pack_status(Height(height + 1), tip)]
+        return [data]
+
+    def incoming(self, peer: PublicKey, data: bytes) -> None:
+        block = self.liar.fresh_block() if data[0] == Kind.GET_BLOCKS else None
+        if block is None:
+            return
+        self.count()
+        round_ = self.random.randint(0, 2)
+        seal = Seal(self.liar.public, self.liar.vote(VoteType.COMMIT, block.height, round_, block.hash).signature)
+        quorum = self.liar.state.registry.validators.quorum
+        seals = (seal,) * self.random.choice([1, quorum])
+        certificate = QuorumCertificate(block.height, Round(round_), block.hash, seals)
+        item = canonical.encode([block.to_value(), certificate.to_value()])
+        Member.send(self.liar, peer, wire.pack_list(Kind.BLOCKS, [item]))
+
+
 class HeightLiar(Behaviour):
     """Claims heights that nobody has, or none at all."""
 
@@ -444,6 +476,7 @@ BEHAVIOURS: tuple[type[Behaviour], ...] = (
     Forger,
     Flooder,
     CorruptBlocks,
+    SelfCertifier,
     HeightLiar,
     BadGossip,
 )

@@ -235,6 +235,7 @@ class Member:
         """A message arrived."""
         if self.view is not None:
             self.view.on_message(peer, data)
+            self.world.watch.delivered(self, data)
 
     def send(self, peer: PublicKey, data: bytes) -> bool:
         """Hand a message to the network. False if the peer is not connected."""

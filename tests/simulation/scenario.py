@@ -33,12 +33,21 @@ LONG = Schedule(trouble_s=120.0, entries=400, recovery_s=60.0)
 
 
 def run_seed(
-    seed: int, size: int, schedule: Schedule = SMALL, *, lies: bool = True, faults: bool = True, trace: bool = False
+    seed: int,
+    size: int,
+    schedule: Schedule = SMALL,
+    *,
+    lies: bool = True,
+    faults: bool = True,
+    transcript: list[str] | None = None,
 ) -> World:
-    """Run it. Raises SafetyViolation, or whatever else the seed shows to be wrong."""
+    """Run it; what happens is appended to `transcript`, if there is one.
+
+    Raises SafetyViolation, or whatever else the seed shows to be wrong.
+    """
     real = seed % REAL_SIGNATURES_EVERY == 0
     with nullcontext() if real else signatures.stand_in():
-        world = World(seed, size, trace)
+        world = World(seed, size, transcript)
         _run(world, schedule, lies, faults)
     return world
 

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from tests.simulation.oracles import Oracles, SafetyViolation
 
 from notarium_consensus.events import Equivocation, Event, OwnSignatureSeen, ProtocolViolation, RoundStarted
+from notarium_consensus.instance import Phase
+from notarium_consensus.messages import Vote, statement
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
+from notarium_node import node as node_module
 from notarium_node.node import Node
+from notarium_node.wire import Kind
 
 if TYPE_CHECKING:
     from tests.simulation.leveldb import Item
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 PEER_BYTES = 8 * 1024 * 1024
 """What a node may hold for one peer."""
+ROUNDS_KEPT = 2
 NO_ACCUSATION = frozenset(("catch-up",))
 """Reasons for a drop that say no more than "too slow"."""
 
@@ -42,6 +47,9 @@ class Watch:
             hears_all=True,
         )
         self.acknowledged: dict[Hash, bytes] = {}
+        self._honest_keys: set[PublicKey] = set()
+        self._votes: dict[tuple[object, ...], Hash] = {}
+        self._convicted: set[tuple[object, ...]] = set()
         self.sends = 0
         self.highest_round = 0
 
@@ -55,6 +63,7 @@ class Watch:
     def joined(self, member: Member) -> None:
         """A member of the cast."""
         if member.is_honest:
+            self._honest_keys.add(member.public)
             self._oracles.knows_key(member.number, member.public)
 
     def knows_set(self, validators: Sequence[tuple[str, bytes]]) -> None:
@@ -86,6 +95,40 @@ class Watch:
         else:
             self._oracles.overheard(data)
 
+    def delivered(self, member: Member, data: bytes) -> None:
+        """An honest node has dealt with a message: of two votes for two blocks in its present round it must speak."""
+        node = member.node
+        if data[0] != Kind.CONSENSUS or node is None or not member.is_honest or node.runner.stalled:
+            return
+        message = node_module.decode_message(data[1:])  # type: ignore[attr-defined]  # the shared one
+        engine = node.engine
+        if not isinstance(message, Vote) or message.key in self._honest_keys:
+            return
+        if (message.height, message.round) != (engine.height, engine.round) or engine.phase is Phase.DECIDED:
+            return
+        validators = node.store.state.registry.validators
+        if message.key not in validators or not verify(
+            message.key, statement(message, self._world.genesis.hash, validators.hash), message.signature
+        ):
+            return
+        slot = (member.life, message.key, message.height, message.kind)
+        first = self._votes.setdefault((*slot, message.round), message.block_hash)
+        if first != message.block_hash and slot not in self._convicted:
+            self._world.fail(SafetyViolation(f"evidence: node {member.number} keeps silent about two votes: {message}"))
+
+    def memory(self, member: Member, node: Node) -> None:
+        """No signer may occupy more than the current and the highest round's message of a kind (design, Agreement)."""
+        instance = node.engine._instance
+        if instance is None or not member.is_honest:
+            return
+        kept = instance.inbox
+        for keeper in (kept.proposals, kept.prepares, kept.commits, kept.round_changes):
+            for key, held in keeper._by_signer.items():
+                if len(held) > ROUNDS_KEPT:
+                    self._world.fail(
+                        SafetyViolation(f"memory: node {member.number} keeps {len(held)} rounds of {key!r}")
+                    )
+
     def receipt(self, member: Member, id_: Hash, receipt: bytes) -> None:
         """A client is told that its entry is decided."""
         self._judge(self._oracles.acknowledged, member.number, id_, receipt)
@@ -105,7 +148,9 @@ class Watch:
             world.coverage[f"round: {_reason(event)}"] += 1
             self.highest_round = max(self.highest_round, event.round)
         elif isinstance(event, Equivocation):
-            self._accused(member, event.evidence.key, "equivocation")
+            evidence = event.evidence
+            self._convicted.add((member.life, evidence.key, evidence.height, evidence.kind))
+            self._accused(member, evidence.key, "equivocation")
         elif isinstance(event, ProtocolViolation):
             self._accused(member, event.peer, event.reason)
         elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
@@ -122,7 +167,8 @@ class Watch:
         self._judge(self._oracles.accused, member.number, peer, is_honest)
 
     def counted(self, member: Member, node: Node) -> None:
-        """A process ends: nothing in it may have failed silently."""
+        """A process ends: nothing in it may have failed silently, nor grown."""
+        self.memory(member, node)
         if member.is_honest and node.event_counts["failed_task"]:
             self._world.fail(SafetyViolation(f"defect: a task of node {member.number} failed"))
 

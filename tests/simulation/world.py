@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -27,12 +27,15 @@ from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.registry import Registry
 from notarium_ledger.types import PublicKey
+from notarium_node import node as node_module
 from notarium_node.node import NodeSettings
 from notarium_store import database
 
 MAX_STEPS = 2_000_000
 """Of one seed; a longer one is a storm."""
 MAX_SKEW_MS = 200
+DECODED = 4_096
+"""Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
 RESUBMIT_S = 3.0
 
 
@@ -43,7 +46,7 @@ class SimulationFailed(AssertionError):
 class World:
     """Some members, the network between them, clients that submit entries, and faults until they end."""
 
-    def __init__(self, seed: int, size: int, trace: bool) -> None:
+    def __init__(self, seed: int, size: int, transcript: list[str] | None) -> None:
         """`size`: validators; one observer beside them."""
         self.seed = seed
         self.size = size
@@ -55,7 +58,7 @@ class World:
         self.consortium = consortium(size, 1)
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
-        self.transcript: list[str] | None = [] if trace else None
+        self.transcript = transcript
         self.failure: BaseException | None = None
         self.crash_probability = 0.0
         self.links = Links(self, self.random)
@@ -303,6 +306,8 @@ def simulated(world: World) -> Iterator[None]:
         raise structlog.DropEvent
 
     real = database.plyvel  # type: ignore[attr-defined]
+    decode = node_module.decode_message  # type: ignore[attr-defined]
+    node_module.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
     database.plyvel = SimpleNamespace(  # type: ignore[attr-defined,assignment]
         DB=open_database, Error=plyvel.Error, CorruptionError=plyvel.CorruptionError, IOError=plyvel.IOError
     )
@@ -314,5 +319,6 @@ def simulated(world: World) -> Iterator[None]:
         yield
     finally:
         gc.enable()
+        node_module.decode_message = decode  # type: ignore[attr-defined]
         database.plyvel = real  # type: ignore[attr-defined]
         structlog.reset_defaults()
