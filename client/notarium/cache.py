@@ -10,6 +10,7 @@ files are simply read.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from pathlib import Path
 
 SETTLED_NS = 2_000_000_000
 _BUSY_S = 2.0
+_SHA256 = re.compile("[0-9a-f]{64}")
 _UNUSABLE = (sqlite3.Error, UnicodeDecodeError, OSError)
 """UnicodeDecodeError: of SQLite's own text about a damaged file."""
 _SCHEMA = (
@@ -83,7 +85,8 @@ class DigestCache:
             "SELECT sha256 FROM digest WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?",
             (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns),
         ).fetchone()
-        return str(row[0]) if row else None
+        # A digest, or whatever damage made of it: then the file is read.
+        return row[0] if row and isinstance(row[0], str) and _SHA256.fullmatch(row[0]) else None
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

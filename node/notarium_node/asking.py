@@ -57,7 +57,8 @@ async def get_json(url: str, path: str, certificate: Path | None = None) -> dict
     status, body = await fetch(url, path, certificate)
     try:
         answer = json.loads(body) if status == 200 else None
-    except ValueError:
+        json.dumps(answer, ensure_ascii=False).encode()  # What cannot be written again cannot be shown.
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         told = f"HTTP {status}" if status != 200 else "something else than a JSON object"

@@ -89,9 +89,10 @@ def _told(body: bytes) -> str:
     """The detail of a problem document, or ""."""
     try:
         problem = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
-    return str(problem.get("detail", "")) if isinstance(problem, dict) else ""
+    detail = problem.get("detail") if isinstance(problem, dict) else None
+    return detail.encode(errors="replace").decode() if isinstance(detail, str) else ""
 
 
 def about(file: EvidenceFile) -> dict[str, Any]:
