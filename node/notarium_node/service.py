@@ -13,6 +13,7 @@ from aiohttp import web
 from notarium_ledger.registry import NodeRecord
 from notarium_node.api.app import make_app
 from notarium_node.config import NodeConfig
+from notarium_node.http_server import AppRunner
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
 from notarium_node.startup import StartupError, load_genesis
@@ -104,8 +105,9 @@ def _settings(config: NodeConfig) -> NodeSettings:
 
 
 async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
-    runner = web.AppRunner(
+    runner = AppRunner(
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
+        most=config.api.max_clients,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,
