@@ -6,6 +6,7 @@ Dafny specification's Upon* predicates do. "Paper" is arXiv 2002.03613 (there ro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -157,6 +158,7 @@ class Instance:
         seal = next((seal for seal in decision.certificate.seals if seal.key == self._own), None)
         if seal is not None and not self.signer.has_signed(decision.certificate.round, MessageKind.COMMIT):
             self._authenticator.see_own(context.height)
+        self.inbox.compare(_commits(decision.certificate))
         if len(self._decisions) < DECISIONS_KEPT:
             # The first of a peer waits for its verdict: with ever new copies a liar would always be next in turn.
             self._decisions.setdefault(peer, decision)
@@ -465,3 +467,10 @@ class Instance:
             for validator in self.context.validators.validators
             if validator.key not in heard and validator.key != self._own
         )
+
+
+def _commits(certificate: QuorumCertificate) -> Iterator[Vote]:
+    """The seals as the votes that they are."""
+    for seal in certificate.seals:
+        height, round_ = certificate.height, certificate.round
+        yield Vote(VoteType.COMMIT, height, round_, certificate.block, seal.key, seal.signature)
