@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.node.parts import FakeNetwork
 from tests.support.chains import change_validator, grow
-from tests.support.consortium import Consortium, digest, key
+from tests.support.consortium import Consortium, key
 from tests.support.liars import lie
 
 from notarium_ledger import canonical
@@ -138,7 +138,7 @@ def spoilt(witness):
     stranger = lie(witness.consortium, key("stranger"))
     forged = replace(good, first=replace(good.first, signature=good.second.signature))
     return {
-        "another ledger": replace(good, genesis=Hash(digest("another"))),
+        "another ledger": lie(Consortium(4, max_entry_bytes=2048), witness.liar),
         "another set": lie(witness.consortium, witness.liar, validators=Consortium(3).genesis.registry.validators),
         "no validator": stranger,
         "an observer": lie(witness.consortium, witness.consortium.observer_keys[0]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,9 +15,10 @@ from tests.node.http_api import Api
 from notarium import cli as client_cli
 from notarium_consensus.messages import Vote, encode_message
 from notarium_ledger.certificate import VoteType, vote_bytes
+from notarium_ledger.evidence import conflict
 from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.types import Hash, Height, PublicKey, Round
-from notarium_node import cli
+from notarium_node import cli, wire
 from notarium_node.accusations import ALARM
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.localnet import Institution, LocalNetwork
@@ -42,6 +44,11 @@ class Liar:
 
     async def lie_to(self, victim) -> None:
         """Sign two things, and let only `victim` see both."""
+        words = [self.prepare(block) for block in (b"\x01" * 32, b"\x02" * 32)]
+        await self.say(victim, words, lambda: Api(victim.api_port).get("/v1/status").json["evidence"])
+
+    async def say(self, victim, messages, done) -> None:
+        """Send `messages` to `victim`, and stay connected until `done()`."""
         met = asyncio.Event()
         target = PublicKey(bytes.fromhex(victim.key))
         peers = PeerNetwork(
@@ -58,9 +65,9 @@ class Liar:
         try:
             async with asyncio.timeout(20):
                 await met.wait()
-                for block in (b"\x01" * 32, b"\x02" * 32):
-                    assert peers.send(target, self.prepare(block))
-                while Api(victim.api_port).get("/v1/status").json["evidence"] == 0:  # noqa: ASYNC110 - another process
+                for each in messages:
+                    assert peers.send(target, each)
+                while not done():  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.05)
         finally:
             await peers.stop()
@@ -188,6 +195,26 @@ def test_refusals_of_the_command_say_what_to_do(told, run, tmp_path):
     ):
         got, out, err = run(cli.main, "evidence", *arguments)
         assert (got, words in err, out) == (code, True, ""), err
+
+
+def test_who_accuses_falsely_is_dropped_and_the_node_lives_on(told):
+    network, (node, *_) = told
+    honest, liar = network.validators[1], network.validators[3]
+    api = Api(node.api_port)
+    file = EvidenceFile.decode_json(api.get(f"/v1/evidence/{accusations(node)[0]['id']}").body)
+    first, second = (
+        replace(each, key=PublicKey(bytes.fromhex(honest.key))) for each in (file.evidence.first, file.evidence.second)
+    )
+    forged = conflict(file.evidence.genesis, file.evidence.validators, first, second)
+
+    def is_dropped():
+        text = api.get("/metrics").body.decode()
+        return 'notarium_peers_dropped_total{reason="invalid evidence"} 1.0' in text
+
+    message = wire.pack_list(Kind.EVIDENCE, [forged.encode()])
+    asyncio.run(Liar(network, liar).say(node, [message], is_dropped))
+    assert len(accusations(node)) == 1
+    assert api.get("/readyz").json["ready"]
 
 
 def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(told):

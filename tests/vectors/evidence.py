@@ -19,7 +19,7 @@ from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.receipt import DecidedHeader, Handover
 from notarium_ledger.statements import SignedStatement, StatementKind
 from notarium_ledger.types import Hash
-from notarium_ledger.validators import ValidatorSet
+from notarium_ledger.validators import Validator, ValidatorSet
 
 
 def document() -> dict[str, Any]:
@@ -144,6 +144,9 @@ def _other_chain(good: EvidenceFile) -> Iterator[tuple[str, int, str]]:
 def _other_accused(good: EvidenceFile) -> Iterator[tuple[str, int, str]]:
     old, consortium = chain().consortium.genesis.registry.validators, chain().consortium
     yield "the set before the handover", 5, _text(replace(good, validators=old))
+    names = {"m1": "m2", "m2": "m1"}
+    renamed = [Validator(names.get(each.member, each.member), each.key) for each in good.validators.validators]
+    yield "the key under another member's name", 5, _text(replace(good, validators=ValidatorSet(tuple(renamed))))
     yield "statements that name another set", 5, _text(replace(good, evidence=_evidence(4, validators=old)))
     both = EvidenceFile(_evidence(4, validators=old), old, good.parent)
     yield "both of the set before the handover", 5, _text(both)
