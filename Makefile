@@ -8,6 +8,7 @@ BIN         := $(VENV)/bin
 STAMP       := $(VENV)/.stamp
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+CLUSTER_ARGS ?=
 DEMO_ARGS   ?=
 LOCK_ARGS   ?=
 SEEDS       ?= 1000
@@ -73,6 +74,9 @@ simulate-replay: $(STAMP) ## show one seed (SEED=7 SIZE=4 SCHEDULE=small)
 
 simulate-planted: $(STAMP) ## plant known mistakes and see the simulator find each
 	@$(BIN)/python -W ignore -m tests.simulation.run_planted --jobs $(JOBS)
+
+cluster-faults: $(STAMP) ## put faults to real processes on real networks; needs root (CLUSTER_ARGS="-k partition" to choose)
+	@$(BIN)/python -m tests.cluster.faults $(CLUSTER_ARGS) $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure this machine
 	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)

@@ -122,7 +122,9 @@ class Checker:
     def __post_init__(self) -> None:
         self.genesis = tagged("notarium/genesis/v1", pack(dict(self.document)))
         nodes = [node for node in self.document["nodes"] if node["role"] == "validator"]
-        self.validators = sorted(([each["member"], bytes.fromhex(each["key"])] for each in nodes), key=lambda row: row[1])
+        self.validators = sorted(
+            ([each["member"], bytes.fromhex(each["key"])] for each in nodes), key=lambda row: row[1]
+        )
 
     def certified(self, header: bytes, certificate: bytes) -> tuple[list[Any], int]:
         """The header's fields and the round, if a quorum of distinct validators signed one vote for it."""
@@ -183,9 +185,17 @@ class Checker:
         root = root_from_path(entry, document["index"], fields[6], path)
         require(root == fields[7], "receipt", f"the path of entry {document['index']} does not lead to the root")
         require(log[document["index"]] == entry, "receipt", f"the log holds another entry at {document['index']}")
-        form, body, key, signature = unpack(entry, "receipt")
-        require(form == 1, "receipt", "the entry has another form than was sent")
-        VerifyKey(key).verify(b"notarium/entry/v1\0" + self.genesis + body, signature)
+        form, body, key, signature, *batch = unpack(entry, "receipt")
+        require((form, len(batch)) in ((1, 0), (2, 3)), "receipt", "the entry has an unknown form")
+        statement = b"notarium/entry/v1\0" + self.genesis + body
+        if batch:
+            index, size, steps = batch
+            root = root_from_path(body, index, size, steps)
+            statement = b"notarium/batch/v1\0" + self.genesis + size.to_bytes(8, "big") + root
+        try:
+            VerifyKey(key).verify(statement, signature)
+        except BadSignatureError:
+            raise Violation(f"receipt: the author's signature of entry {document['index']} is not valid") from None
 
 
 def same_blocks(chains: Mapping[str, Sequence[Block]]) -> None:

@@ -87,8 +87,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The table, on the screen and in a file."""
     if not config.stash[rows]:
         return
-    sky = " and ".join(sorted(config.stash[skies]))
-    text = markdown(config.stash[rows], sky, time.monotonic() - config.stash[began])
+    made: list[Row] = config.stash[rows]
+    used: set[str] = config.stash[skies]
+    text = markdown(made, " and ".join(sorted(used)), time.monotonic() - config.stash[began])
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(text)
     terminalreporter.write_line("")

@@ -96,9 +96,9 @@ def main() -> None:
     while going:
         for key, _ in selector.select(emulator.next_s(time.monotonic())):
             if key.fileobj is sys.stdin:
-                going = bool(os.read(sys.stdin.fileno(), 1024))
-                continue
-            read_all(emulator, key.fd)
+                going = bool(os.read(key.fd, 1024))
+            else:
+                read_all(emulator, key.fd)
         for device, frame in emulator.give(time.monotonic()):
             try:
                 os.write(device, frame)

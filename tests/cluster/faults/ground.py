@@ -1,4 +1,4 @@
-"""The ground that a network stands on: hosts that are network namespaces, joined by cables (veth) to one switch (bridge).
+"""The ground that a network stands on: hosts (network namespaces), joined by cables (veth) to one switch (bridge).
 
     root namespace: clients, <tag>br .254 ── <tag>0 ═ eth0 .1   namespace <tag>0
                                          ├── <tag>1 ═ eth0 .2   namespace <tag>1
@@ -24,9 +24,16 @@ from pathlib import Path
 
 ASKED = "NOTARIUM_CLUSTER_FAULTS"
 """Environment variable without which pytest does not collect these runs."""
-SUBNETS = ipaddress.ip_network("10.251.0.0/16")
+SUBNETS = ipaddress.IPv4Network("10.251.0.0/16")
 TAG = re.compile(r"^nf(\d+)-")
-PACKAGES = {"ip": "iproute2", "tc": "iproute2", "bridge": "iproute2", "nft": "nftables", "mount": "mount", "faketime": "faketime"}
+PACKAGES = {
+    "ip": "iproute2",
+    "tc": "iproute2",
+    "bridge": "iproute2",
+    "nft": "nftables",
+    "mount": "mount",
+    "faketime": "faketime",
+}
 """Program → Debian package."""
 
 
@@ -91,8 +98,7 @@ class Ground:
 
     tag: str = field(default_factory=lambda: f"nf{os.getpid()}-")
     hosts: list[Host] = field(default_factory=list)
-    _mounts: list[Path] = field(default_factory=list)
-    _subnet: ipaddress.IPv4Network = ipaddress.IPv4Network("10.251.0.0/24")
+    _subnet: ipaddress.IPv4Network = field(init=False)
 
     @property
     def bridge(self) -> str:
@@ -140,13 +146,11 @@ class Ground:
         """Mount an empty file system of that size."""
         folder.mkdir(mode=0o700, exist_ok=True)
         run("mount", "-t", "tmpfs", "-o", f"size={size}", f"{self.tag}disk", str(folder))
-        self._mounts.append(folder)
 
     def close(self) -> None:
         """Take everything away, as far as it is there."""
         _remove(self.tag)
         self.hosts.clear()
-        self._mounts.clear()
 
 
 def split(*sides: Sequence[int]) -> dict[int, list[int]]:
@@ -191,7 +195,7 @@ def _mounted() -> list[tuple[str, str]]:
 def _remove(tag: str) -> None:
     """Processes first: they hold namespaces and mounts."""
     names = list(_names())
-    namespaces = [each for each in Path("/run/netns").glob(f"{tag}*")]
+    namespaces = list(Path("/run/netns").glob(f"{tag}*"))
     for each in namespaces:
         for pid in run("ip", "netns", "pids", each.name).split():
             with suppress(ProcessLookupError):

@@ -54,7 +54,9 @@ def markdown(rows: Sequence[Row], sky: str, seconds: float) -> str:
     """The report, as Markdown."""
     cells = [HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
     problems = [f"- **{row.fault}**: {row.problem}" for row in rows if row.problem]
     entries, lost = sum(row.acknowledged for row in rows), sum(row.lost for row in rows)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.cluster
 OFF_S = 300
 HELD_S = 14.0
 PROBE = {"NOTARIUM_NODE_PEER__CLOCK_PROBE_MS": "2000"}
-"""Peers compare clocks more often than every half minute, which is the default: the fault is to be noticed while it lasts."""
+"""Peers compare clocks more often than every half minute, the default: the fault is to be noticed while it lasts."""
 
 
 @pytest.mark.parametrize("off_s", [OFF_S, -OFF_S], ids=["fast", "slow"])

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from notarium_ledger.genesis import Genesis
+from notarium_store import Store, StoreCorruption
+
 pytestmark = pytest.mark.cluster
 
 MIB = 1 << 20
 FULL_S = 8.0
 DEAD_S = 4.0
 REFUSED_S = 20.0
+STEP = 1021
+"""Between two places where damage is tried."""
 SMALL_STORE = f"[store]\nmin_free_bytes = {16 * MIB}\nwrite_buffer_bytes = {MIB}\n"
 
 
@@ -45,6 +50,55 @@ def overwrite(path: Path) -> None:
 
 
 DAMAGES = [("MANIFEST-*", overwrite), ("*.ldb", overwrite), ("*.log", overwrite), ("CURRENT", overwrite)]
+
+
+def damage_unseen(store: Path, genesis: Genesis) -> int:
+    """Turn one bit of a table over at a place that opening the store does not read. The place."""
+    target = max(store.glob("*.ldb"), key=lambda path: path.stat().st_size)
+    sound = target.read_bytes()
+    scratch = store.with_name("scratch")
+    for place in range(len(sound) // 3, len(sound), STEP):
+        target.write_bytes(sound[:place] + bytes((sound[place] ^ 0x10,)) + sound[place + 1 :])
+        shutil.copytree(store, scratch)
+        try:
+            Store.open(scratch, genesis).close()
+            return place
+        except StoreCorruption:
+            continue
+        finally:
+            shutil.rmtree(scratch)
+    raise AssertionError("every damage is seen when the store is opened")
+
+
+async def test_damage_not_seen_at_the_start_and_a_wiped_neighbour(trial):
+    """The damaged one votes on, says what it cannot read, and whoever catches up turns to the others."""
+    async with trial("a table damaged unseen, its neighbour's disk wiped", SMALL_STORE) as each:
+        damaged, wiped = each.nodes[0], each.nodes[1]
+        await each.calm()
+        await each.hold(3, "before")
+        await asyncio.to_thread(damaged.stop)
+        damaged.start()
+        await asyncio.to_thread(each.cluster.network.wait_ready, [damaged])
+        await each.hold(1, "before")
+        async with each.fault():
+            await asyncio.to_thread(damaged.kill)
+            place = await asyncio.to_thread(damage_unseen, damaged.directory / "store", each.cluster.network.genesis)
+            damaged.start()
+            await asyncio.to_thread(each.cluster.network.wait_ready, [damaged])
+            each.say(f"bit at {place} of a table of {damaged.name} turned over; it runs")
+            await asyncio.to_thread(wiped.kill)
+            shutil.rmtree(wiped.directory / "store")
+            await each.hold(DEAD_S, f"{wiped.name} wiped")
+        wiped.start()
+        await each.recover(goes_on=True)
+        heights = range(1, damaged.status()["height"] + 1)
+        unread = [
+            problem for height in heights if (problem := damaged.get(f"/v1/blocks/{height}")).get("status") == 500
+        ]
+        each.say(f"{damaged.name} cannot read {len(unread)} blocks: {unread[0]['detail'] if unread else ''}")
+        assert unread, "the damage is nowhere"
+        assert "checksum" in unread[0]["detail"]
+        await each.verdict([node for node in each.nodes if node is not damaged])
 
 
 async def test_a_damaged_store_is_refused_and_a_wiped_one_comes_back(trial):
@@ -79,4 +133,4 @@ async def test_a_damaged_store_is_refused_and_a_wiped_one_comes_back(trial):
         victim.start()
         await each.recover(goes_on=True)
         await each.verdict()
-        assert "signed with our key" in victim.log.read_text(), "it did not notice that its disk is younger than its key"
+        assert "signed with our key" in victim.log.read_text(), "it did not notice that its key has signed more"

@@ -1,10 +1,10 @@
 """One fault put to a network at work: before, during, after, and the judgement.
 
-    calm      the network decides under load
-    fault     it is made and held; the network goes on, where a quorum is left, or stands still
-    again     the first block above the highest at the fault's end
-    level     every node has passed that height
-    verdict   the load ends, all nodes agree; everything is recomputed from bytes (checks.py)
+calm      the network decides under load
+fault     it is made and held; the network goes on, where a quorum is left, or stands still
+again     the first block above the highest at the fault's end
+level     every node has passed that height
+verdict   the load ends, all nodes agree; everything is recomputed from bytes (checks.py)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import aiohttp
 from tests.cluster.crowd import Cluster
@@ -186,9 +187,15 @@ async def decisions_of(node: LocalNode) -> list[bytes]:
     async with aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session:
 
         async def fetch(height: int) -> bytes:
-            async with under_way, session.get(f"{node.api}/v1/blocks/{height}") as answer:
-                assert answer.status == 200, f"{node.name}: block {height}: HTTP {answer.status}"
-                return await answer.read()
+            # A wiped node may fetch its history in the background.
+            deadline = time.monotonic() + LEVEL_LIMIT_S
+            while True:
+                async with under_way, session.get(f"{node.api}/v1/blocks/{height}") as answer:
+                    if answer.status == 200:
+                        return await answer.read()
+                    missing = answer.status == 404 and time.monotonic() < deadline
+                    assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
+                await asyncio.sleep(0.1)
 
         last = (await asyncio.to_thread(node.status))["height"]
         return await asyncio.gather(*(fetch(height) for height in range(1, last + 1)))
@@ -199,7 +206,7 @@ async def receipts_of(node: LocalNode, entries: Sequence[bytes]) -> list[bytes]:
     files = []
     async with aiohttp.ClientSession() as session:
         for entry in entries:
-            id_ = checks.sha256(b"\0" + entry).hexdigest()
+            id_ = sha256(b"\0" + entry).hexdigest()
             async with session.get(f"{node.api}/v1/receipts/{id_}") as answer:
                 assert answer.status == 200, f"{node.name}: receipt of {id_}: HTTP {answer.status}"
                 files.append(await answer.read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class Watch:
     def longest_pause_s(self, began: float, ended: float) -> float:
         """The longest time in between in which no node rose."""
         moments = [began, *(at for at, _ in self.rises if began < at < ended), ended]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
     async def _follow(self, node: LocalNode) -> None:
         limit = aiohttp.ClientTimeout(total=ANSWER_S)
