@@ -1,14 +1,18 @@
 """Valid bytes spoiled: by flipped bits, cuts, splices, lying lengths and deep nesting.
 
-The first four are blind; the last two know msgpack and JSON, because a random change hardly ever makes a length that
-lies by gigabytes or a list in a list in a list, and these are what an attacker sends.
+Most are blind. Some know msgpack and JSON, because a random change hardly ever makes a length that lies by gigabytes, a
+list in a list in a list, or a whole message with one value of another kind, and these are what an attacker sends.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 import struct
 from collections.abc import Callable, Sequence
+
+import msgpack
 
 Mutation = Callable[[random.Random, bytes, Sequence[bytes], str], bytes]
 """(randomness, what to spoil, material to splice in, dialect) -> spoiled."""
@@ -111,6 +115,8 @@ KNOWING: tuple[Mutation, ...] = (inflate, claim, nest)
 
 def spoil(draw: random.Random, seeds: Sequence[bytes], dialect: str, max_bytes: int) -> bytes:
     """A valid input after one to three mutations, at most `max_bytes` long."""
+    if draw.random() < 0.35 and (other := restructure(draw, seeds, dialect)) is not None:
+        return other[:max_bytes]
     data = draw.choice(seeds)
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         mutation = draw.choice(BLIND) if draw.random() < 0.6 else draw.choice(KNOWING)
@@ -118,16 +124,69 @@ def spoil(draw: random.Random, seeds: Sequence[bytes], dialect: str, max_bytes: 
     return data
 
 
-def json_values(draw: random.Random, document: object) -> object:
-    """A JSON document in which one value, wherever it stands, is of another kind."""
-    odd: list[object] = [None, True, -1, 2**70, 0.5, float("inf"), float("nan"), "", "\ud800", "\0", "é" * 300, [], {}]
-    odd += [[[]], [1], {"a": 1}, "0" * 64, " " + "00" * 32, "1e999"]
-    if isinstance(document, dict) and document and draw.random() < 0.85:
-        name = draw.choice(sorted(document))
+def restructure(draw: random.Random, seeds: Sequence[bytes], dialect: str) -> bytes | None:
+    """A valid input in which one value, wherever it stands, is of another kind; None where it has no values."""
+    data = draw.choice(seeds)
+    try:
+        if dialect == "json":
+            return json.dumps(_other_value(draw, json.loads(data), _ODD_JSON)).encode()
+        if dialect == "msgpack":
+            return _packed(_other_value(draw, msgpack.unpackb(data), _ODD_MSGPACK))
+    except _UNREADABLE:
+        pass  # Several documents in one file, a fixed-width format, or spoiled already.
+    return None
+
+
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+_ODD: list[object] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**32,
+    2**63 - 1,
+    2**64 - 1,
+    0.5,
+    "",
+    "1",
+    "\0",
+    "é" * 300,
+    [],
+    {},
+    [[]],
+]
+_ODD_JSON = [*_ODD, 2**70, float("inf"), float("nan"), "\ud800", [1], {"a": 1}, "0" * 64, " " + "00" * 32, "AAAA"]
+_ODD_MSGPACK = [*_ODD, b"", bytes(31), bytes(32), bytes(64), b"\x80", b"\x90", {"v": 1}, [b""], [[], []]]
+
+
+def _packed(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
+
+
+def _other_value(draw: random.Random, value: object, odd: Sequence[object]) -> object:
+    if isinstance(value, dict) and value and draw.random() < 0.85:
+        name = draw.choice(sorted(value))
         if draw.random() < 0.1:
-            return {key: value for key, value in document.items() if key != name}
-        return {key: json_values(draw, value) if key == name else value for key, value in document.items()}
-    if isinstance(document, list) and document and draw.random() < 0.85:
-        at = draw.randrange(len(document))
-        return [*document[:at], json_values(draw, document[at]), *document[at + 1 :]]
+            return {key: each for key, each in value.items() if key != name}
+        return {key: _other_value(draw, each, odd) if key == name else each for key, each in value.items()}
+    if isinstance(value, list) and value and draw.random() < 0.85:
+        at = draw.randrange(len(value))
+        if draw.random() < 0.1:
+            return [*value[:at], *value[at : at + 1] * draw.choice((0, 2, 300)), *value[at + 1 :]]
+        return [*value[:at], _other_value(draw, value[at], odd), *value[at + 1 :]]
+    if isinstance(value, bytes) and len(value) > 64 and draw.random() < 0.8:
+        # Canonical bytes inside a byte string: a body in an entry, a header in a block.
+        try:
+            return _packed(_other_value(draw, msgpack.unpackb(value), odd))
+        except _UNREADABLE:
+            return value[:-1]
+    if isinstance(value, str) and len(value) > 64 and draw.random() < 0.8:
+        try:
+            inner = _other_value(draw, msgpack.unpackb(base64.b64decode(value, validate=True)), _ODD_MSGPACK)
+            return base64.b64encode(_packed(inner)).decode()
+        except _UNREADABLE:
+            return value[:-1]
     return draw.choice(odd)

@@ -13,7 +13,7 @@ from tests.vectors.chain import chain
 
 from notarium.bundle import Artifact, Bundle
 from notarium.hashing import FileDigest, Manifest, Symlink
-from notarium_consensus.evidence import conflict
+from notarium_consensus.evidence import core_of
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import (
     Message,
@@ -27,6 +27,8 @@ from notarium_consensus.messages import (
 from notarium_consensus.record import encode_prepared
 from notarium_ledger import canonical
 from notarium_ledger.certificate import VoteType
+from notarium_ledger.evidence import Evidence, conflict
+from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.receipt import Receipt
 from notarium_ledger.registry import Member, NodeRecord
 from notarium_ledger.signing import SigningKey
@@ -112,18 +114,28 @@ def prepared() -> bytes:
     return encode_prepared(Prepared(Round(0), change.block, change.prepares))
 
 
-def evidence() -> tuple[bytes, ...]:
-    """Two votes, and two round changes, of one signer."""
+@cache
+def _evidence() -> tuple[Evidence, ...]:
     genesis, validators = consortium().genesis.hash, consortium().genesis.registry.validators.hash
     liar = consortium().validator_keys[0]
-    votes = [_signed_vote(liar, VoteType.COMMIT, 3, 1, digest(each)) for each in "ab"]
+    votes = [_signed_vote(liar, VoteType.COMMIT, 2, 1, digest(each)) for each in "ab"]
     changes = [
-        RoundChange(_signed_change(liar, 3, 2, None if each is None else (Round(each), Hash(digest("c")))), None, ())
-        for each in (None, 1)
+        _signed_change(liar, 1, 2, None if each is None else (Round(each), Hash(digest("c")))) for each in (None, 1)
     ]
-    return (
-        conflict(genesis, validators, votes[0], votes[1]).encode(),
-        conflict(genesis, validators, changes[0], changes[1]).encode(),
+    return (conflict(genesis, validators, *map(core_of, votes)), conflict(genesis, validators, *changes))
+
+
+def evidence() -> tuple[bytes, ...]:
+    """Two votes, and two round changes, of one signer."""
+    return tuple(each.encode() for each in _evidence())
+
+
+def evidence_files() -> tuple[bytes, ...]:
+    """With the block before, and without one."""
+    validators = consortium().genesis.registry.validators
+    parents = (chain().decided(1), None)
+    return tuple(
+        EvidenceFile(each, validators, parent).encode_json() for each, parent in zip(_evidence(), parents, strict=True)
     )
 
 

@@ -125,7 +125,9 @@ def _outbox(path: Path) -> Any:
 
 def _cache(path: Path) -> None:
     cache = DigestCache(path)
-    cache.get_many([_STATE])
+    for found in cache.get_many([_STATE]):
+        if found is not None and len(bytes.fromhex(found)) != 32:
+            raise AssertionError(f"no digest: {found!r}")
     cache.put_many([(_STATE, "ab" * 32)], 10**19)
 
 
@@ -243,7 +245,7 @@ PROJECT = (
         (),
         (_cache_seed(),),
         dialect="text",
-        max_bytes=100_000,
+        max_bytes=40_000,
     ),
     Target(
         "config.toml",
@@ -252,7 +254,7 @@ PROJECT = (
         ("notarium.project:_Settings.read",),
         (seeds.PROJECT_TOML,),
         dialect="text",
-        max_bytes=100_000,
+        max_bytes=40_000,
     ),
     Target(
         "genesis file of a project",
@@ -266,7 +268,7 @@ PROJECT = (
         "researcher's key file",
         from_file("m0.key", load_key, mode=0o600),
         (ProjectError,),
-        ("notarium.keys:load_key",),
+        ("notarium.keys:load_key", "notarium.keys:_seed"),
         (seeds.key_file("researcher"),),
         dialect="text",
         max_bytes=8192,
@@ -275,7 +277,7 @@ PROJECT = (
         "node address",
         lambda data: normal_url(data.decode("utf-8", "replace")),
         (ProjectError,),
-        (),
+        ("notarium.pool:normal_url",),
         (b"https://node.example.org:8443/api/", b"http://[::1]:80"),
         dialect="text",
         max_bytes=8192,

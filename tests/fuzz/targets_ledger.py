@@ -7,11 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from tests.fuzz import seeds
-from tests.fuzz.target import Target
+from tests.fuzz.target import OWN, Target
 from tests.vectors.chain import chain
 
-from notarium_consensus.errors import InvalidEvidence, InvalidMessage, InvalidRecord
-from notarium_consensus.evidence import Evidence
+from notarium_consensus.errors import InvalidMessage, InvalidRecord
 from notarium_consensus.messages import decode_message, encode_message
 from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared, slot_key
 from notarium_ledger import canonical
@@ -23,11 +22,15 @@ from notarium_ledger.errors import (
     InvalidBlock,
     InvalidCertificate,
     InvalidEntry,
+    InvalidEvidence,
+    InvalidEvidenceFile,
     InvalidGenesis,
     InvalidReceipt,
     LedgerError,
     NotCanonical,
 )
+from notarium_ledger.evidence import Evidence
+from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
@@ -57,9 +60,8 @@ def _encode_entry(entry: Entry) -> bytes:
 
 
 def _verified(data: bytes) -> Receipt:
-    receipt = Receipt.decode_json(data)
-    ReceiptVerifier(seeds.consortium().genesis).verify(receipt)
-    return receipt
+    ReceiptVerifier(seeds.consortium().genesis).verify_json(data)
+    return Receipt.decode_json(data)
 
 
 def _receipts_seed() -> bytes:
@@ -75,6 +77,13 @@ def _evidence(data: bytes) -> Evidence:
     with suppress(InvalidEvidence):  # Well-formed all the same.
         found.verify()
     return found
+
+
+def _evidence_file(data: bytes) -> EvidenceFile:
+    file = EvidenceFile.decode_json(data)
+    with suppress(InvalidEvidenceFile):  # Well-formed all the same.
+        file.verify(seeds.consortium().genesis)
+    return file
 
 
 def _record(key: bytes) -> Callable[[bytes], Any]:
@@ -99,6 +108,7 @@ LEDGER = (
         ("notarium_ledger.canonical:decode", "notarium_ledger.canonical:decode_shortest"),
         seeds.vector_bytes("canonical"),
         canonical.encode,
+        memory_factor=OWN,
     ),
     Target(
         "entry",
@@ -117,6 +127,7 @@ LEDGER = (
         seeds.vector_bytes("bodies"),
         canonical.encode,
         max_bytes=65_600,
+        memory_factor=OWN,
     ),
     Target(
         "header",
@@ -165,7 +176,12 @@ LEDGER = (
         "genesis",
         Genesis.decode_json,
         (InvalidGenesis,),
-        ("notarium_ledger.genesis:Genesis.decode_json", "notarium_ledger.genesis:Genesis.from_document"),
+        (
+            "notarium_ledger.genesis:Genesis.decode_json",
+            "notarium_ledger.genesis:Genesis.from_document",
+            "notarium_ledger.genesis:_key",
+            "notarium_ledger.genesis:_node",
+        ),
         (seeds.consortium().genesis.encode_json(),),
         Genesis.encode_json,
         is_canonical=False,
@@ -175,7 +191,13 @@ LEDGER = (
         "receipt",
         Receipt.decode_json,
         (InvalidReceipt,),
-        ("notarium_ledger.receipt:Receipt.decode_json",),
+        (
+            "notarium_ledger.receipt:Receipt.decode_json",
+            "notarium_ledger.receipt:_from_document",
+            "notarium_ledger.receipt:_hash",
+            "notarium_ledger.receipt:decode_decided",
+            "notarium_ledger.receipt:read_base64",
+        ),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
         dialect="json",
@@ -184,7 +206,7 @@ LEDGER = (
         "receipt, verified",
         _verified,
         (InvalidReceipt,),
-        (),
+        ("notarium_ledger.receipt:ReceiptVerifier.verify_json",),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
         dialect="json",
@@ -208,9 +230,10 @@ AGREEMENT = (
         (InvalidMessage,),
         (
             "notarium_consensus.messages:decode_message",
+            "notarium_consensus.messages:_from_value",
             "notarium_consensus.messages:vote_from_value",
             "notarium_consensus.messages:votes_from_value",
-            "notarium_consensus.messages:round_change_from_value",
+            "notarium_ledger.statements:round_change_from_value",
         ),
         seeds.message_bytes(),
         # Made anew, not the bytes that the decoder kept.
@@ -220,15 +243,24 @@ AGREEMENT = (
         "evidence",
         _evidence,
         (InvalidEvidence,),
-        ("notarium_consensus.evidence:Evidence.decode",),
+        ("notarium_ledger.evidence:Evidence.decode", "notarium_ledger.statements:statement_from_value"),
         seeds.evidence(),
         Evidence.encode,
+    ),
+    Target(
+        "evidence file",
+        _evidence_file,
+        (InvalidEvidenceFile,),
+        ("notarium_ledger.evidence_file:EvidenceFile.decode_json", "notarium_ledger.evidence_file:_from_document"),
+        seeds.evidence_files(),
+        EvidenceFile.encode_json,
+        dialect="json",
     ),
     Target(
         "record: message",
         _record(slot_key(seeds.messages()[2].round, seeds.messages()[2].kind)),
         (InvalidRecord,),
-        ("notarium_consensus.record:decode_record",),
+        ("notarium_consensus.record:decode_record", "notarium_consensus.record:_message"),
         (seeds.message_bytes()[2],),
         lambda record: encode_message(record.messages[0]),
     ),
@@ -236,9 +268,10 @@ AGREEMENT = (
         "record: prepared",
         _record(PREPARED_KEY),
         (InvalidRecord,),
-        (),
+        ("notarium_consensus.record:_prepared",),
         (seeds.prepared(),),
         lambda record: encode_prepared(record.prepared),
+        memory_factor=OWN,
     ),
     Target(
         "record: fence",
@@ -261,6 +294,7 @@ STORE = (
         _DAMAGED,
         ("notarium_ledger.registry:Registry.decode",),
         tuple(each.registry.encode() for each in chain().states[1:3]),
+        memory_factor=OWN,
     ),
     Target(
         "stored state",
@@ -268,6 +302,7 @@ STORE = (
         _DAMAGED,
         ("notarium_store.values:StoredState.decode",),
         (_stored_state(),),
+        memory_factor=OWN,
     ),
     Target(
         "stored header",
@@ -275,6 +310,7 @@ STORE = (
         _DAMAGED,
         ("notarium_store.values:StoredHeader.decode",),
         (_stored_header(),),
+        memory_factor=OWN,
     ),
     Target(
         "stored entries",
@@ -283,6 +319,7 @@ STORE = (
         ("notarium_store.values:decode_entries",),
         (seeds.canonical_list(*chain().decisions[0].block.entries),),
         lambda entries: seeds.canonical_list(*entries),
+        memory_factor=OWN,
     ),
     Target(
         "stored position",

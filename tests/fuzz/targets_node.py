@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import aiohttp
 from tests.fuzz import seeds
@@ -17,9 +18,9 @@ from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
 from notarium_ledger import canonical
-from notarium_ledger.errors import InvalidGenesis
+from notarium_ledger.errors import InvalidEvidenceFile, InvalidGenesis
 from notarium_ledger.types import Hash, Height
-from notarium_node import wire
+from notarium_node import asking, evidence_files, wire
 from notarium_node.api.problems import Problem, parse_hash, parse_int
 from notarium_node.api.submit import Submissions
 from notarium_node.ceremony import Card, CeremonyError, split_address, ungrouped
@@ -163,11 +164,28 @@ def _pinned_genesis() -> Callable[[bytes], Any]:
     return from_file("genesis.json", load)
 
 
-def _seed_file(data: bytes) -> bytes:
-    return _load_seed(data)
+def _asked(question: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[bytes], Any]:
+    """What a node's API answers to the operator's program, and to the shell that shows it."""
+
+    def ask(data: bytes) -> Any:
+        async def fetch(*_: object) -> tuple[int, bytes]:
+            return 200, data
+
+        with patch.object(asking, "fetch", fetch):
+            answer = _now(question())
+        json.dumps(answer, ensure_ascii=False).encode()
+        return answer
+
+    return ask
 
 
-_load_seed = from_file("validator.key", lambda path: load_seed(path, Purpose.VALIDATOR), mode=0o600)
+def _told_of(data: bytes) -> str:
+    told = evidence_files._told(data)
+    told.encode()
+    return told
+
+
+_key_file = from_file("validator.key", lambda path: load_seed(path, Purpose.VALIDATOR), mode=0o600)
 _genesis_file = seeds.consortium().genesis.encode_json()
 _entries = chain().decisions[0].block.entries
 
@@ -191,7 +209,7 @@ WIRE = (
         "peer: entries",
         lambda data: wire.unpack_list(data, wire.MAX_GOSSIP_ENTRIES),
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_list",),
+        ("notarium_node.wire:unpack_list", "notarium_node.wire:_unpack"),
         (_packed(wire.Kind.ENTRIES, *_entries), _packed(wire.Kind.BLOCKS, seeds.vector_bytes("blocks", "decision")[0])),
         lambda items: _packed(wire.Kind.ENTRIES, *items),
         is_canonical=False,
@@ -238,7 +256,7 @@ HTTP = (
         "http: entry as JSON",
         _upload("_read_one", "application/json"),
         (Problem,),
-        ("notarium_node.api.submit:Submissions._json", "notarium_node.api.submit:_base64"),
+        ("notarium_node.api.submit:Submissions._member", "notarium_node.api.submit:_base64"),
         (_json_entry(_entries[0]),),
         _json_entry,
         is_canonical=False,
@@ -321,7 +339,7 @@ FILES = (
     ),
     Target(
         "node key file",
-        _seed_file,
+        _key_file,
         (KeyFileError,),
         ("notarium_node.keys:load_seed", "notarium_node.keys:load_key", "notarium_node.keys:_parse"),
         (seeds.key_file("validator"),),
@@ -335,7 +353,7 @@ FILES = (
         ("notarium_node.config:load_config", "notarium_node.config:parse_config"),
         (seeds.NODE_TOML,),
         dialect="text",
-        max_bytes=100_000,
+        max_bytes=40_000,
     ),
     Target(
         "node's environment",
@@ -344,7 +362,7 @@ FILES = (
         ("notarium_node.config:_toml_value",),
         (b"data", b'"/srv/notarium"'),
         dialect="text",
-        max_bytes=100_000,
+        max_bytes=40_000,
     ),
     Target(
         "pinned genesis file",
@@ -352,6 +370,39 @@ FILES = (
         (StartupError,),
         ("notarium_node.startup:load_genesis",),
         (_genesis_file,),
+        dialect="json",
+    ),
+    Target(
+        "evidence file of an operator",
+        from_file("evidence.json", lambda path: evidence_files.read(path, seeds.consortium().genesis)),
+        (InvalidEvidenceFile,),
+        ("notarium_node.evidence_files:read",),
+        seeds.evidence_files(),
+        dialect="json",
+        memory_bytes=20 << 20,  # A buffer of the greatest size that a file may have.
+    ),
+    Target(
+        "answer to an operator",
+        _asked(lambda: asking.get_json("https://node", "/v1/status")),
+        (asking.Unreachable,),
+        ("notarium_node.asking:get_json",),
+        (b'{"height": 3, "reasons": [], "peers": [{"member": "m1"}]}',),
+        dialect="json",
+    ),
+    Target(
+        "answer to an operator: evidence",
+        _asked(lambda: evidence_files.Asked("https://node", None).listed()),
+        (asking.Unreachable,),
+        (),
+        (b'{"evidence": [{"id": "ab", "height": 3}], "next": null}',),
+        dialect="json",
+    ),
+    Target(
+        "answer to an operator: refusal",
+        _told_of,
+        (),
+        ("notarium_node.evidence_files:_told",),
+        (seeds.problem(),),
         dialect="json",
     ),
     Target(
