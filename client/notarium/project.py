@@ -33,7 +33,7 @@ from notarium_ledger.signing import SigningKey
 
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
-MAX_CONFIG_BYTES = 65_536
+MAX_CONFIG_BYTES = 32_768
 """TOML takes time with the square of a line's length."""
 _IGNORED = "# of this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
 

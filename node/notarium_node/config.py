@@ -22,6 +22,8 @@ from notarium_node.peer_limits import PeerLimits
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
+MAX_CONFIG_BYTES = 32_768
+"""TOML takes time with the square of a line's length."""
 _TOO_DEEP = "nested too deeply: no field holds more than a list"
 
 
@@ -211,7 +213,7 @@ class NodeConfig(_Section):
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
     """Read `path` and the overrides in `environment` (default: the process's). Raises ConfigError."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(_text_of(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: make it with 'notarium-node init', or name another") from error
     except OSError as error:
@@ -221,6 +223,15 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Nod
         raise ConfigError(f"{path} is not TOML: {error}") from error
     _override(content, os.environ if environment is None else environment)
     return parse_config(content, path)
+
+
+def _text_of(path: Path) -> str:
+    """What the file holds. Raises OSError, or ValueError where it is too large or not UTF-8."""
+    with path.open("rb") as file:
+        content = file.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, which no configuration needs")
+    return content.decode()
 
 
 def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
