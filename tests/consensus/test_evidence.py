@@ -165,3 +165,21 @@ def test_evidence_that_convicts_nobody(evidence, reason):
 def test_malformed_evidence(data):
     with pytest.raises(InvalidEvidence):
         Evidence.decode(data)
+
+
+def vote_after(bench: Bench, block: Any) -> Any:
+    """What a node says of validator 1's proposal, which it has checked."""
+    bench.accept(CLUB.proposal(1, 0, block))
+    return bench.sent()
+
+
+def test_an_honest_key_is_accused_after_its_record_is_lost_unless_vote_from_says_otherwise():
+    """As docs/threat-model.md says: a restored backup, and what keeps its operator out of it."""
+    before = Bench(own=0)
+    (first,) = vote_after(before, ONE)
+    restarted = Bench(own=0, record=before.disk, record_height=1)
+    assert restarted.sent() == [first], "with its record it says the same again, and of another block nothing"
+    assert first not in vote_after(restarted, OTHER)
+    (second,) = vote_after(Bench(own=0), OTHER)
+    conflict(GENESIS, CLUB.validators.hash, first, second).verify()
+    assert vote_after(Bench(own=0, vote_from=2), OTHER) == []
