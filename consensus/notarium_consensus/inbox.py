@@ -152,6 +152,11 @@ class Inbox:
     def _words(self, signed: Signed) -> bytes:
         return statement(signed, self._context.genesis, self._context.validators.hash)
 
+    def reached(self, round_: Round) -> set[PublicKey]:
+        """Validators of which any message of `round_` or a later round is here."""
+        keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
+        return set().union(*(keeper.reached(round_) for keeper in keepers))
+
     def _is_committed(self, proposal: Proposal) -> bool:
         # A late proposal still matters if a quorum has committed to its block, which we may lack.
         return any(block == proposal.block_hash for _, block in self.commits.complete)

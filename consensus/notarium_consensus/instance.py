@@ -93,6 +93,8 @@ class Instance:
         self._own = None if key is None else key.public
         self._accepted: Proposal | None = None
         self._timely = True
+        self._timer_runs = False
+        """Of the current round."""
         self._building: Round | None = None
         self._nothing_to_propose = False
         self._decisions: dict[PublicKey, Decision] = {}
@@ -227,6 +229,7 @@ class Instance:
         )
         while self.phase is not Phase.DECIDED and any(rule() for rule in rules):
             pass
+        self._start_round_timer()
 
     def _upon_decision(self) -> bool:
         """A certified block decides as soon as its content is checked (a lying peer may send other entries)."""
@@ -344,6 +347,7 @@ class Instance:
             # "UponProposal": Q round changes inside prove the round, so the jump needs no others.
             self._become_due("a proposal came")
             self._enter(message.round, "a justified proposal")
+            self._start_round_timer(proven=True)
         if message.round == self.round:
             self._accept(message)
         else:
@@ -372,7 +376,7 @@ class Instance:
         self._accepted = None
         self._building = None
         self._nothing_to_propose = False
-        self._set_round_timer()
+        self._timer_runs = False
         self._outbox.report(RoundStarted(self.context.height, round_, reason))
 
     def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
@@ -434,14 +438,24 @@ class Instance:
         if self.due or self.phase is Phase.DECIDED:
             return
         self.due = True
-        self._set_round_timer()
+        self._start_round_timer()
         self._set_resend_timer()
         self._outbox.report(RoundStarted(self.context.height, self.round, reason))
 
-    def _set_round_timer(self) -> None:
-        if self._is_voting():
-            at_ms = self._outbox.now_ms + self._config.timeout_ms(self.round)
-            self._outbox.emit(SetTimer(RoundTimer(self.context.height, self.round), at_ms))
+    def _start_round_timer(self, proven: bool = False) -> None:
+        """Above round 0 only once Q validators are in the round or beyond (PBFT; Castro and Liskov, OSDI 1999, 4.5.2).
+
+        Else a validator that is cut off goes on through the rounds alone, and since the timer is capped, those it meets
+        again never catch up with it: where it is needed for the quorum, the ledger stands still (mistake 12). `proven`:
+        a justified proposal of the round shows that Q were there.
+        """
+        if self._timer_runs or not self.due or not self._is_voting():
+            return
+        if self.round > 0 and not proven and len(self.inbox.reached(self.round)) < self.context.validators.quorum:
+            return
+        self._timer_runs = True
+        at_ms = self._outbox.now_ms + self._config.timeout_ms(self.round)
+        self._outbox.emit(SetTimer(RoundTimer(self.context.height, self.round), at_ms))
 
     def _set_resend_timer(self) -> None:
         self._outbox.emit(SetTimer(ResendTimer(self.context.height), self._outbox.now_ms + self._config.resend_ms))
