@@ -8,14 +8,24 @@ BIN         := $(VENV)/bin
 STAMP       := $(VENV)/.stamp
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+CLUSTER_ARGS ?=
 DEMO_ARGS   ?=
 LOCK_ARGS   ?=
+FUZZ_SECONDS ?= 10
+FUZZ_API_EXAMPLES ?= 1000
+SEEDS       ?= 1000
+FIRST       ?= 1
+SIZES       ?= 4
+SCHEDULE    ?= small
+JOBS        ?= 1
+SEED        ?= 1
+SIZE        ?= 4
 
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format test demo demo-up demo-down cluster bench lock clean
+.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted fuzz bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +67,23 @@ demo-down: $(STAMP) ## stop the demo consortium
 
 cluster: $(STAMP) ## run the tests that start real node processes
 	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
+
+simulate: $(STAMP) ## run seeds of the simulator (SEEDS=1000 FIRST=1 SIZES=4,7 SCHEDULE=small JOBS=1)
+	@$(BIN)/python -W ignore -m tests.simulation.run --seeds $(SEEDS) --first $(FIRST) --sizes $(SIZES) --schedule $(SCHEDULE) --jobs $(JOBS)
+
+simulate-replay: $(STAMP) ## show one seed (SEED=7 SIZE=4 SCHEDULE=small)
+	@$(BIN)/python -W ignore -m tests.simulation.run --replay $(SEED) --sizes $(SIZE) --schedule $(SCHEDULE)
+
+simulate-planted: $(STAMP) ## plant known mistakes and see the simulator find each
+	@$(BIN)/python -W ignore -m tests.simulation.run_planted --jobs $(JOBS)
+
+cluster-faults: $(STAMP) ## put faults to real processes on real networks; needs root (CLUSTER_ARGS="-k partition" to choose)
+	@$(BIN)/python -m tests.cluster.faults $(CLUSTER_ARGS) $(PYTEST_ARGS)
+
+fuzz: $(STAMP) ## spoil inputs, guided by coverage, and the API by its description (FUZZ_SECONDS=n for each target)
+	@$(PIP) install --require-hashes -r deploy/requirements-fuzz.lock
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.guided
+	@NOTARIUM_API_EXAMPLES=$(FUZZ_API_EXAMPLES) $(BIN)/python -m pytest -q tests/fuzz/test_api_schema.py $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure this machine
 	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)

@@ -5,6 +5,8 @@
 #   requirements.lock               the node, the demo and the development tools
 #   deploy/requirements-node.lock   what one institution's node needs: a subset, at the same versions
 #   deploy/requirements-build.lock  what builds the wheel of Notarium itself: a subset too
+#   deploy/requirements-fuzz.lock   the coverage-guided fuzzer, for `make fuzz` only: it has wheels for Linux on
+#                                   x86-64 alone, and `make setup` must work everywhere
 #
 # Versions already locked are kept where they still fit; `deploy/lock.sh --upgrade` takes the newest.
 # Needs network access to the package index that the machine's package client uses by default.
@@ -43,10 +45,13 @@ compile "$tmp/requirements.lock" pyproject.toml --all-extras "$@"
 compile "$tmp/node.lock" pyproject.toml --extra node --constraint "$tmp/requirements.lock"
 echo hatchling >"$tmp/build.in"
 compile "$tmp/build.lock" "$tmp/build.in" --constraint "$tmp/requirements.lock"
+echo 'atheris>=3' >"$tmp/fuzz.in"
+compile "$tmp/fuzz.lock" "$tmp/fuzz.in"
 
 cp "$tmp/requirements.lock" requirements.lock
 cp "$tmp/node.lock" deploy/requirements-node.lock
 cp "$tmp/build.lock" deploy/requirements-build.lock
-for lock in requirements.lock deploy/requirements-node.lock deploy/requirements-build.lock; do
+cp "$tmp/fuzz.lock" deploy/requirements-fuzz.lock
+for lock in requirements.lock deploy/requirements-{node,build,fuzz}.lock; do
     echo "$lock: $(grep -c '==' "$lock") packages"
 done

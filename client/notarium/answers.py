@@ -24,8 +24,11 @@ from notarium_ledger.types import Hash
 from notarium_ledger.validators import ValidatorSet
 
 PROBLEM_TYPE = "application/problem+json"
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Characters that play with a terminal, and halves of characters, which it cannot print."""
 _SAID_LIMIT = 500
+_MAX_DEPTH = 16
+"""Of lists and objects in an answer; a receipt has four."""
 _SHARED_PART = b',\n"header":"'
 """Where the part of a receipt file begins that is the same for all entries of a block."""
 _PROVEN_LIMIT = 256
@@ -93,6 +96,7 @@ class Answer:
         """The body as a JSON object. Raises LyingNode: an honest node answers what the API promises."""
         try:
             value = json.loads(self.body)
+            _check_printable(value)
         except (ValueError, RecursionError) as error:
             raise LyingNode(self.url, f"not JSON: {clean(str(error))}") from error
         if not isinstance(value, dict):
@@ -223,8 +227,10 @@ class NodeStatus:
 
 
 def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
-    """The status in `answer`; a node of another ledger is told as such."""
+    """The status in `answer`; a node of another ledger is told as such. Raises LyingNode."""
     said = answer.json_object()
+    if not isinstance(said.get("reasons", []), list):
+        raise LyingNode(answer.url, "reasons: not a list")
     if said.get("genesis") != genesis.hex():
         return NodeStatus(answer.url, said, f"serves another ledger (genesis {clean(str(said.get('genesis')))})")
     return NodeStatus(answer.url, said)
@@ -299,11 +305,11 @@ def read_problem(answer: Answer) -> Problem:
     said = value if isinstance(value, dict) else {}
 
     def text(name: str) -> str:
-        return clean(str(said[name])) if said.get(name) is not None else ""
+        return _scalar(said.get(name))
 
     errors = said.get("errors")
     rows = [
-        {str(name): clean(str(item)) for name, item in row.items()}
+        {clean(name): _scalar(item) for name, item in row.items()}
         for row in (errors if isinstance(errors, list) else [])[:100]
         if isinstance(row, dict)
     ]
@@ -317,6 +323,11 @@ def read_problem(answer: Answer) -> Problem:
         remedy=text("remedy"),
         errors=tuple(rows),
     )
+
+
+def _scalar(value: object) -> str:
+    """Text or a number of an answer, cleaned; "" for anything else, which may be nested without end."""
+    return clean(str(value)) if isinstance(value, str | int | float) else ""
 
 
 def clean(text: str) -> str:
@@ -352,6 +363,19 @@ def _read_own_part(answer: Answer, raw: bytes, cut: int, decided: DecidedHeader)
     if type(index) is not int:
         raise LyingNode(answer.url, "index: not an integer")
     return Receipt(raw, index, path, decided)
+
+
+def _check_printable(value: object, depth: int = 0) -> None:
+    """Raise ValueError for JSON that cannot be written again: nested deeply, or with halves of characters."""
+    if isinstance(value, str):
+        value.encode()  # UnicodeEncodeError is a ValueError.
+    elif isinstance(value, list | dict):
+        if depth == _MAX_DEPTH:
+            raise ValueError(f"nested deeper than {_MAX_DEPTH}")
+        for each in value:
+            _check_printable(each, depth + 1)
+        for each in value.values() if isinstance(value, dict) else ():
+            _check_printable(each, depth + 1)
 
 
 def _lie(answer: Answer, error: LedgerError) -> LyingNode:

@@ -102,7 +102,7 @@ class Bundle:
             bundle = cls(kind, artifacts, predicate)
             if bundle.encode() != data:
                 raise InvalidBundle("not in canonical form, or its subjects are not its artifacts")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InvalidBundle(f"not an evidence bundle: {type(error).__name__}: {error}") from error
         return bundle
 

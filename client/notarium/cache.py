@@ -10,6 +10,7 @@ files are simply read.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +19,9 @@ from pathlib import Path
 
 SETTLED_NS = 2_000_000_000
 _BUSY_S = 2.0
+_SHA256 = re.compile("[0-9a-f]{64}")
+_UNUSABLE = (sqlite3.Error, UnicodeDecodeError, OSError)
+"""UnicodeDecodeError: of SQLite's own text about a damaged file."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS digest (device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,"
     " ctime_ns INTEGER, sha256 TEXT NOT NULL, PRIMARY KEY (device, inode)) WITHOUT ROWID"
@@ -57,7 +61,7 @@ class DigestCache:
         try:
             with closing(self._open()) as database:
                 return [self._get(database, state) for state in states]
-        except (sqlite3.Error, OSError) as error:
+        except _UNUSABLE as error:
             self._give_up(error)
             return [None] * len(states)
 
@@ -73,7 +77,7 @@ class DigestCache:
         try:
             with closing(self._open()) as database, database:
                 database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", rows)
-        except (sqlite3.Error, OSError) as error:
+        except _UNUSABLE as error:
             self._give_up(error)
 
     def _get(self, database: sqlite3.Connection, state: FileState) -> str | None:
@@ -81,21 +85,23 @@ class DigestCache:
             "SELECT sha256 FROM digest WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?",
             (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns),
         ).fetchone()
-        return str(row[0]) if row else None
+        # A digest, or whatever damage made of it: then the file is read.
+        return row[0] if row and isinstance(row[0], str) and _SHA256.fullmatch(row[0]) else None
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = sqlite3.connect(self._path, timeout=_BUSY_S)
         try:
             database.execute(_SCHEMA)
-        except sqlite3.Error:
+        except _UNUSABLE:
             database.close()
             raise
         return database
 
     def _give_up(self, error: Exception) -> None:
         self.problem = f"digest cache {self._path} is not used: {error}"
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        is_damaged = isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError)
+        if is_damaged and not isinstance(error, sqlite3.OperationalError):
             # Damaged, not merely busy: the next use starts a new one.
             self._path.unlink(missing_ok=True)
 

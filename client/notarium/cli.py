@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from notarium import anchoring, checking, commands
+from notarium import evidence as misconduct
 from notarium.console import Printer
 from notarium.errors import ExitCode, NotariumError
 from notarium.tracking import SEND_S
@@ -189,6 +190,16 @@ def verify(
     """Verify artifacts and receipts; names every file that changed."""
     code = checking.verify(Printer(as_json), paths, offline, genesis, receipt_only, deep, timeout)
     raise typer.Exit(code)
+
+
+@app.command()
+def evidence(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="As nodes export them.")],
+    genesis: GenesisFile = None,
+    as_json: Json = False,
+) -> None:
+    """Check evidence of misbehaviour: that a validator signed two different things. Asks no node."""
+    raise typer.Exit(misconduct.check(Printer(as_json), files, genesis))
 
 
 @app.command()

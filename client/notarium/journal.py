@@ -35,7 +35,7 @@ def append(folder: Path, record: Record) -> None:
 
 
 def read(folder: Path) -> list[Record]:
-    """All records, oldest first; a line cut off by a crash is left out."""
+    """All records, oldest first; a line that is none, as after a crash, is left out."""
     try:
         lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -47,6 +47,6 @@ def read(folder: Path) -> list[Record]:
             records.append(
                 Record(int(document["time_ms"]), str(document["id"]), str(document["kind"]), str(document["receipt"]))
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return records

@@ -7,7 +7,6 @@ the outbox before it is first sent, and a crash at any moment loses nothing.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import time
@@ -116,7 +115,7 @@ class Outbox:
                 # Files of version 0.1 do not say.
                 refused=document.get("refused") is True,
             )
-        except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ProjectError(f"{path} is damaged ({error}); move it away") from error
 
 

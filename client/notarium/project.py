@@ -33,6 +33,8 @@ from notarium_ledger.signing import SigningKey
 
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
+MAX_CONFIG_BYTES = 32_768
+"""TOML takes time with the square of a line's length."""
 _IGNORED = "# of this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
 
 
@@ -203,10 +205,11 @@ class _Settings:
     def read(cls, path: Path) -> _Settings:
         """Raises ProjectError."""
         try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            document = tomllib.loads(_text_of(path))
         except OSError as error:
             raise ProjectError(f"cannot read {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
+            # TOMLDecodeError, UnicodeDecodeError, and a number of more digits than Python reads.
             raise ProjectError(f"{path} is not TOML: {error}") from error
         ledger, project = _table(path, document, "ledger"), _table(path, document, "project")
         for table, known in ((ledger, {"name", "genesis_hash", "nodes"}), (project, {"issuer", "name"})):
@@ -221,6 +224,15 @@ class _Settings:
             _text(path, project, "project.issuer"),
             _text(path, project, "project.name"),
         )
+
+
+def _text_of(path: Path) -> str:
+    """What the file holds. Raises OSError, or ValueError where it is too large or not UTF-8."""
+    with path.open("rb") as file:
+        content = file.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, which no configuration needs")
+    return content.decode()
 
 
 def _table(path: Path, document: dict[str, Any], name: str) -> dict[str, Any]:

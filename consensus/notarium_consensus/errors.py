@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from notarium_ledger.errors import InvalidEvidence as InvalidEvidence
 from notarium_ledger.errors import LedgerError
 
 
@@ -9,9 +10,9 @@ class InvalidMessage(LedgerError):
     """A consensus message that no honest validator sends: malformed, wrongly signed or not justified."""
 
 
+class LaterVersion(InvalidMessage):
+    """A message of a later version of this software: not for us, and nobody's fault."""
+
+
 class InvalidRecord(LedgerError):
     """The consensus record on disk cannot be read; voting without it could mean signing twice."""
-
-
-class InvalidEvidence(LedgerError):
-    """Evidence that does not prove that a validator signed two different things."""

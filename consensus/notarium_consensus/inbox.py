@@ -7,12 +7,23 @@ it over.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import Equivocation
 from notarium_consensus.evidence import conflict
 from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
-from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote
+from notarium_consensus.messages import (
+    Message,
+    MessageKind,
+    Proposal,
+    RoundChange,
+    Signed,
+    SignedRoundChange,
+    Vote,
+    statement,
+)
 from notarium_consensus.outbox import Outbox
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.certificate import VoteType
@@ -48,8 +59,6 @@ class Inbox:
         """A PREPARE of this round or a later one, or a COMMIT of any round."""
         if vote.type == VoteType.PROPOSAL:
             raise InvalidMessage("a vote of type PROPOSAL is no message", "vote.type")
-        if vote.type == VoteType.PREPARE and vote.round < current:
-            return False  # its round is left: nobody commits in it any more
         keeper = self.prepares if vote.type == VoteType.PREPARE else self.commits
         known = keeper.get(vote.key, vote.round)
         if known is not None:
@@ -57,6 +66,8 @@ class Inbox:
             if known.block_hash != vote.block_hash:
                 self._accuse(known, vote)
             return False
+        if vote.type == VoteType.PREPARE and vote.round < current:
+            return False  # its round is left: nobody commits in it any more
         if not keeper.wants(vote.key, vote.round, current):
             return False
         self._authenticator.check(vote, self._context.validators, "vote")
@@ -82,17 +93,19 @@ class Inbox:
             self._authenticator.check(change, validators, "proposal.round_changes")
         for vote in proposal.prepares:
             self._authenticator.check(vote, validators, "proposal.prepares")
+        self.compare(proposal.prepares)
+        self.compare(proposal.round_changes)
         self.proposals.add(proposal, current)
         return True
 
     def admit_round_change(self, change: RoundChange, current: Round) -> bool:
         """A ROUND-CHANGE to this round or a later one, with proof of the prepared block it names."""
-        if change.round < current:
-            return False
         known = self.round_changes.get(change.key, change.round)
         if known is not None:
             if known.signed.prepared != change.signed.prepared:
                 self._accuse(known, change)
+            return False
+        if change.round < current:
             return False
         if not self.round_changes.wants(change.key, change.round, current):
             return False
@@ -101,8 +114,24 @@ class Inbox:
         check_round_change(change, self._context)
         for vote in change.prepares:
             self._authenticator.check(vote, validators, "round_change.prepares")
+        self.compare(change.prepares)
         self.round_changes.add(change, current)
         return True
+
+    def compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
+        """Accuse whoever told us one thing and signed another, that came verified inside a message or certificate.
+
+        A liar that tells each node one thing only is found out when the nodes show each other what they have.
+        """
+        for other in statements:
+            known: Message | None
+            if isinstance(other, SignedRoundChange):
+                known = self.round_changes.get(other.key, other.round)
+            else:
+                keeper = self.prepares if other.type == VoteType.PREPARE else self.commits
+                known = keeper.get(other.key, other.round)
+            if known is not None and self._words(known) != self._words(other):
+                self._accuse(known, other)
 
     def admit_own(self, message: Message, current: Round) -> None:
         """Keep a message that this node signed."""
@@ -120,11 +149,19 @@ class Inbox:
         keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
         return set().union(*(keeper.heard_in(round_) for keeper in keepers))
 
+    def _words(self, signed: Signed) -> bytes:
+        return statement(signed, self._context.genesis, self._context.validators.hash)
+
+    def reached(self, round_: Round) -> set[PublicKey]:
+        """Validators of which any message of `round_` or a later round is here."""
+        keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
+        return set().union(*(keeper.reached(round_) for keeper in keepers))
+
     def _is_committed(self, proposal: Proposal) -> bool:
         # A late proposal still matters if a quorum has committed to its block, which we may lack.
         return any(block == proposal.block_hash for _, block in self.commits.complete)
 
-    def _accuse(self, known: Message, other: Message) -> None:
+    def _accuse(self, known: Message, other: Message | SignedRoundChange) -> None:
         # One report per validator and kind: after it, more of the same costs nothing.
         accused = (other.key, other.kind)
         if accused in self._accused:

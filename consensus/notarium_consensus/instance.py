@@ -6,6 +6,7 @@ Dafny specification's Upon* predicates do. "Paper" is arXiv 2002.03613 (there ro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -92,6 +93,8 @@ class Instance:
         self._own = None if key is None else key.public
         self._accepted: Proposal | None = None
         self._timely = True
+        self._timer_runs = False
+        """Of the current round."""
         self._building: Round | None = None
         self._nothing_to_propose = False
         self._decisions: dict[PublicKey, Decision] = {}
@@ -157,6 +160,7 @@ class Instance:
         seal = next((seal for seal in decision.certificate.seals if seal.key == self._own), None)
         if seal is not None and not self.signer.has_signed(decision.certificate.round, MessageKind.COMMIT):
             self._authenticator.see_own(context.height)
+        self.inbox.compare(_commits(decision.certificate))
         if len(self._decisions) < DECISIONS_KEPT:
             # The first of a peer waits for its verdict: with ever new copies a liar would always be next in turn.
             self._decisions.setdefault(peer, decision)
@@ -225,6 +229,7 @@ class Instance:
         )
         while self.phase is not Phase.DECIDED and any(rule() for rule in rules):
             pass
+        self._start_round_timer()
 
     def _upon_decision(self) -> bool:
         """A certified block decides as soon as its content is checked (a lying peer may send other entries)."""
@@ -342,6 +347,7 @@ class Instance:
             # "UponProposal": Q round changes inside prove the round, so the jump needs no others.
             self._become_due("a proposal came")
             self._enter(message.round, "a justified proposal")
+            self._start_round_timer(proven=True)
         if message.round == self.round:
             self._accept(message)
         else:
@@ -370,7 +376,7 @@ class Instance:
         self._accepted = None
         self._building = None
         self._nothing_to_propose = False
-        self._set_round_timer()
+        self._timer_runs = False
         self._outbox.report(RoundStarted(self.context.height, round_, reason))
 
     def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
@@ -432,14 +438,24 @@ class Instance:
         if self.due or self.phase is Phase.DECIDED:
             return
         self.due = True
-        self._set_round_timer()
+        self._start_round_timer()
         self._set_resend_timer()
         self._outbox.report(RoundStarted(self.context.height, self.round, reason))
 
-    def _set_round_timer(self) -> None:
-        if self._is_voting():
-            at_ms = self._outbox.now_ms + self._config.timeout_ms(self.round)
-            self._outbox.emit(SetTimer(RoundTimer(self.context.height, self.round), at_ms))
+    def _start_round_timer(self, proven: bool = False) -> None:
+        """Above round 0 only once Q validators are in the round or beyond (PBFT; Castro and Liskov, OSDI 1999, 4.5.2).
+
+        Else a validator that is cut off goes on through the rounds alone, and since the timer is capped, those it meets
+        again never catch up with it: where it is needed for the quorum, the ledger stands still (mistake 12). `proven`:
+        a justified proposal of the round shows that Q were there.
+        """
+        if self._timer_runs or not self.due or not self._is_voting():
+            return
+        if self.round > 0 and not proven and len(self.inbox.reached(self.round)) < self.context.validators.quorum:
+            return
+        self._timer_runs = True
+        at_ms = self._outbox.now_ms + self._config.timeout_ms(self.round)
+        self._outbox.emit(SetTimer(RoundTimer(self.context.height, self.round), at_ms))
 
     def _set_resend_timer(self) -> None:
         self._outbox.emit(SetTimer(ResendTimer(self.context.height), self._outbox.now_ms + self._config.resend_ms))
@@ -465,3 +481,10 @@ class Instance:
             for validator in self.context.validators.validators
             if validator.key not in heard and validator.key != self._own
         )
+
+
+def _commits(certificate: QuorumCertificate) -> Iterator[Vote]:
+    """The seals as the votes that they are."""
+    for seal in certificate.seals:
+        height, round_ = certificate.height, certificate.round
+        yield Vote(VoteType.COMMIT, height, round_, certificate.block, seal.key, seal.signature)

@@ -21,14 +21,15 @@ signatures inside. Lists of votes and round changes are in strictly ascending or
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Final
 
-from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger import canonical
-from notarium_ledger.block import Block
+from notarium_ledger.block import MAX_BLOCK_ITEMS, Block
 from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.statements import SignedRoundChange as SignedRoundChange
+from notarium_ledger.statements import StatementKind, round_change_from_value
 from notarium_ledger.types import (
     HASH_BYTES,
     KEY_BYTES,
@@ -44,18 +45,15 @@ from notarium_ledger.types import (
 from notarium_ledger.validators import MAX_VALIDATORS
 
 MESSAGE_VERSION: Final = 1
+_MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
+"""More values (items.check_items) than a block with a hundred round changes and a hundred votes consists of."""
 
 JUSTIFICATION_BYTES: Final = 64 * 1024
 """More than 100 round changes and 100 votes take: what a message may have beyond its block."""
 
 
-class MessageKind(IntEnum):
-    """What a message says; the first three are the VoteTypes."""
-
-    PROPOSAL = 1
-    PREPARE = 2
-    COMMIT = 3
-    ROUND_CHANGE = 4
+MessageKind = StatementKind
+"""What a message says; the first three are the VoteTypes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +83,6 @@ class Vote:
             bytes(self.key),
             bytes(self.signature),
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRoundChange:
-    """The signed core of a ROUND-CHANGE: "I have left all rounds below `round`"."""
-
-    height: Height
-    round: Round
-    prepared: tuple[Round, Hash] | None
-    """The highest round in which the signer saw Q prepares, and for which block; None for none."""
-    key: PublicKey
-    signature: Signature
-
-    def to_value(self) -> canonical.Value:
-        """[height, round, nil or [prepared round, prepared hash], key, signature]."""
-        prepared: canonical.Value = None
-        if self.prepared is not None:
-            prepared = [int(self.prepared[0]), bytes(self.prepared[1])]
-        return [int(self.height), int(self.round), prepared, bytes(self.key), bytes(self.signature)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +177,13 @@ def encode_message(message: Message) -> bytes:
 def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message:
     """Inverse of encode_message. Raises InvalidMessage, naming the field.
 
-    Checks form only, not signatures. `max_bytes`: EngineConfig.max_message_bytes.
+    Checks form only, not signatures. A message of a later version raises LaterVersion.
+    `max_bytes`: EngineConfig.max_message_bytes.
     """
     if len(data) > max_bytes:
         raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message")
     try:
-        message = _from_value(canonical.decode(data))
+        message = _from_value(canonical.decode(data, _MAX_ITEMS))
     except InvalidMessage:
         raise
     except LedgerError as error:
@@ -224,21 +204,6 @@ def vote_from_value(value: canonical.Value, path: str) -> Vote:
         _round(items[2], path),
         Hash(_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
         *_signer(items[4], items[5], path),
-    )
-
-
-def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
-    """The inverse of SignedRoundChange.to_value. Raises InvalidMessage."""
-    items = _list(value, path, 5)
-    prepared = None
-    if items[2] is not None:
-        pair = _list(items[2], f"{path}.prepared", 2)
-        prepared = (
-            _round(pair[0], f"{path}.prepared"),
-            Hash(_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
-        )
-    return SignedRoundChange(
-        _height(items[0], path), _round(items[1], path), prepared, *_signer(items[3], items[4], path)
     )
 
 
@@ -275,8 +240,11 @@ def _to_value(message: Message) -> canonical.Value:
 def _from_value(value: canonical.Value) -> Message:
     if not isinstance(value, list) or len(value) < 2:
         raise InvalidMessage("not a list [version, kind, ...]", "message")
-    if type(value[0]) is not int or value[0] != MESSAGE_VERSION:
-        raise InvalidMessage(f"{value[0]!r}, this software reads {MESSAGE_VERSION}", "message.version")
+    if type(value[0]) is not int:
+        raise InvalidMessage("not an integer", "message.version")
+    if value[0] != MESSAGE_VERSION:
+        error = LaterVersion if value[0] > MESSAGE_VERSION else InvalidMessage
+        raise error(f"{value[0]}, this software reads {MESSAGE_VERSION}", "message.version")
     kind = value[1]
     if type(kind) is not int or kind not in (1, 2, 3, 4):
         raise InvalidMessage("not a message kind (1 to 4)", "message.kind")

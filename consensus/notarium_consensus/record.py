@@ -101,7 +101,7 @@ def _message(key: bytes, value: bytes, height: Height) -> Message:
 
 def _prepared(value: bytes) -> Prepared:
     items = canonical.decode(value)
-    if not isinstance(items, list) or len(items) != 4 or items[0] != RECORD_VERSION:
+    if not isinstance(items, list) or len(items) != 4 or type(items[0]) is not int or items[0] != RECORD_VERSION:
         raise InvalidRecord("not [1, round, block, votes]")
     if type(items[1]) is not int or not 0 <= items[1] <= MAX_ROUND:
         raise InvalidRecord("not a round")

@@ -65,6 +65,10 @@ class RoundKeeper(Generic[Kept]):
         """Who has a message of `round_` here."""
         return {key for key, held in self._by_signer.items() if round_ in held}
 
+    def reached(self, round_: Round) -> set[PublicKey]:
+        """Who has a message of `round_` or a later round here."""
+        return {key for key, held in self._by_signer.items() if held and max(held) >= round_}
+
     def __len__(self) -> int:
         return sum(map(len, self._by_signer.values()))
 

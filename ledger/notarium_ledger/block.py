@@ -7,12 +7,16 @@ from typing import Final
 
 from notarium_ledger import canonical
 from notarium_ledger.certificate import QuorumCertificate
-from notarium_ledger.commitment import MAX_TIME_MS
+from notarium_ledger.commitment import MAX_TIME_MS, PARAMETER_LIMITS
 from notarium_ledger.errors import InvalidBlock, LedgerError
 from notarium_ledger.signing import BLOCK_TAG, tagged_hash
 from notarium_ledger.types import HASH_BYTES, KEY_BYTES, MAX_HEIGHT, Hash, Height, PublicKey
 
 HEADER_VERSION: Final = 1
+_HEADER_ITEMS: Final = 32
+_CERTIFICATE_ITEMS: Final = 512
+MAX_BLOCK_ITEMS: Final = PARAMETER_LIMITS["max_block_entries"][1] + 32
+"""More values (items.check_items) than a block of any consortium consists of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,15 @@ class Header:
     def decode(cls, raw: bytes) -> Header:
         """Raises InvalidBlock, naming the field."""
         try:
-            value = canonical.decode(raw)
+            value = canonical.decode(raw, _HEADER_ITEMS)
         except LedgerError as error:
             raise InvalidBlock(error.reason, "header") from error
         if not isinstance(value, list) or len(value) != 11:
             raise InvalidBlock("not a list of 11", "header")
-        if value[0] != HEADER_VERSION or type(value[0]) is not int:
-            raise InvalidBlock(f"version {value[0]!r}, this software reads {HEADER_VERSION}", "header.version")
+        if type(value[0]) is not int:
+            raise InvalidBlock("not an integer", "header.version")
+        if value[0] != HEADER_VERSION:
+            raise InvalidBlock(f"version {value[0]}, this software reads {HEADER_VERSION}", "header.version")
         return cls(
             genesis=_hash(value[1], "genesis"),
             height=Height(_integer(value[2], "height", 1)),
@@ -128,7 +134,7 @@ class Block:
     def decode(cls, data: bytes) -> Block:
         """Inverse of encode. Raises InvalidBlock."""
         try:
-            return cls.from_value(canonical.decode(data))
+            return cls.from_value(canonical.decode(data, MAX_BLOCK_ITEMS))
         except InvalidBlock:
             raise
         except LedgerError as error:
@@ -156,6 +162,15 @@ class Decision:
         if not isinstance(value, list) or len(value) != 2:
             raise InvalidBlock("not [block, certificate]")
         return cls(Block.from_value(value[0]), QuorumCertificate.from_value(value[1]))
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.encode(self.to_value())
+
+    @classmethod
+    def decode(cls, data: bytes) -> Decision:
+        """Inverse of encode. Raises LedgerError: InvalidBlock, InvalidCertificate or NotCanonical."""
+        return cls.from_value(canonical.decode(data, MAX_BLOCK_ITEMS + _CERTIFICATE_ITEMS))
 
 
 def _bytes(value: canonical.Value, name: str, length: int) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgpack
 
 from notarium_ledger.errors import NotCanonical
+from notarium_ledger.items import check_items
 
 _SCALARS = frozenset({bool, int, str, bytes, type(None)})
 
@@ -33,23 +34,31 @@ def encode(value: Value) -> bytes:
         raise NotCanonical(f"cannot be encoded: {error}") from error
 
 
-def decode(data: bytes) -> Value:
-    """Decode `data` if, and only if, it is canonical. Raises NotCanonical."""
+def decode(data: bytes, max_items: int = MAX_BYTES) -> Value:
+    """Decode `data` if, and only if, it is canonical. Raises NotCanonical.
+
+    `max_items`: of how many values it may consist (items.check_items). Callers that read what others wrote know it
+    from their format, and so bound the memory that it takes.
+    """
+    if len(data) <= MAX_BYTES:
+        check_items(data, max_items)
     value = decode_shortest(data)
     _check(value, 0)
     return value
 
 
-def decode_shortest(data: bytes) -> Value:
+def decode_shortest(data: bytes, max_length: int = -1) -> Value:
     """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
 
     For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
-    form and unsorted maps pass here.
+    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_items was asked.
     """
     if len(data) > MAX_BYTES:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed")
     try:
-        value: Value = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        value: Value = msgpack.unpackb(
+            data, raw=False, strict_map_key=True, max_array_len=max_length, max_map_len=max_length
+        )
         pack = _pack_small if len(data) <= SMALL_BYTES else msgpack.packb
         if pack(value) == data:
             return value

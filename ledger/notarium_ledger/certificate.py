@@ -28,6 +28,9 @@ from notarium_ledger.types import (
 )
 from notarium_ledger.validators import MAX_VALIDATORS, ValidatorSet
 
+_MAX_ITEMS = 512
+"""More values (items.check_items) than a certificate with a hundred seals consists of."""
+
 
 class VoteType(IntEnum):
     """What a validator says of a block in a round."""
@@ -105,7 +108,7 @@ class QuorumCertificate:
     def decode(cls, data: bytes) -> QuorumCertificate:
         """Inverse of encode. Raises InvalidCertificate."""
         try:
-            return cls.from_value(canonical.decode(data))
+            return cls.from_value(canonical.decode(data, _MAX_ITEMS))
         except InvalidCertificate:
             raise
         except LedgerError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from notarium_ledger import schema
 from notarium_ledger.canonical import Value
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
 from notarium_ledger.schema import Checker, blob, boolean, integer, list_of, one_of, record, text, variant
 
 Body = dict[str, Any]
@@ -129,10 +129,16 @@ _check_kind = schema.variant("kind", {**RESEARCH_KINDS, **MEMBER_KINDS})
 
 
 def check_body(body: Value) -> Body:
-    """Return `body` if it is valid by its kind's schema. Raises InvalidEntry with the field's path."""
+    """Return `body` if it is valid by its kind's schema. Raises InvalidEntry with the field's path.
+
+    Whoever changes a schema, or adds a kind, counts `v` up: a body of a later version raises EntryOfLaterVersion.
+    """
     try:
         _check_kind(body)
     except InvalidEntry as error:
+        version = body.get("v") if type(body) is dict else None
+        if type(version) is int and version > BODY_VERSION:
+            raise EntryOfLaterVersion(f"{version}, this software reads {BODY_VERSION}", "body.v") from None
         raise InvalidEntry(error.reason, f"body.{error.field}" if error.field else "body") from None
     checked: Body = body  # type: ignore[assignment]
     relation = _REQUIRED_RELATION.get(checked["kind"])

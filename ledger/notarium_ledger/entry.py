@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from notarium_ledger import canonical, tree
 from notarium_ledger.commitment import Body, check_body
-from notarium_ledger.errors import InvalidEntry, InvalidProof, NotCanonical
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, InvalidProof, NotCanonical
 from notarium_ledger.merkle import leaf_hash, root_from_inclusion
 from notarium_ledger.signing import BATCH_TAG, ENTRY_TAG, SigningKey, verify
 from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
@@ -23,6 +23,9 @@ from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, S
 MAX_ENTRY_BYTES = 65_535
 DEFAULT_MAX_ENTRY_BYTES = 16_384
 MAX_BATCH = 4_096
+
+_MAX_LENGTH = 256
+"""Of a list or map in an entry: four times what any schema allows, so that the schema tells what is too long."""
 
 SINGLE = 1
 BATCH = 2
@@ -74,7 +77,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
         raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry")
     try:
         # Every type is looked at below, and the body's order of keys by its schema.
-        value = canonical.decode_shortest(raw)
+        value = canonical.decode_shortest(raw, _MAX_LENGTH)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "entry") from error
     if type(value) is not list or not value:
@@ -84,6 +87,8 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
         batch = None
     elif form == BATCH and type(form) is int and len(value) == 7:
         batch = _batch_position(value[4], value[5], value[6])
+    elif type(form) is int and form > BATCH:
+        raise EntryOfLaterVersion(f"form {form}, this software reads {SINGLE} and {BATCH}", "entry")
     else:
         raise InvalidEntry("neither [1, body, key, sig] nor [2, body, key, sig, index, size, path]", "entry")
     body_bytes, key, signature = value[1], value[2], value[3]
@@ -94,7 +99,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
     if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise InvalidEntry(f"not {SIGNATURE_BYTES} bytes", "sig")
     try:
-        body = canonical.decode_shortest(body_bytes)
+        body = canonical.decode_shortest(body_bytes, _MAX_LENGTH)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "body") from error
     return Entry(raw, id_ or leaf_hash(raw), body_bytes, check_body(body), PublicKey(key), Signature(signature), batch)

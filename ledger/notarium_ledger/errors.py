@@ -23,6 +23,10 @@ class InvalidEntry(LedgerError):
     """An entry that no honest validator accepts: malformed, oversized, wrongly signed or not permitted."""
 
 
+class EntryOfLaterVersion(InvalidEntry):
+    """An entry of a form or body version that this software does not know: not for us, and nobody's fault."""
+
+
 class InvalidGenesis(LedgerError):
     """A genesis document that does not describe a consortium."""
 
@@ -49,6 +53,22 @@ class InvalidReceipt(LedgerError):
 
 class InvalidSnapshot(LedgerError):
     """A snapshot that fails verification; `step` is the number of the failed step (docs/formats.md, Snapshot)."""
+
+    def __init__(self, step: int, reason: str, field: str = "") -> None:
+        super().__init__(reason, field)
+        self.step = step
+
+
+class InvalidEvidence(LedgerError):
+    """Evidence that does not prove that one key signed two different things."""
+
+
+class EvidenceOfLaterVersion(InvalidEvidence):
+    """Evidence of a version that this software does not know: not for us, and nobody's fault."""
+
+
+class InvalidEvidenceFile(LedgerError):
+    """An evidence file that fails verification; `step` is the number of the failed step (docs/formats.md, Evidence)."""
 
     def __init__(self, step: int, reason: str, field: str = "") -> None:
         super().__init__(reason, field)

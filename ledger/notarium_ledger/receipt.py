@@ -227,9 +227,9 @@ class ReceiptEncoder:
         path = '["' + '","'.join([each.hex() for each in receipt.path]) + '"]' if receipt.path else "[]"
         return (
             f'{{\n"mediaType":"{MEDIA_TYPE}",\n'
-            f'"about":{_compact(about(entry, receipt.index, receipt.decided.header))},\n'
+            f'"about":{compact_json(about(entry, receipt.index, receipt.decided.header))},\n'
             f'"genesis":"{receipt.decided.header.genesis.hex()}",\n'
-            f'"entry":"{_b64(receipt.entry)}",\n'
+            f'"entry":"{base64_text(receipt.entry)}",\n'
             f'"index":{receipt.index},\n'
             f'"path":{path},\n'
             f"{self._shared}\n}}\n"
@@ -240,15 +240,15 @@ def encode_decided(decided: DecidedHeader) -> str:
     """The part of a receipt file that all entries of a block share."""
     handovers = [
         {
-            "header": _b64(each.header.raw),
-            "certificate": _b64(each.certificate.encode()),
-            "validators": _b64(canonical.encode(each.validators.to_value())),
+            "header": base64_text(each.header.raw),
+            "certificate": base64_text(each.certificate.encode()),
+            "validators": base64_text(canonical.encode(each.validators.to_value())),
         }
         for each in decided.handovers
     ]
     return (
-        f'"header":"{_b64(decided.header.raw)}",\n"certificate":"{_b64(decided.certificate.encode())}",\n'
-        f'"handovers":{_compact(handovers)}'
+        f'"header":"{base64_text(decided.header.raw)}",\n"certificate":"{base64_text(decided.certificate.encode())}",\n'
+        f'"handovers":{compact_json(handovers)}'
     )
 
 
@@ -274,10 +274,12 @@ def iso_time(time_ms: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
 
 
-_compact = json.JSONEncoder(separators=(",", ":")).encode
+compact_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Without spaces."""
 
 
-def _b64(data: bytes) -> str:
+def base64_text(data: bytes) -> str:
+    """Standard base64 with padding."""
     return base64.b64encode(data).decode()
 
 
@@ -289,17 +291,12 @@ def _from_document(document: Any) -> Receipt:
     if tuple(document) != FIELDS:
         raise InvalidReceipt(1, f"fields are not {', '.join(FIELDS)}, in this order")
     try:
-        header = Header.decode(_bytes(document, "header"))
-        certificate = QuorumCertificate.decode(_bytes(document, "certificate"))
-        handovers = document["handovers"]
-        if not isinstance(handovers, list):
-            raise InvalidReceipt(1, "not a list", "handovers")
-        decided = DecidedHeader(header, certificate, tuple(map(_handover, handovers)))
+        decided = decode_decided(document)
         if type(document["index"]) is not int:
             raise InvalidReceipt(1, "not an integer", "index")
         if not isinstance(document["path"], list):
             raise InvalidReceipt(1, "not a list", "path")
-        return Receipt(_bytes(document, "entry"), document["index"], tuple(map(_hash, document["path"])), decided)
+        return Receipt(read_base64(document, "entry"), document["index"], tuple(map(_hash, document["path"])), decided)
     except InvalidReceipt:
         raise
     except LedgerError as error:
@@ -312,17 +309,28 @@ def _header(value: canonical.Value) -> Header:
     return Header.decode(value)
 
 
+def decode_decided(document: dict[str, Any]) -> DecidedHeader:
+    """The inverse of encode_decided, for a document that has its three fields. Raises LedgerError."""
+    header = Header.decode(read_base64(document, "header"))
+    certificate = QuorumCertificate.decode(read_base64(document, "certificate"))
+    handovers = document["handovers"]
+    if not isinstance(handovers, list):
+        raise InvalidReceipt(1, "not a list", "handovers")
+    return DecidedHeader(header, certificate, tuple(map(_handover, handovers)))
+
+
 def _handover(value: Any) -> Handover:
     if not isinstance(value, dict) or tuple(value) != ("header", "certificate", "validators"):
         raise InvalidReceipt(1, "not {header, certificate, validators}", "handovers")
     return Handover(
-        Header.decode(_bytes(value, "header")),
-        QuorumCertificate.decode(_bytes(value, "certificate")),
-        ValidatorSet.from_value(canonical.decode(_bytes(value, "validators"))),
+        Header.decode(read_base64(value, "header")),
+        QuorumCertificate.decode(read_base64(value, "certificate")),
+        ValidatorSet.decode(read_base64(value, "validators")),
     )
 
 
-def _bytes(document: dict[str, Any], name: str) -> bytes:
+def read_base64(document: dict[str, Any], name: str) -> bytes:
+    """A field in standard base64. Raises InvalidReceipt (step 1)."""
     value = document[name]
     if not isinstance(value, str):
         raise InvalidReceipt(1, "not a string", name)

@@ -10,6 +10,8 @@ from notarium_ledger.signing import VALIDATORS_TAG, tagged_hash
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 MAX_VALIDATORS = 100
+_MAX_ITEMS = 512
+"""More values (items.check_items) than a hundred validators consist of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class ValidatorSet:
     def to_value(self) -> canonical.Value:
         """[[member, key], ...] in order."""
         return [[validator.member, bytes(validator.key)] for validator in self.validators]
+
+    @classmethod
+    def decode(cls, data: bytes) -> ValidatorSet:
+        """From the canonical bytes of to_value. Raises LedgerError."""
+        return cls.from_value(canonical.decode(data, _MAX_ITEMS))
 
     @classmethod
     def from_value(cls, value: canonical.Value, path: str = "validators") -> ValidatorSet:

@@ -90,6 +90,7 @@ class _Check:
         for done, height in enumerate(behind, len(below) + 1):
             self._check_height(height)
             progress(done, total)
+        self._check_evidence()
         self._check_end(stored)
         state = self._end.state
         return CheckReport(state.height, state.frontier.size, state.tip, Height(len(below)), total)
@@ -132,6 +133,16 @@ class _Check:
             return False
         _, index = reading.decoded(self._db, values.decode_position, value, key)
         return index < self._end.state.frontier.size
+
+    def _check_evidence(self) -> None:
+        """Evidence is no part of the chain, but it is shown as proof, so it must prove what it says."""
+        for number, evidence in reading.read_evidence(self._db):
+            self._pairs += 1
+            try:
+                evidence.verify()
+            except LedgerError as error:
+                key = keys.describe(keys.numbered(keys.EVIDENCE, number))
+                raise StoreCorruption(self._db.path, f"{key} proves nothing: {error}") from error
 
     def _check_end(self, stored: StoredState | None) -> None:
         if stored is not None:

@@ -175,12 +175,13 @@ class LogReader:
         """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
         return self._stored_header(height) if self._has(height) else None
 
-    def validators_at(self, height: int) -> ValidatorSet:
-        """The set that signs the block of a height up to the next, also of a missing one: certificates can be checked
-        before the blocks below them are here. Raises IndexError beyond the next height.
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        """Who signs `height`, or None where that is not decided yet: beyond the height after the tip.
+
+        Known for missing blocks too, so their certificates can be checked before the blocks below them are here.
         """
         if not 1 <= height <= self.state.height + 1:
-            raise IndexError(f"who signs block {height} is decided at {height - 1}; the tip is {self.state.height}")
+            return None
         before = self._handovers_before(height)
         return before[-1].validators if before else self.genesis.registry.validators
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.evidence import Evidence
 from notarium_ledger.types import HASH_BYTES
 from notarium_store import keys, values
 from notarium_store.database import Database
@@ -66,6 +67,14 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
     if last - index >= len(group):
         raise StoreCorruption(database.path, f"{keys.describe(key)} does not hold the entry at {index}")
     return group[index - last - 1]
+
+
+def read_evidence(database: Database) -> list[tuple[int, Evidence]]:
+    """All stored evidence with its numbers, ascending. Raises StoreCorruption."""
+    return [
+        (int.from_bytes(key[1:], "big"), decoded(database, Evidence.decode, value, key))
+        for key, value in database.scan(keys.EVIDENCE)
+    ]
 
 
 NodeGroup = tuple[int, bytes]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from notarium_ledger.entry import Entry, decode_entry, signed_message
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.state import ChainState, check_admissible
 from notarium_ledger.types import Hash, Height
@@ -114,7 +114,6 @@ class Admission:
     def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         """All that needs no signature, for the next few entries."""
         state = self._state()
-        limit = state.registry.parameters.max_entry_bytes
         for raw in raws:
             id_ = leaf_hash(raw)
             known = self._mempool.get(id_)
@@ -125,10 +124,12 @@ class Admission:
                 outcomes.append(Outcome(id_, Status.DECIDED))
                 continue
             try:
-                entry = decode_entry(raw, limit, id_)
+                # The consortium's limit is looked at below: a node that is ahead or behind may know another one.
+                entry = decode_entry(raw, id_=id_)
                 check = _check(entry, state.genesis)
             except InvalidEntry as error:
-                outcomes.append(Outcome(id_, Status.REFUSED, error=error, malicious=True))
+                is_later = isinstance(error, EntryOfLaterVersion)  # A node that is upgraded already passes these on.
+                outcomes.append(Outcome(id_, Status.REFUSED, error=error, malicious=not is_later))
                 continue
             try:
                 check_admissible(state, entry)

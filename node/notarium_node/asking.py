@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,9 @@ def api_url(config: NodeConfig) -> str:
     return f"{'https' if config.api.tls_certificate else 'http'}://{host}:{config.api.port}"
 
 
-async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any]:
-    """GET /v1/status. `certificate`: PEM file of the node's own TLS certificate, trusted whatever its name.
-
-    Raises Unreachable.
+async def fetch(url: str, path: str, certificate: Path | None = None) -> tuple[int, bytes]:
+    """GET a path of the API: HTTP status and body. `certificate`: PEM file of the node's own TLS certificate, trusted
+    whatever its name. Raises Unreachable.
     """
     context: ssl.SSLContext | bool = True
     if certificate is not None:
@@ -39,11 +39,9 @@ async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-            session.get(f"{url.rstrip('/')}/v1/status", ssl=context) as response,
+            session.get(f"{url.rstrip('/')}{path}", ssl=context) as response,
         ):
-            if response.status != 200:
-                raise Unreachable(f"{url} answers HTTP {response.status}: is this a Notarium node's API?")
-            answer = await response.json()
+            return response.status, await response.read()
     except TimeoutError as error:
         raise Unreachable(f"{url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
     except aiohttp.ClientConnectorError as error:
@@ -52,9 +50,25 @@ async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any
         ) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise Unreachable(f"{url} cannot be reached: {error}; is the node running?") from error
+
+
+async def get_json(url: str, path: str, certificate: Path | None = None) -> dict[str, Any]:
+    """GET a path that answers with a JSON object. Raises Unreachable."""
+    status, body = await fetch(url, path, certificate)
+    try:
+        answer = json.loads(body) if status == 200 else None
+        json.dumps(answer, ensure_ascii=False).encode()  # What cannot be written again cannot be shown.
+    except (ValueError, RecursionError):
+        answer = None
     if not isinstance(answer, dict):
-        raise Unreachable(f"{url} answers something else than a status: is this a Notarium node's API?")
+        told = f"HTTP {status}" if status != 200 else "something else than a JSON object"
+        raise Unreachable(f"{url} answers {told}: is this a Notarium node's API?")
     return answer
+
+
+async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any]:
+    """GET /v1/status. Raises Unreachable."""
+    return await get_json(url, "/v1/status", certificate)
 
 
 def tables(status: dict[str, Any]) -> list[Table]:

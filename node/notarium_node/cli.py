@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from notarium_ledger.errors import LedgerError
+from notarium_ledger.errors import InvalidEvidenceFile, LedgerError
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.signing import is_valid_key
 from notarium_ledger.types import PublicKey
@@ -215,6 +215,52 @@ def status(
         return
     for table in asking.tables(answer):
         _out.print(table)
+
+
+@app.command()
+def evidence(
+    id_: Annotated[str, typer.Argument(metavar="[ID]", help="One piece, by its id or the beginning of it.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write that piece to a file that anyone can verify.")] = None,
+    verify: Annotated[Path | None, typer.Option(metavar="FILE", help="Verify such a file; asks no node.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The node's configuration file.")] = None,
+    url: Annotated[str, typer.Option(help="Base URL of a node's HTTP API, instead of --config.")] = "",
+    genesis_file: Annotated[Path | None, typer.Option("--genesis", help="The genesis file, with --url.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List, show, export or verify evidence that a validator signed two different things.
+
+    Without ID the node's list; what is shown or exported is verified first.
+    """
+    from notarium_node import asking, evidence_files
+
+    loaded = None if config is None else load_config(config)
+    try:
+        if verify is not None:
+            held = evidence_files.read(verify, evidence_files.pinned(loaded, genesis_file))
+            said, shown = evidence_files.about(held), evidence_files.facts(held)
+        else:
+            if (loaded is None) == (not url):
+                raise Failure("name the node by either --config or --url")
+            node = evidence_files.Asked(asking.api_url(loaded) if loaded else url, _trusted(loaded))
+            if id_:
+                held = asyncio.run(node.file(id_, evidence_files.pinned(loaded, genesis_file)))
+                said, shown = evidence_files.about(held), evidence_files.facts(held)
+                if out is not None:
+                    setup.write_new(out, held.encode_json(), "evidence file")
+                    said |= {"file": str(out)}
+            else:
+                rows = asyncio.run(node.listed())
+                said, shown = {"evidence": rows}, evidence_files.table(rows)
+    except asking.Unreachable as error:
+        raise Failure(str(error), ExitCode.UNREACHABLE) from error
+    except InvalidEvidenceFile as error:
+        raise Failure(f"step {error.step}: {error}; this is no evidence", ExitCode.CHECK_FAILED) from error
+    except evidence_files.NotFound as error:
+        raise Failure(str(error), ExitCode.CHECK_FAILED) from error
+    if as_json:
+        _print_json(said)
+    else:
+        _out.print(shown)
 
 
 @app.command()

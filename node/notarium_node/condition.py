@@ -151,6 +151,7 @@ class Condition:
             "voting": node.engine.is_voting,
             "complete": node.store.is_complete,
             "catching_up": self._progress(),
+            "evidence": len(node.accusations),
             "mempool": {"entries": len(node.mempool), "bytes": node.mempool.bytes},
             "uptime_s": round(time.monotonic() - node.started) if node.started else 0,
         }

@@ -22,6 +22,9 @@ from notarium_node.peer_limits import PeerLimits
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
+MAX_CONFIG_BYTES = 32_768
+"""TOML takes time with the square of a line's length."""
+_TOO_DEEP = "nested too deeply: no field holds more than a list"
 
 
 class ConfigError(Exception):
@@ -30,7 +33,12 @@ class ConfigError(Exception):
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     base: Path = (info.context or {}).get("base", Path())
-    return base / path.expanduser()
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold the character U+0000: remove it")
+    try:
+        return base / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no user {path.parts[0]} here: write the whole path") from error
 
 
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]
@@ -219,15 +227,25 @@ class NodeConfig(_Section):
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
     """Read `path` and the overrides in `environment` (default: the process's). Raises ConfigError."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(_text_of(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: make it with 'notarium-node init', or name another") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError, UnicodeDecodeError, and a number of more digits than Python reads.
         raise ConfigError(f"{path} is not TOML: {error}") from error
     _override(content, os.environ if environment is None else environment)
     return parse_config(content, path)
+
+
+def _text_of(path: Path) -> str:
+    """What the file holds. Raises OSError, or ValueError where it is too large or not UTF-8."""
+    with path.open("rb") as file:
+        content = file.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, which no configuration needs")
+    return content.decode()
 
 
 def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
@@ -240,6 +258,8 @@ def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
     except ValidationError as error:
         lines = [f"{path}: {_explain(each)}" for each in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: {_TOO_DEEP}") from error
 
 
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -275,12 +295,14 @@ def _environment_names() -> list[str]:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _explain(error: ErrorDetails) -> str:
     """ "peer.port: 70000 is not allowed: input should be ... . Correct it there or in NOTARIUM_NODE_PEER__PORT"."""
+    if error["type"] == "json_invalid":  # Of the JSON that was made here, so nothing else can be wrong with it.
+        return _TOO_DEEP
     location = [str(part) for part in error["loc"]]
     field = ".".join(location)
     variable = ENVIRONMENT_PREFIX + "__".join(location[:2]).upper()
@@ -295,7 +317,9 @@ def _explain(error: ErrorDetails) -> str:
         return f"{field}: is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
     if error["type"] == "value_error":
         return f"{field}: {reason}"
-    return f"{field}: {error['input']!r} is not allowed: {reason}. Correct it, or set {variable}"
+    given = repr(error["input"])
+    given = given if len(given) <= 200 else given[:200] + "…"
+    return f"{field}: {given} is not allowed: {reason}. Correct it, or set {variable}"
 
 
 def _nearest(name: str, known: list[str]) -> str:

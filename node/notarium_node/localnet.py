@@ -32,6 +32,7 @@ from notarium_node.tls import make_certificate
 START_S = 30.0
 STOP_S = 15.0
 POLL_S = 0.05
+LOOPBACK = "127.0.0.1"
 
 
 class NetworkError(Exception):
@@ -57,6 +58,12 @@ class LocalNode:
     """Hex."""
     peer_port: int
     api_port: int
+    host: str = LOOPBACK
+    """Where it listens, for peers and for the API."""
+    prefix: tuple[str, ...] = ()
+    """What starts the command, for example `ip netns exec NAME`; it must become the node, not its parent."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Beside what the node inherits."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -67,7 +74,7 @@ class LocalNode:
     @property
     def api(self) -> str:
         """Base URL."""
-        return f"http://127.0.0.1:{self.api_port}"
+        return f"http://{self.host}:{self.api_port}"
 
     @property
     def log(self) -> Path:
@@ -81,10 +88,15 @@ class LocalNode:
 
     def start(self) -> None:
         """Start the process; `LocalNetwork.wait_ready` tells when it serves."""
-        command = [sys.executable, "-m", "notarium_node.cli", "run", "--config", str(self.directory / "node.toml")]
+        run = [sys.executable, "-m", "notarium_node.cli", "run", "--config", str(self.directory / "node.toml")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*self.prefix, *run],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
             )
         self.pid_file.write_text(str(self.process.pid))
 
@@ -225,8 +237,12 @@ class LocalNetwork:
         name: str = "local consortium",
         parameters: dict[str, int] | None = None,
         extra_config: str = "",
+        hosts: Sequence[str] = (),
     ) -> LocalNetwork:
-        """Found a consortium: keys, genesis and one directory per node. `observers`: ids of members that run one."""
+        """Found a consortium: keys, genesis and one directory per node. `observers`: ids of members that run one.
+
+        `hosts`: an address for each node, validators first; by default all listen on the loopback interface.
+        """
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True)
         members = []
@@ -236,12 +252,13 @@ class LocalNetwork:
         roles = [(each.id, "validator") for each in institutions] + [(each, "observer") for each in observers]
         ports = free_ports(2 * len(roles))
         nodes, records = [], []
-        for (member, role), peer_port, api_port in zip(roles, ports[::2], ports[1::2], strict=True):
+        addresses = hosts or [LOOPBACK] * len(roles)
+        for (member, role), host, peer_port, api_port in zip(roles, addresses, ports[::2], ports[1::2], strict=True):
             home = directory / (member if role == "validator" else f"{member}-observer")
             key = create_key(_fresh(home / "keys") / "validator.key", Purpose.VALIDATOR)
             create_key(home / "keys" / "transport.key", Purpose.TRANSPORT)
             certificate = make_certificate(load_seed(home / "keys" / "transport.key", Purpose.TRANSPORT))
-            node = LocalNode(member, role, home, key.public.hex(), peer_port, api_port)
+            node = LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host)
             nodes.append(node)
             records.append(
                 {
@@ -249,7 +266,7 @@ class LocalNetwork:
                     "role": role,
                     "key": node.key,
                     "certificate": base64.b64encode(certificate).decode(),
-                    "address": f"127.0.0.1:{peer_port}",
+                    "address": f"{host}:{peer_port}",
                     "api": node.api,
                 }
             )
@@ -269,7 +286,8 @@ class LocalNetwork:
         for node in nodes:
             _write_config(node, network.genesis_file, genesis, extra_config)
         listing = [
-            [each.member, each.role, each.directory.name, each.key, each.peer_port, each.api_port] for each in nodes
+            [each.member, each.role, each.directory.name, each.key, each.peer_port, each.api_port, each.host]
+            for each in nodes
         ]
         (directory / "network.json").write_text(json.dumps(listing))
         return network
@@ -280,8 +298,8 @@ class LocalNetwork:
         directory = directory.absolute()
         listing = json.loads((directory / "network.json").read_text())
         nodes = [
-            LocalNode(member, role, directory / name, key, peer_port, api_port)
-            for member, role, name, key, peer_port, api_port in listing
+            LocalNode(member, role, directory / name, key, peer_port, api_port, *host)
+            for member, role, name, key, peer_port, api_port, *host in listing
         ]
         return cls(directory, Genesis.decode_json((directory / "genesis.json").read_bytes()), nodes)
 
@@ -308,6 +326,6 @@ def _write_config(node: LocalNode, genesis_file: Path, genesis: Genesis, extra: 
     relative = os.path.relpath(genesis_file, node.directory)
     (node.directory / "node.toml").write_text(
         f'[node]\ndata_dir = "."\ngenesis = "{relative}"\ngenesis_hash = "{genesis.hash.hex()}"\n\n'
-        f'[peer]\nhost = "127.0.0.1"\nport = {node.peer_port}\n\n'
-        f'[api]\nhost = "127.0.0.1"\nport = {node.api_port}\n\n{extra}'
+        f'[peer]\nhost = "{node.host}"\nport = {node.peer_port}\n\n'
+        f'[api]\nhost = "{node.host}"\nport = {node.api_port}\n\n{extra}'
     )

@@ -56,6 +56,10 @@ class Metrics:
         yield _labelled("notarium_peer_events", "Events of peer links", "event", node.network.counters)
         yield _labelled("notarium_peers_dropped", "Peers dropped for misbehaviour", "reason", node.network.dropped)
         yield _labelled("notarium_peers_refused", "Peer connections refused", "reason", node.network.refused)
+        accused = CounterMetricFamily("notarium_evidence", "Evidence of misbehaviour kept here", labels=["member"])
+        for member, count in sorted(node.accusations.by_member().items()):
+            accused.add_metric([member], count)
+        yield accused
         connected = GaugeMetricFamily("notarium_peer_connected", "1 for each connected peer", labels=["member", "key"])
         for key, info in node.network.connected.items():
             del info

@@ -13,7 +13,7 @@ import structlog
 
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
-from notarium_consensus.errors import InvalidMessage
+from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_consensus.events import (
     Equivocation,
     Event,
@@ -34,6 +34,7 @@ from notarium_ledger.signing import SigningKey
 from notarium_ledger.state import Transition
 from notarium_ledger.types import Height, PublicKey
 from notarium_node import wire
+from notarium_node.accusations import Accusations
 from notarium_node.admission import Admission, Status
 from notarium_node.api.problems import Problem
 from notarium_node.condition import Condition
@@ -155,9 +156,11 @@ class Node:
         self.server = Server(
             store, self.network, self._begin, lambda peer, detail: self._misbehaved(peer, "flood", detail)
         )
+        self.accusations = Accusations(store, self.network, own.key, self._misbehaved, self._of_later_version)
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter()
+        self._later_told: set[PublicKey] = set()
         self._followers: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
         self._told: wire.Status | None = None
@@ -225,6 +228,7 @@ class Node:
 
     def _on_connect(self, peer: PublicKey) -> None:
         self.network.send(peer, self._status_message())
+        self.accusations.greet(peer)
         if peer in self.store.state.registry.validators:
             self.gossip.send_all(peer, self.mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
             self.sync.on_connect(peer)
@@ -233,14 +237,33 @@ class Node:
     def _on_disconnect(self, peer: PublicKey) -> None:
         self._followers.discard(peer)
         self.server.on_disconnect(peer)
+        self._later_told.discard(peer)
+        self.accusations.forget(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
         """One message of an authenticated peer. Whatever it is, the node lives on."""
         try:
-            self._dispatch(peer, data)
+            if wire.is_of_later_version(data):
+                self._of_later_version(peer, f"message of kind {data[0]}")
+            else:
+                self._dispatch(peer, data)
+        except LaterVersion as error:
+            self._of_later_version(peer, str(error))
         except (wire.BadMessage, InvalidMessage) as error:
             self._misbehaved(peer, "garbage", str(error))
+
+    def _of_later_version(self, peer: PublicKey, detail: str) -> None:
+        """No lie: while nodes are upgraded one by one, the new ones say what the old ones do not know."""
+        self.event_counts["later_version"] += 1
+        if peer not in self._later_told:
+            self._later_told.add(peer)
+            _log.warning(
+                "a peer speaks a later version, what is unknown here is ignored",
+                **self._name(peer),
+                detail=detail,
+                remedy="upgrade this node as well",
+            )
 
     def _dispatch(self, peer: PublicKey, data: bytes) -> None:
         kind, payload = data[:1], data[1:]
@@ -256,6 +279,8 @@ class Node:
             self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
         elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
             self._followers.add(peer)
+        elif kind == bytes((wire.Kind.EVIDENCE,)):
+            self.accusations.hear(peer, wire.unpack_list(payload, wire.MAX_EVIDENCE))
         elif kind == bytes((wire.Kind.GET_SNAPSHOT,)):
             self.server.on_get_snapshot(peer, *wire.unpack_get_snapshot(payload))
         elif kind == bytes((wire.Kind.SNAPSHOT,)):
@@ -308,14 +333,7 @@ class Node:
             case PeerAhead():
                 self.sync.on_hint(event.peer, event.height)
             case Equivocation():
-                evidence = event.evidence
-                _log.error(
-                    "EQUIVOCATION: a validator signed two different things",
-                    **self._name(evidence.key),
-                    height=evidence.height,
-                    round=evidence.round,
-                    evidence=evidence.encode().hex(),
-                )
+                self.accusations.detect(event.evidence)
             case OwnSignatureSeen() if self.event_counts["OwnSignatureSeen"] == 1:
                 # Once: a validator that lost its disk finds its own seal in most blocks that it fetches.
                 _log.error(
@@ -358,6 +376,8 @@ class Node:
             self.network.broadcast(wire.pack_status(status), list(self.store.state.registry.nodes))
         self.sync.poke()
         self.runner.review()
+        if not self.runner.stalled:
+            self.accusations.look_again()
         self.condition.log_changes()
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
 

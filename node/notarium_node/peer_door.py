@@ -18,6 +18,7 @@ from aiohttp import web
 
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import PublicKey
+from notarium_node.http_server import Server
 from notarium_node.peer_link import CLOSE_S, UNLIMITED, Link, LinkError, LinkSettings, hang_up
 
 PATH = "/peer"
@@ -62,7 +63,7 @@ class Door:
     async def open(self, host: str, port: int) -> None:
         """Listen; `accept` lets people in. Raises OSError if the address cannot be bound."""
         self._listener = await _bind(host, port)
-        self._http = web.Server(self._handle, access_log=None, lingering_time=0)
+        self._http = Server(self._handle, access_log=None, lingering_time=0)
 
     @property
     def port(self) -> int:

@@ -1,8 +1,9 @@
 """One live connection to one peer: framing, greeting, rates, heartbeat and clock comparison.
 
 The wire: WebSocket binary frames over mutual TLS 1.3, no compression. The first frame each way is HELLO, canonical
-``[b"notarium-peer/1", genesis hash]``. After it every frame is a message for the node, except frames that begin with
-0xC1, the one byte that begins no msgpack value; they belong to the link:
+``[b"notarium-peer/1", genesis hash]``; what a later version says after these two is ignored. After it every frame is a
+message for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value; they belong to the
+link:
 
     C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
     C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
@@ -136,8 +137,8 @@ class Link:
             hello = canonical.decode(message.data)
         except NotCanonical as error:
             raise LinkError("bad hello", f"its HELLO is {error}") from error
-        if not isinstance(hello, list) or len(hello) != 2 or not all(isinstance(each, bytes) for each in hello):
-            raise LinkError("bad hello", "its HELLO is not [protocol, genesis hash]")
+        if not isinstance(hello, list) or len(hello) < 2 or not all(isinstance(each, bytes) for each in hello[:2]):
+            raise LinkError("bad hello", "its HELLO is not [protocol, genesis hash, ...]")
         if hello[0] != PROTOCOL:
             raise LinkError("other protocol", f"it speaks {hello[0]!r}, this node {PROTOCOL!r}: upgrade the older node")
         if hello[1] != self._genesis:

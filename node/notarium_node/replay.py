@@ -17,7 +17,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import InvalidBlock, InvalidCertificate, InvalidEntry, LedgerError
@@ -167,7 +166,7 @@ async def _decode(items: Iterable[bytes]) -> list[Decision]:
     decisions, turns = [], Turns()
     try:
         for item in items:
-            decision = Decision.from_value(canonical.decode(item))
+            decision = Decision.decode(item)
             decisions.append(decision)
             await turns.spend(BLOCK_COST + len(decision.block.entries) // 10)
     except LedgerError as error:

@@ -14,6 +14,7 @@ from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
 from notarium_node.config import NodeConfig
+from notarium_node.http_server import AppRunner
 from notarium_node.identity import own_record
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
@@ -114,8 +115,9 @@ def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
 
 
 async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
-    runner = web.AppRunner(
+    runner = AppRunner(
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
+        most=config.api.max_clients,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import Entry
 from notarium_ledger.errors import LedgerError
@@ -366,6 +365,6 @@ def _now_s() -> float:
 def _height(item: bytes) -> int:
     """Of an encoded decision. Raises BadMessage."""
     try:
-        return Decision.from_value(canonical.decode(item)).height
+        return Decision.decode(item).height
     except LedgerError as error:
         raise wire.BadMessage(str(error)) from error

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import NameOID
@@ -79,7 +79,7 @@ def certificate_key(certificate: bytes) -> PublicKey:
         if not isinstance(key, Ed25519PublicKey):
             raise CertificateError("its key is not Ed25519")
         parsed.verify_directly_issued_by(parsed)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise CertificateError("not a self-signed X.509 certificate in DER form") from error
     return PublicKey(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
 

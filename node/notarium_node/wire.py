@@ -1,5 +1,8 @@
 """What nodes say to one another: one byte of type, then the payload. Bounded, checked, versioned by HELLO.
 
+A kind below LATER_KINDS_END that this software does not know is a later version's: it is ignored, so that nodes can be
+upgraded one after the other (consensus notes, mistake 15). Any other unknown kind is garbage.
+
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
 03 status      msgpack [height, tip, history, base]: how far I am, and that I lack the blocks above `history` up to
@@ -7,6 +10,7 @@
 04 get-blocks  msgpack [from height, most]: send me decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
 06 follow      empty: send me every decision from now on
+07 evidence    msgpack list of canonical evidence: a validator signed two different things
 08 get-snapshot msgpack [height, offset]: send me that part of your snapshot of this height; height 0: of your tip
 09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: I have none
 """
@@ -19,11 +23,14 @@ from enum import IntEnum
 
 import msgpack
 
+from notarium_ledger.errors import NotCanonical
+from notarium_ledger.items import check_items
 from notarium_ledger.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 
 MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
+MAX_EVIDENCE = 64
 BLOCKS_BYTES = 2 * 1024 * 1024
 """An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
 SNAPSHOT_PART_BYTES = 1024 * 1024
@@ -39,22 +46,32 @@ class Kind(IntEnum):
     GET_BLOCKS = 4
     BLOCKS = 5
     FOLLOW = 6
+    EVIDENCE = 7
     GET_SNAPSHOT = 8
     SNAPSHOT = 9
+
+
+LATER_KINDS_END = 0x40
+_KINDS = frozenset(map(int, Kind))
 
 
 class BadMessage(ValueError):
     """A peer's bytes are none of the above."""
 
 
+def is_of_later_version(message: bytes) -> bool:
+    """Whether `message` is of a kind that is kept for later versions of this protocol."""
+    return bool(message) and 0 < message[0] < LATER_KINDS_END and message[0] not in _KINDS
+
+
 def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
-    """ENTRIES or BLOCKS."""
+    """ENTRIES, BLOCKS or EVIDENCE."""
     return bytes((kind,)) + msgpack.packb(list(items), use_bin_type=True)
 
 
 def unpack_list(payload: bytes, most: int) -> list[bytes]:
-    """The items of ENTRIES or BLOCKS. Raises BadMessage."""
-    value = _unpack(payload)
+    """The items of ENTRIES, BLOCKS or EVIDENCE. Raises BadMessage."""
+    value = _unpack(payload, 1 + most)
     if type(value) is not list or len(value) > most:
         raise BadMessage(f"not a list of at most {most}")
     for item in value:
@@ -87,7 +104,7 @@ def pack_status(status: Status) -> bytes:
 
 def unpack_status(payload: bytes) -> Status:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 5)
     if type(value) is not list or len(value) != 4:
         raise BadMessage("not [height, tip, history, base]")
     height, tip, history, base = value
@@ -105,7 +122,7 @@ def pack_get_blocks(first: Height, most: int) -> bytes:
 
 def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 3)
     if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
         raise BadMessage("not [from height, most]")
     first, most = value
@@ -132,7 +149,7 @@ def pack_get_snapshot(height: Height, offset: int) -> bytes:
 
 def unpack_get_snapshot(payload: bytes) -> tuple[Height, int]:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 3)
     if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
         raise BadMessage("not [height, offset]")
     height, offset = value
@@ -149,7 +166,7 @@ def pack_snapshot(part: SnapshotPart) -> bytes:
 
 def unpack_snapshot(payload: bytes) -> SnapshotPart:
     """Raises BadMessage."""
-    value = _unpack(payload)
+    value = _unpack(payload, 5)
     if type(value) is not list or len(value) != 4 or type(value[3]) is not bytes:
         raise BadMessage("not [height, size, offset, part]")
     height, size, offset, data = value
@@ -162,8 +179,12 @@ def unpack_snapshot(payload: bytes) -> SnapshotPart:
     return SnapshotPart(Height(height), size, offset, data)
 
 
-def _unpack(payload: bytes) -> object:
+def _unpack(payload: bytes, max_items: int) -> object:
+    """The value, if it consists of at most `max_items` values. Raises BadMessage."""
     try:
+        check_items(payload, max_items)
         return msgpack.unpackb(payload, raw=False, strict_map_key=True)
+    except NotCanonical as error:
+        raise BadMessage(error.reason) from error
     except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise BadMessage(f"not msgpack: {type(error).__name__}") from error

@@ -14,6 +14,7 @@ from tests.consensus.harness import GENESIS, Bench, Club
 from notarium_consensus.errors import InvalidEvidence
 from notarium_consensus.events import Equivocation, ProtocolViolation
 from notarium_consensus.evidence import Evidence, conflict
+from notarium_consensus.messages import MessageKind
 
 CLUB = Club()
 ONE, OTHER = CLUB.block(1, b"ok one"), CLUB.block(1, b"ok other")
@@ -62,6 +63,65 @@ def test_the_same_content_signed_twice_is_no_equivocation():
     assert bench.receive(replace(first, signature=PAIRS["prepare"][1].signature)) == []
 
 
+def test_what_others_show_is_compared_with_what_a_liar_told_us():
+    """Validator 3 prepares ONE towards us and OTHER towards the rest, who lock OTHER and change the round with it."""
+    told, shown = CLUB.prepare(3, 0, ONE), CLUB.change(1, 1, (0, OTHER), by=(1, 2, 3))
+    again = CLUB.proposal(
+        2, 1, OTHER, [CLUB.signed_change(0, 1), shown.signed, CLUB.signed_change(2, 1)], shown.prepares
+    )
+    for message in (shown, again):
+        bench = Bench(own=0)
+        bench.receive(told)
+        bench.receive(message)
+        (event,) = bench.events(Equivocation)
+        event.evidence.verify()
+        assert (event.evidence.key, event.evidence.kind) == (CLUB.keys[3].public, MessageKind.PREPARE)
+
+
+def test_a_round_change_inside_a_proposal_is_compared_as_well():
+    honest = CLUB.change(1, 1, (0, ONE), by=(1, 2, 3))
+    told, shown = CLUB.change(3, 1), CLUB.change(3, 1, (0, ONE), by=(1, 2, 3))
+    bench = Bench(own=0)
+    bench.receive(told)
+    changes = [CLUB.signed_change(0, 1), honest.signed, shown.signed]
+    bench.receive(CLUB.proposal(2, 1, ONE, changes, honest.prepares))
+    (event,) = bench.events(Equivocation)
+    event.evidence.verify()
+    assert (event.evidence.key, event.evidence.kind) == (CLUB.keys[3].public, MessageKind.ROUND_CHANGE)
+
+
+def test_a_certificate_is_compared_with_the_commits_that_came():
+    bench = Bench(own=0)
+    bench.receive(CLUB.commit(3, 0, ONE), CLUB.commit(2, 1, ONE))
+    bench.decide_by(CLUB.decision(OTHER, (1, 2, 3)))
+    (event,) = bench.events(Equivocation)
+    event.evidence.verify()
+    assert (event.evidence.key, event.evidence.kind) == (CLUB.keys[3].public, MessageKind.COMMIT)
+
+
+def test_nobody_is_accused_by_what_agrees():
+    bench = Bench(own=0)
+    change = CLUB.change(1, 1, (0, ONE), by=(1, 2, 3))
+    bench.receive(*CLUB.prepares((1, 2, 3), 0, ONE), change)
+    assert bench.events(Equivocation) == []
+    bench.decide_by(CLUB.decision(ONE, (1, 2, 3)))
+    assert bench.events(Equivocation) == []
+
+
+def test_the_second_vote_of_a_round_that_is_left_still_convicts():
+    bench = Bench(own=0)
+    bench.receive(PAIRS["prepare"][0])
+    bench.receive(*(CLUB.change(signer, 1) for signer in (1, 2, 3)))
+    assert bench.engine.round == 1
+    bench.receive(PAIRS["prepare"][1])
+    assert len(bench.events(Equivocation)) == 1
+    bench = Bench(own=0)
+    bench.receive(CLUB.change(1, 1), CLUB.change(2, 2), CLUB.change(3, 2))
+    assert bench.engine.round == 2
+    bench.receive(PAIRS["round change"][1])
+    assert len(bench.events(Equivocation)) == 1
+
+
 def test_a_forged_second_vote_accuses_only_who_hands_it_over():
     bench = Bench(own=0)
     first, second = PAIRS["prepare"]
@@ -105,3 +165,21 @@ def test_evidence_that_convicts_nobody(evidence, reason):
 def test_malformed_evidence(data):
     with pytest.raises(InvalidEvidence):
         Evidence.decode(data)
+
+
+def vote_after(bench: Bench, block: Any) -> Any:
+    """What a node says of validator 1's proposal, which it has checked."""
+    bench.accept(CLUB.proposal(1, 0, block))
+    return bench.sent()
+
+
+def test_an_honest_key_is_accused_after_its_record_is_lost_unless_vote_from_says_otherwise():
+    """As docs/threat-model.md says: a restored backup, and what keeps its operator out of it."""
+    before = Bench(own=0)
+    (first,) = vote_after(before, ONE)
+    restarted = Bench(own=0, record=before.disk, record_height=1)
+    assert restarted.sent() == [first], "with its record it says the same again, and of another block nothing"
+    assert first not in vote_after(restarted, OTHER)
+    (second,) = vote_after(Bench(own=0), OTHER)
+    conflict(GENESIS, CLUB.validators.hash, first, second).verify()
+    assert vote_after(Bench(own=0, vote_from=2), OTHER) == []

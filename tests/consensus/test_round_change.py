@@ -36,8 +36,28 @@ def test_a_timeout_starts_the_next_round_with_a_round_change():
     (change,) = bench.sent()
     assert isinstance(change, RoundChange)
     assert (change.round, change.signed.prepared, change.block, change.prepares) == (1, None, None, ())
-    assert bench.timers() == {RoundTimer(1, 1): 2000}
+    assert bench.timers() == {}, "its timer starts when a quorum is in the round"
     assert bench.events(RoundStarted) == [RoundStarted(1, 1, "timeout")]
+
+
+def test_the_timer_of_a_later_round_starts_once_a_quorum_is_in_it_or_beyond():
+    """PBFT's rule: whoever is cut off does not run away from the others (mistake 12)."""
+    bench = Bench(own=0)
+    bench.step(WorkPending())
+    bench.timeout()
+    bench.receive(bench.club.change(1, 1))
+    assert bench.timers() == {}
+    bench.receive(bench.club.prepare(2, 3, bench.club.block(1)))
+    assert bench.timers() == {RoundTimer(1, 1): 2000}
+    bench.receive(bench.club.change(3, 1))
+    assert bench.timers() == {}, "once"
+
+
+def test_a_justified_proposal_shows_that_a_quorum_is_in_its_round_and_starts_the_timer():
+    bench = Bench(own=0)
+    changes = [bench.club.signed_change(signer, 1) for signer in (1, 2, 3)]
+    bench.receive(bench.club.proposal(2, 1, bench.club.block(2), changes))
+    assert bench.timers()[RoundTimer(1, 1)] == 2000
 
 
 def test_a_locked_validator_names_its_prepared_block_and_proves_it():
@@ -57,6 +77,7 @@ def test_round_times_double_up_to_the_cap():
     lengths = []
     for round_ in range(5):
         bench.timeout(round_)
+        bench.receive(*(bench.club.change(signer, round_ + 1) for signer in (1, 2)))
         lengths.append(bench.timers()[RoundTimer(1, round_ + 1)])
     assert lengths == [2000, 4000, 5000, 5000, 5000]
 

@@ -35,7 +35,9 @@ def test_every_hex_block_is_compared():
 @pytest.fixture(scope="module")
 def program():
     """The page's own verifier: its functions by name."""
-    [code] = re.findall(r"<!-- tested: verifier -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+    parts = re.findall(r"<!-- tested: (?:evidence )?verifier -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(parts) == 2
+    code = "\n\n".join(parts)
     assert not re.search(r"^\s*(import|from) notarium", code, re.MULTILINE)
     namespace: dict[str, Any] = {}
     exec(compile(code, "docs/formats.md", "exec"), namespace)  # noqa: S102
@@ -66,6 +68,21 @@ def test_the_verifier_rejects_every_invalid_receipt(verify):
         accepted.append(each["name"])
     assert len(document["invalid"]) > 20
     assert accepted == []
+
+
+def test_the_evidence_verifier_judges_as_the_vectors_say(program):
+    document = vectors("evidence.json")
+
+    def accepted(text: str) -> bool:
+        try:
+            said = program["verify_evidence"](text.encode(), document["genesis"])
+        except Exception:
+            return False
+        return said == json.loads(text)["about"]
+
+    assert [each["id"] for each in document["valid"] if not accepted(each["text"])] == []
+    assert [each["name"] for each in document["invalid"] if accepted(each["text"])] == []
+    assert len(document["invalid"]) > 40
 
 
 def test_the_verifier_judges_certificates_as_the_vectors_say(program):

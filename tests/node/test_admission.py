@@ -122,9 +122,9 @@ def wrong_path(bench):
         (lambda bench: b"\xc1", "entry", True),
         (forged, "sig", True),
         (foreign, "sig", True),
-        (too_large, "entry", True),
         (wrong_path, "path", True),
         # A node that is ahead or behind may see these otherwise, so passing them on is no offence.
+        (too_large, "entry", False),
         (unknown, "key", False),
     ],
 )

@@ -31,7 +31,7 @@ nested = st.recursive(
 )
 
 
-@given(st.sampled_from([Kind.ENTRIES, Kind.BLOCKS]), st.lists(st.binary(max_size=300), max_size=16))
+@given(st.sampled_from([Kind.ENTRIES, Kind.BLOCKS, Kind.EVIDENCE]), st.lists(st.binary(max_size=300), max_size=16))
 def test_lists_come_back_as_they_went(kind, items):
     message = wire.pack_list(kind, items)
     assert message[0] == kind
@@ -102,7 +102,7 @@ def test_a_request_for_blocks_comes_back_as_it_went(first, most):
 
 def test_the_kinds_are_the_protocol_and_do_not_change():
     assert {kind.name: kind.value for kind in Kind} == {
-        "CONSENSUS": 1, "ENTRIES": 2, "STATUS": 3, "GET_BLOCKS": 4, "BLOCKS": 5, "FOLLOW": 6,
+        "CONSENSUS": 1, "ENTRIES": 2, "STATUS": 3, "GET_BLOCKS": 4, "BLOCKS": 5, "FOLLOW": 6, "EVIDENCE": 7,
         "GET_SNAPSHOT": 8, "SNAPSHOT": 9,
     }  # fmt: skip
 

@@ -1,153 +1,324 @@
-"""The simulated world: one clock, one queue of events, one seed. Nothing else decides what happens.
-
-To grow it: other node behaviour is another subclass of Node (see `make_node`), other faults are other calls of
-`World.schedule`.
-"""
+"""The simulated world: one clock, one queue of events, one seed. Nothing else decides what happens."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
+import gc
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
-from tests.simulation.chain import GENESIS_TIME_MS, validator_keys, validator_set
-from tests.simulation.checkers import Checkers
-from tests.simulation.network import Conditions, Network
-from tests.simulation.node import Crash, Node, default_config
+import plyvel
+import structlog
+from tests.simulation import leveldb
+from tests.simulation.links import Links
+from tests.simulation.loop import WORLD, Life, SimulatedLoop
+from tests.simulation.member import Member, settings
+from tests.simulation.watch import Watch
+from tests.support.consortium import START_MS, Consortium
 
-from notarium_consensus.engine import EngineConfig
+from notarium_ledger import signing
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.registry import Registry
+from notarium_ledger.types import PublicKey
+from notarium_node import node as node_module
+from notarium_node.node import NodeSettings
+from notarium_store import database
 
+MAX_STEPS = 2_000_000
+"""Of one seed; a longer one is a storm."""
 MAX_SKEW_MS = 200
-MAX_EVENTS = 400_000
+DECODED = 4_096
+"""Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
+RESUBMIT_S = 3.0
+
+
+class SimulationFailed(AssertionError):
+    """What the seed showed. The message names seed, size and scenario."""
 
 
 class World:
-    """`size` validators, a network between them, clients that submit entries, and faults until they end."""
+    """Some members, the network between them, clients that submit entries, and faults until they end."""
 
-    def __init__(self, seed: int, size: int, observers: int = 0) -> None:
+    def __init__(self, seed: int, size: int, transcript: list[str] | None) -> None:
+        """`size`: validators; one observer beside them."""
         self.seed = seed
+        self.size = size
+        self.cast = ""
+        """Who lies, and how."""
         self.random = Random(seed)
-        self.now_ms = GENESIS_TIME_MS + 1_000
-        self.network = Network(self.random)
-        keys = validator_keys(size + observers)
-        self.validators = validator_set(keys[:size])
-        self.checkers = Checkers(self.validators)
-        self.nodes = [self.make_node(number, key) for number, key in enumerate(keys)]
-        self.by_key = {node.public: node for node in self.nodes}
+        self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
+        self.loop.on_error = self._on_error
+        self.consortium = consortium(size, 1)
+        self.genesis: Genesis = self.consortium.genesis
+        self.coverage: Counter[str] = Counter()
+        self.transcript = transcript
+        self.failure: BaseException | None = None
         self.crash_probability = 0.0
-        self.restarts = 0
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._sequence = 0
-        self._entries = 0
+        self.links = Links(self, self.random)
+        self.members: list[Member] = []
+        self.holders: dict[PublicKey, list[int]] = {}
+        self.paths = directories(2 * size + 2)
+        self.settings: Callable[[int], NodeSettings] = settings
+        self.watch = Watch(self)
+        self.rotating = False
+        self._registry = self.genesis.registry
+        self.entries = 0
+        self.recovered_s = 0.0
+        """How long after the last fault everything was decided and level."""
 
-    def make_node(self, number: int, key: object) -> Node:
-        """One node, its clock off by at most MAX_SKEW_MS."""
-        return Node(self, number, key, self.random.randint(-MAX_SKEW_MS, MAX_SKEW_MS))  # type: ignore[arg-type]
+    # ---- members ---------------------------------------------------------------------------------------------
 
-    def engine_config(self, node: Node) -> EngineConfig:
-        """How a node's engine is configured."""
-        return default_config(node)
+    def join(self, member: Member) -> None:
+        """Add a member (its number is its place)."""
+        self.members.append(member)
+        self.holders.setdefault(member.public, []).append(member.number)
+        self.watch.joined(member)
 
-    # ---- time --------------------------------------------------------------------------------------------------
+    @property
+    def honest(self) -> list[Member]:
+        """Who keeps to the rules."""
+        return [member for member in self.members if member.is_honest]
 
-    def schedule(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Run `action` after `delay_ms`."""
-        self._sequence += 1
-        heapq.heappush(self._queue, (self.now_ms + delay_ms, self._sequence, action))
+    @property
+    def tolerated(self) -> int:
+        """f: how many members may be faulty."""
+        return (len(self.genesis.registry.validators) - 1) // 3
 
-    def run(self, duration_ms: int, until: Callable[[], bool] | None = None) -> bool:
-        """Let time pass until the deadline, or until `until` holds (checked after each event). Whether it held."""
-        deadline_ms = self.now_ms + duration_ms
-        for _ in range(MAX_EVENTS):
-            if until is not None and until():
-                return True
-            if not self._queue or self._queue[0][0] > deadline_ms:
-                self.now_ms = deadline_ms
-                return until is not None and until()
-            self.now_ms, _, action = heapq.heappop(self._queue)
-            action()
-        raise RuntimeError(f"seed {self.seed}: {MAX_EVENTS} events: a storm")
+    @property
+    def faulty(self) -> int:
+        """Members that lie, whose disk has lost what it held or whose clock is wrong; twins are one."""
+        bad = (m for m in self.members if not m.is_honest or m.is_rolled_back or m.is_clock_wrong)
+        return len({member.record.member for member in bad})
 
-    # ---- network and crashes -----------------------------------------------------------------------------------
+    def clocks_ms(self) -> tuple[int, int]:
+        """The slowest and the fastest clock of those that are right."""
+        skews = [member.skew_ms for member in self.honest if not member.is_clock_wrong]
+        return self.now_ms + min(skews), self.now_ms + max(skews)
 
-    def send(self, sender: Node, receiver: Node, packet: object) -> None:
-        """Give a packet to the network."""
-        for delay_ms in self.network.arrivals_ms(sender.number, receiver.number):
-            self.schedule(delay_ms, lambda: receiver.receive(packet, sender))
+    @property
+    def registry(self) -> Registry:
+        """Of the most advanced honest node that is up."""
+        nodes = [member.node for member in self.honest if member.node is not None]
+        return max((node.store.state for node in nodes), key=lambda s: s.height).registry if nodes else self._registry
 
-    def connected(self, node: Node) -> None:
-        """`node` has started: connections to it come up."""
-        for peer in self.nodes:
-            if peer is not node and peer.engine is not None:
-                self.schedule(self.random.randint(1, 50), lambda peer=peer: peer.connected(node))  # type: ignore[misc]
+    def doors(self) -> list[Member]:
+        """Where clients submit: honest validators."""
+        return [member for member in self.honest if member.is_validator]
 
-    def maybe_crash(self, node: Node) -> None:
-        """Called before each effect: the process may die here."""
-        if self.crash_probability and self.random.random() < self.crash_probability:
-            raise Crash(f"node {node.number}")
-
-    def crashed(self, node: Node) -> None:
-        """It will be started again."""
-        self.restarts += 1
-        self.schedule(self.random.randint(10, 3_000), lambda: node.start() if node.engine is None else None)
-
-    # ---- scenarios ---------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Start all nodes."""
-        for node in self.nodes:
-            node.start()
-
-    def submit(self, nodes: list[Node]) -> bytes:
-        """A new entry, given to `nodes`."""
-        self._entries += 1
-        entry = f"ok {self._entries}".encode()
-        self.checkers.submitted(entry)
-        for node in nodes:
-            node.submit(entry)
-        return entry
-
-    def trouble(self, duration_ms: int) -> None:
-        """Random faults and work for a while; afterwards the network is good and all nodes are up."""
-        end_ms = self.now_ms + duration_ms
-        self.crash_probability = self.random.choice([0.0, 0.0005, 0.003, 0.01])
-        self._new_conditions(end_ms)
-        self._work(end_ms)
-        self._accidents(end_ms)
-        self.run(duration_ms)
-        self.crash_probability = 0.0
-        self.network.heal()
-        self.run(3_100)  # longer than the longest restart
-
-    def _new_conditions(self, end_ms: int) -> None:
-        if self.now_ms >= end_ms:
-            return
-        draw = self.random
-        self.network.conditions = Conditions(
-            1, draw.choice([5, 50, 300, 1_500]), draw.choice([0.0, 0.05, 0.3]), draw.choice([0.0, 0.2])
+    def rotate(self) -> bool:
+        """Q members vote that an observer replaces its member's validator."""
+        registry = self.registry
+        able = [
+            member
+            for member in self.honest
+            if member.public in registry.nodes and registry.nodes[member.public].role == "observer"
+        ]
+        if self.rotating or not able:
+            return False
+        self.rotating = True
+        member = self.random.choice(able)
+        node = {
+            "member": member.record.member,
+            "role": "validator",
+            "key": bytes(member.public),
+            "certificate": member.record.certificate,
+            "address": member.record.address,
+        }
+        consortium = self.consortium
+        self.watch.knows_set(
+            [
+                (each.member, member.public if each.member == member.record.member else each.key)
+                for each in registry.validators.validators
+            ]
         )
-        self.network.groups = []
-        if draw.random() < 0.5:
-            numbers = list(range(len(self.nodes)))
-            draw.shuffle(numbers)
-            cut = draw.randint(0, len(numbers))
-            self.network.groups = [set(numbers[:cut]), set(numbers[cut:])]
-            if draw.random() < 0.3:
-                self.network.groups[0].add(numbers[-1])  # one node reaches both sides
-        self.schedule(draw.randint(200, 4_000), lambda: self._new_conditions(end_ms))
+        members = [each.member for each in registry.validators.validators]
+        self.random.shuffle(members)
+        numbers = [consortium.members.index(each) for each in members[: registry.validators.quorum]]
+        proposal = consortium.raw(
+            consortium.member_body("propose", numbers[0], action={"type": "set-node", "node": node})
+        )
+        raws = [proposal]
+        for number in numbers[1:]:
+            fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
+            raws.append(consortium.raw(consortium.member_body("vote", number, **fields)))
+        for raw in raws:
+            self.watch.submitted(raw)
+            self.client(raw, self.doors)
+        self.after(0.5, self._rotated, member)
+        return True
 
-    def _work(self, end_ms: int) -> None:
-        if self.now_ms >= end_ms:
-            return
-        members = self.nodes[: len(self.validators)]  # entries are not gossiped here, and an observer proposes nothing
-        self.submit(self.random.sample(members, self.random.randint(1, len(members))))
-        self.schedule(self.random.choice([1, 30, 300, 2_000]), lambda: self._work(end_ms))
+    def _rotated(self, member: Member) -> None:
+        """The operator sees the vote take effect and starts the new validator anew."""
+        if member.is_validator:
+            self.coverage["validator set changed"] += 1
+            self.rotating = False
+            member.die(restart_s=0.2)
+        else:
+            self.after(0.5, self._rotated, member)
 
-    def _accidents(self, end_ms: int) -> None:
-        if self.now_ms >= end_ms:
+    # ---- time ------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """The true time, ms since 1970."""
+        return START_MS + 10_000 + int(self.loop.now_s * 1000)
+
+    def after(self, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
+        """Something that no process does."""
+        self.loop.schedule(WORLD, self.loop.now_s + delay_s, action, *arguments)
+
+    def run(self, duration_s: float, done: Callable[[], bool] | None = None) -> bool:
+        """Let time pass, or until `done`. Whether it is done. Raises what failed."""
+
+        def ended() -> bool:
+            return self.failure is not None or (done is not None and done())
+
+        reached = self.loop.run(self.loop.now_s + duration_s, ended, MAX_STEPS)
+        if self.failure is not None:
+            raise self.failure
+        return reached
+
+    def end(self) -> None:
+        """Let go of the nodes."""
+        for member in self.members:
+            member.life.alive = False
+            member.node = member.view = None
+
+    # ---- what is seen ----------------------------------------------------------------------------------------
+
+    def note(self, what: str, number: int, detail: str = "") -> None:
+        """A line of the transcript, if there is one."""
+        if self.transcript is not None:
+            self.transcript.append(f"{self.loop.now_s:10.3f}  node {number}  {what} {detail}")
+
+    def fail(self, error: BaseException) -> None:
+        """The run ends with this."""
+        if self.failure is None:
+            self.failure = error
+
+    def defect(self, member: Member, error: BaseException) -> None:
+        """A node gave up although its disk and memory are sound."""
+        if member.is_honest:
+            self.fail(error)
+
+    def _on_error(self, life: Life, error: BaseException) -> None:
+        if life.alive or life is WORLD:
+            self.fail(error)
+
+    # ---- clients ---------------------------------------------------------------------------------------------
+
+    def new_entry(self) -> bytes:
+        """An entry that nobody has seen."""
+        self.entries += 1
+        raw = self.consortium.raw(body(self.entries))
+        self.watch.submitted(raw)
+        return raw
+
+    def client(self, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
+        """A client that submits to one of `doors()`, and to another if it hears nothing, until it has a receipt."""
+        Client(self, raw, doors).try_once()
+
+
+class Client:
+    """One entry on its way to a receipt."""
+
+    def __init__(self, world: World, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
+        self._world = world
+        self._raw = raw
+        self._doors = doors
+        self._id = leaf_hash(raw)
+        self._tries = 0
+
+    def try_once(self) -> None:
+        """Submit, and again later unless the answer was final."""
+        world = self._world
+        if self._id in world.watch.acknowledged:
             return
-        node = self.random.choice(self.nodes)
-        if node.engine is not None and self.random.random() < 0.5:
-            node.crash()
-            self.crashed(node)
-        self.schedule(self.random.randint(500, 6_000), lambda: self._accidents(end_ms))
+        self._tries += 1
+        doors = self._doors()
+        if doors:
+            member = world.random.choice(doors)
+            member.run(member.submit, self._raw, lambda answer, detail: self._told(member, answer, detail))
+        world.after(RESUBMIT_S * min(self._tries, 4), self.try_once)
+
+    def _told(self, member: Member, answer: str, detail: bytes) -> None:
+        self._world.coverage[f"client: {answer}"] += 1
+        if answer == "decided":
+            self._world.watch.receipt(member, self._id, detail)
+
+
+def body(serial: int) -> dict[str, Any]:
+    """A small valid body."""
+    return {
+        "v": 1,
+        "kind": "run",
+        "issuer": "m0",
+        "project": f"p{serial}",
+        "disclosure": "public",
+        "bundle": serial.to_bytes(32, "big"),
+        "status": "completed",
+    }
+
+
+@cache
+def _genesis(size: int, observers: int, scheme: int) -> Consortium:
+    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}")
+
+
+def consortium(size: int, observers: int) -> Consortium:
+    """One consortium for all seeds and a way of signing: its making costs more than a run."""
+    return _genesis(size, observers, id(signing.sodium))  # type: ignore[attr-defined]
+
+
+@cache
+def _base() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="notarium-simulation-")
+
+
+@cache
+def directories(count: int) -> list[Path]:
+    """Directories that look as if LevelDB had been opened there; what they hold is simulated."""
+    paths = [Path(_base().name) / str(number) for number in range(count)]
+    for path in paths:
+        path.mkdir(exist_ok=True)
+        (path / "CURRENT").touch()
+    return paths
+
+
+@contextmanager
+def simulated(world: World) -> Iterator[None]:
+    """Within it stores open simulated disks, and nodes log into its transcript."""
+
+    def open_database(path: str, **options: object) -> leveldb.Handle:
+        return leveldb.Handle(world.members[int(Path(path).name)].disk)
+
+    def log(logger: object, name: str, event: Any) -> str:
+        if world.transcript is not None:
+            text = event.pop("event", "")
+            world.transcript.append(f"{world.loop.now_s:10.3f}  {world.loop.owner.name}  {name}: {text} {event}")
+        raise structlog.DropEvent
+
+    real = database.plyvel  # type: ignore[attr-defined]
+    decode = node_module.decode_message  # type: ignore[attr-defined]
+    node_module.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
+    database.plyvel = SimpleNamespace(  # type: ignore[attr-defined,assignment]
+        DB=open_database, Error=plyvel.Error, CorruptionError=plyvel.CorruptionError, IOError=plyvel.IOError
+    )
+    quiet = structlog.make_filtering_bound_logger(50)
+    wrapper = quiet if world.transcript is None else structlog.BoundLogger
+    structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        node_module.decode_message = decode  # type: ignore[attr-defined]
+        database.plyvel = real  # type: ignore[attr-defined]
+        structlog.reset_defaults()

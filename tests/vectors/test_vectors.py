@@ -16,11 +16,13 @@ from notarium_ledger.errors import (
     InvalidBlock,
     InvalidCertificate,
     InvalidEntry,
+    InvalidEvidenceFile,
     InvalidGenesis,
     InvalidReceipt,
     InvalidSnapshot,
     NotCanonical,
 )
+from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
@@ -258,6 +260,26 @@ def test_receipt_batch(verifier: ReceiptVerifier) -> None:
     receipts = decode_receipts(unhex(batch["hex"]), entries)
     assert [receipt and receipt.encode_json().decode() for receipt in receipts] == [*document["valid"], None]
     assert encode_receipts(receipts).hex() == batch["hex"]
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    return Genesis.from_document(load("evidence.json")["genesis"])
+
+
+@pytest.mark.parametrize("case", cases("evidence.json", "valid"))
+def test_evidence(genesis: Genesis, case: Any) -> None:
+    file = EvidenceFile.decode_json(case["text"].encode())
+    file.verify(genesis)
+    assert file.evidence.id.hex() == case["id"] == json.loads(case["text"])["about"]["id"]
+    assert file.encode_json() == case["text"].encode()
+
+
+@pytest.mark.parametrize("case", cases("evidence.json", "invalid"))
+def test_invalid_evidence(genesis: Genesis, case: Any) -> None:
+    with pytest.raises(InvalidEvidenceFile) as caught:
+        EvidenceFile.decode_json(case["text"].encode()).verify(genesis)
+    assert caught.value.step == case["step"], caught.value
 
 
 @pytest.mark.parametrize("case", load("snapshots.json")["valid"], ids=lambda case: str(case["height"]))

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from notarium_node.api.events import Events
+from notarium_node.api.evidence import EvidenceQueries
 from notarium_node.api.openapi import document
 from notarium_node.api.problems import Problem
 from notarium_node.api.queries import Queries
@@ -34,6 +35,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
     app = web.Application(client_max_size=limits.max_request_bytes)
     submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms)
     queries = Queries(node)
+    evidence = EvidenceQueries(node)
     events = Events(node)
     health = Health(node)
     routes: list[tuple[str, str, Handler]] = [
@@ -47,6 +49,8 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("GET", "/v1/log", queries.log),
         ("GET", "/v1/proofs/inclusion", queries.inclusion),
         ("GET", "/v1/proofs/consistency", queries.consistency),
+        ("GET", "/v1/evidence", evidence.listed),
+        ("GET", "/v1/evidence/{id}", evidence.file),
         ("GET", "/v1/members", queries.members),
         ("GET", "/v1/genesis", queries.genesis),
         ("GET", "/v1/status", queries.status),

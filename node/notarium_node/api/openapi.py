@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from notarium_ledger.evidence_file import MEDIA_TYPE as EVIDENCE
 from notarium_ledger.receipt import MEDIA_TYPE as RECEIPT
 from notarium_node.api.problems import MEDIA_TYPE as PROBLEM
 
@@ -67,6 +68,24 @@ _FIGURES: Json = {
 }
 _PROGRESS = _object(_FIGURES)
 
+_SAID: Json = {
+    "anyOf": [
+        _object({"block": HEX32}),
+        _object({"prepared": _nullable(_object({"round": INTEGER, "block": HEX32}))}),
+    ]
+}
+_ACCUSATION: Json = {
+    "id": HEX32,
+    "member": TEXT,
+    "key": HEX32,
+    "kind": {"enum": ["proposal", "prepare", "commit", "round-change"]},
+    "height": INTEGER,
+    "round": INTEGER,
+    "first": _SAID,
+    "second": _SAID,
+}
+_HANDOVERS = _list(_object({"header": BASE64, "certificate": BASE64, "validators": BASE64}))
+
 SCHEMAS: Json = {
     "Problem": {
         "type": "object",
@@ -96,7 +115,7 @@ SCHEMAS: Json = {
             "path": HASHES,
             "header": BASE64,
             "certificate": BASE64,
-            "handovers": _list(_object({"header": BASE64, "certificate": BASE64, "validators": BASE64})),
+            "handovers": _HANDOVERS,
         }
     ),
     "Pending": _object({"id": HEX32, "status": {"const": "pending"}}),
@@ -124,6 +143,19 @@ SCHEMAS: Json = {
                 )
             ),
             "next": _nullable(INTEGER),
+        }
+    ),
+    "Evidence": _object({"evidence": _list(_object({"number": INTEGER, **_ACCUSATION})), "next": _nullable(INTEGER)}),
+    "EvidenceFile": _object(
+        {
+            "mediaType": {"const": EVIDENCE},
+            "about": _object(_ACCUSATION),
+            "genesis": HEX32,
+            "evidence": BASE64,
+            "validators": BASE64,
+            "header": _nullable(BASE64),
+            "certificate": _nullable(BASE64),
+            "handovers": _HANDOVERS,
         }
     ),
     "Blocks": _object({"blocks": _list(_object(_BLOCK)), "height": INTEGER}),
@@ -168,6 +200,7 @@ SCHEMAS: Json = {
             "voting": BOOLEAN,
             "complete": BOOLEAN,
             "catching_up": _nullable(_object({"what": {"enum": ["blocks", "history"]}, **_FIGURES})),
+            "evidence": INTEGER,
             "mempool": _object({"entries": INTEGER, "bytes": INTEGER}),
             "uptime_s": INTEGER,
         }
@@ -320,6 +353,23 @@ PATHS: Json = {
         "Consistency proof (RFC 6962, 2.1.2)",
         {"200": _answer("the proof", "Consistency"), "400": _problem("cannot be read")},
         [_query("from", INTEGER, "earlier size"), _query("to", INTEGER, "later size; default: now")],
+    ),
+    "/v1/evidence": _get(
+        "Evidence that validators signed two different things",
+        {
+            "200": _answer("in the order in which they came here", "Evidence"),
+            "400": _problem("cannot be read"),
+        },
+        [_LIMIT, _query("after", {**INTEGER, "default": 0}, "number to go on from")],
+    ),
+    "/v1/evidence/{id}": _get(
+        "One piece of evidence as a file that anyone can verify offline",
+        {
+            "200": _answer("the evidence file", "EvidenceFile", EVIDENCE),
+            "503": _problem("the block that proves whose key it is has not been fetched yet; see Retry-After"),
+            **_NOT_FOUND,
+        },
+        [_path("id", HEX32)],
     ),
     "/v1/members": _get("Members, nodes, keys, parameters, proposals", {"200": _answer("the registry", "Members")}),
     "/v1/genesis": _get("The genesis document", {"200": _answer("compare its hash with the pinned one", "Genesis")}),

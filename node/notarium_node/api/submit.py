@@ -31,6 +31,8 @@ READ_S = 20.0
 """How long a request's body may take to arrive."""
 ONE_ENTRY_BYTES = 128 * 1024
 """The body of a single entry, base64 in JSON included."""
+_BATCH_ITEMS = 65_536
+"""Values (items.check_items) in a batch: far more than entries are allowed, so that whoever sends too many is told."""
 MAX_READING_BYTES = 64 * 1024 * 1024
 """Larger bodies that are arriving at the same time, all together; one alone may always."""
 
@@ -121,7 +123,7 @@ class Submissions:
 
     async def _read_one(self, request: web.Request) -> bytes:
         if request.content_type == "application/json":
-            return _base64(_member(await self._json(request, ONE_ENTRY_BYTES), "entry", str), "entry")
+            return _base64(await self._member(request, ONE_ENTRY_BYTES, "entry", str), "entry")
         if request.content_type not in ENTRY_TYPES:
             raise _unsupported(request)
         raw = await self._body(request, ONE_ENTRY_BYTES)
@@ -137,11 +139,11 @@ class Submissions:
     async def _read_many(self, request: web.Request) -> list[bytes]:
         raws: list[Any]
         if request.content_type == "application/json":
-            items = _member(await self._json(request, self._max_request_bytes), "entries", list)
+            items = await self._member(request, self._max_request_bytes, "entries", list)
             raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
         elif request.content_type in ENTRY_TYPES:
             try:
-                value = canonical.decode(await self._body(request, self._max_request_bytes))
+                value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
             except NotCanonical as error:
                 raise Problem("malformed", f"entries: {error.reason}", field="entries") from error
             if not isinstance(value, list):
@@ -158,11 +160,19 @@ class Submissions:
             )
         return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
 
-    async def _json(self, request: web.Request, limit: int) -> Any:
-        try:
-            return json.loads(await self._body(request, limit))
-        except (ValueError, RecursionError) as error:
-            raise Problem("malformed", f"the body is not JSON: {error}") from error
+    async def _member(self, request: web.Request, limit: int, name: str, kind: type) -> Any:
+        """The one member of the JSON object in the body. Raises Problem."""
+        body = await self._body(request, limit)
+        # Nothing in such a body holds brackets, for base64 has none; and each of them could be a list in memory.
+        document: Any = None
+        if body.count(b"[") + body.count(b"{") <= 2:
+            try:
+                document = json.loads(body)
+            except (ValueError, RecursionError) as error:
+                raise Problem("malformed", f"the body is not JSON: {error}", field="body") from error
+        if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
+            raise Problem("malformed", f'the body is not {{"{name}": ...}}', field=name)
+        return document[name]
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
         """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
@@ -229,12 +239,6 @@ def _wait_s(request: web.Request) -> float:
         raise Problem("malformed", "wait: neither decided nor none", field="wait")
     timeout_ms = parse_int(request, "timeout_ms", DEFAULT_WAIT_MS, 0, MAX_WAIT_MS)
     return timeout_ms / 1000 if wait == "decided" else 0.0
-
-
-def _member(document: Any, name: str, kind: type) -> Any:
-    if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
-        raise Problem("malformed", f'the body is not {{"{name}": ...}}', field=name)
-    return document[name]
 
 
 def _base64(text: Any, name: str) -> bytes:

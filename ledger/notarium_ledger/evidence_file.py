@@ -1,0 +1,156 @@
+"""The evidence file: what convinces anyone, offline, that a validator signed two different things.
+
+Like a receipt it is one JSON file in one canonical form. It holds the evidence and what proves, from the genesis
+document on, that the accused key was a validator's at that height: the decided block before it, whose header names the
+set that signs next. Verification is numbered; an error names its step:
+
+ 1  form        the file is an evidence file of a known version, in canonical form
+ 2  ledger      it names the pinned genesis
+ 3  handovers   each change of the validator set up to there is certified by the set before it
+ 4  parent      the block before the height in question is certified by the set in force
+ 5  accused     the set that signs after it is the one that both statements name, and the key is in it
+ 6  statements  they are of one height, round and kind, they differ, and both signatures are valid
+ 7  about       what the file says of itself is true
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from notarium_ledger import canonical
+from notarium_ledger.errors import InvalidEvidence, InvalidEvidenceFile, InvalidReceipt, LedgerError
+from notarium_ledger.evidence import Evidence
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.receipt import (
+    DecidedHeader,
+    ReceiptVerifier,
+    base64_text,
+    compact_json,
+    decode_decided,
+    encode_decided,
+    read_base64,
+)
+from notarium_ledger.statements import SignedRoundChange, SignedStatement
+from notarium_ledger.validators import ValidatorSet
+
+MEDIA_TYPE = "application/vnd.notarium.evidence.v1+json"
+MAX_EVIDENCE_FILE_BYTES = 16 * 1024 * 1024
+FIELDS = ("mediaType", "about", "genesis", "evidence", "validators", "header", "certificate", "handovers")
+
+_NO_PARENT = '"header":null,\n"certificate":null,\n"handovers":[]'
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """Evidence with the proof of who is accused."""
+
+    evidence: Evidence
+    validators: ValidatorSet
+    """Who signs the evidence's height."""
+    parent: DecidedHeader | None
+    """The block before that height, with the handovers below it; None at height 1, whose set is the genesis'."""
+
+    def encode_json(self) -> bytes:
+        """The file's bytes."""
+        parent = _NO_PARENT if self.parent is None else encode_decided(self.parent)
+        return (
+            f'{{\n"mediaType":"{MEDIA_TYPE}",\n'
+            f'"about":{compact_json(describe(self.evidence, self.validators.member_of(self.evidence.key)))},\n'
+            f'"genesis":"{self.evidence.genesis.hex()}",\n'
+            f'"evidence":"{base64_text(self.evidence.encode())}",\n'
+            f'"validators":"{base64_text(canonical.encode(self.validators.to_value()))}",\n'
+            f"{parent}\n}}\n"
+        ).encode()
+
+    @classmethod
+    def decode_json(cls, data: bytes) -> EvidenceFile:
+        """Steps 1 and 7: read an evidence file. Raises InvalidEvidenceFile."""
+        if len(data) > MAX_EVIDENCE_FILE_BYTES:
+            raise InvalidEvidenceFile(1, f"{len(data)} bytes, at most {MAX_EVIDENCE_FILE_BYTES} allowed")
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise InvalidEvidenceFile(1, f"not JSON: {error}") from error
+        try:
+            file = _from_document(document)
+        except InvalidEvidenceFile:
+            raise
+        except LedgerError as error:
+            raise InvalidEvidenceFile(1, error.reason, error.field) from error
+        again = file.encode_json()
+        if again != data:
+            if document["about"] != json.loads(again)["about"]:
+                raise InvalidEvidenceFile(7, "does not say what the evidence proves", "about")
+            raise InvalidEvidenceFile(1, "not in canonical form")
+        return file
+
+    def verify(self, genesis: Genesis) -> None:
+        """Steps 2 to 6, against the pinned genesis. Raises InvalidEvidenceFile with the number of the failed step."""
+        evidence = self.evidence
+        if evidence.genesis != genesis.hash:
+            raise InvalidEvidenceFile(2, f"is {evidence.genesis.hex()}, pinned is {genesis.hash.hex()}", "genesis")
+        signing = self._signing_set(genesis)
+        if self.validators.hash != signing:
+            raise InvalidEvidenceFile(5, "is not the set that signs this height", "validators")
+        if evidence.validators != signing:
+            raise InvalidEvidenceFile(5, "names another validator set than the one that signs this height", "evidence")
+        if evidence.key not in self.validators:
+            raise InvalidEvidenceFile(5, f"{evidence.key.hex()} is not a validator", "evidence")
+        try:
+            evidence.verify()
+        except InvalidEvidence as error:
+            raise InvalidEvidenceFile(6, error.reason, error.field) from error
+
+    def _signing_set(self, genesis: Genesis) -> bytes:
+        """Steps 3 and 4: the hash of the set that signs the evidence's height."""
+        if self.parent is None:
+            if self.evidence.height != 1:
+                raise InvalidEvidenceFile(4, "only at height 1 there is no block before", "header")
+            return genesis.registry.validators.hash
+        try:
+            ReceiptVerifier(genesis).verify_header(self.parent)
+        except InvalidReceipt as error:
+            raise InvalidEvidenceFile(error.step, error.reason, error.field) from error
+        if self.parent.header.height != self.evidence.height - 1:
+            raise InvalidEvidenceFile(4, f"is not the one before {self.evidence.height}", "header.height")
+        return self.parent.header.next_validators
+
+
+def describe(evidence: Evidence, member: str | None) -> dict[str, Any]:
+    """What a reader wants to see first; `about` in the file. `member`: who ran the accused validator at that height."""
+    return {
+        "id": evidence.id.hex(),
+        "member": member,
+        "key": evidence.key.hex(),
+        "kind": evidence.kind.name.lower().replace("_", "-"),
+        "height": evidence.height,
+        "round": evidence.round,
+        "first": _said(evidence.first),
+        "second": _said(evidence.second),
+    }
+
+
+def _said(statement: SignedStatement) -> dict[str, Any]:
+    """What one statement is for: a block; or for a round change, what was prepared before, if anything."""
+    if not isinstance(statement, SignedRoundChange):
+        return {"block": statement.block_hash.hex()}
+    if statement.prepared is None:
+        return {"prepared": None}
+    round_, block = statement.prepared
+    return {"prepared": {"round": round_, "block": block.hex()}}
+
+
+def _from_document(document: Any) -> EvidenceFile:
+    """Raises LedgerError."""
+    if not isinstance(document, dict):
+        raise InvalidEvidenceFile(1, "not a JSON object")
+    if document.get("mediaType") != MEDIA_TYPE:
+        raise InvalidEvidenceFile(1, f"not {MEDIA_TYPE}", "mediaType")
+    if tuple(document) != FIELDS:
+        raise InvalidEvidenceFile(1, f"fields are not {', '.join(FIELDS)}, in this order")
+    evidence = Evidence.decode(read_base64(document, "evidence"))
+    validators = ValidatorSet.decode(read_base64(document, "validators"))
+    without = document["header"] is None and document["certificate"] is None and document["handovers"] == []
+    return EvidenceFile(evidence, validators, None if without else decode_decided(document))

@@ -1,0 +1,246 @@
+"""What this node holds against validators: kept on disk, told to every node, verified before either.
+
+Evidence comes from the own engine or from a peer. A peer's is looked at in the order of cost: form, ledger, whether it
+is known, the validator set of that height by the own chain, and at last the two signatures. Whoever sends what does not
+hold is dropped, for an honest node keeps and passes on nothing that it has not verified.
+
+Bounds. One piece per validator, kind and height is enough. Of one key MOST_PER_KEY are kept and MOST in all, and what
+comes later is refused rather than the oldest dropped: one piece convicts, the first may have been cited already, and
+a liar could else push out its first lie by a flood of new ones, each with an fsync and a message to all. Since nothing
+is ever dropped, an honest peer sends at most MOST pieces, each once a connection, and more is a flood.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from notarium_ledger.errors import EvidenceOfLaterVersion, InvalidEvidence
+from notarium_ledger.evidence import Evidence
+from notarium_ledger.evidence_file import EvidenceFile
+from notarium_ledger.statements import StatementKind
+from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_node import wire
+from notarium_node.peers import PeerNetwork
+from notarium_store.errors import StoreError
+from notarium_store.store import Store
+
+_log = structlog.get_logger("notarium.node")
+
+ALARM = "EQUIVOCATION: a validator signed two different things"
+"""Operators alert on this line: docs/operations.md, Watch it."""
+MOST = 1024
+MOST_PER_KEY = 16
+EARLY_PER_PEER = 128
+"""Of heights not reached here: kept until they are. A new node meets all evidence so; what is more comes with the next
+connection."""
+
+Slot = tuple[PublicKey, Height, StatementKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """Evidence as it stands in the list."""
+
+    number: int
+    """From 1, in the order in which this node learned of it."""
+    id: Hash
+    evidence: Evidence
+    member: str
+    """Who ran the accused validator at that height."""
+
+
+class Accusations:
+    """The evidence of one node."""
+
+    def __init__(
+        self,
+        store: Store,
+        network: PeerNetwork,
+        own_key: PublicKey,
+        misbehaved: Callable[[PublicKey, str, str], None],
+        of_later_version: Callable[[PublicKey, str], None],
+    ) -> None:
+        """`misbehaved`: drops a peer; key, one of a few words, and the detail. Raises StoreCorruption.
+
+        `of_later_version`: a peer sent what this software does not know yet; key and detail.
+        """
+        self._store = store
+        self._network = network
+        self._own_key = own_key
+        self._misbehaved = misbehaved
+        self._of_later_version = of_later_version
+        self._all: list[Accusation] = []
+        self._by_id: dict[Hash, Accusation] = {}
+        self._slots: set[Slot] = set()
+        self._per_key: Counter[PublicKey] = Counter()
+        self._unsaved: list[tuple[Evidence, PublicKey | None]] = []
+        self._early: dict[PublicKey, dict[bytes, Evidence]] = {}
+        self._heard: Counter[PublicKey] = Counter()
+        self.refused = 0
+        """Pieces beyond the bounds, since the start."""
+        for number, evidence in store.evidence():
+            self._reserve(evidence)
+            self._list(number, evidence)
+        if self._all:
+            _log.warning("evidence of misbehaviour is on disk", pieces=len(self._all), members=dict(self._count()))
+
+    # What is held
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def get(self, id_: Hash) -> Accusation | None:
+        """One piece by its id."""
+        return self._by_id.get(id_)
+
+    def page(self, after: int, limit: int) -> Sequence[Accusation]:
+        """Up to `limit` pieces with numbers above `after`, ascending."""
+        return self._all[after : after + limit]
+
+    def by_member(self) -> Mapping[str, int]:
+        """How many pieces accuse each member; every present validator's member is named, also with 0."""
+        present = self._store.state.registry.validators.validators
+        return {**{each.member: 0 for each in present}, **self._count()}
+
+    def file(self, accusation: Accusation) -> EvidenceFile | None:
+        """The piece with what proves whose key it is, or None while the block before its height is not here."""
+        height = accusation.evidence.height
+        validators = self._store.validators_at(height)
+        parent = self._store.decided_header(Height(height - 1)) if height > 1 else None
+        if validators is None or (height > 1 and parent is None):
+            return None
+        return EvidenceFile(accusation.evidence, validators, parent)
+
+    # What comes
+
+    def detect(self, evidence: Evidence) -> None:
+        """The own engine has seen both messages and verified them."""
+        if self._is_news(evidence):
+            self._reserve(evidence)
+            self._keep(evidence, None)
+
+    def hear(self, peer: PublicKey, items: Sequence[bytes]) -> None:
+        """A peer's evidence; drops the peer at the first piece that does not hold."""
+        self._heard[peer] += len(items)
+        if self._heard[peer] > MOST:
+            self._misbehaved(peer, "flood", f"more than the {MOST} pieces of evidence that a node keeps")
+            return
+        try:
+            for item in items:
+                try:
+                    evidence = Evidence.decode(item)
+                except EvidenceOfLaterVersion as error:
+                    self._of_later_version(peer, f"evidence: {error}")
+                else:
+                    self._judge(peer, evidence)
+        except InvalidEvidence as error:
+            self._misbehaved(peer, "invalid evidence", str(error))
+
+    def greet(self, peer: PublicKey) -> None:
+        """A peer is there: it gets all."""
+        raws = [each.evidence.encode() for each in self._all]
+        for start in range(0, len(raws), wire.MAX_EVIDENCE):
+            self._network.send(peer, wire.pack_list(wire.Kind.EVIDENCE, raws[start : start + wire.MAX_EVIDENCE]))
+
+    def forget(self, peer: PublicKey) -> None:
+        """A peer left. What it told too early it tells again when it comes back."""
+        del self._heard[peer]
+        self._early.pop(peer, None)
+
+    def look_again(self) -> None:
+        """Judge what came before its height was reached, and try to keep what the disk refused. Called now and then."""
+        for peer, waiting in list(self._early.items()):
+            ripe = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
+            try:
+                for raw in ripe:
+                    self._judge(peer, waiting.pop(raw))
+            except InvalidEvidence as error:
+                self._misbehaved(peer, "invalid evidence", str(error))
+        unsaved, self._unsaved = self._unsaved, []
+        for evidence, source in unsaved:
+            self._keep(evidence, source)
+
+    def _judge(self, peer: PublicKey, evidence: Evidence) -> None:
+        """Keep what is new and holds. Raises InvalidEvidence for what no honest node sends."""
+        if evidence.genesis != self._store.genesis.hash:
+            raise InvalidEvidence("is of another ledger", "genesis")
+        if not self._is_news(evidence):
+            return
+        validators = self._store.validators_at(evidence.height)
+        if validators is None:
+            waiting = self._early.setdefault(peer, {})
+            if len(waiting) < EARLY_PER_PEER:
+                waiting[evidence.encode()] = evidence
+            return
+        if evidence.validators != validators.hash:
+            raise InvalidEvidence(f"not the set that signs height {evidence.height}", "validators")
+        if evidence.key not in validators:
+            raise InvalidEvidence(f"{evidence.key.hex()} is not a validator of height {evidence.height}", "key")
+        evidence.verify()
+        self._reserve(evidence)
+        self._keep(evidence, peer)
+
+    # Keeping
+
+    def _is_news(self, evidence: Evidence) -> bool:
+        """Whether it is about another fault than those known, and there is room."""
+        if _slot(evidence) in self._slots:
+            return False
+        if self._per_key[evidence.key] >= MOST_PER_KEY or len(self._slots) >= MOST:
+            self.refused += 1
+            return False
+        return True
+
+    def _reserve(self, evidence: Evidence) -> None:
+        self._slots.add(_slot(evidence))
+        self._per_key[evidence.key] += 1
+
+    def _keep(self, evidence: Evidence, source: PublicKey | None) -> None:
+        """On disk first, then told: to the operator, and to all peers but the one that told us."""
+        number = len(self._all) + 1
+        try:
+            self._store.put_evidence(number, evidence)
+        except StoreError as error:
+            _log.warning("evidence waits for the disk", error=str(error))
+            self._unsaved.append((evidence, source))
+            return
+        accusation = self._list(number, evidence)
+        own = {"own_key": True, "remedy": "make sure that the key is used by one node only"}
+        _log.error(
+            ALARM,
+            member=accusation.member,
+            key=evidence.key.hex(),
+            kind=evidence.kind.name.lower().replace("_", "-"),
+            height=evidence.height,
+            round=evidence.round,
+            evidence=accusation.id.hex(),
+            told_by=None if source is None else self._member(source),
+            **(own if evidence.key == self._own_key else {}),
+        )
+        message = wire.pack_list(wire.Kind.EVIDENCE, [evidence.encode()])
+        for peer in self._store.state.registry.nodes:
+            if peer != source and self._network.is_connected(peer):
+                self._network.send(peer, message)
+
+    def _list(self, number: int, evidence: Evidence) -> Accusation:
+        validators = self._store.validators_at(evidence.height)
+        member = validators.member_of(evidence.key) if validators is not None else None
+        accusation = Accusation(number, evidence.id, evidence, member or "unknown")
+        self._all.append(accusation)
+        self._by_id[accusation.id] = accusation
+        return accusation
+
+    def _count(self) -> Counter[str]:
+        return Counter(each.member for each in self._all)
+
+    def _member(self, key: PublicKey) -> str:
+        record = self._store.state.registry.nodes.get(key)
+        return record.member if record else "unknown"
+
+
+def _slot(evidence: Evidence) -> Slot:
+    return evidence.key, evidence.height, evidence.kind

@@ -1,0 +1,37 @@
+"""`python -m tests.cluster.faults [pytest's arguments]`: puts faults to networks of real processes. Needs root.
+
+For example `-k partition`. The table is printed at the end and written to .bench/cluster-faults.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cluster.faults.ground import ASKED, clean_up, missing
+
+UNUSABLE = 69
+"""EX_UNAVAILABLE of sysexits(3)."""
+
+
+def main() -> int:
+    """pytest's exit code, or UNUSABLE."""
+    if problems := missing():
+        for problem in problems:
+            print(f"cluster-faults: {problem}", file=sys.stderr)
+        return UNUSABLE
+    for tag in clean_up():
+        print(f"removed what an earlier run left behind: {tag}*")
+    os.environ[ASKED] = "1"
+    # As Ctrl-C does, so that fixtures end what they began.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.default_int_handler)
+    folder = str(Path(__file__).parent.relative_to(Path.cwd()))
+    return int(pytest.main(["-m", "cluster", "-q", "--no-header", "-p", "no:cacheprovider", folder, *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

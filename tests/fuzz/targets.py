@@ -1,0 +1,49 @@
+"""The table: every decoder of outside bytes. A new one gets a line in one of the lists (test_table.py insists)."""
+
+from __future__ import annotations
+
+from tests.fuzz import targets_client, targets_ledger, targets_node
+from tests.fuzz.target import Target
+
+TARGETS: tuple[Target, ...] = (
+    *targets_ledger.LEDGER,
+    *targets_ledger.AGREEMENT,
+    *targets_ledger.STORE,
+    *targets_node.WIRE,
+    *targets_node.HTTP,
+    *targets_node.FILES,
+    *targets_client.ANSWERS,
+    *targets_client.PROJECT,
+)
+
+_OWN = "reads what this program made or checked itself"
+_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/test_cli.py)"
+_INSIDE = "calls decoders of this table on what the store holds, whose damage is tests/store/test_damage.py's"
+EXEMPT: dict[str, str] = {
+    "notarium.anchoring:_Earlier.id": _OWN,
+    "notarium.anchoring:_described": _OWN,
+    "notarium.anchoring:reference": "target: entry id",
+    "notarium.committing:make_body": _OWN,
+    "notarium.tracking:Run._finish": _OWN,
+    "notarium.verification:Verifying._verify_by_subjects": "a digest made here, or of the cache (target: digest cache)",
+    "notarium.verification:Verifying._read_receipt": "target: receipt, verified",
+    "notarium.verification:Verifying.load": "target: receipt, verified",
+    "notarium_ledger.entry:encode_body": _OWN,
+    "notarium_node.admission:Admission.read": "takes entries that are decoded",
+    "notarium_node.cli:_researcher": _LOCAL,
+    "notarium_node.enrolment:_public_key": _LOCAL,
+    "notarium_node.localnet:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
+    "notarium_node.localnet:LocalNode.get": "for tests and demonstrations",
+    "notarium_node.replay:_decode": "target: decision",
+    "notarium_store.opening:_decode_validators": _INSIDE,
+    "notarium_store.opening:load": _INSIDE,
+    "notarium_store.opening:load_gap": _INSIDE,
+    "notarium_store.reading:read_decision": _INSIDE,
+    "notarium_store.store:Store._load": _INSIDE,
+}
+"""Functions that look like decoders of outside bytes and are none: "module:qualified name" -> why."""
+
+
+def by_name(name: str) -> Target:
+    """The target of that name. Raises KeyError."""
+    return {each.name: each for each in TARGETS}[name]

@@ -1,0 +1,303 @@
+"""Decoders of the client: what nodes answer, and the files of a project."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz import seeds
+from tests.fuzz.files import from_file
+from tests.fuzz.target import Target
+from tests.support.consortium import digest
+from tests.vectors.chain import chain
+
+from notarium import answers, journal
+from notarium.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
+from notarium.bundle import Bundle
+from notarium.cache import DigestCache, FileState
+from notarium.client import entry_id
+from notarium.commands import read_hash
+from notarium.errors import InvalidBundle, LyingNode, ProjectError
+from notarium.keys import load_key
+from notarium.outbox import Outbox
+from notarium.pool import normal_url
+from notarium.project import _Settings, read_genesis
+from notarium_ledger.receipt import ReceiptVerifier
+from notarium_ledger.receipt_batch import encode_receipts
+from notarium_ledger.types import Hash
+
+URL = "https://node.example.org"
+_genesis = seeds.consortium().genesis
+_STATE = FileState(1, 2, 3, 4, 5)
+
+
+def _answer(body: bytes, status: int = 200, content_type: str = "application/json") -> Answer:
+    return Answer(URL, status, content_type, body)
+
+
+def _judged(judge: Callable[[Answer], Any]) -> Callable[[bytes], Any]:
+    """What a node answered; what is told about it fits one line of a terminal."""
+
+    def decode(data: bytes) -> Any:
+        try:
+            return judge(_answer(data))
+        except LyingNode as lie:
+            _fits_a_terminal(str(lie))
+            raise
+
+    return decode
+
+
+def _fits_a_terminal(text: str) -> None:
+    text.encode()
+    if len(text) > 4096 or answers.CONTROL.search(text):
+        raise AssertionError(f"nothing for a terminal: {text[:200]!r}")
+
+
+def _problem(data: bytes) -> None:
+    for status in (422, 503):
+        try:
+            _answer(data, status, PROBLEM_TYPE).expect(200)
+        except (Refused, NodeFailed) as error:
+            _fits_a_terminal(str(error))
+    problem = answers.read_problem(_answer(data, 422, PROBLEM_TYPE))
+    _fits_a_terminal(" ".join((problem.name, problem.title, problem.detail, problem.field, problem.remedy)))
+
+
+def _status(answer: Answer) -> Any:
+    status = answers.read_status(answer, _genesis.hash)
+    _fits_a_terminal(status.problem)
+    return status.ready
+
+
+def _members(answer: Answer) -> Any:
+    said = answer.json_object()
+    answers.height_of(URL, said)
+    answers.check_members(URL, said, chain().decisions[2].block.header, _genesis)
+
+
+def _members_seed() -> bytes:
+    registry = chain().states[3].registry
+    validators = [{"member": each.member, "key": each.key.hex()} for each in registry.validators.validators]
+    return json.dumps({"height": 3, "state_root": registry.hash.hex(), "validators": validators}).encode()
+
+
+def _consistency_seed() -> bytes:
+    # From one leaf to three: the proof is the second leaf and the third (RFC 6962, 2.1.2).
+    leaves = chain().leaves()
+    return json.dumps({"path": [each.hex() for each in leaves[1:3]]}).encode()
+
+
+def _consistency(answer: Answer) -> None:
+    second = chain().decisions[0].block.header
+    first = replace(second, tree_size=1, tree_root=Hash(chain().leaves()[0]))
+    answers.check_consistency(answer, first, second)
+
+
+def _receipt(answer: Answer) -> Any:
+    return ReceiptReader(ReceiptVerifier(_genesis)).read(answer, None, check_author=True)
+
+
+def _own_receipt() -> Callable[[Answer], Any]:
+    """The short way, for an entry of our own in a block that is proven."""
+    receipt = seeds.receipts()[3]
+    reader = ReceiptReader(ReceiptVerifier(_genesis))
+    reader.read(_answer(receipt.encode_json()), receipt.entry, check_author=False)
+    return lambda answer: reader.read(answer, receipt.entry, check_author=False)
+
+
+def _batch(answer: Answer) -> Any:
+    raws = [each.entry for each in seeds.receipts()]
+    return ReceiptReader(ReceiptVerifier(_genesis)).read_batch(answer, raws, check_author=True)
+
+
+def _hits(answer: Answer) -> Any:
+    return answers.read_hits(answer, digest("found"), 3)
+
+
+def _outbox(path: Path) -> Any:
+    return Outbox(path.parent, _genesis).list()
+
+
+def _cache(path: Path) -> None:
+    cache = DigestCache(path)
+    for found in cache.get_many([_STATE]):
+        if found is not None and len(bytes.fromhex(found)) != 32:
+            raise AssertionError(f"no digest: {found!r}")
+    cache.put_many([(_STATE, "ab" * 32)], 10**19)
+
+
+def _cache_seed() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        DigestCache(Path(folder, "digests.sqlite")).put_many([(_STATE, "ab" * 32)], 10**19)
+        return Path(folder, "digests.sqlite").read_bytes()
+
+
+ANSWERS = (
+    Target(
+        "answer: problem",
+        _problem,
+        (),
+        ("notarium.answers:read_problem", "notarium.answers:Answer.expect"),
+        (seeds.problem(),),
+        dialect="json",
+    ),
+    Target(
+        "answer: receipt",
+        _judged(_receipt),
+        (LyingNode,),
+        ("notarium.answers:ReceiptReader.read",),
+        tuple(each.encode_json() for each in seeds.receipts()),
+        lambda receipt: receipt.file_bytes(),
+        dialect="json",
+    ),
+    Target(
+        "answer: receipt of our own entry",
+        _judged(_own_receipt()),
+        (LyingNode,),
+        ("notarium.answers:_read_own_part",),
+        (seeds.receipts()[3].encode_json(),),
+        dialect="json",
+    ),
+    Target(
+        "answer: receipt batch",
+        _judged(_batch),
+        (LyingNode,),
+        ("notarium.answers:ReceiptReader.read_batch",),
+        (encode_receipts([*seeds.receipts()]),),
+    ),
+    Target(
+        "answer: status",
+        _judged(_status),
+        (LyingNode,),
+        ("notarium.answers:read_status", "notarium.answers:Answer.json_object"),
+        (json.dumps({"genesis": _genesis.hash.hex(), "ready": True, "height": 3}).encode(), b'{"genesis": "ab"}'),
+        dialect="json",
+    ),
+    Target(
+        "answer: search",
+        _judged(_hits),
+        (LyingNode,),
+        ("notarium.answers:read_hits",),
+        (json.dumps({"digest": digest("found").hex(), "entries": [{"id": "ab" * 32}], "next": 9}).encode(),),
+        dialect="json",
+    ),
+    Target(
+        "answer: block",
+        _judged(answers.read_block_entry),
+        (LyingNode,),
+        ("notarium.answers:read_block_entry", "notarium.answers:_hash"),
+        (json.dumps({"entry_ids": ["ab" * 32, "cd" * 32]}).encode(),),
+        dialect="json",
+    ),
+    Target(
+        "answer: consistency",
+        _judged(_consistency),
+        (LyingNode,),
+        ("notarium.answers:check_consistency",),
+        (_consistency_seed(),),
+        dialect="json",
+    ),
+    Target(
+        "answer: members",
+        _judged(_members),
+        (LyingNode,),
+        ("notarium.answers:check_members", "notarium.answers:height_of"),
+        (_members_seed(),),
+        dialect="json",
+    ),
+)
+
+PROJECT = (
+    Target(
+        "bundle",
+        Bundle.decode,
+        (InvalidBundle,),
+        ("notarium.bundle:Bundle.decode",),
+        seeds.bundles(),
+        Bundle.encode,
+        dialect="json",
+    ),
+    Target(
+        "outbox",
+        from_file("0.json", _outbox),
+        (ProjectError,),
+        ("notarium.outbox:Outbox._read",),
+        (seeds.outbox_file(),),
+        dialect="json",
+    ),
+    Target(
+        "journal",
+        from_file(journal.FILE, lambda path: journal.read(path.parent)),
+        (),
+        ("notarium.journal:read",),
+        (seeds.journal(),),
+        dialect="json",
+    ),
+    Target(
+        "digest cache",
+        from_file("digests.sqlite", _cache),
+        (),
+        (),
+        (_cache_seed(),),
+        dialect="text",
+        max_bytes=40_000,
+    ),
+    Target(
+        "config.toml",
+        from_file("config.toml", _Settings.read),
+        (ProjectError,),
+        ("notarium.project:_Settings.read",),
+        (seeds.PROJECT_TOML,),
+        dialect="text",
+        max_bytes=40_000,
+    ),
+    Target(
+        "genesis file of a project",
+        from_file("genesis.json", read_genesis),
+        (ProjectError,),
+        ("notarium.project:read_genesis",),
+        (_genesis.encode_json(),),
+        dialect="json",
+    ),
+    Target(
+        "researcher's key file",
+        from_file("m0.key", load_key, mode=0o600),
+        (ProjectError,),
+        ("notarium.keys:load_key", "notarium.keys:_seed"),
+        (seeds.key_file("researcher"),),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "node address",
+        lambda data: normal_url(data.decode("utf-8", "replace")),
+        (ProjectError,),
+        ("notarium.pool:normal_url",),
+        (b"https://node.example.org:8443/api/", b"http://[::1]:80"),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "genesis hash as people pass it on",
+        lambda data: read_hash(data.decode("utf-8", "replace")),
+        (ProjectError,),
+        ("notarium.commands:read_hash",),
+        (b"abcd 0123 " * 8,),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "entry id",
+        lambda data: entry_id(data.decode("utf-8", "replace")),
+        (ProjectError,),
+        ("notarium.client:entry_id",),
+        (b"ab" * 32,),
+        dialect="text",
+        max_bytes=8192,
+    ),
+)

@@ -1,0 +1,359 @@
+"""Decoders of the ledger, the agreement and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from tests.fuzz import seeds
+from tests.fuzz.target import OWN, Target
+from tests.vectors.chain import chain
+
+from notarium_consensus.errors import InvalidMessage, InvalidRecord
+from notarium_consensus.messages import decode_message, encode_message
+from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared, slot_key
+from notarium_ledger import canonical
+from notarium_ledger.block import Block, Decision, Header
+from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.commitment import check_body
+from notarium_ledger.entry import Entry, decode_entry, verify_signature
+from notarium_ledger.errors import (
+    InvalidBlock,
+    InvalidCertificate,
+    InvalidEntry,
+    InvalidEvidence,
+    InvalidEvidenceFile,
+    InvalidGenesis,
+    InvalidReceipt,
+    InvalidSnapshot,
+    LedgerError,
+    NotCanonical,
+)
+from notarium_ledger.evidence import Evidence
+from notarium_ledger.evidence_file import EvidenceFile
+from notarium_ledger.genesis import Genesis
+from notarium_ledger.receipt import Receipt, ReceiptVerifier
+from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
+from notarium_ledger.registry import Registry
+from notarium_ledger.snapshot import Snapshot
+from notarium_ledger.tree import Frontier
+from notarium_ledger.types import Height
+from notarium_ledger.validators import ValidatorSet
+from notarium_store.values import StoredHeader, StoredState, decode_entries, decode_position, position_value, split
+
+_DAMAGED = (LedgerError, ValueError, TypeError, KeyError, IndexError)
+"""What the store takes for corruption (reading.decoded): it reads only what it wrote itself."""
+
+
+def _entry(data: bytes) -> Entry:
+    """Decoded, and its signature looked at, which walks a batch's path."""
+    entry = decode_entry(data)
+    with suppress(InvalidEntry):  # Well-formed all the same.
+        verify_signature(entry, seeds.consortium().genesis.hash)
+    return entry
+
+
+def _encode_entry(entry: Entry) -> bytes:
+    head: list[Any] = [1, canonical.encode(entry.body), bytes(entry.key), bytes(entry.signature)]
+    if entry.batch is not None:
+        head = [2, *head[1:], entry.batch.index, entry.batch.size, [bytes(each) for each in entry.batch.path]]
+    return canonical.encode(head)
+
+
+def _verified(data: bytes) -> Receipt:
+    ReceiptVerifier(seeds.consortium().genesis).verify_json(data)
+    return Receipt.decode_json(data)
+
+
+def _receipts_seed() -> bytes:
+    return encode_receipts([*seeds.receipts(), None])
+
+
+def _receipts(data: bytes) -> Any:
+    return decode_receipts(data, [*(each.entry for each in seeds.receipts()), b""])
+
+
+def _evidence(data: bytes) -> Evidence:
+    found = Evidence.decode(data)
+    with suppress(InvalidEvidence):  # Well-formed all the same.
+        found.verify()
+    return found
+
+
+def _evidence_file(data: bytes) -> EvidenceFile:
+    file = EvidenceFile.decode_json(data)
+    with suppress(InvalidEvidenceFile):  # Well-formed all the same.
+        file.verify(seeds.consortium().genesis)
+    return file
+
+
+def _record(key: bytes) -> Callable[[bytes], Any]:
+    return lambda data: decode_record({key: data}, Height(1))
+
+
+def _stored_header() -> bytes:
+    decision = chain().decisions[2]
+    return StoredHeader(decision.block.header, decision.certificate, chain().states[2].frontier).encode()
+
+
+def _stored_state() -> bytes:
+    state = chain().states[3]
+    return StoredState(state.height, state.tip, state.time_ms, state.frontier, Height(2)).encode()
+
+
+LEDGER = (
+    Target(
+        "canonical",
+        canonical.decode,
+        (NotCanonical,),
+        ("notarium_ledger.canonical:decode", "notarium_ledger.canonical:decode_shortest"),
+        seeds.vector_bytes("canonical"),
+        canonical.encode,
+        memory_factor=OWN,
+    ),
+    Target(
+        "entry",
+        _entry,
+        (InvalidEntry,),
+        ("notarium_ledger.entry:decode_entry",),
+        seeds.vector_bytes("entries"),
+        _encode_entry,
+        max_bytes=65_600,
+    ),
+    Target(
+        "body",
+        lambda data: check_body(canonical.decode(data)),
+        (LedgerError,),
+        (),
+        seeds.vector_bytes("bodies"),
+        canonical.encode,
+        max_bytes=65_600,
+        memory_factor=OWN,
+    ),
+    Target(
+        "header",
+        Header.decode,
+        (InvalidBlock,),
+        ("notarium_ledger.block:Header.decode",),
+        seeds.vector_bytes("blocks", "raw"),
+        lambda header: header.raw,
+    ),
+    Target(
+        "block",
+        Block.decode,
+        (InvalidBlock,),
+        ("notarium_ledger.block:Block.decode", "notarium_ledger.block:Block.from_value"),
+        seeds.vector_bytes("blocks", "block"),
+        Block.encode,
+    ),
+    Target(
+        "decision",
+        Decision.decode,
+        (LedgerError,),
+        ("notarium_ledger.block:Decision.decode", "notarium_ledger.block:Decision.from_value"),
+        seeds.vector_bytes("blocks", "decision"),
+        Decision.encode,
+    ),
+    Target(
+        "certificate",
+        QuorumCertificate.decode,
+        (InvalidCertificate,),
+        (
+            "notarium_ledger.certificate:QuorumCertificate.decode",
+            "notarium_ledger.certificate:QuorumCertificate.from_value",
+        ),
+        seeds.vector_bytes("certificates"),
+        QuorumCertificate.encode,
+    ),
+    Target(
+        "validator set",
+        ValidatorSet.decode,
+        (LedgerError,),
+        ("notarium_ledger.validators:ValidatorSet.decode", "notarium_ledger.validators:ValidatorSet.from_value"),
+        tuple(canonical.encode(each.registry.validators.to_value()) for each in chain().states[1:3]),
+        lambda value: canonical.encode(value.to_value()),
+    ),
+    Target(
+        "genesis",
+        Genesis.decode_json,
+        (InvalidGenesis,),
+        (
+            "notarium_ledger.genesis:Genesis.decode_json",
+            "notarium_ledger.genesis:Genesis.from_document",
+            "notarium_ledger.genesis:_key",
+            "notarium_ledger.genesis:_node",
+        ),
+        (seeds.consortium().genesis.encode_json(),),
+        Genesis.encode_json,
+        is_canonical=False,
+        dialect="json",
+    ),
+    Target(
+        "receipt",
+        Receipt.decode_json,
+        (InvalidReceipt,),
+        (
+            "notarium_ledger.receipt:Receipt.decode_json",
+            "notarium_ledger.receipt:_from_document",
+            "notarium_ledger.receipt:_hash",
+            "notarium_ledger.receipt:decode_decided",
+            "notarium_ledger.receipt:read_base64",
+        ),
+        tuple(each.encode_json() for each in seeds.receipts()),
+        Receipt.encode_json,
+        dialect="json",
+    ),
+    Target(
+        "receipt, verified",
+        _verified,
+        (InvalidReceipt,),
+        ("notarium_ledger.receipt:ReceiptVerifier.verify_json",),
+        tuple(each.encode_json() for each in seeds.receipts()),
+        Receipt.encode_json,
+        dialect="json",
+    ),
+    Target(
+        "receipt batch",
+        _receipts,
+        (InvalidReceipt,),
+        ("notarium_ledger.receipt_batch:decode_receipts",),
+        (_receipts_seed(),),
+        # Blocks may be named in another order or not at all, so one value has several encodings.
+        encode_receipts,
+        is_canonical=False,
+    ),
+    Target(
+        "snapshot",
+        Snapshot.decode,
+        (InvalidSnapshot,),
+        (
+            "notarium_ledger.snapshot:Snapshot.decode",
+            "notarium_ledger.snapshot:Snapshot._from_value",
+            "notarium_ledger.receipt:DecidedHeader.from_value",
+            "notarium_ledger.receipt:Handover.from_value",
+            "notarium_ledger.receipt:_header",
+        ),
+        seeds.vector_bytes("snapshots", "hex"),
+        Snapshot.encode,
+    ),
+)
+
+AGREEMENT = (
+    Target(
+        "message",
+        decode_message,
+        (InvalidMessage,),
+        (
+            "notarium_consensus.messages:decode_message",
+            "notarium_consensus.messages:_from_value",
+            "notarium_consensus.messages:vote_from_value",
+            "notarium_consensus.messages:votes_from_value",
+            "notarium_ledger.statements:round_change_from_value",
+        ),
+        seeds.message_bytes(),
+        # Made anew, not the bytes that the decoder kept.
+        lambda message: encode_message(type(message)(*(getattr(message, name) for name in _fields(message)))),
+    ),
+    Target(
+        "evidence",
+        _evidence,
+        (InvalidEvidence,),
+        ("notarium_ledger.evidence:Evidence.decode", "notarium_ledger.statements:statement_from_value"),
+        seeds.evidence(),
+        Evidence.encode,
+    ),
+    Target(
+        "evidence file",
+        _evidence_file,
+        (InvalidEvidenceFile,),
+        ("notarium_ledger.evidence_file:EvidenceFile.decode_json", "notarium_ledger.evidence_file:_from_document"),
+        seeds.evidence_files(),
+        EvidenceFile.encode_json,
+        dialect="json",
+    ),
+    Target(
+        "record: message",
+        _record(slot_key(seeds.messages()[2].round, seeds.messages()[2].kind)),
+        (InvalidRecord,),
+        ("notarium_consensus.record:decode_record", "notarium_consensus.record:_message"),
+        (seeds.message_bytes()[2],),
+        lambda record: encode_message(record.messages[0]),
+    ),
+    Target(
+        "record: prepared",
+        _record(PREPARED_KEY),
+        (InvalidRecord,),
+        ("notarium_consensus.record:_prepared",),
+        (seeds.prepared(),),
+        lambda record: encode_prepared(record.prepared),
+        memory_factor=OWN,
+    ),
+    Target(
+        "record: fence",
+        _record(FENCE_KEY),
+        (InvalidRecord,),
+        (),
+        (encode_fence(Height(7)),),
+        lambda record: encode_fence(record.fence),
+    ),
+    Target(
+        "record: key", lambda data: decode_record({data: seeds.message_bytes()[2]}, Height(1)), (InvalidRecord,), (),
+        (slot_key(seeds.messages()[2].round, seeds.messages()[2].kind),),
+    ),
+)  # fmt: skip
+
+STORE = (
+    Target(
+        "stored registry",
+        Registry.decode,
+        _DAMAGED,
+        ("notarium_ledger.registry:Registry.decode",),
+        tuple(each.registry.encode() for each in chain().states[1:3]),
+        memory_factor=OWN,
+    ),
+    Target(
+        "stored state",
+        StoredState.decode,
+        _DAMAGED,
+        ("notarium_store.values:StoredState.decode",),
+        (_stored_state(),),
+        memory_factor=OWN,
+    ),
+    Target(
+        "stored header",
+        StoredHeader.decode,
+        _DAMAGED,
+        ("notarium_store.values:StoredHeader.decode",),
+        (_stored_header(),),
+        memory_factor=OWN,
+    ),
+    Target(
+        "stored entries",
+        decode_entries,
+        (LedgerError,),
+        ("notarium_store.values:decode_entries",),
+        (seeds.canonical_list(*chain().decisions[0].block.entries),),
+        lambda entries: seeds.canonical_list(*entries),
+        memory_factor=OWN,
+    ),
+    Target(
+        "stored position",
+        decode_position,
+        (ValueError,),
+        ("notarium_store.values:decode_position",),
+        (position_value(1, 2),),
+        lambda place: position_value(*place),
+    ),
+    Target(
+        "stored peaks",
+        lambda data: Frontier(0, tuple(split(data))).root(),
+        (ValueError,),
+        (),
+        (bytes(64),),
+    ),
+)
+
+
+def _fields(message: object) -> list[str]:
+    return [name for name in message.__dataclass_fields__ if name != "_encoded"]  # type: ignore[attr-defined]

@@ -1,0 +1,243 @@
+"""What goes wrong: each fault is one function of the world, drawn from the seed, and each is undone by `peace`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tests.simulation.links import Conditions
+from tests.simulation.member import Member
+from tests.simulation.world import World
+
+VOTE_FROM_MARGIN = 2
+"""docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
+
+
+class Trouble:
+    """Faults and work until a time, both drawn from the seed."""
+
+    def __init__(self, world: World, duration_s: float, entries: int) -> None:
+        """At most `entries` are submitted."""
+        self._world = world
+        self._end_s = world.loop.now_s + duration_s
+        draw = world.random
+        self._faults = draw.sample(FAULTS, draw.randint(0, 4))
+        self._pace_s = draw.choice([0.3, 1.0, 3.0])
+        self._entries = entries
+        self._pauses_s = draw.choice([[0.001, 0.03, 1.0], [0.1, 0.8], [0.5, 2.0]])
+
+    def begin(self) -> None:
+        """Schedule the first of each."""
+        world = self._world
+        world.crash_probability = world.random.choice([0.0, 0.0, 0.0005, 0.003, 0.01])
+        self._work()
+        if self._faults:
+            self._strike()
+
+    def _work(self) -> None:
+        world = self._world
+        if world.loop.now_s < self._end_s and self._entries > 0:
+            for _ in range(world.random.choice([1, 1, 3])):
+                self._entries -= 1
+                world.client(world.new_entry(), world.doors)
+            world.after(world.random.choice(self._pauses_s), self._work)
+
+    def _strike(self) -> None:
+        world = self._world
+        if world.loop.now_s < self._end_s:
+            fault = world.random.choice(self._faults)
+            world.note(fault.__name__, -1)
+            if fault(world):
+                world.coverage["fault: " + fault.__name__.replace("_", " ")] += 1
+            world.after(world.random.uniform(0.1, 2.0) * self._pace_s, self._strike)
+
+
+def peace(world: World) -> None:
+    """Every fault ends: the network is good, clocks are right, disks have room, and all are started."""
+    world.crash_probability = 0.0
+    world.links.heal()
+    for member in world.members:
+        member.disk.is_full = False
+        member.skew_ms = member.usual_skew_ms
+        member.is_clock_wrong = False
+        member.life.stopped_until_s = 0.0
+        if not member.life.alive:
+            world.after(world.random.uniform(0.01, 1.0), member.start)
+
+
+# ---- the network ---------------------------------------------------------------------------------------------------
+
+
+def bad_weather(world: World) -> bool:
+    """Delay, reordering, loss and duplication for all."""
+    draw = world.random
+    world.links.conditions = Conditions(
+        0.001, draw.choice([0.005, 0.05, 0.3, 1.5]), draw.choice([0.0, 0.05, 0.3]), draw.choice([0.0, 0.2])
+    )
+    return True
+
+
+def partition(world: World) -> bool:
+    """Two sides that do not hear each other."""
+    one, other = _sides(world)
+    world.links.block("partition", [(a, b) for a in one for b in other] + [(b, a) for a in one for b in other])
+    world.after(world.random.uniform(0.5, 5.0), world.links.walls.pop, "partition", None)
+    return bool(one and other)
+
+
+def asymmetric_partition(world: World) -> bool:
+    """One side hears the other, but not the other way round."""
+    one, other = _sides(world)
+    world.links.block("asymmetric", [(a, b) for a in one for b in other])
+    world.after(world.random.uniform(0.5, 5.0), world.links.walls.pop, "asymmetric", None)
+    return bool(one and other)
+
+
+def overlapping_partition(world: World) -> bool:
+    """Two sides, and one node in the middle that hears and is heard by both."""
+    one, other = _sides(world)
+    if not one:
+        return False
+    bridge = one.pop()
+    world.links.block("overlap", [(a, b) for a in one for b in other] + [(b, a) for a in one for b in other])
+    world.after(world.random.uniform(0.5, 5.0), world.links.walls.pop, "overlap", None)
+    return bridge >= 0
+
+
+def flapping_link(world: World) -> bool:
+    """One connection breaks, comes back, and breaks again."""
+    one, other = world.random.sample(range(len(world.members)), 2)
+    for at in range(4):
+        world.after(at * world.random.uniform(0.1, 0.8), world.links.cut, one, other)
+    return True
+
+
+def _sides(world: World) -> tuple[list[int], list[int]]:
+    numbers = list(range(len(world.members)))
+    world.random.shuffle(numbers)
+    cut = world.random.randint(1, len(numbers) - 1) if len(numbers) > 1 else 0
+    return numbers[:cut], numbers[cut:]
+
+
+# ---- processes, clocks and disks -----------------------------------------------------------------------------------
+
+
+def crash(world: World) -> bool:
+    """One process dies and comes back."""
+    member = _somebody(world)
+    member.die(restart_s=world.random.choice([0.01, 0.5, 4.0]))
+    return True
+
+
+def power_failure(world: World) -> bool:
+    """All die at once and come back one after another."""
+    for member in world.members:
+        member.die(restart_s=world.random.uniform(0.1, 3.0))
+    return True
+
+
+def stopped_process(world: World) -> bool:
+    """SIGSTOP: it does nothing for a while, then everything at once."""
+    member = _somebody(world)
+    member.life.stopped_until_s = world.loop.now_s + world.random.choice([0.2, 1.5, 5.0])
+    return True
+
+
+def clock_jump(world: World) -> bool:
+    """A clock leaps; peace puts it right. Who has a wrong clock is among the f faulty."""
+    able = [member for member in world.honest if member.is_clock_wrong or member.is_rolled_back]
+    if not able and world.faulty < world.tolerated:
+        able = world.honest
+    if not able:
+        return False
+    member = world.random.choice(able)
+    member.is_clock_wrong = True
+    member.skew_ms += world.random.choice([-120_000, -3_000, -700, 700, 3_000, 120_000])
+    return True
+
+
+def full_disk(world: World) -> bool:
+    """Writes fail for a while."""
+    disk = _somebody(world).disk
+    disk.is_full = True
+
+    def emptied() -> None:
+        disk.is_full = False
+
+    world.after(world.random.choice([0.3, 2.0, 5.0]), emptied)
+    return True
+
+
+def wiped_disk(world: World) -> bool:
+    """A node loses its disk and starts anew; at most f members of the consortium ever do."""
+    member = _to_roll_back(world)
+    if member is None or world.watch.height == 0:
+        return False
+    member.die()
+    member.restore({}, vote_from=_safe_height(world, member))
+    world.after(world.random.uniform(0.1, 2.0), member.start)
+    return True
+
+
+def old_backup(world: World) -> bool:
+    """A copy is taken; some seconds later the disk breaks and the copy is restored, with vote_from set."""
+    member = _to_roll_back(world)
+    if member is None:
+        return False
+    copy = member.backup()
+
+    def restore() -> None:
+        member.die()
+        member.restore(copy, vote_from=_safe_height(world, member))
+        world.after(world.random.uniform(0.1, 2.0), member.start)
+
+    world.after(world.random.uniform(0.2, 3.0), restore)
+    return True
+
+
+def _somebody(world: World) -> Member:
+    return world.random.choice(world.members)
+
+
+def _to_roll_back(world: World) -> Member | None:
+    """A loss of memory counts among the f faults; who has suffered it may suffer it again."""
+    able = [member for member in world.honest if member.is_rolled_back or member.is_clock_wrong]
+    if not able and world.faulty < world.tolerated:
+        able = world.honest
+    if not able:
+        return None
+    member = world.random.choice(able)
+    member.is_rolled_back = True
+    return member
+
+
+def _safe_height(world: World, member: Member) -> int:
+    """What the operator reads off her peers' status pages."""
+    others = [other.height_on_disk for other in world.honest if other is not member]
+    return max(others, default=0) + VOTE_FROM_MARGIN
+
+
+# ---- the consortium ------------------------------------------------------------------------------------------------
+
+
+def changed_validators(world: World) -> bool:
+    """The members vote that an observer takes the place of its member's validator, under load."""
+    return world.rotate()
+
+
+Fault = Callable[[World], bool]
+
+FAULTS: Sequence[Fault] = (
+    bad_weather,
+    partition,
+    asymmetric_partition,
+    overlapping_partition,
+    flapping_link,
+    crash,
+    power_failure,
+    stopped_process,
+    clock_jump,
+    full_disk,
+    wiped_disk,
+    old_backup,
+    changed_validators,
+)

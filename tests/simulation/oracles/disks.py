@@ -1,0 +1,150 @@
+"""What each honest node has on its disk, as raw LevelDB pairs, and what these must agree with.
+
+Keys, from the store's documentation: `h` height → [header, certificate, ...]; `e` last index → entries; `i` id →
+height ‖ index; `s` → [height, tip, time, size, ...]; `r` height → registry; `v` height → next validator set;
+`c` height ‖ name → consensus record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgpack
+from tests.simulation.oracles import formats
+from tests.simulation.oracles.chain import Chain
+from tests.simulation.oracles.formats import Decision, Malformed
+from tests.simulation.oracles.violation import SafetyViolation, require
+
+HEIGHTS_KEPT = 3
+"""So many heights after its decision an own message may still be on its way to the network."""
+
+
+class Disks:
+    """The durable contents of every honest node."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._contents: dict[int, dict[bytes, bytes]] = {}
+        self._closed: dict[int, dict[bytes, bytes]] = {}
+        self._states: dict[int, bytes] = {}
+        self._once_held: dict[int, set[bytes]] = {}
+        self._prepared_hashes: dict[bytes, bytes] = {}
+        self.rolled_back: set[int] = set()
+        """Nodes whose disk has lost something that was durable."""
+
+    def wrote(self, node: int, puts: Sequence[tuple[bytes, bytes]], deleted: Sequence[bytes]) -> list[int]:
+        """A batch is durable; the heights that it decides."""
+        contents = self._contents.setdefault(node, {})
+        who = f"node {node}"
+        decided: list[int] = []
+        for key, value in puts:
+            contents[key] = value
+            if key[:1] == b"h":
+                decided.append(self._decided(who, key, value, puts))
+        for key, value in puts:
+            self._check(who, key, value)
+        for key in deleted:
+            value = contents.pop(key, b"")
+            if key[:1] == b"c":
+                self._close(node, key, value)
+        return decided
+
+    def replaced(self, node: int, contents: Mapping[bytes, bytes]) -> bool:
+        """The disk has these contents now; whether anything durable is lost by that."""
+        before = self._contents.get(node, {})
+        lost = any(contents.get(key) != value for key, value in before.items())
+        if lost:
+            self.rolled_back.add(node)
+            held = self._once_held.setdefault(node, set())
+            held.update(_header_hash(value) for key, value in before.items() if key[:1] == b"h")
+            held.update(self._prepared_hash(value) for key, value in before.items() if key[9:] == b"prepared")
+            self._closed.pop(node, None)
+        self._contents[node] = dict(contents)
+        return lost
+
+    def height(self, node: int) -> int:
+        """How far the node is by its disk."""
+        return _height_of(self._contents.get(node, {}))
+
+    def position(self, node: int, id_: bytes) -> bytes | None:
+        """height u64 ‖ index u64 of an entry, as the disk has it."""
+        return self._contents.get(node, {}).get(b"i" + id_)
+
+    def record(self, node: int, height: int, name: bytes) -> bytes | None:
+        """A part of the consensus record, also of a height decided not long ago."""
+        key = b"c" + formats.u64(height) + name
+        value = self._contents.get(node, {}).get(key)
+        return self._closed.get(node, {}).get(key) if value is None else value
+
+    def holds(self, node: int, height: int, block: bytes) -> bool:
+        """Whether the node has the block decided or prepared; a disk that lost it is excused."""
+        contents = self._contents.get(node, {})
+        stored = contents.get(b"h" + formats.u64(height))
+        if stored is not None and _header_hash(stored) == block:
+            return True
+        prepared = contents.get(b"c" + formats.u64(height) + b"prepared")
+        if prepared is not None and self._prepared_hash(prepared) == block:
+            return True
+        return block in self._once_held.get(node, ())
+
+    def _decided(self, who: str, name: bytes, value: bytes, puts: Sequence[tuple[bytes, bytes]]) -> int:
+        try:
+            raw, certificate_raw, before = formats.decode(value)[:3]
+            header, certificate = formats.read_header(raw), formats.read_certificate(certificate_raw)
+            entries: list[bytes] = []
+            for key, group in sorted(each for each in puts if each[0][:1] == b"e"):
+                if before <= int.from_bytes(key[1:], "big") < header.tree_size:
+                    entries += formats.decode(group)
+        except (Malformed, ValueError, TypeError) as error:
+            raise SafetyViolation(f"chain: {who} stores a decision that cannot be read: {error}") from error
+        if header.height != int.from_bytes(name[1:], "big"):
+            raise SafetyViolation(f"chain: {who} stores block {header.height} under another height")
+        if entries:
+            self._chain.accept(who, Decision(header, tuple(entries), certificate))
+        else:  # a header without its entries, as a snapshot may bring it
+            self._chain.accept_header(who, header, certificate)
+        return header.height
+
+    def _check(self, who: str, key: bytes, value: bytes) -> None:
+        """State, registry and next validator set must be what the decided headers say."""
+        kind = key[:1]
+        if kind == b"s":
+            height, tip = formats.decode(value)[:2]
+            require(tip == self._chain.tip_of(height), "chain", f"{who} stores a tip of height {height} that is none")
+            first = self._states.setdefault(height, value)
+            require(first == value, "state", f"{who} stores another state after height {height} than others")
+        elif kind in (b"r", b"v"):
+            height = int.from_bytes(key[1:], "big")
+            block = self._chain.block(height)
+            if block is None:
+                raise SafetyViolation(f"state: {who} stores a state of height {height}, which is not decided")
+            if kind == b"r":
+                same = formats.tagged_hash("notarium/registry/v1", value) == block.header.state_root
+            else:
+                same = formats.tagged_hash("notarium/validators/v1", value) == block.header.next_validators
+            require(same, "state", f"{who} stores another {'registry' if kind == b'r' else 'set'} than {height} names")
+
+    def _close(self, node: int, key: bytes, value: bytes) -> None:
+        height, decided = int.from_bytes(key[1:9], "big"), _height_of(self._contents[node])
+        if height > decided:
+            raise SafetyViolation(f"persist before send: node {node} deletes its record of undecided height {height}")
+        closed = self._closed.setdefault(node, {})
+        closed[key] = value
+        for old in [each for each in closed if int.from_bytes(each[1:9], "big") <= decided - HEIGHTS_KEPT]:
+            del closed[old]
+
+    def _prepared_hash(self, value: bytes) -> bytes:
+        known = self._prepared_hashes.get(value)
+        if known is None:
+            known = self._prepared_hashes[value] = formats.read_prepared(value).header.hash
+        return known
+
+
+def _header_hash(value: bytes) -> bytes:
+    header: bytes = msgpack.unpackb(value)[0]
+    return formats.block_hash(header)
+
+
+def _height_of(contents: Mapping[bytes, bytes]) -> int:
+    state = contents.get(b"s")
+    return 0 if state is None else int(msgpack.unpackb(state)[0])

@@ -1,0 +1,123 @@
+"""One seed: a consortium with its liars, trouble, then peace, in which everything is decided, everywhere, soon."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from tests.simulation import signatures
+from tests.simulation.byzantine import BEHAVIOURS, Liar, Twin, split_twins
+from tests.simulation.faults import Trouble, peace
+from tests.simulation.member import Member
+from tests.simulation.world import MAX_SKEW_MS, World, simulated
+
+from notarium_ledger.merkle import leaf_hash
+
+REAL_SIGNATURES_EVERY = 200
+"""Every so many seeds sign with Ed25519 instead of the stand-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long things last, in simulated seconds."""
+
+    trouble_s: float
+    entries: int
+    """Submitted meanwhile, at most."""
+    recovery_s: float
+    """In which, after the last fault, everything must be decided and every node be level."""
+
+
+SMALL = Schedule(trouble_s=8.0, entries=12, recovery_s=60.0)
+LONG = Schedule(trouble_s=120.0, entries=400, recovery_s=60.0)
+
+
+def run_seed(
+    seed: int,
+    size: int,
+    schedule: Schedule = SMALL,
+    *,
+    lies: bool = True,
+    faults: bool = True,
+    transcript: list[str] | None = None,
+) -> World:
+    """Run it; what happens is appended to `transcript`, if there is one.
+
+    Raises SafetyViolation, or whatever else the seed shows to be wrong.
+    """
+    real = seed % REAL_SIGNATURES_EVERY == 0
+    with nullcontext() if real else signatures.stand_in():
+        world = World(seed, size, transcript)
+        _run(world, schedule, lies, faults)
+    return world
+
+
+def _run(world: World, schedule: Schedule, lies: bool, faults: bool) -> None:
+    with simulated(world):
+        try:
+            _populate(world, lies)
+            for member in world.members:
+                member.start()
+            if faults:
+                Trouble(world, schedule.trouble_s, schedule.entries).begin()
+            world.run(schedule.trouble_s)
+            _recover(world, schedule)
+        except Exception as error:
+            error.add_note(f"seed {world.seed}, {world.size} validators, {world.cast}")
+            raise
+        finally:
+            world.end()
+
+
+def _populate(world: World, lies: bool) -> None:
+    """Draw who lies, and how."""
+    draw, consortium = world.random, world.consortium
+    keys = [*consortium.validator_keys, *consortium.observer_keys]
+    liars = set(draw.sample(range(world.size), draw.randint(0, world.tolerated))) if lies else set()
+    twins = [number for number in sorted(liars) if draw.random() < 0.25]
+    cast = []
+    for number, key in enumerate(keys):
+        kind = Twin if number in twins else Liar if number in liars else Member
+        member = kind(world, number, key, world.genesis.registry.nodes[key.public], _skew(world))
+        world.join(member)
+    for number in twins:
+        original = world.members[number]
+        copy = Twin(world, len(world.members), original.key, original.record, _skew(world))
+        world.join(copy)
+        cast.append(f"{number} and {copy.number} are twins")
+        world.after(0.0, split_twins, world, (number, copy.number))
+    for member in world.members:
+        if isinstance(member, Liar):
+            behaviours = draw.sample(BEHAVIOURS, draw.randint(1, 3))
+            cast.append(f"{member.number} lies: " + ", ".join(each.__name__ for each in behaviours))
+            member.behaviours = [each(member) for each in behaviours]
+            world.after(0.1, member.act)
+    world.cast = "; ".join(cast) or "nobody lies"
+
+
+def _skew(world: World) -> int:
+    return world.random.randint(-MAX_SKEW_MS, MAX_SKEW_MS)
+
+
+def _recover(world: World, schedule: Schedule) -> None:
+    """The faults end (the liars go on): what is submitted now and what was, is decided, and all nodes are level."""
+    peace(world)
+    ended_s, ended_ms = world.loop.now_s, world.now_ms
+    raws = [world.new_entry() for _ in range(2)]
+    ids = {leaf_hash(raw) for raw in raws}
+    for raw in raws:
+        world.client(raw, world.doors)
+
+    def is_level() -> bool:
+        if not ids <= world.watch.acknowledged.keys():
+            return False
+        present = [member for member in world.honest if member.is_in_registry]
+        return len({member.height for member in present}) == 1 and all(
+            member.node is not None and not len(member.node.mempool) for member in present
+        )
+
+    if not world.run(schedule.recovery_s, is_level):
+        state = [f"{m.number}:{m.height}{'' if m.is_running else ' down'}" for m in world.members]
+        raise AssertionError(f"liveness: not level {schedule.recovery_s} s after the faults; heights {state}")
+    world.recovered_s = world.loop.now_s - ended_s
+    world.watch.finish(ended_ms, sorted(ids))

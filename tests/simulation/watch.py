@@ -1,0 +1,193 @@
+"""What the oracles are told: all that honest nodes write, send, answer and complain of passes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from tests.simulation.oracles import Oracles, SafetyViolation
+
+from notarium_consensus.events import Equivocation, Event, OwnSignatureSeen, ProtocolViolation, RoundStarted
+from notarium_consensus.instance import Phase
+from notarium_consensus.messages import Vote, statement
+from notarium_ledger.signing import verify
+from notarium_ledger.types import Hash, PublicKey
+from notarium_node import node as node_module
+from notarium_node.node import Node
+from notarium_node.wire import Kind
+
+if TYPE_CHECKING:
+    from tests.simulation.leveldb import Item
+    from tests.simulation.member import Member
+    from tests.simulation.world import World
+
+PEER_BYTES = 8 * 1024 * 1024
+"""What a node may hold for one peer."""
+ROUNDS_KEPT = 2
+NO_ACCUSATION = frozenset(("catch-up",))
+"""Reasons for a drop that say no more than "too slow"."""
+
+
+class Watch:
+    """The oracles of one run, and what they do not see: whom nodes accuse, and what they count."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        genesis = world.genesis
+        self._oracles = Oracles(
+            genesis.hash,
+            [(each.member, each.key) for each in genesis.registry.validators.validators],
+            genesis.created_ms,
+            node_keys={},
+            verify=verify,
+            max_delay_ms=10_000,
+            genesis_state_root=genesis.registry.hash,
+            peer_bytes_limit=PEER_BYTES,
+            liveness_ms=60_000,
+            hears_all=True,
+        )
+        self.acknowledged: dict[Hash, bytes] = {}
+        self._honest_keys: set[PublicKey] = set()
+        self._votes: dict[tuple[object, ...], Hash] = {}
+        self._convicted: set[tuple[object, ...]] = set()
+        self.sends = 0
+        self.highest_round = 0
+
+    @property
+    def height(self) -> int:
+        """How far the furthest honest node is."""
+        return self._oracles.height
+
+    # ---- what the simulator arranges -----------------------------------------------------------------------------
+
+    def joined(self, member: Member) -> None:
+        """A member of the cast."""
+        if member.is_honest:
+            self._honest_keys.add(member.public)
+            self._oracles.knows_key(member.number, member.public)
+
+    def knows_set(self, validators: Sequence[tuple[str, bytes]]) -> None:
+        """Validators that a vote may bring."""
+        self._oracles.knows_set(validators)
+
+    def submitted(self, raw: bytes) -> None:
+        """Some client has made an entry."""
+        self._oracles.submitted(raw, None, self._world.now_ms)
+
+    # ---- what nodes do -------------------------------------------------------------------------------------------
+
+    def wrote(self, member: Member, puts: Sequence[Item], deleted: Sequence[bytes]) -> None:
+        """A batch is durable."""
+        if member.is_honest:
+            world = self._world
+            self._judge(self._oracles.wrote, member.number, puts, deleted, world.clocks_ms(), world.now_ms)
+
+    def rolled_back(self, member: Member) -> None:
+        """A disk was replaced."""
+        if member.is_honest:
+            self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data))
+
+    def sent(self, member: Member, data: bytes) -> None:
+        """A message is handed to the network."""
+        self.sends += 1
+        if member.is_honest:
+            self._judge(self._oracles.sent, member.number, data)
+        else:
+            self._oracles.overheard(data)
+
+    def delivered(self, member: Member, data: bytes) -> None:
+        """An honest node has dealt with a message: of two votes for two blocks in its present round it must speak."""
+        node = member.node
+        if data[0] != Kind.CONSENSUS or node is None or not member.is_honest or node.runner.stalled:
+            return
+        message = node_module.decode_message(data[1:])  # type: ignore[attr-defined]  # the shared one
+        engine = node.engine
+        if not isinstance(message, Vote) or message.key in self._honest_keys:
+            return
+        if (message.height, message.round) != (engine.height, engine.round) or engine.phase is Phase.DECIDED:
+            return
+        validators = node.store.state.registry.validators
+        if message.key not in validators or not verify(
+            message.key, statement(message, self._world.genesis.hash, validators.hash), message.signature
+        ):
+            return
+        slot = (member.life, message.key, message.height, message.kind)
+        first = self._votes.setdefault((*slot, message.round), message.block_hash)
+        if first != message.block_hash and slot not in self._convicted:
+            self._world.fail(SafetyViolation(f"evidence: node {member.number} keeps silent about two votes: {message}"))
+
+    def memory(self, member: Member, node: Node) -> None:
+        """No signer may occupy more than the current and the highest round's message of a kind (design, Agreement)."""
+        instance = node.engine._instance
+        if instance is None or not member.is_honest:
+            return
+        kept = instance.inbox
+        for keeper in (kept.proposals, kept.prepares, kept.commits, kept.round_changes):
+            for key, held in keeper._by_signer.items():
+                if len(held) > ROUNDS_KEPT:
+                    self._world.fail(
+                        SafetyViolation(f"memory: node {member.number} keeps {len(held)} rounds of {key!r}")
+                    )
+
+    def receipt(self, member: Member, id_: Hash, receipt: bytes) -> None:
+        """A client is told that its entry is decided."""
+        self._judge(self._oracles.acknowledged, member.number, id_, receipt)
+        self.acknowledged[id_] = receipt
+
+    def dropped(self, member: Member, peer: PublicKey, reason: str) -> None:
+        """`member` breaks with `peer` for what it did."""
+        self._world.coverage[f"dropped for {reason}"] += 1
+        if reason not in NO_ACCUSATION:
+            self._accused(member, peer, reason)
+
+    def reported(self, member: Member, event: Event) -> None:
+        """The engine of `member` says something."""
+        world = self._world
+        world.coverage[f"event: {type(event).__name__}"] += 1
+        if isinstance(event, RoundStarted):
+            world.coverage[f"round: {_reason(event)}"] += 1
+            self.highest_round = max(self.highest_round, event.round)
+        elif isinstance(event, Equivocation):
+            evidence = event.evidence
+            self._convicted.add((member.life, evidence.key, evidence.height, evidence.kind))
+            self._accused(member, evidence.key, "equivocation")
+        elif isinstance(event, ProtocolViolation):
+            self._accused(member, event.peer, event.reason)
+        elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
+            self._world.fail(
+                SafetyViolation(f"accused: node {member.number} finds a signature of its own that it forgot")
+            )
+
+    def _accused(self, member: Member, peer: PublicKey, reason: str) -> None:
+        if not member.is_honest:
+            return
+        holders = [self._world.members[number] for number in self._world.holders.get(peer, ())]
+        is_honest = all(holder.is_honest and not holder.is_rolled_back for holder in holders)
+        self._world.note("accuses", member.number, f"{[h.number for h in holders]} of {reason}")
+        self._judge(self._oracles.accused, member.number, peer, is_honest)
+
+    def counted(self, member: Member, node: Node) -> None:
+        """A process ends: nothing in it may have failed silently, nor grown."""
+        self.memory(member, node)
+        if member.is_honest and node.event_counts["failed_task"]:
+            self._world.fail(SafetyViolation(f"defect: a task of node {member.number} failed"))
+
+    def finish(self, ended_ms: int, pending: Sequence[Hash]) -> None:
+        """The end: compare the logs of all."""
+        world = self._world
+        logs = {}
+        for member in world.honest:
+            if member.node is not None:
+                self.counted(member, member.node)
+                logs[member.number] = member.decisions()
+        self._oracles.finish(logs, ended_ms, world.now_ms, pending)
+
+    def _judge(self, oracle: Callable[..., object], *arguments: object) -> None:
+        try:
+            oracle(*arguments)
+        except SafetyViolation as violation:
+            self._world.fail(violation)
+
+
+def _reason(event: RoundStarted) -> str:
+    return event.reason if event.round == 0 or not event.reason[:1].isdigit() else "f+1 were ahead"

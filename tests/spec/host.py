@@ -1,0 +1,93 @@
+"""A real engine where the model has a member: its disk, and the answers to what it asks for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from tests.consensus.harness import DELAY_MS, GENESIS, NOW_MS, PRECISION_MS
+from tests.simulation.chain import content_fault
+from tests.spec.words import Words
+
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Effect, Persist, RequestBlock, Send
+from notarium_consensus.engine import Engine
+from notarium_consensus.inbox import Inbox
+from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
+from notarium_consensus.instance import Instance
+from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.record import slot_key
+from notarium_ledger.block import Decision
+from notarium_ledger.types import Height
+
+LATE_MS = NOW_MS + 24 * 3600 * 1000
+"""When every fresh block is untimely; the allowed delay ends at a minute."""
+
+EngineFactory = Callable[[EngineConfig, dict[bytes, bytes], Height | None], Engine]
+
+
+class Host:
+    """One honest member. Questions (build, check) are answered at once, as in the model."""
+
+    def __init__(self, words: Words, member: int, factory: EngineFactory = Engine) -> None:
+        self._words = words
+        self._member = member
+        self._factory = factory
+        self.disk: dict[bytes, bytes] = {}
+        self.sent: list[Message] = []
+        """Every message broadcast, once."""
+        self.decision: Decision | None = None
+        self.engine = self._started(None)
+
+    def restart(self) -> None:
+        """Crash, and start with what is on disk."""
+        self.engine = self._started(Height(self._words.club.height))
+
+    def _started(self, record_height: Height | None) -> Engine:
+        config = EngineConfig(GENESIS, self._words.club.keys[self._member])
+        self.engine = self._factory(config, dict(self.disk), record_height)
+        club = self._words.club
+        advance = Advance(club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)
+        self.step(advance)
+        self.step(WorkPending())
+        return self.engine
+
+    def step(self, event: Input, now_ms: int = NOW_MS) -> None:
+        """One input, and the answers to all questions that follow from it."""
+        inputs = deque([event])
+        while inputs:
+            for effect in self.engine.step(inputs.popleft(), now_ms):
+                answer = self._perform(effect)
+                if answer is not None:
+                    inputs.append(answer)
+
+    def _perform(self, effect: Effect) -> Input | None:
+        if isinstance(effect, Persist):
+            self.disk[effect.key] = effect.value
+        elif isinstance(effect, Broadcast | Send):
+            message = effect.message
+            if self.disk.get(slot_key(message.round, message.kind)) != encode_message(message):
+                raise AssertionError(f"sent before it was on disk: {self._words.show(message)}")
+            if message not in self.sent:
+                self.sent.append(message)
+        elif isinstance(effect, CheckBlock):
+            fault = content_fault(self._words.club.tip, effect.block)
+            return BlockChecked(effect.block.hash, fault is None, fault or "")
+        elif isinstance(effect, RequestBlock):
+            block = self._words.fresh_block(self._member, effect.round)
+            return BlockBuilt(effect.height, effect.round, block)
+        elif isinstance(effect, Decide):
+            self.decision = effect.decision
+        return None
+
+    @property
+    def instance(self) -> Instance:
+        """What the engine thinks of the height; looked at, never touched."""
+        instance = self.engine._instance
+        assert instance is not None
+        return instance
+
+    @property
+    def inbox(self) -> Inbox:
+        """The messages that count."""
+        return self.instance.inbox

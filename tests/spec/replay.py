@@ -1,0 +1,141 @@
+"""Plays a trace of the model to real engines, and stops at the first difference.
+
+Each event of the model is one input (or a run of messages) of one honest member's engine. After it, all that the
+model says of this member must be true of the engine: round, phase, lock with its prepares, every message ever signed
+(compared with signatures), the messages kept, and the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.consensus.harness import NOW_MS
+from tests.spec.host import LATE_MS, EngineFactory, Host
+from tests.spec.trace import Trace
+from tests.spec.words import Words
+
+from notarium_consensus.effects import RoundTimer
+from notarium_consensus.engine import Engine
+from notarium_consensus.inputs import DecisionReceived, MessageReceived, TimerExpired
+from notarium_consensus.messages import Message, decode_message, encode_message
+from notarium_ledger.certificate import VoteType
+from notarium_ledger.types import Round
+
+ROUNDS = range(6)
+"""More than the model has."""
+
+
+class Drift(AssertionError):
+    """Model and engine do not say the same."""
+
+
+class Replay:
+    """The honest members of one trace."""
+
+    def __init__(self, trace: Trace, factory: EngineFactory = Engine) -> None:
+        self._trace = trace
+        self._words = Words()
+        self._liar: int = trace.states[0]["liar"]
+        self.hosts = {member: Host(self._words, member, factory) for member in range(4) if member != self._liar}
+        self.steps = 0
+
+    def run(self) -> None:
+        """Raises Drift, naming the step, the member and what differs."""
+        first = self._trace.states[0]
+        for member in self.hosts:
+            self._compare(member, first["nodes"][member])
+        for state in self._trace.states[1:]:
+            self.steps += 1
+            member = self._apply(state["event"])
+            self._compare(member, state["nodes"][member])
+
+    # ---- model to engine ---------------------------------------------------------------------------------------
+
+    def _apply(self, event: tuple[str, Any]) -> int:
+        """Do what the event says; returns to whom."""
+        tag, content = event
+        if tag == "Receive":
+            now_ms = NOW_MS if content["timely"] else LATE_MS
+            for value in content["messages"]:
+                self._receive(content["to"], self._words.message(value), now_ms)
+            return int(content["to"])
+        if tag == "Learn":
+            decision = self._words.decision(content["certificate"])
+            peer = self._words.club.keys[self._liar].public
+            self.hosts[content["to"]].step(DecisionReceived(decision, peer))
+            return int(content["to"])
+        host = self.hosts[content]
+        if tag == "Timeout":
+            host.step(TimerExpired(RoundTimer(self._words.club.height, host.engine.round)))
+        elif tag == "Restart":
+            host.restart()
+        else:
+            raise ValueError(f"event {tag} of the model is not known here")
+        return int(content)
+
+    def _receive(self, member: int, message: Message, now_ms: int) -> None:
+        """By its bytes, as from the network. What honest members say must have been said."""
+        for sender, host in self.hosts.items():
+            if message.key == self._words.club.keys[sender].public and message not in host.sent:
+                self._drift(sender, "sent", [message], host.sent)
+        heard = decode_message(encode_message(message))
+        self.hosts[member].step(MessageReceived(heard, heard.key), now_ms)
+
+    # ---- comparison --------------------------------------------------------------------------------------------
+
+    def _compare(self, member: int, model: dict[str, Any]) -> None:
+        words, host = self._words, self.hosts[member]
+        self._equal(member, "round", model["round"], host.engine.round)
+        self._equal(member, "phase", model["phase"], host.engine.phase.value)
+        self._equal(member, "lock", words.lock(model["lock"]), host.instance.prepared)
+        self._same(member, "sent", [words.message(value) for value in model["record"]], host.sent)
+        self._compare_kept(member, model)
+        self._compare_decision(member, model["decided"])
+
+    def _compare_kept(self, member: int, model: dict[str, Any]) -> None:
+        """What counts later on: the two rounds a signer and kind that bounded memory leaves."""
+        words, inbox = self._words, self.hosts[member].inbox
+        kept: list[tuple[str, list[Any], Any]] = [
+            ("offers", [words.proposal(value) for value in model["offers"]], inbox.proposals),
+            ("prepares", [words.vote(VoteType.PREPARE, value) for value in model["prepares"]], inbox.prepares),
+            ("commits", [words.vote(VoteType.COMMIT, value) for value in model["commits"]], inbox.commits),
+            ("changes", [words.change(value) for value in model["changes"]], inbox.round_changes),
+        ]
+        for field, expected, keeper in kept:
+            self._same(member, field, expected, [each for round_ in ROUNDS for each in keeper.of_round(Round(round_))])
+
+    def _compare_decision(self, member: int, certificates: list[dict[str, Any]]) -> None:
+        """The decision is by one of the certificates that the model allows."""
+        decision = self.hosts[member].decision
+        allowed = [self._words.decision(value) for value in certificates]
+        if (decision is None) != (not allowed) or (decision is not None and decision not in allowed):
+            self._drift(member, "decided", allowed, decision)
+
+    def _equal(self, member: int, field: str, model: object, engine: object) -> None:
+        if model != engine:
+            self._drift(member, field, model, engine)
+
+    def _same(self, member: int, field: str, model: Iterable[Any], engine: Iterable[Any]) -> None:
+        """Equal as sets."""
+        expected, found = list(model), list(engine)
+        missing = [each for each in expected if each not in found]
+        surplus = [each for each in found if each not in expected]
+        if missing or surplus:
+            self._drift(member, field, missing, surplus)
+
+    def _drift(self, member: int, field: str, model: object, engine: object) -> None:
+        event = self._trace.states[self.steps]["event"]
+        raise Drift(
+            f"{self._trace.name}, step {self.steps}, member {member}, {field}:\n"
+            f"  model only:  {self._words.show(model)}\n"
+            f"  engine only: {self._words.show(engine)}\n"
+            f"  after {event[0]}: {self._describe(event)}"
+        )
+
+    def _describe(self, event: tuple[str, Any]) -> str:
+        tag, content = event
+        if tag != "Receive":
+            return str(content)
+        told = "; ".join(self._words.show(self._words.message(value)) for value in content["messages"])
+        return f"to {content['to']}: {told}{'' if content['timely'] else ' (at the wrong time)'}"

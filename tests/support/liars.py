@@ -1,0 +1,41 @@
+"""Validators that sign two things, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.consortium import Consortium, digest
+
+from notarium_ledger.certificate import VoteType
+from notarium_ledger.evidence import Evidence, conflict
+from notarium_ledger.signing import SigningKey
+from notarium_ledger.statements import SignedRoundChange, SignedStatement, SignedVote, StatementKind
+from notarium_ledger.types import Hash, Height, Round, Signature
+from notarium_ledger.validators import ValidatorSet
+
+UNSIGNED = Signature(bytes(64))
+
+
+def lie(
+    consortium: Consortium,
+    liar: SigningKey,
+    height: int = 1,
+    kind: StatementKind = StatementKind.COMMIT,
+    round: int = 0,
+    validators: ValidatorSet | None = None,
+    label: str = "",
+) -> Evidence:
+    """Evidence that `liar` signed two things of a kind at a height; `label` makes it unlike others of that slot."""
+    set_hash = (validators or consortium.genesis.registry.validators).hash
+    genesis = consortium.genesis.hash
+    statements: list[SignedStatement] = []
+    for number in range(2):
+        block = Hash(digest(f"lie {height} {kind} {round} {label} {number}"))
+        draft: SignedStatement
+        if kind is StatementKind.ROUND_CHANGE:
+            claim = (Round(0), block) if number else None
+            draft = SignedRoundChange(Height(height), Round(max(round, 1)), claim, liar.public, UNSIGNED)
+        else:
+            draft = SignedVote(VoteType(kind), Height(height), Round(round), block, liar.public, UNSIGNED)
+        statements.append(replace(draft, signature=liar.sign(draft.signed_bytes(genesis, set_hash))))
+    return conflict(genesis, set_hash, *statements)
