@@ -353,7 +353,6 @@ async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, mon
     assert node.store.state.height == 0
     free[0] = 1 << 40
     await until(lambda: not node.runner.stalled)
-    node.sync.poke()  # As the node's status timer does.
     await node.reaches(30)
 
 
