@@ -17,11 +17,13 @@ from notarium_consensus.messages import Proposal
 from notarium_ledger import canonical
 from notarium_ledger.block import Block
 from notarium_ledger.certificate import VoteType, vote_bytes
+from notarium_ledger.entry import decode_entry
 from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import advance
+from notarium_ledger.state import advance, apply_block
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node import fetching, recall, serving, wire
 from notarium_node.wire import Kind
+from notarium_store import Store
 from notarium_store.check import check_chain
 from notarium_store.errors import StoreCorruption
 
@@ -34,6 +36,9 @@ WIPED = 3
 
 class Chain(Ledger):
     """Decided by the three validators that are not under test."""
+
+    old: Store
+    """The ledger as it was long ago."""
 
     @property
     def others(self):
@@ -220,7 +225,12 @@ async def test_entries_that_waited_here_and_were_decided_in_the_gap_leave_the_me
 async def test_a_snapshot_is_made_once_for_all_who_ask_within_some_seconds(start, ledger, monkeypatch):
     made = []
     snapshot = ledger.store.snapshot
-    monkeypatch.setattr(ledger.store, "snapshot", lambda: made.append(1) or snapshot())
+
+    def make():
+        made.append(ledger.store.state.height)
+        return snapshot()
+
+    monkeypatch.setattr(ledger.store, "snapshot", make)
     (peer,) = peers(ledger, count=1)
     for path in ("one", "two"):
         node = start(path)
@@ -239,6 +249,8 @@ async def test_a_snapshot_is_made_once_for_all_who_ask_within_some_seconds(start
 
 class Old(Peer):
     """Sends a true snapshot of long ago."""
+
+    ledger: Chain
 
     def snapshot(self, height, offset):
         store = self.ledger.old
@@ -281,8 +293,6 @@ class Halting(Peer):
 def old(tmp_path, ledger):
     ledger.old = Ledger(tmp_path / "old", ledger.consortium).store
     for decision in ledger.decisions[:5]:
-        from notarium_ledger.state import apply_block
-
         ledger.old.commit(decision, apply_block(ledger.old.state, decision.block, ledger.old.is_decided))
     yield
     ledger.old.close()
@@ -375,8 +385,6 @@ async def test_an_observer_looks_at_the_authors_signatures_and_others_believe_th
     chain = Chain(tmp_path / "false")
     good = chain.consortium.entry()
     false = replace(good, raw=good.raw.replace(bytes(good.signature), bytes(64)))
-    from notarium_ledger.entry import decode_entry
-
     chain.grow(1, [decode_entry(false.raw)])
     chain.grow(LENGTH)
     company = peers(chain)

@@ -166,6 +166,7 @@ SCHEMAS: Json = {
             "peers": _list(_PEER),
             "lag": INTEGER,
             "voting": BOOLEAN,
+            "votes_from": INTEGER,
             "complete": BOOLEAN,
             "catching_up": _nullable(_object({"what": {"enum": ["blocks", "history"]}, **_FIGURES})),
             "mempool": _object({"entries": INTEGER, "bytes": INTEGER}),
