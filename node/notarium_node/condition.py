@@ -149,6 +149,7 @@ class Condition:
             "peers": peers,
             "lag": node.sync.lag,
             "voting": node.engine.is_voting,
+            "votes_from": node.engine.vote_from,
             "complete": node.store.is_complete,
             "catching_up": self._progress(),
             "evidence": len(node.accusations),

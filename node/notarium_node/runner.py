@@ -461,6 +461,12 @@ class Runner:
     def _review(self) -> None:
         if self._store.is_complete and not self._recall.settled and self.caught_up():
             self._recall.settle()
+            if self._recall.vote_from > inputs.NO_FENCE:
+                _log.warning(
+                    "this node does not remember what its key has signed: it is silent for some blocks",
+                    height=self._store.state.height,
+                    votes_from=self._recall.vote_from,
+                )
         if self._may_sign() and not self._signs:
             self._cancel_timers()
             self.feed(self._advance())

@@ -241,7 +241,7 @@ class Sync:
             self._news.clear()
             height, lag = self._store.state.height, self.lag
             if self._runner.stalled or (lag == 0 and not self._pushed):
-                if self.live_progress.end() and not lag:
+                if self.live_progress.end() and not lag and self.claims:
                     _log.info("caught up", height=height)
                 await self._news.wait()
             elif self._pushed:
@@ -266,7 +266,8 @@ class Sync:
         if not sources:
             return False
         _log.info("joining by a snapshot", height=height, target=self.target)
-        await self._joiner.join(sources[0])
+        if await self._joiner.join(sources[0]):
+            self._news.set()  # There is a history to fetch.
         return True
 
     async def _take_pushed(self) -> None:

@@ -81,7 +81,7 @@ async def test_all_nodes_killed_at_once_under_load(found, say):
 
 
 async def test_a_validator_without_its_disk_fetches_the_chain_and_votes_again(found, say):
-    """Its keys are kept. Its own seals in the chain tell it up to where it may have signed: there it does not sign."""
+    """Its keys are kept. It does not know what it has signed with them, so it is silent for some blocks."""
     cluster: Cluster = found(observer=False)
     victim, others = cluster.validators[2], [node for node in cluster.validators if node is not cluster.validators[2]]
     await cluster.crowd(4, 25, pause_s=0)
@@ -94,9 +94,8 @@ async def test_a_validator_without_its_disk_fetches_the_chain_and_votes_again(fo
     await loading
     cluster.settle()
     say(f"{victim.name} lost its disk at block {height}, fetched the chain and is at block {victim.status()['height']}")
-    fenced = cluster.metric(victim, "notarium_consensus_events_total", event="OwnSignatureSeen")
-    assert fenced > 0, "it did not notice that its disk is older than its signatures"
-    assert victim.log.read_text().count("signed with our key") == 1
+    assert victim.log.read_text().count("does not remember what its key has signed") == 1
+    assert victim.status()["votes_from"] > height
     cluster.check_honesty()
 
     # With another one gone its vote is needed: it does vote.

@@ -30,6 +30,8 @@ from notarium_node.verifier import Verifier
 from notarium_node.wire import Kind, SnapshotPart, Status
 from notarium_store import Store
 
+TICK_S = 0.02
+
 
 class Ledger:
     """A chain that grows, and a store that has all of it."""
@@ -158,6 +160,13 @@ class Node:
         self.peers: dict[PublicKey, Peer] = {}
         self.runner.start()
         self.sync.start()
+        self._tick()
+
+    def _tick(self) -> None:
+        """As the node's status timer does."""
+        self.sync.poke()
+        self.runner.review()
+        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _on_decided(self, decision: Decision, transition: object) -> None:
         self.decided.append(decision.height)
@@ -204,11 +213,14 @@ class Node:
         assert self.store.state.height == height
 
     async def completes(self) -> None:
-        await until(lambda: self.failures or (self.store.is_complete and self.store.state.height > 0))
+        """It has all that the ledger has."""
+        length = self.ledger.store.state.height
+        await until(lambda: self.failures or (self.store.is_complete and self.store.state.height >= length))
         assert self.failures == []
 
     def stop(self) -> None:
         """As a crash would: nothing is saved."""
+        self._timer.cancel()
         self.runner.stop()
         self.sync.stop()
         self.verifier.close()

@@ -11,7 +11,9 @@ from notarium_ledger import canonical
 from notarium_ledger.block import Block, Decision
 from notarium_ledger.types import Hash, Height
 from notarium_node import fetching, sync, wire
+from notarium_node import runner as runner_module
 from notarium_node.wire import BadMessage, Kind, Status
+from notarium_store.database import Database
 
 
 @pytest.fixture
@@ -340,9 +342,6 @@ async def test_what_is_pushed_to_a_node_that_cannot_keep_up_does_not_pile_up(sta
 
 
 async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, monkeypatch):
-    from notarium_node import runner as runner_module
-    from notarium_store.database import Database
-
     monkeypatch.setattr(runner_module, "RETRY_S", 0.01)
     node = start()
     free = [0]
@@ -353,7 +352,6 @@ async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, mon
     assert node.store.state.height == 0
     free[0] = 1 << 40
     await until(lambda: not node.runner.stalled)
-    node.sync.poke()  # As the node's status timer does.
     await node.reaches(30)
 
 

@@ -198,6 +198,7 @@ SCHEMAS: Json = {
             "peers": _list(_PEER),
             "lag": INTEGER,
             "voting": BOOLEAN,
+            "votes_from": INTEGER,
             "complete": BOOLEAN,
             "catching_up": _nullable(_object({"what": {"enum": ["blocks", "history"]}, **_FIGURES})),
             "evidence": INTEGER,
