@@ -19,7 +19,8 @@ from tests.support.consortium import Consortium
 from notarium_ledger.entry import Entry
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.types import PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_node import wire
 from notarium_node.node import Node, NodeSettings
 from notarium_node.peer_limits import PeerLimits
 from notarium_store import Store
@@ -27,6 +28,30 @@ from notarium_store import Store
 RECONNECT_S = 0.05
 """How soon two that were parted meet again, ban or not."""
 WAIT_S = 20.0
+"""How long a test waits for what must come; shortened where it must not."""
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until `condition()`. Fails after WAIT_S."""
+    try:
+        await until(condition, WAIT_S)
+    except TimeoutError:
+        raise AssertionError(f"did not come true within {WAIT_S} s") from None
+
+
+def fresh(path: Path) -> Path:
+    """A new directory in `path`: a test is run again with its mistake planted."""
+    made = path / f"run{len(list(path.iterdir()))}"
+    made.mkdir()
+    return made
+
+
+def status(height: int) -> bytes:
+    """Whatever this version's status says beside the height."""
+    try:
+        return wire.pack_status(Height(height), Hash(bytes(32)))
+    except TypeError:
+        return wire.pack_status(wire.Status(Height(height), Hash(bytes(32)), Height(height), Height(height)))  # type: ignore[attr-defined, call-arg]
 
 
 class View:
@@ -230,10 +255,10 @@ class Cluster:
         assert outcome.error is None, outcome.error
         return entry
 
-    async def decided(self, entry: Entry, *numbers: int, timeout_s: float = WAIT_S) -> None:
+    async def decided(self, entry: Entry, *numbers: int) -> None:
         """Wait until these nodes (all) have it in their logs."""
         chosen = numbers or tuple(self.nodes)
-        await until(lambda: all(self.nodes[number].store.is_decided(entry.id) for number in chosen), timeout_s)
+        await eventually(lambda: all(self.nodes[number].store.is_decided(entry.id) for number in chosen))
 
     def heights(self) -> dict[int, int]:
         """Decided blocks of each node that runs."""

@@ -1,5 +1,5 @@
-"""Mistake 8: a syncing node that believes a peer's height (ASA-2025-001): a peer that first claims a great height and then
-delivers nothing keeps the node syncing for ever.
+"""Mistake 8: a syncing node that believes a peer's height (ASA-2025-001): a peer that first claims a great height and
+then delivers nothing keeps the node syncing for ever.
 """
 
 # Plain integers stand for heights and rounds here.
@@ -12,49 +12,33 @@ from typing import Any
 
 import pytest
 from tests.consensus.harness import Bench, Club
-from tests.mistakes.nodes import Puppet, cluster
+from tests.mistakes import nodes
+from tests.mistakes.nodes import Puppet, cluster, eventually, fresh, status
 from tests.mistakes.planted import SIZES, must_fail
-from tests.node.parts import until
 
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import PeerAhead
-from notarium_consensus.inputs import MessageReceived, WorkPending
 from notarium_consensus.messages import Message
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
 from notarium_node import wire
-from notarium_node.runner import Runner
+from notarium_node.node import Node
 
 HUGE = Height(2**60)
 
 
 def claims_are_believed(patch: pytest.MonkeyPatch) -> None:
-    """A node that is behind what a peer claims takes no part in consensus until it is there."""
-    feed = Runner.feed
+    """A node that is behind what any peer ever claimed takes no part in consensus until it is there."""
+    on_message = Node._on_message
 
-    def feed_when_level(self: Runner, event: Any) -> None:
-        node = getattr(self.on_gossip, "__self__", None)
-        believed = CLAIMS.get(id(self), 0)
-        if isinstance(event, MessageReceived | WorkPending) and believed > self._store.state.height:
-            return
-        del node
-        feed(self, event)
-
-    from notarium_node.node import Node
-
-    dispatch = Node._dispatch
-
-    def note(self: Node, peer: Any, data: bytes) -> None:
+    def believe(self: Node, peer: Any, data: bytes) -> None:
+        believed = self.__dict__.setdefault("_believed", [0])
         if data[0] == wire.Kind.STATUS:
-            claimed = wire.unpack_status(data[1:])
-            height = claimed[0] if isinstance(claimed, tuple) else claimed.height
-            CLAIMS[id(self.runner)] = max(CLAIMS.get(id(self.runner), 0), height)
-        dispatch(self, peer, data)
+            claimed: Any = wire.unpack_status(data[1:])
+            believed.append(claimed[0] if isinstance(claimed, tuple) else claimed.height)
+        if data[0] != wire.Kind.CONSENSUS or max(believed) <= self.store.state.height:
+            on_message(self, peer, data)
 
-    patch.setattr(Runner, "feed", feed_when_level)
-    patch.setattr(Node, "_dispatch", note)
-
-
-CLAIMS: dict[int, int] = {}
+    patch.setattr(Node, "_on_message", believe)
 
 
 def messages_of_great_heights_are_believed(patch: pytest.MonkeyPatch) -> None:
@@ -66,14 +50,6 @@ def messages_of_great_heights_are_believed(patch: pytest.MonkeyPatch) -> None:
         early(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_early", believe)
-
-
-def status(height: int) -> bytes:
-    """Whatever this version's status says beside the height."""
-    try:
-        return wire.pack_status(Height(height), Hash(bytes(32)))
-    except TypeError:
-        return wire.pack_status(wire.Status(Height(height), Hash(bytes(32)), Height(height), Height(height)))  # type: ignore[attr-defined, call-arg]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -105,7 +81,7 @@ async def test_mistake_08_the_network_decides_while_a_peer_claims_a_great_height
     tmp_path: Path,
 ) -> None:
     """n = 4: the three honest ones are just a quorum, and each of them must go on."""
-    async with cluster(_fresh(tmp_path), run=[0, 1, 2]) as made:
+    async with cluster(fresh(tmp_path), run=[0, 1, 2]) as made:
         liar = await made.puppet(3)
         liar.tell_all(status(HUGE))
         for _ in range(3):
@@ -120,7 +96,7 @@ async def test_mistake_08_a_node_that_is_behind_comes_level_though_a_peer_claims
     tmp_path: Path,
 ) -> None:
     """The peer of the report: a great height at first, then a small one, and no block of either."""
-    async with cluster(_fresh(tmp_path), run=[0, 1, 2]) as made:
+    async with cluster(fresh(tmp_path), run=[0, 1, 2]) as made:
         for _ in range(5):
             await made.decided(await made.submit(0), 0, 1, 2)
         await made.stop(2)
@@ -135,7 +111,7 @@ async def test_mistake_08_a_node_that_is_behind_comes_level_though_a_peer_claims
         liar.answer = lie
         await made.start(2)
         _tell(liar, made.keys[2].public, status(HUGE))
-        await until(lambda: made.heights()[2] >= made.heights()[0] > 0, 20)
+        await eventually(lambda: made.heights()[2] >= made.heights()[0] > 0)
         _tell(liar, made.keys[2].public, status(HUGE))
         # And it takes its part again: without it there is no quorum.
         await made.decided(await made.submit(0), 0, 1, 2)
@@ -144,13 +120,6 @@ async def test_mistake_08_a_node_that_is_behind_comes_level_though_a_peer_claims
 
 def _tell(liar: Puppet, peer: Any, data: bytes) -> None:
     liar.view.send(peer, data)
-
-
-def _fresh(tmp_path: Path) -> Path:
-    """Another directory each time, since a test is run again with its mistake planted."""
-    path = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
-    path.mkdir()
-    return path
 
 
 def test_mistake_08_planted_is_caught_by_each_test(tmp_path: Path) -> None:
@@ -162,3 +131,10 @@ def test_mistake_08_planted_is_caught_by_each_test(tmp_path: Path) -> None:
                 size,
                 height,
             )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nodes, "WAIT_S", 1.5)
+        for test in (
+            test_mistake_08_the_network_decides_while_a_peer_claims_a_great_height_and_delivers_nothing,
+            test_mistake_08_a_node_that_is_behind_comes_level_though_a_peer_claims_more_and_then_less,
+        ):
+            must_fail(claims_are_believed, test, tmp_path)
