@@ -68,7 +68,7 @@ class Database:
             try:
                 return self._db.get(key, verify_checksums=True)
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {error}") from error
+                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {_said(error)}") from error
 
     def require(self, key: bytes) -> bytes:
         """The value of a key that must be there. Raises StoreCorruption."""
@@ -155,13 +155,13 @@ class Database:
                 compression=None,
             )
         except plyvel.CorruptionError as error:
-            raise StoreCorruption(self.path, f"LevelDB cannot read it: {error}") from error
+            raise StoreCorruption(self.path, f"LevelDB cannot read it: {_said(error)}") from error
         except plyvel.Error as error:
             text = str(error)
             if "lock" in text.lower():
                 raise StoreLocked(self.path, "another process has it open; stop that one first") from error
             if "No such file" in text or "missing" in text:
-                raise StoreCorruption(self.path, f"LevelDB cannot read it: {error}") from error
+                raise StoreCorruption(self.path, f"LevelDB cannot read it: {_said(error)}") from error
             raise self._write_error(error) from error
 
     @contextlib.contextmanager
@@ -172,7 +172,7 @@ class Database:
             try:
                 yield self._db
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {error}") from error
+                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {_said(error)}") from error
 
     def _check_free(self, needed_bytes: int) -> None:
         if needed_bytes:
@@ -188,4 +188,10 @@ class Database:
         if os.strerror(errno.ENOSPC) in str(error):
             needed = max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES)
             return StoreFull(self.path, self._free_bytes(), needed)
-        return StoreError(self.path, f"cannot write: {error}; check the disk and the directory's permissions")
+        return StoreError(self.path, f"cannot write: {_said(error)}; check the disk and the directory's permissions")
+
+
+def _said(error: plyvel.Error) -> str:
+    """LevelDB's words, which plyvel passes on as bytes."""
+    words = error.args[0] if error.args else ""
+    return words.decode(errors="replace") if isinstance(words, bytes) else str(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -100,7 +101,7 @@ def about(file: EvidenceFile) -> dict[str, Any]:
     return describe(file.evidence, file.validators.member_of(file.evidence.key))
 
 
-def facts(file: EvidenceFile) -> Text:
+def facts(file: EvidenceFile) -> RenderableType:
     """One piece for people, a fact a line."""
     return Text("\n".join(f"{name:<7} {_in_words(value)}" for name, value in about(file).items()))
 
@@ -115,7 +116,7 @@ def _in_words(value: Any) -> str:
     return f"block {prepared['block']}, prepared in round {prepared['round']}" if prepared else "nothing prepared"
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
+def table(rows: list[dict[str, Any]]) -> RenderableType:
     """The list for people."""
     shown = Table(title=f"{len(rows)} pieces of evidence", title_justify="left")
     columns = ("number", "member", "kind", "height", "round", "id")

@@ -16,6 +16,8 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from notarium_node.api.problems import Problem
+
 _log = structlog.get_logger("notarium.http")
 
 
@@ -44,7 +46,8 @@ class Handler(RequestHandler):
         if status != 400 or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         _log.debug("not HTTP", address=request.remote, error=message)
-        response = web.Response(status=400, text=message or "not HTTP")
+        said = " ".join((message or "not HTTP").split())[:200]
+        response = Problem("malformed", f"request: {said}", field="request").response()
         response.force_close()
         return response
 

@@ -278,10 +278,10 @@ def test_a_bad_query_is_malformed(world, sign, query, field):
         assert problem["field"] == field
 
 
-def test_a_body_that_does_not_unpack_is_malformed(world):
+def test_a_compressed_body_is_refused_whether_it_unpacks_or_not(world):
     for encoding in ("gzip", "deflate"):
         answer = world.node.post("/v1/entries", b"this is not compressed", **{"Content-Encoding": encoding})
-        assert answer.status == 400, answer
+        assert answer.problem(415, "unsupported-media-type")["field"] == "Content-Encoding"
 
 
 def test_an_observer_takes_nothing_and_says_who_does(world, sign):

@@ -24,7 +24,7 @@ from notarium_consensus.messages import (
     statement,
 )
 from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision
+from notarium_ledger.block import Block, Decision, Header
 from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
 from notarium_ledger.entry import sign_entry
 from notarium_ledger.errors import LedgerError
@@ -328,6 +328,29 @@ class WrongTime(Behaviour):
         return self.liar.propose(other, message.round, message.round_changes, message.prepares)
 
 
+class InvalidContent(Behaviour):
+    """Blocks under a sound header whose entries nobody may write."""
+
+    def bend(self, peer: PublicKey, message: Message) -> Message | None:
+        if not isinstance(message, Proposal) or message.prepares or message.height != self.liar.state.height + 1:
+            return message
+        header, raw = message.block.header, self.liar.made_up_entry()
+        frontier, _ = self.liar.state.frontier.extend([leaf_hash(raw)])
+        header = Header(
+            header.genesis,
+            header.height,
+            header.parent,
+            header.time_ms,
+            header.proposer,
+            frontier.size,
+            frontier.root(),
+            header.validators,
+            header.next_validators,
+            header.state_root,
+        )
+        return self.liar.propose(Block(header, (raw,)), message.round, message.round_changes, ())
+
+
 class Forger(Behaviour):
     """Messages in others' names, and old ones again."""
 
@@ -476,6 +499,7 @@ BEHAVIOURS: tuple[type[Behaviour], ...] = (
     BadJustification,
     FalsePrepared,
     WrongTime,
+    InvalidContent,
     Forger,
     Flooder,
     CorruptBlocks,

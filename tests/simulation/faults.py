@@ -8,6 +8,8 @@ from tests.simulation.links import Conditions
 from tests.simulation.member import Member
 from tests.simulation.world import World
 
+Fault = Callable[[World], bool]
+
 VOTE_FROM_MARGIN = 2
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
 
@@ -15,12 +17,12 @@ VOTE_FROM_MARGIN = 2
 class Trouble:
     """Faults and work until a time, both drawn from the seed."""
 
-    def __init__(self, world: World, duration_s: float, entries: int) -> None:
-        """At most `entries` are submitted."""
+    def __init__(self, world: World, duration_s: float, entries: int, faults: Sequence[Fault] | None) -> None:
+        """At most `entries` are submitted. `faults`: those that strike; None draws up to four of all."""
         self._world = world
         self._end_s = world.loop.now_s + duration_s
         draw = world.random
-        self._faults = draw.sample(FAULTS, draw.randint(0, 4))
+        self._faults = draw.sample(FAULTS, draw.randint(0, 4)) if faults is None else faults
         self._pace_s = draw.choice([0.3, 1.0, 3.0])
         self._entries = entries
         self._pauses_s = draw.choice([[0.001, 0.03, 1.0], [0.1, 0.8], [0.5, 2.0]])
@@ -28,6 +30,7 @@ class Trouble:
     def begin(self) -> None:
         """Schedule the first of each."""
         world = self._world
+        world.is_troubled = True
         world.crash_probability = world.random.choice([0.0, 0.0, 0.0005, 0.003, 0.01])
         self._work()
         if self._faults:
@@ -53,6 +56,7 @@ class Trouble:
 
 def peace(world: World) -> None:
     """Every fault ends: the network is good, clocks are right, disks have room, and all are started."""
+    world.is_troubled = False
     world.crash_probability = 0.0
     world.links.heal()
     for member in world.members:
@@ -101,6 +105,27 @@ def overlapping_partition(world: World) -> bool:
     world.links.block("overlap", [(a, b) for a in one for b in other] + [(b, a) for a in one for b in other])
     world.after(world.random.uniform(0.5, 5.0), world.links.walls.pop, "overlap", None)
     return bridge >= 0
+
+
+def everybody_alone(world: World) -> bool:
+    """Nobody hears anybody, so rounds run apart."""
+    numbers = range(len(world.members))
+    world.links.block("alone", [(a, b) for a in numbers for b in numbers if a != b])
+    world.after(world.random.choice([3.0, 20.0, 60.0]), world.links.walls.pop, "alone", None)
+    return True
+
+
+def crash_loop(world: World) -> bool:
+    """One process dies again and again, always before its round ends."""
+    member = _somebody(world)
+    for at in range(world.random.choice([3, 20])):
+        world.after(2.5 * at, _die_again, world, member)
+    return True
+
+
+def _die_again(world: World, member: Member) -> None:
+    if world.is_troubled:
+        member.die(restart_s=0.1)
 
 
 def flapping_link(world: World) -> bool:
@@ -194,6 +219,14 @@ def old_backup(world: World) -> bool:
     return True
 
 
+def slow_node(world: World) -> bool:
+    """Everything to and from one node takes long, for a while."""
+    number, links = _somebody(world).number, world.links
+    links.slow_s[number] = world.random.choice([0.2, 1.0, 3.0])
+    world.after(world.random.uniform(1.0, 5.0), links.slow_s.pop, number, None)
+    return True
+
+
 def _somebody(world: World) -> Member:
     return world.random.choice(world.members)
 
@@ -224,17 +257,18 @@ def changed_validators(world: World) -> bool:
     return world.rotate()
 
 
-Fault = Callable[[World], bool]
-
 FAULTS: Sequence[Fault] = (
     bad_weather,
     partition,
     asymmetric_partition,
     overlapping_partition,
+    everybody_alone,
     flapping_link,
     crash,
+    crash_loop,
     power_failure,
     stopped_process,
+    slow_node,
     clock_jump,
     full_disk,
     wiped_disk,

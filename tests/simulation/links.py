@@ -56,6 +56,8 @@ class Links:
     conditions: Conditions = GOOD
     walls: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     """By name, the (sender, receiver) directions in which nothing passes."""
+    slow_s: dict[int, float] = field(default_factory=dict)
+    """By node, by how much whatever it sends and receives is late."""
     up: dict[tuple[int, int], int] = field(default_factory=dict)
     """(lower, higher number) to the serial number of the connection that stands."""
     serial: int = 0
@@ -138,6 +140,7 @@ class Links:
         """Back to a good network."""
         self.conditions = GOOD
         self.walls.clear()
+        self.slow_s.clear()
 
     # ---- messages ------------------------------------------------------------------------------------------------
 
@@ -156,6 +159,8 @@ class Links:
             copies = 2
         if self.is_blocked(sender, receiver):
             return
+        if self.slow_s:
+            late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
         for _ in range(copies):
             span = conditions.max_delay_s - conditions.min_delay_s
             at_s = self.world.loop.now_s + late_s + conditions.min_delay_s + draw.random() * span

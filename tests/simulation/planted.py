@@ -186,10 +186,6 @@ def _time_never_checked() -> list[Replacement]:
     return [(instance, "untimely", lambda *_: None)]
 
 
-def _no_jump_to_higher_rounds() -> list[Replacement]:
-    return [(Instance, "_upon_higher_round_changes", lambda self: False)]
-
-
 def _nobody_asks_for_blocks() -> list[Replacement]:
     return [(Sync, "poke", lambda self: None)]
 
@@ -332,11 +328,11 @@ def _content_unchecked() -> list[Replacement]:
 
 
 PLANTED: tuple[Planted, ...] = (
-    Planted("quorum off by one", _quorum_off_by_one, "certificate|agreement|lost|lock", 20),
-    Planted("certificate mixes rounds", _certificate_mixes_rounds, "certificate", 100),
+    Planted("quorum off by one", _quorum_off_by_one, "prepared|certificate|agreement", 20),
+    Planted("certificate mixes rounds", _certificate_mixes_rounds, "prepared|certificate", 100),
     Planted("certificates unverified in catch-up", _unsigned_certificates, "certificate|agreement|chain", 200),
     Planted("duplicate signer counted twice", _signer_counted_twice, "certificate|agreement", 200),
-    Planted("votes counted for any block", _votes_of_any_block, "certificate|agreement|lock", 100),
+    Planted("votes counted for any block", _votes_of_any_block, "prepared|certificate|agreement", 100),
     Planted("justification not checked in round 1", _round_one_unjustified, "justification|unjustified|lock", 200),
     Planted("justification never checked", _no_justification_at_all, "justification|unjustified|lock", 200),
     Planted("fresh block in spite of a lock", _fresh_block_in_spite_of_a_lock, ".", 50),
@@ -345,7 +341,6 @@ PLANTED: tuple[Planted, ...] = (
     Planted("votes in a round it has left", _votes_in_left_rounds, "left|round", 50),
     Planted("time checked again on re-proposal", _time_checked_again, "liveness|time", 500),
     Planted("time never checked", _time_never_checked, "time", 100),
-    Planted("no jump to higher rounds", _no_jump_to_higher_rounds, "liveness", 500),
     Planted("a node that is behind never asks", _nobody_asks_for_blocks, "liveness", 100),
     Planted("anybody proposes", _anybody_proposes, ".", 200),
     Planted("equivocation ignored", _equivocation_ignored, "evidence", 100),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.branches import counted
-from tests.simulation.scenario import LONG, SMALL, Schedule, run_seed
+from tests.simulation.scenario import APART, LONG, SMALL, Schedule, run_seed
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50
-SCHEDULES: dict[str, Schedule] = {"small": SMALL, "long": LONG}
+COLLECT_EVERY = 10
+"""Seeds after which what they leave behind is freed; while one runs the collector rests."""
+SCHEDULES: dict[str, Schedule] = {"small": SMALL, "long": LONG, "apart": APART}
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ def chunk(first: int, last: int, size: int, schedule: str) -> Report:
     with counted() as branches:
         for seed in range(first, last + 1):
             report.seeds += 1
+            if report.seeds % COLLECT_EVERY == 0:
+                gc.collect(0)
             try:
                 world = run_seed(seed, size, SCHEDULES[schedule])
             except Exception as error:
@@ -136,7 +141,8 @@ def show(size: int, report: Report) -> None:
         f"\nn = {size}: {report.seeds:,} seeds, {len(report.failures)} failed; "
         f"{rate:.1f} seeds a second and {steps:.1f} million steps a minute, per core\n"
         f"  {hours:,.1f} simulated hours, {report.steps:,} steps, {report.messages:,} messages, "
-        f"{report.blocks:,} blocks, {report.acknowledged:,} entries acknowledged; highest round {report.highest_round}\n"
+        f"{report.blocks:,} blocks, {report.acknowledged:,} entries acknowledged; "
+        f"highest round {report.highest_round}\n"
         f"  decided and level again after the last fault: median {median:.1f} s, 99 % {most:.1f} s, "
         f"longest {waits[-1]:.1f} s (simulated)"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.simulation import signatures
 from tests.simulation.byzantine import BEHAVIOURS, Liar, Twin, split_twins
-from tests.simulation.faults import Trouble, peace
+from tests.simulation.faults import Fault, Trouble, crash_loop, everybody_alone, peace
 from tests.simulation.member import Member
 from tests.simulation.world import MAX_SKEW_MS, World, simulated
 
@@ -26,10 +26,14 @@ class Schedule:
     """Submitted meanwhile, at most."""
     recovery_s: float
     """In which, after the last fault, everything must be decided and every node be level."""
+    faults: tuple[Fault, ...] | None = None
+    """Those that strike; None: up to four of all, drawn."""
 
 
-SMALL = Schedule(trouble_s=8.0, entries=12, recovery_s=60.0)
+SMALL = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0)
 LONG = Schedule(trouble_s=120.0, entries=400, recovery_s=60.0)
+APART = Schedule(trouble_s=100.0, entries=100, recovery_s=60.0, faults=(everybody_alone, crash_loop))
+"""Rounds drift as far apart as they can."""
 
 
 def run_seed(
@@ -59,7 +63,7 @@ def _run(world: World, schedule: Schedule, lies: bool, faults: bool) -> None:
             for member in world.members:
                 member.start()
             if faults:
-                Trouble(world, schedule.trouble_s, schedule.entries).begin()
+                Trouble(world, schedule.trouble_s, schedule.entries, schedule.faults).begin()
             world.run(schedule.trouble_s)
             _recover(world, schedule)
         except Exception as error:

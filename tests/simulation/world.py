@@ -30,9 +30,11 @@ from notarium_ledger.types import PublicKey
 from notarium_node import node as node_module
 from notarium_node.node import NodeSettings
 from notarium_store import database
+from notarium_store.database import Database
 
 MAX_STEPS = 2_000_000
 """Of one seed; a longer one is a storm."""
+ASK_S = 0.02
 MAX_SKEW_MS = 200
 DECODED = 4_096
 """Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
@@ -47,7 +49,7 @@ class World:
     """Some members, the network between them, clients that submit entries, and faults until they end."""
 
     def __init__(self, seed: int, size: int, transcript: list[str] | None) -> None:
-        """`size`: validators; one observer beside them."""
+        """`size`: validators; there may be an observer beside them."""
         self.seed = seed
         self.size = size
         self.cast = ""
@@ -55,11 +57,12 @@ class World:
         self.random = Random(seed)
         self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
         self.loop.on_error = self._on_error
-        self.consortium = consortium(size, 1)
+        self.consortium = consortium(size, self.random.randint(0, 1))
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
         self.failure: BaseException | None = None
+        self.is_troubled = False
         self.crash_probability = 0.0
         self.links = Links(self, self.random)
         self.members: list[Member] = []
@@ -175,15 +178,18 @@ class World:
         self.loop.schedule(WORLD, self.loop.now_s + delay_s, action, *arguments)
 
     def run(self, duration_s: float, done: Callable[[], bool] | None = None) -> bool:
-        """Let time pass, or until `done`. Whether it is done. Raises what failed."""
+        """Let time pass, or until `done`, which is asked now and then. Whether it is done. Raises what failed."""
+        end_s = self.loop.now_s + duration_s
+        while self.loop.now_s < end_s:
+            self.loop.run(min(end_s, self.loop.now_s + ASK_S) if done else end_s, self._has_failed, MAX_STEPS)
+            if self.failure is not None:
+                raise self.failure
+            if done is not None and done():
+                return True
+        return False
 
-        def ended() -> bool:
-            return self.failure is not None or (done is not None and done())
-
-        reached = self.loop.run(self.loop.now_s + duration_s, ended, MAX_STEPS)
-        if self.failure is not None:
-            raise self.failure
-        return reached
+    def _has_failed(self) -> bool:
+        return self.failure is not None
 
     def end(self) -> None:
         """Let go of the nodes."""
@@ -302,9 +308,15 @@ def simulated(world: World) -> Iterator[None]:
     def log(logger: object, name: str, event: Any) -> str:
         if world.transcript is not None:
             text = event.pop("event", "")
-            world.transcript.append(f"{world.loop.now_s:10.3f}  {world.loop.owner.name}  {name}: {text} {event}")
+            line = f"{world.loop.now_s:10.3f}  {world.loop.owner.name}  {name}: {text} {event}"
+            world.transcript.append(line.replace(_base().name, "disk"))
         raise structlog.DropEvent
 
+    def free_bytes(self: Database) -> int:
+        return 0 if world.members[int(self.path.name)].disk.is_full else 1 << 40
+
+    free = Database._free_bytes
+    Database._free_bytes = free_bytes  # type: ignore[method-assign]
     real = database.plyvel  # type: ignore[attr-defined]
     decode = node_module.decode_message  # type: ignore[attr-defined]
     node_module.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
@@ -319,6 +331,7 @@ def simulated(world: World) -> Iterator[None]:
         yield
     finally:
         gc.enable()
+        Database._free_bytes = free  # type: ignore[method-assign]
         node_module.decode_message = decode  # type: ignore[attr-defined]
         database.plyvel = real  # type: ignore[attr-defined]
         structlog.reset_defaults()

@@ -341,7 +341,7 @@ def test_a_damaged_record_of_the_log_is_not_skipped(copy: tuple[Path, Consortium
     data = bytearray(log.read_bytes())
     data[at] ^= 1
     log.write_bytes(data)
-    with pytest.raises(StoreCorruption, match="checksum mismatch"):
+    with pytest.raises(StoreCorruption, match=r": LevelDB cannot read it: Corruption: checksum mismatch"):
         Store.open(path, consortium.genesis)
 
 

@@ -243,7 +243,7 @@ _REFUSALS = {
     "400": _problem("cannot be read"),
     "403": _problem("the key is not enrolled, or this node is an observer"),
     "413": _problem("too large; `limit` says what is allowed"),
-    "415": _problem("neither msgpack nor JSON"),
+    "415": _problem("neither msgpack nor JSON, or compressed"),
     "422": _problem("an entry is malformed, wrongly signed, or for another ledger"),
     "503": _problem("no room or no disk; see Retry-After"),
 }

@@ -176,6 +176,15 @@ class Submissions:
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
         """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # Eight kilobytes of it can be eight megabytes, of which neither the length nor the budget knows.
+            raise Problem(
+                "unsupported-media-type",
+                f"Content-Encoding {request.headers['Content-Encoding'][:40]}: bodies are taken uncompressed only",
+                headers={"Accept-Encoding": "identity"},
+                field="Content-Encoding",
+                remedy="send it uncompressed",
+            )
         length = request.content_length
         if length is not None and length > limit:
             raise self._too_large(limit)

@@ -19,6 +19,7 @@ UNUSABLE = 69
 
 def main() -> int:
     """pytest's exit code, or UNUSABLE."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # A plain user's path, and sudo's here and there, does without them.
     if problems := missing():
         for problem in problems:
             print(f"cluster-faults: {problem}", file=sys.stderr)

@@ -1,0 +1,18 @@
+"""One hash over all that happened in some seeds: equal if they ran equally."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from tests.simulation.scenario import run_seed
+
+
+def digest(seeds: Iterable[int], size: int) -> str:
+    """Over the transcripts, which hold every decision, every fault and every complaint, with its time."""
+    state = sha256()
+    for seed in seeds:
+        transcript: list[str] = []
+        run_seed(seed, size, transcript=transcript)
+        state.update("\n".join(transcript).encode())
+    return state.hexdigest()
