@@ -8,6 +8,7 @@ BIN         := $(VENV)/bin
 STAMP       := $(VENV)/.stamp
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+SPEC_ARGS   ?=
 CLUSTER_ARGS ?=
 DEMO_ARGS   ?=
 LOCK_ARGS   ?=
@@ -25,7 +26,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted fuzz bench lock clean
+.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted fuzz spec bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +85,9 @@ fuzz: $(STAMP) ## spoil inputs, guided by coverage, and the API by its descripti
 	@$(PIP) install --require-hashes -r deploy/requirements-fuzz.lock
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.guided
 	@NOTARIUM_API_EXAMPLES=$(FUZZ_API_EXAMPLES) $(BIN)/python -m pytest -q tests/fuzz/test_api_schema.py $(PYTEST_ARGS)
+
+spec: $(STAMP) ## check the formal model and play its traces to the engine (SPEC_ARGS="--samples 2000"; needs npm)
+	@$(BIN)/python -m tests.spec.quint $(SPEC_ARGS)
 
 bench: $(STAMP) ## measure this machine
 	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)

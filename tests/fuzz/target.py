@@ -26,8 +26,10 @@ class Target:
     """Whether one value has one encoding: then what decodes encodes to the same bytes. Else only to the same value."""
     dialect: str = "msgpack"
     """Shapes the nesting and the inflated lengths of the mutations: "msgpack", "json" or "text"."""
-    memory_factor: int = 32
-    """How many bytes it may hold for each byte of input; 32 is what `json` makes of a list of empty lists."""
+    memory_factor: int = 0
+    """How many bytes it may hold for each byte of input. 0: 32 for JSON, which is what `json` makes of a list of empty
+    lists; else 12.
+    """
     memory_bytes: int = 6 << 20
     """How many it may hold whatever the input: 65,536 empty maps in an entry or batch have 88 bytes each."""
     max_bytes: int = 1 << 20
@@ -36,6 +38,11 @@ class Target:
 
 OWN = 110
 """memory_factor of what this program wrote itself and then takes in whatever its size: a map is one byte and 88."""
+
+
+def memory_limit(target: Target, size: int) -> int:
+    """How many bytes the target may hold at one time for an input of that size."""
+    return target.memory_bytes + size * (target.memory_factor or (32 if target.dialect == "json" else 12))
 
 
 class Defect(AssertionError):

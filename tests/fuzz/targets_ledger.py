@@ -219,9 +219,7 @@ LEDGER = (
         (InvalidReceipt,),
         ("notarium_ledger.receipt_batch:decode_receipts",),
         (_receipts_seed(),),
-        # Blocks may be named in another order or not at all, so one value has several encodings.
-        encode_receipts,
-        is_canonical=False,
+        # No inverse: a block may stand there twice with other seals each, and is written once with the first ones.
     ),
     Target(
         "snapshot",

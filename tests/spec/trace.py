@@ -5,7 +5,8 @@ in the model           in ITF                                      here
 =====================  ==========================================  =============================
 integer                ``{"#bigint": "1"}`` or 1                   int
 record                 ``{"field": ...}``                          dict
-set, list, tuple       ``{"#set": [...]}``, ``[...]``, ``#tup``    list
+list, tuple            ``[...]``, ``{"#tup": [...]}``              list
+set                    ``{"#set": [...]}``, in any order           list, in one order
 map                    ``{"#map": [[key, value], ...]}``           dict
 sum type               ``{"tag": "Some", "value": ...}``           (tag, value)
 =====================  ==========================================  =============================
@@ -46,9 +47,10 @@ def plain(value: Any) -> Any:
         return value
     if "#bigint" in value:
         return int(value["#bigint"])
-    for container in ("#set", "#tup"):
-        if container in value:
-            return [plain(item) for item in value[container]]
+    if "#tup" in value:
+        return [plain(item) for item in value["#tup"]]
+    if "#set" in value:
+        return sorted(map(plain, value["#set"]), key=lambda item: json.dumps(item, sort_keys=True))
     if "#map" in value:
         return {plain(key): plain(item) for key, item in value["#map"]}
     if value.keys() == {"tag", "value"}:
