@@ -176,17 +176,6 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
     return result
 
 
-def replay_block(state: ChainState, block: Block, is_decided: IsDecided) -> Transition:
-    """apply_block without the authors' signatures: for a block under a certificate that was verified.
-
-    A quorum checked them before it certified. Everything else is checked again: form, schema, who may speak, parent,
-    log root, registry. Whoever wants the signatures too uses apply_block, as `notarium-node check` does.
-    Raises InvalidBlock.
-    """
-    limit = state.registry.parameters.max_entry_bytes
-    return apply_block(state, block, is_decided, lambda raw: decode_entry(raw, limit))
-
-
 def _check_size(parameters: Parameters, entry: Entry) -> None:
     if len(entry.raw) > parameters.max_entry_bytes:
         raise InvalidEntry(f"{len(entry.raw)} bytes, at most {parameters.max_entry_bytes} allowed", "entry")

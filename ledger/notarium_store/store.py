@@ -192,7 +192,7 @@ class Store(LogReader):
         """Store the blocks that follow `history`, in one synced batch; the last one may be that of the snapshot.
 
         Blocks that history has already are skipped. The caller has verified the certificates and got the transitions
-        from apply_block or replay_block, one on the other from `history` on, with `is_in_history`.
+        from apply_block, one on the other from `history` on, with `is_in_history`.
         Raises StoreCorruption where history and snapshot do not meet, StoreFull or StoreError.
         """
         self._recover_if_failed()

@@ -80,6 +80,10 @@ def _other_peak(_: History, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, frontier=Frontier(snapshot.frontier.size, peaks))
 
 
+def _other_size(_: History, snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, frontier=Frontier(snapshot.frontier.size + 1, snapshot.frontier.peaks))
+
+
 def _swapped_peaks(_: History, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, frontier=Frontier(snapshot.frontier.size, snapshot.frontier.peaks[::-1]))
 
@@ -95,6 +99,7 @@ LIES: dict[str, tuple[int, Lie]] = {
     "no registry": (5, lambda _, snapshot: replace(snapshot, registry=b"")),
     "an older frontier": (6, _older_frontier),
     "another peak": (6, _other_peak),
+    "another size": (6, _other_size),
     "swapped peaks": (6, _swapped_peaks),
 }
 

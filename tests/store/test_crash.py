@@ -85,7 +85,7 @@ JOINER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from notarium_ledger.state import replay_block
+    from notarium_ledger.state import apply_block
     from notarium_ledger.types import Height
     from notarium_store import Store
     from tests.support.consortium import Consortium
@@ -99,7 +99,7 @@ JOINER = textwrap.dedent(
         parts, state = [], store.history
         for height in range(state.height + 1, min(state.height + 7, snapshot.height) + 1):
             decision = source.decision(Height(height))
-            parts.append((decision, replay_block(state, decision.block, store.is_in_history)))
+            parts.append((decision, apply_block(state, decision.block, store.is_in_history)))
             state = parts[-1][1].state
         store.backfill(parts)
         print("history", store.history.height, flush=True)

@@ -10,7 +10,7 @@ from tests.support.consortium import Consortium, key
 
 from notarium_ledger.block import Decision
 from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState, Transition, replay_block
+from notarium_ledger.state import ChainState, Transition, apply_block
 from notarium_ledger.types import Height
 from notarium_store import Store
 
@@ -21,6 +21,7 @@ class History:
 
     consortium: Consortium
     decisions: list[Decision]
+    transitions: list[Transition]
     states: list[ChainState]
     snapshots: list[Snapshot]
     path: Path
@@ -43,15 +44,8 @@ class History:
         return self.snapshots[height - 1]
 
     def parts(self, first: int, last: int) -> list[tuple[Decision, Transition]]:
-        """The decisions of these heights with their transitions, for a store at height first - 1."""
-        parts = []
-        state = self.states[first - 1]
-        for height in range(first, last + 1):
-            decision = self.decision(height)
-            transition = replay_block(state, decision.block, lambda _: False)
-            parts.append((decision, transition))
-            state = transition.state
-        return parts
+        """The decisions of these heights with what they do."""
+        return list(zip(self.decisions[first - 1 : last], self.transitions[first - 1 : last], strict=True))
 
 
 def make_history(path: Path) -> History:
@@ -89,5 +83,10 @@ def make_history(path: Path) -> History:
         commit(store, consortium, [consortium.entry(enrol)])
         note()
         grown(64, 7, 2)
-        decisions = [store.decision(Height(height)) for height in range(1, store.state.height + 1)]
-    return History(consortium, [each for each in decisions if each], states, snapshots, path)
+        stored = [store.decision(Height(height)) for height in range(1, store.state.height + 1)]
+    decisions = [each for each in stored if each is not None]
+    transitions = [
+        apply_block(before, decision.block, lambda _: False)
+        for before, decision in zip(states[:-1], decisions, strict=True)
+    ]
+    return History(consortium, decisions, transitions, states, snapshots, path)
