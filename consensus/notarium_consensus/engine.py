@@ -123,11 +123,6 @@ class Engine:
         self._fence_if_own_signature_seen()
         return self._outbox.take()
 
-    @property
-    def _has_spoken(self) -> bool:
-        """Whether a message of ours for the present height exists, made now or before a restart."""
-        return self._instance is not None and (self.is_voting or self._instance.signer.has_signed_any)
-
     def _dispatch(self, event: Input, instance: Instance) -> None:
         if isinstance(event, MessageReceived):
             self._receive(event.message, event.peer, instance)
@@ -147,19 +142,17 @@ class Engine:
             instance.peer_connected(event.peer)
 
     def _advance(self, event: Advance) -> None:
-        """Work on a new height, or on the present one anew. Raises ValueError where that would forget what was signed.
-
-        What was said of the present height by others is forgotten then; they say it again within `resend_ms`.
-        """
-        again = event.height == self.height
-        if event.height < self.height or (again and self._has_spoken):
+        """Work on a new height, or sign from now on at the present one. Raises ValueError for an earlier one."""
+        if self._instance is not None and event.height == self.height:
+            self._sign_at_last(event, self._instance)
+            return
+        if event.height < self.height:
             raise ValueError(f"Advance to {event.height} while at {self.height}")
         config = self._config
-        if not again:
-            self._previous_validators = None
-            if self._instance is not None and event.height == self.height + 1:
-                self._previous_validators = self._instance.context.validators
-            self._authenticator.next_height()
+        self._previous_validators = None
+        if self._instance is not None and event.height == self.height + 1:
+            self._previous_validators = self._instance.context.validators
+        self._authenticator.next_height()
         context = HeightContext(
             config.genesis,
             event.height,
@@ -171,11 +164,7 @@ class Engine:
             config.max_timeout_ms,
         )
         record = self._record_of(event.height)
-        self._vote_from = max(self._vote_from, event.vote_from)
-        if self._vote_from > max(event.height, config.vote_from):
-            # The fence goes along, since the record of a decided height is deleted.
-            self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
-        may_sign = event.may_sign and event.height >= self._vote_from
+        may_sign = self._may_sign(event)
         instance = Instance(context, config, config.key, self._authenticator, self._outbox, may_sign)
         self._instance = instance
         early, self._early = self._early, {}
@@ -187,6 +176,17 @@ class Engine:
         for message, peer in early.values():
             if message.height == event.height:
                 self._receive(message, peer, instance)
+
+    def _may_sign(self, event: Advance) -> bool:
+        self._vote_from = max(self._vote_from, event.vote_from)
+        if self._vote_from > max(event.height, self._config.vote_from):
+            # The fence goes along, since the record of a decided height is deleted.
+            self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
+        return event.may_sign and event.height >= self._vote_from
+
+    def _sign_at_last(self, event: Advance, instance: Instance) -> None:
+        if self._may_sign(event) and not instance.signer.may_sign:
+            instance.begin_to_sign()
 
     # ---- messages ----------------------------------------------------------------------------------------------
 

@@ -126,6 +126,19 @@ class Instance:
         self._resend()
         self._run()
 
+    def begin_to_sign(self) -> None:
+        """From here on this node signs, what it would have signed of the current round first."""
+        self.signer.allow()
+        proposal = self._accepted
+        if self.round > 0 and self.phase is Phase.WAITING:
+            self._keep(self.signer.change_round(self.round, self.prepared))
+        if proposal is not None and self.phase in (Phase.PREPARING, Phase.COMMITTING) and self._timely:
+            self._keep(self.signer.vote(VoteType.PREPARE, self.round, proposal.block.hash))
+        if self.phase is Phase.COMMITTING and self.prepared is not None:
+            self._commit(self.prepared)
+        self._start_round_timer()
+        self._run()
+
     def work_pending(self) -> None:
         """The mempool holds something."""
         self._nothing_to_propose = False
@@ -278,10 +291,7 @@ class Instance:
             return False
         self.phase = Phase.COMMITTING
         self.prepared = Prepared(self.round, block, self.inbox.prepares.votes(*subject))
-        if self.signer.may_sign:
-            # The block and its prepares are on disk before the COMMIT that promises to remember them.
-            self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(self.prepared)))
-        self._keep(self.signer.vote(VoteType.COMMIT, *subject))
+        self._commit(self.prepared)
         return True
 
     def _upon_commit(self) -> bool:
@@ -363,6 +373,12 @@ class Instance:
             if reason is not None:
                 self._timely = False
                 self._reject(proposal, reason)
+
+    def _commit(self, prepared: Prepared) -> None:
+        if self.signer.may_sign:
+            # The block and its prepares are on disk before the COMMIT that promises to remember them.
+            self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
+        self._keep(self.signer.vote(VoteType.COMMIT, prepared.round, prepared.block.hash))
 
     def _change_round(self, round_: Round, reason: str) -> None:
         """Leave the round for a higher one and say so."""

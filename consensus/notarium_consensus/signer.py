@@ -54,8 +54,14 @@ class Signer:
         self._authenticator = authenticator
         self._outbox = outbox
         self._slots: dict[tuple[Round, MessageKind], Message] = {}
-        self.may_sign = may_sign and key is not None and key.public in context.validators
-        """False: an observer, not a validator of this height, or fenced."""
+        self.may_sign = False
+        """False: an observer, not a validator of this height, fenced, or to follow only."""
+        if may_sign:
+            self.allow()
+
+    def allow(self) -> None:
+        """Sign from now on, if this is a validator."""
+        self.may_sign = self._key is not None and self._key.public in self._context.validators
 
     def restore(self, messages: Iterable[Message]) -> list[Message]:
         """Take over what was recorded before a restart. Returns the messages that are by the present key."""
@@ -72,11 +78,6 @@ class Signer:
     def has_signed(self, round_: Round, kind: MessageKind) -> bool:
         """Whether the slot is taken."""
         return (round_, kind) in self._slots
-
-    @property
-    def has_signed_any(self) -> bool:
-        """Whether any slot of this height is taken."""
-        return bool(self._slots)
 
     def vote(self, type_: VoteType, round_: Round, block: Hash) -> Vote | None:
         """A PREPARE or COMMIT."""

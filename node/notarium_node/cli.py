@@ -161,10 +161,13 @@ def init(
     joining: Annotated[
         bool, typer.Option("--joining", help="Members vote this node in after the founding: its card counts.")
     ] = False,
+    used_keys: Annotated[
+        bool, typer.Option("--used-keys", help="The keys come from a backup: a node has run with them before.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prepare a node to run: check that its keys are in the genesis, write node.toml, make the store's directory."""
-    made = setup.initialise(directory, genesis_file, ungrouped(genesis_hash), listen, api_listen, joining)
+    made = setup.initialise(directory, genesis_file, ungrouped(genesis_hash), listen, api_listen, joining, used_keys)
     if as_json:
         _print_json({"config": str(made.config), "member": made.record.member, "role": made.record.role})
         return

@@ -22,6 +22,8 @@ from notarium_node.peer_limits import PeerLimits
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
+FIRST_START = "FIRST-START"
+FIRST_START = "FIRST-START"
 MAX_CONFIG_BYTES = 32_768
 """TOML takes time with the square of a line's length."""
 _TOO_DEEP = "nested too deeply: no field holds more than a list"
@@ -85,6 +87,11 @@ class NodeSection(_Section):
     def store_dir(self) -> Path:
         """Where the ledger is kept."""
         return self.data_dir / "store"
+
+    @property
+    def first_start_mark(self) -> Path:
+        """A file that `init` leaves for a node that was never started. It is lost when the store is."""
+        return self.store_dir / FIRST_START
 
 
 class PeerSection(_Section):

@@ -26,6 +26,7 @@ REQUEST_TIMEOUT_S = 5.0
 PATIENCE = 3
 """Deadlines in a row that a peer may leave unmet."""
 BAN_S = 10.0
+UNCLAIMED_KEPT = 2
 PACE_BYTES = 64 * 1024
 """Smaller answers say little of how fast a line is."""
 
@@ -63,6 +64,8 @@ class Fetcher:
         self._network = network
         self._on_news = on_news
         self._open: dict[PublicKey, _Question] = {}
+        self._unclaimed: list[_Question] = []
+        """The last questions for blocks of whose answers nobody has made use: they may be wanted after all."""
         self._unmet: Counter[PublicKey] = Counter()
         self._pace: dict[PublicKey, float] = {}
         """Bytes per second of the last large answer."""
@@ -135,11 +138,12 @@ class Fetcher:
     async def blocks(self, first: int, last: int) -> Fetched:
         """Blocks from `first` on, at most up to `last`, from whoever has them; waits for as long as that takes."""
         most = min(wire.MAX_BLOCKS, last - first + 1)
-        asked: list[_Question] = []
+        asked = [each for each in self._unclaimed if each.first == first and each.peer not in self.liars]
         while True:
             self._changed.clear()
             for question in [each for each in asked if each.answer.done()]:
                 asked.remove(question)
+                self._unclaimed = [each for each in self._unclaimed if each is not question]
                 answer = question.answer.result()
                 if isinstance(answer, list):
                     return Fetched(question.peer, answer[:most])
@@ -148,7 +152,9 @@ class Fetcher:
                 if peer is not None:
                     message = wire.pack_get_blocks(Height(first), most)
                     asked_now = self._ask(peer, message, wire.Kind.BLOCKS, first)
-                    asked += [] if asked_now is None else [asked_now]
+                    if asked_now is not None:
+                        asked.append(asked_now)
+                        self._unclaimed = [*self._unclaimed, asked_now][-UNCLAIMED_KEPT:]
             await self._changed.wait()
 
     async def snapshot_part(self, peer: PublicKey, height: Height, offset: int) -> SnapshotPart | None:

@@ -1,7 +1,7 @@
 """Joining by a snapshot: fetched in parts from one peer, verified from genesis by certificates alone, then adopted.
 
 Whoever sends it need not be trusted, and no height is configured: at worst a snapshot is old (consensus notes, mistake
-18). One that is much older than its sender claims to be, or that does not verify, makes the sender a liar.
+18). One that does not verify makes its sender a liar; after one that is old, another peer is asked next.
 """
 
 from __future__ import annotations
@@ -27,16 +27,23 @@ class Joiner:
     """Fetches and adopts snapshots."""
 
     def __init__(
-        self, fetcher: Fetcher, verifier: Verifier, genesis: Genesis, adopt: Callable[[Snapshot], bool], slack: int
+        self,
+        fetcher: Fetcher,
+        verifier: Verifier,
+        genesis: Genesis,
+        height: Callable[[], int],
+        adopt: Callable[[Snapshot], bool],
+        slack: int,
     ) -> None:
-        """`slack`: blocks by which a snapshot may be older than the height its sender claims."""
+        """`height`: of the tip. `slack`: blocks by which a snapshot may be behind what its sender claims."""
         self._fetcher = fetcher
         self._verifier = verifier
         self._genesis = genesis
+        self._height = height
         self._adopt = adopt
         self._slack = slack
         self._unable: dict[PublicKey, int] = {}
-        """Peers that had no snapshot for us, and the height that they claimed then."""
+        """Peers that had no snapshot for us or an old one, and the height that they claimed then."""
 
     def sources(self, above: int) -> list[PublicKey]:
         """Peers whose snapshot is worth asking for: so far above the present height, the best first."""
@@ -45,7 +52,8 @@ class Joiner:
             peer
             for peer in self._fetcher.able(above)
             if peer in claims
-            and claims[peer].height > self._unable.get(peer, 0) + (self._slack if peer in self._unable else 0)
+            and claims[peer].height >= above
+            and (peer not in self._unable or claims[peer].height > self._unable[peer] + self._slack)
         ]
 
     async def join(self, peer: PublicKey) -> bool:
@@ -62,11 +70,10 @@ class Joiner:
         except InvalidSnapshot as error:
             self._fetcher.lied(peer, f"its snapshot is not valid: {error}")
             return False
-        if snapshot.height + self._slack < claimed:
-            self._fetcher.lied(peer, f"its snapshot is of block {snapshot.height}, and it claims to be at {claimed}")
-            return False
         self._fetcher.kept_word(peer)
-        if not self._adopt(snapshot):
+        if snapshot.height + self._slack < claimed:
+            self._unable[peer] = claimed
+        if snapshot.height <= self._height() or not self._adopt(snapshot):
             return False
         _log.info(
             "joined by a snapshot",

@@ -26,6 +26,7 @@ from typing import Any
 
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.types import PublicKey
+from notarium_node.config import FIRST_START
 from notarium_node.keys import Purpose, create_key, load_seed
 from notarium_node.tls import make_certificate
 
@@ -258,6 +259,7 @@ class LocalNetwork:
             key = create_key(_fresh(home / "keys") / "validator.key", Purpose.VALIDATOR)
             create_key(home / "keys" / "transport.key", Purpose.TRANSPORT)
             certificate = make_certificate(load_seed(home / "keys" / "transport.key", Purpose.TRANSPORT))
+            (_fresh(home / "store") / FIRST_START).touch()
             node = LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host)
             nodes.append(node)
             records.append(

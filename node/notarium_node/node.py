@@ -55,6 +55,8 @@ _log = structlog.get_logger("notarium.node")
 
 STATUS_S = 0.5
 """How often peers are told our height, if it changed."""
+STATUS_AGAIN_S = 5.0
+"""And in any case: what was sent may have been dropped, and some do not vote before they have heard it."""
 MAX_BLOCK_BYTES = 20 * 1024 * 1024
 """The largest block that any parameters allow, encoded."""
 
@@ -81,6 +83,8 @@ class NodeSettings:
     catch_up_workers: int = 0
     """Likewise for blocks and certificates that are fetched."""
     sync: SyncSettings = field(default_factory=SyncSettings)
+    is_new: bool = False
+    """This is the first start ever with this key: it has signed nothing."""
 
 
 class Node:
@@ -107,7 +111,7 @@ class Node:
         self.verifier = Verifier(settings.verify_workers)
         self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
         voting = own.role == "validator"
-        self.recall = Recall(key.public if voting else None, store, vouched_for=settings.vote_from > 1)
+        self.recall = Recall(key.public if voting else None, store, settings.is_new, Height(settings.vote_from))
         self.engine = Engine(
             EngineConfig(
                 genesis=genesis.hash,
@@ -164,6 +168,7 @@ class Node:
         self._followers: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
         self._told: wire.Status | None = None
+        self._tell_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.started = 0.0
         """On the monotonic clock; 0 before the start."""
@@ -370,9 +375,9 @@ class Node:
         return self.own.key in validators and heard >= validators.quorum and self.sync.lag == 0
 
     def _tell_status(self) -> None:
-        status = self._status()
-        if status != self._told:
-            self._told = status
+        status, now = self._status(), asyncio.get_running_loop().time()
+        if status != self._told or now >= self._tell_again_at:
+            self._told, self._tell_again_at = status, now + STATUS_AGAIN_S
             self.network.broadcast(wire.pack_status(status), list(self.store.state.registry.nodes))
         self.sync.poke()
         self.runner.review()

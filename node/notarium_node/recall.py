@@ -3,8 +3,8 @@
 Consensus survives crashes because each signature is on the disk before it leaves. A disk that was wiped or rolled back
 breaks that: the node could sign something else in a round in which it has signed already. What shows it:
 
-- the store is empty, and yet others have decided blocks. (At the founding nobody has: the node hears that from a
-  quorum before it signs anything.)
+- the store is empty, and it is not this node's first start ever, which its operator's `init` tells. If others have
+  decided blocks, we may have signed. (If a quorum says that there are none, nothing can have come of it.)
 - a certificate holds our own seal, for a block that we do not remember to have committed to.
 
 Such a node is silent until it has caught up with what a quorum claims, and then for MARGIN heights more. That it has to
@@ -34,21 +34,32 @@ _LOST, _REGAINED = b"lost", b"regained"
 class Recall:
     """What is known of our own past."""
 
-    def __init__(self, key: PublicKey | None, store: Store, vouched_for: bool = False) -> None:
-        """`key`: None for a node that never votes. `vouched_for`: the operator has said from which height it may."""
+    def __init__(self, key: PublicKey | None, store: Store, is_new: bool = False, by_hand: Height = NO_FENCE) -> None:
+        """`key`: None for a node that never votes. `is_new`: it has never been started before, and signed nothing.
+
+        `by_hand`: from which height on it may vote, as its operator says.
+        """
         self._key = key
         self._store = store
-        self._vouched_for = vouched_for
+        self._by_hand = by_hand
         height, record = store.record()
-        self._lost = record.pop(MARKER, _REGAINED) == _LOST
-        blank = store.state.height == 0 and not record
+        marker = record.pop(MARKER, None)
+        blank = store.state.height == 0 and not record and marker is None
+        self._lost = marker == _LOST
+        self.begins = blank and is_new
+        """There is nothing to remember yet, and that is as it should be."""
         self.record = record
         """The consensus record for the engine."""
         self.record_height = height if record else None
-        self.settled = key is None or not (self._lost or blank)
+        self.settled = key is None or is_new or not (self._lost or blank)
         """Whether this node may sign, as far as its memory goes."""
         self.vote_from = NO_FENCE
         """Nothing is signed below this height."""
+
+    def begin(self) -> None:
+        """At the first start: note that there is nothing to remember. Raises StoreError."""
+        if self.begins:
+            self._store.put_record(Height(1), MARKER, _REGAINED)
 
     def own_seal(self, certificates: Iterable[QuorumCertificate], engine: Engine) -> Height | None:
         """The greatest height of a seal of ours that we do not remember, or None."""
@@ -67,13 +78,13 @@ class Recall:
     def before_reaching(self, height: Height) -> None:
         """Called before `height` becomes that of the tip. Raises StoreError."""
         if not self.settled:
-            self._lost = True  # Others have decided while we were waiting: this is not the founding.
+            self._lost = True  # Others have decided meanwhile.
             self._store.put_record(Height(height + 1), MARKER, _LOST)
 
     def settle(self) -> None:
         """We are caught up: sign again, from a height on at which we cannot have signed. Raises StoreError."""
         state = self._store.state
-        if self._lost and not self._vouched_for and self._joined_at() < state.height:
+        if self._lost and self._by_hand <= state.height and self._joined_at() < state.height:
             self.vote_from = Height(state.height + MARGIN)
         if self._lost:
             fence = (FENCE_KEY, encode_fence(self.vote_from))

@@ -107,7 +107,6 @@ class Replayer:
         finally:
             if ahead is not None:
                 ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
         return True
 
     async def _certify(

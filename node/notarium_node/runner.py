@@ -122,6 +122,10 @@ class Runner:
 
     def start(self) -> None:
         """Begin at the height after the stored tip."""
+        try:
+            self._recall.begin()
+        except StoreError as error:
+            self._stall(str(error))
         self.feed(self._advance())
         self.work_pending()
 
@@ -417,8 +421,8 @@ class Runner:
 
     def _attempt(self, work: Callable[[], None]) -> bool:
         """Something that writes, asked for from outside a step. The disk may refuse; a defect ends the node."""
-        if self._stopped or self.stalled:
-            return False
+        if self._engine.height == 0 or self._stopped or self.stalled:
+            return False  # Not begun yet, or not going on.
         try:
             work()
         except StoreCorruption as error:
@@ -468,7 +472,6 @@ class Runner:
                     votes_from=self._recall.vote_from,
                 )
         if self._may_sign() and not self._signs:
-            self._cancel_timers()
             self.feed(self._advance())
             self.work_pending()
 

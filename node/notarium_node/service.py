@@ -50,6 +50,8 @@ async def run(config: NodeConfig) -> None:
     ) as store:
         own = find_own(store, config, key.public)
         node = Node(genesis, store, own, key, seed, _settings(config, own))
+        if not node.recall.begins:
+            config.node.first_start_mark.unlink(missing_ok=True)
         stopping = _on_signals()
         failures: list[Exception] = []
 
@@ -111,6 +113,7 @@ def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
         verify_workers=default_workers() if config.mempool.verify_threads is None else config.mempool.verify_threads,
         catch_up_workers=catch_up_workers() if config.sync.verify_threads is None else config.sync.verify_threads,
         sync=SyncSettings(config.sync.snapshot_lag_blocks, checks),
+        is_new=config.node.first_start_mark.exists(),
     )
 
 

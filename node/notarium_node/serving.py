@@ -16,7 +16,8 @@ from notarium_store.store import Store
 READ_BYTES = 256 * 1024
 """Blocks read for a peer in one turn of the event loop."""
 SNAPSHOT_FRESH_S = 10.0
-"""So long a snapshot is given to further askers as it is: making one costs time in proportion to the registry."""
+LARGE_SNAPSHOT_BYTES = 1024 * 1024
+"""A larger one is given to further askers for so long as it is: making it costs time in proportion to the registry."""
 SNAPSHOTS_KEPT = 2
 """The one that is given out now, and one that somebody may still be fetching."""
 
@@ -97,8 +98,11 @@ class Server:
 
     def _snapshot(self) -> _Made | None:
         now = asyncio.get_running_loop().time()
-        if self._snapshots and now - self._snapshots[-1].made_s < SNAPSHOT_FRESH_S:
-            return self._snapshots[-1]
+        if self._snapshots:
+            last = self._snapshots[-1]
+            is_fresh = now - last.made_s < SNAPSHOT_FRESH_S and len(last.data) > LARGE_SNAPSHOT_BYTES
+            if is_fresh or last.height == self._store.state.height:
+                return last
         snapshot = self._store.snapshot()
         if snapshot is None:
             return None

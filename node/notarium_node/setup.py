@@ -93,11 +93,18 @@ def read_card(path: Path) -> Card:
 
 
 def initialise(
-    directory: Path, genesis: Path, genesis_hash: str, listen: str = "", api_listen: str = "", joining: bool = False
+    directory: Path,
+    genesis: Path,
+    genesis_hash: str,
+    listen: str = "",
+    api_listen: str = "",
+    joining: bool = False,
+    used_keys: bool = False,
 ) -> Initialised:
     """Make `directory`, which has keys, ready to run. `genesis_hash` in hex.
 
     `joining`: the node joins after the founding, so it is not in the genesis; its card in `directory` counts.
+    `used_keys`: a node with these keys has run before, elsewhere or here, so it may have signed already.
 
     Raises StartupError, KeyFileError, ConfigError or CeremonyError.
     """
@@ -122,7 +129,9 @@ def initialise(
     parse_config(content, config_path)
     if genesis.absolute() != (directory / "genesis.json").absolute():
         write_new(directory / "genesis.json", checked.encode_json(), "genesis file")
-    (directory / "store").mkdir(mode=0o700, exist_ok=True)
+    draft.node.store_dir.mkdir(mode=0o700, exist_ok=True)
+    if not used_keys:
+        draft.node.first_start_mark.touch()
     write_new(config_path, _toml(content, record).encode(), "configuration")
     admin_key = directory / KEY_DIRECTORY / Purpose.ADMIN.file_name
     return Initialised(config_path, record, admin_key if admin_key.exists() else None)

@@ -94,7 +94,8 @@ def check_keys(config: NodeConfig, genesis: Genesis, joining: bool = True) -> No
     """
     key = load_key(config.node.validator_key, Purpose.VALIDATOR)
     seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
-    if config.node.store_dir.is_dir() and any(config.node.store_dir.iterdir()):
+    mark = config.node.first_start_mark
+    if config.node.store_dir.is_dir() and any(path != mark for path in config.node.store_dir.iterdir()):
         return
     record = own_record(genesis.registry, config.node.data_dir if joining else None, key.public)
     if record is None:

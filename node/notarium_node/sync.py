@@ -124,7 +124,7 @@ class Sync:
         self._news = asyncio.Event()
         self._fetcher = Fetcher(network, self._news.set)
         self._replayer = Replayer(verifier)
-        self._joiner = Joiner(self._fetcher, verifier, store.genesis, runner.adopt, settings.snapshot_lag)
+        self._joiner = Joiner(self._fetcher, verifier, store.genesis, self._height, runner.adopt, settings.snapshot_lag)
         self._live = _LiveLine(store, runner, mempool)
         self._history = _HistoryLine(store, runner, settings.check_signatures)
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,6 +157,9 @@ class Sync:
         """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
         heights = self._fetcher.heights
         return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
+
+    def _height(self) -> int:
+        return self._store.state.height
 
     # Life
 
@@ -212,12 +215,14 @@ class Sync:
         first = _height(items[0]) if items else None
         if self._fetcher.on_blocks(peer, items, first):
             return
-        if self._upstream != peer or first is None or len(items) != 1:
+        if self._upstream != peer or first is None:
             raise wire.BadMessage("blocks that were not asked for")
-        self._fetcher.on_hint(peer, Height(first))
+        # Pushed; or an answer that comes late, because a push before it was taken for it.
+        last = first + len(items) - 1
+        self._fetcher.on_hint(peer, Height(last))
         if first == self._following() and len(self._pushed) < MAX_PUSHED and self._pushed_bytes < MAX_PUSHED_BYTES:
-            self._pushed.append((first, Fetched(peer, items)))
-            self._pushed_bytes += len(items[0])
+            self._pushed.append((last, Fetched(peer, items)))
+            self._pushed_bytes += sum(map(len, items))
             self._news.set()
 
     def on_snapshot(self, peer: PublicKey, part: SnapshotPart) -> None:
@@ -272,7 +277,7 @@ class Sync:
 
     async def _take_pushed(self) -> None:
         """What was pushed and is not known yet."""
-        pushed = [fetched for height, fetched in self._pushed if height > self._store.state.height]
+        pushed = [fetched for last, fetched in self._pushed if last > self._store.state.height]
         self._pushed.clear()
         self._pushed_bytes = 0
         for fetched in pushed:
@@ -322,7 +327,6 @@ class Sync:
         finally:
             if question is not None:
                 question.cancel()
-                await asyncio.gather(question, return_exceptions=True)
 
     def _ask(self, first: int, last: int) -> asyncio.Task[Fetched]:
         task = asyncio.create_task(self._fetcher.blocks(first, last))

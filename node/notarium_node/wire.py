@@ -5,8 +5,8 @@ upgraded one after the other (consensus notes, mistake 15). Any other unknown ki
 
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
-03 status      msgpack [height, tip, history, base]: how far I am, and that I lack the blocks above `history` up to
-               `base`; both are `height` where I lack none. A hint, never believed
+03 status      msgpack [height, tip], or [height, tip, history, base]: how far I am, and that I lack the blocks above
+               `history` up to `base`. A hint, never believed
 04 get-blocks  msgpack [from height, most]: send me decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
 06 follow      empty: send me every decision from now on
@@ -89,7 +89,7 @@ class Status:
     history: Height
     """All blocks from genesis up to here are there."""
     base: Height
-    """And all above this height. Equal to `history` where nothing is missing."""
+    """And all above this height. Both are `height` where nothing is missing."""
 
     def holds(self, height: int) -> bool:
         """Whether it can send the block of `height`."""
@@ -98,20 +98,23 @@ class Status:
 
 def pack_status(status: Status) -> bytes:
     """STATUS."""
-    value = [status.height, status.tip, status.history, status.base]
-    return bytes((Kind.STATUS,)) + msgpack.packb(value, use_bin_type=True)
+    missing = [status.history, status.base] if status.history < status.base else []
+    return bytes((Kind.STATUS,)) + msgpack.packb([status.height, status.tip, *missing], use_bin_type=True)
 
 
 def unpack_status(payload: bytes) -> Status:
     """Raises BadMessage."""
     value = _unpack(payload, 5)
-    if type(value) is not list or len(value) != 4:
-        raise BadMessage("not [height, tip, history, base]")
-    height, tip, history, base = value
+    if type(value) is not list or len(value) not in (2, 4):
+        raise BadMessage("neither [height, tip] nor [height, tip, history, base]")
+    height, tip = value[:2]
+    history, base = value[2:] or (height, height)
     if any(type(item) is not int for item in (height, history, base)) or type(tip) is not bytes:
-        raise BadMessage("not [height, tip, history, base]")
+        raise BadMessage("not heights and a hash")
     if not 0 <= history <= base <= height <= MAX_HEIGHT or len(tip) != HASH_BYTES:
         raise BadMessage("not heights in ascending order and a hash")
+    if len(value) == 4 and history == base:
+        raise BadMessage("names a gap of no blocks")
     return Status(Height(height), Hash(tip), Height(history), Height(base))
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from tests.cluster.crowd import Cluster
@@ -19,6 +18,7 @@ from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.types import Hash, Height
 from notarium_node import setup, wire
+from notarium_node.ceremony import Card
 from notarium_node.keys import Purpose, load_key
 from notarium_node.localnet import LocalNode, free_ports
 from notarium_node.wire import Kind
@@ -103,9 +103,8 @@ async def test_killed_again_and_again_while_it_fetches_the_history_it_goes_on_wh
 
         def under_way() -> bool:
             status = victim.status()
-            return (status["complete"] and status["height"] > LAG) or (status["catching_up"] or {}).get(
-                "height", 0
-            ) > reached[-1]
+            fetched = (status["catching_up"] or {}).get("height", 0)
+            return (status["complete"] and status["height"] > LAG) or fetched > reached[-1]
 
         cluster.network.wait_until(under_way, f"{victim.name} to fetch history", victim)
         os.kill(pid, signal.SIGKILL)
@@ -169,8 +168,7 @@ def newcomer_of(cluster: Cluster, role: str) -> LocalNode:
 
 async def vote_in(cluster: Cluster, node: LocalNode) -> None:
     """The members vote the node in, and first its member if it is new."""
-    (card_path,) = Path(node.directory).glob("*.card.json")
-    card = setup.read_card(card_path)
+    card = _card_of(node)
     record = card.node
     if node.member not in cluster.network.genesis.registry.members:
         member = {"type": "add-member", "id": card.member.id, "name": card.member.name, "key": bytes(card.member.key)}
@@ -178,6 +176,11 @@ async def vote_in(cluster: Cluster, node: LocalNode) -> None:
     fields = {"member": record.member, "role": record.role, "key": bytes(record.key)}
     rest = {"certificate": record.certificate, "address": record.address, "api": record.api}
     await agree(cluster, {"type": "set-node", "node": {**fields, **rest}})
+
+
+def _card_of(node: LocalNode) -> Card:
+    (path,) = node.directory.glob("*.card.json")
+    return setup.read_card(path)
 
 
 async def agree(cluster: Cluster, action: dict) -> None:

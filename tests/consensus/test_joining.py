@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
-from notarium_consensus.effects import Persist, RoundTimer
+from notarium_consensus.effects import Broadcast, Persist, RequestBlock, RoundTimer
 from notarium_consensus.inputs import Advance, WorkPending
-from notarium_consensus.record import FENCE_KEY, encode_fence
+from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, encode_fence
 
 
 def work_on(bench: Bench, **how: object) -> Advance:
@@ -49,23 +49,64 @@ def test_mistake_13_once_complete_it_votes_at_the_height_that_is_open():
     assert bench.said() == []
     bench.step(work_on(bench))
     assert bench.engine.is_voting
-    bench.accept(bench.club.proposal(1, 0, block))  # Its proposer sends it again.
     assert bench.said() == ["PREPARE"]
+    assert bench.timers() == {RoundTimer(1, 0): 1_000}
+    bench.receive(bench.club.prepare(1, 0, block), bench.club.prepare(2, 0, block))
+    assert bench.said() == ["COMMIT"]
 
 
-def test_a_height_at_which_something_was_signed_is_not_begun_again():
+def test_mistake_13_what_the_others_have_prepared_by_then_it_commits_to_with_the_lock_on_the_disk_first():
+    bench = follower()
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.receive(*bench.club.prepares((1, 2, 3), 0, block))
+    effects = bench.step(work_on(bench))
+    assert bench.said() == ["PREPARE", "COMMIT"]
+    assert PREPARED_KEY in bench.disk
+    last_write = max(at for at, effect in enumerate(effects) if isinstance(effect, Persist))
+    assert last_write < min(at for at, effect in enumerate(effects) if isinstance(effect, Broadcast))
+
+
+def test_mistake_13_with_work_waiting_it_proposes_when_it_is_its_turn():
+    bench = follower(own=1)
+    bench.step(WorkPending())
+    bench.step(work_on(bench))
+    assert bench.of(RequestBlock) == [RequestBlock(1, 0, bench.club.tip.time_ms + 1)]
+
+
+def test_mistake_10_it_does_not_vote_in_the_rounds_that_went_by():
+    bench = follower()
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.receive(bench.club.change(1, 1), bench.club.change(2, 1))
+    assert bench.engine.round == 1
+    bench.step(work_on(bench))
+    assert bench.said() == ["ROUND_CHANGE"]
+    assert [message.round for message in bench.sent()] == [1]
+
+
+def test_to_be_told_again_what_it_does_already_changes_nothing():
     bench = Bench(own=0)
-    with pytest.raises(ValueError, match="Advance to 1 while at 1"):
-        bench.step(work_on(bench))
+    bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
+    assert bench.step(work_on(bench)) == []
+    assert bench.step(work_on(bench, may_sign=False)) == []
+    assert bench.engine.is_voting
 
 
-def test_nor_one_whose_record_shows_votes_though_it_only_followed_since():
+def test_what_the_record_shows_is_not_signed_anew_though_it_only_followed_since():
     bench = Bench(own=0)
     bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
     again = Bench(own=0, record=bench.disk, record_height=1, advance=False)
     again.step(work_on(again, may_sign=False))
-    with pytest.raises(ValueError, match="Advance to 1 while at 1"):
-        again.step(work_on(again))
+    again.step(work_on(again))
+    again.accept(again.club.proposal(1, 0, again.club.block(1, b"another")))
+    assert again.said() == []
+
+
+def test_no_height_is_begun_below_the_present_one():
+    bench = Bench(own=0)
+    with pytest.raises(ValueError, match="Advance to 0 while at 1"):
+        bench.step(work_on(bench, height=0))
 
 
 def test_below_vote_from_nothing_is_signed_and_the_fence_is_on_the_disk():

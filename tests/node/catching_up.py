@@ -111,6 +111,7 @@ class Node:
         ledger: Ledger,
         key_number: int | None = 3,
         workers: int = 0,
+        is_new: bool = False,
         vote_from: int = 1,
         **settings: Any,
     ) -> None:
@@ -126,7 +127,7 @@ class Node:
         self.verifier = Verifier(workers)
         self.key = None if key_number is None else consortium.validator_keys[key_number]
         own = PublicKey(bytes(32)) if self.key is None else self.key.public
-        self.recall = Recall(None if self.key is None else own, self.store, vouched_for=vote_from > 1)
+        self.recall = Recall(None if self.key is None else own, self.store, is_new, Height(vote_from))
         self.engine = Engine(
             EngineConfig(genesis=consortium.genesis.hash, key=self.key, vote_from=Height(vote_from)),
             self.recall.record,

@@ -329,6 +329,19 @@ async def test_a_push_that_comes_while_an_answer_is_awaited_is_not_taken_for_it(
     await node.reaches(30)
 
 
+async def test_a_push_may_look_like_the_answer_and_then_the_answer_is_no_offence(start, ledger):
+    node, (one,) = start(key_number=None), peers(ledger, 1)
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked)
+    for _ in range(2):
+        node.sync.on_blocks(one.key, [encoded(ledger.decisions[0])])
+    await node.reaches(1)
+    await until(lambda: one.asked_for(Kind.GET_BLOCKS) == [1, 2])
+    node.sync.on_blocks(one.key, [encoded(each) for each in ledger.decisions[1:]])
+    await node.reaches(30)
+
+
 async def test_what_is_pushed_to_a_node_that_cannot_keep_up_does_not_pile_up(start, ledger, monkeypatch):
     monkeypatch.setattr(sync, "MAX_PUSHED", 10)
     node, (one,) = start(key_number=None), peers(ledger, 1)

@@ -41,10 +41,22 @@ def test_lists_come_back_as_they_went(kind, items):
 @given(st.lists(st.integers(0, MAX_HEIGHT), min_size=3, max_size=3).map(sorted), st.binary(min_size=32, max_size=32))
 def test_status_comes_back_as_it_went(heights, tip):
     history, base, height = map(Height, heights)
+    if history == base:
+        history = base = height
     status = Status(height, Hash(tip), history, base)
     message = wire.pack_status(status)
     assert message[0] == Kind.STATUS
     assert wire.unpack_status(message[1:]) == status
+
+
+def test_mistake_15_a_node_that_lacks_nothing_says_so_as_it_always_did():
+    """Nodes that know no gaps read its status, and it reads theirs."""
+    old = msgpack.packb([9, bytes(32)])
+    status = Status(Height(9), Hash(bytes(32)), Height(9), Height(9))
+    assert wire.pack_status(status) == bytes((Kind.STATUS,)) + old
+    assert wire.unpack_status(old) == status
+    with pytest.raises(BadMessage, match="a gap of no blocks"):
+        wire.unpack_status(msgpack.packb([9, bytes(32), 4, 4]))
 
 
 def test_a_node_holds_what_lies_on_both_sides_of_its_gap():

@@ -12,8 +12,10 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.signer import Signer
+from notarium_node.fetching import Fetcher
+from notarium_node.joining import Joiner
+from notarium_node.recall import Recall
 from notarium_node.runner import Runner
-from notarium_node.sync import Sync
 from notarium_store.store import Store
 
 BRANCHES: tuple[tuple[type, str], ...] = (
@@ -39,10 +41,15 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Signer, "restore"),
     (Runner, "_stall"),
     (Runner, "_read_and_check"),
-    (Sync, "_request"),
-    (Sync, "_timed_out"),
-    (Sync, "_lied"),
-    (Sync, "reject"),
+    (Fetcher, "_ask"),
+    (Fetcher, "_deadline"),
+    (Fetcher, "disappointed"),
+    (Fetcher, "lied"),
+    (Joiner, "join"),
+    (Runner, "_adopt"),
+    (Runner, "_backfill"),
+    (Recall, "settle"),
+    (Recall, "lose"),
     (Store, "recover"),
 )
 

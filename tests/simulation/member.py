@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.leveldb import Disk
@@ -17,6 +18,7 @@ from notarium_node.api.problems import Problem
 from notarium_node.api.submit import Submissions
 from notarium_node.node import Node, NodeSettings
 from notarium_node.peer_limits import PeerLimits
+from notarium_node.sync import SyncSettings
 from notarium_store import keys
 from notarium_store.errors import StoreError
 from notarium_store.store import Store
@@ -25,6 +27,8 @@ from notarium_store.values import StoredState
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+SNAPSHOT_LAG = 2
+"""Runs are short: who is three blocks behind joins by a snapshot."""
 CLIENT_WAIT_S = 20.0
 """How long a client waits for its receipt before it asks another node."""
 
@@ -51,6 +55,8 @@ class Member:
         self.vote_from = 1
         """As its operator sets it after restoring a backup."""
         self.starts = 0
+        self._has_begun = False
+        """Its disk has held something of consensus: the operator's mark of a new node is gone."""
         self.refuses_to_start = ""
         self._connected: set[int] = set()
 
@@ -93,6 +99,7 @@ class Member:
             return
         self.life = Life(f"{self.record.member}-{self.number}")
         self.starts += 1
+        self._look_at_disk()
         self._connected.clear()
         self.world.note("start", self.number)
         self.run(self._start)
@@ -147,7 +154,7 @@ class Member:
             record,
             self.key,
             bytes(32),
-            self.world.settings(self.vote_from),
+            replace(self.world.settings(self.vote_from), is_new=not self._has_begun),
             clock=self.clock_ms,
             make_network=make_network,  # type: ignore[arg-type]  # a View is a PeerNetwork to whom it is given
         )
@@ -171,6 +178,9 @@ class Member:
         world.after(0.0, world.links.gone, self.number)
         if restart_s is not None:
             world.after(restart_s, self.start)
+
+    def _look_at_disk(self) -> None:
+        self._has_begun |= any(key[:1] in (keys.RECORD, keys.STATE) for key in self.disk.data)
 
     def checkpoint(self, where: str) -> None:
         """The process may die here."""
@@ -208,6 +218,7 @@ class Member:
 
     def restore(self, data: Mapping[bytes, bytes], vote_from: int = 1) -> None:
         """The disk is replaced while the process is down; `vote_from` as docs/operations.md prescribes."""
+        self._look_at_disk()
         self.disk.replace(data)
         self.vote_from = vote_from
         self.world.watch.rolled_back(self)
@@ -290,4 +301,5 @@ def settings(vote_from: int) -> NodeSettings:
         mempool_entries=1_000,
         mempool_bytes=1 << 20,
         verify_workers=0,
+        sync=SyncSettings(snapshot_lag=SNAPSHOT_LAG),
     )

@@ -117,7 +117,8 @@ def _recover(world: World, schedule: Schedule) -> None:
             return False
         present = [member for member in world.honest if member.is_in_registry]
         return len({member.height for member in present}) == 1 and all(
-            member.node is not None and not len(member.node.mempool) for member in present
+            member.node is not None and member.node.store.is_complete and not len(member.node.mempool)
+            for member in present
         )
 
     if not world.run(schedule.recovery_s, is_level):

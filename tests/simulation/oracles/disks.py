@@ -26,7 +26,9 @@ class Disks:
         self._chain = chain
         self._contents: dict[int, dict[bytes, bytes]] = {}
         self._closed: dict[int, dict[bytes, bytes]] = {}
-        self._states: dict[int, bytes] = {}
+        self._states: dict[int, list[object]] = {}
+        self._from_snapshots: dict[int, bytes] = {}
+        """Tips of adopted snapshots, whose certificates were checked: a liar may have decided them first."""
         self._once_held: dict[int, set[bytes]] = {}
         self._prepared_hashes: dict[bytes, bytes] = {}
         self.rolled_back: set[int] = set()
@@ -41,6 +43,9 @@ class Disks:
             contents[key] = value
             if key[:1] == b"h":
                 decided.append(self._decided(who, key, value, puts))
+        for key, value in puts:
+            if key == b"b":
+                self._adopted(who, value)
         for key, value in puts:
             self._check(who, key, value)
         for key in deleted:
@@ -105,14 +110,29 @@ class Disks:
             self._chain.accept_header(who, header, certificate)
         return header.height
 
+    def _adopted(self, who: str, value: bytes) -> None:
+        """A snapshot becomes the state: a quorum has certified its header, and the registry hashes to what it says."""
+        try:
+            _, (raw, certificate_value, _), registry, _ = formats.decode(value)
+            header, certificate = formats.read_header(raw), formats.read_certificate(msgpack.packb(certificate_value))
+        except (Malformed, ValueError, TypeError) as error:
+            raise SafetyViolation(f"chain: {who} adopts a snapshot that cannot be read: {error}") from error
+        self._chain.accept_header(who, header, certificate)
+        same = formats.tagged_hash("notarium/registry/v1", registry) == header.state_root
+        require(same, "state", f"{who} adopts a snapshot of height {header.height} with another registry than it names")
+        self._from_snapshots[header.height] = header.hash
+
     def _check(self, who: str, key: bytes, value: bytes) -> None:
         """State, registry and next validator set must be what the decided headers say."""
         kind = key[:1]
         if kind == b"s":
-            height, tip = formats.decode(value)[:2]
-            require(tip == self._chain.tip_of(height), "chain", f"{who} stores a tip of height {height} that is none")
-            first = self._states.setdefault(height, value)
-            require(first == value, "state", f"{who} stores another state after height {height} than others")
+            # The last field tells where the registry lies on this disk: elsewhere, if it came with a snapshot.
+            *state, _ = formats.decode(value)
+            height, tip = state[:2]
+            known = self._chain.tip_of(height) or self._from_snapshots.get(height)
+            require(tip == known, "chain", f"{who} stores a tip of height {height} that is none")
+            first = self._states.setdefault(height, state)
+            require(first == state, "state", f"{who} stores another state after height {height} than others")
         elif kind in (b"r", b"v"):
             height = int.from_bytes(key[1:], "big")
             block = self._chain.block(height)

@@ -252,7 +252,7 @@ class Oracles:
             self._chain.check_clocks(f"node {node}", height, clocks_ms)
 
     def _check_status(self, node: int, payload: bytes) -> None:
-        height, tip = self._decode(f"node {node} sends", payload)
+        height, tip = self._decode(f"node {node} sends", payload)[:2]
         require(tip == self._chain.tip_of(height), "chain", f"node {node} claims a tip of height {height} that is none")
         require(height <= self._disks.height(node), "chain", f"node {node} claims height {height}, not on its disk")
 
