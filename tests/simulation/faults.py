@@ -55,7 +55,7 @@ class Trouble:
 
 
 def peace(world: World) -> None:
-    """Every fault ends: the network is good, clocks are right, disks have room, and all are started."""
+    """Every fault ends: the network is good, clocks are right, disks have room, and all are started or go on."""
     world.is_troubled = False
     world.crash_probability = 0.0
     world.links.heal()
@@ -63,7 +63,6 @@ def peace(world: World) -> None:
         member.disk.is_full = False
         member.skew_ms = member.usual_skew_ms
         member.is_clock_wrong = False
-        member.life.stopped_until_s = 0.0
         if not member.life.alive:
             world.after(world.random.uniform(0.01, 1.0), member.start)
 
