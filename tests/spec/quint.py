@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.spec.replay import Drift, Replay
-from tests.spec.trace import read_trace
+from tests.spec.trace import first_state, read_trace
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "docs" / "spec"
@@ -136,7 +136,7 @@ def replay(paths: Iterable[Path]) -> int:
 
 def is_mistaken(path: Path) -> bool:
     """Whether the trace is of a model without one of its rules."""
-    return not all(read_trace(path).states[0]["rules"].values())
+    return not all(first_state(path)["rules"].values())
 
 
 def record(samples: int, seed: int) -> None:

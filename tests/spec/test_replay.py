@@ -31,9 +31,10 @@ def trace_named(name: str) -> Trace:
 
 @pytest.mark.parametrize("path", AS_BUILT, ids=lambda path: path.name.split(".")[0])
 def test_the_engine_does_what_the_model_does(path):
-    replay = Replay(read_trace(path))
+    trace = read_trace(path)
+    replay = Replay(trace)
     replay.run()
-    assert replay.steps == len(read_trace(path).states) - 1
+    assert replay.steps == len(trace.states) - 1
 
 
 def test_every_scenario_has_a_committed_trace():
