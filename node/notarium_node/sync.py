@@ -105,13 +105,14 @@ class Sync:
         if not answered and not pushed and not late:
             raise wire.BadMessage("blocks that were not asked for")
         self._late.discard(peer)
+        try:
+            # All before the first is queued: an unreadable one among them leaves nothing behind that nobody offers.
+            decisions = [Decision.decode(item) for item in items]
+        except LedgerError as error:
+            raise wire.BadMessage(str(error)) from error
         following = self._height() + len(self._queue)
         useful = False
-        for item in items:
-            try:
-                decision = Decision.decode(item)
-            except LedgerError as error:
-                raise wire.BadMessage(str(error)) from error
+        for decision in decisions:
             self.claims[peer] = max(self.claims.get(peer, Height(0)), decision.height)
             if decision.height == following + 1 and len(self._queue) < MAX_QUEUE:
                 self._queue.append((decision, peer))
