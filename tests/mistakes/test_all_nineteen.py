@@ -1,4 +1,4 @@
-"""Each of the 19 mistakes has a file, each file tests named after it, and each of these a planted form that it catches."""
+"""Each of the 19 mistakes has a file, each file tests named after it, each test a planted form it catches."""
 
 from __future__ import annotations
 

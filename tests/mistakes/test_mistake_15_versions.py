@@ -26,7 +26,7 @@ from tests.support.chains import grow
 from tests.support.consortium import Consortium
 
 from notarium_consensus.errors import InvalidMessage, InvalidRecord, LaterVersion
-from notarium_consensus.messages import decode_message, encode_message
+from notarium_consensus.messages import Message, decode_message, encode_message
 from notarium_consensus.record import PREPARED_KEY, decode_record
 from notarium_ledger import canonical
 from notarium_ledger.block import Header
@@ -50,6 +50,11 @@ def what_is_unknown_is_garbage(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("notarium_node.admission.EntryOfLaterVersion", Never)
 
 
+def later_is_wrong(patch: pytest.MonkeyPatch) -> None:
+    """An unknown version is an error like any other."""
+    patch.setattr("notarium_consensus.messages.LaterVersion", InvalidMessage)
+
+
 def everything_unknown_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """The other way round: nobody is ever parted with."""
     patch.setattr(node_module.Node, "_misbehaved", lambda self, peer, kind, detail: None)
@@ -59,16 +64,16 @@ def a_hello_has_two_parts(patch: pytest.MonkeyPatch) -> None:
     """And never more."""
     greet = peer_link.Link.greet
 
-    async def strict(self: peer_link.Link) -> None:
+    async def strict(self: Any) -> None:
         receive = self._socket.receive
 
         async def receive_two() -> Any:
             message = await receive()
-            if len(canonical.decode(message.data)) != 2:  # type: ignore[arg-type]
+            if len(canonical.decode(message.data)) != 2:
                 raise peer_link.LinkError("bad hello", "not two parts")
             return message
 
-        self._socket.receive = receive_two  # type: ignore[method-assign]
+        self._socket.receive = receive_two
         await greet(self)
 
     patch.setattr(peer_link.Link, "greet", strict)
@@ -82,12 +87,12 @@ def versions_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("notarium_ledger.genesis._check", lambda document: None)
 
 
-def next_version(data: bytes) -> bytes:
-    """A message with its version counted up."""
+def next_version(data: bytes, version: int = 2) -> bytes:
+    """The same with another version, which stands first in whatever has one."""
     value = canonical.decode(data)
     assert isinstance(value, list)
     assert value[0] == 1
-    return canonical.encode([2, *value[1:]])
+    return canonical.encode([version, *value[1:]])
 
 
 def said_by_a_later_version() -> dict[str, bytes]:
@@ -100,7 +105,7 @@ def said_by_a_later_version() -> dict[str, bytes]:
     body = canonical.decode(entry[1])
     assert isinstance(body, dict)
     new_body = canonical.encode({**body, "v": 2, "kind": "survey", "unheard": 1})
-    messages = [club.prepare(1, 0, club.block(1)), club.change(1, 1), club.proposal(1, 0, club.block(1))]
+    messages: list[Message] = [club.prepare(1, 0, club.block(1)), club.change(1, 1), club.proposal(1, 0, club.block(1))]
     return {
         "kind 0x20": b"\x20" + b"whatever it means",
         "kind 0x3f": b"\x3f",
@@ -178,7 +183,7 @@ async def test_mistake_15_a_half_upgraded_network_decides_and_nobody_is_parted_w
                 if peer in (made.keys[0].public, made.keys[1].public):
                     for more in said_by_later.values():
                         send(peer, more)
-                return send(peer, data)  # type: ignore[no-any-return]
+                return send(peer, data)
 
             view.send = say_more  # type: ignore[method-assign]
         for number in range(4):
@@ -211,17 +216,14 @@ async def test_mistake_15_a_hello_that_says_more_is_understood_and_another_proto
 def test_mistake_15_a_message_of_a_later_version_is_told_from_a_wrong_one() -> None:
     club = Club()
     data = encode_message(club.commit(1, 0, club.block(1)))
-    with pytest.raises(LaterVersion, match=r"message\.version: 2, this software reads 1"):
-        decode_message(next_version(data))
-    with pytest.raises(InvalidMessage) as caught:
-        decode_message(canonical.encode([0, *canonical.decode(data)[1:]]))  # type: ignore[index]
-    assert not isinstance(caught.value, LaterVersion)
     raw = Consortium(1).entry().raw
-    with pytest.raises(EntryOfLaterVersion, match="form 3"):
-        decode_entry(canonical.encode([3, *canonical.decode(raw)[1:]]))  # type: ignore[index]
-    with pytest.raises(InvalidEntry) as refused:
-        decode_entry(canonical.encode([0, *canonical.decode(raw)[1:]]))  # type: ignore[index]
-    assert not isinstance(refused.value, EntryOfLaterVersion)
+    for version, is_later in ((2, True), (7, True), (0, False)):
+        with pytest.raises(InvalidMessage, match=rf"message\.version: {version}, this software reads 1") as message:
+            decode_message(next_version(data, version))
+        assert isinstance(message.value, LaterVersion) is is_later
+        with pytest.raises(InvalidEntry) as entry:
+            decode_entry(next_version(raw, version + 1 if is_later else 0))
+        assert isinstance(entry.value, EntryOfLaterVersion) is is_later
 
 
 def _store(tmp_path: Path) -> None:
@@ -241,8 +243,7 @@ def _store(tmp_path: Path) -> None:
 
 
 def _header(tmp_path: Path) -> None:
-    value = canonical.decode(Club().block(1).header.raw)
-    Header.decode(canonical.encode([2, *value[1:]]))  # type: ignore[index]
+    Header.decode(next_version(Club().block(1).header.raw))
 
 
 def _record(tmp_path: Path) -> None:
@@ -250,8 +251,7 @@ def _record(tmp_path: Path) -> None:
     block = bench.club.block(1)
     bench.accept(bench.club.proposal(1, 0, block))
     bench.receive(*(bench.club.prepare(signer, 0, block) for signer in (1, 2)))
-    value = canonical.decode(bench.disk[PREPARED_KEY])
-    decode_record({**bench.disk, PREPARED_KEY: canonical.encode([2, *value[1:]])}, 1)  # type: ignore[index]
+    decode_record({**bench.disk, PREPARED_KEY: next_version(bench.disk[PREPARED_KEY])}, 1)
 
 
 def _recorded_message(tmp_path: Path) -> None:
@@ -303,6 +303,7 @@ def test_mistake_15_planted_is_caught_by_each_test(tmp_path: Path) -> None:
             test_mistake_15_a_half_upgraded_network_decides_and_nobody_is_parted_with,
             tmp_path,
         )
+    must_fail(later_is_wrong, test_mistake_15_a_message_of_a_later_version_is_told_from_a_wrong_one)
     must_fail(a_hello_has_two_parts, test_mistake_15_a_hello_that_says_more_is_understood_and_another_protocol_is_named)
 
 

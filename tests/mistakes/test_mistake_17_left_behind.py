@@ -42,7 +42,7 @@ def late_messages_are_kept(patch: pytest.MonkeyPatch) -> None:
     late = Engine._receive_late
 
     def keep(self: Engine, message: Any, peer: Any, instance: Any) -> None:
-        self._late.add((message.key, message.kind, message.height))  # type: ignore[arg-type]
+        self._late.add((message.key, message.kind, message.height))
         late(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_late", keep)

@@ -46,7 +46,7 @@ async def test_mistake_18_a_node_that_is_lied_to_names_the_liar_and_comes_level_
         await made.stop(2)
         made.directory(2).rename(made.path / "lost")
         liar = await made.puppet(3)
-        deliver(made, liar, lie, chain, height + 100)  # type: ignore[arg-type]
+        deliver(made, liar, lie, chain, height + 100)
         for number in (0, 1):
             made.part(made.keys[number].public, liar.key.public)  # It is there for the newcomer only.
         honest = {made.keys[number].public: made.views.pop(made.keys[number].public) for number in (0, 1)}

@@ -62,7 +62,7 @@ async def test_mistake_19_of_damaged_or_gapped_history_a_joining_node_stores_no_
         await made.stop(0, 1, 2)
         made.directory(2).rename(made.path / "lost")
         liar = await made.puppet(3)
-        deliver(made, liar, lie, true, height + 100)  # type: ignore[arg-type]
+        deliver(made, liar, lie, true, height + 100)
         await made.start(2)
         await eventually(lambda: len(dropped(made, 2, liar)) >= 1)
         store = made.nodes[2].store
