@@ -70,7 +70,7 @@ def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
     accuse = inbox.Inbox._accuse
 
     def accuse_again(self: inbox.Inbox, known: Message, other: Message) -> None:
-        self._accused.add((other.key, other.block_hash))
+        self._accused.add((other.key, other.block_hash))  # type: ignore[union-attr]
         accuse(self, known, other)
 
     patch.setattr(inbox.Inbox, "_accuse", accuse_again)

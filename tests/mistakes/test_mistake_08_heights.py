@@ -133,7 +133,7 @@ def test_mistake_08_planted_is_caught_by_each_test(tmp_path: Path) -> None:
                 height,
             )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "WAIT_S", 1.5)
+        patch.setattr(nodes, "WAIT_S", 1.0)
         for test in (
             test_mistake_08_the_network_decides_while_a_peer_claims_a_great_height_and_delivers_nothing,
             test_mistake_08_a_node_that_is_behind_comes_level_though_a_peer_claims_more_and_then_less,

@@ -196,7 +196,7 @@ def test_mistake_13_planted_is_caught_by_each_test(tmp_path: Path) -> None:
             size,
         )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "WAIT_S", 2.0)
+        patch.setattr(nodes, "WAIT_S", 1.0)
         patch.setitem(globals(), "MOST_BLOCKS", 10)
         must_fail(a_fence_is_for_ever, test_mistake_13_a_wiped_validator_catches_up_and_its_votes_count_again, tmp_path)
         must_fail(

@@ -125,7 +125,7 @@ def test_mistake_17_planted_is_caught_by_each_test(tmp_path: Path) -> None:
             )
         must_fail(late_messages_are_kept, test_mistake_17_what_comes_late_from_those_left_behind_is_not_kept, size)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "WAIT_S", 2.0)
+        patch.setattr(nodes, "WAIT_S", 1.0)
         must_fail(
             nobody_asks_how_far_the_others_are,
             test_mistake_17_a_node_that_was_out_of_consensus_is_level_soon_after_it_meets_the_others_again,

@@ -165,7 +165,7 @@ def test_mistake_19_a_store_takes_only_the_block_that_follows(tmp_path: Path) ->
 
 def test_mistake_19_planted_is_caught_by_each_test(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "WAIT_S", 2.0)
+        patch.setattr(nodes, "WAIT_S", 1.0)
         must_fail(
             certificates_are_not_checked,
             test_mistake_19_of_damaged_or_gapped_history_a_joining_node_stores_no_more_than_is_true,
