@@ -161,8 +161,8 @@ def power_failure(world: World) -> bool:
 
 def stopped_process(world: World) -> bool:
     """SIGSTOP: it does nothing for a while, then everything at once."""
-    member = _somebody(world)
-    member.life.stopped_until_s = world.loop.now_s + world.random.choice([0.2, 1.5, 5.0])
+    life = _somebody(world).life
+    life.stopped_until_s = max(life.stopped_until_s, world.loop.now_s + world.random.choice([0.2, 1.5, 5.0]))
     return True
 
 
