@@ -10,7 +10,7 @@ from tests.simulation.world import World
 
 Fault = Callable[[World], bool]
 
-VOTE_FROM_MARGIN = 2
+VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
 
 
