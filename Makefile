@@ -13,7 +13,7 @@ CLUSTER_ARGS ?=
 DEMO_ARGS   ?=
 LOCK_ARGS   ?=
 FUZZ_SECONDS ?= 10
-FUZZ_API_EXAMPLES ?= 1000
+FUZZ_API_EXAMPLES ?= 300
 SEEDS       ?= 1000
 FIRST       ?= 1
 SIZES       ?= 4
@@ -96,5 +96,5 @@ lock: ## remake requirements.lock (LOCK_ARGS=--upgrade takes the newest versions
 	@PYTHON=$(PYTHON) deploy/lock.sh $(LOCK_ARGS)
 
 clean: ## remove the environment, the caches and what demo and bench wrote
-	rm -rf $(VENV) .demo .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .bench .spec .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

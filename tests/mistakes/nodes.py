@@ -218,12 +218,13 @@ class Cluster:
                 key,
                 bytes(32),
                 NodeSettings(**settings),
-                make_network=lambda own, genesis_hash, seed, listen, nodes, limits=None, **callbacks: View(
-                    self, own, **callbacks
-                ),
+                make_network=self._make_view,  # type: ignore[arg-type]  # what a Node uses of a PeerNetwork
             )
             self.nodes[number] = node
             await node.start()
+
+    def _make_view(self, own: NodeRecord, *arguments: Any, limits: Any = None, **callbacks: Any) -> View:
+        return View(self, own, **callbacks)
 
     async def stop(self, *numbers: int) -> None:
         """Stop these nodes; their stores stay."""

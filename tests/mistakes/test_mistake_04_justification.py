@@ -14,7 +14,8 @@ import pytest
 from tests.consensus.harness import Bench, Club
 from tests.mistakes.planted import SIZES, must_fail
 
-from notarium_consensus import inbox, instance, justification
+from notarium_consensus import instance, justification
+from notarium_consensus.authentication import Authenticator
 from notarium_consensus.effects import RequestBlock
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.inputs import WorkPending
@@ -43,13 +44,13 @@ def prepares_unchecked(patch: pytest.MonkeyPatch) -> None:
 
 def signatures_unchecked(patch: pytest.MonkeyPatch) -> None:
     """Of what a message carries, only the outermost signature is verified."""
-    check = inbox.Authenticator.check
+    check = Authenticator.check
 
     def skipping(self, signed, validators, field):
         if field not in ("round_change.prepares", "proposal.prepares"):
             check(self, signed, validators, field)
 
-    patch.setattr(inbox.Authenticator, "check", skipping)
+    patch.setattr(Authenticator, "check", skipping)
 
 
 def any_prepared_round(patch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,13 @@ A and C have committed d, in rounds 0 and 2; with D that would be a quorum if th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from tests.consensus.harness import GENESIS, NOW_MS, Bench, Club
 from tests.mistakes.planted import SIZES, must_fail
 
-from notarium_consensus import messages
+from notarium_consensus import instance, justification, messages
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.messages import Proposal, RoundChange, Vote
 from notarium_consensus.votes import VoteKeeper
@@ -68,6 +69,17 @@ def votes_are_counted_over_rounds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VoteKeeper, "add", add)
 
 
+def the_lowest_lock_wins(patch: pytest.MonkeyPatch) -> None:
+    """Of several prepared rounds the first is taken."""
+
+    def lowest(changes: Any) -> Any:
+        claims = [change.prepared for change in changes if change.prepared is not None]
+        return min(claims, default=None)
+
+    patch.setattr(instance, "highest_prepared", lowest)
+    patch.setattr(justification, "highest_prepared", lowest)
+
+
 @dataclass
 class Schedule:
     """The four rounds as they went: what A, B and C, real engines, have said."""
@@ -93,11 +105,14 @@ def play() -> Schedule:
     commits: dict[tuple[int, int], Vote] = {}
 
     def committed(number: int, bench: Bench) -> None:
-        (commit,) = [each for each in bench.sent() if isinstance(each, Vote) and each.type == VoteType.COMMIT]
-        commits[number, commit.round] = commit
+        said = [each for each in bench.sent() if isinstance(each, Vote) and each.type == VoteType.COMMIT]
+        assert len(said) == 1, f"{number} commits once"
+        commits[number, said[0].round] = said[0]
 
     def of(bench: Bench, kind: type) -> list:
-        return [message for message in bench.sent() if isinstance(message, kind)]
+        found = [message for message in bench.sent() if isinstance(message, kind)]
+        assert found, f"no {kind.__name__}"
+        return found
 
     # Round 0: B proposes d; A hears B's and D's prepares.
     b.step(WorkPending())
@@ -208,6 +223,7 @@ def test_mistake_05_votes_of_different_rounds_are_never_counted_together(size: i
 
 
 def test_mistake_05_planted_two_blocks_are_certified() -> None:
+    must_fail(the_lowest_lock_wins, test_mistake_05_the_schedule_is_possible_and_decides_one_block)
     must_fail(votes_do_not_bind_the_round, test_mistake_05_commits_of_two_rounds_and_a_liars_make_no_certificate, 0)
     must_fail(
         votes_are_counted_over_rounds,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import plyvel
 import pytest
 from tests.consensus.harness import NOW_MS, Bench, Club
 from tests.mistakes.planted import SIZES, must_fail
@@ -243,7 +244,7 @@ class Order:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
-        order, real = self.log, database.plyvel.DB
+        order, real = self.log, plyvel.DB
 
         class Watched:
             def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -256,7 +257,7 @@ class Order:
             def __getattr__(self, name: str) -> Any:
                 return getattr(self._db, name)
 
-        patch.setattr(database.plyvel, "DB", Watched)
+        patch.setattr(plyvel, "DB", Watched)
 
     def sent(self) -> None:
         self.log.append("sent")

@@ -25,7 +25,7 @@ from notarium_consensus.blocks import KnownBlocks
 from notarium_consensus.engine import Engine
 from notarium_consensus.inputs import DecisionReceived, MessageReceived
 from notarium_consensus.messages import Message, MessageKind
-from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Round
+from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, Round
 from notarium_ledger.validators import ValidatorSet
 
 FEW, MANY = 24, 120
@@ -70,7 +70,7 @@ def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
     accuse = inbox.Inbox._accuse
 
     def accuse_again(self: inbox.Inbox, known: Message, other: Message) -> None:
-        self._accused.add((other.key, other.block_hash))  # type: ignore[arg-type, union-attr]
+        self._accused.add((other.key, other.block_hash))  # type: ignore[union-attr]
         accuse(self, known, other)
 
     patch.setattr(inbox.Inbox, "_accuse", accuse_again)
@@ -142,7 +142,7 @@ def flood(club: Club, liars: list[int], count: int, kind: str) -> Iterator[Messa
 
 def _at(club: Club, height: int) -> Club:
     other = Club.__new__(Club)
-    other.keys, other.validators, other.tip, other.height = club.keys, club.validators, club.tip, height
+    other.keys, other.validators, other.tip, other.height = club.keys, club.validators, club.tip, Height(height)
     return other
 
 

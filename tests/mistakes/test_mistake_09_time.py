@@ -13,6 +13,7 @@ from tests.mistakes.planted import SIZES, must_fail
 from notarium_consensus import instance, justification
 from notarium_consensus.effects import RoundTimer
 from notarium_consensus.messages import MessageKind
+from notarium_ledger.types import Round
 
 HOUR_MS = 3_600_000
 
@@ -25,7 +26,9 @@ def any_time_is_timely(patch: pytest.MonkeyPatch) -> None:
 def the_delay_does_not_grow(patch: pytest.MonkeyPatch) -> None:
     """A fixed message delay."""
     untimely = justification.untimely
-    patch.setattr(instance, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, 0, context, now_ms))
+    patch.setattr(
+        instance, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
+    )
 
 
 def old_blocks_are_held_to_the_clock(patch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def left_proposals_are_still_prepared(patch: pytest.MonkeyPatch) -> None:
     def admit_all(self: Instance, message: Message, peer: object) -> bool:
         if message.kind is MessageKind.PROPOSAL and message.round < self.round:
             self._keep(self.signer.vote(VoteType.PREPARE, message.round, message.block_hash))  # type: ignore[union-attr]
-        return admit(self, message, peer)  # type: ignore[arg-type]
+        return admit(self, message, peer)
 
     patch.setattr(Instance, "_admit", admit_all)
 

@@ -120,4 +120,9 @@ def test_mistake_14_planted_is_caught_by_each_test() -> None:
             test_mistake_14_a_proposer_that_has_nothing_proposes_nothing_until_there_is_something,
             size,
         )
+        must_fail(
+            nothing_is_asked_for_again,
+            test_mistake_14_one_liar_cannot_make_an_idle_network_produce_blocks_or_hinder_the_next_entry,
+            size,
+        )
     must_fail(an_empty_block_is_a_block, test_mistake_14_a_block_without_entries_is_invalid)

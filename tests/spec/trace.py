@@ -29,30 +29,46 @@ class Trace:
     states: tuple[dict[str, Any], ...]
 
 
-def read_trace(path: Path) -> Trace:
-    """A trace file, ``.itf.json`` or ``.itf.json.xz``. Raises ValueError if it holds no states."""
-    raw = path.read_bytes()
-    document = json.loads(lzma.decompress(raw) if path.suffix == ".xz" else raw)
-    states = tuple(plain(state) for state in document["states"])
-    if not states:
-        raise ValueError(f"{path.name}: no states")
+def read_trace(path: Path, sort_sets: bool = False) -> Trace:
+    """A trace file, ``.itf.json`` or ``.itf.json.xz``; with `sort_sets`, equal states come out equal.
+
+    Raises ValueError if it holds no states.
+    """
+    states = tuple(plain(state, sort_sets) for state in _states(path))
     return Trace(path.name.split(".")[0], states)
 
 
-def plain(value: Any) -> Any:
+def first_state(path: Path) -> dict[str, Any]:
+    """Only how the trace begins."""
+    state = plain(_states(path)[0])
+    assert isinstance(state, dict)
+    return state
+
+
+def plain(value: Any, sort_sets: bool = False) -> Any:
     """An ITF value in Python's terms."""
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [plain(item, sort_sets) for item in value]
     if not isinstance(value, dict):
         return value
     if "#bigint" in value:
         return int(value["#bigint"])
     if "#tup" in value:
-        return [plain(item) for item in value["#tup"]]
+        return [plain(item, sort_sets) for item in value["#tup"]]
     if "#set" in value:
-        return sorted(map(plain, value["#set"]), key=lambda item: json.dumps(item, sort_keys=True))
+        items = [plain(item, sort_sets) for item in value["#set"]]
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if sort_sets else items
     if "#map" in value:
-        return {plain(key): plain(item) for key, item in value["#map"]}
+        return {plain(key): plain(item, sort_sets) for key, item in value["#map"]}
     if value.keys() == {"tag", "value"}:
-        return value["tag"], plain(value["value"])
-    return {name: plain(item) for name, item in value.items() if name != "#meta"}
+        return value["tag"], plain(value["value"], sort_sets)
+    return {name: plain(item, sort_sets) for name, item in value.items() if name != "#meta"}
+
+
+def _states(path: Path) -> list[Any]:
+    raw = path.read_bytes()
+    document = json.loads(lzma.decompress(raw) if path.suffix == ".xz" else raw)
+    states = document["states"]
+    if not isinstance(states, list) or not states:
+        raise ValueError(f"{path.name}: no states")
+    return states
