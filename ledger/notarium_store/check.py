@@ -53,7 +53,7 @@ def check_chain(path: Path, genesis: Genesis, progress: Progress) -> CheckReport
     Raises StoreCorruption that names the first damaged height, ForeignStore, StoreLocked, or StoreError where there is
     no store.
     """
-    if not path.is_dir() or not any(path.iterdir()):
+    if not (path / "CURRENT").exists() and not any(path.glob("*.ldb")):
         raise StoreError(path, "there is no store here; check the data directory's path")
     database = Database(path, cache_bytes=_CACHE_BYTES, write_buffer_bytes=_WRITE_BUFFER_BYTES, min_free_bytes=0)
     try:

@@ -293,8 +293,16 @@ def check(config: ConfigOption = Path("node.toml"), as_json: Json = False) -> No
         raise Failure(str(error)) from error
     seconds = time.monotonic() - started
     if as_json:
-        _print_json({"height": report.height, "entries": report.entries, "tip": report.tip_hash.hex(), "sound": True})
+        found = {"height": report.height, "history": report.history, "entries": report.entries}
+        _print_json({**found, "tip": report.tip_hash.hex(), "sound": True})
     else:
+        if report.history < report.height:
+            _err.print(
+                f"only {report.checked} of {report.height} blocks are here, from genesis up to {report.history} and "
+                "behind a snapshot: the node fetches the others when it runs",
+                style="yellow",
+                markup=False,
+            )
         _out.print(
             f"sound: {report.height} blocks, {report.entries} entries, verified in {seconds:.1f} s\n"
             f"tip    {report.tip_hash.hex()}",

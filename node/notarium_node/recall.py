@@ -46,6 +46,8 @@ class Recall:
         marker = record.pop(MARKER, None)
         blank = store.state.height == 0 and not record and marker is None
         self._lost = marker == _LOST
+        if marker == _REGAINED and by_hand > store.state.height:
+            record.pop(FENCE_KEY, None)  # We have set it ourselves, and the operator knows better.
         self.begins = blank and is_new
         """There is nothing to remember yet, and that is as it should be."""
         self.record = record

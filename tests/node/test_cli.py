@@ -330,7 +330,7 @@ def test_check_verifies_the_store_and_says_so(ready, ceremony, notarium_node):
         assert (code, "another process has it open" in err) == (2, True)
     code, out, err = notarium_node("check", "--config", ready, "--json")
     assert code == 0, err
-    assert json.loads(out) == {"height": 0, "entries": 0, "tip": hash_, "sound": True}
+    assert json.loads(out) == {"height": 0, "history": 0, "entries": 0, "tip": hash_, "sound": True}
 
 
 def test_check_of_a_damaged_store_fails_with_1(ready, ceremony, notarium_node):

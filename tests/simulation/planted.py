@@ -22,9 +22,9 @@ from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.state import advance
 from notarium_ledger.validators import ValidatorSet
-from notarium_node import admission, runner
+from notarium_node import admission, replay, runner
 from notarium_node.api.submit import Submissions
-from notarium_node.sync import Sync
+from notarium_node.fetching import Fetcher
 from notarium_node.verifier import Verifier
 from notarium_store.database import Database
 from notarium_store.store import Store
@@ -187,7 +187,7 @@ def _time_never_checked() -> list[Replacement]:
 
 
 def _nobody_asks_for_blocks() -> list[Replacement]:
-    return [(Sync, "poke", lambda self: None)]
+    return [(Fetcher, "_ask", lambda self, *question: None)]
 
 
 def _anybody_proposes() -> list[Replacement]:
@@ -296,16 +296,16 @@ class _Promise:
 
 
 def _answered_before_stored() -> list[Replacement]:
-    commit = Store.commit
+    commit = Store.commit_many
 
-    def late(self: Store, decision: Any, transition: Any) -> None:
+    def late(self: Store, parts: Any) -> None:
         path, self._db.write = self._db.write, lambda items, deleted=(): None  # type: ignore[method-assign]
         try:
-            commit(self, decision, transition)
+            commit(self, parts)
         finally:
             self._db.write = path  # type: ignore[method-assign]
 
-    return [(Store, "commit", late)]
+    return [(Store, "commit_many", late)]
 
 
 def _decided_entries_again() -> list[Replacement]:
@@ -324,7 +324,7 @@ def _content_unchecked() -> list[Replacement]:
         entries = [read(raw) for raw in block.entries]
         return advance(state, entries, block.header.time_ms, block.header.proposer)
 
-    return [(runner, "apply_block", trusting)]
+    return [(runner, "apply_block", trusting), (replay, "apply_block", trusting)]
 
 
 PLANTED: tuple[Planted, ...] = (
@@ -333,16 +333,16 @@ PLANTED: tuple[Planted, ...] = (
     Planted("certificates unverified in catch-up", _unsigned_certificates, "certificate|agreement|chain", 200),
     Planted("duplicate signer counted twice", _signer_counted_twice, "certificate|agreement", 200),
     Planted("votes counted for any block", _votes_of_any_block, "prepared|certificate|agreement", 100),
-    Planted("justification not checked in round 1", _round_one_unjustified, "justification|unjustified|lock", 200),
-    Planted("justification never checked", _no_justification_at_all, "justification|unjustified|lock", 200),
+    Planted("justification not checked in round 1", _round_one_unjustified, "justification|unjustified|lock", 500),
+    Planted("justification never checked", _no_justification_at_all, "justification|unjustified|lock", 500),
     Planted("fresh block in spite of a lock", _fresh_block_in_spite_of_a_lock, ".", 50),
     Planted("lowest prepared round wins", _lowest_prepared_wins, ".", 500),
     Planted("prepared round not below round", _prepared_round_not_below, ".", 100),
     Planted("votes in a round it has left", _votes_in_left_rounds, "left|round", 50),
-    Planted("time checked again on re-proposal", _time_checked_again, "liveness|time", 500),
+    Planted("time checked again on re-proposal", _time_checked_again, "liveness|time", 1500),
     Planted("time never checked", _time_never_checked, "time", 100),
     Planted("a node that is behind never asks", _nobody_asks_for_blocks, "liveness", 100),
-    Planted("anybody proposes", _anybody_proposes, ".", 200),
+    Planted("anybody proposes", _anybody_proposes, ".", 1000),
     Planted("equivocation ignored", _equivocation_ignored, "evidence", 100),
     Planted("votes kept without bound", _votes_without_bound, "memory", 100),
     Planted("prepare not persisted", _prepare_not_persisted, "persist before send", 5),

@@ -966,7 +966,7 @@ def _spoilt(name: bytes, value: bytes) -> bytes:
         return value[:-1]
     decoded: Any = canonical.decode(value)
     if name[:1] == b"s":
-        decoded[5] += 1  # the height of the registry
+        decoded[2] += 1  # the time
     elif name[:1] == b"r":
         decoded["parameters"]["max_block_entries"] += 1
     else:
