@@ -187,7 +187,7 @@ class Instance:
         if block is None:
             self._nothing_to_propose = True
             return
-        changes = self.inbox.round_changes.of_round(round_) if round_ > 0 else []
+        changes = self._usable_changes()
         if highest_prepared([change.signed for change in changes]) is None:
             check_header(block, self.context)
             if block.header.proposer != self._own:
@@ -332,7 +332,7 @@ class Instance:
             return False
         if self.signer.has_signed(self.round, MessageKind.PROPOSAL):
             return False
-        changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
+        changes = self._usable_changes()
         if self.round > 0 and len(changes) < self.context.validators.quorum:
             return False
         highest = highest_prepared([change.signed for change in changes])
@@ -407,6 +407,17 @@ class Instance:
                 if verdict is not Verdict.INVALID:
                     return False  # being checked
         return False
+
+    def _usable_changes(self) -> list[RoundChange]:
+        """This round's, but those of a prepared block that is here with wrong entries only.
+
+        Whoever sends these lies, and if nobody has the true ones any more (those that prepared may have restarted),
+        its claim would keep every honest proposer from proposing.
+        """
+        changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
+        blocks = [change.block for change in changes if change.block is not None]
+        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
+        return [change for change in changes if change.block is None or change.block.hash in hopeful]
 
     def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> None:
         proposal = self.signer.propose(self.round, block, tuple(change.signed for change in changes), prepares)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from tests.consensus.harness import Bench
 
-from notarium_consensus.effects import CheckBlock, Effect
+from notarium_consensus.effects import CheckBlock, Effect, RequestBlock
 from notarium_consensus.engine import Phase
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.messages import Proposal
@@ -134,3 +134,32 @@ def test_who_passes_a_block_on_cannot_put_other_entries_under_the_signature(kind
     kept = keeper.get(honest.key, honest.round)
     assert kept is not None
     assert kept.block == block
+
+
+def test_a_liar_that_alone_claims_the_highest_lock_and_sends_wrong_entries_cannot_silence_the_proposer():
+    """The others of those that prepared the true block may have restarted, and nobody has its entries any more."""
+    bench = Bench(own=2)
+    good = bench.club.block(1)
+    wrong = copies(good)[WRONG_1]
+    claim = bench.club.change(1, 1, (0, wrong), (0, 1, 3))
+    effects = bench.receive(claim, bench.club.change(0, 1), bench.club.change(3, 1))
+    assert answer_checks(bench, effects, good) == [wrong]
+    assert bench.of(RequestBlock) == [RequestBlock(1, 1, bench.club.tip.time_ms + 1)]
+    own = bench.club.block(2)
+    bench.built(own, 1)
+    proposal = next(message for message in bench.sent() if isinstance(message, Proposal))
+    assert proposal.block == own
+    assert bench.club.keys[1].public not in {change.key for change in proposal.round_changes}
+
+
+def test_such_a_claim_that_comes_while_a_block_is_built_delays_the_proposal_until_it_is_checked():
+    bench = Bench(own=2)
+    good = bench.club.block(1)
+    wrong = copies(good)[WRONG_1]
+    bench.receive(bench.club.change(0, 1), bench.club.change(3, 1))
+    assert bench.of(RequestBlock), "its own round change makes the quorum"
+    bench.receive(bench.club.change(1, 1, (0, wrong), (0, 1, 3)))
+    assert answer_checks(bench, bench.built(bench.club.block(2), 1), good) == [wrong]
+    assert bench.of(RequestBlock)
+    bench.built(bench.club.block(2), 1)
+    assert "PROPOSAL" in bench.said()

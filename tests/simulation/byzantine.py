@@ -437,6 +437,32 @@ def claim(height: int, tip: Hash) -> bytes:
     return wire.pack_status(wire.Status(Height(height), tip, Height(height), Height(height)))
 
 
+class CorruptSnapshots(Behaviour):
+    """Parts of a snapshot with a byte changed, cut off, another's, twice or not at all."""
+
+    def __init__(self, liar: Liar) -> None:
+        super().__init__(liar)
+        self._earlier = b""
+
+    def outgoing(self, peer: PublicKey, data: bytes) -> list[bytes]:
+        if data[0] != Kind.SNAPSHOT or self.random.random() < 0.3:
+            return [data]
+        self.count()
+        earlier, self._earlier = self._earlier, data
+        at = self.random.randrange(1, len(data))
+        match self.random.randrange(5):
+            case 0:
+                return [data[:at] + bytes((data[at] ^ (1 << self.random.randrange(8)),)) + data[at + 1 :]]
+            case 1:
+                return [data[:at]]
+            case 2:
+                return [earlier] if earlier else []
+            case 3:
+                return [data, data]
+            case _:
+                return []
+
+
 class SelfCertifier(Behaviour):
     """Decides alone: a block of its own under a certificate of its own seal, once or often enough for a quorum."""
 
@@ -503,6 +529,7 @@ BEHAVIOURS: tuple[type[Behaviour], ...] = (
     Forger,
     Flooder,
     CorruptBlocks,
+    CorruptSnapshots,
     SelfCertifier,
     HeightLiar,
     BadGossip,

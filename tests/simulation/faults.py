@@ -192,12 +192,16 @@ def full_disk(world: World) -> bool:
 
 
 def wiped_disk(world: World) -> bool:
-    """A node loses its disk and starts anew; at most f members of the consortium ever do."""
-    member = _to_roll_back(world)
-    if member is None or world.watch.height == 0:
+    """A node loses its disk and starts anew, and sees by itself that it has; at most f members ever do.
+
+    Not before all have the first block: a ledger that has decided nothing waits for nobody's memory (recall.py).
+    """
+    has_begun = all(member.height_on_disk for member in world.honest)
+    member = _to_roll_back(world) if has_begun else None
+    if member is None:
         return False
     member.die()
-    member.restore({}, vote_from=_safe_height(world, member))
+    member.restore({})
     world.after(world.random.uniform(0.1, 2.0), member.start)
     return True
 

@@ -154,7 +154,7 @@ class Member:
             record,
             self.key,
             bytes(32),
-            replace(self.world.settings(self.vote_from), is_new=not self._has_begun),
+            replace(settings(self.vote_from, self.world.snapshot_lag), is_new=not self._has_begun),
             clock=self.clock_ms,
             make_network=make_network,  # type: ignore[arg-type]  # a View is a PeerNetwork to whom it is given
         )
@@ -287,7 +287,7 @@ class Member:
             told("decided", receipt.encode_json())
 
 
-def settings(vote_from: int) -> NodeSettings:
+def settings(vote_from: int, snapshot_lag: int) -> NodeSettings:
     """A node with the product's default times."""
     return NodeSettings(
         listen=("", 0),

@@ -18,7 +18,7 @@ import structlog
 from tests.simulation import leveldb
 from tests.simulation.links import Links
 from tests.simulation.loop import WORLD, Life, SimulatedLoop
-from tests.simulation.member import Member, settings
+from tests.simulation.member import Member
 from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
 
@@ -28,7 +28,6 @@ from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.registry import Registry
 from notarium_ledger.types import PublicKey
 from notarium_node import node as node_module
-from notarium_node.node import NodeSettings
 from notarium_store import database
 from notarium_store.database import Database
 
@@ -68,7 +67,8 @@ class World:
         self.members: list[Member] = []
         self.holders: dict[PublicKey, list[int]] = {}
         self.paths = directories(2 * size + 2)
-        self.settings: Callable[[int], NodeSettings] = settings
+        self.snapshot_lag = self.random.choice([1, 3, 1_000])
+        """From how many blocks behind on nodes begin with a snapshot."""
         self.watch = Watch(self)
         self.rotating = False
         self._registry = self.genesis.registry
