@@ -329,13 +329,17 @@ class WrongTime(Behaviour):
 
 
 class InvalidContent(Behaviour):
-    """Blocks under a sound header whose entries nobody may write."""
+    """Blocks under a sound header whose entries nobody may write, or of good entries under a false state root."""
 
     def bend(self, peer: PublicKey, message: Message) -> Message | None:
         if not isinstance(message, Proposal) or message.prepares or message.height != self.liar.state.height + 1:
             return message
-        header, raw = message.block.header, self.liar.made_up_entry()
-        frontier, _ = self.liar.state.frontier.extend([leaf_hash(raw)])
+        header = message.block.header
+        entries: tuple[bytes, ...] = (self.liar.made_up_entry(),)
+        root = header.state_root
+        if header.time_ms % 2:  # the same lie to all
+            entries, root = message.block.entries, Hash(bytes(32))
+        frontier, _ = self.liar.state.frontier.extend(map(leaf_hash, entries))
         header = Header(
             header.genesis,
             header.height,
@@ -346,9 +350,9 @@ class InvalidContent(Behaviour):
             frontier.root(),
             header.validators,
             header.next_validators,
-            header.state_root,
+            root,
         )
-        return self.liar.propose(Block(header, (raw,)), message.round, message.round_changes, ())
+        return self.liar.propose(Block(header, entries), message.round, message.round_changes, ())
 
 
 class Forger(Behaviour):

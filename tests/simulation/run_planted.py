@@ -36,7 +36,7 @@ def hunt(number: int) -> Caught:
     with planted.active():
         for candidate in range(1, planted.within + 1):
             try:
-                run_seed(candidate, planted.size, SCHEDULES[planted.schedule])
+                run_seed(candidate, planted.size, SCHEDULES[planted.schedule], behaviours=planted.liars)
             except Exception as error:
                 seed, message = candidate, f"{error}" or type(error).__name__
                 break

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tests.simulation import signatures
-from tests.simulation.byzantine import BEHAVIOURS, Liar, Twin, split_twins
+from tests.simulation.byzantine import BEHAVIOURS, Behaviour, Liar, Twin, split_twins
 from tests.simulation.faults import Fault, Trouble, crash_loop, everybody_alone, peace
 from tests.simulation.member import Member
 from tests.simulation.world import MAX_SKEW_MS, World, simulated
@@ -41,29 +41,28 @@ def run_seed(
     size: int,
     schedule: Schedule = SMALL,
     *,
-    lies: bool = True,
-    faults: bool = True,
     transcript: list[str] | None = None,
+    behaviours: tuple[type[Behaviour], ...] = (),
 ) -> World:
     """Run it; what happens is appended to `transcript`, if there is one.
 
+    `behaviours`: f members lie in these ways; else the seed draws who lies and how.
     Raises SafetyViolation, or whatever else the seed shows to be wrong.
     """
     real = seed % REAL_SIGNATURES_EVERY == 0
     with nullcontext() if real else signatures.stand_in():
         world = World(seed, size, transcript)
-        _run(world, schedule, lies, faults)
+        _run(world, schedule, behaviours)
     return world
 
 
-def _run(world: World, schedule: Schedule, lies: bool, faults: bool) -> None:
+def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ...]) -> None:
     with simulated(world):
         try:
-            _populate(world, lies)
+            _populate(world, behaviours)
             for member in world.members:
                 member.start()
-            if faults:
-                Trouble(world, schedule.trouble_s, schedule.entries, schedule.faults).begin()
+            Trouble(world, schedule.trouble_s, schedule.entries, schedule.faults).begin()
             world.run(schedule.trouble_s)
             _recover(world, schedule)
         except Exception as error:
@@ -73,12 +72,13 @@ def _run(world: World, schedule: Schedule, lies: bool, faults: bool) -> None:
             world.end()
 
 
-def _populate(world: World, lies: bool) -> None:
-    """Draw who lies, and how."""
+def _populate(world: World, chosen: tuple[type[Behaviour], ...]) -> None:
+    """Draw who lies, and how unless that is `chosen`."""
     draw, consortium = world.random, world.consortium
     keys = [*consortium.validator_keys, *consortium.observer_keys]
-    liars = set(draw.sample(range(world.size), draw.randint(0, world.tolerated))) if lies else set()
-    twins = [number for number in sorted(liars) if draw.random() < 0.25]
+    count = world.tolerated if chosen else draw.randint(0, world.tolerated)
+    liars = set(draw.sample(range(world.size), count))
+    twins = [number for number in sorted(liars) if not chosen and draw.random() < 0.25]
     cast = []
     for number, key in enumerate(keys):
         kind = Twin if number in twins else Liar if number in liars else Member
@@ -92,7 +92,7 @@ def _populate(world: World, lies: bool) -> None:
         world.after(0.0, split_twins, world, (number, copy.number))
     for member in world.members:
         if isinstance(member, Liar):
-            behaviours = draw.sample(BEHAVIOURS, draw.randint(1, 3))
+            behaviours = chosen or draw.sample(BEHAVIOURS, draw.randint(1, 3))
             cast.append(f"{member.number} lies: " + ", ".join(each.__name__ for each in behaviours))
             member.behaviours = [each(member) for each in behaviours]
             world.after(0.1, member.act)
