@@ -53,7 +53,7 @@ class Recall:
         self.record = record
         """The consensus record for the engine."""
         self.record_height = height if record else None
-        self.settled = key is None or is_new or not (self._lost or blank)
+        self.settled = key is None or not self._lost and (is_new or not blank)
         """Whether this node may sign, as far as its memory goes."""
         self.vote_from = NO_FENCE
         """Nothing is signed below this height."""
@@ -77,11 +77,16 @@ class Recall:
         self._lost, self.settled = True, False
         self.before_reaching(self._store.state.height)
 
-    def before_reaching(self, height: Height) -> None:
-        """Called before `height` becomes that of the tip. Raises StoreError."""
+    def before_reaching(self, height: Height, vote_from: Height = NO_FENCE) -> None:
+        """Called before `height` becomes that of the tip: the records up to there go, what they say of us must not.
+
+        `vote_from`: what the engine is fenced by. Raises StoreError.
+        """
         if not self.settled:
             self._lost = True  # Others have decided meanwhile.
             self._store.put_record(Height(height + 1), MARKER, _LOST)
+        elif vote_from > max(height + 1, self._by_hand):
+            self._store.put_record(Height(height + 1), FENCE_KEY, encode_fence(vote_from))
 
     def settle(self) -> None:
         """We are caught up: sign again, from a height on at which we cannot have signed. Raises StoreError."""

@@ -348,7 +348,7 @@ class Runner:
     def _store_decisions(self, parts: Sequence[Part]) -> None:
         """Store, then tell: nobody hears of a decision that is not on disk."""
         before, last = self._store.state, parts[-1][1]
-        self._recall.before_reaching(last.state.height)
+        self._recall.before_reaching(last.state.height, self._engine.vote_from)
         self._store.commit_many(parts)
         self.decided += len(parts)
         self._transitions.clear()
@@ -444,7 +444,7 @@ class Runner:
         self._remembered = self._store.history.height + 1
         certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
         self._watch(each for each in certificates if each.height > tip)
-        self._recall.before_reaching(snapshot.height)
+        self._recall.before_reaching(snapshot.height, self._engine.vote_from)
         if not self._store.adopt(snapshot):
             return
         self._transitions.clear()
@@ -496,6 +496,9 @@ class Runner:
     def _try_again(self) -> None:
         try:
             self._store.recover()
+        except StoreCorruption as error:
+            self.fail(error)
+            return
         except StoreError as error:
             self._stall(str(error))
             return

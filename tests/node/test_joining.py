@@ -585,3 +585,32 @@ async def test_a_lost_disk_and_a_lost_peer_together_still_end_well(start, ledger
     await node.completes()
     assert node.store.state == ledger.store.state
     assert isinstance(node.store.snapshot(), Snapshot)
+
+
+async def test_a_crash_right_after_a_decision_does_not_make_it_forget_from_when_on_it_may_vote(start, ledger):
+    """The record of a decided height goes with the decision, and the fence was in it."""
+    node = start()
+    node.meet(*peers(ledger))
+    await node.completes()
+    await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    node.runner.feed = lambda event: None  # It is killed before the engine hears of the next height.
+    ledger.grow(1)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1)
+    node.stop()
+    again = start()
+    assert again.engine.vote_from == LENGTH + recall.MARGIN
+    assert not again.engine.is_voting
+
+
+async def test_a_first_start_that_found_out_that_it_was_not_the_first_stays_silent(start, ledger, tmp_path):
+    """The mark of the first start is still there when such a node is started again."""
+    chain = Chain(tmp_path / "founding")
+    node = Node(tmp_path / "founder", chain, is_new=True)
+    assert node.recall.settled
+    node.recall.lose()
+    node.stop()
+    again = Node(tmp_path / "founder", chain, is_new=True)
+    assert not again.recall.settled
+    again.stop()
+    chain.store.close()
