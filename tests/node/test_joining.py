@@ -516,8 +516,11 @@ async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_
     node.meet(*peers(ledger))
     await node.completes()
     await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    ledger.grow(1)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1)
     node.stop()
-    again = start(vote_from=LENGTH + 1)
+    again = start(vote_from=LENGTH + 2)
     assert again.engine.is_voting
 
 
