@@ -23,7 +23,6 @@ from notarium_node.peer_limits import PeerLimits
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
 FIRST_START = "FIRST-START"
-FIRST_START = "FIRST-START"
 MAX_CONFIG_BYTES = 32_768
 """TOML takes time with the square of a line's length."""
 _TOO_DEEP = "nested too deeply: no field holds more than a list"

@@ -28,7 +28,7 @@ PATIENCE = 3
 BAN_S = 10.0
 UNCLAIMED_KEPT = 2
 PACE_BYTES = 64 * 1024
-"""Smaller answers say little of how fast a line is."""
+"""Smaller answers say little of how fast a line is, unless more was asked for: nobody may hold us up with crumbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class _Question:
     kind: wire.Kind
     """Of the answer."""
     first: int
+    most: int
+    """Blocks asked for; 1 for a part of a snapshot."""
     asked_s: float
     overdue: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -68,7 +70,7 @@ class Fetcher:
         """The last questions for blocks of whose answers nobody has made use: they may be wanted after all."""
         self._unmet: Counter[PublicKey] = Counter()
         self._pace: dict[PublicKey, float] = {}
-        """Bytes per second of the last large answer."""
+        """Bytes per second of the last answer that was large, or less than what was asked for."""
         self._changed = asyncio.Event()
         self.claims: dict[PublicKey, Status] = {}
         """What each connected peer said last."""
@@ -117,12 +119,13 @@ class Fetcher:
             return False
         if first is None:
             self._take_back(peer)
+            self._pace[peer] = 0.0  # An empty answer is no offence after a hint, but it cost time: others come first.
             hinted, status = self._hints.pop(peer, None), self.claims.get(peer)
             if hinted is None or (status is not None and status.holds(question.first)):
                 self.disappointed(peer, "did not deliver the blocks it claims to have")
             self.wake()
             return True
-        self._answered(question, items, sum(map(len, items)))
+        self._answered(question, items, sum(map(len, items)), len(items))
         return True
 
     def on_snapshot(self, peer: PublicKey, part: SnapshotPart) -> bool:
@@ -130,7 +133,7 @@ class Fetcher:
         question = self._open.get(peer)
         if question is None or question.kind is not wire.Kind.SNAPSHOT or part.offset not in (0, question.first):
             return False
-        self._answered(question, part, len(part.data))
+        self._answered(question, part, len(part.data), 1)
         return True
 
     # Asking
@@ -151,7 +154,7 @@ class Fetcher:
                 peer = self._choose(first)
                 if peer is not None:
                     message = wire.pack_get_blocks(Height(first), most)
-                    asked_now = self._ask(peer, message, wire.Kind.BLOCKS, first)
+                    asked_now = self._ask(peer, message, wire.Kind.BLOCKS, first, most)
                     if asked_now is not None:
                         asked.append(asked_now)
                         self._unclaimed = [*self._unclaimed, asked_now][-UNCLAIMED_KEPT:]
@@ -161,7 +164,7 @@ class Fetcher:
         """A part of this peer's snapshot, or None where it does not come in time."""
         if peer in self._open:
             return None
-        question = self._ask(peer, wire.pack_get_snapshot(height, offset), wire.Kind.SNAPSHOT, offset)
+        question = self._ask(peer, wire.pack_get_snapshot(height, offset), wire.Kind.SNAPSHOT, offset, 1)
         if question is None:
             return None
         while not question.answer.done() and not question.overdue:
@@ -209,6 +212,11 @@ class Fetcher:
         self._network.drop(peer, reason, BAN_S)
         self.wake()
 
+    async def changed(self) -> None:
+        """Wait until a peer says something, comes or goes."""
+        self._changed.clear()
+        await self._changed.wait()
+
     def wake(self) -> None:
         """Something changed for those who wait."""
         self._changed.set()
@@ -224,12 +232,12 @@ class Fetcher:
     def _choose(self, height: int) -> PublicKey | None:
         return next(iter(self.able(height)), None)
 
-    def _ask(self, peer: PublicKey, message: bytes, kind: wire.Kind, first: int) -> _Question | None:
+    def _ask(self, peer: PublicKey, message: bytes, kind: wire.Kind, first: int, most: int) -> _Question | None:
         """The question, or None if it could not be asked."""
         if not self._network.send(peer, message):
             return None
         loop = asyncio.get_running_loop()
-        question = _Question(peer, kind, first, loop.time())
+        question = _Question(peer, kind, first, most, loop.time())
         question.timer = loop.call_later(REQUEST_TIMEOUT_S, self._deadline, question)
         self._open[peer] = question
         return question
@@ -245,10 +253,10 @@ class Fetcher:
             self.disappointed(peer, f"did not answer within {PATIENCE * REQUEST_TIMEOUT_S:.0f} s")
         self.wake()
 
-    def _answered(self, question: _Question, answer: list[bytes] | SnapshotPart, size: int) -> None:
+    def _answered(self, question: _Question, answer: list[bytes] | SnapshotPart, size: int, count: int) -> None:
         del self._open[question.peer]
         took_s = asyncio.get_running_loop().time() - question.asked_s
-        if size >= PACE_BYTES:
+        if size >= PACE_BYTES or count < question.most:
             self._pace[question.peer] = size / max(took_s, 1e-3)
         self._close(question, answer)
         self.wake()

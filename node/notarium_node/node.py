@@ -372,7 +372,7 @@ class Node:
         """Whether a quorum, this node included, has said how far it is, and nobody is further."""
         validators = self.store.state.registry.validators
         heard = 1 + sum(each.key != self.own.key and each.key in self.sync.claims for each in validators.validators)
-        return self.own.key in validators and heard >= validators.quorum and self.sync.lag == 0
+        return self.own.key in validators and heard >= validators.quorum and self.sync.claimed_lag <= 0
 
     def _tell_status(self) -> None:
         status, now = self._status(), asyncio.get_running_loop().time()

@@ -51,7 +51,7 @@ class Recall:
         self.record = record
         """The consensus record for the engine."""
         self.record_height = height if record else None
-        self.settled = key is None or not self._lost and (is_new or not blank)
+        self.settled = key is None or (not self._lost and (is_new or not blank))
         """Whether this node may sign, as far as its memory goes."""
         self.vote_from = NO_FENCE
         """Nothing is signed below this height."""

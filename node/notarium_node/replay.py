@@ -40,6 +40,10 @@ class Lie(Exception):
     """What a peer delivered is not what the ledger decided."""
 
 
+class TwoHistories(Exception):
+    """Others go on from another block than this node has, and both are certified. The message names the remedy."""
+
+
 class Line(Protocol):
     """A run of blocks that is to grow: the live chain, or the history."""
 
@@ -83,10 +87,12 @@ class Replayer:
     async def extend(self, line: Line, fetched: Fetched) -> bool:
         """Check and store blocks that follow `line`; those that it has by now are skipped.
 
-        False where the store does not take them now. Raises Lie.
+        False where the store does not take them now. Raises Lie, or TwoHistories.
         """
         state = line.state
         decisions = [each for each in await _decode(fetched.items) if each.height > state.height]
+        if decisions:
+            _check_fork(decisions[0], state)
         groups = list(_groups(decisions))
         ahead: asyncio.Task[None] | None = None
         try:
@@ -158,6 +164,23 @@ class Replayer:
         for entry, check in zip(entries, checks, strict=True):
             if not valid[check]:
                 raise InvalidEntry(f"the signature of {entry.id.hex()} is not valid", "sig")
+
+
+def _check_fork(decision: Decision, state: ChainState) -> None:
+    """A certified block on another parent than ours is no lie of who sent it: all others would send the same."""
+    header, validators = decision.block.header, state.registry.validators
+    if header.height != state.height + 1 or header.parent == state.tip or header.validators != validators.hash:
+        return
+    try:
+        decision.certificate.verify(state.genesis, validators, header.height, header.hash)
+    except InvalidCertificate:
+        return  # A lie after all, which is seen next.
+    raise TwoHistories(
+        f"block {header.height}, which a quorum certified, stands on block {state.height} {header.parent.hex()}, but "
+        f"this node has {state.tip.hex()} there, certified as well: more than a third of the validators certified two "
+        "histories, or the only validator went on from an old backup. Find out with the other members which one "
+        "counts; if it is not this node's, move its store away and let it fetch the chain again"
+    )
 
 
 async def _decode(items: Iterable[bytes]) -> list[Decision]:

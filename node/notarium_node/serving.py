@@ -15,6 +15,8 @@ from notarium_store.store import Store
 
 READ_BYTES = 256 * 1024
 """Blocks read for a peer in one turn of the event loop."""
+UNREAD_BYTES = 16 * 1024 * 1024
+"""A peer for which so much is queued gets no answer: making one costs time, and it does not read what it has."""
 SNAPSHOT_FRESH_S = 10.0
 LARGE_SNAPSHOT_BYTES = 1024 * 1024
 """A larger one is given to further askers for so long as it is: making it costs time in proportion to the registry."""
@@ -59,6 +61,8 @@ class Server:
         if peer in self._serving:
             self._flood(peer, "it asks for blocks before it has the answer to its last question")
             return
+        if self._network.queue_bytes(peer) > UNREAD_BYTES:
+            return
         self._serving.add(peer)
         self._begin(self._send_blocks(peer, first, most))
 
@@ -66,6 +70,8 @@ class Server:
         """GET_SNAPSHOT. Answered at once, a part at a time."""
         if peer in self._serving:
             self._flood(peer, "it asks for a snapshot before it has the answer to its last question")
+            return
+        if self._network.queue_bytes(peer) > UNREAD_BYTES:
             return
         made = self._snapshot() if height == 0 else self._kept(height)
         if made is None or offset >= len(made.data):

@@ -153,6 +153,11 @@ class Sync:
         """Blocks that peers claim to have and this node has not."""
         return max(0, self.target - self._store.state.height)
 
+    @property
+    def claimed_lag(self) -> int:
+        """The same by their words alone. Who does not keep those is dropped; a mere hint costs a liar nothing."""
+        return max((claim.height for claim in self.claims.values()), default=0) - self._store.state.height
+
     def credible_lag(self, liars: int) -> int:
         """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
         heights = self._fetcher.heights
@@ -264,16 +269,19 @@ class Sync:
 
     async def _join(self) -> bool:
         """Far behind: take a snapshot, if there is somebody to give one."""
-        height = self._store.state.height
-        if self.lag <= self._snapshot_lag:
-            return False
-        sources = self._joiner.sources(height + self._snapshot_lag)
+        sources = self._snapshot_sources()
         if not sources:
             return False
-        _log.info("joining by a snapshot", height=height, target=self.target)
+        _log.info("joining by a snapshot", height=self._store.state.height, target=self.target)
         if await self._joiner.join(sources[0]):
             self._news.set()  # There is a history to fetch.
         return True
+
+    def _snapshot_sources(self) -> list[PublicKey]:
+        """Whose snapshot is worth asking for, the best first; none where the node is not far behind."""
+        if self.lag <= self._snapshot_lag:
+            return []
+        return self._joiner.sources(self._store.state.height + self._snapshot_lag)
 
     async def _take_pushed(self) -> None:
         """What was pushed and is not known yet."""
@@ -286,7 +294,8 @@ class Sync:
 
     def _live_is_enough(self, following: int) -> bool:
         """Whether nobody need send the block `following` any more, or something is more urgent."""
-        return self._store.state.height >= following or self.target < following or bool(self._pushed)
+        urgent = self._pushed or self._snapshot_sources()
+        return self._store.state.height >= following or self.target < following or bool(urgent)
 
     # The history
 
@@ -322,7 +331,7 @@ class Sync:
                     return
                 following += len(fetched.items)
                 question = self._ask(following, goal()) if following <= goal() else None
-                if not await self._replay(line, fetched):
+                if not await self._replay(line, fetched) or (line is self._live and self._snapshot_sources()):
                     return
         finally:
             if question is not None:

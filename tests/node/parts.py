@@ -26,6 +26,10 @@ class FakeNetwork:
         self.sent.append((peer, data))
         return True
 
+    def queue_bytes(self, peer: PublicKey) -> int:
+        """All that was sent and not taken yet."""
+        return sum(len(data) for key, data in self.sent if key == peer)
+
     def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
         for peer in to:
             self.send(peer, data)

@@ -604,3 +604,125 @@ async def test_a_first_start_that_found_out_that_it_was_not_the_first_stays_sile
     assert not again.recall.settled
     again.stop()
     chain.store.close()
+
+
+# Liars who play for time
+
+
+class Tempter(Old):
+    """Sends a true snapshot of long ago, and claims ever more."""
+
+    boast = 1000
+
+    def status(self):
+        self.boast += 1000
+        height = Height(self.boast)
+        return replace(super().status(), height=height, history=height, base=height)
+
+    async def blocks(self, first, most):
+        return [wire.pack_list(Kind.BLOCKS, [])]
+
+
+class Crumbler(Peer):
+    """Sends its snapshot a byte at a time."""
+
+    def snapshot(self, height, offset):
+        snapshot = self.ledger.store.snapshot()
+        assert snapshot is not None
+        data = snapshot.encode()
+        return [wire.pack_snapshot(wire.SnapshotPart(snapshot.height, len(data), offset, data[offset : offset + 1]))]
+
+
+@pytest.mark.parametrize("kind", [Tempter, Unable, Crumbler])
+async def test_mistake_8_who_has_no_good_snapshot_is_not_asked_again_for_a_while_whatever_it_claims(
+    start, ledger, old, kind
+):
+    node = start()
+    one, two, _ = peers(ledger)
+    liar = kind(one.key, ledger)
+    node.meet(liar)
+    for _ in range(20):
+        node.sync.on_status(liar.key, liar.status())
+        await asyncio.sleep(0.01)
+    node.meet(liar, two)
+    await node.completes()
+    assert node.store.state == ledger.store.state
+    assert liar.asked_for(Kind.GET_SNAPSHOT) == [0]
+
+
+async def test_a_node_that_began_with_blocks_takes_a_snapshot_once_somebody_has_one(start, ledger, monkeypatch):
+    monkeypatch.setattr(wire, "MAX_BLOCKS", 1)
+    node = start()
+    one, two, _ = peers(ledger)
+    one.ledger = Chain(node.path.parent / "short", ledger.consortium)
+    for decision in ledger.decisions[:10]:
+        one.ledger.store.commit(decision, apply_block(one.ledger.store.state, decision.block, lambda _: False))
+    one.silent = True
+    node.meet(one)
+    await until(lambda: one.asked_for(Kind.GET_BLOCKS))
+    node.meet(two)
+    await node.reaches(LENGTH)
+    assert two.asked_for(Kind.GET_SNAPSHOT) == [0]
+    one.ledger.store.close()
+
+
+async def test_mistake_8_hints_that_nobody_keeps_do_not_silence_a_wiped_validator(start, ledger):
+    node, company = start(), peers(ledger)
+    review = node.runner.review
+
+    def hint_and_review():
+        node.sync.on_hint(company[0].key, Height(2**40))
+        review()
+
+    node.runner.review = hint_and_review
+    node.meet(*company)
+    await until(lambda: node.recall.settled)
+    assert node.network.dropped == []
+
+
+@pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
+async def test_mistake_19_a_store_that_others_do_not_go_on_from_ends_the_node_and_makes_nobody_a_liar(
+    start, ledger, tmp_path, lag
+):
+    other = Chain(tmp_path / "other", ledger.consortium)
+    other.grow(LENGTH)
+    store = Store.open(tmp_path / "node", ledger.consortium.genesis)
+    for decision in other.decisions[:5]:
+        store.commit(decision, apply_block(store.state, decision.block, store.is_decided))
+    store.close()
+    node = start(snapshot_lag=lag)
+    node.meet(*peers(ledger))
+    await until(lambda: node.failures, timeout_s=30)
+    assert "block 6, which a quorum certified, stands on block 5" in str(node.failures[0])
+    assert "move its store away" in str(node.failures[0])
+    assert node.network.dropped == []
+    other.store.close()
+
+
+async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):
+    monkeypatch.setattr(serving, "UNREAD_BYTES", 4000)
+    (peer,) = peers(ledger, count=1)
+    for _ in range(100):
+        peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert 4000 < sum(len(data) for _, data in peer._answers.take()) < 8000
+    peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert peer._answers.take()
+
+
+async def test_a_true_snapshot_of_which_one_peer_alone_has_the_blocks_is_not_adopted(ledger, tmp_path):
+    """It might keep the newest block to itself for ever (seed 21317 of the simulator)."""
+    behind = Ledger(tmp_path / "behind", ledger.consortium)
+    for decision in ledger.decisions[:20]:
+        behind.store.commit(decision, apply_block(behind.store.state, decision.block, behind.store.is_decided))
+    node = Node(tmp_path / "node", ledger, snapshot_lag=LAG, witnesses=True)
+    first, second, third = ledger.others
+    alone = Peer(first, ledger)
+    node.meet(alone, Peer(second, behind))
+    await until(lambda: len(alone.asked_for(Kind.GET_SNAPSHOT)) == 1)
+    await asyncio.sleep(0.2)
+    assert node.store.state.height == 0
+    node.meet(Peer(third, ledger))
+    await until(lambda: node.store.state.height == LENGTH)
+    assert node.store.base == LENGTH
+    node.stop()
+    behind.store.close()

@@ -371,3 +371,53 @@ async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, mon
 def test_a_status_says_what_can_be_had():
     status = Status(Height(9), Hash(bytes(32)), Height(3), Height(6))
     assert not status.holds(5)
+
+
+class Crumbler(Peer):
+    """Answers with one block, whatever is asked."""
+
+    async def blocks(self, first, most):
+        await asyncio.sleep(0.02)
+        return await super().blocks(first, 1)
+
+
+class Exact(Crumbler):
+    """And claims no more than that."""
+
+    claimed = 1
+
+    def status(self):
+        height = Height(self.claimed)
+        return replace(super().status(), height=height, history=height, base=height)
+
+
+@pytest.mark.parametrize("kind", [Crumbler, Exact])
+async def test_mistake_8_who_sends_crumbs_is_not_preferred(start, ledger, monkeypatch, kind):
+    monkeypatch.setattr(wire, "MAX_BLOCKS", 8)
+    monkeypatch.setattr(fetching, "PACE_BYTES", 1000)
+    node, (one, two) = start(), peers(ledger)
+    slow = kind(one.key, ledger)
+    node.meet(slow)
+    await until(lambda: node.store.state.height >= 1)
+    slow.claimed = 30
+    node.meet(slow, two)
+    await node.reaches(30)
+    assert len(slow.asked_for(Kind.GET_BLOCKS)) <= 3
+
+
+async def test_after_a_hint_that_was_not_kept_others_are_asked_first(start, ledger):
+    node, (one, two) = start(), peers(ledger)
+    liar = Empty(one.key, ledger)
+    liar.status = two.status  # type: ignore[method-assign]
+    node.peers[liar.key] = liar
+    node.network.links.add(liar.key)
+    node.sync.on_hint(liar.key, Height(2**40))
+    await until(lambda: liar.asked)
+    node.meet(two)
+    for _ in range(5):
+        node.sync.on_hint(liar.key, Height(2**40))
+        ledger.grow(3)
+        node.hear_statuses()
+        node.sync.on_hint(liar.key, Height(2**41))
+        await node.reaches(ledger.store.state.height)
+    assert max(liar.asked_for(Kind.GET_BLOCKS)) > 30 or len(two.asked) >= 5

@@ -18,7 +18,10 @@ FRESH_S = float(os.environ.get("NOTARIUM_SIMULATION_SECONDS", "45"))
 """How long new seeds are tried."""
 FIXED = [(4, 500), (5, 100), (6, 100), (7, 100), (10, 50)]
 """(validators, seeds)"""
-REGRESSIONS: list[tuple[int, int, str]] = [(6, 6, "small"), (248, 4, "small"), (5376, 4, "small"), (100986, 4, "small")]
+REGRESSIONS: list[tuple[int, int, str]] = [
+    (6, 6, "small"),
+    *((seed, 4, "small") for seed in (248, 5376, 21317, 36308, 45739, 55302, 76627, 81424, 88774, 99275, 100986)),
+]
 """(seed, validators, schedule)"""
 
 # Processes that die leave coroutines behind that nobody will ever await.

@@ -77,10 +77,9 @@ class Watch:
     # ---- what nodes do -------------------------------------------------------------------------------------------
 
     def wrote(self, member: Member, puts: Sequence[Item], deleted: Sequence[bytes]) -> None:
-        """A batch is durable."""
-        if member.is_honest:
-            world = self._world
-            self._judge(self._oracles.wrote, member.number, puts, deleted, world.clocks_ms(), world.now_ms)
+        """A batch is durable. At a liar, too: a certificate that it has is true, and others may take its snapshot."""
+        world = self._world
+        self._judge(self._oracles.wrote, member.number, puts, deleted, world.clocks_ms(), world.now_ms)
 
     def rolled_back(self, member: Member) -> None:
         """A disk was replaced."""
