@@ -15,13 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.branches import counted
-from tests.simulation.scenario import APART, LONG, SMALL, Schedule, run_seed
+from tests.simulation.scenario import APART, BLACKOUTS, LONG, SCHEMING, SMALL, Schedule, run_seed
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50
 COLLECT_EVERY = 10
 """Seeds after which what they leave behind is freed; while one runs the collector rests."""
-SCHEDULES: dict[str, Schedule] = {"small": SMALL, "long": LONG, "apart": APART}
+SCHEDULES: dict[str, Schedule] = {
+    "small": SMALL,
+    "long": LONG,
+    "apart": APART,
+    "scheming": SCHEMING,
+    "blackouts": BLACKOUTS,
+}
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from tests.simulation.planted import PLANTED, Planted
+from tests.simulation.planted import Planted
+from tests.simulation.planted_subtle import PLANTED
 from tests.simulation.run import SCHEDULES
 from tests.simulation.scenario import run_seed
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from tests.simulation import signatures
+from tests.simulation import signatures, witnesses
 from tests.simulation.byzantine import BEHAVIOURS, Behaviour, Liar, Twin, split_twins
-from tests.simulation.faults import Fault, Trouble, crash_loop, everybody_alone, peace
+from tests.simulation.faults import Fault, Trouble, crash_loop, everybody_alone, peace, power_failure
 from tests.simulation.member import Member
+from tests.simulation.schemes import SCHEMES
 from tests.simulation.world import MAX_SKEW_MS, World, simulated
 
 from notarium_ledger.merkle import leaf_hash
@@ -28,12 +29,18 @@ class Schedule:
     """In which, after the last fault, everything must be decided and every node be level."""
     faults: tuple[Fault, ...] | None = None
     """Those that strike; None: up to four of all, drawn."""
+    schemers: bool = False
+    """f members lie, each by one or two of the schemes; else the seed draws how many do, and how."""
 
 
 SMALL = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0)
 LONG = Schedule(trouble_s=120.0, entries=400, recovery_s=60.0)
 APART = Schedule(trouble_s=100.0, entries=100, recovery_s=60.0, faults=(everybody_alone, crash_loop))
 """Rounds drift as far apart as they can."""
+BLACKOUTS = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, faults=(power_failure,))
+"""All forget what is in memory only."""
+SCHEMING = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, schemers=True)
+"""Lies that are wrong in one point only."""
 
 
 def run_seed(
@@ -59,7 +66,7 @@ def run_seed(
 def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ...]) -> None:
     with simulated(world):
         try:
-            _populate(world, behaviours)
+            _populate(world, behaviours, schedule.schemers)
             for member in world.members:
                 member.start()
             Trouble(world, schedule.trouble_s, schedule.entries, schedule.faults).begin()
@@ -72,13 +79,13 @@ def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ..
             world.end()
 
 
-def _populate(world: World, chosen: tuple[type[Behaviour], ...]) -> None:
+def _populate(world: World, chosen: tuple[type[Behaviour], ...], schemers: bool) -> None:
     """Draw who lies, and how unless that is `chosen`."""
     draw, consortium = world.random, world.consortium
     keys = [*consortium.validator_keys, *consortium.observer_keys]
-    count = world.tolerated if chosen else draw.randint(0, world.tolerated)
+    count = world.tolerated if chosen or schemers else draw.randint(0, world.tolerated)
     liars = set(draw.sample(range(world.size), count))
-    twins = [number for number in sorted(liars) if not chosen and draw.random() < 0.25]
+    twins = [number for number in sorted(liars) if not (chosen or schemers) and draw.random() < 0.25]
     cast = []
     for number, key in enumerate(keys):
         kind = Twin if number in twins else Liar if number in liars else Member
@@ -92,7 +99,8 @@ def _populate(world: World, chosen: tuple[type[Behaviour], ...]) -> None:
         world.after(0.0, split_twins, world, (number, copy.number))
     for member in world.members:
         if isinstance(member, Liar):
-            behaviours = chosen or draw.sample(BEHAVIOURS, draw.randint(1, 3))
+            pool, most = (SCHEMES, 2) if schemers else (BEHAVIOURS, 3)
+            behaviours = chosen or tuple(draw.sample(pool, draw.randint(1, most)))
             cast.append(f"{member.number} lies: " + ", ".join(each.__name__ for each in behaviours))
             member.behaviours = [each(member) for each in behaviours]
             world.after(0.1, member.act)
@@ -106,6 +114,7 @@ def _skew(world: World) -> int:
 def _recover(world: World, schedule: Schedule) -> None:
     """The faults end (the liars go on): what is submitted now and what was, is decided, and all nodes are level."""
     peace(world)
+    evidence = witnesses.held(world)
     ended_s, ended_ms = world.loop.now_s, world.now_ms
     raws = [world.new_entry() for _ in range(2)]
     ids = {leaf_hash(raw) for raw in raws}
@@ -125,4 +134,7 @@ def _recover(world: World, schedule: Schedule) -> None:
         state = [f"{m.number}:{m.height}{'' if m.is_running else ' down'}" for m in world.members]
         raise AssertionError(f"liveness: not level {schedule.recovery_s} s after the faults; heights {state}")
     world.recovered_s = world.loop.now_s - ended_s
+    if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, evidence)):
+        raise AssertionError(f"evidence: not at every node {witnesses.SPREAD_S} s after all were level")
+    witnesses.check(world)
     world.watch.finish(ended_ms, sorted(ids))

@@ -54,6 +54,13 @@ def test_two_minutes_of_trouble(size):
     passes(1, 2, size, "long")
 
 
+@pytest.mark.parametrize(
+    ("size", "seeds", "schedule"), [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts")]
+)
+def test_lies_that_are_wrong_in_one_point_and_losses_of_memory(size, seeds, schedule):
+    passes(1, seeds, size, schedule)
+
+
 @pytest.mark.parametrize(("seed", "size", "schedule"), REGRESSIONS)
 def test_what_once_failed(seed, size, schedule):
     passes(seed, seed, size, schedule)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.oracles import Oracles, SafetyViolation
 
-from notarium_consensus.events import Equivocation, Event, OwnSignatureSeen, ProtocolViolation, RoundStarted
+from notarium_consensus.events import (
+    Equivocation,
+    Event,
+    OwnSignatureSeen,
+    ProposalRejected,
+    ProtocolViolation,
+    RoundStarted,
+)
 from notarium_consensus.instance import Phase
 from notarium_consensus.messages import Vote, statement
 from notarium_ledger.signing import verify
@@ -152,6 +159,8 @@ class Watch:
             self._accused(member, evidence.key, "equivocation")
         elif isinstance(event, ProtocolViolation):
             self._accused(member, event.peer, event.reason)
+        elif isinstance(event, ProposalRejected) and event.reason.startswith("content"):
+            self._accused(member, event.proposer, event.reason)
         elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
             self._world.fail(
                 SafetyViolation(f"accused: node {member.number} finds a signature of its own that it forgot")

@@ -1,0 +1,42 @@
+"""What nodes hold against each other: true, and in the end the same everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.oracles import SafetyViolation
+
+from notarium_node.accusations import MOST_PER_KEY, Slot
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SPREAD_S = 30.0
+"""In which evidence has come to every node: who broke with its peer waits before it connects again."""
+
+
+def held(world: World) -> set[Slot]:
+    """The faults of which some honest node has evidence."""
+    return {slot for member in world.honest if member.node is not None for slot in member.node.accusations._slots}
+
+
+def is_spread(world: World, slots: set[Slot]) -> bool:
+    """Whether every honest node knows of these, or of as many of the same validator as it keeps."""
+    for member in world.honest:
+        if member.node is not None and member.is_in_registry:
+            known = member.node.accusations
+            if any(slot not in known._slots and known._per_key[slot[0]] < MOST_PER_KEY for slot in slots):
+                return False
+    return True
+
+
+def check(world: World) -> None:
+    """Raise SafetyViolation where an honest node holds evidence against another one."""
+    for member in world.honest:
+        for accusation in () if member.node is None else member.node.accusations.page(0, 1000):
+            key = accusation.evidence.key
+            holders = [world.members[number] for number in world.holders.get(key, ())]
+            if all(holder.is_honest and not holder.is_rolled_back for holder in holders):
+                raise SafetyViolation(
+                    f"accused: node {member.number} holds evidence against the honest key {key.hex()[:8]}"
+                )
