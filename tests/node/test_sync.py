@@ -408,16 +408,16 @@ async def test_mistake_8_who_sends_crumbs_is_not_preferred(start, ledger, monkey
 async def test_after_a_hint_that_was_not_kept_others_are_asked_first(start, ledger):
     node, (one, two) = start(), peers(ledger)
     liar = Empty(one.key, ledger)
-    liar.status = two.status  # type: ignore[method-assign]
     node.peers[liar.key] = liar
     node.network.links.add(liar.key)
     node.sync.on_hint(liar.key, Height(2**40))
     await until(lambda: liar.asked)
-    node.meet(two)
-    for _ in range(5):
-        node.sync.on_hint(liar.key, Height(2**40))
-        ledger.grow(3)
-        node.hear_statuses()
-        node.sync.on_hint(liar.key, Height(2**41))
-        await node.reaches(ledger.store.state.height)
-    assert max(liar.asked_for(Kind.GET_BLOCKS)) > 30 or len(two.asked) >= 5
+    await until(lambda: node.sync.lag == 0)
+    node.peers[two.key] = two
+    node.network.links.add(two.key)
+    node.sync.on_status(two.key, two.status())
+    await node.reaches(30)
+    node.sync.on_hint(liar.key, Height(2**40))
+    node.sync.on_hint(two.key, Height(31))
+    assert node.sync._fetcher.able(31) == [two.key, liar.key]
+    assert node.network.dropped == []
