@@ -31,6 +31,9 @@ from notarium_ledger.types import HASH_BYTES, Hash, Height
 SNAPSHOT_VERSION = 1
 MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
 """Most of it is the registry: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
+MAX_SNAPSHOT_VALUES = 600_000
+"""Outside of byte strings. So many handovers fill the largest receipt (receipt.MAX_RECEIPT_BYTES), at 23 bytes a value.
+In memory a value takes a hundred bytes: without a bound, a liar's 64 MiB would take a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Snapshot:
         """Step 1. Raises InvalidSnapshot."""
         try:
             # A seal is three values in a hundred bytes, a validator three in forty; the rest is in byte strings.
-            return cls._from_value(canonical.decode(data, 64 + len(data) // 8))
+            return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
         except InvalidSnapshot:
             raise
         except LedgerError as error:

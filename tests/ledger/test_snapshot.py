@@ -14,7 +14,7 @@ from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.receipt import DecidedHeader
 from notarium_ledger.registry import Parameters
 from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
-from notarium_ledger.snapshot import Snapshot
+from notarium_ledger.snapshot import MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.tree import Frontier
 from notarium_ledger.types import Hash
 
@@ -169,3 +169,12 @@ def test_a_registry_that_does_not_make_the_next_set_is_refused() -> None:
     good = Snapshot.of(transition.state, DecidedHeader(header, certificate, ()))
     with pytest.raises(InvalidSnapshot, match="next validator set"):
         good.verify(consortium.genesis)
+
+
+@pytest.mark.parametrize("item", [b"\x00", b"\x90", b"\x91\x00"], ids=["numbers", "lists", "nested lists"])
+def test_a_snapshot_of_very_many_small_values_is_refused_before_they_are_built(item: bytes) -> None:
+    """Of 8 MiB, as many values as would be allowed by its length alone: a hundred times their size in memory."""
+    count = 1_000_000 // len(item)
+    data = b"\x94\x01\xdd" + count.to_bytes(4, "big") + item * count + b"\xc6" + (7 << 20).to_bytes(4, "big")
+    with pytest.raises(InvalidSnapshot, match=f"at most {MAX_SNAPSHOT_VALUES} allowed"):
+        Snapshot.decode(data + bytes(7 << 20) + b"\xc4\x00")
