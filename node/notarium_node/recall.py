@@ -55,6 +55,11 @@ class Recall:
         """Whether this node may sign, as far as its memory goes."""
         self.vote_from = NO_FENCE
         """Nothing is signed below this height."""
+        if marker == _REGAINED and FENCE_KEY in record:
+            if by_hand > store.state.height:
+                del record[FENCE_KEY]  # We have set it ourselves, and the operator knows better.
+            else:
+                self.vote_from = Height(int.from_bytes(record[FENCE_KEY], "big"))
 
     def begin(self) -> None:
         """At the first start: note that there is nothing to remember. Raises StoreError."""
@@ -84,7 +89,9 @@ class Recall:
             self._lost = True  # Others have decided meanwhile.
             self._store.put_record(Height(height + 1), MARKER, _LOST)
         elif vote_from > max(height + 1, self._by_hand):
-            self._store.put_record(Height(height + 1), FENCE_KEY, encode_fence(vote_from))
+            fence = [(FENCE_KEY, encode_fence(vote_from))]
+            ours = [(MARKER, _REGAINED)] if vote_from == self.vote_from else []
+            self._store.put_records(Height(height + 1), fence + ours)
 
     def settle(self) -> None:
         """We are caught up: sign again, from a height on at which we cannot have signed. Raises StoreError."""

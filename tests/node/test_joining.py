@@ -511,6 +511,19 @@ async def test_the_operator_says_from_when_on_it_may_vote(start, ledger):
     assert node.engine.vote_from == LENGTH + 2
 
 
+async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_vote(start, ledger):
+    node = start()
+    node.meet(*peers(ledger))
+    await node.completes()
+    await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    ledger.grow(1)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1)
+    node.stop()
+    again = start(vote_from=LENGTH + 2)
+    assert again.engine.is_voting
+
+
 async def test_what_the_operator_said_long_ago_does_not_count(start, ledger):
     node = start(vote_from=LENGTH)
     node.meet(*peers(ledger))
