@@ -367,7 +367,7 @@ async def test_mistake_19_a_history_that_does_not_lead_to_the_snapshot_stops_the
         node.part(peer)
     forked = peers(other)
     node.meet(*forked)
-    await until(lambda: node.failures, timeout_s=30)  # The traceback in the log takes its time.
+    await until(lambda: node.failures, timeout_s=120)  # The traceback in the log takes its time.
     (failure,) = node.failures
     assert isinstance(failure, StoreCorruption)
     assert "certified two histories" in str(failure)
@@ -712,7 +712,7 @@ async def test_mistake_19_a_store_that_others_do_not_go_on_from_ends_the_node_an
     store.close()
     node = start(snapshot_lag=lag)
     node.meet(*peers(ledger))
-    await until(lambda: node.failures, timeout_s=30)
+    await until(lambda: node.failures, timeout_s=120)
     assert "block 6, which a quorum certified, stands on block 5" in str(node.failures[0])
     assert "move its store away" in str(node.failures[0])
     assert node.network.dropped == []
