@@ -167,7 +167,7 @@ class ConsensusSection(_Section):
     max_timeout_ms: Milliseconds = 10_000
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
-    """Sign nothing below this height. After restoring a backup: one above what the others have decided."""
+    """Sign nothing below this height. After restoring a backup: three above what the others have decided."""
     block_bytes_target: Annotated[int, Field(ge=65_536, le=16 * MIB)] = 2 * MIB
     """A proposer cuts its block there, below the limit that the consortium has agreed on."""
     block_entries_target: Annotated[int, Field(ge=1, le=65_536)] = 4_096
