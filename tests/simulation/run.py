@@ -19,6 +19,8 @@ from tests.simulation.scenario import APART, BLACKOUTS, LONG, SCHEMING, SMALL, S
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50
+PASSES = "passes"
+MAX_SIZE = 31
 COLLECT_EVERY = 10
 """Seeds after which what they leave behind is freed; while one runs the collector rests."""
 SCHEDULES: dict[str, Schedule] = {
@@ -103,7 +105,9 @@ def run(first: int, count: int, size: int, schedule: str, jobs: int, quiet: bool
         for part in pool.map(chunk, *zip(*bounds, strict=True), [size] * len(bounds), [schedule] * len(bounds)):
             report.add(part)
             for seed, what in part.failures:
-                print(f"FAILED seed {seed}, n = {size}: {what}\n  replay: {replay_command(seed, size, schedule)}")
+                path, _, _ = transcribe(seed, size, schedule)
+                print(f"FAILED seed {seed}, n = {size}: {what}\n  transcript: {path}")
+                print(f"  replay: {replay_command(seed, size, schedule)}")
             now = time.monotonic()
             if not quiet and now - told > 5:
                 told = now
@@ -121,20 +125,26 @@ def replay_command(seed: int, size: int, schedule: str) -> str:
     return f"make simulate-replay SEED={seed} SIZE={size} SCHEDULE={schedule}"
 
 
-def replay(seed: int, size: int, schedule: str) -> int:
-    """Run one seed with a transcript, print its end and keep the whole. The exit code."""
+def transcribe(seed: int, size: int, schedule: str) -> tuple[Path, list[str], str]:
+    """Run one seed again and keep what happens in a file: its path, the lines and the outcome."""
     transcript: list[str] = []
     try:
         run_seed(seed, size, SCHEDULES[schedule], transcript=transcript)
-        outcome = "passes"
+        outcome = PASSES
     except Exception as error:
         outcome = "".join(traceback.format_exception_only(error)).strip()
     OUTPUT.mkdir(parents=True, exist_ok=True)
     path = OUTPUT / f"seed-{seed}-{size}-{schedule}.txt"
     path.write_text("\n".join([*transcript, outcome, ""]))
+    return path, transcript, outcome
+
+
+def replay(seed: int, size: int, schedule: str) -> int:
+    """Show the end of one seed's transcript. The exit code."""
+    path, transcript, outcome = transcribe(seed, size, schedule)
     print("\n".join(transcript[-60:]))
     print(f"\nseed {seed}, n = {size}: {outcome}\nthe whole transcript ({len(transcript):,} lines): {path}")
-    return 0 if outcome == "passes" else 1
+    return 0 if outcome == PASSES else 1
 
 
 def show(size: int, report: Report) -> None:
@@ -174,6 +184,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print figures only, as JSON")
     parser.add_argument("--replay", type=int, help="run this one seed and show its transcript")
     options = parser.parse_args(arguments)
+    if options.seeds < 1 or options.jobs < 1:
+        parser.error("SEEDS and JOBS: at least 1")
+    if not all(size.isdigit() and 1 <= int(size) <= MAX_SIZE for size in options.sizes.split(",")):
+        parser.error(f"SIZES: numbers of validators from 1 to {MAX_SIZE}, with commas, for example 4,7")
     sizes = [int(size) for size in options.sizes.split(",")]
     if options.replay is not None:
         return replay(options.replay, sizes[0], options.schedule)

@@ -21,6 +21,7 @@ FIXED = [(4, 500), (5, 100), (6, 100), (7, 100), (10, 50)]
 REGRESSIONS: list[tuple[int, int, str]] = [
     (6, 6, "small"),
     (536, 7, "small"),
+    (11, 4, "apart"),
     *((seed, 4, "small") for seed in (248, 5376, 21317, 36308, 45739, 55302, 76627, 81424, 88774, 99275, 100986)),
 ]
 """(seed, validators, schedule)"""
