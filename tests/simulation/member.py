@@ -135,10 +135,15 @@ class Member:
     def decisions(self) -> Iterator[bytes]:
         """Its log, as stored."""
         if self.node is not None:
+            store = self.node.store
             for height in range(1, self.height + 1):
-                raw = self.node.store.decision_bytes(Height(height))
+                raw = store.decision_bytes(Height(height)) if store.has(height) else None
                 if raw is not None:
                     yield raw
+
+    def lacks(self) -> list[int]:
+        """The heights up to its own whose blocks it has not: below a snapshot that it adopted."""
+        return [] if self.node is None else [at for at in range(1, self.height + 1) if not self.node.store.has(at)]
 
     def make_node(self, store: Store) -> Node:
         """The node as notarium_node.service makes it."""

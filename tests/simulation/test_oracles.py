@@ -1267,6 +1267,16 @@ def test_chain_log_with_a_height_left_out(replay):
         replay.finish({1: [log[0], log[2], log[3]]})
 
 
+def test_a_member_that_was_voted_out_may_lack_blocks_below_its_snapshot_and_no_others(replay):
+    replay.end()
+    log = replay.recording.logs[1]
+    replay.finish({1: [log[0], *log[3:]]}, may_lack={1: [2, 3]})
+    with violation("chain", "has block 4 at 3"):
+        replay.finish({1: [log[0], *log[3:]]}, may_lack={1: [2]})
+    with violation("lost", "its log only 1"):
+        replay.finish({1: log[:1]}, may_lack={1: [2, 3]})
+
+
 # ---- independence --------------------------------------------------------------------------------------------------
 
 

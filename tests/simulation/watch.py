@@ -183,12 +183,14 @@ class Watch:
     def finish(self, ended_ms: int, pending: Sequence[Hash]) -> None:
         """The end: compare the logs of all."""
         world = self._world
-        logs = {}
+        logs, may_lack = {}, {}
         for member in world.honest:
             if member.node is not None:
                 self.counted(member, member.node)
                 logs[member.number] = member.decisions()
-        self._oracles.finish(logs, ended_ms, world.now_ms, pending)
+                if not member.is_in_registry:
+                    may_lack[member.number] = member.lacks()
+        self._oracles.finish(logs, ended_ms, world.now_ms, pending, may_lack)
 
     def _judge(self, oracle: Callable[..., object], *arguments: object) -> None:
         try:

@@ -15,6 +15,7 @@ SafetyViolation.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from nacl.exceptions import CryptoError
@@ -190,12 +191,15 @@ class Oracles:
         faults_ended_ms: int,
         now_ms: int,
         pending: Collection[bytes],
+        may_lack: Mapping[int, Collection[int]] | None = None,
     ) -> None:
         """The run is over. `logs`: every honest running node's decisions from height 1, as canonical bytes.
 
         `pending`: ids of the entries that must be decided by now: those submitted to honest nodes after the faults.
+        `may_lack`: of nodes to which nobody owes blocks any more, because they were voted out, the heights not stored.
         """
-        heights = {node: self._check_log(node, log) for node, log in logs.items()}
+        excused = may_lack or {}
+        heights = {node: self._check_log(node, log, excused.get(node, ())) for node, log in logs.items()}
         self._check_pending(pending, faults_ended_ms, now_ms)
         self._check_reach(heights, faults_ended_ms, now_ms)
 
@@ -210,15 +214,17 @@ class Oracles:
         if stragglers and now_ms > max(faults_ended_ms, last_ms) + self._liveness_ms:
             raise SafetyViolation(f"liveness: of {self._chain.height} blocks nodes have only {stragglers}")
 
-    def _check_log(self, node: int, log: Iterable[bytes]) -> int:
+    def _check_log(self, node: int, log: Iterable[bytes], may_lack: Collection[int]) -> int:
         """How high the log reaches. By `_accept` each of its blocks is the one block of its height."""
         height = 0
-        for height, raw in enumerate(log, 1):
+        due = (height for height in count(1) if height not in may_lack)
+        for raw, height in zip(log, due, strict=False):
             decision = self._accept(f"node {node}", raw)
             if decision.header.height != height:
                 raise SafetyViolation(f"chain: the log of node {node} has block {decision.header.height} at {height}")
-        if height < self._disks.height(node):
-            raise SafetyViolation(f"lost: node {node} has {self._disks.height(node)} blocks, its log only {height}")
+        stored = max((at for at in range(1, self._disks.height(node) + 1) if at not in may_lack), default=0)
+        if height < stored:
+            raise SafetyViolation(f"lost: node {node} has {stored} blocks, its log only {height}")
         return height
 
     def _check_pending(self, pending: Collection[bytes], faults_ended_ms: int, now_ms: int) -> None:
