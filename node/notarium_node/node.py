@@ -38,6 +38,7 @@ from notarium_node.accusations import Accusations
 from notarium_node.admission import Admission, Status
 from notarium_node.api.problems import Problem
 from notarium_node.condition import Condition
+from notarium_node.content import BlockTarget
 from notarium_node.gossip import Gossip
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool, MempoolFull
@@ -45,7 +46,7 @@ from notarium_node.metrics import Metrics
 from notarium_node.peer_limits import PeerLimits
 from notarium_node.peers import PeerNetwork
 from notarium_node.recall import Recall
-from notarium_node.runner import BlockTarget, Runner, wall_ms
+from notarium_node.runner import Runner, wall_ms
 from notarium_node.serving import Server
 from notarium_node.sync import Sync, SyncSettings
 from notarium_node.verifier import Verifier

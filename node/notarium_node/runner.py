@@ -1,8 +1,8 @@
 """Drives the consensus engine: performs its effects in order, persist, then send, then apply.
 
-Everything happens in the event loop, one step at a time; only the checking of signatures that the mempool has
-not seen leaves it. When the disk refuses a write, the effects from that one on are kept and the node falls silent
-(it votes for nothing it could not remember) until the write succeeds; what is decided meanwhile comes by catch-up.
+Everything happens in the event loop, one step at a time. Blocks are built and checked in content.py. When the disk
+refuses a write, the effects from that one on are kept and the node falls silent (it votes for nothing it could not
+remember) until the write succeeds; what is decided meanwhile comes by catch-up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import structlog
@@ -22,15 +21,14 @@ from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
 from notarium_consensus.messages import encode_message
-from notarium_ledger.block import Block, Decision
+from notarium_ledger.block import Decision
 from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.entry import Entry
-from notarium_ledger.errors import InvalidBlock, InvalidEntry
-from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import Transition, advance, apply_block, select_entries
-from notarium_ledger.types import Hash, PublicKey
+from notarium_ledger.state import Transition
+from notarium_ledger.types import PublicKey
 from notarium_node.admission import Admission
+from notarium_node.content import BlockTarget, Content
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
@@ -58,14 +56,6 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class BlockTarget:
-    """Where this proposer cuts its block, within what the consortium allows."""
-
-    entries: int
-    bytes: int
-
-
 class Runner:
     """One engine, its store, its peers and its mempool."""
 
@@ -85,11 +75,9 @@ class Runner:
         recall: Recall | None = None,
     ) -> None:
         """`recall`: what this node knows of its own past; without one it signs as the engine sees fit."""
-        self._own_key = own_key
         self._engine = engine
         self._store = store
         self._mempool = mempool
-        self._admission = admission
         self._network = network
         self._hub = hub
         self._on_event = on_event
@@ -107,8 +95,7 @@ class Runner:
         self._retry: asyncio.TimerHandle | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._expected = 0
-        self._transitions: dict[Hash, Transition] = {}
-        self._checks: set[asyncio.Task[None]] = set()
+        self._content = Content(own_key, store, mempool, admission, hub, target, self.feed, self.fail)
         self._stopped = False
         self.stalled = ""
         """Why the node does not vote at the moment, for the operator; "" when it does."""
@@ -135,8 +122,7 @@ class Runner:
         for handle in (*self._timers.values(), self._retry, self._linger):
             if handle is not None:
                 handle.cancel()
-        for task in self._checks:
-            task.cancel()
+        self._content.stop()
 
     def work_pending(self) -> None:
         """Tell the engine that a block is due, if one is: at once when idle, under load when it will be a full one.
@@ -231,9 +217,9 @@ class Runner:
             case fx.SetTimer():
                 self._set_timer(effect.timer, effect.at_ms)
             case fx.RequestBlock():
-                self._build(effect)
+                self._content.build(effect, self._clock())
             case fx.CheckBlock():
-                self._check(effect.block)
+                self._content.check(effect.block)
             case fx.Decide():
                 self._decide(effect.decision)
             case fx.Report():
@@ -263,87 +249,10 @@ class Runner:
     on_gossip: Callable[[Iterable[Entry]], None] = staticmethod(lambda entries: None)
     """Set by the service: sends entries to the other validators."""
 
-    # Blocks
-
-    def _build(self, request: fx.RequestBlock) -> None:
-        """Cut a block from what waits; entries that became invalid are thrown out and their senders told."""
-        state = self._store.state
-        block: Block | None = None
-        if request.height == state.height + 1:
-            candidates = self._mempool.oldest(self._target.entries, self._target.bytes)
-            # What waits was not decided when it came in, and what is decided leaves the mempool.
-            chosen, rejected = select_entries(state, candidates, lambda _: False)
-            for entry, error in rejected:
-                self._mempool.remove([entry.id])
-                self._hub.refuse(entry.id, error)
-            if chosen:
-                time_ms = max(self._clock(), request.earliest_time_ms)
-                transition = advance(state, chosen, time_ms, self._own_key)
-                block = Block(transition.header, tuple(entry.raw for entry in chosen))
-                self._transitions[block.hash] = transition
-        self.feed(inputs.BlockBuilt(request.height, request.round, block))
-
-    def _check(self, block: Block) -> None:
-        """Content check. Entries that wait in the mempool are verified already; the rest goes to the threads."""
-        done = self._transitions.get(block.hash)
-        # The header binds the entries, but whoever sent this copy may have put others under it.
-        if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
-            self.feed(inputs.BlockChecked(block.hash, True, ""))
-            return
-        known: dict[bytes, Entry] = {}
-        unknown: list[bytes] = []
-        for raw in block.entries:
-            entry = self._mempool.get(leaf_hash(raw))
-            if entry is None:
-                unknown.append(raw)
-            else:
-                known[raw] = entry
-        if not unknown:
-            self._finish_check(block, known)
-            return
-        task = asyncio.create_task(self._read_and_check(block, known, unknown))
-        self._checks.add(task)
-        task.add_done_callback(self._check_ended)
-
-    def _check_ended(self, task: asyncio.Task[None]) -> None:
-        self._checks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
-            self.fail(error)
-
-    async def _read_and_check(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
-        # Most of them are being verified right now, because gossip and proposal travel at the same time.
-        await self._admission.under_way()
-        for raw in unknown:
-            entry = self._mempool.get(leaf_hash(raw))
-            if entry is not None:
-                known[raw] = entry
-        try:
-            known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
-        except InvalidEntry as error:
-            self.feed(inputs.BlockChecked(block.hash, False, str(error)))
-            return
-        self._finish_check(block, known)
-
-    def _finish_check(self, block: Block, entries: dict[bytes, Entry]) -> None:
-        state = self._store.state
-        if block.height != state.height + 1:
-            return  # Decided meanwhile: nobody waits for the answer.
-        try:
-            transition = apply_block(
-                state,
-                block,
-                lambda id_: id_ not in self._mempool and self._store.is_decided(id_),
-                entries.__getitem__,
-            )
-        except InvalidBlock as error:
-            self.feed(inputs.BlockChecked(block.hash, False, str(error)))
-            return
-        self._transitions[block.hash] = transition
-        self.feed(inputs.BlockChecked(block.hash, True, ""))
+    # Decisions
 
     def _decide(self, decision: Decision) -> None:
-        self._store_decisions([(decision, self._transitions[decision.block.hash])])
+        self._store_decisions([(decision, self._content.transition(decision.block.hash))])
 
     def _store_decisions(self, parts: Sequence[Part]) -> None:
         """Store, then tell: nobody hears of a decision that is not on disk."""
@@ -351,7 +260,7 @@ class Runner:
         self._recall.before_reaching(last.state.height, self._engine.vote_from)
         self._store.commit_many(parts)
         self.decided += len(parts)
-        self._transitions.clear()
+        self._content.forget()
         for _, transition in parts:
             self._mempool.remove(entry.id for entry in transition.entries)
         self._cancel_timers()
@@ -447,7 +356,7 @@ class Runner:
         self._recall.before_reaching(snapshot.height, self._engine.vote_from)
         if not self._store.adopt(snapshot):
             return
-        self._transitions.clear()
+        self._content.forget()
         self._cancel_timers()
         self._network.update_nodes(self._store.state.registry.nodes)
         self.feed(self._advance())

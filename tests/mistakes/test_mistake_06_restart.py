@@ -32,10 +32,11 @@ from notarium_consensus.record import decode_record
 from notarium_consensus.signer import Signer
 from notarium_ledger.types import Height
 from notarium_node.admission import Admission
+from notarium_node.content import BlockTarget
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
-from notarium_node.runner import BlockTarget, Runner
+from notarium_node.runner import Runner
 from notarium_node.verifier import Verifier
 from notarium_node.wire import Kind
 from notarium_store import Store, database

@@ -19,11 +19,12 @@ from notarium_ledger.entry import Entry
 from notarium_ledger.types import Height, PublicKey
 from notarium_node import wire
 from notarium_node.admission import Admission
+from notarium_node.content import BlockTarget
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
 from notarium_node.recall import Recall
-from notarium_node.runner import BlockTarget, Runner
+from notarium_node.runner import Runner
 from notarium_node.serving import Server
 from notarium_node.sync import Sync, SyncSettings
 from notarium_node.verifier import Verifier

@@ -15,10 +15,11 @@ from notarium_ledger.certificate import VoteType, vote_bytes
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node import runner as runner_module
 from notarium_node.admission import Admission
+from notarium_node.content import BlockTarget
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
-from notarium_node.runner import BlockTarget, Runner
+from notarium_node.runner import Runner
 from notarium_node.verifier import Verifier
 from notarium_node.wire import Kind
 from notarium_store import Store

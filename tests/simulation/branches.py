@@ -12,6 +12,7 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.signer import Signer
+from notarium_node.content import Content
 from notarium_node.fetching import Fetcher
 from notarium_node.joining import Joiner
 from notarium_node.recall import Recall
@@ -40,7 +41,7 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Engine, "_receive_early"),
     (Signer, "restore"),
     (Runner, "_stall"),
-    (Runner, "_read_and_check"),
+    (Content, "_read_and_finish"),
     (Fetcher, "_ask"),
     (Fetcher, "_deadline"),
     (Fetcher, "disappointed"),
