@@ -97,16 +97,20 @@ class Replayer:
         ahead: asyncio.Task[None] | None = None
         try:
             for number, group in enumerate(groups):
-                await (ahead or self._certify(group, state.height, state.tip, state.registry.validators, state.genesis))
+                # Consensus may have decided some of them meanwhile, and the state is then that behind those.
+                left = [each for each in group if each.height > state.height]
+                await (ahead or self._certify(left, state.height, state.tip, state.registry.validators, state.genesis))
                 ahead = None
-                last = group[-1].block.header
+                if not left:
+                    continue
+                last = left[-1].block.header
                 if number + 1 < len(groups) and last.next_validators == last.validators:
                     following = self._certify(
                         groups[number + 1], last.height, last.hash, state.registry.validators, state.genesis
                     )
                     ahead = asyncio.create_task(following)
-                entries = await self._read(line, group, state.genesis)
-                parts = await _apply(line, state, group, entries)
+                entries = await self._read(line, left, state.genesis)
+                parts = await _apply(line, state, left, entries)
                 if parts and not line.store(parts):
                     return False
                 state = parts[-1][1].state if parts else line.state
