@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -9,11 +10,13 @@ V = TypeVar("V")
 
 
 class Bounded(Generic[K, V]):
-    """At most `limit` pairs; the one put first goes first. One dict operation at a time, so threads may share it."""
+    """At most `limit` pairs; the one put first goes first. Threads may share it."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._items: dict[K, V] = {}
+        # Finding the oldest is two steps; between them another thread must not change the dict.
+        self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
         """The value of `key`, or None."""
@@ -22,10 +25,12 @@ class Bounded(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Remember `value`."""
         items = self._items
-        if len(items) >= self._limit and key not in items:
-            items.pop(next(iter(items)), None)
-        items[key] = value
+        with self._lock:
+            if len(items) >= self._limit and key not in items:
+                del items[next(iter(items))]
+            items[key] = value
 
     def clear(self) -> None:
         """Forget all."""
-        self._items.clear()
+        with self._lock:
+            self._items.clear()

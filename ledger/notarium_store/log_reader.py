@@ -24,7 +24,7 @@ from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database
-from notarium_store.errors import HistoryIncomplete, StoreCorruption
+from notarium_store.errors import HistoryIncomplete
 from notarium_store.gap import ChainEnd, Gap
 from notarium_store.reading import NodeReader
 from notarium_store.recent import RecentBlocks, peaks_by_position
@@ -94,7 +94,11 @@ class LogReader:
             return recent
         key = keys.ID + id_
         value = self._db.get(key)
-        return None if value is None else self._read(values.decode_position, value, key)
+        if value is None:
+            return None
+        position = self._read(values.decode_position, value, key)
+        # A block that another thread has just written is not told of before `state` is.
+        return position if position[1] < self.state.frontier.size else None
 
     def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
         """`position` of each, in order."""
@@ -131,11 +135,12 @@ class LogReader:
         """
         if len(digest) != HASH_BYTES:
             return []
-        gap = self._gap
-        if gap is not None and gap.lacks_any_index(after + 1, self.state.frontier.size):
+        gap, size = self._gap, self.state.frontier.size
+        if gap is not None and gap.lacks_any_index(after + 1, size):
             raise self._incomplete(gap, f"which entries name the artifact {digest.hex()}")
         found = self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
-        return [int.from_bytes(key[-8:], "big") for key, _ in found]
+        indices = [int.from_bytes(key[-8:], "big") for key, _ in found]
+        return [index for index in indices if index < size]  # As in `position`.
 
     # Blocks
 
@@ -148,7 +153,7 @@ class LogReader:
         start = keys.numbered(keys.BLOCK_END, index)
         found = self._db.seek(start, keys.BLOCK_END)
         if found is None:
-            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+            raise self._db.corruption(f"{keys.describe(start)} or a later one is missing")
         return Height(int.from_bytes(found[1], "big"))
 
     def has(self, height: int) -> bool:
@@ -285,7 +290,7 @@ class LogReader:
             path = tree.inclusion_path(read, index, size)
             verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
         except (LedgerError, KeyError) as error:
-            raise StoreCorruption(self.path, f"entry {index} is not in its block's tree: {error}", height) from error
+            raise self._db.corruption(f"entry {index} is not in its block's tree: {error}", height) from error
         return Receipt(entry, index, tuple(path), self._decided(stored))
 
     def _group(self, index: int) -> tuple[int, list[bytes]]:
@@ -293,12 +298,12 @@ class LogReader:
         start = keys.numbered(keys.ENTRIES, index)
         found = self._db.seek(start, keys.ENTRIES)
         if found is None:
-            raise StoreCorruption(self.path, f"{keys.describe(start)} or a later one is missing")
+            raise self._db.corruption(f"{keys.describe(start)} or a later one is missing")
         key, value = found
         entries = self._read(values.decode_entries, value, key)
         first = int.from_bytes(key[1:], "big") - len(entries) + 1
         if first > index:
-            raise StoreCorruption(self.path, f"no stored group holds the entry at log index {index}")
+            raise self._db.corruption(f"no stored group holds the entry at log index {index}")
         return first, entries
 
     def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
