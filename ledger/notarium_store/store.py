@@ -284,7 +284,12 @@ class Store(LogReader):
         Every write does this by itself, so a full disk needs no restart. Raises StoreFull while there is no room.
         """
         self._db.reopen()
-        self._load()
+        try:
+            self._load()
+        except StoreError:
+            # What is stored is not known, so nothing may be written on what is remembered.
+            self._db.failed = True
+            raise
 
     def _recover_if_failed(self) -> None:
         if self._db.failed:

@@ -21,9 +21,10 @@ from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusi
 from notarium_ledger.receipt import ReceiptVerifier
 from notarium_ledger.state import apply_block
 from notarium_ledger.types import Hash, Height
-from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys
+from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys, opening
 from notarium_store.check import check_chain
 from notarium_store.database import Database
+from notarium_store.gap import ChainEnd
 from notarium_store.values import StoredState
 
 
@@ -442,6 +443,29 @@ def test_a_failed_write_is_tried_again_without_harm(
             act()
         store.commit_many(history.parts(15, 16))
     assert pairs(path) == pairs(history.path)
+
+
+def test_nothing_is_written_on_a_remembered_state_where_the_stored_one_could_not_be_read(
+    path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot reached the disk, its fsync failed, and so did the first attempt to read what is there."""
+
+    def failing(*_: Any) -> None:
+        raise StoreCorruption(path, "cannot be read")
+
+    with Store.open(path, history.consortium.genesis) as store:
+        store.commit_many(history.parts(1, 2))
+        store.adopt(history.snapshot(11))
+        store._db.failed = True
+        store._gap, store._live = None, ChainEnd(history.states[2], Height(0))  # As before the attempt.
+        with monkeypatch.context() as broken:
+            broken.setattr(opening, "load", failing)
+            for _ in range(2):
+                with pytest.raises(StoreCorruption, match="cannot be read"):
+                    store.commit_many(history.parts(3, 3))
+        with pytest.raises(StoreError, match="block 3 does not follow the stored block 11"):
+            store.commit_many(history.parts(3, 3))
+    assert check(path, history).height == 11
 
 
 # Damage
