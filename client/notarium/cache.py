@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +102,9 @@ class DigestCache:
         self.problem = f"digest cache {self._path} is not used: {error}"
         is_damaged = isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError)
         if is_damaged and not isinstance(error, sqlite3.OperationalError):
-            # Damaged, not merely busy: the next use starts a new one.
-            self._path.unlink(missing_ok=True)
+            # Damaged, not merely busy: the next use starts a new one. Where it may not be removed, no use has one.
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def _signed(value: int) -> int:

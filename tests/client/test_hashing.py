@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -203,6 +204,18 @@ def test_a_damaged_cache_is_no_obstacle_and_is_made_anew(folder, cache, tmp_path
 def test_a_cache_that_cannot_be_written_is_no_obstacle(folder, tmp_path, later):
     (tmp_path / "file").write_bytes(b"")
     cache = DigestCache(tmp_path / "file" / "digests.sqlite")
+    assert hash_path(folder, cache=cache) == hash_path(folder)
+    assert cache.problem
+
+
+def test_a_damaged_cache_that_may_not_be_removed_is_no_obstacle(folder, cache, tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "digests.sqlite").write_bytes(b"not a database" * 100)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
     assert hash_path(folder, cache=cache) == hash_path(folder)
     assert cache.problem
 
