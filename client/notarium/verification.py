@@ -325,11 +325,6 @@ _GRAVITY = {
 }
 
 
-def worst(results: Sequence[Verification]) -> Status:
-    """The gravest status of several."""
-    return max((result.status for result in results), key=_GRAVITY.__getitem__)
-
-
 def _said(verified: Verified) -> dict[str, Any]:
     return about(verified.entry, verified.index, verified.header)
 
