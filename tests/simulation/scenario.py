@@ -72,6 +72,7 @@ def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ..
             Trouble(world, schedule.trouble_s, schedule.entries, schedule.faults).begin()
             world.run(schedule.trouble_s)
             _recover(world, schedule)
+            world.raise_failure()
         except Exception as error:
             error.add_note(f"seed {world.seed}, {world.size} validators, {world.cast}")
             raise

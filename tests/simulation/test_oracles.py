@@ -1198,10 +1198,10 @@ def test_accused(replay):
 
 
 def test_memory(recording):
-    oracles = watching(recording.consortium, peer_bytes_limit=1_000)
-    oracles.memory(0, "peer 3", 1_000)
-    with violation("memory", "1001 bytes"):
-        oracles.memory(0, "peer 3", 1_001)
+    oracles = watching(recording.consortium, messages_limit=50)
+    oracles.memory(0, "3", 50)
+    with violation("memory", "51 messages of 3"):
+        oracles.memory(0, "3", 51)
 
 
 def test_liveness_pending_entry_that_is_never_decided(replay):
@@ -1234,6 +1234,14 @@ def test_liveness_node_that_stays_behind(replay):
     replay.finish(logs)
     with violation("liveness", "{2: 3}"):
         replay.finish(logs, now_ms=replay.recording.now_ms + 60_001)
+
+
+@pytest.mark.parametrize("prefix", [b"h", b"e", b"i"])
+def test_lost_part_of_a_block_that_is_deleted(replay, prefix):
+    replay.end()
+    key = next(key for key in replay.oracles._disks._contents[1] if key[:1] == prefix)
+    with violation("lost", "deletes a part of a decided block"):
+        replay.oracles.wrote(1, [], [key])
 
 
 def test_lost_log_shorter_than_the_disk(replay):
@@ -1270,6 +1278,10 @@ def test_chain_log_with_a_height_left_out(replay):
 def test_a_member_that_was_voted_out_may_lack_blocks_below_its_snapshot_and_no_others(replay):
     replay.end()
     log = replay.recording.logs[1]
+    with violation("lost", r"has stored the blocks \[3\]"):
+        replay.finish({1: [*log[:2], log[3]]}, may_lack={1: [3]})
+    for height in (2, 3):
+        del replay.oracles._disks._contents[1][b"h" + height.to_bytes(8, "big")]
     replay.finish({1: [log[0], *log[3:]]}, may_lack={1: [2, 3]})
     with violation("chain", "has block 4 at 3"):
         replay.finish({1: [log[0], *log[3:]]}, may_lack={1: [2]})

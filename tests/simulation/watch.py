@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tests.simulation.holdings import messages_held, most_messages
 from tests.simulation.oracles import Oracles, SafetyViolation
+from tests.simulation.signatures import verifier
 
 from notarium_consensus.events import (
     Equivocation,
@@ -17,19 +19,17 @@ from notarium_consensus.events import (
 )
 from notarium_consensus.instance import Phase
 from notarium_consensus.messages import Vote, statement
-from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_node.node import Node
 from notarium_node.wire import Kind
+from notarium_store import keys
 
 if TYPE_CHECKING:
     from tests.simulation.leveldb import Item
     from tests.simulation.member import Member
     from tests.simulation.world import World
 
-PEER_BYTES = 8 * 1024 * 1024
-"""What a node may hold for one peer."""
 ROUNDS_KEPT = 2
 NO_ACCUSATION = frozenset(("catch-up",))
 """Reasons for a drop that say no more than "too slow"."""
@@ -41,15 +41,16 @@ class Watch:
     def __init__(self, world: World) -> None:
         self._world = world
         genesis = world.genesis
+        self._verify = verifier()
         self._oracles = Oracles(
             genesis.hash,
             [(each.member, each.key) for each in genesis.registry.validators.validators],
             genesis.created_ms,
             node_keys={},
-            verify=verify,
+            verify=self._verify,
             max_delay_ms=10_000,
             genesis_state_root=genesis.registry.hash,
-            peer_bytes_limit=PEER_BYTES,
+            messages_limit=most_messages(len(genesis.registry.validators)),
             liveness_ms=60_000,
             hears_all=True,
         )
@@ -87,6 +88,8 @@ class Watch:
         """A batch is durable. At a liar, too: a certificate that it has is true, and others may take its snapshot."""
         world = self._world
         self._judge(self._oracles.wrote, member.number, puts, deleted, world.clocks_ms(), world.now_ms)
+        if member.node is not None and any(key[:1] == keys.HEADER for key, _ in puts):
+            self.memory(member, member.node)  # it holds all that came of the height that it decides
 
     def rolled_back(self, member: Member) -> None:
         """A disk was replaced."""
@@ -99,7 +102,7 @@ class Watch:
         if member.is_honest:
             self._judge(self._oracles.sent, member.number, data)
         else:
-            self._oracles.overheard(data)
+            self._judge(self._oracles.overheard, data)
 
     def delivered(self, member: Member, data: bytes) -> None:
         """An honest node has dealt with a message: of two votes for two blocks in its present round it must speak."""
@@ -113,7 +116,7 @@ class Watch:
         if (message.height, message.round) != (engine.height, engine.round) or engine.phase is Phase.DECIDED:
             return
         validators = node.store.state.registry.validators
-        if message.key not in validators or not verify(
+        if message.key not in validators or not self._verify(
             message.key, statement(message, self._world.genesis.hash, validators.hash), message.signature
         ):
             return
@@ -127,6 +130,9 @@ class Watch:
         instance = node.engine._instance
         if instance is None or not member.is_honest:
             return
+        for key, count in messages_held(node.engine).items():
+            if key != member.public:  # it remembers all that it signed at this height
+                self._judge(self._oracles.memory, member.number, key.hex()[:8], count)
         kept = instance.inbox
         for keeper in (kept.proposals, kept.prepares, kept.commits, kept.round_changes):
             for key, held in keeper._by_signer.items():
@@ -195,8 +201,8 @@ class Watch:
     def _judge(self, oracle: Callable[..., object], *arguments: object) -> None:
         try:
             oracle(*arguments)
-        except SafetyViolation as violation:
-            self._world.fail(violation)
+        except Exception as error:  # also an oracle's own: the product, which calls, must not get it and live on
+            self._world.fail(error)
 
 
 def _reason(event: RoundStarted) -> str:

@@ -182,8 +182,7 @@ class World:
         end_s = self.loop.now_s + duration_s
         while self.loop.now_s < end_s:
             self.loop.run(min(end_s, self.loop.now_s + ASK_S) if done else end_s, self._has_failed, MAX_STEPS)
-            if self.failure is not None:
-                raise self.failure
+            self.raise_failure()
             if done is not None and done():
                 return True
         return False
@@ -208,6 +207,11 @@ class World:
         """The run ends with this."""
         if self.failure is None:
             self.failure = error
+
+    def raise_failure(self) -> None:
+        """Raise what failed, if anything did."""
+        if self.failure is not None:
+            raise self.failure
 
     def defect(self, member: Member, error: BaseException) -> None:
         """A node gave up although its disk and memory are sound."""

@@ -15,6 +15,8 @@ from tests.simulation.oracles.chain import Chain
 from tests.simulation.oracles.formats import Decision, Malformed
 from tests.simulation.oracles.violation import SafetyViolation, require
 
+BLOCK_KEYS = (b"h", b"e", b"i")
+"""Of headers, entries and ids: what is decided is never deleted."""
 HEIGHTS_KEPT = 3
 """So many heights after its decision an own message may still be on its way to the network."""
 
@@ -50,6 +52,7 @@ class Disks:
             self._check(who, key, value)
         for key in deleted:
             value = contents.pop(key, b"")
+            require(key[:1] not in BLOCK_KEYS, "lost", f"{who} deletes a part of a decided block")
             if key[:1] == b"c":
                 self._close(node, key, value)
         return decided
@@ -70,6 +73,10 @@ class Disks:
     def height(self, node: int) -> int:
         """How far the node is by its disk."""
         return _height_of(self._contents.get(node, {}))
+
+    def has_header(self, node: int, height: int) -> bool:
+        """Whether the node has stored the decision of a height."""
+        return b"h" + formats.u64(height) in self._contents.get(node, {})
 
     def position(self, node: int, id_: bytes) -> bytes | None:
         """height u64 ‖ index u64 of an entry, as the disk has it."""

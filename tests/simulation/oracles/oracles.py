@@ -57,7 +57,7 @@ class Oracles:
         delay_ms: int = 2_000,
         max_delay_ms: int = 60_000,
         genesis_state_root: bytes | None = None,
-        peer_bytes_limit: int | None = None,
+        messages_limit: int | None = None,
         liveness_ms: int = 60_000,
         hears_all: bool = False,
     ) -> None:
@@ -75,7 +75,7 @@ class Oracles:
         self._disks = Disks(self._chain)
         self._speech = Speech(genesis_hash, self._chain, self._disks, self._signatures, hears_all)
         self._receipts = Receipts(genesis_hash, genesis_validators, self._signatures)
-        self._peer_bytes_limit = peer_bytes_limit
+        self._messages_limit = messages_limit
         self._liveness_ms = liveness_ms
         self._decisions: dict[bytes, Decision] = {}
         self._times: dict[bytes, int] = {}
@@ -177,11 +177,11 @@ class Oracles:
         if is_honest and accused_key not in self._speech.lost_keys:
             raise SafetyViolation(f"accused: node {node} accuses the honest key {accused_key.hex()[:8]}")
 
-    def memory(self, node: int, peer: object, size_bytes: int) -> None:
-        """The node holds so much for one peer, which may be Byzantine."""
-        limit = self._peer_bytes_limit
-        if limit is not None and size_bytes > limit:
-            raise SafetyViolation(f"memory: node {node} holds {size_bytes} bytes of {peer}, at most {limit} allowed")
+    def memory(self, node: int, signer: str, messages: int) -> None:
+        """The node holds so many messages of one signer, which may be Byzantine."""
+        limit = self._messages_limit
+        if limit is not None and messages > limit:
+            raise SafetyViolation(f"memory: node {node} holds {messages} messages of {signer}, at most {limit} allowed")
 
     # The end
 
@@ -216,6 +216,8 @@ class Oracles:
 
     def _check_log(self, node: int, log: Iterable[bytes], may_lack: Collection[int]) -> int:
         """How high the log reaches. By `_accept` each of its blocks is the one block of its height."""
+        excused = [at for at in may_lack if self._disks.has_header(node, at)]
+        require(not excused, "lost", f"node {node} has stored the blocks {excused}, its log lacks them")
         height = 0
         due = (height for height in count(1) if height not in may_lack)
         for raw, height in zip(log, due, strict=False):

@@ -1,0 +1,39 @@
+"""What an engine holds of each signer, found by following every reference from it, wherever it is kept."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+
+from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote
+from notarium_ledger.types import PublicKey
+
+MESSAGES = (Vote, Proposal, RoundChange, SignedRoundChange)
+CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
+LEAVES = (bytes, int, str)
+
+
+def messages_held(root: object) -> Counter[PublicKey]:
+    """How many messages, alone or inside others, are reached from `root`, by their signers."""
+    held: Counter[PublicKey] = Counter()
+    seen, waiting = {id(root)}, [root]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, MESSAGES):
+            held[each.key] += 1
+        for referent in gc.get_referents(each):
+            if id(referent) not in seen and not isinstance(referent, (*CODE, *LEAVES)):
+                seen.add(id(referent))
+                waiting.append(referent)
+    return held
+
+
+def most_messages(validators: int) -> int:
+    """Of one signer, by docs/consensus.md ("Bounds"): of each kind two rounds of this height and one of the next.
+
+    A round change counts as two: it and its signed core. Others pass on what the signer said: a prepare inside each of
+    their three round changes, a prepare and a round change inside each of their three proposals.
+    """
+    own = (2 + 1) * (4 + 1)
+    return own + validators * 3 * (1 + 2)
