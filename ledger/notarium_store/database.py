@@ -47,6 +47,8 @@ class Database:
         self._handle_lock = threading.RLock()
         self.failed = False
         """Whether a write failed since the directory was opened; then only `reopen` makes it writable again."""
+        self.damage = ""
+        """The first damage that was met, with its remedy; "" as long as there is none. `reopen` mends nothing of it."""
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "CURRENT").exists() and any(path.glob("*.ldb")):
             raise StoreCorruption(path, "the file CURRENT is missing beside LevelDB tables")
@@ -68,13 +70,13 @@ class Database:
             try:
                 return self._db.get(key, verify_checksums=True)
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {_said(error)}") from error
+                raise self.corruption(f"reading {keys.describe(key)}: {_said(error)}") from error
 
     def require(self, key: bytes) -> bytes:
         """The value of a key that must be there. Raises StoreCorruption."""
         value = self.get(key)
         if value is None:
-            raise StoreCorruption(self.path, f"{keys.describe(key)} is missing")
+            raise self.corruption(f"{keys.describe(key)} is missing")
         return value
 
     def seek(self, start: bytes, prefix: bytes) -> Item | None:
@@ -107,6 +109,12 @@ class Database:
         ):
             return sum(1 for _ in iterator)
 
+    def corruption(self, reason: str, height: int | None = None) -> StoreCorruption:
+        """The error to raise for what is not as it was written; noted, whoever catches it."""
+        error = StoreCorruption(self.path, reason, height)
+        self.damage = self.damage or str(error)
+        return error
+
     def write(self, items: Iterable[Item], deleted: Iterable[bytes] = ()) -> None:
         """Write and delete in one batch, on the disk (fsync) when this returns; after an error, all of it or nothing.
 
@@ -129,6 +137,8 @@ class Database:
                 batch.write()
             except plyvel.Error as error:
                 self.failed = True
+                if isinstance(error, plyvel.CorruptionError):
+                    self.corruption(f"writing: {_said(error)}")  # LevelDB has read it to make new tables of old ones.
                 raise self._write_error(error) from error
 
     def reopen(self) -> None:
@@ -172,7 +182,7 @@ class Database:
             try:
                 yield self._db
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise StoreCorruption(self.path, f"reading {keys.describe(key)}: {_said(error)}") from error
+                raise self.corruption(f"reading {keys.describe(key)}: {_said(error)}") from error
 
     def _check_free(self, needed_bytes: int) -> None:
         if needed_bytes:

@@ -76,6 +76,11 @@ class LogReader:
         gap = self._gap
         return None if gap is None else gap.base.height
 
+    @property
+    def damage(self) -> str:
+        """The first damage that was met since the store was opened, with its remedy; "" as long as there is none."""
+        return self._db.damage
+
     # Entries
 
     def is_decided(self, id_: Hash) -> bool:

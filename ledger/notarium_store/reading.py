@@ -12,7 +12,6 @@ from notarium_ledger.evidence import Evidence
 from notarium_ledger.types import HASH_BYTES
 from notarium_store import keys, values
 from notarium_store.database import Database
-from notarium_store.errors import StoreCorruption
 from notarium_store.values import StoredHeader
 
 T = TypeVar("T")
@@ -23,18 +22,18 @@ def decoded(database: Database, decode: Callable[[bytes], T], value: bytes, key:
     try:
         return decode(value)
     except (LedgerError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise StoreCorruption(database.path, f"{keys.describe(key)} cannot be read: {error}") from error
+        raise database.corruption(f"{keys.describe(key)} cannot be read: {error}") from error
 
 
 def read_header(database: Database, height: int) -> StoredHeader:
     """The stored header of a decided height. Raises StoreCorruption."""
     value = database.get(keys.numbered(keys.HEADER, height))
     if value is None:
-        raise StoreCorruption(database.path, "the header is missing", height)
+        raise database.corruption("the header is missing", height)
     try:
         return StoredHeader.decode(value)
     except (LedgerError, ValueError, TypeError) as error:
-        raise StoreCorruption(database.path, f"the header cannot be read: {error}", height) from error
+        raise database.corruption(f"the header cannot be read: {error}", height) from error
 
 
 def read_decision_bytes(database: Database, height: int) -> bytes:
@@ -47,7 +46,7 @@ def read_decision_bytes(database: Database, height: int) -> bytes:
         groups.append(value)
         index = int.from_bytes(key[1:], "big") + 1
     if index != size:
-        raise StoreCorruption(database.path, f"entries are missing before log index {size}", height)
+        raise database.corruption(f"entries are missing before log index {size}", height)
     return values.join_decision(header, groups)
 
 
@@ -56,7 +55,7 @@ def read_decision(database: Database, height: int) -> Decision:
     try:
         return Decision.from_value(canonical.decode(read_decision_bytes(database, height)))
     except LedgerError as error:
-        raise StoreCorruption(database.path, f"cannot be read: {error}", height) from error
+        raise database.corruption(f"cannot be read: {error}", height) from error
 
 
 def read_block_entry(database: Database, header: StoredHeader, index: int) -> bytes:
@@ -65,7 +64,7 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
     key = keys.numbered(keys.ENTRIES, last)
     group = decoded(database, values.decode_entries, database.require(key), key)
     if last - index >= len(group):
-        raise StoreCorruption(database.path, f"{keys.describe(key)} does not hold the entry at {index}")
+        raise database.corruption(f"{keys.describe(key)} does not hold the entry at {index}")
     return group[index - last - 1]
 
 
@@ -87,7 +86,7 @@ def read_block_group(database: Database, header: StoredHeader, position: int) ->
     key = keys.numbered(keys.TREE, last)
     group = database.require(key)
     if len(group) != (last - first + 1) * HASH_BYTES:
-        raise StoreCorruption(database.path, f"{keys.describe(key)} has {len(group)} bytes")
+        raise database.corruption(f"{keys.describe(key)} has {len(group)} bytes")
     return first, group
 
 
@@ -99,7 +98,7 @@ def read_group(database: Database, position: int) -> NodeGroup:
         first = int.from_bytes(key[1:], "big") + 1 - len(group) // HASH_BYTES
         if first <= position and len(group) % HASH_BYTES == 0:
             return first, group
-    raise StoreCorruption(database.path, f"the tree node at position {position} is missing")
+    raise database.corruption(f"the tree node at position {position} is missing")
 
 
 class NodeReader:

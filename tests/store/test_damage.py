@@ -295,6 +295,32 @@ def test_what_is_damaged_is_not_served(copy: tuple[Path, Consortium]) -> None:
         ReceiptVerifier(consortium.genesis).verify(sound)
 
 
+@pytest.mark.parametrize("read", ["receipt", "entry", "inclusion", "decision"])
+def test_damage_that_a_read_meets_stays_told(copy: tuple[Path, Consortium], read: str) -> None:
+    path, consortium = copy
+    with Store.open(path, consortium.genesis) as store:
+        last = leaf_hash(store.entry(70))
+    for key in (FOURTH_NODES, keys.numbered(keys.ENTRIES, 72)):
+        edit(path, lambda db, key=key: db.delete(key))  # type: ignore[misc]
+    with Store.open(path, consortium.genesis) as store:
+        store.decision(Height(1))
+        assert store.damage == ""
+        reads: dict[str, Callable[[], object]] = {
+            "receipt": lambda: store.receipt(last),
+            "entry": lambda: store.entry(70),
+            "inclusion": lambda: store.inclusion(90, 108),
+            "decision": lambda: store.decision(Height(2)),
+        }
+        with pytest.raises(StoreCorruption) as first:
+            reads.pop(read)()
+        for another in reads.values():
+            with pytest.raises(StoreCorruption):
+                another()
+        store.recover()
+        assert store.damage == str(first.value)
+        assert store.damage.endswith(StoreCorruption.REMEDY)
+
+
 @pytest.mark.parametrize("suffix", ["*.ldb", "*.log", "MANIFEST-*", "CURRENT"])
 def test_a_flipped_byte_of_any_file_is_found_or_harmless(
     sound: tuple[Path, Consortium], tmp_path: Path, suffix: str
