@@ -31,6 +31,7 @@ from notarium_ledger.receipt import (
     decode_decided,
     encode_decided,
     read_base64,
+    read_document,
 )
 from notarium_ledger.statements import SignedRoundChange, SignedStatement
 from notarium_ledger.validators import ValidatorSet
@@ -67,16 +68,9 @@ class EvidenceFile:
     @classmethod
     def decode_json(cls, data: bytes) -> EvidenceFile:
         """Steps 1 and 7: read an evidence file. Raises InvalidEvidenceFile."""
-        if len(data) > MAX_EVIDENCE_FILE_BYTES:
-            raise InvalidEvidenceFile(1, f"{len(data)} bytes, at most {MAX_EVIDENCE_FILE_BYTES} allowed")
         try:
-            document = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise InvalidEvidenceFile(1, f"not JSON: {error}") from error
-        try:
+            document = read_document(data, MEDIA_TYPE, FIELDS, MAX_EVIDENCE_FILE_BYTES)
             file = _from_document(document)
-        except InvalidEvidenceFile:
-            raise
         except LedgerError as error:
             raise InvalidEvidenceFile(1, error.reason, error.field) from error
         again = file.encode_json()
@@ -142,14 +136,8 @@ def _said(statement: SignedStatement) -> dict[str, Any]:
     return {"prepared": {"round": round_, "block": block.hex()}}
 
 
-def _from_document(document: Any) -> EvidenceFile:
+def _from_document(document: dict[str, Any]) -> EvidenceFile:
     """Raises LedgerError."""
-    if not isinstance(document, dict):
-        raise InvalidEvidenceFile(1, "not a JSON object")
-    if document.get("mediaType") != MEDIA_TYPE:
-        raise InvalidEvidenceFile(1, f"not {MEDIA_TYPE}", "mediaType")
-    if tuple(document) != FIELDS:
-        raise InvalidEvidenceFile(1, f"fields are not {', '.join(FIELDS)}, in this order")
     evidence = Evidence.decode(read_base64(document, "evidence"))
     validators = ValidatorSet.decode(read_base64(document, "validators"))
     without = document["header"] is None and document["certificate"] is None and document["handovers"] == []

@@ -101,12 +101,7 @@ class Receipt:
     @classmethod
     def decode_json(cls, data: bytes) -> Receipt:
         """Steps 1 and 7: read a receipt file. Raises InvalidReceipt."""
-        if len(data) > MAX_RECEIPT_BYTES:
-            raise InvalidReceipt(1, f"{len(data)} bytes, at most {MAX_RECEIPT_BYTES} allowed")
-        try:
-            document = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise InvalidReceipt(1, f"not JSON: {error}") from error
+        document = read_document(data, MEDIA_TYPE, FIELDS, MAX_RECEIPT_BYTES)
         receipt = _from_document(document)
         try:
             again = receipt.encode_json()
@@ -283,13 +278,24 @@ def base64_text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _from_document(document: Any) -> Receipt:
+def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
+    """A file of one JSON object with exactly these fields in this order. Raises InvalidReceipt (step 1)."""
+    if len(data) > max_bytes:
+        raise InvalidReceipt(1, f"{len(data)} bytes, at most {max_bytes} allowed")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidReceipt(1, f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidReceipt(1, "not a JSON object")
-    if document.get("mediaType") != MEDIA_TYPE:
-        raise InvalidReceipt(1, f"not {MEDIA_TYPE}", "mediaType")
-    if tuple(document) != FIELDS:
-        raise InvalidReceipt(1, f"fields are not {', '.join(FIELDS)}, in this order")
+    if document.get("mediaType") != media_type:
+        raise InvalidReceipt(1, f"not {media_type}", "mediaType")
+    if tuple(document) != fields:
+        raise InvalidReceipt(1, f"fields are not {', '.join(fields)}, in this order")
+    return document
+
+
+def _from_document(document: dict[str, Any]) -> Receipt:
     try:
         decided = decode_decided(document)
         if type(document["index"]) is not int:

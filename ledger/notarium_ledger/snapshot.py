@@ -117,10 +117,13 @@ class Snapshot:
             raise InvalidSnapshot(5, "does not make the header's next validator set", "registry")
         return registry
 
-    def handovers_after(self, validators_after: Registry) -> tuple[Handover, ...]:
-        """All handovers up to and including that of the decided block, if it is one; for a verified snapshot."""
+    def handovers_after(self, registry: Registry) -> tuple[Handover, ...]:
+        """All handovers up to and including that of the decided block, if it is one.
+
+        For a verified snapshot; `registry` is that of the state it makes.
+        """
         decided = self.decided
         if decided.header.validators == decided.header.next_validators:
             return decided.handovers
-        last = Handover(decided.header, decided.certificate, validators_after.validators)
+        last = Handover(decided.header, decided.certificate, registry.validators)
         return (*decided.handovers, last)
