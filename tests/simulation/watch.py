@@ -80,7 +80,7 @@ class Watch:
 
     def submitted(self, raw: bytes) -> None:
         """Some client has made an entry."""
-        self._oracles.submitted(raw, None, self._world.now_ms)
+        self._oracles.submitted(raw, self._world.clocks_ms()[0], self._world.now_ms)
 
     # ---- what nodes do -------------------------------------------------------------------------------------------
 
