@@ -105,10 +105,13 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
     if result.status is not Status.NOT_ANCHORED:
         return Row.of(result)
     path = artifact_path(result.path)
+    folder = path.absolute().parent
     try:
-        here = find_project(path.absolute().parent)
-    except ProjectError:
-        return Row.of(result)
+        here = find_project(folder)
+    except ProjectError as error:
+        if find_root(folder) is None:
+            return Row.of(result)
+        return Row(result, str(result.status), error.exit_code, f"neither outbox nor ledger was asked: {error}")
     if here.genesis.hash != verifying.genesis.hash:
         return Row.of(result)
     try:

@@ -415,6 +415,17 @@ def test_what_waits_in_the_outbox_is_pending(project, nodes, cli):
         assert "--flush" in out
 
 
+def test_a_damaged_configuration_is_told_where_only_the_genesis_was_given(project, cli):
+    """The outbox and the ledger were not asked, so "not anchored" alone would say too much."""
+    (project.root / "x").write_text("never anchored")
+    folder = project.root / ".notarium"
+    (folder / "config.toml").write_text("[ledger]\nnodes = 3\n")
+    code, out, _ = cli("verify", "x", "--genesis", folder / "genesis.json")
+    assert code == 2
+    assert "neither outbox nor ledger was asked" in out
+    assert "config.toml" in out
+
+
 # show, find, log, status
 
 
