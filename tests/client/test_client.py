@@ -17,7 +17,7 @@ from notarium_ledger.receipt import ReceiptVerifier
 
 
 def client_of(ledger, nodes, **options):
-    options = {"timeout": 5.0, "attempt_timeout": 1.0, **options}
+    options = {"timeout": 60.0, "attempt_timeout": 20.0, **options}
     urls = [each if isinstance(each, str) else each.url for each in nodes]
     return Client(ledger.consortium.genesis, urls, ledger.consortium.researcher, **options)
 
@@ -78,7 +78,7 @@ async def test_what_is_pending_is_asked_for_again_until_it_is_decided(ledger, no
 
 async def test_an_undecided_entry_ends_as_unreachable_and_says_what_the_nodes_said(ledger, node):
     node.pending = 10**6
-    async with client_of(ledger, [node], timeout=0.5) as client:
+    async with client_of(ledger, [node], timeout=2) as client:
         with pytest.raises(Unreachable, match="not decided yet"):
             await client.submit(body(ledger))
 
@@ -123,14 +123,14 @@ async def test_a_node_that_comes_back_within_the_deadline_still_gets_the_entry(l
 
 
 async def test_a_node_that_hangs_costs_one_attempt_only(ledger, nodes):
+    """Were it waited for longer than one attempt, the call would end in an error."""
+
     async def hang(request):
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     nodes[0].fault = hang
-    async with client_of(ledger, nodes[:2], attempt_timeout=0.3) as client:
-        started = time.monotonic()
+    async with client_of(ledger, nodes[:2], timeout=60, attempt_timeout=1) as client:
         assert (await client.submit(body(ledger))).url == nodes[1].url
-        assert time.monotonic() - started < 2
         await client.submit(body(ledger))
     assert len(nodes[0].requests) == 1
 
@@ -161,7 +161,7 @@ async def test_when_nobody_answers_every_node_is_named_with_what_it_said(ledger,
 
     nodes[0].fault = fault
     nodes[1].stop()
-    async with client_of(ledger, nodes[:2], timeout=0.6) as client:
+    async with client_of(ledger, nodes[:2], timeout=2) as client:
         with pytest.raises(Unreachable) as caught:
             await client.submit(body(ledger))
     assert {each.url for each in caught.value.reports} == {nodes[0].url, nodes[1].url}
@@ -170,16 +170,18 @@ async def test_when_nobody_answers_every_node_is_named_with_what_it_said(ledger,
 
 
 async def test_the_deadline_holds(ledger, nodes):
+    """Not the attempt's limit, which is a hundred times longer."""
+
     async def hang(request):
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     for each in nodes:
         each.fault = hang
-    async with client_of(ledger, nodes, timeout=0.7, attempt_timeout=5) as client:
+    async with client_of(ledger, nodes, timeout=0.7, attempt_timeout=70) as client:
         started = time.monotonic()
         with pytest.raises(Unreachable):
             await client.submit(body(ledger))
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 35
 
 
 async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_on(ledger, nodes):

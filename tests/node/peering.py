@@ -13,7 +13,7 @@ from notarium_node.peers import PeerNetwork
 
 GENESIS = Hash(b"g" * 32)
 QUICK = PeerLimits(backoff_first_s=0.01, backoff_last_s=0.05, handshake_s=2, heartbeat_s=0.2, clock_probe_s=0.05)
-WAIT_S = 10
+WAIT_S = 60
 
 
 _drawn: set[int] = set()

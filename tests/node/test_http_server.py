@@ -108,7 +108,7 @@ async def test_endless_heads_cost_no_memory_even_before_garbage_is_collected(way
 
 
 async def test_the_longest_silent_connection_makes_room_for_a_newcomer():
-    async with asyncio.timeout(10), by_app(most=3) as port:
+    async with asyncio.timeout(60), by_app(most=3) as port:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", port)
         busy_writer.write(b"POST /good HTTP/1.1\r\nHost: node\r\nContent-Length: 2\r\n\r\na")
@@ -128,7 +128,7 @@ async def test_the_longest_silent_connection_makes_room_for_a_newcomer():
 
 
 async def test_a_burst_makes_room_for_all_of_itself():
-    async with asyncio.timeout(10), by_app(most=4) as port:
+    async with asyncio.timeout(60), by_app(most=4) as port:
         opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(12)))
         ended = {asyncio.create_task(reader.read()): number for number, (reader, _) in enumerate(opened)}
         pending = set(ended)

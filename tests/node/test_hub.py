@@ -25,7 +25,7 @@ async def test_a_waiter_is_done_when_all_its_entries_are_decided():
     hub.resolve(A, one)
     assert not waiter.future.done()
     hub.resolve(B, two)
-    await asyncio.wait_for(waiter.future, 1)
+    await asyncio.wait_for(waiter.future, 60)
     assert waiter.receipts == {A: one, B: two}
     assert hub.waiting == 0
 

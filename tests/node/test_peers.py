@@ -7,7 +7,18 @@ from dataclasses import replace
 import aiohttp
 import pytest
 import uvloop
-from tests.node.peering import GENESIS, ORDERED, QUICK, Node, dial_raw, free_port, make_record, running, seed_of
+from tests.node.peering import (
+    GENESIS,
+    ORDERED,
+    QUICK,
+    WAIT_S,
+    Node,
+    dial_raw,
+    free_port,
+    make_record,
+    running,
+    seed_of,
+)
 
 from notarium_ledger import canonical
 from notarium_ledger.types import Hash
@@ -312,7 +323,7 @@ async def test_strangers_make_room_for_newcomers():
     async with running(target):
         strangers = [await asyncio.open_connection("127.0.0.1", target.net.port) for _ in range(8)]
         await target.until(lambda: target.net.counters["evicted"] == 5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             for reader, _ in strangers[:5]:
                 assert await reader.read() == b""
         honest = Node(0, records)
@@ -326,7 +337,7 @@ async def test_strangers_are_cut_off_in_time():
     target = Node(1, [make_record(0), make_record(1)], limits=replace(QUICK, handshake_s=0.2))
     async with running(target):
         reader, writer = await asyncio.open_connection("127.0.0.1", target.net.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert await reader.read() == b""
         writer.close()
 
@@ -337,7 +348,7 @@ async def test_an_idle_authenticated_connection_is_cut_off():
     async with running(target):
         reader, writer = await dial_raw(target, 0)
         writer.write(b"GET /peer HTTP/1.1\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             assert await reader.read() == b""
         assert target.net.counters["handshake_failed"] == 1
         writer.close()
@@ -350,7 +361,7 @@ async def test_nothing_else_is_served():
         for request, status in ((b"GET /else HTTP/1.1\r\n", b" 404 "), (b"GET /peer HTTP/1.1\r\n", b" 400 ")):
             reader, writer = await dial_raw(target, 0)
             writer.write(request + b"Host: x\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WAIT_S):
                 assert status in await reader.readline()
             writer.close()
 
@@ -389,11 +400,10 @@ async def test_clocks_are_compared():
     one, two = Node(0, records), Node(1, records, wall_ms=lambda: 5_000_000)
     one = Node(0, records, wall_ms=lambda: 5_000_700)
     async with running(one, two):
-        await one.until(one.net.clock_offsets)
-        await two.until(two.net.clock_offsets)
-        # Both clocks stand still, so only half the measured round trip remains as error.
-        assert -750 <= one.net.clock_offsets()[0] <= -650
-        assert 650 <= two.net.clock_offsets()[0] <= 750
+        # Both clocks stand still, so only half the measured round trip remains as error. The shortest of the last few
+        # counts: on a busy machine it may take more than one.
+        await one.until(lambda: any(-750 <= offset <= -650 for offset in one.net.clock_offsets()))
+        await two.until(lambda: any(650 <= offset <= 750 for offset in two.net.clock_offsets()))
 
 
 async def test_an_answer_to_no_question_does_not_bend_the_clock():

@@ -128,7 +128,7 @@ async def test_alone_a_validator_decides_at_once_and_tells_who_waits(machine):
     waiter = one.hub.wait([entry.id])
     one.mempool.add(entry)
     one.runner.work_pending()
-    await asyncio.wait_for(waiter.future, 1)
+    await asyncio.wait_for(waiter.future, 60)
     assert waiter.receipts[entry.id].entry == entry.raw
     assert (one.store.state.height, one.decisions, len(one.mempool)) == (1, [1], 0)
 
@@ -186,7 +186,7 @@ async def test_a_decision_that_cannot_be_stored_is_told_to_nobody_until_it_is(ma
     assert (one.store.state.height, one.decisions, waiter.future.done()) == (0, [], False)
     disk.free = 1 << 40
     await one.recovered()
-    await asyncio.wait_for(waiter.future, 1)
+    await asyncio.wait_for(waiter.future, 60)
     assert (one.store.state.height, one.decisions) == (1, [1])
 
 
@@ -257,7 +257,7 @@ async def test_entries_that_became_invalid_are_thrown_out_and_their_senders_told
     waiter = one.hub.wait([late.id])
     one.runner.work_pending()
     with pytest.raises(Exception, match="revoked"):
-        await asyncio.wait_for(waiter.future, 1)
+        await asyncio.wait_for(waiter.future, 60)
     assert one.store.is_decided(revocation.id)
     assert not one.store.is_decided(late.id)
     assert len(one.mempool) == 0
