@@ -543,6 +543,10 @@ BEHAVIOURS: tuple[type[Behaviour], ...] = (
 )
 
 
+TWINS = "liar: Twins"
+"""In the coverage."""
+
+
 class Twin(Member):
     """One of two copies of a node with one key ("Twins", Bano et al.): each keeps to the rules, together they lie."""
 
@@ -562,5 +566,5 @@ def split_twins(world: World, twins: tuple[int, int]) -> None:
     world.links.block(f"twins {twins}", wall)
     for one, other in sorted(wall):
         world.links.cut(one, other)
-    world.coverage["liar: Twins"] += 1
+    world.coverage[TWINS] += 1
     world.after(world.random.uniform(0.2, 3.0), split_twins, world, twins)

@@ -50,8 +50,13 @@ class Trouble:
             fault = world.random.choice(self._faults)
             world.note(fault.__name__, -1)
             if fault(world):
-                world.coverage["fault: " + fault.__name__.replace("_", " ")] += 1
+                world.coverage[counted_as(fault)] += 1
             world.after(world.random.uniform(0.1, 2.0) * self._pace_s, self._strike)
+
+
+def counted_as(fault: Fault) -> str:
+    """Its name in the coverage."""
+    return "fault: " + fault.__name__.replace("_", " ")
 
 
 def peace(world: World) -> None:

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.branches import counted
+from tests.simulation.byzantine import BEHAVIOURS, TWINS
+from tests.simulation.faults import FAULTS, counted_as
 from tests.simulation.scenario import APART, BLACKOUTS, LONG, SCHEMING, SMALL, Schedule, run_seed
+from tests.simulation.schemes import SCHEMES
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50
@@ -87,9 +90,17 @@ def chunk(first: int, last: int, size: int, schedule: str) -> Report:
             report.highest_round = max(report.highest_round, world.watch.highest_round)
             report.recovered_s.append(world.recovered_s)
             report.reached.update(world.coverage)
+    report.reached.update(dict.fromkeys(kinds(SCHEDULES[schedule]), 0))
     report.reached.update({f"branch: {name}": count for name, count in branches.items()})
     report.cpu_s = time.process_time() - began
     return report
+
+
+def kinds(schedule: Schedule) -> list[str]:
+    """The faults and lies that its seeds draw from, as the coverage names them: what is never met is to be seen."""
+    faults = FAULTS if schedule.faults is None else schedule.faults
+    lies = [each.__name__ for each in SCHEMES] if schedule.schemers else [each.__name__ for each in BEHAVIOURS]
+    return [*map(counted_as, faults), *(f"liar: {name}" for name in lies), *([] if schedule.schemers else [TWINS])]
 
 
 def notes(error: BaseException) -> list[str]:

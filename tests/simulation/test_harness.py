@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.simulation import signatures
+from tests.simulation.byzantine import BEHAVIOURS
+from tests.simulation.faults import FAULTS, counted_as
 from tests.simulation.oracles import Oracles, SafetyViolation
-from tests.simulation.scenario import run_seed
-from tests.simulation.schemes import VoteForger
+from tests.simulation.run import chunk, kinds
+from tests.simulation.scenario import SCHEMING, SMALL, run_seed
+from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
 from notarium_node.node import Node
@@ -56,3 +60,21 @@ def test_what_the_last_look_at_a_node_finds_ends_the_run(monkeypatch):
     monkeypatch.setattr(Watch, "memory", lambda self, member, node: self._world.fail(KeyError("found")))
     with pytest.raises(KeyError, match="found"):
         run_seed(QUIET, 4)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=counted_as)
+def test_a_fault_that_is_drawn_happens(fault):
+    alone = replace(SMALL, faults=(fault,))
+    assert any(run_seed(seed, 4, alone).coverage[counted_as(fault)] for seed in range(1, 20))
+
+
+@pytest.mark.parametrize("lie", [*BEHAVIOURS, *SCHEMES], ids=lambda lie: lie.__name__)
+def test_a_liar_lies(lie):
+    assert any(run_seed(seed, 4, behaviours=(lie,)).coverage[f"liar: {lie.__name__}"] for seed in range(1, 50))
+
+
+@pytest.mark.parametrize(("schedule", "name"), [(SMALL, "small"), (SCHEMING, "scheming")])
+def test_the_report_names_what_is_never_met(schedule, name):
+    report = chunk(QUIET, QUIET, 4, name)
+    assert set(kinds(schedule)) <= report.reached.keys()
+    assert 0 in (report.reached[kind] for kind in kinds(schedule))
