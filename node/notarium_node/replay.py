@@ -20,6 +20,7 @@ from typing import Protocol
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import InvalidBlock, InvalidCertificate, InvalidEntry, LedgerError
+from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.state import ChainState, apply_block
 from notarium_ledger.types import Hash
 from notarium_ledger.validators import ValidatorSet
@@ -42,6 +43,10 @@ class Lie(Exception):
 
 class TwoHistories(Exception):
     """Others go on from another block than this node has, and both are certified. The message names the remedy."""
+
+
+class CannotFollow(Exception):
+    """A quorum certified what is not valid by the rules of this software. The message names the remedy."""
 
 
 class Line(Protocol):
@@ -87,7 +92,7 @@ class Replayer:
     async def extend(self, line: Line, fetched: Fetched) -> bool:
         """Check and store blocks that follow `line`; those that it has by now are skipped.
 
-        False where the store does not take them now. Raises Lie, or TwoHistories.
+        False where the store does not take them now. Raises Lie, TwoHistories or CannotFollow.
         """
         state = line.state
         decisions = [each for each in await _decode(fetched.items) if each.height > state.height]
@@ -109,8 +114,12 @@ class Replayer:
                         groups[number + 1], last.height, last.hash, state.registry.validators, state.genesis
                     )
                     ahead = asyncio.create_task(following)
-                entries = await self._read(line, left, state.genesis)
-                parts = await _apply(line, state, left, entries)
+                try:
+                    entries = await self._read(line, left, state.genesis)
+                    parts = await _apply(line, state, left, entries)
+                except Lie as lie:
+                    _check_truth(left, state, lie)
+                    raise
                 if parts and not line.store(parts):
                     return False
                 state = parts[-1][1].state if parts else line.state
@@ -185,6 +194,18 @@ def _check_fork(decision: Decision, state: ChainState) -> None:
         "histories, or the only validator went on from an old backup. Find out with the other members which one "
         "counts; if it is not this node's, move its store away and let it fetch the chain again"
     )
+
+
+def _check_truth(group: Sequence[Decision], state: ChainState, reason: Lie) -> None:
+    """Certified headers bind the entries below them: whoever sent those very entries is no liar, valid or not."""
+    frontier, _ = state.frontier.extend(leaf_hash(raw) for each in group for raw in each.block.entries)
+    last = group[-1].block.header
+    if (frontier.size, frontier.root()) == (last.tree_size, last.tree_root):
+        raise CannotFollow(
+            f"blocks {group[0].height} to {last.height}, which a quorum certified, are not valid for this software: "
+            f"{reason}. Most likely the others run a later version: upgrade this node. If it is up to date, more than "
+            "a third of the validators certified what they should not have: tell the other members"
+        ) from reason
 
 
 async def _decode(items: Iterable[bytes]) -> list[Decision]:

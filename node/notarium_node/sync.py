@@ -29,7 +29,7 @@ from notarium_node.joining import Joiner
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
 from notarium_node.progress import Progress
-from notarium_node.replay import Lie, Line, Replayer
+from notarium_node.replay import CannotFollow, Lie, Line, Replayer
 from notarium_node.runner import Runner
 from notarium_node.verifier import Verifier
 from notarium_node.wire import SnapshotPart, Status
@@ -133,6 +133,8 @@ class Sync:
         self._upstream: PublicKey | None = None
         self._grace: tuple[int, float] | None = None
         """A height, and until when its block may still be decided here."""
+        self.obstacle = ""
+        """Why one of the two tasks has ended: what the others decided needs another version of this software."""
         self.live_progress = Progress("catching up", _now_s)
         self.history_progress = Progress("fetching the history", _now_s)
 
@@ -187,7 +189,10 @@ class Sync:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
+        if isinstance(error, CannotFollow):
+            self.obstacle = str(error)
+            _log.error("this node cannot follow the ledger", task=task.get_name(), reason=self.obstacle)
+        elif isinstance(error, Exception):
             self._runner.fail(error)
 
     # Peers

@@ -10,6 +10,7 @@ from tests.node.parts import until
 from notarium_ledger import canonical
 from notarium_ledger.block import Block
 from notarium_ledger.entry import decode_entry
+from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.state import apply_block
 from notarium_node import wire
 from notarium_node.wire import Kind
@@ -77,11 +78,38 @@ async def test_an_observer_looks_at_the_authors_signatures_and_others_believe_th
     await believing.completes()
     checking = Node(tmp_path / "checking", chain, snapshot_lag=LAG, check_signatures=True)
     checking.meet(*company)
-    await until(lambda: len(checking.network.dropped) == 3)
+    await until(lambda: checking.sync.obstacle)
     assert checking.store.history.height == 0
-    assert all("signature" in reason for reason in checking.sync._fetcher.liars.values())
+    assert "blocks 1 to 61, which a quorum certified" in checking.sync.obstacle
+    assert f"the signature of {decode_entry(false.raw).id.hex()} is not valid" in checking.sync.obstacle
+    assert checking.network.dropped == [], "who passes on what a quorum certified is no liar"
     for node in (believing, checking):
         node.stop()
+    chain.store.close()
+
+
+@pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
+async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_is_told_to_upgrade(
+    tmp_path, lag
+):
+    """The node stays where it is, and goes on serving what it has."""
+    chain = Chain(tmp_path / "later")
+    chain.grow(1)
+    good = chain.consortium.entry()
+    value = canonical.decode(good.raw)
+    assert isinstance(value, list)
+    form_3 = canonical.encode([3, *value[1:]])
+    chain.grow(1, [replace(good, raw=form_3, id=leaf_hash(form_3))])
+    chain.grow(LENGTH)
+    node = Node(tmp_path / "node", chain, snapshot_lag=lag)
+    node.meet(*peers(chain))
+    await until(lambda: node.sync.obstacle)
+    assert "form 3, this software reads 1 and 2" in node.sync.obstacle
+    assert "upgrade this node" in node.sync.obstacle
+    assert node.network.dropped == []
+    assert node.failures == []
+    assert not node.engine.is_voting
+    node.stop()
     chain.store.close()
 
 
