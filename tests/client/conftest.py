@@ -7,6 +7,7 @@ import pytest
 from tests.client.fake_node import FakeLedger, FakeNode
 from tests.support.consortium import digest
 
+from notarium.cli import run_command
 from notarium.project import create_project, find_project
 
 
@@ -53,3 +54,27 @@ def write_key(path: Path, seed: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"notarium-key-v1 researcher {base64.b64encode(seed).decode()}\n")
     path.chmod(0o600)
+
+
+@pytest.fixture
+def cli(capfd):
+    """Run a command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = run_command([str(each) for each in arguments])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return int(code), out, err
+
+    return run
+
+
+@pytest.fixture
+def study(project, cli):
+    """A project with an anchored folder."""
+    (project.root / "data").mkdir()
+    for number in range(1, 4):
+        (project.root / "data" / f"part-{number}.csv").write_text(f"a,{number}\n")
+    assert cli("anchor", "data")[0] == 0
+    return project.root

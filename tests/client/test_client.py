@@ -1,12 +1,9 @@
-"""The client against nodes that are well, dead, slow, busy, wrong and lying."""
-
-import asyncio
-import time
-from dataclasses import replace
+"""The client against nodes that are well: submitting, being refused, reading."""
 
 import pytest
 from aiohttp import web
-from tests.client.fake_node import FakeLedger, FakeNode, flip_path, problem
+from tests.client.fake_node import FakeLedger, FakeNode, problem
+from tests.client.helpers import body, client_of
 from tests.support.consortium import Consortium, digest, key
 
 from notarium.blocking import BlockingClient
@@ -14,16 +11,6 @@ from notarium.client import Client
 from notarium.errors import LyingNode, NotAnchored, ProjectError, Rejected, Unreachable
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.receipt import ReceiptVerifier
-
-
-def client_of(ledger, nodes, **options):
-    options = {"timeout": 60.0, "attempt_timeout": 20.0, **options}
-    urls = [each if isinstance(each, str) else each.url for each in nodes]
-    return Client(ledger.consortium.genesis, urls, ledger.consortium.researcher, **options)
-
-
-def body(ledger, **over):
-    return ledger.consortium.body("dataset", **over)
 
 
 async def test_a_commitment_comes_back_as_a_receipt_that_verifies_offline(ledger, node):
@@ -83,117 +70,7 @@ async def test_an_undecided_entry_ends_as_unreachable_and_says_what_the_nodes_sa
             await client.submit(body(ledger))
 
 
-# Fail-over.
-
-
-async def test_a_dead_node_is_passed_over_and_the_good_one_remembered(ledger, nodes, monkeypatch):
-    monkeypatch.setattr("notarium.pool.FIRST_PAUSE_S", 0)
-    dead, good, _ = nodes
-    dead.stop()
-    async with client_of(ledger, [dead, good]) as client:
-        for _ in range(3):
-            assert (await client.submit(body(ledger))).url == good.url
-        dead.start_again()
-        assert (await client.submit(body(ledger))).url == good.url
-    assert dead.requests == []
-
-
-async def test_a_node_that_failed_is_left_alone_for_a_while(ledger, nodes, monkeypatch):
-    monkeypatch.setattr("notarium.pool.FIRST_PAUSE_S", 60)
-    monkeypatch.setattr("notarium.pool.LONGEST_PAUSE_S", 60)
-
-    async def busy(request):
-        return problem(503, "busy", "the mempool is full")
-
-    async with client_of(ledger, nodes) as client:
-        for number, each in enumerate(nodes[:2]):
-            each.fault = busy
-            assert (await client.submit(body(ledger))).url == nodes[number + 1].url
-    assert [len(each.requests) for each in nodes] == [1, 2, 1]
-
-
-async def test_a_node_that_comes_back_within_the_deadline_still_gets_the_entry(ledger, node):
-    node.stop()
-    async with client_of(ledger, [node], timeout=10) as client:
-        task = asyncio.create_task(client.submit(body(ledger)))
-        await asyncio.sleep(0.3)
-        assert not task.done()
-        await asyncio.to_thread(node.start_again)
-        assert (await task).index == 0
-
-
-async def test_a_node_that_hangs_costs_one_attempt_only(ledger, nodes):
-    """Were it waited for longer than one attempt, the call would end in an error."""
-
-    async def hang(request):
-        await asyncio.Event().wait()
-
-    nodes[0].fault = hang
-    async with client_of(ledger, nodes[:2], timeout=60, attempt_timeout=1) as client:
-        assert (await client.submit(body(ledger))).url == nodes[1].url
-        await client.submit(body(ledger))
-    assert len(nodes[0].requests) == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda: web.Response(status=500, text="\x1b[31mTraceback"),
-        lambda: problem(503, "busy", "the mempool is full"),
-        lambda: problem(429, "busy", "slow down"),
-        lambda: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"}),
-    ],
-    ids=["500", "503", "429", "redirect"],
-)
-async def test_a_node_that_cannot_now_is_passed_over(ledger, nodes, answer):
-    async def fault(request):
-        return answer()
-
-    nodes[0].fault = fault
-    async with client_of(ledger, nodes[:2]) as client:
-        assert (await client.submit(body(ledger))).url == nodes[1].url
-        assert client.lies == ()
-
-
-async def test_when_nobody_answers_every_node_is_named_with_what_it_said(ledger, nodes):
-    async def fault(request):
-        return problem(503, "busy", "no quorum\x1b[2J")
-
-    nodes[0].fault = fault
-    nodes[1].stop()
-    async with client_of(ledger, nodes[:2], timeout=2) as client:
-        with pytest.raises(Unreachable) as caught:
-            await client.submit(body(ledger))
-    assert {each.url for each in caught.value.reports} == {nodes[0].url, nodes[1].url}
-    assert "no quorum" in str(caught.value)
-    assert "\x1b" not in str(caught.value)
-
-
-async def test_the_deadline_holds(ledger, nodes):
-    """Not the attempt's limit, which is a hundred times longer."""
-
-    async def hang(request):
-        await asyncio.Event().wait()
-
-    for each in nodes:
-        each.fault = hang
-    async with client_of(ledger, nodes, timeout=0.7, attempt_timeout=70) as client:
-        started = time.monotonic()
-        with pytest.raises(Unreachable):
-            await client.submit(body(ledger))
-        assert time.monotonic() - started < 35
-
-
-async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_on(ledger, nodes):
-    with FakeNode(ledger, role="observer") as observer:
-        async with client_of(ledger, [observer, *nodes[:2]]) as client:
-            assert (await client.submit(body(ledger))).url == nodes[0].url
-            nodes[0].stop()
-            assert (await client.submit(body(ledger))).url == nodes[1].url
-        assert observer.requests.count("POST /v1/entries") == 1
-
-
-# Refusals.
+# Refusals
 
 
 async def test_a_key_that_is_not_enrolled_is_refused_with_the_field(ledger, nodes):
@@ -243,108 +120,7 @@ async def test_without_a_key_only_signed_entries_can_be_sent(ledger, node):
         assert (await client.submit_entry(ledger.consortium.raw(body(ledger)))).index == 0
 
 
-# Lies.
-
-
-def of_another_entry(ledger):
-    return lambda receipt: ledger.submit([ledger.consortium.raw(body(ledger))])[0]
-
-
-def of_another_ledger(ledger):
-    """A receipt of a consortium with other keys, made of the same entry bytes."""
-    foreign = Consortium(4, name="foreign")
-
-    def tamper(receipt):
-        entry = foreign.entry(foreign.body("dataset"))
-        decision, _ = foreign.decide(foreign.state, [entry])
-        decided = replace(receipt.decided, header=decision.block.header, certificate=decision.certificate)
-        return replace(receipt, decided=decided, index=0, path=())
-
-    return tamper
-
-
-def with_too_few_votes(ledger):
-    def tamper(receipt):
-        certificate = receipt.decided.certificate
-        fewer = replace(certificate, seals=certificate.seals[:2])
-        return replace(receipt, decided=replace(receipt.decided, certificate=fewer))
-
-    return tamper
-
-
-LIES = {
-    "altered path": lambda ledger: flip_path,
-    "another index": lambda ledger: lambda receipt: replace(receipt, index=receipt.index + 1),
-    "another entry": of_another_entry,
-    "another ledger": of_another_ledger,
-    "too few votes": with_too_few_votes,
-}
-
-
-@pytest.mark.parametrize(
-    ("lie", "batch"),
-    # A batch answer carries no entries, so it cannot be about others.
-    [(lie, batch) for lie in LIES for batch in (False, True) if not (batch and lie == "another entry")],
-)
-async def test_a_lying_node_is_named_and_another_is_asked(ledger, nodes, lie, batch):
-    liar, honest, _ = nodes
-    async with client_of(ledger, [liar, honest]) as client:
-        # With the block proven already, the short way of reading a receipt is the one that is lied to.
-        known = body(ledger)
-        await client.submit_batch([known, body(ledger)], batch_signed=False)
-        liar.tamper = LIES[lie](ledger)
-        for each in (known, body(ledger)):
-            if batch:
-                [receipt] = await client.submit_batch([each], batch_signed=False)
-            else:
-                receipt = await client.submit(each)
-            ReceiptVerifier(ledger.consortium.genesis).verify_json(receipt.file_bytes())
-            assert receipt.url == honest.url
-        assert {each.url for each in client.lies} == {liar.url}
-
-
-async def test_when_all_nodes_lie_the_error_says_so_at_once(ledger, node):
-    node.tamper = flip_path
-    async with client_of(ledger, [node], timeout=30) as client:
-        started = time.monotonic()
-        with pytest.raises(LyingNode, match="step 5") as caught:
-            await client.submit(body(ledger))
-        assert time.monotonic() - started < 5
-    assert caught.value.url == node.url
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"index": 1}', "[" * 100_000])
-async def test_an_answer_that_is_no_receipt_is_a_lie_too(ledger, node, text):
-    async def fault(request):
-        return web.Response(text=text)
-
-    node.fault = fault
-    async with client_of(ledger, [node]) as client:
-        with pytest.raises(LyingNode):
-            await client.submit(body(ledger))
-        with pytest.raises(LyingNode):
-            await client.submit_batch([body(ledger)])
-        with pytest.raises(LyingNode):
-            await client.find(digest("x"))
-
-
-async def test_an_endless_answer_is_cut_off(ledger, node, monkeypatch):
-    monkeypatch.setattr("notarium.asking.ANSWER_LIMIT", 100_000)
-
-    async def fault(request):
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for _ in range(100):
-            await response.write(b"x" * 10_000)
-        return response
-
-    node.fault = fault
-    async with client_of(ledger, [node], timeout=1) as client:
-        with pytest.raises(Unreachable, match="more than 100000 bytes"):
-            await client.submit(body(ledger))
-
-
-# Reading.
+# Reading
 
 
 async def test_receipt_and_entry_by_id(ledger, nodes):
@@ -484,7 +260,7 @@ async def test_status_tells_each_node_apart(ledger, nodes):
     assert "another ledger" in other.problem
 
 
-# Blocking.
+# Blocking
 
 
 def test_the_blocking_client_does_the_same_also_from_several_threads(ledger, node):
@@ -503,19 +279,6 @@ def test_the_blocking_client_does_the_same_also_from_several_threads(ledger, nod
 async def test_the_blocking_client_works_where_a_loop_is_running_already(ledger, node):
     with BlockingClient(ledger.consortium.genesis, [node.url], ledger.consortium.researcher) as client:
         assert client.submit(body(ledger)).index == 0
-
-
-def test_nodes_that_refuse_every_connection_are_given_up_soon(ledger, nodes):
-    for each in nodes:
-        each.stop()
-    started = time.monotonic()
-    with (
-        BlockingClient(ledger.consortium.genesis, [each.url for each in nodes], timeout=30.0) as client,
-        pytest.raises(Unreachable) as caught,
-    ):
-        client.receipt(b"\1" * 32)
-    assert time.monotonic() - started < 10
-    assert [each.said for each in caught.value.reports] == ["connection refused"] * 3
 
 
 @pytest.mark.parametrize(

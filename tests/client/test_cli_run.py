@@ -1,0 +1,85 @@
+"""`notarium run`: a command goes on as if it were not there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.client.helpers import NOTARIUM, notarium, present
+
+
+def test_run_keeps_out_of_the_commands_streams_and_exit_code(study):
+    script = "import sys; print('out'); print('err', file=sys.stderr); open('m','w').write('x'); sys.exit(7)"
+    done = notarium(
+        "run", "--name", "fit", "--input", "data", "--output", "m", "--param", "lr=3", "--json",
+        "--", sys.executable, "-c", script,
+    )  # fmt: skip
+    assert done.returncode == 7
+    assert done.stdout == "out\n"
+    first, last = done.stderr.splitlines()
+    assert first == "err"
+    said = json.loads(last)
+    assert (said["status"], said["exit_code"], said["receipt"]) == ("anchored", 7, "fit.run.receipt.json")
+    statement = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]
+    assert statement["params"] == {"lr": 3, "exit_code": 7}
+    assert statement["status"] == "failed"
+    assert statement["command"][1:] == ["-c", script]
+    assert notarium("verify", "fit.run.receipt.json", "--offline").returncode == 0
+
+
+def test_run_passes_options_of_the_command_through(study):
+    done = notarium("run", "--name", "ls", "--", "echo", "--json", "-x")
+    assert (done.returncode, done.stdout) == (0, "--json -x\n")
+
+
+def test_run_goes_on_where_nothing_can_be_anchored(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = notarium("run", "--", "sh", "-c", "echo out; exit 5")
+    assert (done.returncode, done.stdout) == (5, "out\n")
+    assert "notarium init" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = notarium("run", "--strict", "--", "sh", "-c", "echo out")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+def test_run_of_what_is_no_command_ends_as_in_a_shell_and_records_nothing(study, ledger, cli, strict):
+    before = sorted(os.listdir(study))
+    code, _, err = cli("run", *strict, "--", "no-such-command-here")
+    assert code == 127
+    assert "command not found" in err
+    assert cli("run", *strict, "--", "./data.receipt.json")[0] == 126
+    assert json.loads(cli("run", *strict, "--json", "--", "no-such-command-here")[2])["exit_code"] == 127
+    assert sorted(os.listdir(study)) == before
+    assert len(ledger.entries) == 1
+
+
+@pytest.mark.parametrize(("code", "status"), [(130, "interrupted"), (3, "failed"), (0, "completed")])
+def test_run_leaves_an_interrupt_to_the_command_and_records_what_it_makes_of_it(study, code, status):
+    script = f"""
+import signal, sys, time
+try:
+    print("up", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    time.sleep(0.2)  # An end in good order takes a moment, and nobody may cut it short.
+    sys.exit({code})
+"""
+    process = subprocess.Popen(
+        [*NOTARIUM, "run", "--name", "long", "--", sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with present(process.stdout) as stdout:
+        assert stdout.readline() == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == code
+    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
+
+
+def test_run_tells_a_death_by_signal_as_the_shell_does(study):
+    assert notarium("run", "--name", "dies", "--", "sh", "-c", "kill -9 $$").returncode == 137
