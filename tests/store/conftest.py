@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.consortium import Consortium
+from tests.support.histories import History, make_history
 
 from notarium_store import Store
 
@@ -23,3 +24,8 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path, consortium: Consortium) -> Iterator[Store]:
     with Store.open(path, consortium.genesis) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return make_history(tmp_path_factory.mktemp("history") / "store")

@@ -1,65 +1,26 @@
 """Joining by a snapshot: go on at once, fetch the missing blocks later, and end as if it had never been otherwise."""
 
-import contextlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import plyvel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.consortium import Consortium, digest
-from tests.support.histories import History, make_history
+from tests.store.joining import check, joined, pairs
+from tests.support.consortium import Consortium
+from tests.support.histories import History
 
 from notarium_ledger import canonical
-from notarium_ledger.block import Decision
 from notarium_ledger.errors import InvalidSnapshot
-from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.receipt import ReceiptVerifier
 from notarium_ledger.state import apply_block
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Height
 from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys, opening
-from notarium_store.check import check_chain
 from notarium_store.database import Database
 from notarium_store.gap import ChainEnd
-from notarium_store.values import StoredState
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return make_history(tmp_path_factory.mktemp("history") / "store")
-
-
-def pairs(path: Path) -> dict[bytes, bytes]:
-    """All that a closed store holds."""
-    with contextlib.closing(plyvel.DB(str(path))) as database:
-        return dict(database)
-
-
-def edit(path: Path, change: Callable[[plyvel.DB], object]) -> None:
-    """Change a closed store behind its back."""
-    with contextlib.closing(plyvel.DB(str(path))) as database:
-        change(database)
-
-
-def check(path: Path, history: History) -> Any:
-    return check_chain(path, history.consortium.genesis, lambda done, total: None)
-
-
-def joined(path: Path, history: History, own: int, base: int, tip: int, filled: int = 0) -> Store:
-    """Blocks 1 to `own`, the snapshot of `base`, blocks up to `tip` on it, and `filled` blocks backfilled."""
-    store = Store.open(path, history.consortium.genesis)
-    if own:
-        store.commit_many(history.parts(1, own))
-    assert store.adopt(history.snapshot(base))
-    if tip > base:
-        store.commit_many(history.parts(base + 1, tip))
-    if filled:
-        store.backfill(history.parts(own + 1, own + filled))
-    return store
 
 
 @pytest.mark.parametrize("own", [0, 3, 10])
@@ -176,105 +137,6 @@ def test_any_order_of_joining_following_and_restarting_keeps_the_law(history: Hi
         joiner.look()
         joiner.store.close()
         assert pairs(joiner.path) == pairs(history.path)
-
-
-# What is answered meanwhile
-
-
-def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Path, history: History) -> None:
-    with joined(path, history, 3, 11, 14, filled=1) as store:
-        entries = [raw for decision in history.decisions for raw in decision.block.entries]
-        start, end = history.states[4].frontier.size, history.states[11].frontier.size
-        lost = leaf_hash(entries[start])
-        asked: list[Callable[[], object]] = [
-            lambda: store.receipt(lost),
-            lambda: store.entry_by_id(lost),
-            lambda: store.entry(start),
-            lambda: store.entry(end - 1),
-            lambda: store.entries(start - 1, 2),
-            lambda: store.entries(end - 1, 2),
-            lambda: store.entries(0, end + 1),
-            lambda: store.height_of(start),
-            lambda: store.decision(Height(5)),
-            lambda: store.decision_bytes(Height(11)),
-            lambda: store.stored_header(Height(11)),
-            lambda: store.decided_header(Height(10)),
-            lambda: store.find(digest("artifact"), 10),
-            lambda: store.inclusion(start, end),
-            lambda: store.inclusion(0, end),
-            lambda: store.consistency(start, end),
-            lambda: store.root(start + 1),
-            lambda: store.node(0, start),
-            lambda: store.nodes(0, start - 1, 2),
-        ]
-        for ask in asked:
-            with pytest.raises(HistoryIncomplete, match="holds the blocks up to 4 and from 12 on") as caught:
-                ask()
-            assert (caught.value.history_height, caught.value.base_height) == (4, 11)
-            assert "ask again later or ask another node" in str(caught.value)
-        assert store.position(lost) is None
-        with pytest.raises(IndexError):
-            store.entry(store.state.frontier.size)
-        assert store.decision(Height(15)) is None
-        assert store.decision(Height(0)) is None
-
-
-def test_what_does_not_need_them_is_answered_at_once(path: Path, history: History) -> None:
-    verifier = ReceiptVerifier(history.consortium.genesis)
-    with joined(path, history, 3, 11, 14, filled=1) as store:
-        _check_known(store, history, verifier)
-    with Store.open(path, history.consortium.genesis) as store:
-        _check_known(store, history, verifier)
-
-
-def _check_known(store: Store, history: History, verifier: ReceiptVerifier) -> None:
-    base, tip = history.states[11].frontier, history.states[14].frontier
-    decided = store.decided_header(Height(11))
-    assert decided is not None
-    verifier.verify_header(decided)
-    index = 0
-    for height in range(1, 15):
-        for raw in history.decision(height).block.entries:
-            if height <= 4 or height > 11:
-                receipt = store.receipt(leaf_hash(raw))
-                assert receipt is not None
-                assert verifier.verify(receipt).index == index
-                assert store.entry(index) == raw
-                assert store.is_in_history(leaf_hash(raw)) is (height <= 4)
-            if height > 11:
-                path = store.inclusion(index, tip.size)
-                verify_inclusion(leaf_hash(raw), index, tip.size, path, tip.root())
-            index += 1
-    for size in range(base.size, tip.size + 1):
-        path = store.consistency(size, tip.size)
-        verify_consistency(size, store.root(size), tip.size, tip.root(), path)
-    early = history.states[4].frontier
-    verify_inclusion(store.node(0, 1), 1, early.size, store.inclusion(1, early.size), early.root())
-    assert store.find(digest("artifact"), 10, after=base.size - 1) == []
-
-
-def test_receipts_given_out_meanwhile_never_change(path: Path, history: History) -> None:
-    """The blocks that come in may carry other seals than the snapshot did: both are true, one is kept."""
-    validators = [state.registry.validators for state in history.states]
-    others = []
-    for decision, transition in history.parts(1, 11):
-        header = decision.block.header
-        signing = validators[header.height - 1]
-        signers = [each.key for each in signing.validators][-signing.quorum :]
-        certificate = history.consortium.certify(header, signing, signers=signers)
-        others.append((Decision(decision.block, certificate), transition))
-    assert others[2][0] != history.decision(3)
-    ids = [leaf_hash(history.decision(height).block.entries[0]) for height in (12, 13, 14)]
-    with joined(path, history, 0, 11, 14) as store:
-        early = [store.receipt(id_) for id_ in ids]
-        assert all(early)
-        tip = store.decided_header(Height(11))
-        store.backfill(others)
-        assert [store.receipt(id_) for id_ in ids] == early
-    with Store.open(path, history.consortium.genesis) as store:
-        assert [store.receipt(id_) for id_ in ids] == early
-        assert store.decided_header(Height(11)) == tip
-        assert store.decision(Height(1)) == others[0][0]
 
 
 # Refusals
@@ -466,124 +328,3 @@ def test_nothing_is_written_on_a_remembered_state_where_the_stored_one_could_not
         with pytest.raises(StoreError, match="block 3 does not follow the stored block 11"):
             store.commit_many(history.parts(3, 3))
     assert check(path, history).height == 11
-
-
-# Damage
-
-
-def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:
-    return lambda db: db.put(key, b"\x90")
-
-
-def _format_1(db: plyvel.DB) -> None:
-    value: Any = canonical.decode(db.get(keys.META) or b"")
-    db.put(keys.META, canonical.encode([1, value[1]]))
-
-
-def _without_gap(db: plyvel.DB) -> None:
-    _format_1(db)
-    db.delete(keys.BASE)
-
-
-def _history_above(db: plyvel.DB) -> None:
-    db.put(keys.HISTORY, db.get(keys.STATE) or b"")
-
-
-def _other_history(db: plyvel.DB) -> None:
-    stored = StoredState.decode(db.get(keys.HISTORY) or b"")
-    db.put(keys.HISTORY, replace(stored, tip=Hash(digest("another tip"))).encode())
-
-
-def _state_in_the_gap(db: plyvel.DB) -> None:
-    stored = StoredState.decode(db.get(keys.STATE) or b"")
-    db.put(keys.STATE, replace(stored, height=Height(9)).encode())
-
-
-def _other_snapshot(height: int) -> Callable[[History], Callable[[plyvel.DB], object]]:
-    return lambda history: lambda db: db.put(keys.BASE, history.snapshot(height).encode())
-
-
-def _false_snapshot(history: History) -> Callable[[plyvel.DB], object]:
-    false = replace(history.snapshot(11), registry=history.snapshot(1).registry)
-    return lambda db: db.put(keys.BASE, false.encode())
-
-
-def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable[[plyvel.DB], object]]:
-    return lambda _: change
-
-
-AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
-    "no snapshot": (_same(lambda db: db.delete(keys.BASE)), "format version 2 does not go with base snapshot key 62"),
-    "no gap": (_same(_without_gap), "base snapshot key 62 is missing beside history key 67"),
-    "as if of old": (_same(_format_1), "format version 1 does not go with base snapshot key 62"),
-    "no history": (_same(lambda db: db.delete(keys.HISTORY)), "history key 67 is missing beside base snapshot key 62"),
-    "no state": (_same(lambda db: db.delete(keys.STATE)), "state key 73 is missing"),
-    "garbage snapshot": (_same(_garbage(keys.BASE)), "base snapshot key 62 cannot be read"),
-    "garbage history": (_same(_garbage(keys.HISTORY)), "history key 67 cannot be read"),
-    "false snapshot": (_false_snapshot, "block 11: the adopted snapshot is not valid: registry"),
-    "history above": (_same(_history_above), "history key 67 is not below the adopted snapshot"),
-    "another history": (_same(_other_history), "block 4: the stored header is not the state's tip"),
-    "state in the gap": (_same(_state_in_the_gap), "block 9: the stored state is not that of the adopted snapshot"),
-    "an earlier snapshot": (_other_snapshot(8), "block 14: .* do not lead to the validator set"),
-    "no block behind it": (_same(lambda db: db.delete(keys.numbered(keys.HEADER, 14))), "block 14: the header is"),
-}
-
-
-@pytest.mark.parametrize("name", AT_OPEN)
-def test_mistake_19_damage_beside_a_gap_is_found_at_open(path: Path, history: History, name: str) -> None:
-    joined(path, history, 3, 11, 14, filled=1).close()
-    change, expected = AT_OPEN[name]
-    edit(path, change(history))
-    for attempt in (lambda: Store.open(path, history.consortium.genesis), lambda: check(path, history)):
-        with pytest.raises(StoreCorruption):
-            attempt()
-    with pytest.raises(StoreCorruption, match=expected) as caught:
-        Store.open(path, history.consortium.genesis)
-    assert "restore a backup" in str(caught.value)
-
-
-def _flip(key: bytes) -> Callable[[plyvel.DB], object]:
-    def change(db: plyvel.DB) -> None:
-        value = db.get(key)
-        assert value
-        db.put(key, value[:-1] + bytes((value[-1] ^ 1,)))
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "height"),
-    [
-        (_flip(keys.numbered(keys.HEADER, 2)), 2),
-        (_flip(keys.numbered(keys.HEADER, 12)), 12),
-        (_flip(keys.numbered(keys.REGISTRY, 3)), 3),
-        (lambda db: db.put(keys.digest(digest("stray"), 0), b""), None),
-        (lambda db: db.put(keys.numbered(keys.HEADER, 15), b""), None),
-    ],
-)
-def test_the_check_finds_damage_on_both_sides_of_the_gap(
-    path: Path, history: History, change: Callable[[plyvel.DB], object], height: int | None
-) -> None:
-    joined(path, history, 3, 11, 14, filled=3).close()
-    report = check(path, history)
-    assert (report.height, report.history, report.checked) == (14, 6, 9)
-    edit(path, change)
-    with pytest.raises(StoreCorruption) as caught:
-        check(path, history)
-    assert caught.value.height == height
-
-
-def test_what_an_earlier_snapshot_left_in_the_gap_is_written_once_more(path: Path, history: History) -> None:
-    """Damage there does no harm: the blocks come in again."""
-    with joined(path, history, 2, 5, 8) as store:
-        assert store.adopt(history.snapshot(12))
-    edit(path, _flip(keys.numbered(keys.HEADER, 7)))
-    assert check(path, history).checked == 2
-    with Store.open(path, history.consortium.genesis) as store:
-        store.backfill(history.parts(3, 5))
-        left = leaf_hash(history.decision(6).block.entries[0])
-        assert store.is_decided(left)
-        assert not store.is_in_history(left), "block 6 could not be backfilled any more"
-        store.backfill(history.parts(6, 12))
-        store.commit_many(history.parts(13, 16))
-    assert pairs(path) == pairs(history.path)
