@@ -9,7 +9,8 @@ from typing import Any
 import msgpack
 import pytest
 from tests.cluster.faults import checks
-from tests.cluster.faults.checks import Block, Checker, Violation, pack
+from tests.cluster.faults.checks import Block, Checker
+from tests.simulation.oracles import SafetyViolation
 from tests.support.chains import grow
 from tests.support.consortium import Consortium
 
@@ -64,17 +65,17 @@ def change(decision: bytes, **parts: Any) -> bytes:
             fields[int(name[1:])] = value
     certificate[1] = parts.get("round", certificate[1])
     certificate[3] = parts.get("seals", lambda seals: seals)(certificate[3])
-    return pack([[pack(fields), parts.get("entries", entries)], certificate])
+    return msgpack.packb([[msgpack.packb(fields), parts.get("entries", entries)], certificate])
 
 
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"seals": lambda seals: seals[:2]}, "signers only"),
-        ({"seals": lambda seals: [seals[0], seals[0], seals[1]]}, "counts a signer twice"),
-        ({"seals": lambda seals: [[seals[0][0], seals[1][1]], *seals[1:]]}, "is not valid"),
-        ({"seals": lambda seals: [*seals[:2], [b"\xff" * 32, seals[2][1]]]}, "unknown signers"),
-        ({"round": 7}, "is not valid"),
+        ({"seals": lambda seals: seals[:2]}, "2 distinct signers, 3 needed"),
+        ({"seals": lambda seals: [seals[0], seals[0], seals[1]]}, "ascending order, once"),
+        ({"seals": lambda seals: [[seals[0][0], seals[1][1]], *seals[1:]]}, "not validly signed"),
+        ({"seals": lambda seals: [*seals[:2], [b"\xff" * 32, seals[2][1]]]}, "not validly signed"),
+        ({"round": 7}, "not validly signed"),
         ({"h4": 5}, "is of another"),
         ({"entries": [b"other"]}, "tree root"),
         ({"entries": []}, "is empty"),
@@ -83,15 +84,15 @@ def change(decision: bytes, **parts: Any) -> bytes:
 )
 def test_a_changed_block_is_told(checker, decisions, parts, said):
     decisions[1] = change(decisions[1], **parts)
-    with pytest.raises(Violation, match=said):
+    with pytest.raises(SafetyViolation, match=said):
         checker.chain(decisions, NOW_MS)
 
 
 def test_a_missing_block_and_one_from_the_future_are_told(checker, decisions):
-    with pytest.raises(Violation, match="stands at height 2"):
+    with pytest.raises(SafetyViolation, match="stands at height 2"):
         checker.chain([decisions[0], decisions[2]], NOW_MS)
     chain = checker.chain(decisions, NOW_MS)
-    with pytest.raises(Violation, match="time: block 3"):
+    with pytest.raises(SafetyViolation, match="time: block 3"):
         checker.chain(decisions, chain[2].time_ms - 501)
 
 
@@ -99,7 +100,7 @@ def test_two_blocks_at_one_height_are_told(checker, decisions):
     chain = checker.chain(decisions, NOW_MS)
     checks.same_blocks({"a": chain, "b": chain[:2]})
     other = Block(2, b"other", chain[1].time_ms, 0, chain[1].entries)
-    with pytest.raises(Violation, match="a and b decided different blocks at 2"):
+    with pytest.raises(SafetyViolation, match="a and b decided different blocks at 2"):
         checks.same_blocks({"a": chain, "b": [chain[0], other]})
 
 
@@ -111,7 +112,7 @@ def test_lost_and_doubled_entries_are_counted():
 def test_a_changed_receipt_is_told(checker, decisions, store):
     log = log_of(checker.chain(decisions, NOW_MS))
     receipt = store.receipt(sha256(b"\0" + log[4]).digest()).encode_json()
-    with pytest.raises(Violation, match="the log holds another entry"):
+    with pytest.raises(SafetyViolation, match="the log holds another entry"):
         checker.receipt(receipt, [*log[:4], b"other", log[5]])
-    with pytest.raises(Violation, match="receipt"):
+    with pytest.raises(SafetyViolation, match="receipt"):
         checker.receipt(receipt.replace(b'"index":4', b'"index":3'), log)
