@@ -6,16 +6,19 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import web
 
 from notarium_ledger.types import Height
 from notarium_node.api.problems import Problem, parse_int
 from notarium_node.api.queries import block_json
-from notarium_store.errors import HistoryIncomplete
+from notarium_store.errors import HistoryIncomplete, StoreError
 from notarium_store.values import StoredHeader
 
 if TYPE_CHECKING:
     from notarium_node.node import Node
+
+_log = structlog.get_logger("notarium.api")
 
 MAX_STREAMS = 256
 KEEPALIVE_S = 15.0
@@ -62,6 +65,9 @@ class Events:
                     await response.write(b": alive\n\n")
         except (ConnectionResetError, HistoryIncomplete):
             pass  # The reader left; or this node has skipped blocks, and the reader comes again or goes elsewhere.
+        except StoreError as error:
+            # Too late for another answer. Likewise the reader comes again, and is refused before the stream begins.
+            _log.error("the store failed", path=request.path, error=str(error))
         finally:
             self._streams.discard(news)
         return response
