@@ -37,7 +37,8 @@ class Condition:
             return
         self._told = kinds
         if reasons:
-            _log.warning("not ready", reasons=reasons)
+            say = _log.error if node.store.damage else _log.warning
+            say("not ready", reasons=reasons)
         else:
             _log.info("ready", height=node.store.state.height)
 
@@ -49,6 +50,10 @@ class Condition:
             reasons.append(NOT_STARTED)
         if node.runner.stalled:
             reasons.append(f"not voting: {node.runner.stalled}")
+        if node.store.damage:
+            # It votes on: what is built on was checked at the start, and a bad sector under old blocks is no reason to
+            # stop an institution. Until a restart, for nothing else tells that it was mended.
+            reasons.append(f"the store is damaged: {node.store.damage}")
         validators = node.store.state.registry.validators
         reachable = sum(
             each.key == node.own.key or node.network.is_connected(each.key) for each in validators.validators

@@ -44,6 +44,7 @@ class Metrics:
         yield _gauge("notarium_voting", "1 if the node signs at the present height", 1 if node.engine.is_voting else 0)
         yield _gauge("notarium_ready", "1 if the node does its part", 0 if node.condition.not_ready() else 1)
         yield _gauge("notarium_stalled", "1 if the disk refuses writes", 1 if node.runner.stalled else 0)
+        yield _gauge("notarium_store_damaged", "1 if a read met damage since the start", 1 if node.store.damage else 0)
         yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
         yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)
         yield _gauge("notarium_validators", "Validators of the next block", len(state.registry.validators))

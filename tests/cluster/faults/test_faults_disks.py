@@ -7,10 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.types import Height
-from notarium_store import Store, StoreCorruption
+from tests.support.damage import damage_unseen
 
 pytestmark = pytest.mark.cluster
 
@@ -53,35 +50,6 @@ def overwrite(path: Path) -> None:
 DAMAGES = [("MANIFEST-*", overwrite), ("*.ldb", overwrite), ("*.log", overwrite), ("CURRENT", overwrite)]
 
 
-def damage_unseen(store: Path, genesis: Genesis) -> int:
-    """Turn one bit of a table over where it is read for some block, and not when the store is opened. The place."""
-    target = max(store.glob("*.ldb"), key=lambda path: path.stat().st_size)
-    sound = target.read_bytes()
-    scratch = store.with_name("scratch")
-    for place in range(len(sound) // 3, len(sound), STEP):
-        target.write_bytes(sound[:place] + bytes((sound[place] ^ 0x10,)) + sound[place + 1 :])
-        shutil.copytree(store, scratch)
-        try:
-            with Store.open(scratch, genesis) as opened:
-                if any_block_unread(opened):
-                    return place
-        except StoreCorruption:
-            continue
-        finally:
-            shutil.rmtree(scratch)
-    raise AssertionError("no damage is seen by readers only")
-
-
-def any_block_unread(store: Store) -> bool:
-    """Whether some block cannot be read."""
-    try:
-        for height in range(1, store.state.height + 1):
-            store.decision_bytes(Height(height))
-    except StoreCorruption:
-        return True
-    return False
-
-
 async def test_damage_not_seen_at_the_start_and_a_wiped_neighbour(trial):
     """The damaged one votes on, says what it cannot read, and whoever catches up turns to the others."""
     async with trial("a table damaged unseen, its neighbour's disk wiped", SMALL_STORE) as each:
@@ -94,7 +62,9 @@ async def test_damage_not_seen_at_the_start_and_a_wiped_neighbour(trial):
         await each.hold(1, "before")
         async with each.fault():
             await asyncio.to_thread(damaged.kill)
-            place = await asyncio.to_thread(damage_unseen, damaged.directory / "store", each.cluster.network.genesis)
+            place = await asyncio.to_thread(
+                damage_unseen, damaged.directory / "store", each.cluster.network.genesis, STEP
+            )
             damaged.start()
             await asyncio.to_thread(each.cluster.network.wait_ready, [damaged])
             each.say(f"bit at {place} of a table of {damaged.name} turned over; it runs")
@@ -110,6 +80,7 @@ async def test_damage_not_seen_at_the_start_and_a_wiped_neighbour(trial):
         each.say(f"{damaged.name} cannot read {len(unread)} blocks: {unread[0]['detail'] if unread else ''}")
         assert unread, "the damage is nowhere"
         assert "checksum" in unread[0]["detail"]
+        assert any("the store is damaged" in reason for reason in damaged.get("/readyz")["reasons"])
         await each.verdict([node for node in each.nodes if node is not damaged])
 
 
