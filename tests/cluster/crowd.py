@@ -181,6 +181,7 @@ class Cluster:
         """Nobody has seen a validator sign two things."""
         for node in self.nodes if nodes is None else nodes:
             assert self.metric(node, "notarium_consensus_events_total", event="Equivocation") == 0, node.name
+            assert node.status()["evidence"] == 0, node.name  # Of runs before a restart, too.
 
 
 async def _fetch_by_batch(session: aiohttp.ClientSession, node: LocalNode, raws: list[bytes]) -> list[Receipt | None]:
