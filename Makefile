@@ -22,7 +22,7 @@ JOBS        ?= 1
 SEED        ?= 1
 SIZE        ?= 4
 
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -71,7 +71,8 @@ def install() -> Path:
             fresh.mkdir()
             for file in files:
                 shutil.copyfile(SPEC / file, fresh / file)
-            _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(fresh)])
+            quiet = ("--ignore-scripts", "--no-audit", "--no-fund")
+            _run(["npm", "ci", *quiet, "--fetch-retries=5", "--prefix", str(fresh)])
             if HOME.exists():
                 HOME.rename(Path(name) / "outdated")
             fresh.rename(HOME)
