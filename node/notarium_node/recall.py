@@ -47,7 +47,7 @@ class Recall:
         blank = store.state.height == 0 and not record and marker is None
         self._lost = marker == _LOST
         self.begins = blank and is_new
-        """There is nothing to remember yet, and that is as it should be."""
+        """There is nothing to remember yet, that is as it should be, and it is not noted yet."""
         self.record = record
         """The consensus record for the engine."""
         self.record_height = height if record else None
@@ -62,9 +62,10 @@ class Recall:
                 self.vote_from = Height(int.from_bytes(record[FENCE_KEY], "big"))
 
     def begin(self) -> None:
-        """At the first start: note that there is nothing to remember. Raises StoreError."""
+        """At the first start, once: note that there is nothing to remember. Raises StoreError."""
         if self.begins:
             self._store.put_record(Height(1), MARKER, _REGAINED)
+            self.begins = False
 
     def own_seal(self, certificates: Iterable[QuorumCertificate], engine: Engine) -> Height | None:
         """The greatest height of a seal of ours that we do not remember, or None."""

@@ -18,7 +18,7 @@ from notarium_node.http_server import AppRunner
 from notarium_node.identity import own_record
 from notarium_node.keys import Purpose, load_key, load_seed
 from notarium_node.node import Node, NodeSettings
-from notarium_node.startup import StartupError, load_genesis
+from notarium_node.startup import StartupError, load_genesis, use_first_start
 from notarium_node.sync import SyncSettings
 from notarium_node.verifier import catch_up_workers, default_workers
 from notarium_store.store import Store
@@ -50,8 +50,7 @@ async def run(config: NodeConfig) -> None:
     ) as store:
         own = find_own(store, config, key.public)
         node = Node(genesis, store, own, key, seed, _settings(config, own))
-        if not node.recall.begins:
-            config.node.first_start_mark.unlink(missing_ok=True)
+        use_first_start(config.node.first_start_mark, node.recall)
         stopping = _on_signals()
         failures: list[Exception] = []
 

@@ -18,7 +18,9 @@ from notarium_ledger.genesis import Genesis
 from notarium_node.config import NodeConfig
 from notarium_node.identity import own_record
 from notarium_node.keys import Purpose, load_key, load_seed
+from notarium_node.recall import Recall
 from notarium_node.tls import CertificateError, certificate_key, server_context
+from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000
 
@@ -58,6 +60,31 @@ def check_data_dir(config: NodeConfig) -> None:
         _log.warning(
             "little room on the disk, the node will not vote", free_bytes=free, needed_bytes=config.store.min_free_bytes
         )
+
+
+def use_first_start(mark: Path, recall: Recall) -> None:
+    """Before anything is signed: the mark of the first start goes, so that nothing left over from a lost store has it.
+
+    First the store knows that it was started, then the mark goes, each on the disk: a crash in between changes nothing.
+    """
+    try:
+        recall.begin()
+        if mark.exists():
+            _sync(mark.parent)
+            mark.unlink()
+            _sync(mark.parent)
+    except (StoreError, OSError) as error:
+        # A full disk: the node starts, says so and signs nothing. The mark counts as long as the store is empty.
+        _log.warning("the mark of the first start stays until the next start", mark=str(mark), reason=str(error))
+
+
+def _sync(directory: Path) -> None:
+    """Have the names in `directory` on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_genesis(config: NodeConfig) -> Genesis:
