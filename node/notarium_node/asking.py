@@ -13,6 +13,8 @@ from rich.table import Table
 from notarium_node.config import NodeConfig
 
 TIMEOUT_S = 5.0
+ANSWER_BYTES = 16 * 1024 * 1024
+"""No answer is larger, and who asks for evidence may ask a liar."""
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
@@ -41,7 +43,12 @@ async def fetch(url: str, path: str, certificate: Path | None = None) -> tuple[i
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
             session.get(f"{url.rstrip('/')}{path}", ssl=context) as response,
         ):
-            return response.status, await response.read()
+            body = bytearray()
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > ANSWER_BYTES:
+                    raise Unreachable(f"{url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does")
+            return response.status, bytes(body)
     except TimeoutError as error:
         raise Unreachable(f"{url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
     except aiohttp.ClientConnectorError as error:

@@ -19,6 +19,8 @@ from notarium_node.enrolment import EnrolmentError, read_genesis
 from notarium_node.startup import StartupError, load_genesis
 
 PAGE = 1000
+MOST_ROWS = 10_000
+"""A node keeps 1,024 pieces. The list of a liar might never end."""
 
 
 class NotFound(Exception):
@@ -71,6 +73,8 @@ class Asked:
             if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
                 raise asking.Unreachable(f"{self.url} answers something else than a list of evidence")
             rows += found
+            if len(rows) > MOST_ROWS:
+                raise asking.Unreachable(f"{self.url} lists more evidence than any node keeps")
             after = following if isinstance(following, int) and following > after else None
         return rows
 
@@ -83,7 +87,10 @@ class Asked:
         status, body = await asking.fetch(self.url, f"/v1/evidence/{found[0]}", self.certificate)
         if status != 200:
             raise NotFound(_told(body) or f"{self.url} answers HTTP {status}")
-        return _verified(body, genesis)
+        file = _verified(body, genesis)
+        if file.evidence.id.hex() != found[0]:
+            raise NotFound(f"{self.url} answers with another piece than {found[0]}: ask another node")
+        return file
 
 
 def _told(body: bytes) -> str:
