@@ -20,6 +20,10 @@ from notarium_node.api.problems import Problem
 
 _log = structlog.get_logger("notarium.http")
 
+_USED = ("_messages", "_current_request", "_force_close", "handle_error")
+"""What is used here of aiohttp's RequestHandler, most of it private to aiohttp."""
+_CHANGED = "this version of aiohttp is built otherwise, and strangers could fill the memory: install the locked one"
+
 
 class Handler(RequestHandler):
     """One connection."""
@@ -59,7 +63,10 @@ class Server(web.Server):
         """`most`: so many connections may be open; for more, the longest open one without a request is closed.
 
         Where all have requests under way the newcomer stays: the application decides what to tell it.
+        Raises RuntimeError where aiohttp has changed, rather than going on without these bounds.
         """
+        if not all(hasattr(RequestHandler, name) for name in _USED):
+            raise RuntimeError(_CHANGED)
         super().__init__(handler, request_factory=request_factory, **options)
         self._most = most
         self._options = options
@@ -85,6 +92,12 @@ class AppRunner(web.AppRunner):
     def __init__(self, app: web.Application, *, most: int = sys.maxsize, **options: Any) -> None:
         super().__init__(app, **options)
         self._most = most
+
+    async def setup(self) -> None:
+        """As aiohttp's. Raises RuntimeError where it has changed, as Server does."""
+        await super().setup()
+        if not isinstance(self.server, Server):
+            raise RuntimeError(_CHANGED)
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from notarium_node.http_server import AppRunner, Server
 
@@ -140,3 +141,19 @@ async def test_a_burst_makes_room_for_all_of_itself():
             assert (await task).endswith(b"good")
         for _, writer in opened:
             writer.close()
+
+
+@pytest.mark.parametrize("name", ["_messages", "_current_request", "_force_close", "handle_error"])
+@pytest.mark.parametrize("way", [by_app, by_server])
+async def test_an_aiohttp_without_what_is_used_here_is_refused_at_the_start(way, name, monkeypatch):
+    monkeypatch.delattr(RequestHandler, name)
+    with pytest.raises(RuntimeError, match="this version of aiohttp"):
+        async with way():
+            pass
+
+
+async def test_an_aiohttp_that_makes_its_server_otherwise_is_refused_at_the_start(monkeypatch):
+    monkeypatch.delattr(AppRunner, "_make_server")
+    with pytest.raises(RuntimeError, match="this version of aiohttp"):
+        async with by_app():
+            pass
