@@ -7,7 +7,10 @@ import http.client
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -16,7 +19,8 @@ from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_node.api.openapi import document
-from notarium_node.localnet import LocalNetwork
+from notarium_node.keys import Purpose, load_key
+from notarium_node.localnet import Institution, LocalNetwork
 
 MSGPACK = "application/msgpack"
 PROBLEM = "application/problem+json"
@@ -134,6 +138,26 @@ class World:
         """Another valid body each time."""
         base = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
         return {**base, "bundle": os.urandom(32), **over}
+
+
+@contextmanager
+def running_world(directory: Path) -> Iterator[World]:
+    """A World of real processes, which end with the context."""
+    researcher, to_be_revoked = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
+    network = LocalNetwork.create(
+        directory,
+        [Institution("m0", "Member 0")],
+        observers=["m0"],
+        researchers=[("m0", researcher.public), ("m0", to_be_revoked.public)],
+    )
+    admin = load_key(network.directory / "m0" / "keys" / "admin.key", Purpose.ADMIN)
+    validator, observer = network.nodes
+    try:
+        network.start()
+        network.wait_ready()
+        yield World(network, researcher, to_be_revoked, admin, Api(validator.api_port), Api(observer.api_port))
+    finally:
+        network.stop()
 
 
 def b64(data: bytes) -> str:
