@@ -37,8 +37,6 @@ from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVerifier, Verified, about
 
-RECEIPT_STEPS = 7
-
 
 class Status(StrEnum):
     """The outcome."""

@@ -21,7 +21,6 @@ from notarium_ledger.signing import BATCH_TAG, ENTRY_TAG, SigningKey, verify
 from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
 
 MAX_ENTRY_BYTES = 65_535
-DEFAULT_MAX_ENTRY_BYTES = 16_384
 MAX_BATCH = 4_096
 
 _MAX_LENGTH = 256
