@@ -262,7 +262,24 @@ def _safe_height(world: World, member: Member) -> int:
 
 def changed_validators(world: World) -> bool:
     """The members vote that an observer takes the place of its member's validator, under load."""
-    return world.rotate()
+    return world.vote([member for member in world.honest if _role(world, member) == "observer"], "validator")
+
+
+def returned_validator(world: World) -> bool:
+    """One that was voted out takes its member's place again, with whatever it has on its disk."""
+    return world.vote([member for member in world.honest if _role(world, member) is None], "validator")
+
+
+def smaller_set(world: World) -> bool:
+    """A validator is made an observer, and its member has no vote, until `changed_validators` undoes it."""
+    if len(world.registry.validators) <= world.size - world.leavers:
+        return False
+    return world.vote([member for member in world.honest if _role(world, member) == "validator"], "observer")
+
+
+def _role(world: World, member: Member) -> str | None:
+    record = world.registry.nodes.get(member.public)
+    return None if record is None else record.role
 
 
 FAULTS: Sequence[Fault] = (

@@ -177,6 +177,7 @@ class Member:
         world.note("die", self.number)
         if self.node is not None:
             world.watch.counted(self, self.node)
+            world.ends(self)
         self.node = self.view = None
         self.disk.crash(world.random.randint(0, self.disk.unsynced))
         self._connected.clear()

@@ -17,7 +17,7 @@ from typing import Any
 from tests.simulation.branches import counted
 from tests.simulation.byzantine import BEHAVIOURS, TWINS
 from tests.simulation.faults import FAULTS, counted_as
-from tests.simulation.scenario import APART, BLACKOUTS, LONG, SCHEMING, SMALL, Schedule, run_seed
+from tests.simulation.scenario import APART, BLACKOUTS, CHANGING, LONG, SCHEMING, SMALL, Schedule, run_seed
 from tests.simulation.schemes import SCHEMES
 
 OUTPUT = Path(".bench/simulation")
@@ -32,6 +32,7 @@ SCHEDULES: dict[str, Schedule] = {
     "apart": APART,
     "scheming": SCHEMING,
     "blackouts": BLACKOUTS,
+    "changing": CHANGING,
 }
 
 

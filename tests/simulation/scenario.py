@@ -7,7 +7,24 @@ from dataclasses import dataclass
 
 from tests.simulation import signatures, witnesses
 from tests.simulation.byzantine import BEHAVIOURS, Behaviour, Liar, Twin, split_twins
-from tests.simulation.faults import Fault, Trouble, crash_loop, everybody_alone, peace, power_failure
+from tests.simulation.faults import (
+    Fault,
+    Trouble,
+    bad_weather,
+    changed_validators,
+    crash,
+    crash_loop,
+    everybody_alone,
+    old_backup,
+    partition,
+    peace,
+    power_failure,
+    returned_validator,
+    slow_node,
+    smaller_set,
+    stopped_process,
+    wiped_disk,
+)
 from tests.simulation.member import Member
 from tests.simulation.schemes import SCHEMES
 from tests.simulation.world import MAX_SKEW_MS, World, simulated
@@ -31,6 +48,10 @@ class Schedule:
     """Those that strike; None: up to four of all, drawn."""
     schemers: bool = False
     """f members lie, each by one or two of the schemes; else the seed draws how many do, and how."""
+    observers: int | None = None
+    """None: one or none, drawn."""
+    leavers: int = 0
+    """By how many validators the set may shrink; so many more must do without."""
 
 
 SMALL = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0)
@@ -41,6 +62,27 @@ BLACKOUTS = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, faults=(power_fa
 """All forget what is in memory only."""
 SCHEMING = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, schemers=True)
 """Lies that are wrong in one point only."""
+CHANGING = Schedule(
+    trouble_s=40.0,
+    entries=60,
+    recovery_s=60.0,
+    faults=(
+        changed_validators,
+        returned_validator,
+        smaller_set,
+        bad_weather,
+        partition,
+        crash,
+        power_failure,
+        stopped_process,
+        slow_node,
+        wiped_disk,
+        old_backup,
+    ),
+    observers=2,
+    leavers=1,
+)
+"""One vote on validators after the other: put in, put out, and in again, while nodes are cut off, down and behind."""
 
 
 def run_seed(
@@ -58,7 +100,7 @@ def run_seed(
     """
     real = seed % REAL_SIGNATURES_EVERY == 0
     with nullcontext() if real else signatures.stand_in():
-        world = World(seed, size, transcript)
+        world = World(seed, size, transcript, schedule.observers, schedule.leavers)
         _run(world, schedule, behaviours)
     return world
 

@@ -26,6 +26,7 @@ from notarium_ledger import signing
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.registry import Registry
+from notarium_ledger.state import ChainState
 from notarium_ledger.types import PublicKey
 from notarium_node import node as node_module
 from notarium_store import database
@@ -47,8 +48,13 @@ class SimulationFailed(AssertionError):
 class World:
     """Some members, the network between them, clients that submit entries, and faults until they end."""
 
-    def __init__(self, seed: int, size: int, transcript: list[str] | None) -> None:
-        """`size`: validators; there may be an observer beside them."""
+    def __init__(
+        self, seed: int, size: int, transcript: list[str] | None, observers: int | None = None, leavers: int = 0
+    ) -> None:
+        """`size`: validators; beside them `observers`, or one or none as the seed draws it.
+
+        `leavers`: by how many validators the set may shrink.
+        """
         self.seed = seed
         self.size = size
         self.cast = ""
@@ -56,7 +62,8 @@ class World:
         self.random = Random(seed)
         self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
         self.loop.on_error = self._on_error
-        self.consortium = consortium(size, self.random.randint(0, 1))
+        self.consortium = consortium(size, self.random.randint(0, 1) if observers is None else observers)
+        self.leavers = leavers
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
@@ -70,8 +77,9 @@ class World:
         self.snapshot_lag = self.random.choice([1, 3, 1_000])
         """From how many blocks behind on nodes begin with a snapshot."""
         self.watch = Watch(self)
-        self.rotating = False
-        self._registry = self.genesis.registry
+        self.voting = False
+        self._seen = self.consortium.state
+        """The highest state of the honest nodes that are down."""
         self.entries = 0
         self.recovered_s = 0.0
         """How long after the last fault everything was decided and level."""
@@ -91,8 +99,8 @@ class World:
 
     @property
     def tolerated(self) -> int:
-        """f: how many members may be faulty."""
-        return (len(self.genesis.registry.validators) - 1) // 3
+        """f: how many members may be faulty, also when the set is at its smallest."""
+        return (self.size - self.leavers - 1) // 3
 
     @property
     def faulty(self) -> int:
@@ -107,41 +115,42 @@ class World:
 
     @property
     def registry(self) -> Registry:
-        """Of the most advanced honest node that is up."""
+        """Of the most advanced honest node, also when it is down."""
+        return self._newest().registry
+
+    def _newest(self) -> ChainState:
         nodes = [member.node for member in self.honest if member.node is not None]
-        return max((node.store.state for node in nodes), key=lambda s: s.height).registry if nodes else self._registry
+        return max([self._seen, *(node.store.state for node in nodes)], key=lambda state: state.height)
+
+    def ends(self, member: Member) -> None:
+        """A process ends: what it knows of the consortium stays known."""
+        if member.is_honest and member.node is not None and member.node.store.state.height > self._seen.height:
+            self._seen = member.node.store.state
 
     def doors(self) -> list[Member]:
         """Where clients submit: honest validators."""
         return [member for member in self.honest if member.is_validator]
 
-    def rotate(self) -> bool:
-        """Q members vote that an observer replaces its member's validator."""
-        registry = self.registry
-        able = [
-            member
-            for member in self.honest
-            if member.public in registry.nodes and registry.nodes[member.public].role == "observer"
-        ]
-        if self.rotating or not able:
+    def vote(self, able: Sequence[Member], role: str) -> bool:
+        """Q members vote that the node of one of `able` has the role; as a validator it replaces its member's."""
+        if self.voting or not able or self._newest().height < self.watch.height:
             return False
-        self.rotating = True
+        self.voting = True
+        registry, consortium = self.registry, self.consortium
         member = self.random.choice(able)
         node = {
             "member": member.record.member,
-            "role": "validator",
+            "role": role,
             "key": bytes(member.public),
             "certificate": member.record.certificate,
             "address": member.record.address,
         }
-        consortium = self.consortium
-        self.watch.knows_set(
-            [
-                (each.member, member.public if each.member == member.record.member else each.key)
-                for each in registry.validators.validators
-            ]
-        )
-        members = [each.member for each in registry.validators.validators]
+        present = {each.member: bytes(each.key) for each in registry.validators.validators}
+        after = {name: key for name, key in present.items() if name != member.record.member}
+        if role == "validator":
+            after[member.record.member] = bytes(member.public)
+        self.watch.knows_set(list(after.items()))
+        members = list(present)
         self.random.shuffle(members)
         numbers = [consortium.members.index(each) for each in members[: registry.validators.quorum]]
         proposal = consortium.raw(
@@ -154,17 +163,17 @@ class World:
         for raw in raws:
             self.watch.submitted(raw)
             self.client(raw, self.doors)
-        self.after(0.5, self._rotated, member)
+        self.after(0.5, self._voted, member, role, self.watch.height)
         return True
 
-    def _rotated(self, member: Member) -> None:
-        """The operator sees the vote take effect and starts the new validator anew."""
-        if member.is_validator:
+    def _voted(self, member: Member, role: str, since: int) -> None:
+        """The operator sees the vote take effect above the height `since` and starts the node anew."""
+        if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
-            self.rotating = False
+            self.voting = False
             member.die(restart_s=0.2)
         else:
-            self.after(0.5, self._rotated, member)
+            self.after(0.5, self._voted, member, role, since)
 
     # ---- time ------------------------------------------------------------------------------------------------
 
