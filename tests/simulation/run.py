@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.branches import counted
-from tests.simulation.byzantine import BEHAVIOURS, TWINS
+from tests.simulation.byzantine import BEHAVIOURS
 from tests.simulation.faults import FAULTS, counted_as
 from tests.simulation.scenario import APART, BLACKOUTS, CHANGING, LONG, SCHEMING, SMALL, Schedule, run_seed
 from tests.simulation.schemes import SCHEMES
+from tests.simulation.twins import TWINS
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tests.simulation import signatures, witnesses
-from tests.simulation.byzantine import BEHAVIOURS, Behaviour, Liar, Twin, split_twins
+from tests.simulation.byzantine import BEHAVIOURS, Behaviour
 from tests.simulation.faults import (
     Fault,
     Trouble,
@@ -25,8 +25,10 @@ from tests.simulation.faults import (
     stopped_process,
     wiped_disk,
 )
+from tests.simulation.liar import Liar
 from tests.simulation.member import Member
 from tests.simulation.schemes import SCHEMES
+from tests.simulation.twins import Twin, split_twins
 from tests.simulation.world import MAX_SKEW_MS, World, simulated
 
 from notarium_ledger.merkle import leaf_hash

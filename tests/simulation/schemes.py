@@ -1,7 +1,7 @@
 """Lies that are wrong in one point only: whatever does not check this very point believes them.
 
-As in byzantine.py, but each lie is told alike to everybody, once for a height and round, so that no true version of it
-excuses those that believe it.
+As in consensus_lies.py, but each lie is told alike to everybody, once for a height and round, so that no true version
+of it excuses those that believe it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.byzantine import UNSIGNED, Behaviour, Liar
+from tests.simulation.liar import UNSIGNED, Behaviour, Liar
 from tests.simulation.member import Member
 
 from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote, decode_message
