@@ -1,7 +1,5 @@
 """No vote before all blocks are there and the node remembers, or need not remember, what its key has signed."""
 
-import asyncio
-
 import pytest
 from tests.node.catching_up import Ledger, Node, Peer
 from tests.node.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
@@ -44,7 +42,7 @@ async def votes(node, ledger):
         node.hear_statuses()
         await node.reaches(ledger.store.state.height)
     propose(node, ledger)
-    await asyncio.sleep(0.05)  # The content check is a task; that nothing comes shows only with time.
+    await until(lambda: not node.runner._content._checks)  # The check of the block's content is a task, which answers.
     return bool(node.said())
 
 
