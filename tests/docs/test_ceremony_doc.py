@@ -30,7 +30,7 @@ MEMBERS = {
     "bio": "Bio Institute",
     "delta": "Delta Clinic",
 }
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 def block(name):

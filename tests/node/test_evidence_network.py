@@ -63,7 +63,7 @@ class Liar:
         )
         await peers.start()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await met.wait()
                 for each in messages:
                     assert peers.send(target, each)
