@@ -54,6 +54,8 @@ class Condition:
             # It votes on: what is built on was checked at the start, and a bad sector under old blocks is no reason to
             # stop an institution. Until a restart, for nothing else tells that it was mended.
             reasons.append(f"the store is damaged: {node.store.damage}")
+        if node.sync.obstacle:
+            reasons.append(f"cannot follow the ledger: {node.sync.obstacle}")
         validators = node.store.state.registry.validators
         reachable = sum(
             each.key == node.own.key or node.network.is_connected(each.key) for each in validators.validators

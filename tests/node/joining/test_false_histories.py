@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from tests.node.catching_up import Node, Peer
+from tests.mistakes.nodes import cluster, eventually
+from tests.node.catching_up import Ledger, Node, Peer
 from tests.node.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
 
@@ -88,6 +89,15 @@ async def test_an_observer_looks_at_the_authors_signatures_and_others_believe_th
     chain.store.close()
 
 
+def of_later_version(ledger):
+    """One more block, with an entry of form 3."""
+    good = ledger.consortium.entry()
+    value = canonical.decode(good.raw)
+    assert isinstance(value, list)
+    raw = canonical.encode([3, *value[1:]])
+    ledger.grow(1, [replace(good, raw=raw, id=leaf_hash(raw))])
+
+
 @pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
 async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_is_told_to_upgrade(
     tmp_path, lag
@@ -95,11 +105,7 @@ async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_a
     """The node stays where it is, and goes on serving what it has."""
     chain = Chain(tmp_path / "later")
     chain.grow(1)
-    good = chain.consortium.entry()
-    value = canonical.decode(good.raw)
-    assert isinstance(value, list)
-    form_3 = canonical.encode([3, *value[1:]])
-    chain.grow(1, [replace(good, raw=form_3, id=leaf_hash(form_3))])
+    of_later_version(chain)
     chain.grow(LENGTH)
     node = Node(tmp_path / "node", chain, snapshot_lag=lag)
     node.meet(*peers(chain))
@@ -111,6 +117,19 @@ async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_a
     assert not node.engine.is_voting
     node.stop()
     chain.store.close()
+
+
+async def test_mistake_15_a_node_that_cannot_follow_is_not_ready_and_says_what_to_do(tmp_path):
+    """A whole node, and another that has what a later version decided."""
+    ledger = Ledger(tmp_path / "node1")
+    of_later_version(ledger)
+    ledger.store.close()
+    async with cluster(tmp_path, run=[0, 1]) as made:
+        behind = made.nodes[0]
+        await eventually(lambda: behind.sync.obstacle)
+        (reason,) = [each for each in behind.condition.not_ready() if each.startswith("cannot follow the ledger: ")]
+        assert "upgrade this node" in reason
+        assert made.view(0).dropped_peers == []
 
 
 @pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
