@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 import ssl
 
@@ -28,6 +29,9 @@ _log = structlog.get_logger("notarium.service")
 SHUTDOWN_S = 2.0
 """How long open requests may take when the node stops."""
 
+OTHER_FILES = 1024
+"""Open files beside the API's connections: peers, handshakes, LevelDB's tables and logs, and some to spare."""
+
 
 class NodeFailed(Exception):
     """The node ended itself after an unexpected error, which its log describes. Starting it again is safe."""
@@ -38,6 +42,7 @@ async def run(config: NodeConfig) -> None:
 
     Raises StartupError, StoreError or OSError where it cannot start, and NodeFailed where it could not go on.
     """
+    allow_open_files(config.api.max_clients + OTHER_FILES)
     genesis = load_genesis(config)
     key = load_key(config.node.validator_key, Purpose.VALIDATOR)
     seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
@@ -80,6 +85,26 @@ async def run(config: NodeConfig) -> None:
     if failures:
         raise NodeFailed(f"the node ended after an unexpected error: {failures[0]!r}; see its log, then start it again")
     _log.info("node stopped")
+
+
+def allow_open_files(needed: int) -> None:
+    """Raise this process's limit to `needed`, as far as the machine allows.
+
+    Many machines begin with 1,024. Strangers' connections alone would use those up, and then neither a peer gets in nor
+    LevelDB opens its next file.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        _log.warning(
+            "this machine allows too few open files",
+            allowed=allowed,
+            needed=needed,
+            remedy="raise its limit (ulimit -Hn, LimitNOFILE), or lower api.max_clients",
+        )
 
 
 def find_own(store: Store, config: NodeConfig, key: PublicKey) -> NodeRecord:
