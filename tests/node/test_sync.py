@@ -9,10 +9,10 @@ from tests.node.parts import until
 
 from notarium_ledger import canonical
 from notarium_ledger.block import Block, Decision
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Height
 from notarium_node import fetching, sync, wire
 from notarium_node import runner as runner_module
-from notarium_node.wire import BadMessage, Kind, Status
+from notarium_node.wire import BadMessage, Kind
 from notarium_store.database import Database
 
 
@@ -366,11 +366,6 @@ async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, mon
     free[0] = 1 << 40
     await until(lambda: not node.runner.stalled)
     await node.reaches(30)
-
-
-def test_a_status_says_what_can_be_had():
-    status = Status(Height(9), Hash(bytes(32)), Height(3), Height(6))
-    assert [height for height in range(1, 12) if status.holds(height)] == [1, 2, 3, 7, 8, 9]
 
 
 class Crumbler(Peer):
