@@ -8,6 +8,8 @@ Bounds. One piece per validator, kind and height is enough. Of one key MOST_PER_
 comes later is refused rather than the oldest dropped: one piece convicts, the first may have been cited already, and
 a liar could else push out its first lie by a flood of new ones, each with an fsync and a message to all. Since nothing
 is ever dropped, an honest peer sends at most MOST pieces, each once a connection, and more is a flood.
+
+Every peer gets all. What its link does not take, because much else waits there, is told when it is looked again.
 """
 
 from __future__ import annotations
@@ -80,6 +82,8 @@ class Accusations:
         self._unsaved: list[tuple[Evidence, PublicKey | None]] = []
         self._early: dict[PublicKey, dict[bytes, Evidence]] = {}
         self._heard: Counter[PublicKey] = Counter()
+        self._told: dict[PublicKey, int] = {}
+        """How many of the list each connected peer has been told, or has told us."""
         self.refused = 0
         """Pieces beyond the bounds, since the start."""
         for number, evidence in store.evidence():
@@ -142,17 +146,17 @@ class Accusations:
 
     def greet(self, peer: PublicKey) -> None:
         """A peer is there: it gets all."""
-        raws = [each.evidence.encode() for each in self._all]
-        for start in range(0, len(raws), wire.MAX_EVIDENCE):
-            self._network.send(peer, wire.pack_list(wire.Kind.EVIDENCE, raws[start : start + wire.MAX_EVIDENCE]))
+        self._told[peer] = 0
+        self._tell(peer)
 
     def forget(self, peer: PublicKey) -> None:
         """A peer left. What it told too early it tells again when it comes back."""
         del self._heard[peer]
+        self._told.pop(peer, None)
         self._early.pop(peer, None)
 
     def look_again(self) -> None:
-        """Judge what came before its height was reached, and try to keep what the disk refused. Called now and then."""
+        """Judge what came before its height was reached; keep and tell what could not be. Called now and then."""
         for peer, waiting in list(self._early.items()):
             ripe = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
             try:
@@ -163,6 +167,7 @@ class Accusations:
         unsaved, self._unsaved = self._unsaved, []
         for evidence, source in unsaved:
             self._keep(evidence, source)
+        self._tell_all()
 
     def _judge(self, peer: PublicKey, evidence: Evidence) -> None:
         """Keep what is new and holds. Raises InvalidEvidence for what no honest node sends."""
@@ -221,10 +226,23 @@ class Accusations:
             told_by=None if source is None else self._member(source),
             **(own if evidence.key == self._own_key else {}),
         )
-        message = wire.pack_list(wire.Kind.EVIDENCE, [evidence.encode()])
+        if source is not None and self._told.get(source) == number - 1:
+            self._told[source] = number  # from where it came
+        self._tell_all()
+
+    def _tell_all(self) -> None:
         for peer in self._store.state.registry.nodes:
-            if peer != source and self._network.is_connected(peer):
-                self._network.send(peer, message)
+            if peer in self._told:
+                self._tell(peer)
+
+    def _tell(self, peer: PublicKey) -> None:
+        """What this peer was not told yet, as far as its link takes it."""
+        while (told := self._told[peer]) < len(self._all):
+            group = self._all[told : told + wire.MAX_EVIDENCE]
+            raws = [each.evidence.encode() for each in group]
+            if not self._network.send(peer, wire.pack_list(wire.Kind.EVIDENCE, raws)):
+                return
+            self._told[peer] = told + len(group)
 
     def _list(self, number: int, evidence: Evidence) -> Accusation:
         validators = self._store.validators_at(evidence.height)

@@ -37,6 +37,8 @@ class Witness:
         self.dropped: list[tuple[str, str]] = []
         self.later: list[str] = []
         self.open()
+        for link in sorted(self.network.links):
+            self.accusations.greet(link)
 
     def open(self):
         self.store = Store.open(self.path, self.consortium.genesis)
@@ -110,6 +112,27 @@ def test_it_survives_a_restart_and_a_peer_that_connects_gets_it(witness):
     assert witness.told() == {(witness.peer, each.encode()) for each in pieces}
     witness.hear(*pieces)
     assert len(witness.accusations) == 2, "known after the restart too"
+
+
+def test_what_a_full_link_did_not_take_is_told_when_it_has_room(witness):
+    pieces = [
+        lie(witness.consortium, one, kind=kind)
+        for one in witness.consortium.validator_keys[:2]
+        for kind in StatementKind
+    ]
+    witness.accusations.detect(pieces[0])
+    witness.told()
+    witness.network.links.discard(witness.peer)  # send says False, as where the queue is full
+    for each in pieces[1:]:
+        witness.accusations.detect(each)
+    assert {each.encode() for each in pieces[1:]} == {raw for _, raw in witness.told()}
+    witness.accusations.look_again()
+    assert witness.told() == set()
+    witness.network.links.add(witness.peer)
+    witness.accusations.look_again()
+    assert witness.told() == {(witness.peer, each.encode()) for each in pieces[1:]}
+    witness.accusations.look_again()
+    assert witness.told() == set()
 
 
 def test_what_is_known_costs_no_signature_and_no_message(witness, monkeypatch):
