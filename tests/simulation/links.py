@@ -2,7 +2,8 @@
 
 Links are connections: they come up, break, and come up again. Consensus messages, entries and heights may in addition
 be lost, doubled and overtaken by others, which TCP would not allow but the protocol must bear; catch-up's questions
-and answers keep their order, as TCP guarantees.
+and answers keep their order, as TCP guarantees. In a partition all of these are lost, also if the connection outlives
+it; evidence, which is told once a connection, comes then, as TCP would bring it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 UNORDERED = frozenset((Kind.CONSENSUS, Kind.ENTRIES, Kind.STATUS))
+SURE = Kind.EVIDENCE
 RECONNECT_S = (0.05, 1.5)
 """How long after a break a link stands again, if it can."""
 RETRANSMISSION_S = 0.3
@@ -158,6 +160,7 @@ class Links:
         elif conditions.duplication and not ordered and draw.random() < conditions.duplication:
             copies = 2
         if self.is_blocked(sender, receiver):
+            self._bring_later(pair, connection, sender, receiver, data)
             return
         if self.slow_s:
             late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
@@ -170,7 +173,10 @@ class Links:
             self.world.loop.schedule(WORLD, at_s, self._deliver, pair, connection, sender, receiver, data)
 
     def _deliver(self, pair: tuple[int, int], connection: int, sender: int, receiver: int, data: bytes) -> None:
-        if self.up.get(pair) != connection or self.is_blocked(sender, receiver):
+        if self.up.get(pair) != connection:
+            return
+        if self.is_blocked(sender, receiver):
+            self._bring_later(pair, connection, sender, receiver, data)
             return
         member = self.world.members[receiver]
         life = member.life
@@ -180,6 +186,12 @@ class Links:
             )
         elif life.alive:
             member.run(member.receive, self.world.members[sender].public, data)
+
+    def _bring_later(self, pair: tuple[int, int], connection: int, sender: int, receiver: int, data: bytes) -> None:
+        """What must come as long as the connection stands is tried again; the rest is lost."""
+        if data[0] == SURE:
+            at_s = self.world.loop.now_s + RETRANSMISSION_S
+            self.world.loop.schedule(WORLD, at_s, self._deliver, pair, connection, sender, receiver, data)
 
 
 class View:

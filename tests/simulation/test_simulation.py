@@ -24,6 +24,7 @@ REGRESSIONS: list[tuple[int, int, str]] = [
     (11, 4, "apart"),
     *((seed, 4, "small") for seed in (248, 5376, 21317, 36308, 45739, 55302, 76627, 81424, 88774, 99275, 100986)),
     (1795364947397, 4, "small"),
+    *((seed, 4, "small") for seed in (36403, 57861, 61048, 64814, 73239)),
 ]
 """(seed, validators, schedule)"""
 
@@ -58,9 +59,10 @@ def test_two_minutes_of_trouble(size):
 
 
 @pytest.mark.parametrize(
-    ("size", "seeds", "schedule"), [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts")]
+    ("size", "seeds", "schedule"),
+    [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts"), (4, 10, "changing"), (5, 10, "changing")],
 )
-def test_lies_that_are_wrong_in_one_point_and_losses_of_memory(size, seeds, schedule):
+def test_lies_that_are_wrong_in_one_point_losses_of_memory_and_votes_on_validators(size, seeds, schedule):
     passes(1, seeds, size, schedule)
 
 
