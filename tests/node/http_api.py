@@ -97,6 +97,7 @@ def check_described(method: str, path: str, answer: Answer) -> None:
     if operation is None:
         assert answer.status == 404, f"{method} {template} is not described and yet answers {answer.status}"
         return
+    assert answer.status != 500, f"{method} {template}: described, and yet the node failed: {answer.body!r}"
     described = operation["responses"].get(str(answer.status))
     assert described is not None, f"{method} {template}: status {answer.status} is not described: {answer.body!r}"
     content = described["content"].get(answer.media_type)

@@ -239,12 +239,14 @@ _WAIT = [
     _query("wait", {"enum": ["decided", "none"], "default": "decided"}, "whether to wait for the decision"),
     _query("timeout_ms", {**INTEGER, "maximum": 60000, "default": 10000}, "how long to wait at most"),
 ]
+_FAILED = _problem("the node failed at this: its store is damaged there, or it has a defect; its log says more")
 _REFUSALS = {
     "400": _problem("cannot be read"),
     "403": _problem("the key is not enrolled, or this node is an observer"),
     "413": _problem("too large; `limit` says what is allowed"),
     "415": _problem("neither msgpack nor JSON, or compressed"),
     "422": _problem("an entry is malformed, wrongly signed, or for another ledger"),
+    "500": _FAILED,
     "503": _problem("no room or no disk; see Retry-After"),
 }
 _CROWDED = _problem("too many connections, or the node lacks the blocks that tell; see Retry-After")
@@ -252,7 +254,7 @@ _NOT_FOUND = {"400": _problem("cannot be read"), "404": _problem("unknown here")
 
 
 def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> Json:
-    operation: Json = {"summary": summary, "responses": {"503": _CROWDED, **answers}}
+    operation: Json = {"summary": summary, "responses": {"500": _FAILED, "503": _CROWDED, **answers}}
     if parameters:
         operation["parameters"] = parameters
     return {"get": operation}
@@ -260,7 +262,7 @@ def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> J
 
 def _get_always(summary: str, answers: Json) -> Json:
     """What a crowded node answers too."""
-    return {"get": {"summary": summary, "responses": answers}}
+    return {"get": {"summary": summary, "responses": {"500": _FAILED, **answers}}}
 
 
 def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:
@@ -318,7 +320,7 @@ PATHS: Json = {
         "Entries that name an artifact digest",
         {"200": _answer("in the order of the log", "Search"), "400": _problem("cannot be read")},
         [
-            _query("digest", HEX32, "SHA-256 of the artifact, the bundle or the manifest"),
+            {**_query("digest", HEX32, "SHA-256 of the artifact, the bundle or the manifest"), "required": True},
             _LIMIT,
             _query("after", {"type": "integer", "minimum": -1, "default": -1}, "log index to go on from"),
         ],
@@ -382,7 +384,10 @@ PATHS: Json = {
             "400": _problem("cannot be read"),
             "503": _problem("too many streams"),
         },
-        [_query("after", INTEGER, "height to go on from; default: now")],
+        [
+            _query("after", INTEGER, "height to go on from; default: now"),
+            {**_query("Last-Event-ID", TEXT, "likewise, as browsers do; `after` counts"), "in": "header"},
+        ],
     ),
     "/healthz": _get_always("The process runs", {"200": _answer("yes", "Health")}),
     "/readyz": _get_always(

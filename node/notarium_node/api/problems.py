@@ -20,7 +20,6 @@ TITLES = {
     "unknown-key": (403, "The key may not write to this ledger"),
     "read-only": (403, "An observer takes no entries"),
     "not-found": (404, "There is no such thing on this ledger"),
-    "not-acceptable": (406, "The answer has no such form"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The request has no known form"),
     "busy": (503, "The node cannot take entries now"),
