@@ -29,7 +29,7 @@ from tests.simulation.liar import Liar
 from tests.simulation.member import Member
 from tests.simulation.schemes import SCHEMES
 from tests.simulation.twins import Twin, split_twins
-from tests.simulation.world import MAX_SKEW_MS, World, simulated
+from tests.simulation.world import ANSWERED_S, MAX_SKEW_MS, World, simulated
 
 from notarium_ledger.merkle import leaf_hash
 
@@ -181,5 +181,7 @@ def _recover(world: World, schedule: Schedule) -> None:
     world.recovered_s = world.loop.now_s - ended_s
     if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, evidence)):
         raise AssertionError(f"evidence: not at every node {witnesses.SPREAD_S} s after all were level")
+    if not world.run(ANSWERED_S, lambda: world.made <= world.watch.acknowledged.keys()):
+        raise AssertionError(f"liveness: a client has no receipt {ANSWERED_S} s after all were level")
     witnesses.check(world)
     world.watch.finish(ended_ms, sorted(ids))

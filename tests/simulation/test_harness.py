@@ -16,6 +16,7 @@ from tests.simulation.scenario import SCHEMING, SMALL, run_seed
 from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
+from notarium_ledger.merkle import leaf_hash
 from notarium_node.node import Node
 
 QUIET = 4
@@ -59,6 +60,25 @@ def test_the_oracles_do_not_verify_as_the_product_does(monkeypatch):
 def test_what_the_last_look_at_a_node_finds_ends_the_run(monkeypatch):
     monkeypatch.setattr(Watch, "memory", lambda self, member, node: self._world.fail(KeyError("found")))
     with pytest.raises(KeyError, match="found"):
+        run_seed(QUIET, 4)
+
+
+def test_a_client_that_never_gets_its_receipt_ends_the_run(monkeypatch):
+    receipt = Watch.receipt
+
+    def but_the_first(self: Watch, member: Any, id_: Any, answer: bytes) -> None:
+        if id_ != self.first:  # type: ignore[attr-defined]
+            receipt(self, member, id_, answer)
+
+    submitted = Watch.submitted
+
+    def noting(self: Watch, raw: bytes) -> None:
+        self.__dict__.setdefault("first", leaf_hash(raw))
+        submitted(self, raw)
+
+    monkeypatch.setattr(Watch, "receipt", but_the_first)
+    monkeypatch.setattr(Watch, "submitted", noting)
+    with pytest.raises(AssertionError, match="a client has no receipt"):
         run_seed(QUIET, 4)
 
 

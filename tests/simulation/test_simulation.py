@@ -18,6 +18,8 @@ FRESH_S = float(os.environ.get("NOTARIUM_SIMULATION_SECONDS", "45"))
 """How long new seeds are tried."""
 FIXED = [(4, 500), (5, 100), (6, 100), (7, 100), (10, 50)]
 """(validators, seeds)"""
+MORE = [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts"), (4, 10, "changing"), (5, 10, "changing")]
+"""(validators, seeds, schedule)"""
 REGRESSIONS: list[tuple[int, int, str]] = [
     (6, 6, "small"),
     (536, 7, "small"),
@@ -58,11 +60,8 @@ def test_two_minutes_of_trouble(size):
     passes(1, 2, size, "long")
 
 
-@pytest.mark.parametrize(
-    ("size", "seeds", "schedule"),
-    [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts"), (4, 10, "changing"), (5, 10, "changing")],
-)
-def test_lies_that_are_wrong_in_one_point_losses_of_memory_and_votes_on_validators(size, seeds, schedule):
+@pytest.mark.parametrize(("size", "seeds", "schedule"), MORE)
+def test_lies_wrong_in_one_point_losses_of_memory_and_votes_on_validators(size, seeds, schedule):
     passes(1, seeds, size, schedule)
 
 

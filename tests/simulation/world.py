@@ -27,7 +27,7 @@ from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash
 from notarium_ledger.registry import Registry
 from notarium_ledger.state import ChainState
-from notarium_ledger.types import PublicKey
+from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_store import database
 from notarium_store.database import Database
@@ -39,6 +39,8 @@ MAX_SKEW_MS = 200
 DECODED = 4_096
 """Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
 RESUBMIT_S = 3.0
+ANSWERED_S = 30.0
+"""In which every client has its receipt once all are level: it asks again after twelve seconds at most."""
 
 
 class SimulationFailed(AssertionError):
@@ -81,6 +83,8 @@ class World:
         self._seen = self.consortium.state
         """The highest state of the honest nodes that are down."""
         self.entries = 0
+        self.made: set[Hash] = set()
+        """The ids of `new_entry`: clients wait for their receipts."""
         self.recovered_s = 0.0
         """How long after the last fault everything was decided and level."""
 
@@ -238,6 +242,7 @@ class World:
         self.entries += 1
         raw = self.consortium.raw(body(self.entries))
         self.watch.submitted(raw)
+        self.made.add(leaf_hash(raw))
         return raw
 
     def client(self, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
