@@ -25,6 +25,7 @@ from tests.node.http_api import PROBLEM
 
 from notarium_ledger.entry import sign_entry
 from notarium_node.api.openapi import document
+from notarium_node.api.submit import ENTRY_TYPES
 
 EXAMPLES = int(os.environ.get("NOTARIUM_API_EXAMPLES", "12"))
 TIMEOUT_S = 30
@@ -41,10 +42,10 @@ NOT_OURS = [
 schema = schemathesis.openapi.from_dict(document())
 schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 uploads = [*by_name("entry").seeds, *by_name("http: batch as msgpack").seeds]
-schemathesis.openapi.media_type(
-    "application/msgpack",
-    st.integers(0, 2**64).map(lambda seed: spoil(random.Random(seed), uploads, "msgpack", 100_000)),
-)
+for media_type in ENTRY_TYPES:
+    schemathesis.openapi.media_type(
+        media_type, st.integers(0, 2**64).map(lambda seed: spoil(random.Random(seed), uploads, "msgpack", 100_000))
+    )
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 

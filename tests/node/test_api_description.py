@@ -48,6 +48,16 @@ def test_every_problem_status_is_described_somewhere(world):
     assert statuses == {status for status, _ in TITLES.values()}
 
 
+def test_uploads_are_taken_in_the_described_types_and_no_others(world):
+    for path in ("/v1/entries", "/v1/entries/batch"):
+        content = world.node.get("/openapi.json").json["paths"][path]["post"]["requestBody"]["content"]
+        for each in content:
+            assert world.node.post(path, b"\xc1", each).status in (400, 422), each
+        for each in ("text/plain", "application/x-msgpack", "application/cbor"):
+            assert each not in content
+            world.node.post(path, b"\xc1", each).problem(415, "unsupported-media-type")
+
+
 def test_a_failure_of_the_node_is_described_on_every_route(world):
     for operations in world.node.get("/openapi.json").json["paths"].values():
         for operation in operations.values():

@@ -9,6 +9,7 @@ from typing import Any
 from notarium_ledger.evidence_file import MEDIA_TYPE as EVIDENCE
 from notarium_ledger.receipt import MEDIA_TYPE as RECEIPT
 from notarium_node.api.problems import MEDIA_TYPE as PROBLEM
+from notarium_node.api.submit import ENTRY_TYPES
 
 Json = dict[str, Any]
 
@@ -266,10 +267,8 @@ def _get_always(summary: str, answers: Json) -> Json:
 
 
 def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:
-    content = {
-        "application/msgpack": {"schema": {"description": binary}},
-        "application/json": {"schema": _ref(upload)},
-    }
+    content: Json = {each: {"schema": {"description": binary}} for each in ENTRY_TYPES}
+    content["application/json"] = {"schema": _ref(upload)}
     body = {"required": True, "content": content}
     return {"post": {"summary": summary, "parameters": _WAIT, "requestBody": body, "responses": answers}}
 
