@@ -37,13 +37,16 @@ def speak(
     with BlockingClient(genesis, nodes, signer) as client:
         receipt = client.submit(body)
         # The same word said again is the same entry, which says nothing of what came after it.
-        if kind == "enrol" and _is_revoked(client, researcher):
+        if kind == "enrol" and _is_revoked(client, key.hex()):
             raise EnrolmentError(f"{researcher} was revoked, and a revoked key never comes back: make a new one")
         return receipt
 
 
 def _is_revoked(client: BlockingClient, researcher: str) -> bool:
-    return any(each["key"] == researcher and each["revoked"] for each in client.members()["researchers"])
+    try:
+        return any(each["key"] == researcher and each["revoked"] for each in client.members()["researchers"])
+    except (KeyError, TypeError) as error:
+        raise EnrolmentError("the node does not list the researchers' keys: ask another with --url") from error
 
 
 def read_genesis(path: Path) -> Genesis:

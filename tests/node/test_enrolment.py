@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from notarium.blocking import BlockingClient
 from notarium.errors import Rejected
 from notarium_ledger.signing import SigningKey
+from notarium_node.enrolment import EnrolmentError, _is_revoked
 from notarium_node.localnet import Institution, LocalNetwork
 
 
@@ -60,9 +63,10 @@ def test_a_researcher_is_enrolled_writes_is_revoked_and_writes_no_more(network: 
         assert command("revoke", *where).returncode == 0
         with pytest.raises(Rejected, match="revoked"):
             client.submit(commitment())
-        again = command("enrol", *where)
-        assert again.returncode == 2
-        assert "never comes back" in json.loads(again.stdout)["error"]
+        for digits in (researcher.public.hex(), researcher.public.hex().upper()):
+            again = command("enrol", *where[:-1], digits)
+            assert again.returncode == 2
+            assert "never comes back" in json.loads(again.stdout)["error"]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,10 @@ def test_what_cannot_be_enrolled_is_explained(network: LocalNetwork, arguments: 
     done = command("enrol", "--genesis", network.genesis_file, *arguments)
     assert done.returncode == 2
     assert said in json.loads(done.stdout)["error"]
+
+
+@pytest.mark.parametrize("said", [{}, {"researchers": None}, {"researchers": [1]}, {"researchers": [{"key": "ab"}]}])
+def test_a_node_that_does_not_list_the_researchers_is_named_not_believed(said: dict[str, Any]) -> None:
+    client: Any = SimpleNamespace(members=lambda: said)
+    with pytest.raises(EnrolmentError, match="does not list"):
+        _is_revoked(client, "ab")
