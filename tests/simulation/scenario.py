@@ -181,7 +181,9 @@ def _recover(world: World, schedule: Schedule) -> None:
     world.recovered_s = world.loop.now_s - ended_s
     if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, evidence)):
         raise AssertionError(f"evidence: not at every node {witnesses.SPREAD_S} s after all were level")
-    if not world.run(ANSWERED_S, lambda: world.made <= world.watch.acknowledged.keys()):
+    for raw in world.unanswered():  # its client turns to those that were not voted out
+        world.client(raw, lambda: [member for member in world.doors() if member.is_in_registry])
+    if not world.run(ANSWERED_S, lambda: not world.unanswered()):
         raise AssertionError(f"liveness: a client has no receipt {ANSWERED_S} s after all were level")
     witnesses.check(world)
     world.watch.finish(ended_ms, sorted(ids))

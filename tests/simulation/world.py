@@ -40,7 +40,7 @@ DECODED = 4_096
 """Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
 RESUBMIT_S = 3.0
 ANSWERED_S = 30.0
-"""In which every client has its receipt once all are level: it asks again after twelve seconds at most."""
+"""In which every client has its receipt once all are level."""
 
 
 class SimulationFailed(AssertionError):
@@ -83,8 +83,8 @@ class World:
         self._seen = self.consortium.state
         """The highest state of the honest nodes that are down."""
         self.entries = 0
-        self.made: set[Hash] = set()
-        """The ids of `new_entry`: clients wait for their receipts."""
+        self.made: dict[Hash, bytes] = {}
+        """All of `new_entry`, by id: clients wait for their receipts."""
         self.recovered_s = 0.0
         """How long after the last fault everything was decided and level."""
 
@@ -134,6 +134,10 @@ class World:
     def doors(self) -> list[Member]:
         """Where clients submit: honest validators."""
         return [member for member in self.honest if member.is_validator]
+
+    def unanswered(self) -> list[bytes]:
+        """Entries for which no client has a receipt."""
+        return [raw for id_, raw in self.made.items() if id_ not in self.watch.acknowledged]
 
     def vote(self, able: Sequence[Member], role: str) -> bool:
         """Q members vote that the node of one of `able` has the role; as a validator it replaces its member's."""
@@ -242,7 +246,7 @@ class World:
         self.entries += 1
         raw = self.consortium.raw(body(self.entries))
         self.watch.submitted(raw)
-        self.made.add(leaf_hash(raw))
+        self.made[leaf_hash(raw)] = raw
         return raw
 
     def client(self, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
