@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from rich.table import Table
 
-from notarium_node.config import NodeConfig
+from notarium_node.config import ConfigError, NodeConfig
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
@@ -32,11 +32,14 @@ def api_url(config: NodeConfig) -> str:
 
 async def fetch(url: str, path: str, certificate: Path | None = None) -> tuple[int, bytes]:
     """GET a path of the API: HTTP status and body. `certificate`: PEM file of the node's own TLS certificate, trusted
-    whatever its name. Raises Unreachable.
+    whatever its name. Raises Unreachable, or ConfigError where that file cannot be used.
     """
     context: ssl.SSLContext | bool = True
     if certificate is not None:
-        context = ssl.create_default_context(cafile=certificate)
+        try:
+            context = ssl.create_default_context(cafile=certificate)
+        except OSError as error:
+            raise ConfigError(f"api.tls_certificate {certificate} does not load: {error}") from error
         context.check_hostname = False
     try:
         async with (

@@ -14,7 +14,7 @@ from aiohttp import web
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.signing import SigningKey
 from notarium_node import asking, cli, startup
-from notarium_node.config import load_config
+from notarium_node.config import ConfigError, load_config
 from notarium_node.keys import KeyFileError
 from notarium_node.localnet import free_ports
 
@@ -316,6 +316,15 @@ def test_an_unreachable_node_has_its_own_exit_code(ready, notarium_node):
     assert code == 5
     code, _, err = notarium_node("status")
     assert (code, "--config or --url" in err) == (2, True)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+async def test_a_certificate_that_does_not_load_is_named(content, tmp_path):
+    path = tmp_path / "api.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"api\.tls_certificate .*api\.pem does not load"):
+        await asking.get_status("https://127.0.0.1:1", path)
 
 
 def test_check_verifies_the_store_and_says_so(ready, ceremony, notarium_node):
