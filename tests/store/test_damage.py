@@ -20,6 +20,7 @@ from notarium_ledger.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import ForeignStore, Store, StoreCorruption, StoreError, StoreLocked, keys
 from notarium_store.check import CheckReport, check_chain
+from notarium_store.database import Database
 from notarium_store.values import StoredHeader, StoredState
 
 SIZES = (3, 70, 1, 20)
@@ -391,3 +392,31 @@ def test_a_missing_table_is_corruption(copy: tuple[Path, Consortium]) -> None:
     next(iter(path.glob("*.ldb"))).unlink()
     with pytest.raises(StoreCorruption):
         Store.open(path, consortium.genesis)
+
+
+class _MergesDamage:
+    """LevelDB that has met damage while it made new tables of old ones: from then on no batch is written."""
+
+    def write_batch(self, sync: bool) -> "_MergesDamage":
+        return self
+
+    def put(self, key: bytes, value: bytes) -> None:
+        pass
+
+    def write(self) -> None:
+        raise plyvel.CorruptionError(b"Corruption: block checksum mismatch")
+
+    def close(self) -> None:
+        pass
+
+
+def test_damage_that_a_write_meets_stays_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(tmp_path / "store", cache_bytes=1 << 20, write_buffer_bytes=64 << 10, min_free_bytes=0)
+    database.close()
+    monkeypatch.setattr(database, "_db", _MergesDamage())
+    with pytest.raises(StoreError, match=r"cannot write: .*checksum"):
+        database.write([(b"key", b"value")])
+    database.reopen()
+    database.write([(b"key", b"value")])
+    assert "writing: Corruption: block checksum mismatch; restore a backup" in database.damage
+    database.close()
