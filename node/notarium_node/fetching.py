@@ -2,7 +2,8 @@
 
 Answers of a peer come in the order of the questions, so with one question open there is no doubt what is answered.
 What a peer says of its height is a hint whom to ask, never believed. A slow peer is asked last, and parted with when it
-leaves PATIENCE deadlines unmet; its late answer is welcome all the same. A peer that lied is never asked again.
+leaves PATIENCE deadlines unmet; its late answer is welcome all the same. It is asked for fewer blocks at a time, or over
+a thin line no answer would ever come whole. A peer that lied is never asked again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _log = structlog.get_logger("notarium.sync")
 REQUEST_TIMEOUT_S = 5.0
 PATIENCE = 3
 """Deadlines in a row that a peer may leave unmet."""
+LESS = 8
+"""By so much the number of blocks asked for shrinks after an unmet deadline; it doubles with each answer in time."""
 BAN_S = 10.0
 UNCLAIMED_KEPT = 2
 PACE_BYTES = 64 * 1024
@@ -71,6 +74,8 @@ class Fetcher:
         self._unmet: Counter[PublicKey] = Counter()
         self._pace: dict[PublicKey, float] = {}
         """Bytes per second of the last answer that was large, or less than what was asked for."""
+        self._most: dict[PublicKey, int] = {}
+        """Blocks that a slow peer is asked for at a time, also after it was parted with."""
         self._changed = asyncio.Event()
         self.claims: dict[PublicKey, Status] = {}
         """What each connected peer said last."""
@@ -153,8 +158,9 @@ class Fetcher:
             if all(question.overdue for question in asked):
                 peer = self._choose(first)
                 if peer is not None:
-                    message = wire.pack_get_blocks(Height(first), most)
-                    asked_now = self._ask(peer, message, wire.Kind.BLOCKS, first, most)
+                    portion = min(most, self._most.get(peer, most))
+                    message = wire.pack_get_blocks(Height(first), portion)
+                    asked_now = self._ask(peer, message, wire.Kind.BLOCKS, first, portion)
                     if asked_now is not None:
                         asked.append(asked_now)
                         self._unclaimed = [*self._unclaimed, asked_now][-UNCLAIMED_KEPT:]
@@ -245,6 +251,8 @@ class Fetcher:
     def _deadline(self, question: _Question) -> None:
         """A slow line is no crime, but others are asked first from now on."""
         peer = question.peer
+        if not question.overdue and question.kind is wire.Kind.BLOCKS:
+            self._most[peer] = max(1, question.most // LESS)
         question.overdue = True
         question.timer = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._deadline, question)
         self._unmet[peer] += 1
@@ -258,6 +266,8 @@ class Fetcher:
         took_s = asyncio.get_running_loop().time() - question.asked_s
         if size >= PACE_BYTES or count < question.most:
             self._pace[question.peer] = size / max(took_s, 1e-3)
+        if not question.overdue and question.peer in self._most:
+            self._most[question.peer] = min(wire.MAX_BLOCKS, 2 * self._most[question.peer])
         self._close(question, answer)
         self.wake()
 

@@ -209,6 +209,26 @@ async def test_a_slow_peer_is_switched_and_its_late_answer_is_welcome(start, led
     assert node.network.dropped == []
 
 
+class ThinLine(Peer):
+    """A fifth of a deadline for each block."""
+
+    async def blocks(self, first, most):
+        answers = await super().blocks(first, most)
+        await asyncio.sleep(fetching.REQUEST_TIMEOUT_S / 5 * len(wire.unpack_list(answers[0][1:], wire.MAX_BLOCKS)))
+        return answers
+
+
+async def test_over_a_thin_line_less_is_asked_for_at_a_time_until_answers_come_in_time(start, ledger, quick):
+    node, (only,) = start(), peers(ledger, 1, ThinLine)
+    node.meet(only)
+    await until(lambda: node.network.dropped)
+    assert only.asked_for(Kind.GET_BLOCKS) == [1], "thirty blocks at once never come"
+    await until(lambda: not node.network._carrying)  # That answer ends with its connection.
+    node.meet(only)
+    await node.reaches(30)
+    assert len(node.network.dropped) == 1
+
+
 async def test_when_the_asked_peer_is_lost_another_is_asked(start, ledger):
     node, (one, two) = start(), peers(ledger)
     one.silent = True
