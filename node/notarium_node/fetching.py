@@ -2,8 +2,8 @@
 
 Answers of a peer come in the order of the questions, so with one question open there is no doubt what is answered.
 What a peer says of its height is a hint whom to ask, never believed. A slow peer is asked last, and parted with when it
-leaves PATIENCE deadlines unmet; its late answer is welcome all the same. It is asked for fewer blocks at a time, or over
-a thin line no answer would ever come whole. A peer that lied is never asked again.
+leaves PATIENCE deadlines unmet; its late answer is welcome all the same. It is asked for fewer blocks at a time, since
+over a thin line a large answer would never come whole. A peer that lied is never asked again.
 """
 
 from __future__ import annotations
