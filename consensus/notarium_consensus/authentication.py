@@ -55,9 +55,9 @@ class Authenticator:
             raise InvalidMessage(f"signature of {signed.key.hex()} is invalid", f"{field}.signature")
         self._remember(seen)
         if signed.key == self._own_key and said not in self._own_statements:
-            self.see_own(signed.height)
+            self._see_own(signed.height)
 
-    def see_own(self, height: Height) -> None:
+    def _see_own(self, height: Height) -> None:
         """Somebody has a valid signature of ours for `height` that our record lacks."""
         self.own_seen = height if self.own_seen is None else max(self.own_seen, height)
 

@@ -17,7 +17,6 @@ from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
     BlockChecked,
-    DecisionReceived,
     Input,
     MessageReceived,
     PeerConnected,
@@ -135,9 +134,6 @@ class Engine:
         elif isinstance(event, BlockBuilt):
             if event.height == instance.context.height:
                 instance.block_built(event.round, event.block)
-        elif isinstance(event, DecisionReceived):
-            if event.decision.height == instance.context.height:
-                instance.receive_decision(event.decision, event.peer)
         elif isinstance(event, PeerConnected):
             instance.peer_connected(event.peer)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from notarium_consensus.effects import Timer
 from notarium_consensus.messages import Message
-from notarium_ledger.block import Block, Decision
+from notarium_ledger.block import Block
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_ledger.validators import ValidatorSet
 
@@ -17,7 +17,8 @@ NO_FENCE = Height(1)
 class Advance:
     """The height before `height` is stored and applied: work on `height`. Also the first input of all.
 
-    Heights may be skipped: they were decided without this node. It comes once more for the present height when a node
+    Heights may end without a Decide and be skipped: others decided them, and the runner has fetched and checked their
+    blocks. It comes once more for the present height when a node
     that was not to sign there may do so.
     """
 
@@ -53,14 +54,6 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionReceived:
-    """A decision from catch-up; heard only if it is about the current height."""
-
-    decision: Decision
-    peer: PublicKey
-
-
-@dataclass(frozen=True, slots=True)
 class TimerExpired:
     """The answer to SetTimer."""
 
@@ -92,13 +85,4 @@ class PeerConnected:
     peer: PublicKey
 
 
-Input = (
-    Advance
-    | WorkPending
-    | MessageReceived
-    | DecisionReceived
-    | TimerExpired
-    | BlockBuilt
-    | BlockChecked
-    | PeerConnected
-)
+Input = Advance | WorkPending | MessageReceived | TimerExpired | BlockBuilt | BlockChecked | PeerConnected

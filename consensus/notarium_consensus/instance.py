@@ -6,9 +6,7 @@ Dafny specification's Upon* predicates do. "Paper" is arXiv 2002.03613 (there ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
-from typing import Final
 
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.blocks import KnownBlocks, Verdict
@@ -41,12 +39,8 @@ from notarium_consensus.record import PREPARED_KEY, Record, encode_prepared
 from notarium_consensus.signer import Signer
 from notarium_ledger.block import Block, Decision
 from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
-from notarium_ledger.errors import LedgerError
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import MAX_ROUND, Hash, PublicKey, Round
-
-DECISIONS_KEPT: Final = 4
-"""Certified blocks of different peers that wait for their content check."""
 
 
 class Phase(Enum):
@@ -88,7 +82,6 @@ class Instance:
         self.due = False
         """A block is due: only then timers run (mistake 14)."""
         self._config = config
-        self._authenticator = authenticator
         self._outbox = outbox
         self._own = None if key is None else key.public
         self._accepted: Proposal | None = None
@@ -97,7 +90,6 @@ class Instance:
         """Of the current round."""
         self._building: Round | None = None
         self._nothing_to_propose = False
-        self._decisions: dict[PublicKey, Decision] = {}
         self._asked: set[Hash] = set()
         self._last_peer: PublicKey | None = None
 
@@ -159,26 +151,6 @@ class Instance:
             self._become_due("a message came")
             self._run()
 
-    def receive_decision(self, decision: Decision, peer: PublicKey) -> None:
-        """A certified block. Believed is the certificate, never the peer (mistake 8)."""
-        if self.phase is Phase.DECIDED:
-            return
-        context = self.context
-        try:
-            check_header(decision.block, context)
-            decision.certificate.verify(context.genesis, context.validators, context.height, decision.block.hash)
-        except LedgerError as error:
-            self._outbox.report(ProtocolViolation(peer, f"decision: {error}"))
-            return
-        seal = next((seal for seal in decision.certificate.seals if seal.key == self._own), None)
-        if seal is not None and not self.signer.has_signed(decision.certificate.round, MessageKind.COMMIT):
-            self._authenticator.see_own(context.height)
-        self.inbox.compare(_commits(decision.certificate))
-        if len(self._decisions) < DECISIONS_KEPT:
-            # The first of a peer waits for its verdict: with ever new copies a liar would always be next in turn.
-            self._decisions.setdefault(peer, decision)
-        self._run()
-
     def block_built(self, round_: Round, block: Block | None) -> None:
         """The answer to RequestBlock. Raises InvalidMessage if the runner built a block that no peer would accept."""
         if self._building != round_ or round_ != self.round or self.phase is Phase.DECIDED:
@@ -233,7 +205,6 @@ class Instance:
     def _run(self) -> None:
         # Not kept on the instance: bound methods of itself would be a cycle, and its blocks would outlive it.
         rules = (
-            self._upon_decision,
             self._upon_proposal,
             self._upon_prepare,
             self._upon_commit,
@@ -243,19 +214,6 @@ class Instance:
         while self.phase is not Phase.DECIDED and any(rule() for rule in rules):
             pass
         self._start_round_timer()
-
-    def _upon_decision(self) -> bool:
-        """A certified block decides as soon as its content is checked (a lying peer may send other entries)."""
-        for peer, decision in list(self._decisions.items()):
-            verdict = self._verdict(decision.block)
-            if verdict is Verdict.VALID:
-                self._decide(decision.certificate)
-                return True
-            if verdict is Verdict.INVALID:
-                del self._decisions[peer]
-                reason = self.blocks.reason(decision.block)
-                self._outbox.report(ProtocolViolation(peer, f"decision: content of the block is invalid: {reason}"))
-        return False
 
     def _upon_proposal(self) -> bool:
         """Paper, algorithm 2, "upon PRE-PREPARE"; "UponProposal", after the content check: broadcast PREPARE.
@@ -508,10 +466,3 @@ class Instance:
             for validator in self.context.validators.validators
             if validator.key not in heard and validator.key != self._own
         )
-
-
-def _commits(certificate: QuorumCertificate) -> Iterator[Vote]:
-    """The seals as the votes that they are."""
-    for seal in certificate.seals:
-        height, round_ = certificate.height, certificate.round
-        yield Vote(VoteType.COMMIT, height, round_, certificate.block, seal.key, seal.signature)

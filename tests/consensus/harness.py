@@ -28,7 +28,6 @@ from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
     BlockChecked,
-    DecisionReceived,
     Input,
     MessageReceived,
     TimerExpired,
@@ -201,9 +200,6 @@ class Bench:
 
     def timeout(self, round_: int = 0) -> list[Effect]:
         return self.step(TimerExpired(RoundTimer(self.club.height, Round(round_))))
-
-    def decide_by(self, decision: Decision, peer: int = 1) -> list[Effect]:
-        return self.step(DecisionReceived(decision, self.club.keys[peer].public))
 
     def inbox(self) -> Inbox:
         """What the engine keeps of this height."""

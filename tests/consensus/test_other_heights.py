@@ -1,4 +1,4 @@
-"""Messages of other heights, decisions from catch-up, and the bounds of what is kept."""
+"""Messages of other heights, heights that others decided, and the bounds of what is kept."""
 
 # Plain integers stand for heights and rounds here.
 # mypy: disable-error-code="arg-type"
@@ -12,7 +12,8 @@ import pytest
 from tests.consensus.harness import Bench, Club
 
 from notarium_consensus import authentication
-from notarium_consensus.effects import CheckBlock, RequestBlock, ResendTimer, Send
+from notarium_consensus.effects import CheckBlock, RequestBlock, ResendTimer, RoundTimer, Send
+from notarium_consensus.engine import Phase
 from notarium_consensus.events import PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import BlockBuilt, PeerConnected, TimerExpired, WorkPending
 from notarium_consensus.messages import MessageKind
@@ -130,66 +131,29 @@ def test_forged_late_messages_lead_to_nothing():
     assert bench.receive(forged, forged) == []
 
 
-# ---- decisions ---------------------------------------------------------------------------------------------------
+# ---- decided by others -------------------------------------------------------------------------------------------
 
 
-def test_a_decision_decides_after_its_content_check():
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_height_that_others_decided_ends_with_the_advance_whatever_is_under_way(is_locked):
+    """Catch-up is the node's own: the engine hears of no certificate."""
     bench = Bench(own=0)
-    block = bench.club.block(1)
-    bench.decide_by(bench.club.decision(block, (1, 2, 3), round_=4))
-    assert bench.of(CheckBlock) == [CheckBlock(block)]
+    first, block = bench.club, bench.club.block(1)
+    bench.receive(first.proposal(1, 0, block))
+    assert bench.of(CheckBlock)
+    if is_locked:
+        bench.checked(block)
+        bench.receive(first.prepare(1, 0, block), first.prepare(2, 0, block), first.commit(1, 0, block))
+        bench.timeout()
+        assert (bench.engine.round, bench.engine.prepared_round) == (1, 0)
+    assert bench.advance(first.after(block)) == []
+    assert (bench.engine.height, bench.engine.round, bench.engine.phase) == (2, 0, Phase.WAITING)
+    assert (bench.engine.prepared_round, bench.engine.due, bench.engine.is_voting) == (None, False, True)
     bench.checked(block)
-    decision = bench.decided()
-    assert decision is not None
-    assert decision.certificate.round == 4
-
-
-@pytest.mark.parametrize(
-    ("decision", "reason"),
-    [
-        (lambda club: club.decision(club.block(1), (1, 2)), "2 votes, 3 needed"),
-        (
-            lambda club: replace(
-                club.decision(club.block(1), (1, 2, 3)), certificate=club.decision(club.block(2), (1, 2, 3)).certificate
-            ),
-            "another block",
-        ),
-        (
-            lambda club: replace(
-                club.decision(club.block(1), (1, 2, 3)),
-                certificate=replace(club.decision(club.block(1), (1, 2, 3)).certificate, round=Round(1)),
-            ),
-            "signature",
-        ),
-    ],
-    ids=["no quorum", "certificate of another block", "votes of another round"],
-)
-def test_a_false_decision_is_a_violation(decision, reason):
-    bench = Bench(own=0)
-    bench.decide_by(decision(bench.club), peer=2)
-    (violation,) = bench.events(ProtocolViolation)
-    assert violation.peer == bench.club.keys[2].public
-    assert reason in violation.reason
-    assert bench.of(CheckBlock) == []
-
-
-def test_a_decision_with_other_entries_under_the_good_header_is_the_peers_fault_and_the_good_one_still_decides():
-    bench = Bench(own=0)
-    block = bench.club.block(1)
-    good = bench.club.decision(block, (1, 2, 3))
-    garbage = type(block)(block.header, (b"ok garbage",))
-    bench.decide_by(replace(good, block=garbage), peer=2)
-    bench.decide_by(good, peer=3)
-    bench.checked(garbage, valid=False, reason="tree root")
-    assert [violation.peer for violation in bench.events(ProtocolViolation)] == [bench.club.keys[2].public]
-    assert bench.of(CheckBlock) == [CheckBlock(block)]
-    bench.checked(block)
-    assert bench.decided() is not None
-
-
-def test_decisions_of_other_heights_are_ignored():
-    bench, first = one_height_on()
-    assert bench.decide_by(first.decision(first.block(1), (1, 2, 3))) == []
+    assert bench.effects == []
+    assert bench.receive(first.commit(2, 0, block), first.commit(3, 0, block)) == []
+    for timer in (RoundTimer(1, 0), RoundTimer(1, 1), ResendTimer(1)):
+        assert bench.step(TimerExpired(timer)) == []
 
 
 def test_q_commits_for_a_block_that_never_came_ask_for_it_again_and_again():

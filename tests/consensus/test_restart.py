@@ -229,15 +229,6 @@ def test_our_own_recorded_messages_alarm_nobody():
         assert member.receive(prepare, peer=bench.club.keys[2].public) == []
 
 
-def test_an_unknown_seal_of_ours_in_a_decision_is_reported():
-    bench = Bench(own=0)
-    block = bench.club.block(1)
-    bench.decide_by(bench.club.decision(block, (0, 1, 2)))
-    assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
-    bench.checked(block)
-    assert bench.decided() is not None
-
-
 def test_a_lock_without_own_messages_still_tells_the_round():
     """A node whose clock is off commits without having prepared; the crash came before the commit was written."""
     club = Club()

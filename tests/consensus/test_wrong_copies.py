@@ -8,7 +8,6 @@ The engine cannot tell the copies apart, since the header binds the entries only
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -28,15 +27,9 @@ GOOD, WRONG_1, WRONG_2 = "good", "wrong 1", "wrong 2"
 CHECKS_ALLOWED = 20
 """Far above what is needed, to end a test that checks for ever."""
 
-Send = Callable[[Bench, int, Block], list[Effect]]
-
 
 def send_round_change(bench: Bench, signer: int, block: Block) -> list[Effect]:
     return bench.receive(bench.club.change(signer, ROUND, (0, block), OTHERS))
-
-
-def send_decision(bench: Bench, signer: int, block: Block) -> list[Effect]:
-    return bench.decide_by(bench.club.decision(block, OTHERS), peer=signer)
 
 
 def copies(good: Block) -> dict[str, Block]:
@@ -66,35 +59,18 @@ def answer_checks(bench: Bench, effects: list[Effect], good: Block) -> list[Bloc
         ((GOOD, WRONG_1, WRONG_2, GOOD, GOOD), [GOOD]),
     ],
 )
-@pytest.mark.parametrize("send", [send_round_change, send_decision])
-def test_each_copy_is_checked_once_and_the_good_one_is_used(send: Send, sent, expected):
+def test_each_copy_is_checked_once_and_the_good_one_is_used(sent, expected):
     bench = Bench(own=OWN, size=7)
     good = bench.club.block(1)
     named = copies(good)
     effects: list[Effect] = []
     for signer, name in zip(OTHERS, sent, strict=True):
-        effects += send(bench, signer, named[name])
+        effects += send_round_change(bench, signer, named[name])
     checked = answer_checks(bench, effects, good)
     assert checked == [named[name] for name in expected]
-    if send is send_decision:
-        decision = bench.decided()
-        assert decision is not None
-        assert decision.block == good
-    else:
-        proposal = bench.sent()[0]
-        assert isinstance(proposal, Proposal)
-        assert proposal.block == good
-
-
-def test_a_liar_that_replaces_its_decision_during_the_check_is_not_always_next_in_turn():
-    bench = Bench(own=OWN, size=7)
-    good = bench.club.block(1)
-    named = copies(good)
-    effects = send_decision(bench, 0, named[WRONG_1])
-    send_decision(bench, 1, good)
-    send_decision(bench, 0, named[WRONG_2])
-    assert answer_checks(bench, effects, good) == [named[WRONG_1], good]
-    assert bench.decided() is not None
+    proposal = bench.sent()[0]
+    assert isinstance(proposal, Proposal)
+    assert proposal.block == good
 
 
 def test_a_proposal_with_wrong_entries_is_checked_once_and_costs_its_round_only():

@@ -1,7 +1,8 @@
 """Real engines on a network that a test commands: nothing random, one clock, every message can be held back.
 
 A node performs its effects as the runner does (record, then send, then apply), checks content by the toy ledger's
-rules and keeps what it decided. Whoever has decided answers a hint (PeerBehind, PeerAhead) with decisions.
+rules and keeps what it decided. Whoever has decided answers a hint (PeerBehind, PeerAhead) with decisions, and who gets
+them checks certificate and content before it goes on, as in catch-up (node/notarium_node/replay.py).
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
     BlockChecked,
-    DecisionReceived,
     Input,
     MessageReceived,
     PeerConnected,
@@ -39,6 +39,7 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.messages import Message, decode_message, encode_message
 from notarium_ledger.block import Decision
+from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height
 from notarium_ledger.validators import ValidatorSet
@@ -122,11 +123,11 @@ class Net:
         """Catch-up: what `sender` has decided from height `first` on."""
         if {sender, receiver} & self.silent:
             return
-        peer, decisions = self.keys[sender].public, self.nodes[sender].decisions[first - 1 :]
+        decisions = self.nodes[sender].decisions[first - 1 :]
 
         def arrive() -> None:
             for decision in decisions:
-                self.nodes[receiver].feed(DecisionReceived(decision, peer))
+                self.nodes[receiver].take(decision)
 
         self.later(self.latency_ms, arrive)
 
@@ -175,13 +176,27 @@ class Member:
         self.feed(WorkPending())
 
     def advance(self) -> None:
-        """Work on the height after the last decided one."""
+        """Work on the height after the last decided one, unless it does already."""
         tip = self.tip
+        if self.engine.height > tip.height:
+            return
         validators = self.net.set_of(tip.height + 1)
         self.record = {}
         self.feed(Advance(Height(tip.height + 1), tip.hash, tip.time_ms, validators, PRECISION_MS, self.net.delay_ms))
         if self.waiting:
             self.feed(WorkPending())
+
+    def take(self, decision: Decision) -> None:
+        """A block that others decided: if it comes next, with a valid certificate and content, go on after it."""
+        tip, block = self.tip, decision.block
+        if (decision.height, block.header.parent) != (tip.height + 1, tip.hash) or content_fault(tip, block):
+            return
+        try:
+            decision.certificate.verify(GENESIS, self.net.set_of(decision.height), decision.height, block.hash)
+        except InvalidCertificate:
+            return
+        self._keep(decision)
+        self.advance()
 
     def expire(self, timer: Timer) -> None:
         """A timer that the engine set."""
@@ -235,10 +250,13 @@ class Member:
         self.feed(BlockBuilt(request.height, request.round, block))
 
     def _decide(self, decision: Decision) -> None:
+        self._keep(decision)
+        self.net.later(0, self.advance)
+
+    def _keep(self, decision: Decision) -> None:
         self.decisions.append(decision)
         self.waiting = [entry for entry in self.waiting if entry not in decision.block.entries]
         self.timers.clear()
-        self.net.later(0, self.advance)
 
     def _hear(self, event: Event) -> None:
         net = self.net

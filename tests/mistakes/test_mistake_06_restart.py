@@ -8,9 +8,11 @@ and a check against double signing checked nothing (#5668).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import plyvel
 import pytest
@@ -23,19 +25,21 @@ from notarium_consensus.authentication import Authenticator
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.effects import Broadcast, Effect, Persist, Send
 from notarium_consensus.engine import Engine
-from notarium_consensus.events import OwnSignatureSeen
+from notarium_consensus.events import Event, OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, MessageKind, encode_message, statement
 from notarium_consensus.outbox import Outbox
 from notarium_consensus.record import decode_record
 from notarium_consensus.signer import Signer
+from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Height
 from notarium_node.admission import Admission
 from notarium_node.content import BlockTarget
 from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool
 from notarium_node.peers import PeerNetwork
+from notarium_node.recall import MARGIN, Recall
 from notarium_node.runner import Runner
 from notarium_node.verifier import Verifier
 from notarium_node.wire import Kind
@@ -67,7 +71,8 @@ def sends_before_it_records(patch: pytest.MonkeyPatch) -> None:
 
 def own_signatures_are_overlooked(patch: pytest.MonkeyPatch) -> None:
     """Nobody wonders about a valid signature of the own key that the record lacks."""
-    patch.setattr(Authenticator, "see_own", lambda self, height: None)
+    patch.setattr(Authenticator, "_see_own", lambda self, height: None)
+    patch.setattr(Recall, "own_seal", lambda self, certificates, engine: None)
 
 
 def writes_without_fsync(patch: pytest.MonkeyPatch) -> None:
@@ -206,7 +211,7 @@ def test_mistake_06_a_restarted_validator_sends_the_recorded_bytes_and_keeps_its
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("where", ["prepare in a lock", "round change in a proposal", "seal of a decision", "alone"])
+@pytest.mark.parametrize("where", ["prepare in a lock", "round change in a proposal", "alone"])
 def test_mistake_06_a_validator_whose_disk_was_rolled_back_falls_silent_when_it_sees_its_own_words(
     size: int, where: str
 ) -> None:
@@ -218,11 +223,9 @@ def test_mistake_06_a_validator_whose_disk_was_rolled_back_falls_silent_when_it_
         bench.receive(club.prepare(0, 0, block), peer=club.keys[1].public)
     elif where == "prepare in a lock":
         bench.receive(club.change(1, 1, (0, block), by=range(quorum)))
-    elif where == "round change in a proposal":
+    else:
         changes = [club.signed_change(signer, 1) for signer in range(quorum)]
         bench.receive(club.proposal(2, 1, club.block(2), changes))
-    else:
-        bench.decide_by(club.decision(block, range(quorum)))
     assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
     bench.checked(block)
     bench.accept(club.proposal(1, 0, club.block(1, b"ok another")))
@@ -235,6 +238,74 @@ def test_mistake_06_a_validator_whose_disk_was_rolled_back_falls_silent_when_it_
     assert again.said() == []
     again.advance(club.after(block))
     assert again.engine.is_voting, "the next height is above all that was signed"
+
+
+class Running(NamedTuple):
+    """A validator without a network."""
+
+    runner: Runner
+    engine: Engine
+    mempool: Mempool
+    events: list[Event]
+
+
+@contextmanager
+def running(consortium: Consortium, key: SigningKey, store: Store, network: FakeNetwork) -> Iterator[Running]:
+    """A validator's real runner."""
+    events: list[Event] = []
+    mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
+    recall = Recall(key.public, store, is_new=store.state.height == 0)
+    engine = Engine(EngineConfig(consortium.genesis.hash, key), recall.record, recall.record_height)
+    runner = Runner(
+        key.public,
+        engine,
+        store,
+        mempool,
+        Admission(lambda: store.state, store.is_decided, mempool, verifier, lambda fresh: None),
+        cast(PeerNetwork, network),
+        Hub(),
+        events.append,
+        lambda decision, transition: None,
+        BlockTarget(100, 1 << 20),
+        recall=recall,
+    )
+    runner.start()
+    try:
+        yield Running(runner, engine, mempool, events)
+    finally:
+        runner.stop()
+        verifier.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_mistake_06_a_restored_backup_falls_silent_when_it_fetches_a_block_that_bears_its_seal(
+    size: int, tmp_path: Path
+) -> None:
+    """The backup has block 1. Block 2, which it comes by in catch-up, was decided with its vote. So it is silent until
+    it is above whatever else it may have signed.
+    """
+    consortium = Consortium(size)
+    key = consortium.validator_keys[0]
+    others = [each.public for each in consortium.validator_keys[1:]]
+    quorum = consortium.genesis.registry.validators.quorum
+    chain, state = [], consortium.state
+    for number in range(2 + MARGIN):
+        signers = [key.public, *others[: quorum - 1]] if number == 1 else others[:quorum]
+        chain.append(consortium.decide(state, [consortium.entry()], signers=signers))
+        state = chain[-1][1].state
+    with Store.open(tmp_path / "store", consortium.genesis) as store:
+        store.commit_many(chain[:1])
+        network = FakeNetwork(*others)
+        with running(consortium, key, store, network) as node:
+            assert node.engine.is_voting
+            for number, part in enumerate(chain[1:], 2):
+                node.mempool.add(consortium.entry())
+                assert node.runner.take([part])
+                node.runner.review()  # It has caught up, as far as it has heard.
+                may = number + 1 >= 2 + MARGIN
+                assert (store.state.height, node.engine.is_voting) == (number, may)
+                assert may or network.sent == []
+        assert node.events[0] == OwnSignatureSeen(2)
 
 
 # ---- the disk ----------------------------------------------------------------------------------------------------
@@ -281,26 +352,11 @@ async def test_mistake_06_the_real_node_has_every_vote_on_the_disk_before_it_lea
                 broadcast(data, to)
 
             network.broadcast = heard  # type: ignore[method-assign]
-            mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
-            runner = Runner(
-                key.public,
-                Engine(EngineConfig(consortium.genesis.hash, key), {}, None),
-                store,
-                mempool,
-                Admission(lambda: store.state, store.is_decided, mempool, verifier, lambda fresh: None),
-                cast(PeerNetwork, network),
-                Hub(),
-                lambda event: None,
-                lambda decision, transition: None,
-                BlockTarget(100, 1 << 20),
-            )
-            runner.start()
-            mempool.add(consortium.entry())
-            order.log.clear()
-            runner.work_pending()
-            await asyncio.sleep(0)
-            runner.stop()
-            verifier.close()
+            with running(consortium, key, store, network) as node:
+                node.mempool.add(consortium.entry())
+                order.log.clear()
+                node.runner.work_pending()
+                await asyncio.sleep(0)
     assert order.log == ["synced", "sent", "sent"], "one fsync for proposal and prepare, then both"
 
 
@@ -318,12 +374,18 @@ def test_mistake_06_planted_is_caught_by_each_test(tmp_path) -> None:
             test_mistake_06_a_restarted_validator_sends_the_recorded_bytes_and_keeps_its_round_and_its_lock,
             size,
         )
-        for where in ("prepare in a lock", "round change in a proposal", "seal of a decision", "alone"):
+        for where in ("prepare in a lock", "round change in a proposal", "alone"):
             must_fail(
                 own_signatures_are_overlooked,
                 test_mistake_06_a_validator_whose_disk_was_rolled_back_falls_silent_when_it_sees_its_own_words,
                 size,
                 where,
             )
+        must_fail(
+            own_signatures_are_overlooked,
+            test_mistake_06_a_restored_backup_falls_silent_when_it_fetches_a_block_that_bears_its_seal,
+            size,
+            tmp_path / f"backup{size}",
+        )
     for mistake in (writes_without_fsync, sends_before_it_records):
         must_fail(mistake, test_mistake_06_the_real_node_has_every_vote_on_the_disk_before_it_leaves, tmp_path)

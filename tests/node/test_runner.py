@@ -9,7 +9,7 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
-from notarium_consensus.inputs import DecisionReceived, MessageReceived
+from notarium_consensus.inputs import MessageReceived
 from notarium_consensus.messages import Proposal, Vote, decode_message
 from notarium_ledger.certificate import VoteType, vote_bytes
 from notarium_ledger.types import Hash, Height, Round
@@ -204,14 +204,15 @@ async def test_after_the_stall_it_goes_on_with_what_was_decided_meanwhile(machin
     one = machine(4)
     disk.free = 0
     one.submit()
-    decision, _ = one.consortium.decide(
+    decision, transition = one.consortium.decide(
         one.store.state, one.consortium.entries(3), signers=[each.public for each in one.others]
     )
-    one.runner.feed(DecisionReceived(decision, one.others[0].public))
+    assert not one.runner.take([(decision, transition)])
     assert one.store.state.height == 0
     disk.free = 1 << 40
     await one.recovered()
-    await until(lambda: one.store.state.height == 1)
+    assert one.runner.take([(decision, transition)])
+    assert one.store.state.height == 1
     assert one.store.state.tip == decision.block.hash
     assert len(one.mempool) == 1
 

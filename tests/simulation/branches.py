@@ -20,7 +20,6 @@ from notarium_node.runner import Runner
 from notarium_store.store import Store
 
 BRANCHES: tuple[tuple[type, str], ...] = (
-    (Instance, "_upon_decision"),
     (Instance, "_upon_proposal"),
     (Instance, "_upon_prepare"),
     (Instance, "_upon_commit"),
@@ -31,7 +30,6 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Instance, "_resend"),
     (Instance, "restore"),
     (Instance, "round_timeout"),
-    (Instance, "receive_decision"),
     (Instance, "fall_behind"),
     (Inbox, "admit_vote"),
     (Inbox, "admit_proposal"),

@@ -14,10 +14,11 @@ from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Effect, Pe
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
-from notarium_consensus.instance import Instance
+from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.messages import Message, encode_message
 from notarium_consensus.record import slot_key
 from notarium_ledger.block import Decision
+from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height
 
 LATE_MS = NOW_MS + 24 * 3600 * 1000
@@ -36,7 +37,10 @@ class Host:
         self.disk: dict[bytes, bytes] = {}
         self.sent: list[Message] = []
         """Every message broadcast, once."""
-        self.decision: Decision | None = None
+        self.decisions: list[Decision] = []
+        """One at most, if all is well."""
+        self.left: Instance | None = None
+        """The height as the engine left it, where others decided it."""
         self.engine = self._started(None)
 
     def restart(self) -> None:
@@ -51,6 +55,24 @@ class Host:
         self.step(advance)
         self.step(WorkPending())
         return self.engine
+
+    def learn(self, decision: Decision) -> None:
+        """A certificate comes. If it and the content are valid, that is decided, and the engine goes on.
+
+        In a node the checks are in node/notarium_node/replay.py, and Runner.take goes on.
+        """
+        club, block = self._words.club, decision.block
+        try:
+            decision.certificate.verify(GENESIS, club.validators, club.height, block.hash)
+        except InvalidCertificate:
+            return
+        if block.header.parent != club.tip.hash or content_fault(club.tip, block) is not None:
+            return
+        self.decisions.append(decision)
+        self.left = self.instance
+        self.disk.clear()
+        next_ = club.after(block)
+        self.step(Advance(next_.height, next_.tip.hash, next_.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS))
 
     def step(self, event: Input, now_ms: int = NOW_MS) -> None:
         """One input, and the answers to all questions that follow from it."""
@@ -77,15 +99,20 @@ class Host:
             block = self._words.fresh_block(self._member, effect.round)
             return BlockBuilt(effect.height, effect.round, block)
         elif isinstance(effect, Decide):
-            self.decision = effect.decision
+            self.decisions.append(effect.decision)
         return None
 
     @property
     def instance(self) -> Instance:
-        """What the engine thinks of the height; looked at, never touched."""
-        instance = self.engine._instance
+        """What the engine thinks of the height, or thought last; looked at, never touched."""
+        instance = self.left or self.engine._instance
         assert instance is not None
         return instance
+
+    @property
+    def phase(self) -> Phase:
+        """How far this member is; no engine is told what others decided."""
+        return self.instance.phase if self.left is None else Phase.DECIDED
 
     @property
     def inbox(self) -> Inbox:

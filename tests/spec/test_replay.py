@@ -13,6 +13,7 @@ from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
 from notarium_consensus import instance, justification, votes
+from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import MessageKind, Vote
@@ -81,7 +82,7 @@ def test_mistake_05_votes_of_different_rounds_never_certify_two_blocks():
     """The research notes' schedule, message for message with real signatures: the engine certifies one block."""
     replay = Replay(trace_named("votesWithoutRoundHarmlessTest"))
     replay.run()
-    decisions = {host.decision.block.hash for host in replay.hosts.values() if host.decision is not None}
+    decisions = {decision.block.hash for host in replay.hosts.values() for decision in host.decisions}
     assert len(decisions) == 1
     committed = {
         message.block_hash
@@ -169,6 +170,11 @@ def _lock_not_recorded(monkeypatch):
     monkeypatch.setattr("notarium_consensus.record._prepared", lambda value: None)
 
 
+def _stays_at_a_decided_height(monkeypatch):
+    real = Engine._advance
+    monkeypatch.setattr(Engine, "_advance", lambda self, event: real(self, event) if self._instance is None else None)
+
+
 MUTATIONS = {
     "no jump": (_no_jump, "jumpTest"),
     "jump at one round change": (_jump_at_one, "jumpTest"),
@@ -186,6 +192,7 @@ MUTATIONS = {
     "lock not recorded": (_lock_not_recorded, "lockSurvivesCrashTest"),
     "lock not claimed": (_own_lock_not_claimed, "lockedBlockIsProposedAgainTest"),
     "certificates unchecked": (_certificate_mixes_rounds, "wrongCertificatesTest"),
+    "a height that others decided goes on": (_stays_at_a_decided_height, "certificateDecidesTest"),
     "time of a re-proposal checked": (_reproposal_held_to_the_clock, "reproposalIsNeverUntimelyTest"),
 }
 
