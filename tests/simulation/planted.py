@@ -24,7 +24,7 @@ from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.state import advance
 from notarium_ledger.validators import ValidatorSet
-from notarium_node import admission, runner
+from notarium_node import admission, content
 from notarium_node.api.submit import Submissions
 from notarium_node.fetching import Fetcher
 from notarium_node.verifier import Verifier
@@ -328,7 +328,7 @@ def _content_unchecked() -> list[Replacement]:
         entries = [read(raw) for raw in block.entries]
         return advance(state, entries, block.header.time_ms, block.header.proposer)
 
-    return [(runner, "apply_block", trusting)]
+    return [(content, "apply_block", trusting)]
 
 
 PLANTED: tuple[Planted, ...] = (

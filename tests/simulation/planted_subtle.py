@@ -31,7 +31,7 @@ from notarium_ledger.errors import InvalidBlock
 from notarium_ledger.evidence import Evidence
 from notarium_ledger.signing import verify
 from notarium_ledger.validators import ValidatorSet
-from notarium_node import runner
+from notarium_node import content
 from notarium_node.accusations import Accusations
 
 # ---- locks ---------------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _header_not_compared() -> list[Replacement]:
             raise InvalidBlock("tree root", "header.tree_root")
         return replace(made, header=header, state=replace(made.state, tip=block.hash))
 
-    return [(runner, "apply_block", trusting)]
+    return [(content, "apply_block", trusting)]
 
 
 # ---- certificates --------------------------------------------------------------------------------------------------
