@@ -199,6 +199,7 @@ LEDGER = (
             "notarium_ledger.receipt:_hash",
             "notarium_ledger.receipt:decode_decided",
             "notarium_ledger.receipt:read_base64",
+            "notarium_ledger.receipt:read_document",
         ),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
