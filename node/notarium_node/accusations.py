@@ -26,7 +26,7 @@ from notarium_ledger.evidence_file import EvidenceFile
 from notarium_ledger.statements import StatementKind
 from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node import wire
-from notarium_node.peers import PeerNetwork
+from notarium_node.peers import DropReason, PeerNetwork
 from notarium_store.errors import StoreError
 from notarium_store.store import Store
 
@@ -63,10 +63,10 @@ class Accusations:
         store: Store,
         network: PeerNetwork,
         own_key: PublicKey,
-        misbehaved: Callable[[PublicKey, str, str], None],
+        misbehaved: Callable[[PublicKey, DropReason, str], None],
         of_later_version: Callable[[PublicKey, str], None],
     ) -> None:
-        """`misbehaved`: drops a peer; key, one of a few words, and the detail. Raises StoreCorruption.
+        """`misbehaved`: drops a peer; key, reason and the detail. Raises StoreCorruption.
 
         `of_later_version`: a peer sent what this software does not know yet; key and detail.
         """

@@ -18,7 +18,7 @@ import structlog
 
 from notarium_ledger.types import Height, PublicKey
 from notarium_node import wire
-from notarium_node.peers import PeerNetwork
+from notarium_node.peers import DropReason, PeerNetwork
 from notarium_node.wire import SnapshotPart, Status
 
 _log = structlog.get_logger("notarium.sync")
@@ -212,7 +212,7 @@ class Fetcher:
         self.liars.setdefault(peer, reason)
         self._part_with(peer, "protocol violation")
 
-    def _part_with(self, peer: PublicKey, reason: str) -> None:
+    def _part_with(self, peer: PublicKey, reason: DropReason) -> None:
         self.claims.pop(peer, None)
         self._hints.pop(peer, None)
         self._network.drop(peer, reason, BAN_S)

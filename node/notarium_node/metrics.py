@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -77,8 +77,8 @@ def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value=value)
 
 
-def _labelled(name: str, text: str, label: str, counts: Iterable[str]) -> Metric:
+def _labelled(name: str, text: str, label: str, counts: Mapping[Any, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=[label])
     for key in sorted(counts):
-        family.add_metric([key], counts[key])  # type: ignore[index]
+        family.add_metric([key], counts[key])
     return family

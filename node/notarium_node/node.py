@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
@@ -44,7 +44,7 @@ from notarium_node.hub import Hub
 from notarium_node.mempool import Mempool, MempoolFull
 from notarium_node.metrics import Metrics
 from notarium_node.peer_limits import PeerLimits
-from notarium_node.peers import PeerNetwork
+from notarium_node.peers import DropReason, PeerNetwork
 from notarium_node.recall import Recall
 from notarium_node.runner import Runner, wall_ms
 from notarium_node.serving import Server
@@ -53,6 +53,15 @@ from notarium_node.verifier import Verifier
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.node")
+
+EVENTS = (
+    *(each.__name__ for each in get_args(Event)),
+    "misbehaviour",
+    "later_version",
+    "gossip_refused_full",
+    "failed_task",
+)
+"""What a node counts for its metrics: reports of the consensus engine, and its own."""
 
 STATUS_S = 0.5
 """How often peers are told our height, if it changed."""
@@ -164,7 +173,8 @@ class Node:
         self.accusations = Accusations(store, self.network, own.key, self._misbehaved, self._of_later_version)
         self.metrics = Metrics(self)
         self.condition = Condition(self)
-        self.event_counts: Counter[str] = Counter()
+        self.event_counts: Counter[str] = Counter(dict.fromkeys(EVENTS, 0))
+        """Totals for metrics. What never happened yet is there with 0: rates begin at the first."""
         self._later_told: set[PublicKey] = set()
         self._followers: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
@@ -322,7 +332,7 @@ class Node:
             self.event_counts["failed_task"] += 1
             _log.error("serving a peer failed", exc_info=error)
 
-    def _misbehaved(self, peer: PublicKey, kind: str, detail: str) -> None:
+    def _misbehaved(self, peer: PublicKey, kind: DropReason, detail: str) -> None:
         self.event_counts["misbehaviour"] += 1
         _log.warning("a peer misbehaved", **self._name(peer), kind=kind, detail=detail)
         self.network.drop(peer, kind)

@@ -12,7 +12,7 @@ import structlog
 
 from notarium_ledger.registry import NodeRecord
 from notarium_node.peer_door import KNOCK_PATH, PATH, REFUSED_HEADER
-from notarium_node.peer_link import CLOSE_S, DialledSocket, Link, LinkError, LinkSettings, hang_up
+from notarium_node.peer_link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -21,7 +21,7 @@ class DialError(Exception):
     """The address answered, but not as the node that was dialled."""
 
 
-DIAL_ERRORS = (OSError, TimeoutError, ValueError, aiohttp.ClientError, DialError, LinkError)
+DIAL_ERRORS = (OSError, TimeoutError, ValueError, aiohttp.ClientError, DialError, HelloError)
 """All that can go wrong on the way to a link, an address that is none (ValueError) included; not this node's fault."""
 
 

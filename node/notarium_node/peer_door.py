@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import structlog
 from aiohttp import web
@@ -19,13 +19,15 @@ from aiohttp import web
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.http_server import Server
-from notarium_node.peer_link import CLOSE_S, UNLIMITED, Link, LinkError, LinkSettings, hang_up
+from notarium_node.peer_link import CLOSE_S, UNLIMITED, HelloError, HelloFault, Link, LinkEvent, LinkSettings, hang_up
 
 PATH = "/peer"
 """WebSocket upgrade: a link."""
 KNOCK_PATH = "/knock"
 """GET: "I am here, dial me"."""
 REFUSED_HEADER = "Notarium-Refused"
+
+Refusal = Literal["not in the registry", "banned for a while", "connects too often"]
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -36,7 +38,7 @@ class Host(Protocol):
     def identify(self, connection: ssl.SSLObject | None) -> NodeRecord | None:
         """The node at the other end, or None for a stranger."""
 
-    def refusal(self, record: NodeRecord | None) -> str:
+    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
         """Why that node may not come in now, or ""."""
 
     def on_knock(self, peer: PublicKey) -> None:
@@ -49,13 +51,15 @@ class Host(Protocol):
 class Door:
     """Listens from `open` to `close`."""
 
-    def __init__(self, context: ssl.SSLContext, settings: LinkSettings, host: Host, counters: Counter[str]) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, settings: LinkSettings, host: Host, counters: Counter[LinkEvent]
+    ) -> None:
         self._context = context
         self._settings = settings
         self._limits = settings.limits
         self._host = host
         self._counters = counters
-        self.refused: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter(dict.fromkeys((*get_args(Refusal), *get_args(HelloFault)), 0))
         self._pending: dict[asyncio.Task[None], None] = {}
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
         self._listener: socket.socket | None = None
@@ -158,7 +162,7 @@ class Door:
         link = Link(record, socket_, transport, self._settings)
         try:
             await link.greet()
-        except LinkError as error:
+        except HelloError as error:
             self.refused[error.reason] += 1
             _log.warning("incoming peer refused", member=record.member, reason=str(error))
             # Politely: the peer must get our HELLO to see for itself.

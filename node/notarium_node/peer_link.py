@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from aiohttp import web
@@ -44,10 +44,26 @@ UNLIMITED = sys.maxsize
 """For aiohttp's writers: they never wait, because the link itself bounds what is queued (Link.send)."""
 
 
-class LinkError(Exception):
-    """The peer broke the link's rules. `reason` is a word for the counters, the message is for the log."""
+LinkEvent = Literal[
+    "connected", "disconnected", "replaced", "dial_failed", "send_dropped", "handshake_failed", "evicted"
+]
+"""`evicted`: a handshake that made room for a newer one."""
+HelloFault = Literal["no hello", "bad hello", "other protocol", "foreign genesis"]
+LinkFault = Literal["text frame", "bad frame", "oversized", "flood"]
 
-    def __init__(self, reason: str, message: str) -> None:
+
+class HelloError(Exception):
+    """The peer's HELLO is not one for this node. `reason` is for the counters, the message is for the log."""
+
+    def __init__(self, reason: HelloFault, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LinkError(Exception):
+    """The peer broke the link's rules. `reason` is for the counters, the message is for the log."""
+
+    def __init__(self, reason: LinkFault, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -126,23 +142,25 @@ class Link:
         self._goodbye: asyncio.Event | None = None
 
     async def greet(self) -> None:
-        """Exchange HELLO. Raises LinkError if the peer speaks another protocol or serves another ledger."""
+        """Exchange HELLO. Raises HelloError if the peer speaks another protocol or serves another ledger."""
         self.send(canonical.encode([PROTOCOL, self._genesis]))
         message = await self._socket.receive()
         if message.type is not aiohttp.WSMsgType.BINARY:
-            raise LinkError("no hello", "the connection ended before its HELLO")
+            raise HelloError("no hello", "the connection ended before its HELLO")
         if len(message.data) > MAX_HELLO_BYTES:
-            raise LinkError("bad hello", f"its HELLO has {len(message.data)} bytes, at most {MAX_HELLO_BYTES} allowed")
+            raise HelloError("bad hello", f"its HELLO has {len(message.data)} bytes, at most {MAX_HELLO_BYTES} allowed")
         try:
             hello = canonical.decode(message.data)
         except NotCanonical as error:
-            raise LinkError("bad hello", f"its HELLO is {error}") from error
+            raise HelloError("bad hello", f"its HELLO is {error}") from error
         if not isinstance(hello, list) or len(hello) < 2 or not all(isinstance(each, bytes) for each in hello[:2]):
-            raise LinkError("bad hello", "its HELLO is not [protocol, genesis hash, ...]")
+            raise HelloError("bad hello", "its HELLO is not [protocol, genesis hash, ...]")
         if hello[0] != PROTOCOL:
-            raise LinkError("other protocol", f"it speaks {hello[0]!r}, this node {PROTOCOL!r}: upgrade the older node")
+            raise HelloError(
+                "other protocol", f"it speaks {hello[0]!r}, this node {PROTOCOL!r}: upgrade the older node"
+            )
         if hello[1] != self._genesis:
-            raise LinkError(
+            raise HelloError(
                 "foreign genesis", f"it serves another ledger: its genesis hash is {bytes(hello[1]).hex()}, "  # type: ignore[arg-type]
                 f"ours {self._genesis.hex()}; compare both genesis files",
             )  # fmt: skip

@@ -14,19 +14,30 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
+from typing import Literal, get_args
 
 import structlog
 
 from notarium_ledger.registry import NodeRecord
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.peer_dialer import DIAL_ERRORS, Dialer, explain
-from notarium_node.peer_door import Door
+from notarium_node.peer_door import Door, Refusal
 from notarium_node.peer_limits import Backoff, PeerLimits, Penalties, TokenBucket
-from notarium_node.peer_link import CLOSE_S, Link, LinkError, LinkSettings, PeerInfo
+from notarium_node.peer_link import CLOSE_S, Link, LinkError, LinkEvent, LinkFault, LinkSettings, PeerInfo
 from notarium_node.tls import NodeDirectory, client_context, is_usable, server_context, trust
 
 BREACH_BAN_S = 1.0
 """First ban for breaking the link's rules; repeated, it doubles."""
+
+DropReason = Literal[
+    LinkFault,
+    "garbage",
+    "protocol violation",
+    "invalid entry",
+    "invalid evidence",
+    "catch-up",
+    "handler failed",
+]
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -80,10 +91,9 @@ class PeerNetwork:
         self._penalties = Penalties(self._limits.max_ban_s)
         self._arrivals: dict[PublicKey, TokenBucket] = {}
         self._acceptor: asyncio.Task[None] | None = None
-        self.counters: Counter[str] = Counter()
-        """Totals for metrics: connected, disconnected, replaced, dial_failed, send_dropped, handshake_failed and
-        evicted (handshakes that made room for newer ones)."""
-        self.dropped: Counter[str] = Counter()
+        self.counters: Counter[LinkEvent] = Counter(dict.fromkeys(get_args(LinkEvent), 0))
+        """Totals for metrics. Here as below, what never happened yet is there with 0: rates begin at the first."""
+        self.dropped: Counter[DropReason] = Counter(dict.fromkeys(get_args(DropReason), 0))
         """Peers dropped for misbehaviour, by reason."""
         settings = LinkSettings(genesis, self._limits, wall_ms)
         self._door = Door(self._server_context, settings, self, self.counters)
@@ -196,10 +206,10 @@ class PeerNetwork:
         offsets = (link.clock_offset_ms for link in self._links.values())
         return [offset for offset in offsets if offset is not None]
 
-    def drop(self, peer: PublicKey, reason: str, ban_s: float = BREACH_BAN_S) -> None:
+    def drop(self, peer: PublicKey, reason: DropReason, ban_s: float = BREACH_BAN_S) -> None:
         """`peer` misbehaved: close its link and refuse it for `ban_s` seconds, doubled with each strike, bounded.
 
-        `reason` is one of a few words, for it becomes a label of the counters. Calls on_disconnect before it returns.
+        `reason` becomes a label of the counters. Calls on_disconnect before it returns.
         """
         seconds = self._penalties.strike(peer, ban_s, asyncio.get_running_loop().time())
         self.dropped[reason] += 1
@@ -267,7 +277,7 @@ class PeerNetwork:
         if peer in self._awake and peer not in self._links:
             self._awake[peer].set()
 
-    def refusal(self, record: NodeRecord | None) -> str:
+    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
         """Why `record` may not connect now, or ""."""
         if record is None or record.key == self._own.key:
             return "not in the registry"

@@ -28,7 +28,7 @@ from notarium_node.config import ConfigError, load_config
 from notarium_node.enrolment import EnrolmentError, read_genesis
 from notarium_node.keys import KeyFileError, Purpose, load_seed
 from notarium_node.peer_limits import PeerLimits
-from notarium_node.peer_link import PROTOCOL, Link, LinkError, LinkSettings
+from notarium_node.peer_link import PROTOCOL, HelloError, Link, LinkError, LinkSettings
 from notarium_node.setup import read_card
 from notarium_node.startup import StartupError, load_genesis
 from notarium_node.tls import CertificateError, certificate_key
@@ -194,7 +194,7 @@ WIRE = (
     Target(
         "peer: hello",
         _link(Link.greet),
-        (LinkError,),
+        (HelloError,),
         ("notarium_node.peer_link:Link.greet",),
         (canonical.encode([PROTOCOL, seeds.consortium().genesis.hash]),),
     ),

@@ -70,7 +70,7 @@ def a_hello_has_two_parts(patch: pytest.MonkeyPatch) -> None:
         async def receive_two() -> Any:
             message = await receive()
             if len(canonical.decode(message.data)) != 2:
-                raise peer_link.LinkError("bad hello", "not two parts")
+                raise peer_link.HelloError("bad hello", "not two parts")
             return message
 
         self._socket.receive = receive_two
@@ -208,9 +208,9 @@ async def test_mistake_15_a_hello_that_says_more_is_understood_and_another_proto
             url = f"https://127.0.0.1:{target.net.port}/peer"
             async with session.ws_connect(url, ssl=context, max_msg_size=0) as socket:
                 await socket.send_bytes(canonical.encode(hello))
-                await target.until(lambda target=target: target.events or target.net.refused)
+                await target.until(lambda target=target: target.events or +target.net.refused)
                 assert bool(target.events) is connected, dict(target.net.refused)
-                assert dict(target.net.refused) == ({} if connected else {"other protocol": 1})
+                assert dict(+target.net.refused) == ({} if connected else {"other protocol": 1})
 
 
 def test_mistake_15_a_message_of_a_later_version_is_told_from_a_wrong_one() -> None:

@@ -1,17 +1,26 @@
 """GET: entries, receipts, search, blocks, proofs, members, status, genesis, health, metrics."""
 
+import inspect
 import os
+import re
+from typing import get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.node.http_api import MSGPACK, b64, entry_id
 
+from notarium_consensus.events import Event
 from notarium_ledger import canonical
 from notarium_ledger.block import Decision
 from notarium_ledger.entry import sign_entry
 from notarium_ledger.genesis import Genesis
 from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from notarium_ledger.receipt import Receipt
+from notarium_node import node as node_module
+from notarium_node.node import EVENTS
+from notarium_node.peer_door import Refusal
+from notarium_node.peer_link import HelloFault, LinkEvent
+from notarium_node.peers import DropReason
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +243,27 @@ def test_metrics_can_be_scraped_and_agree_with_the_status(world, written):
     assert [sample.labels["member"] for sample in families["notarium_peer_connected"].samples] == ["m0"]
     for name, family in families.items():
         assert family.documentation or name.startswith("process_")
+
+
+def test_what_never_happened_is_counted_as_0_from_the_start(world):
+    """Else a rate over the counter misses the first event, which makes the series."""
+    text = world.node.get("/metrics").body.decode()
+    for name, label, known in (
+        ("notarium_consensus_events", "event", EVENTS),
+        ("notarium_peer_events", "event", get_args(LinkEvent)),
+        ("notarium_peers_dropped", "reason", get_args(DropReason)),
+        ("notarium_peers_refused", "reason", (*get_args(Refusal), *get_args(HelloFault))),
+    ):
+        [samples] = [family.samples for family in text_string_to_metric_families(text) if family.name == name]
+        assert sorted(known) == [sample.labels[label] for sample in samples], name
+        if name == "notarium_peers_dropped":
+            assert {sample.value for sample in samples} == {0}
+
+
+def test_every_event_that_a_node_counts_is_known_before():
+    """Reasons and events of links are types; these are plain words."""
+    counted = set(re.findall(r'event_counts\["(\w+)"\] \+= 1', inspect.getsource(node_module)))
+    assert {each.__name__ for each in get_args(Event)} | counted == set(EVENTS)
 
 
 def test_what_there_is_not_is_not_found(api):

@@ -314,7 +314,7 @@ async def test_a_peer_that_falls_silent_is_noticed():
         await target.until(lambda: target.events)
         # Nobody calls receive() on our side, so nobody answers pings.
         await target.until(lambda: len(target.events) == 2)
-        assert target.net.dropped == {}
+        assert +target.net.dropped == {}
 
 
 async def test_strangers_make_room_for_newcomers():
