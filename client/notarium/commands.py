@@ -19,7 +19,7 @@ from notarium.anchoring import Anchored, reference
 from notarium.blocking import BlockingClient
 from notarium.checking import genesis_for
 from notarium.client import entry_id
-from notarium.committing import Delivery, Ref, deliver, outbox_of
+from notarium.committing import Delivery, Ref, deliver, outbox_of, targets
 from notarium.console import REFUSED_REMEDY, Printer, describe_receipt, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.hashing import hash_path
@@ -298,6 +298,7 @@ def status(printer: Printer, flush: bool, drop: Sequence[str], timeout: float) -
     """The nodes and the outbox; with `drop` entries are taken out of it, with `flush` the rest is sent first."""
     here = find_project()
     dropped = [outbox_of(here).matching(each) for each in drop]
+    _check_unreferenced(dropped, outbox_of(here).list())
     for each in dropped:
         outbox_of(here).remove(each.id)
     waiting = outbox_of(here).list()
@@ -341,6 +342,16 @@ def status(printer: Printer, flush: bool, drop: Sequence[str], timeout: float) -
         errors = [each.error for each in sent if each.error is not None]
         return errors[0].exit_code if errors else ExitCode.UNREACHABLE
     return ExitCode.OK if any(not each.problem for each in nodes) else ExitCode.UNREACHABLE
+
+
+def _check_unreferenced(dropped: Sequence[Waiting], waiting: Sequence[Waiting]) -> None:
+    """Raise ProjectError where what stays refers to what goes: it would be anchored with a reference to nothing."""
+    gone = {each.id for each in dropped}
+    for each in waiting:
+        if each.id not in gone and (missing := sorted(gone & targets(each))):
+            raise ProjectError(
+                f"{each.id[:16]}… refers to {missing[0][:16]}… and waits, too: drop both, or mend what the latter lacks"
+            )
 
 
 def _waiting_json(waiting: Waiting) -> dict[str, Any]:

@@ -2,13 +2,18 @@
 
 The order makes every crash harmless: evidence first, then the signed entry in the outbox, then the network. An entry
 leaves the outbox only when its receipt is on disk.
+
+No reference leads to nothing: an entry is sent only when nothing that it refers to waits any more, and so it is still
+here to be signed anew where its target gets another id.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +21,22 @@ from notarium import journal
 from notarium.answers import VerifiedReceipt
 from notarium.blocking import BlockingClient
 from notarium.bundle import Bundle, bundle_digest
-from notarium.errors import ExitCode, NodeReport, NotariumError, ProjectError, Rejected, Unreachable, UnreadableArtifact
+from notarium.errors import (
+    ExitCode,
+    NodeReport,
+    NotAnchored,
+    NotariumError,
+    ProjectError,
+    Rejected,
+    Unreachable,
+    UnreadableArtifact,
+)
 from notarium.files import write_atomically
 from notarium.naming import bundle_of
 from notarium.outbox import Outbox, Waiting, now_ms
 from notarium.project import Project
 from notarium_ledger.commitment import BODY_VERSION, Body
-from notarium_ledger.entry import decode_entry, sign_entry
+from notarium_ledger.entry import Entry, decode_entry, sign_entry
 from notarium_ledger.errors import LedgerError
 
 DISCLOSURES = ("public", "consortium", "sealed")
@@ -142,7 +156,7 @@ def _keep(project: Project, waiting: Waiting) -> None:
 def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
     """Send one entry and, where that works, what else has been waiting in the outbox, within `timeout` seconds."""
     started = time.monotonic()
-    [delivery] = deliver(project, [waiting], timeout)
+    *_, delivery = deliver(project, [waiting], timeout)
     left = timeout - (time.monotonic() - started)
     if delivery.receipt is not None and left > 0:
         try:
@@ -157,15 +171,25 @@ def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
 def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
     """Send entries from the outbox and write their receipts. `timeout`: seconds for all of them, give or take the last.
 
+    Before an entry goes what it refers to, where that waits too, whether it is in `waiting` or not.
     An entry that fails stays in the outbox with the reason; nothing is raised for it, the result says so.
     """
     if not waiting:
         return []
+    outbox = outbox_of(project)
+    queue = _targets_first(waiting, outbox)
+    unsigned: NotariumError | None = None
+    if any(each.refused for each in queue):
+        try:
+            anew = _signed_anew(project, outbox)
+            queue = [anew.get(each.id, each) for each in queue]
+        except NotariumError as error:
+            unsigned = error
     results: list[Delivery] = []
     deadline = time.monotonic() + timeout
     with BlockingClient(project.genesis, project.nodes, timeout=timeout) as client:
         unreachable: NotariumError | None = None
-        for each in waiting:
+        for each in queue:
             if unreachable is None and time.monotonic() > deadline:
                 unreachable = Unreachable([NodeReport("all nodes", f"not asked any more after {timeout:.0f} s")])
             if unreachable is not None:
@@ -173,7 +197,9 @@ def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> lis
                 results.append(_failed(project, each, unreachable))
                 continue
             try:
-                each = _signed_anew(project, each) if each.refused else each
+                if unsigned is not None and each.refused:
+                    raise unsigned
+                _check_targets(each, outbox)
                 receipt = client.submit_entry(each.entry)
                 _write_receipt(each.receipt_path, receipt)
             except NotariumError as error:
@@ -182,24 +208,80 @@ def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> lis
             except LedgerError as error:
                 results.append(_failed(project, each, ProjectError(f"not a valid entry: {error}")))
             else:
-                outbox_of(project).remove(each.id)
+                outbox.remove(each.id)
                 results.append(Delivery(each, receipt))
     return results
 
 
-def _signed_anew(project: Project, waiting: Waiting) -> Waiting:
-    """A refused entry, signed again where the issuer or the key has changed since; else the same.
+def targets(waiting: Waiting) -> set[str]:
+    """The ids that an entry refers to, hex."""
+    entry = _entry(waiting)
+    return {each["entry"].hex() for each in entry.body.get("refs", ())} if entry else set()
 
-    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. Raises ProjectError.
+
+def _entry(waiting: Waiting) -> Entry | None:
+    """None for what is no entry, as `deliver` says when it is to be sent."""
+    try:
+        return decode_entry(waiting.entry)
+    except LedgerError:
+        return None
+
+
+def _targets_first(waiting: Sequence[Waiting], outbox: Outbox) -> list[Waiting]:
+    """`waiting` and what these refer to in the outbox, each behind all that it refers to."""
+    known = {each.id: each for each in waiting}
+    graph: dict[str, set[str]] = {}
+    ahead = list(waiting)
+    for each in ahead:
+        graph[each.id] = targets(each)
+        for id_ in graph[each.id] - known.keys():
+            # A damaged file is told where the entry that refers to it is to be sent.
+            with suppress(ProjectError):
+                if found := outbox.get(id_):
+                    known[id_] = found
+                    ahead.append(found)
+    return [known[id_] for id_ in TopologicalSorter(graph).static_order() if id_ in known]
+
+
+def _check_targets(waiting: Waiting, outbox: Outbox) -> None:
+    """Raise NotAnchored where the entry refers to one that still waits, and might get another id."""
+    for id_ in sorted(targets(waiting)):
+        if outbox.get(id_):
+            raise NotAnchored(
+                f"refers to {id_[:16]}…, which must be anchored first; 'notarium status' says what it lacks"
+            )
+
+
+def _signed_anew(project: Project, outbox: Outbox) -> dict[str, Waiting]:
+    """Refused entries signed again where issuer or key has changed since, and all that refers to them, by the old id.
+
+    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. All new entries are
+    kept before the first old one goes, and no old one goes before those that refer to it. Raises NotariumError.
     """
-    entry = decode_entry(waiting.entry)
-    body = {**entry.body, "issuer": project.issuer_or_fail()}
-    if body == entry.body and project.key().public == entry.key:
-        return waiting
-    anew = replace(waiting, entry=_sign(project, body), created_ms=now_ms(), reason="", refused=False)
-    _keep(project, anew)
-    outbox_of(project).remove(waiting.id)
+    issuer, key = project.issuer_or_fail(), project.key().public
+    anew: dict[str, Waiting] = {}
+    for each in _targets_first(outbox.list(), outbox):
+        entry = _entry(each)
+        if entry is None:
+            continue
+        outdated = each.refused and (entry.key != key or entry.body.get("issuer") != issuer)
+        if not outdated and targets(each).isdisjoint(anew):
+            continue
+        body = {**entry.body, "issuer": issuer}
+        if "refs" in body:
+            body["refs"] = [_moved(ref, anew) for ref in body["refs"]]
+        anew[each.id] = replace(each, entry=_sign(project, body), created_ms=now_ms(), reason="", refused=False)
+    for each in anew.values():
+        _keep(project, each)
+    for id_ in reversed(anew):
+        outbox.remove(id_)
     return anew
+
+
+def _moved(ref: dict[str, Any], anew: Mapping[str, Waiting]) -> dict[str, Any]:
+    """A body's reference, to the new id of its target where that was signed anew."""
+    target = anew.get(ref["entry"].hex())
+    return {**ref, "entry": bytes.fromhex(target.id)} if target else ref
 
 
 def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:

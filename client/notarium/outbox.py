@@ -74,6 +74,11 @@ class Outbox:
             path.unlink(missing_ok=True)
             sync_folder(self._folder)
 
+    def get(self, id_: str) -> Waiting | None:
+        """The waiting entry of that id. Raises ProjectError where its file is damaged."""
+        path = self._path(id_)
+        return self._read(path) if path.exists() else None
+
     def list(self) -> list[Waiting]:
         """Waiting entries, oldest first. Raises ProjectError for a damaged file, naming it."""
         if not self._folder.is_dir():

@@ -213,7 +213,8 @@ class Run:
             raise
         self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
         delivery = send(self._project, waiting, self._wait)
-        self.receipt = delivery.receipt
+        # What it refers to may have been signed anew, and so itself.
+        self.id, self.receipt = delivery.waiting.id, delivery.receipt
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
