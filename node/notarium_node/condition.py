@@ -89,6 +89,15 @@ class Condition:
             reasons.append(f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP")
         return reasons
 
+    def notes(self) -> list[str]:
+        """What the operator of a node that does its part should know all the same."""
+        node, fence = self._node, self._node.engine.vote_from
+        is_validator = node.own.key in node.store.state.registry.validators
+        if not is_validator or fence <= node.store.state.height + 1:
+            return []
+        why = node.recall.explain(fence)
+        return [f"votes from height {fence} on: {why}; until then the quorum is up to the others"]
+
     @property
     def missing_blocks(self) -> int:
         """Between the history and the adopted snapshot."""
@@ -153,6 +162,7 @@ class Condition:
             "phase": node.engine.phase.value,
             "ready": not reasons,
             "reasons": reasons,
+            "notes": self.notes(),
             "peers": peers,
             "lag": node.sync.lag,
             "voting": node.engine.is_voting,

@@ -104,6 +104,12 @@ class Recall:
             self._store.put_records(Height(state.height + 1), [fence, (MARKER, _REGAINED)])
         self._lost, self.settled = False, True
 
+    def explain(self, fence: Height) -> str:
+        """Why nothing is signed below `fence`, the engine's, in words for the operator."""
+        if fence == self._by_hand:
+            return "consensus.vote_from says so"
+        return "below that its key may have signed what its store does not remember"
+
     def _joined_at(self) -> Height:
         """The block that made our key a validator's, the last time; 0: it was there from genesis on.
 

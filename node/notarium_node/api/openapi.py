@@ -196,6 +196,7 @@ SCHEMAS: Json = {
             "phase": TEXT,
             "ready": BOOLEAN,
             "reasons": _list(TEXT),
+            "notes": _list(TEXT),
             "peers": _list(_PEER),
             "lag": INTEGER,
             "voting": BOOLEAN,
