@@ -17,6 +17,7 @@ from notarium_consensus.inputs import (
     Advance,
     BlockBuilt,
     BlockChecked,
+    CertificateSeen,
     Input,
     MessageReceived,
     PeerConnected,
@@ -25,7 +26,7 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, MessageKind, Vote
+from notarium_consensus.messages import Message, MessageKind, Vote, commits_of
 from notarium_consensus.outbox import Outbox
 from notarium_consensus.record import FENCE_KEY, Record, decode_record, encode_fence
 from notarium_ledger.types import Height, PublicKey, Round
@@ -136,6 +137,8 @@ class Engine:
                 instance.block_built(event.round, event.block)
         elif isinstance(event, PeerConnected):
             instance.peer_connected(event.peer)
+        elif isinstance(event, CertificateSeen) and event.certificate.height == instance.context.height:
+            instance.inbox.compare(commits_of(event.certificate))
 
     def _advance(self, event: Advance) -> None:
         """Work on a new height, or sign from now on at the present one. Raises ValueError for an earlier one."""

@@ -93,8 +93,8 @@ class Inbox:
             self._authenticator.check(change, validators, "proposal.round_changes")
         for vote in proposal.prepares:
             self._authenticator.check(vote, validators, "proposal.prepares")
-        self._compare(proposal.prepares)
-        self._compare(proposal.round_changes)
+        self.compare(proposal.prepares)
+        self.compare(proposal.round_changes)
         self.proposals.add(proposal, current)
         return True
 
@@ -114,12 +114,12 @@ class Inbox:
         check_round_change(change, self._context)
         for vote in change.prepares:
             self._authenticator.check(vote, validators, "round_change.prepares")
-        self._compare(change.prepares)
+        self.compare(change.prepares)
         self.round_changes.add(change, current)
         return True
 
-    def _compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
-        """Accuse whoever told us one thing and signed another, that came verified inside a message.
+    def compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
+        """Accuse whoever told us one thing and signed another, that came verified inside a message or certificate.
 
         A liar that tells each node one thing only is found out when the nodes show each other what they have.
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from notarium_consensus.effects import Timer
 from notarium_consensus.messages import Message
 from notarium_ledger.block import Block
+from notarium_ledger.certificate import QuorumCertificate
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_ledger.validators import ValidatorSet
 
@@ -18,8 +19,7 @@ class Advance:
     """The height before `height` is stored and applied: work on `height`. Also the first input of all.
 
     Heights may end without a Decide and be skipped: others decided them, and the runner has fetched and checked their
-    blocks. It comes once more for the present height when a node
-    that was not to sign there may do so.
+    blocks. It comes once more for the present height when a node that was not to sign there may do so.
     """
 
     height: Height
@@ -54,6 +54,13 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateSeen:
+    """Others decided by this certificate, which is verified. Its seals convict who said something else to this node."""
+
+    certificate: QuorumCertificate
+
+
+@dataclass(frozen=True, slots=True)
 class TimerExpired:
     """The answer to SetTimer."""
 
@@ -85,4 +92,6 @@ class PeerConnected:
     peer: PublicKey
 
 
-Input = Advance | WorkPending | MessageReceived | TimerExpired | BlockBuilt | BlockChecked | PeerConnected
+Input = (
+    Advance | WorkPending | MessageReceived | CertificateSeen | TimerExpired | BlockBuilt | BlockChecked | PeerConnected
+)

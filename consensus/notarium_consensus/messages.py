@@ -26,16 +26,19 @@ from typing import Final
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger import canonical
 from notarium_ledger.block import MAX_BLOCK_ITEMS, Block
-from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.statements import SignedRoundChange as SignedRoundChange
-from notarium_ledger.statements import StatementKind, round_change_from_value
+from notarium_ledger.statements import (
+    StatementKind,
+    read_height,
+    read_list,
+    read_round,
+    read_signer,
+    read_vote,
+    round_change_from_value,
+)
 from notarium_ledger.types import (
-    HASH_BYTES,
-    KEY_BYTES,
-    MAX_HEIGHT,
-    MAX_ROUND,
-    SIGNATURE_BYTES,
     Hash,
     Height,
     PublicKey,
@@ -193,23 +196,15 @@ def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message
     return message
 
 
-def vote_from_value(value: canonical.Value, path: str) -> Vote:
-    """A vote inside a message or record: [type, height, round, block hash, key, signature]. Raises InvalidMessage."""
-    items = _list(value, path, 6)
-    if type(items[0]) is not int or items[0] not in (1, 2, 3):
-        raise InvalidMessage("not a vote type (1, 2 or 3)", f"{path}.type")
-    return Vote(
-        VoteType(items[0]),
-        _height(items[1], path),
-        _round(items[2], path),
-        Hash(_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
-        *_signer(items[4], items[5], path),
-    )
+def commits_of(certificate: QuorumCertificate) -> tuple[Vote, ...]:
+    """The seals as the votes that they are."""
+    height, round_, block = certificate.height, certificate.round, certificate.block
+    return tuple(Vote(VoteType.COMMIT, height, round_, block, seal.key, seal.signature) for seal in certificate.seals)
 
 
 def votes_from_value(value: canonical.Value, path: str) -> tuple[Vote, ...]:
-    """A list of at most MAX_VALIDATORS votes. Raises InvalidMessage."""
-    return tuple(vote_from_value(item, f"{path}[{number}]") for number, item in enumerate(_bounded(value, path)))
+    """Inside a message or record: a list of at most MAX_VALIDATORS votes. Raises LedgerError."""
+    return tuple(Vote(*read_vote(item, f"{path}[{number}]")) for number, item in enumerate(_bounded(value, path)))
 
 
 def _to_value(message: Message) -> canonical.Value:
@@ -249,23 +244,23 @@ def _from_value(value: canonical.Value) -> Message:
     if type(kind) is not int or kind not in (1, 2, 3, 4):
         raise InvalidMessage("not a message kind (1 to 4)", "message.kind")
     if kind == MessageKind.PROPOSAL:
-        return _proposal(_list(value, "proposal", 9))
+        return _proposal(read_list(value, "proposal", 9))
     if kind == MessageKind.ROUND_CHANGE:
-        return _round_change(_list(value, "round_change", 5))
-    return vote_from_value(value[1:], "vote")
+        return _round_change(read_list(value, "round_change", 5))
+    return Vote(*read_vote(value[1:], "vote"))
 
 
 def _proposal(items: list[canonical.Value]) -> Proposal:
     changes = _bounded(items[5], "proposal.round_changes")
     return Proposal(
-        _height(items[2], "proposal"),
-        _round(items[3], "proposal"),
+        read_height(items[2], "proposal"),
+        read_round(items[3], "proposal"),
         Block.from_value(items[4]),
         tuple(
             round_change_from_value(item, f"proposal.round_changes[{number}]") for number, item in enumerate(changes)
         ),
         votes_from_value(items[6], "proposal.prepares"),
-        *_signer(items[7], items[8], "proposal"),
+        *read_signer(items[7], items[8], "proposal"),
     )
 
 
@@ -277,38 +272,7 @@ def _round_change(items: list[canonical.Value]) -> RoundChange:
     )
 
 
-def _list(value: canonical.Value, path: str, length: int) -> list[canonical.Value]:
-    if not isinstance(value, list) or len(value) != length:
-        raise InvalidMessage(f"not a list of {length}", path)
-    return value
-
-
 def _bounded(value: canonical.Value, path: str) -> list[canonical.Value]:
     if not isinstance(value, list) or len(value) > MAX_VALIDATORS:
         raise InvalidMessage(f"not a list of at most {MAX_VALIDATORS}", path)
     return value
-
-
-def _bytes(value: canonical.Value, path: str, length: int) -> bytes:
-    if not isinstance(value, bytes) or len(value) != length:
-        raise InvalidMessage(f"not {length} bytes", path)
-    return value
-
-
-def _height(value: canonical.Value, path: str) -> Height:
-    if type(value) is not int or not 1 <= value <= MAX_HEIGHT:
-        raise InvalidMessage(f"not an integer from 1 to {MAX_HEIGHT}", f"{path}.height")
-    return Height(value)
-
-
-def _round(value: canonical.Value, path: str) -> Round:
-    if type(value) is not int or not 0 <= value <= MAX_ROUND:
-        raise InvalidMessage(f"not an integer from 0 to {MAX_ROUND}", f"{path}.round")
-    return Round(value)
-
-
-def _signer(key: canonical.Value, signature: canonical.Value, path: str) -> tuple[PublicKey, Signature]:
-    return (
-        PublicKey(_bytes(key, f"{path}.key", KEY_BYTES)),
-        Signature(_bytes(signature, f"{path}.signature", SIGNATURE_BYTES)),
-    )

@@ -100,63 +100,70 @@ SignedStatement = SignedVote | SignedRoundChange
 def statement_from_value(value: canonical.Value, path: str) -> SignedStatement:
     """A vote or a round change, told apart by their lengths. Raises LedgerError."""
     if isinstance(value, list) and len(value) == 6:
-        return _vote(value, path)
+        return SignedVote(*read_vote(value, path))
     return round_change_from_value(value, path)
 
 
 def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
     """The inverse of SignedRoundChange.to_value. Raises LedgerError."""
-    items = _list(value, path, 5)
+    items = read_list(value, path, 5)
     prepared = None
     if items[2] is not None:
-        pair = _list(items[2], f"{path}.prepared", 2)
+        pair = read_list(items[2], f"{path}.prepared", 2)
         prepared = (
-            _round(pair[0], f"{path}.prepared"),
-            Hash(_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
+            read_round(pair[0], f"{path}.prepared"),
+            Hash(read_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
         )
     return SignedRoundChange(
-        _height(items[0], path), _round(items[1], path), prepared, *_signer(items[3], items[4], path)
+        read_height(items[0], path), read_round(items[1], path), prepared, *read_signer(items[3], items[4], path)
     )
 
 
-def _vote(items: list[canonical.Value], path: str) -> SignedVote:
+def read_vote(value: canonical.Value, path: str) -> tuple[VoteType, Height, Round, Hash, PublicKey, Signature]:
+    """The fields of a vote, in the order of SignedVote. Raises LedgerError, as all below."""
+    items = read_list(value, path, 6)
     if type(items[0]) is not int or items[0] not in (1, 2, 3):
         raise LedgerError("not a vote type (1, 2 or 3)", f"{path}.type")
-    return SignedVote(
+    return (
         VoteType(items[0]),
-        _height(items[1], path),
-        _round(items[2], path),
-        Hash(_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
-        *_signer(items[4], items[5], path),
+        read_height(items[1], path),
+        read_round(items[2], path),
+        Hash(read_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
+        *read_signer(items[4], items[5], path),
     )
 
 
-def _list(value: canonical.Value, path: str, length: int) -> list[canonical.Value]:
+def read_list(value: canonical.Value, path: str, length: int) -> list[canonical.Value]:
+    """A list of `length` values."""
     if not isinstance(value, list) or len(value) != length:
         raise LedgerError(f"not a list of {length}", path)
     return value
 
 
-def _bytes(value: canonical.Value, path: str, length: int) -> bytes:
+def read_bytes(value: canonical.Value, path: str, length: int) -> bytes:
+    """`length` bytes."""
     if not isinstance(value, bytes) or len(value) != length:
         raise LedgerError(f"not {length} bytes", path)
     return value
 
 
-def _height(value: canonical.Value, path: str) -> Height:
+def read_height(value: canonical.Value, path: str) -> Height:
+    """The field `height` of what stands at `path`."""
     if type(value) is not int or not 1 <= value <= MAX_HEIGHT:
         raise LedgerError(f"not an integer from 1 to {MAX_HEIGHT}", f"{path}.height")
     return Height(value)
 
 
-def _round(value: canonical.Value, path: str) -> Round:
+def read_round(value: canonical.Value, path: str) -> Round:
+    """The field `round` of what stands at `path`."""
     if type(value) is not int or not 0 <= value <= MAX_ROUND:
         raise LedgerError(f"not an integer from 0 to {MAX_ROUND}", f"{path}.round")
     return Round(value)
 
 
-def _signer(key: canonical.Value, signature: canonical.Value, path: str) -> tuple[PublicKey, Signature]:
+def read_signer(key: canonical.Value, signature: canonical.Value, path: str) -> tuple[PublicKey, Signature]:
+    """The fields `key` and `signature` of what stands at `path`."""
     return (
-        PublicKey(_bytes(key, f"{path}.key", KEY_BYTES)),
-        Signature(_bytes(signature, f"{path}.signature", SIGNATURE_BYTES)),
+        PublicKey(read_bytes(key, f"{path}.key", KEY_BYTES)),
+        Signature(read_bytes(signature, f"{path}.signature", SIGNATURE_BYTES)),
     )

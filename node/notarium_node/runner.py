@@ -345,6 +345,7 @@ class Runner:
         return False
 
     def _take(self, parts: Sequence[Part]) -> None:
+        self.feed(inputs.CertificateSeen(parts[0][0].certificate))
         self._watch(decision.certificate for decision, _ in parts)
         self._store_decisions(parts)
 

@@ -14,6 +14,7 @@ from tests.consensus.harness import GENESIS, Bench, Club
 from notarium_consensus.errors import InvalidEvidence
 from notarium_consensus.events import Equivocation, ProtocolViolation
 from notarium_consensus.evidence import Evidence, conflict
+from notarium_consensus.inputs import CertificateSeen
 from notarium_consensus.messages import MessageKind
 
 CLUB = Club()
@@ -90,10 +91,22 @@ def test_a_round_change_inside_a_proposal_is_compared_as_well():
     assert (event.evidence.key, event.evidence.kind) == (CLUB.keys[3].public, MessageKind.ROUND_CHANGE)
 
 
+def test_a_certificate_of_others_is_compared_with_the_commits_that_came():
+    bench = Bench(own=0)
+    bench.receive(CLUB.commit(3, 0, ONE), CLUB.commit(2, 1, ONE))
+    bench.step(CertificateSeen(CLUB.decision(OTHER, (1, 2, 3)).certificate))
+    (event,) = bench.events(Equivocation)
+    event.evidence.verify()
+    assert (event.evidence.key, event.evidence.kind) == (CLUB.keys[3].public, MessageKind.COMMIT)
+
+
 def test_nobody_is_accused_by_what_agrees():
     bench = Bench(own=0)
     change = CLUB.change(1, 1, (0, ONE), by=(1, 2, 3))
     bench.receive(*CLUB.prepares((1, 2, 3), 0, ONE), change)
+    assert bench.events(Equivocation) == []
+    bench.receive(CLUB.commit(3, 0, ONE))
+    bench.step(CertificateSeen(CLUB.decision(ONE, (1, 2, 3)).certificate))
     assert bench.events(Equivocation) == []
 
 

@@ -246,7 +246,7 @@ AGREEMENT = (
         (
             "notarium_consensus.messages:decode_message",
             "notarium_consensus.messages:_from_value",
-            "notarium_consensus.messages:vote_from_value",
+            "notarium_ledger.statements:read_vote",
             "notarium_consensus.messages:votes_from_value",
             "notarium_ledger.statements:round_change_from_value",
         ),

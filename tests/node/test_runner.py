@@ -9,8 +9,9 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
+from notarium_consensus.events import Equivocation
 from notarium_consensus.inputs import MessageReceived
-from notarium_consensus.messages import Proposal, Vote, decode_message
+from notarium_consensus.messages import MessageKind, Proposal, Vote, decode_message
 from notarium_ledger.certificate import VoteType, vote_bytes
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node import runner as runner_module
@@ -215,6 +216,22 @@ async def test_after_the_stall_it_goes_on_with_what_was_decided_meanwhile(machin
     assert one.store.state.height == 1
     assert one.store.state.tip == decision.block.hash
     assert len(one.mempool) == 1
+
+
+async def test_who_tells_this_node_another_commit_than_its_seal_in_a_fetched_certificate_is_convicted(machine):
+    one = machine(4)
+    liar = one.others[0]
+    one.hear(one.vote(liar, VoteType.COMMIT, Hash(bytes(32))))
+    assert one.runner.take(
+        [
+            one.consortium.decide(
+                one.store.state, one.consortium.entries(1), signers=[each.public for each in one.others]
+            )
+        ]
+    )
+    (found,) = [event for event in one.events if isinstance(event, Equivocation)]
+    found.evidence.verify()
+    assert (found.evidence.key, found.evidence.kind) == (liar.public, MessageKind.COMMIT)
 
 
 async def test_any_failure_of_the_disk_silences_the_node_and_is_tried_again(machine, monkeypatch):
