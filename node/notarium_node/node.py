@@ -386,6 +386,7 @@ class Node:
         return self.own.key in validators and heard >= validators.quorum and self.sync.claimed_lag <= 0
 
     def _tell_status(self) -> None:
+        self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
         status, now = self._status(), asyncio.get_running_loop().time()
         if status != self._told or now >= self._tell_again_at:
             self._told, self._tell_again_at = status, now + STATUS_AGAIN_S
@@ -395,7 +396,6 @@ class Node:
         if not self.runner.stalled:
             self.accusations.look_again()
         self.condition.log_changes()
-        self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
 
     def _status(self) -> wire.Status:
         state, history = self.store.state, self.store.history.height

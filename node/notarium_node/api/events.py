@@ -29,12 +29,14 @@ class Events:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._streams: set[asyncio.Event] = set()
+        self._streams: dict[asyncio.Event, web.Request] = {}
         node.hub.subscribe(lambda decision, transition: self._wake())
         self._closing = False
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Blocks above `after` (or the Last-Event-ID header), as they are decided."""
+        if len(self._streams) >= MAX_STREAMS:
+            self._end_the_left()
         if len(self._streams) >= MAX_STREAMS:
             raise Problem("busy", f"{MAX_STREAMS} event streams are open already", headers={"Retry-After": "10"})
         last = request.headers.get("Last-Event-ID", "")
@@ -45,10 +47,10 @@ class Events:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         news = asyncio.Event()
-        self._streams.add(news)
+        self._streams[news] = request
         try:
             await response.write(b": notarium\n\n")
-            while not self._closing:
+            while not self._closing and not _has_left(request):
                 while height < self._node.store.state.height:
                     height += 1
                     stored = self._node.store.stored_header(Height(height))
@@ -69,7 +71,7 @@ class Events:
             # Too late for another answer. Likewise the reader comes again, and is refused before the stream begins.
             _log.error("the store failed", path=request.path, error=str(error))
         finally:
-            self._streams.discard(news)
+            self._streams.pop(news, None)
         return response
 
     async def close(self, app: web.Application) -> None:
@@ -77,9 +79,19 @@ class Events:
         self._closing = True
         self._wake()
 
+    def _end_the_left(self) -> None:
+        """A stream notices only when it writes that its reader has left, and until then keeps its place."""
+        for news in [news for news, request in self._streams.items() if _has_left(request)]:
+            del self._streams[news]
+            news.set()
+
     def _wake(self) -> None:
         for each in self._streams:
             each.set()
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _event(stored: StoredHeader) -> bytes:
