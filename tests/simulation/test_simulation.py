@@ -16,7 +16,7 @@ from tests.simulation.scenario import SMALL, run_seed
 
 FRESH_S = float(os.environ.get("NOTARIUM_SIMULATION_SECONDS", "45"))
 """How long new seeds are tried."""
-FIXED = [(4, 500), (5, 100), (6, 100), (7, 100), (10, 50)]
+FIXED = [(4, 1500), (5, 200), (6, 200), (7, 200), (10, 100)]
 """(validators, seeds)"""
 MORE = [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts"), (4, 10, "changing"), (5, 10, "changing")]
 """(validators, seeds, schedule)"""
