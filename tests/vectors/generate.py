@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, canonical, ed25519, entries, evidence, receipts, snapshots
+from tests.vectors import blocks, canonical, ed25519, entries, evidence, messages, receipts, snapshots, wire
 
 FOLDER = Path(__file__).parent
 
@@ -30,6 +30,8 @@ def documents() -> dict[str, dict[str, Any]]:
         "receipts.json": receipts.document(),
         "snapshots.json": snapshots.document(),
         "evidence.json": evidence.document(),
+        "messages.json": messages.document(),
+        "wire.json": wire.document(),
     }
 
 

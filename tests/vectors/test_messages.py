@@ -1,0 +1,166 @@
+"""Consensus messages and the frames of the peer wire: the node reads, refuses and ignores what the vectors say."""
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.vectors import messages
+from tests.vectors.notation import from_json
+from tests.vectors.test_vectors import cases, load, unhex
+
+from notarium_consensus.errors import InvalidMessage, LaterVersion
+from notarium_consensus.messages import decode_message, encode_message, statement
+from notarium_ledger import canonical
+from notarium_ledger.signing import verify
+from notarium_ledger.types import Hash, PublicKey
+from notarium_node import wire
+from notarium_node.node import Node
+from notarium_node.peer_limits import PeerLimits
+from notarium_node.peer_link import HelloError, Link, LinkSettings
+from notarium_node.wire import Kind
+
+PEER = PublicKey(bytes(32))
+
+
+@pytest.mark.parametrize("case", cases("messages.json", "valid"))
+def test_message(case: Any) -> None:
+    document = load("messages.json")
+    genesis, validators = Hash(unhex(document["genesis"])), Hash(unhex(document["validators"]))
+    message = decode_message(unhex(case["hex"]))
+    assert encode_message(replace(message)).hex() == case["hex"], "made anew, not remembered"
+    assert (message.kind.name, str(message.height), message.round) == (case["kind"], case["height"], case["round"])
+    assert (message.key.hex(), message.signature.hex()) == (case["key"], case["signature"])
+    assert statement(message, genesis, validators).hex() == case["signed"]
+    brought = messages.inside(message)
+    assert len(brought) == case["inside"]
+    for each in (message, *brought):
+        assert verify(each.key, statement(each, genesis, validators), each.signature)
+
+
+@pytest.mark.parametrize("case", cases("messages.json", "invalid"))
+def test_invalid_message(case: Any) -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        decode_message(unhex(case["hex"]))
+    assert caught.value.field == case["field"]
+
+
+@pytest.mark.parametrize("case", cases("messages.json", "later"))
+def test_message_of_a_later_version(case: Any) -> None:
+    with pytest.raises(LaterVersion):
+        decode_message(unhex(case["hex"]))
+
+
+class Listener(Node):
+    """A node's ear alone: what it does with frames, as frames again."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.judged: list[str] = []
+        take = self.taken.append
+        parts: Any = self
+        parts.runner = SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message))))
+        parts.sync = SimpleNamespace(
+            on_status=lambda peer, status: take(wire.pack_status(status)),
+            on_blocks=lambda peer, blocks: take(wire.pack_list(Kind.BLOCKS, blocks)),
+            on_snapshot=lambda peer, part: take(wire.pack_snapshot(part)),
+        )
+        parts.server = SimpleNamespace(
+            on_get_blocks=lambda peer, *asked: take(wire.pack_get_blocks(*asked)),
+            on_get_snapshot=lambda peer, *asked: take(wire.pack_get_snapshot(*asked)),
+        )
+        parts.accusations = SimpleNamespace(hear=lambda peer, told: take(wire.pack_list(Kind.EVIDENCE, told)))
+        parts._followers = SimpleNamespace(add=lambda peer: take(bytes((Kind.FOLLOW,))))
+        parts._on_entries = lambda peer, raws: take(wire.pack_list(Kind.ENTRIES, raws))
+        parts._misbehaved = lambda peer, kind, detail: self.judged.append(kind)
+        parts._of_later_version = lambda peer, detail: self.judged.append("later")
+
+    def hear(self, frame: bytes) -> tuple[list[bytes], list[str]]:
+        """What was taken of this frame, and the verdicts on its sender."""
+        self._on_message(PEER, frame)
+        return self.taken, self.judged
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "valid"))
+def test_frame(case: Any) -> None:
+    frame = unhex(case["hex"])
+    payload = canonical.encode(from_json(case["payload"])) if "payload" in case else b""
+    assert frame == bytes((case["kind"],)) + payload
+    assert Listener().hear(frame) == ([frame], [])
+
+
+def test_every_kind_of_frame_has_a_vector() -> None:
+    assert {case["kind"] for case in load("wire.json")["valid"]} == set(Kind)
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "ignored"))
+def test_frame_of_a_later_version(case: Any) -> None:
+    assert Listener().hear(unhex(case["hex"])) == ([], ["later"])
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "invalid"))
+def test_invalid_frame(case: Any) -> None:
+    assert Listener().hear(unhex(case["hex"])) == ([], ["garbage"])
+
+
+class Socket:
+    """The other end says one thing and leaves; what is sent to it is kept."""
+
+    def __init__(self, frame: bytes) -> None:
+        self._frames = [(aiohttp.WSMsgType.CLOSED, b"", None), (aiohttp.WSMsgType.BINARY, frame, None)]
+        self.sent: list[bytes] = []
+
+    async def receive(self) -> Any:
+        return aiohttp.WSMessage(*self._frames.pop())
+
+    async def send_bytes(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def link(socket: Any, time_ms: int = 0) -> Link:
+    transport: Any = SimpleNamespace(get_write_buffer_size=lambda: 0, abort=lambda: None)
+    settings = LinkSettings(Hash(unhex(load("wire.json")["genesis"])), PeerLimits(), lambda: time_ms)
+    record: Any = None
+    return Link(record, socket, transport, settings)
+
+
+def greet(frame: bytes) -> list[bytes]:
+    """What is sent to a peer that says this first. Raises HelloError."""
+    socket = Socket(frame)
+
+    async def run() -> None:
+        await link(socket).greet()
+
+    asyncio.run(run())
+    return socket.sent
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "hellos"))
+def test_hello(case: Any) -> None:
+    assert greet(unhex(case["hex"])) == [unhex(load("wire.json")["hellos"][0]["hex"])]
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "invalid_hellos"))
+def test_invalid_hello(case: Any) -> None:
+    with pytest.raises(HelloError) as caught:
+        greet(unhex(case["hex"]))
+    assert caught.value.reason == case["reason"]
+
+
+def test_clock_frames() -> None:
+    clock = load("wire.json")["clock"]
+
+    async def run(said: str, time_ms: int) -> tuple[list[str], Link]:
+        socket = Socket(unhex(said))
+        made = link(socket, time_ms)
+        await made.run(lambda data: None)
+        made.abort()
+        return [each.hex() for each in socket.sent], made
+
+    sent, asker = asyncio.run(run(clock["answer"], clock["asked"]))
+    assert sent == [clock["ask"]], "each end asks first"
+    assert asker.clock_offset_ms is not None, "it is taken as the answer to that question"
+    sent, _ = asyncio.run(run(clock["ask"], clock["answered"]))
+    assert sent[1:] == [clock["answer"]]

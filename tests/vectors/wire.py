@@ -1,0 +1,171 @@
+"""wire.json: the frames between nodes, from HELLO on."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support.consortium import START_MS, digest
+from tests.support.liars import lie
+from tests.vectors import messages, snapshots
+from tests.vectors.chain import chain
+from tests.vectors.notation import to_json
+
+from notarium_consensus.messages import encode_message
+from notarium_ledger import canonical
+from notarium_ledger.snapshot import MAX_SNAPSHOT_BYTES
+from notarium_ledger.types import Hash
+
+PROTOCOL = b"notarium-peer/1"
+
+
+def document() -> dict[str, Any]:
+    """The file's content."""
+    asked, answered = START_MS, START_MS + 7
+    return {
+        "about": "Frames of the peer wire, for the ledger of genesis.json. A valid one is its kind's byte and the "
+        "canonical encoding of `payload` (follow: nothing). Invalid ones drop the peer, ignored ones do not.",
+        "genesis": _genesis().hex(),
+        "hellos": [{"name": name, "hex": data.hex()} for name, data in _hellos()],
+        "invalid_hellos": [
+            {"name": name, "reason": reason, "hex": data.hex()} for name, reason, data in _invalid_hellos()
+        ],
+        "clock": {
+            "asked": asked,
+            "answered": answered,
+            "ask": struct.pack(">BBQ", 0xC1, 1, asked).hex(),
+            "answer": struct.pack(">BBQQ", 0xC1, 2, asked, answered).hex(),
+        },
+        "valid": [_shown(*each) for each in _valid()],
+        "ignored": [{"name": name, "hex": data.hex()} for name, data in _ignored()],
+        "invalid": [{"name": name, "hex": data.hex()} for name, data in _invalid()],
+    }
+
+
+def _genesis() -> Hash:
+    return chain().consortium.genesis.hash
+
+
+def _hellos() -> Iterator[tuple[str, bytes]]:
+    yield "hello", canonical.encode([PROTOCOL, _genesis()])
+    yield "a later version's", canonical.encode([PROTOCOL, _genesis(), {"compression": ["zstd"]}])
+
+
+def _invalid_hellos() -> Iterator[tuple[str, str, bytes]]:
+    good = canonical.encode([PROTOCOL, _genesis()])
+    yield "nothing", "bad hello", b""
+    yield "trailing byte", "bad hello", good + b"\0"
+    yield "a map", "bad hello", canonical.encode({})
+    yield "the protocol alone", "bad hello", canonical.encode([PROTOCOL])
+    yield "the protocol as text", "bad hello", canonical.encode([PROTOCOL.decode(), _genesis()])
+    yield "257 bytes", "bad hello", canonical.encode([PROTOCOL, _genesis(), bytes(203)])
+    yield "another protocol", "other protocol", canonical.encode([b"notarium-peer/2", _genesis()])
+    yield "another ledger", "foreign genesis", canonical.encode([PROTOCOL, digest("another genesis")])
+
+
+def _shown(name: str, kind: int, payload: Any) -> dict[str, Any]:
+    if payload is None:
+        return {"name": name, "kind": kind, "hex": bytes((kind,)).hex()}
+    return {"name": name, "kind": kind, "payload": to_json(payload), "hex": _frame(kind, payload).hex()}
+
+
+def _frame(kind: int, payload: Any) -> bytes:
+    return bytes((kind,)) + canonical.encode(payload)
+
+
+def _valid() -> Iterator[tuple[str, int, Any]]:
+    """Name, kind and payload; None for no payload."""
+    decisions = chain().decisions
+    tip = bytes(decisions[2].block.hash)
+    for name in ("prepare", "round change, nothing prepared"):
+        yield name, 1, canonical.decode(encode_message(messages.messages()[name]))
+    yield "entries", 2, list(decisions[0].block.entries)
+    yield "no entries", 2, []
+    yield "status", 3, [3, tip]
+    yield "status before the first block", 3, [0, bytes(_genesis())]
+    yield "status with a gap", 3, [3, tip, 0, 2]
+    yield "status, greatest height", 3, [2**63 - 1, tip]
+    yield "get-blocks", 4, [2, 512]
+    yield "blocks", 5, [canonical.encode(each.to_value()) for each in decisions[:2]]
+    yield "no blocks", 5, []
+    yield "follow", 6, None
+    yield "evidence", 7, [lie(chain().consortium, chain().consortium.validator_keys[1]).encode()]
+    yield "get-snapshot of the tip", 8, [0, 0]
+    yield "get-snapshot, a later part", 8, [3, 1_048_576]
+    whole = snapshots.snapshot(1).encode()
+    yield "snapshot", 9, [1, len(whole), 0, whole]
+    yield "snapshot, its end", 9, [1, len(whole), len(whole) - 5, whole[-5:]]
+    yield "no snapshot", 9, [3, 0, 0, b""]
+
+
+def _ignored() -> Iterator[tuple[str, bytes]]:
+    yield "kind 0A", b"\x0a"
+    yield "kind 3F with a payload", b"\x3f anything"
+    for name, data in messages.later().items():
+        yield f"consensus, {name}", b"\x01" + data
+
+
+def _invalid() -> Iterator[tuple[str, bytes]]:
+    yield "nothing", b""
+    yield "kind 00", b"\0"
+    yield "kind 40", b"\x40"
+    yield "kind FF", b"\xff"
+    yield "consensus, nothing", b"\x01"
+    yield "follow with a payload", b"\x06\xc0"
+    yield from _invalid_lists()
+    for name, kind, payload in (*_invalid_statuses(), *_invalid_questions(), *_invalid_parts()):
+        yield name, _frame(kind, payload)
+
+
+def _invalid_lists() -> Iterator[tuple[str, bytes]]:
+    for name, kind, most in (("entries", 2, 16_384), ("blocks", 5, 512), ("evidence", 7, 64)):
+        yield f"{name}, nothing", bytes((kind,))
+        yield f"{name}, trailing byte", _frame(kind, [b"one"]) + b"\0"
+        yield f"{name}, cut short", _frame(kind, [b"one"])[:-1]
+        yield f"{name} as a map", _frame(kind, {})
+        yield f"{name}, one as text", _frame(kind, [b"one", "two"])
+        yield f"{name}, one in place", _frame(kind, [[b"one"]])
+        yield f"{name}, {most + 1}", _frame(kind, [b""] * (most + 1))
+
+
+def _invalid_statuses() -> Iterator[tuple[str, int, Any]]:
+    tip = bytes(chain().decisions[2].block.hash)
+    yield "status, nil", 3, None
+    yield "status without a tip", 3, [3]
+    yield "status with half a gap", 3, [3, tip, 0]
+    yield "status with a field more", 3, [3, tip, 0, 2, 0]
+    yield "status, height -1", 3, [-1, tip]
+    yield "status, height 2^63", 3, [2**63, tip]
+    yield "status, height true", 3, [True, tip]
+    yield "status, short tip", 3, [3, tip[:31]]
+    yield "status, tip in hex", 3, [3, tip.hex()]
+    yield "status, a gap of nothing", 3, [3, tip, 2, 2]
+    yield "status, a gap upside down", 3, [3, tip, 2, 1]
+    yield "status, a gap beyond the tip", 3, [3, tip, 2, 4]
+    yield "status, a gap from -1", 3, [3, tip, -1, 2]
+
+
+def _invalid_questions() -> Iterator[tuple[str, int, Any]]:
+    yield "get-blocks, height alone", 4, [1]
+    yield "get-blocks from 0", 4, [0, 1]
+    yield "get-blocks from 2^63", 4, [2**63, 1]
+    yield "get-blocks, none", 4, [1, 0]
+    yield "get-blocks, 513", 4, [1, 513]
+    yield "get-blocks, true", 4, [1, True]
+    yield "get-snapshot, height alone", 8, [1]
+    yield "get-snapshot of height -1", 8, [-1, 0]
+    yield "get-snapshot from -1", 8, [1, -1]
+    yield "get-snapshot beyond the largest", 8, [1, MAX_SNAPSHOT_BYTES + 1]
+
+
+def _invalid_parts() -> Iterator[tuple[str, int, Any]]:
+    yield "snapshot without its part", 9, [1, 4, 0]
+    yield "snapshot, part as text", 9, [1, 4, 0, "part"]
+    yield "snapshot of height -1", 9, [-1, 4, 0, b"part"]
+    yield "snapshot, size true", 9, [1, True, 0, b"p"]
+    yield "snapshot, size beyond the largest", 9, [1, MAX_SNAPSHOT_BYTES + 1, 0, b"part"]
+    yield "snapshot, offset -1", 9, [1, 4, -1, b"part"]
+    yield "snapshot, part beyond the end", 9, [1, 4, 1, b"part"]
+    yield "snapshot, empty part", 9, [1, 4, 4, b""]
+    yield "snapshot, none with a part", 9, [1, 0, 0, b"p"]
