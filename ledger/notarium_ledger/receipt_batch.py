@@ -15,6 +15,15 @@ from notarium_ledger.errors import InvalidReceipt, LedgerError
 from notarium_ledger.receipt import DecidedHeader, Receipt
 from notarium_ledger.types import HASH_BYTES, Hash
 
+_VALUES_AROUND = 5
+"""The map, its two keys and the two lists."""
+_VALUES_OF_ROW = 4
+"""[block number, index, path]"""
+_BYTES_OF_VALUE = 20
+"""Everything else has more bytes than this for each of its values. The densest is a list of validators with ids of one
+letter, three values in 37 bytes; but each of these sets signs what comes next, by two thirds of it at least and with
+three values in 101 bytes, which makes 20 bytes for each value."""
+
 
 def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
     """The message for `receipts`, in order."""
@@ -36,13 +45,14 @@ def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
 def decode_receipts(data: bytes, entries: Sequence[bytes]) -> list[Receipt | None]:
     """Receipts for `entries`, in order; not yet verified. Raises InvalidReceipt (step 1)."""
     try:
-        # A row is four values, most of them with a path; a seal is three, in a hundred bytes.
-        value = canonical.decode(data, 8 * len(entries) + 64 + len(data) // 8)
+        value = canonical.decode(data, _VALUES_AROUND + _VALUES_OF_ROW * len(entries) + len(data) // _BYTES_OF_VALUE)
         if not isinstance(value, dict) or value.keys() != {"blocks", "receipts"}:
             raise InvalidReceipt(1, "not {blocks, receipts}")
         blocks, rows = value["blocks"], value["receipts"]
         if not isinstance(blocks, list) or not isinstance(rows, list) or len(rows) != len(entries):
             raise InvalidReceipt(1, f"not one row for each of {len(entries)} entries", "receipts")
+        if len(blocks) > len(rows):
+            raise InvalidReceipt(1, f"{len(blocks)} blocks for {len(rows)} entries", "blocks")
         decided = [DecidedHeader.from_value(each) for each in blocks]
         return [_receipt(row, raw, decided) for row, raw in zip(rows, entries, strict=True)]
     except InvalidReceipt:
