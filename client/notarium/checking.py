@@ -22,7 +22,7 @@ from notarium.project import Homes, Project, find_project, find_root
 from notarium.verification import Status, Verification, Verifying
 from notarium_ledger.genesis import Genesis
 
-_GRAVITY = (
+GRAVITY = (
     ExitCode.OK,
     ExitCode.INCOMPLETE_EVIDENCE,
     ExitCode.NOT_ANCHORED,
@@ -80,7 +80,7 @@ def verify(
         for row in found:
             printer.verification(row.result, row.status, row.reason)
         rows += found
-    gravest = max(rows, key=lambda row: _GRAVITY.index(row.exit_code))
+    gravest = max(rows, key=lambda row: GRAVITY.index(row.exit_code))
     printer.data({"status": gravest.status, "results": [row.to_json() for row in rows]})
     return gravest.exit_code
 

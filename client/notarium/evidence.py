@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from notarium.checking import genesis_for
+from notarium.checking import GRAVITY, genesis_for
 from notarium.console import Printer, shown
 from notarium.errors import ExitCode
-from notarium.verification import Status
 from notarium_ledger.errors import InvalidEvidenceFile
 from notarium_ledger.evidence_file import MAX_EVIDENCE_FILE_BYTES, EvidenceFile, describe
 from notarium_ledger.genesis import Genesis
@@ -30,47 +29,54 @@ class Judged:
     """What became of one file."""
 
     path: str
-    status: Status
-    """VERIFIED or MISMATCH."""
+    status: str
+    """"verified", "mismatch" or "unreadable"."""
+    exit_code: ExitCode
     about: dict[str, Any] = field(default_factory=dict)
     """Of verified evidence: id, member, key, kind, height, round, first, second."""
     step: int = 0
-    """The failed step; 0 where it holds."""
+    """The failed step; 0 where it holds, or was not looked at."""
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
-        said: dict[str, Any] = {"path": self.path, "status": str(self.status), "about": self.about or None}
-        return said if self.status is Status.VERIFIED else {**said, "step": self.step, "reason": self.reason}
+        said: dict[str, Any] = {"path": self.path, "status": self.status, "about": self.about or None}
+        return {**said, "step": self.step, "reason": self.reason} if self.reason else said
 
 
 def judge(path: Path, genesis: Genesis) -> Judged:
-    """Verify one evidence file. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
-        data = file.read(MAX_EVIDENCE_FILE_BYTES + 1)
+    """Verify one evidence file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_EVIDENCE_FILE_BYTES + 1)
+    except OSError as error:
+        return Judged(str(path), "unreadable", ExitCode.USAGE, reason=error.strerror or str(error))
     try:
         held = EvidenceFile.decode_json(data)
         held.verify(genesis)
     except InvalidEvidenceFile as error:
-        return Judged(str(path), Status.MISMATCH, step=error.step, reason=str(error))
-    return Judged(str(path), Status.VERIFIED, describe(held.evidence, held.validators.member_of(held.evidence.key)))
+        return Judged(str(path), "mismatch", ExitCode.MISMATCH, step=error.step, reason=str(error))
+    about = describe(held.evidence, held.validators.member_of(held.evidence.key))
+    return Judged(str(path), "verified", ExitCode.OK, about)
 
 
 def check(printer: Printer, paths: Sequence[Path], genesis_file: Path | None) -> int:
-    """Verify each file; 1 where one of them proves nothing."""
-    results = [judge(path, genesis_for(path, genesis_file)) for path in paths]
+    """Verify each file, whatever becomes of the others; the exit code of the gravest result."""
+    # First of all, so that what is wrong with the configuration is told before and not instead of a result.
+    geneses = [genesis_for(path, genesis_file) for path in paths]
+    results = [judge(path, genesis) for path, genesis in zip(paths, geneses, strict=True)]
     for each in results:
-        if each.status is Status.VERIFIED:
+        if each.exit_code is ExitCode.OK:
             said = each.about
             printer.line(
                 f"[green]verified[/] {shown(each.path)}  {shown(said['member'])} signed two different "
                 f"{said['kind']}s · height {said['height']} · round {said['round']} · key {said['key'][:16]}…"
             )
         else:
-            printer.line(f"[bold red]mismatch[/] {shown(each.path)}  step {each.step}: {shown(each.reason)}")
-    failed = [each for each in results if each.status is not Status.VERIFIED]
-    if len(failed) < len(results):
+            where = f"step {each.step}: " if each.step else ""
+            printer.line(f"[bold red]{each.status}[/] {shown(each.path)}  {where}{shown(each.reason)}")
+    if any(each.exit_code is ExitCode.OK for each in results):
         printer.note(CAVEAT)
-    status = Status.MISMATCH if failed else Status.VERIFIED
-    printer.data({"status": str(status), "results": [each.to_json() for each in results]})
-    return ExitCode(status.exit_code)
+    gravest = max(results, key=lambda each: GRAVITY.index(each.exit_code))
+    printer.data({"status": gravest.status, "results": [each.to_json() for each in results]})
+    return gravest.exit_code

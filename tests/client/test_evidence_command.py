@@ -51,6 +51,21 @@ def test_evidence_of_another_ledger_or_none_at_all(folder, capsys):
     assert run_command(["evidence", "good.json"]) == ExitCode.USAGE, "no genesis is pinned here"
 
 
+@pytest.mark.parametrize("order", [("good", "bad", "gone", "."), ("gone", "good", ".", "bad")])
+def test_a_file_that_cannot_be_read_hides_no_other(folder, capsys, order):
+    names = [each if each == "." else f"{each}.json" for each in order]
+    code = run_command(["evidence", *names, "--genesis", "genesis.json", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["status"]) == (ExitCode.MISMATCH, "mismatch")
+    status = {"good": "verified", "bad": "mismatch", "gone": "unreadable", ".": "unreadable"}
+    assert [each["status"] for each in told["results"]] == [status[each] for each in order]
+    assert run_command(["evidence", "gone.json", "good.json", "--genesis", "genesis.json"]) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert "unreadable gone.json  No such file" in out
+    assert "verified good.json" in out
+    assert "Not proven is who used the key" in err
+
+
 def test_markup_and_control_characters_in_a_name_do_no_harm(folder, capsys):
     name = "[red]x\x1b[2J.json"
     (folder / name).write_bytes((folder / "bad.json").read_bytes())
