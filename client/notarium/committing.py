@@ -267,10 +267,8 @@ def _signed_anew(project: Project, outbox: Outbox) -> dict[str, Waiting]:
         outdated = each.refused and (entry.key != key or entry.body.get("issuer") != issuer)
         if not outdated and targets(each).isdisjoint(anew):
             continue
-        body = {**entry.body, "issuer": issuer}
-        if "refs" in body:
-            body["refs"] = [_moved(ref, anew) for ref in body["refs"]]
-        anew[each.id] = replace(each, entry=_sign(project, body), created_ms=now_ms(), reason="", refused=False)
+        raw = _sign(project, _moved(entry, issuer, anew))
+        anew[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", refused=False)
     for each in anew.values():
         _keep(project, each)
     for id_ in reversed(anew):
@@ -278,10 +276,13 @@ def _signed_anew(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     return anew
 
 
-def _moved(ref: dict[str, Any], anew: Mapping[str, Waiting]) -> dict[str, Any]:
-    """A body's reference, to the new id of its target where that was signed anew."""
-    target = anew.get(ref["entry"].hex())
-    return {**ref, "entry": bytes.fromhex(target.id)} if target else ref
+def _moved(entry: Entry, issuer: str, anew: Mapping[str, Waiting]) -> Body:
+    """The entry's body with this issuer, and with the new ids of what was signed anew."""
+    body = {**entry.body, "issuer": issuer}
+    if "refs" in body:
+        ids = {bytes.fromhex(old): bytes.fromhex(new.id) for old, new in anew.items()}
+        body["refs"] = [{**ref, "entry": ids.get(ref["entry"], ref["entry"])} for ref in body["refs"]]
+    return body
 
 
 def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:
