@@ -255,7 +255,7 @@ def _proposal(items: list[canonical.Value]) -> Proposal:
     return Proposal(
         read_height(items[2], "proposal"),
         read_round(items[3], "proposal"),
-        Block.from_value(items[4]),
+        _block(items[4], "proposal.block"),
         tuple(
             round_change_from_value(item, f"proposal.round_changes[{number}]") for number, item in enumerate(changes)
         ),
@@ -267,9 +267,16 @@ def _proposal(items: list[canonical.Value]) -> Proposal:
 def _round_change(items: list[canonical.Value]) -> RoundChange:
     return RoundChange(
         round_change_from_value(items[2], "round_change.signed"),
-        None if items[3] is None else Block.from_value(items[3]),
+        None if items[3] is None else _block(items[3], "round_change.block"),
         votes_from_value(items[4], "round_change.prepares"),
     )
+
+
+def _block(value: canonical.Value, path: str) -> Block:
+    try:
+        return Block.from_value(value)
+    except LedgerError as error:
+        raise InvalidMessage(error.reason, f"{path}.{error.field}" if error.field else path) from error
 
 
 def _bounded(value: canonical.Value, path: str) -> list[canonical.Value]:
