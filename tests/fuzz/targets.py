@@ -23,6 +23,7 @@ EXEMPT: dict[str, str] = {
     "notarium.anchoring:_Earlier.id": _OWN,
     "notarium.anchoring:_described": _OWN,
     "notarium.anchoring:reference": "target: entry id",
+    "notarium.committing:_moved": _OWN,
     "notarium.committing:make_body": _OWN,
     "notarium.tracking:Run._finish": _OWN,
     "notarium.verification:Verifying._verify_by_subjects": "a digest made here, or of the cache (target: digest cache)",
