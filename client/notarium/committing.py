@@ -38,6 +38,7 @@ from notarium.project import Project
 from notarium_ledger.commitment import BODY_VERSION, Body
 from notarium_ledger.entry import Entry, decode_entry, sign_entry
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.merkle import leaf_hash
 
 DISCLOSURES = ("public", "consortium", "sealed")
 MAX_SUBJECTS = 64
@@ -280,8 +281,8 @@ def _moved(entry: Entry, issuer: str, anew: Mapping[str, Waiting]) -> Body:
     """The entry's body with this issuer, and with the new ids of what was signed anew."""
     body = {**entry.body, "issuer": issuer}
     if "refs" in body:
-        ids = {bytes.fromhex(old): bytes.fromhex(new.id) for old, new in anew.items()}
-        body["refs"] = [{**ref, "entry": ids.get(ref["entry"], ref["entry"])} for ref in body["refs"]]
+        ids = {old: leaf_hash(new.entry) for old, new in anew.items()}
+        body["refs"] = [{**ref, "entry": ids.get(ref["entry"].hex(), ref["entry"])} for ref in body["refs"]]
     return body
 
 
