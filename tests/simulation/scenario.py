@@ -52,6 +52,8 @@ class Schedule:
     """f members lie, each by one or two of the schemes; else the seed draws how many do, and how."""
     observers: int | None = None
     """None: one or none, drawn."""
+    age_s: int = 10
+    """Since genesis, at the start: so far back from the present a liar may date the first block."""
     leavers: int = 0
     """By how many validators the set may shrink; so many more must do without."""
 
@@ -62,7 +64,7 @@ APART = Schedule(trouble_s=100.0, entries=100, recovery_s=60.0, faults=(everybod
 """Rounds drift as far apart as they can."""
 BLACKOUTS = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, faults=(power_failure,))
 """All forget what is in memory only."""
-SCHEMING = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, schemers=True)
+SCHEMING = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, schemers=True, age_s=365 * 86_400)
 """Lies that are wrong in one point only."""
 CHANGING = Schedule(
     trouble_s=40.0,
@@ -102,7 +104,7 @@ def run_seed(
     """
     real = seed % REAL_SIGNATURES_EVERY == 0
     with nullcontext() if real else signatures.stand_in():
-        world = World(seed, size, transcript, schedule.observers, schedule.leavers)
+        world = World(seed, size, transcript, schedule.observers, schedule.leavers, schedule.age_s)
         _run(world, schedule, behaviours)
     return world
 

@@ -268,6 +268,8 @@ class Swapper(Scheme):
     """Passes on what others sign, with other entries under their headers."""
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
+        if not self.liar.world.is_honest(peer):
+            return  # two of its kind would answer each other for ever
         message = decode_message(data[1:]) if data[0] == Kind.CONSENSUS else None
         if message is None or isinstance(message, Vote) or message.block is None or self.random.random() < 0.5:
             return

@@ -51,11 +51,17 @@ class World:
     """Some members, the network between them, clients that submit entries, and faults until they end."""
 
     def __init__(
-        self, seed: int, size: int, transcript: list[str] | None, observers: int | None = None, leavers: int = 0
+        self,
+        seed: int,
+        size: int,
+        transcript: list[str] | None,
+        observers: int | None = None,
+        leavers: int = 0,
+        age_s: int = 10,
     ) -> None:
         """`size`: validators; beside them `observers`, or one or none as the seed draws it.
 
-        `leavers`: by how many validators the set may shrink.
+        `leavers`: by how many validators the set may shrink. `age_s`: of the ledger at the start.
         """
         self.seed = seed
         self.size = size
@@ -66,6 +72,7 @@ class World:
         self.loop.on_error = self._on_error
         self.consortium = consortium(size, self.random.randint(0, 1) if observers is None else observers)
         self.leavers = leavers
+        self.age_s = age_s
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
@@ -100,6 +107,10 @@ class World:
     def honest(self) -> list[Member]:
         """Who keeps to the rules."""
         return [member for member in self.members if member.is_honest]
+
+    def is_honest(self, key: PublicKey) -> bool:
+        """Whether all who hold this key keep to the rules."""
+        return all(self.members[number].is_honest for number in self.holders[key])
 
     @property
     def tolerated(self) -> int:
@@ -188,7 +199,7 @@ class World:
     @property
     def now_ms(self) -> int:
         """The true time, ms since 1970."""
-        return START_MS + 10_000 + int(self.loop.now_s * 1000)
+        return START_MS + self.age_s * 1000 + int(self.loop.now_s * 1000)
 
     def after(self, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
         """Something that no process does."""
