@@ -198,14 +198,18 @@ def _check_fork(decision: Decision, state: ChainState) -> None:
 
 def _check_truth(group: Sequence[Decision], state: ChainState, reason: Lie) -> None:
     """Certified headers bind the entries below them: whoever sent those very entries is no liar, valid or not."""
-    frontier, _ = state.frontier.extend(leaf_hash(raw) for each in group for raw in each.block.entries)
-    last = group[-1].block.header
-    if (frontier.size, frontier.root()) == (last.tree_size, last.tree_root):
-        raise CannotFollow(
-            f"blocks {group[0].height} to {last.height}, which a quorum certified, are not valid for this software: "
-            f"{reason}. Most likely the others run a later version: upgrade this node. If it is up to date, more than "
-            "a third of the validators certified what they should not have: tell the other members"
-        ) from reason
+    frontier = state.frontier
+    for each in group:
+        frontier, _ = frontier.extend(leaf_hash(raw) for raw in each.block.entries)
+        header = each.block.header
+        # Each block by itself: an entry moved from one to the next leaves the tree after both as it was.
+        if (frontier.size, frontier.root()) != (header.tree_size, header.tree_root):
+            return
+    raise CannotFollow(
+        f"blocks {group[0].height} to {group[-1].height}, which a quorum certified, are not valid for this software: "
+        f"{reason}. Most likely the others run a later version: upgrade this node. If it is up to date, more than "
+        "a third of the validators certified what they should not have: tell the other members"
+    ) from reason
 
 
 async def _decode(items: Iterable[bytes]) -> list[Decision]:

@@ -66,6 +66,7 @@ def use_first_start(mark: Path, recall: Recall) -> None:
     """Before anything is signed: the mark of the first start goes, so that nothing left over from a lost store has it.
 
     First the store knows that it was started, then the mark goes, each on the disk: a crash in between changes nothing.
+    Raises StartupError where the disk does not take it.
     """
     try:
         recall.begin()
@@ -74,8 +75,10 @@ def use_first_start(mark: Path, recall: Recall) -> None:
             mark.unlink()
             _sync(mark.parent)
     except (StoreError, OSError) as error:
-        # A full disk: the node starts, says so and signs nothing. The mark counts as long as the store is empty.
-        _log.warning("the mark of the first start stays until the next start", mark=str(mark), reason=str(error))
+        raise StartupError(
+            f"the mark of the first start, {mark}, must go before anything is signed, and the disk does not take that: "
+            f"{error}; make room, or give the directory to user {os.geteuid()}, and start again"
+        ) from error
 
 
 def _sync(directory: Path) -> None:

@@ -8,7 +8,7 @@ from tests.support.consortium import Consortium
 
 from notarium_ledger.types import Height
 from notarium_node.recall import Recall
-from notarium_node.startup import use_first_start
+from notarium_node.startup import StartupError, use_first_start
 from notarium_store import Store
 
 
@@ -83,10 +83,22 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
     store.close()
 
 
-def test_a_full_disk_keeps_the_mark_for_the_next_start(consortium, mark, monkeypatch):
+def test_a_full_disk_refuses_the_first_start_and_keeps_the_mark_for_the_next(consortium, mark, monkeypatch):
     store, recall = start(consortium, mark)
     monkeypatch.setattr(store._db, "_min_free_bytes", 1 << 62)
-    use_first_start(mark, recall)
+    with pytest.raises(StartupError, match="make room"):
+        use_first_start(mark, recall)
     assert mark.exists()
     assert recall.begins
+    store.close()
+
+
+def test_a_mark_that_cannot_be_removed_refuses_the_start(consortium, mark, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    store, recall = start(consortium, mark)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StartupError, match="give the directory to user"):
+        use_first_start(mark, recall)
     store.close()

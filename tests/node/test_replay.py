@@ -1,14 +1,15 @@
-"""Replay: what consensus decides while fetched blocks are checked makes nobody a liar."""
+"""Replay: what consensus decides while fetched blocks are checked makes nobody a liar; other entries do."""
 
 import pytest
 from tests.node.catching_up import Ledger
 from tests.support.chains import change_validator
 
 from notarium_ledger import canonical
+from notarium_ledger.block import Block, Decision
 from notarium_ledger.state import apply_block
 from notarium_node import replay
 from notarium_node.fetching import Fetched
-from notarium_node.replay import Replayer
+from notarium_node.replay import Lie, Replayer
 from notarium_node.verifier import Verifier
 from notarium_store import Store
 
@@ -63,3 +64,20 @@ async def test_consensus_may_decide_any_number_of_the_blocks_that_are_being_chec
         fetched = Fetched(peer, [canonical.encode(each.to_value()) for each in ledger.decisions])
         assert await Replayer(Verifier(0)).extend(line, fetched)
         assert store.state == ledger.store.state
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+async def test_who_moves_an_entry_from_one_certified_block_to_the_next_is_a_liar(ledger, tmp_path, kept):
+    """The tree after both blocks is the true one all the same."""
+    ledger.grow(4)
+    moved = [raw for each in ledger.decisions[:2] for raw in each.block.entries]
+    sent = [
+        Decision(Block(each.block.header, tuple(entries)), each.certificate)
+        for each, entries in zip(ledger.decisions, (moved[:kept], moved[kept:]), strict=False)
+    ] + ledger.decisions[2:]
+    with Store.open(tmp_path / "node", ledger.consortium.genesis) as store:
+        peer = ledger.consortium.validator_keys[1].public
+        fetched = Fetched(peer, [canonical.encode(each.to_value()) for each in sent])
+        with pytest.raises(Lie):
+            await Replayer(Verifier(0)).extend(Overtaken(store, []), fetched)
+        assert store.state.height == 0
