@@ -177,9 +177,12 @@ def _recover(world: World, schedule: Schedule) -> None:
             for member in present
         )
 
-    if not world.run(schedule.recovery_s, is_level):
-        state = [f"{m.number}:{m.height}{'' if m.is_running else ' down'}" for m in world.members]
-        raise AssertionError(f"liveness: not level {schedule.recovery_s} s after the faults; heights {state}")
+    def become_level(since: str) -> None:
+        if not world.run(schedule.recovery_s, is_level):
+            state = [f"{m.number}:{m.height}{'' if m.is_running else ' down'}" for m in world.members]
+            raise AssertionError(f"liveness: not level {schedule.recovery_s} s after {since}; heights {state}")
+
+    become_level("the faults")
     world.recovered_s = world.loop.now_s - ended_s
     if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, evidence)):
         raise AssertionError(f"evidence: not at every node {witnesses.SPREAD_S} s after all were level")
@@ -187,5 +190,6 @@ def _recover(world: World, schedule: Schedule) -> None:
         world.client(raw, lambda: [member for member in world.doors() if member.is_in_registry])
     if not world.run(ANSWERED_S, lambda: not world.unanswered()):
         raise AssertionError(f"liveness: a client has no receipt {ANSWERED_S} s after all were level")
+    become_level("the last answer")
     witnesses.check(world)
     world.watch.finish(ended_ms, sorted(ids))

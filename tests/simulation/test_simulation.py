@@ -28,7 +28,7 @@ REGRESSIONS: list[tuple[int, int, str]] = [
     (1795364947397, 4, "small"),
     (103, 5, "changing"),
     (248, 7, "scheming"),
-    *((seed, 4, "small") for seed in (36403, 57861, 61048, 64814, 73239)),
+    *((seed, 4, "small") for seed in (36403, 57861, 61048, 64814, 73239, 85547)),
 ]
 """(seed, validators, schedule)"""
 
