@@ -18,13 +18,13 @@ CONFIG = f"[store]\nmin_free_bytes = {16 * MIB}\nwrite_buffer_bytes = {MIB}\n"
 
 @pytest.fixture
 def small_disk():
-    """Mounts a file system of 64 MiB over an empty folder."""
+    """Puts a file system of 64 MiB in the place of a folder, with the files that are there."""
     mounted: list[Path] = []
 
     def mount(folder: Path) -> None:
         if os.geteuid() != 0:
             pytest.skip("mounting a small file system needs root")
-        folder.mkdir(mode=0o700)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}  # the mark of the first start
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)],
             capture_output=True,
@@ -34,6 +34,8 @@ def small_disk():
         if done.returncode:
             pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
         mounted.append(folder)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
 
     yield mount
     for folder in mounted:
