@@ -9,19 +9,28 @@ from tests.simulation.oracles import SafetyViolation
 from notarium_node.accusations import MOST_PER_KEY, Slot
 
 if TYPE_CHECKING:
+    from tests.simulation.member import Member
     from tests.simulation.world import World
 
 SPREAD_S = 30.0
 """In which evidence has come to every node: who broke with its peer waits before it connects again."""
 
 
-def held(world: World) -> set[Slot]:
-    """The faults of which some honest node has evidence."""
-    return {slot for member in world.honest if member.node is not None for slot in member.node.accusations._slots}
+def held(world: World) -> dict[Slot, list[Member]]:
+    """The faults of which honest nodes have evidence, and which nodes."""
+    found: dict[Slot, list[Member]] = {}
+    for member in world.honest:
+        for slot in () if member.node is None else member.node.accusations._slots:
+            found.setdefault(slot, []).append(member)
+    return found
 
 
-def is_spread(world: World, slots: set[Slot]) -> bool:
-    """Whether every honest node knows of these, or of as many of the same validator as it keeps."""
+def is_spread(world: World, evidence: dict[Slot, list[Member]]) -> bool:
+    """Whether every honest node knows of these, or of as many of the same validator as it keeps.
+
+    What only nodes had that were voted out since, they can tell nobody any more.
+    """
+    slots = [slot for slot, holders in evidence.items() if any(holder.is_in_registry for holder in holders)]
     for member in world.honest:
         if member.node is not None and member.is_in_registry:
             known = member.node.accusations
