@@ -360,8 +360,7 @@ class Instance:
                 verdict = self._verdict(change.block)
                 block = self.blocks.valid(highest[1])
                 if block is not None:
-                    self._propose(block, changes, change.prepares)
-                    return True
+                    return self._propose(block, changes, change.prepares)
                 if verdict is not Verdict.INVALID:
                     return False  # being checked
         return False
@@ -377,11 +376,14 @@ class Instance:
         hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
         return [change for change in changes if change.block is None or change.block.hash in hopeful]
 
-    def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> None:
+    def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
+        """False: nothing is signed any more, for a signature of ours that we do not know was seen in this step."""
         proposal = self.signer.propose(self.round, block, tuple(change.signed for change in changes), prepares)
-        if proposal is not None:
-            self._keep(proposal)
-            self._accept(proposal)
+        if proposal is None:
+            return False
+        self._keep(proposal)
+        self._accept(proposal)
+        return True
 
     def _decide(self, certificate: QuorumCertificate) -> None:
         block = self.blocks.valid(certificate.block)

@@ -15,6 +15,7 @@ from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import MessageKind, Vote, encode_message
 from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
+from notarium_consensus.signer import Signer
 from notarium_ledger.block import Block
 from notarium_ledger.types import Round
 
@@ -208,6 +209,29 @@ def test_an_unknown_own_signature_inside_a_justification_counts_too_and_before_w
     assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
     assert bench.engine.round == 1
     assert bench.said() == [], "the jump to round 1 is not answered with a round change"
+
+
+def test_an_unknown_own_signature_in_what_makes_the_quorum_of_round_changes_ends_the_step(monkeypatch):
+    """The proposer would propose the prepared block again, and may sign nothing any more: that rule must not repeat."""
+    propose, tries = Signer.propose, []
+
+    def counted(self, *args):
+        tries.append(args)
+        if len(tries) > 3:
+            pytest.fail("the rules never come to an end")
+        return propose(self, *args)
+
+    monkeypatch.setattr(Signer, "propose", counted)
+    bench = Bench(own=3)
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.timeout(0)
+    bench.timeout(1)
+    bench.receive(bench.club.change(0, 2, (1, block), by=(0, 1, 2)))
+    bench.receive(bench.club.change(1, 2, (1, block), by=(0, 1, 3)))
+    assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]
+    assert len(tries) == 1
+    assert bench.said() == []
 
 
 def test_an_own_signature_of_the_next_height_fences_that_height():
