@@ -107,7 +107,7 @@ async def test_the_deadline_holds(ledger, nodes):
         started = time.monotonic()
         with pytest.raises(Unreachable):
             await client.submit(body(ledger))
-        assert time.monotonic() - started < 35
+        assert time.monotonic() - started < 1.5
 
 
 async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_on(ledger, nodes):
