@@ -20,39 +20,39 @@ TYPE_CHECKING = False  # As in typing, whose import alone would be half of the t
 if TYPE_CHECKING:
     from typing import Any
 
-    from notarium.anchoring import Anchored, anchor
-    from notarium.answers import VerifiedReceipt
-    from notarium.blocking import BlockingClient
-    from notarium.client import Client
-    from notarium.committing import Ref
+    from notarium.anchoring.anchor import Anchored, anchor
+    from notarium.anchoring.commit import Ref
+    from notarium.anchoring.track import Run, track
     from notarium.errors import LyingNode, NotAnchored, NotariumError, ProjectError, Rejected, Unreachable
+    from notarium.ledger_access.answers import VerifiedReceipt
+    from notarium.ledger_access.blocking import BlockingClient
+    from notarium.ledger_access.client import Client
     from notarium.project import Project, find_project
-    from notarium.tracking import Run, track
-    from notarium.verification import Verification, verify
-    from notarium_ledger.genesis import Genesis
+    from notarium.verifying.verification import Verification, verify
     from notarium_ledger.signing import SigningKey
+    from notarium_ledger.state.genesis import Genesis
 
 _HOME = {
-    "Anchored": "notarium.anchoring",
-    "BlockingClient": "notarium.blocking",
-    "Client": "notarium.client",
-    "Genesis": "notarium_ledger.genesis",
+    "Anchored": "notarium.anchoring.anchor",
+    "BlockingClient": "notarium.ledger_access.blocking",
+    "Client": "notarium.ledger_access.client",
+    "Genesis": "notarium_ledger.state.genesis",
     "LyingNode": "notarium.errors",
     "NotAnchored": "notarium.errors",
     "NotariumError": "notarium.errors",
     "Project": "notarium.project",
     "ProjectError": "notarium.errors",
-    "Ref": "notarium.committing",
+    "Ref": "notarium.anchoring.commit",
     "Rejected": "notarium.errors",
-    "Run": "notarium.tracking",
+    "Run": "notarium.anchoring.track",
     "SigningKey": "notarium_ledger.signing",
     "Unreachable": "notarium.errors",
-    "Verification": "notarium.verification",
-    "VerifiedReceipt": "notarium.answers",
-    "anchor": "notarium.anchoring",
+    "Verification": "notarium.verifying.verification",
+    "VerifiedReceipt": "notarium.ledger_access.answers",
+    "anchor": "notarium.anchoring.anchor",
     "find_project": "notarium.project",
-    "track": "notarium.tracking",
-    "verify": "notarium.verification",
+    "track": "notarium.anchoring.track",
+    "verify": "notarium.verifying.verification",
 }
 
 __all__ = [

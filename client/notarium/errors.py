@@ -55,7 +55,7 @@ class NotAnchored(NotariumError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemDetails:
     """RFC 9457 problem details as a node sent them, cleaned."""
 
     name: str
@@ -87,7 +87,7 @@ class Rejected(NotariumError):
 
     exit_code = ExitCode.NOT_ANCHORED
 
-    def __init__(self, url: str, problem: Problem) -> None:
+    def __init__(self, url: str, problem: ProblemDetails) -> None:
         super().__init__(f"{url} refused: {problem}")
         self.url = url
         self.problem = problem

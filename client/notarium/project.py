@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from notarium.cache import DigestCache
 from notarium.errors import ProjectError
+from notarium.evidence.digest_cache import DigestCache
 from notarium.files import write_atomically
-from notarium.keys import load_key
+from notarium.key_files import load_key
+from notarium.ledger_access.pool import normal_url
 from notarium.naming import FOLDER
-from notarium.pool import normal_url
-from notarium_ledger.commitment import MEMBER_ID_PATTERN
+from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.genesis import Genesis
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.genesis import Genesis
 
 CONFIG = "config.toml"
 GENESIS = "genesis.json"

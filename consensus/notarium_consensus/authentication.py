@@ -6,9 +6,9 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.messages import Signed, statement
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey
-from notarium_ledger.validators import ValidatorSet
 
 CACHE_ENTRIES: Final = 8192
 """Per generation; two generations are kept. At n = 100 a height without failed rounds needs 201."""

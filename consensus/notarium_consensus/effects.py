@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from notarium_consensus.events import Event
 from notarium_consensus.messages import Message
-from notarium_ledger.block import Block, Decision
+from notarium_ledger.blocks.block import Block, Decision
 from notarium_ledger.types import Height, PublicKey, Round
 
 

@@ -27,10 +27,10 @@ from notarium_consensus.inputs import (
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, MessageKind, Vote, commits_of
-from notarium_consensus.outbox import Outbox
-from notarium_consensus.record import FENCE_KEY, Record, decode_record, encode_fence
+from notarium_consensus.signing_record import FENCE_KEY, SigningRecord, decode_record, encode_fence
+from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
-from notarium_ledger.validators import ValidatorSet
 
 __all__ = ["Engine", "EngineConfig", "Phase"]
 
@@ -47,7 +47,7 @@ class Engine:
         self._record = dict(record)
         self._record_height = record_height
         self._vote_from = config.vote_from
-        self._outbox = Outbox()
+        self._outbox = StepEffects()
         own = None if config.key is None else config.key.public
         self._authenticator = Authenticator(config.genesis, own)
         self._instance: Instance | None = None
@@ -276,7 +276,7 @@ class Engine:
 
     # ---- restart and fence -------------------------------------------------------------------------------------
 
-    def _record_of(self, height: Height) -> Record | None:
+    def _record_of(self, height: Height) -> SigningRecord | None:
         """The record, if it is of `height`; it also fences heights that it shows to be over."""
         if self._record_height is None or self._record_height < height:
             self._record, self._record_height = {}, None

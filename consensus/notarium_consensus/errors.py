@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notarium_ledger.errors import InvalidEvidence as InvalidEvidence
+from notarium_ledger.errors import InvalidEquivocation as InvalidEquivocation
 from notarium_ledger.errors import LedgerError
 
 

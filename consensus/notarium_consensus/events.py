@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notarium_consensus.evidence import Evidence
+from notarium_consensus.equivocation import Equivocation
 from notarium_ledger.types import Height, PublicKey, Round
 
 
@@ -18,10 +18,10 @@ class RoundStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Equivocation:
+class EquivocationDetected:
     """A validator signed two different things; at most one report per validator, kind and height."""
 
-    evidence: Evidence
+    equivocation: Equivocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +69,12 @@ class OwnSignatureSeen:
     height: Height
 
 
-Event = RoundStarted | Equivocation | ProtocolViolation | ProposalRejected | PeerBehind | PeerAhead | OwnSignatureSeen
+Event = (
+    RoundStarted
+    | EquivocationDetected
+    | ProtocolViolation
+    | ProposalRejected
+    | PeerBehind
+    | PeerAhead
+    | OwnSignatureSeen
+)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from notarium_consensus.authentication import Authenticator
+from notarium_consensus.equivocation import conflict
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.events import Equivocation
-from notarium_consensus.evidence import conflict
+from notarium_consensus.events import EquivocationDetected
 from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
 from notarium_consensus.messages import (
     Message,
@@ -24,9 +24,9 @@ from notarium_consensus.messages import (
     Vote,
     statement,
 )
-from notarium_consensus.outbox import Outbox
+from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.types import PublicKey, Round
 
 
@@ -44,7 +44,7 @@ class Inbox:
         "round_changes",
     )
 
-    def __init__(self, context: HeightContext, authenticator: Authenticator, outbox: Outbox) -> None:
+    def __init__(self, context: HeightContext, authenticator: Authenticator, outbox: StepEffects) -> None:
         quorum = context.validators.quorum
         self._context = context
         self._authenticator = authenticator
@@ -169,4 +169,4 @@ class Inbox:
         validators = self._context.validators
         self._authenticator.check(other, validators, "message")
         self._accused.add(accused)
-        self._outbox.report(Equivocation(conflict(self._context.genesis, validators.hash, known, other)))
+        self._outbox.report(EquivocationDetected(conflict(self._context.genesis, validators.hash, known, other)))

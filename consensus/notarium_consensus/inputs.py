@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from notarium_consensus.effects import Timer
 from notarium_consensus.messages import Message
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, PublicKey, Round
-from notarium_ledger.validators import ValidatorSet
 
 NO_FENCE = Height(1)
 

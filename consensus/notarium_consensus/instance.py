@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from notarium_consensus.authentication import Authenticator
-from notarium_consensus.blocks import KnownBlocks, Verdict
+from notarium_consensus.block_checks import KnownBlocks, Verdict
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.effects import (
     Broadcast,
@@ -25,20 +25,13 @@ from notarium_consensus.effects import (
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import PeerAhead, ProposalRejected, ProtocolViolation, RoundStarted
 from notarium_consensus.inbox import Inbox
-from notarium_consensus.justification import (
-    HeightContext,
-    Prepared,
-    check_header,
-    highest_prepared,
-    is_fresh,
-    untimely,
-)
+from notarium_consensus.justification import HeightContext, Prepared, check_header, highest_prepared, is_fresh, untimely
 from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote
-from notarium_consensus.outbox import Outbox
-from notarium_consensus.record import PREPARED_KEY, Record, encode_prepared
 from notarium_consensus.signer import Signer
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
+from notarium_consensus.signing_record import PREPARED_KEY, SigningRecord, encode_prepared
+from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import MAX_ROUND, Hash, PublicKey, Round
 
@@ -69,7 +62,7 @@ class Instance:
         config: EngineConfig,
         key: SigningKey | None,
         authenticator: Authenticator,
-        outbox: Outbox,
+        outbox: StepEffects,
         may_sign: bool,
     ) -> None:
         self.context = context
@@ -95,7 +88,7 @@ class Instance:
 
     # ---- inputs ------------------------------------------------------------------------------------------------
 
-    def restore(self, record: Record) -> None:
+    def restore(self, record: SigningRecord) -> None:
         """After a restart: the round, the prepared block and the own messages of this height, which are sent again.
 
         Recorded blocks are checked once more: the runner has forgotten what follows from them.

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, Round
-from notarium_ledger.validators import ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
-from notarium_ledger import canonical
-from notarium_ledger.block import MAX_BLOCK_ITEMS, Block
-from notarium_ledger.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
-from notarium_ledger.errors import LedgerError
-from notarium_ledger.statements import SignedRoundChange as SignedRoundChange
-from notarium_ledger.statements import (
+from notarium_ledger.blocks.block import MAX_BLOCK_ITEMS, Block
+from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.statements import SignedRoundChange as SignedRoundChange
+from notarium_ledger.blocks.statements import (
     StatementKind,
     read_height,
     read_list,
@@ -38,14 +36,10 @@ from notarium_ledger.statements import (
     read_vote,
     round_change_from_value,
 )
-from notarium_ledger.types import (
-    Hash,
-    Height,
-    PublicKey,
-    Round,
-    Signature,
-)
-from notarium_ledger.validators import MAX_VALIDATORS
+from notarium_ledger.blocks.validators import MAX_VALIDATORS
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 MESSAGE_VERSION: Final = 1
 _MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
@@ -61,7 +55,7 @@ MessageKind = StatementKind
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A PREPARE or COMMIT; as the signed core of a proposal (in evidence only) also a PROPOSAL."""
+    """A PREPARE or COMMIT; as the signed core of a proposal (in equivocation only) also a PROPOSAL."""
 
     type: VoteType
     height: Height
@@ -114,7 +108,7 @@ class Proposal:
         return self.block.hash
 
     def core(self) -> Vote:
-        """What was signed, without the block: enough for evidence."""
+        """What was signed, without the block: enough for equivocation."""
         return Vote(VoteType.PROPOSAL, self.height, self.round, self.block.hash, self.key, self.signature)
 
 

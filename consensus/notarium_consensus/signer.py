@@ -19,10 +19,10 @@ from notarium_consensus.messages import (
     encode_message,
     statement,
 )
-from notarium_consensus.outbox import Outbox
-from notarium_consensus.record import slot_key
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import VoteType
+from notarium_consensus.signing_record import slot_key
+from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import SIGNATURE_BYTES, Hash, Round, Signature
 
@@ -46,7 +46,7 @@ class Signer:
         context: HeightContext,
         key: SigningKey | None,
         authenticator: Authenticator,
-        outbox: Outbox,
+        outbox: StepEffects,
         may_sign: bool,
     ) -> None:
         self._context = context

@@ -59,16 +59,16 @@ class InvalidSnapshot(LedgerError):
         self.step = step
 
 
-class InvalidEvidence(LedgerError):
-    """Evidence that does not prove that one key signed two different things."""
+class InvalidEquivocation(LedgerError):
+    """Equivocation that does not prove that one key signed two different things."""
 
 
-class EvidenceOfLaterVersion(InvalidEvidence):
-    """Evidence of a version that this software does not know: not for us, and nobody's fault."""
+class EquivocationOfLaterVersion(InvalidEquivocation):
+    """Equivocation of a version that this software does not know: not for us, and nobody's fault."""
 
 
-class InvalidEvidenceFile(LedgerError):
-    """An evidence file that fails verification; `step` is the number of the failed step (docs/formats.md, Evidence)."""
+class InvalidEquivocationFile(LedgerError):
+    """An equivocation file that fails verification; `step` is that of docs/formats.md, Equivocation file."""
 
     def __init__(self, step: int, reason: str, field: str = "") -> None:
         super().__init__(reason, field)

@@ -21,7 +21,7 @@ REGISTRY_TAG = b"notarium/registry/v1\0"
 GENESIS_TAG = b"notarium/genesis/v1\0"
 VOTE_TAG = b"notarium/vote/v1\0"
 ROUND_CHANGE_TAG = b"notarium/round-change/v1\0"
-EVIDENCE_TAG = b"notarium/evidence/v1\0"
+EQUIVOCATION_TAG = b"notarium/equivocation/v1\0"
 
 
 def tagged_hash(tag: bytes, data: bytes) -> Hash:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.state import ChainState, apply_block
+from notarium_ledger.state.chain_state import ChainState, apply_block
+from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
 from notarium_store import keys, opening, reading, values
 from notarium_store.database import Database, Item
@@ -90,7 +90,7 @@ class _Check:
         for done, height in enumerate(behind, len(below) + 1):
             self._check_height(height)
             progress(done, total)
-        self._check_evidence()
+        self._check_equivocation()
         self._check_end(stored)
         state = self._end.state
         return CheckReport(state.height, state.frontier.size, state.tip, Height(len(below)), total)
@@ -134,14 +134,14 @@ class _Check:
         _, index = reading.decoded(self._db, values.decode_position, value, key)
         return index < self._end.state.frontier.size
 
-    def _check_evidence(self) -> None:
-        """Evidence is no part of the chain, but it is shown as proof, so it must prove what it says."""
-        for number, evidence in reading.read_evidence(self._db):
+    def _check_equivocation(self) -> None:
+        """Equivocation is no part of the chain, but it is shown as proof, so it must prove what it says."""
+        for number, equivocation in reading.read_equivocation(self._db):
             self._pairs += 1
             try:
-                evidence.verify()
+                equivocation.verify()
             except LedgerError as error:
-                key = keys.describe(keys.numbered(keys.EVIDENCE, number))
+                key = keys.describe(keys.numbered(keys.EQUIVOCATION, number))
                 raise StoreCorruption(self._db.path, f"{key} proves nothing: {error}") from error
 
     def _check_end(self, stored: StoredState | None) -> None:

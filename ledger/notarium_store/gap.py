@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from notarium_ledger.block import Decision
-from notarium_ledger.certificate import QuorumCertificate
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState, Transition
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.state.chain_state import ChainState, Transition
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash, Height
 from notarium_store import keys
 from notarium_store.recent import peaks_by_position

@@ -11,7 +11,7 @@
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
-    f  number u64                      → canonical evidence of a validator's fault, numbered as it came to this node
+    q  number u64                      → canonical equivocation of a validator, numbered as it came to this node
     b                                  → canonical snapshot that was adopted, while blocks up to it are missing
     g                                  → canonical state after the last block before the gap, as long as there is b
 
@@ -40,7 +40,7 @@ TREE = b"t"
 REGISTRY = b"r"
 HANDOVER = b"v"
 RECORD = b"c"
-EVIDENCE = b"f"
+EQUIVOCATION = b"q"
 BASE = b"b"
 HISTORY = b"g"
 
@@ -59,7 +59,7 @@ _NAMES = {
     REGISTRY: "registry",
     HANDOVER: "handover",
     RECORD: "consensus record",
-    EVIDENCE: "evidence",
+    EQUIVOCATION: "equivocation",
     BASE: "base snapshot",
     HISTORY: "history",
 }

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from notarium_ledger import tree
-from notarium_ledger.block import Decision
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidProof, LedgerError
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.merkle import leaf_hash, verify_inclusion
-from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
-from notarium_ledger.state import ChainState
+from notarium_ledger.log import frontier as tree
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.log.proofs import verify_inclusion
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, reading, values
 from notarium_store.bounded import Bounded
 from notarium_store.database import Database

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notarium_ledger import canonical, tree
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import Handover
-from notarium_ledger.registry import Registry
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState
+from notarium_ledger.log import frontier as tree
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Registry
+from notarium_ledger.trust.receipt import Handover
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_ledger.validators import ValidatorSet
 from notarium_store import keys, values
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption

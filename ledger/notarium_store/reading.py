@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.evidence import Evidence
+from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.types import HASH_BYTES
 from notarium_store import keys, values
 from notarium_store.database import Database
@@ -68,11 +68,11 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
     return group[index - last - 1]
 
 
-def read_evidence(database: Database) -> list[tuple[int, Evidence]]:
-    """All stored evidence with its numbers, ascending. Raises StoreCorruption."""
+def read_equivocation(database: Database) -> list[tuple[int, Equivocation]]:
+    """All stored equivocation with its numbers, ascending. Raises StoreCorruption."""
     return [
-        (int.from_bytes(key[1:], "big"), decoded(database, Evidence.decode, value, key))
-        for key, value in database.scan(keys.EVIDENCE)
+        (int.from_bytes(key[1:], "big"), decoded(database, Equivocation.decode, value, key))
+        for key, value in database.scan(keys.EQUIVOCATION)
     ]
 
 

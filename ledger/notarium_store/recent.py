@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from notarium_ledger.receipt import DecidedHeader, Receipt
-from notarium_ledger.tree import Frontier, inclusion_path
+from notarium_ledger.log.frontier import Frontier, inclusion_path
+from notarium_ledger.trust.receipt import DecidedHeader, Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 

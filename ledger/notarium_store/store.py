@@ -13,7 +13,8 @@ A node far behind adopts a snapshot, goes on from there at once, and writes the 
 
 A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash a decision is there with all
 that belongs to it, or not at all.
-One thread calls what writes (commit, adopt, backfill, put_record, put_evidence, recover, close); any thread may read.
+One thread calls what writes (commit, adopt, backfill, put_record, put_equivocation, recover, close);
+any thread may read.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notarium_ledger.block import Decision
-from notarium_ledger.evidence import Evidence
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import DecidedHeader, Handover
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState, Transition
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.state.chain_state import ChainState, Transition
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.equivocation import Equivocation
+from notarium_ledger.trust.receipt import DecidedHeader, Handover
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
 from notarium_store import keys, opening, reading
 from notarium_store.database import Database, Item
@@ -262,19 +263,19 @@ class Store(LogReader):
     def _records_until(self, height: Height) -> list[bytes]:
         return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]
 
-    # Evidence
+    # Equivocation
 
-    def put_evidence(self, number: int, evidence: Evidence) -> None:
-        """Keep evidence under a number that is not taken; on the disk when this returns.
+    def put_equivocation(self, number: int, equivocation: Equivocation) -> None:
+        """Keep equivocation under a number that is not taken; on the disk when this returns.
 
         Raises StoreFull or StoreError.
         """
         self._recover_if_failed()
-        self._db.write([(keys.numbered(keys.EVIDENCE, number), evidence.encode())])
+        self._db.write([(keys.numbered(keys.EQUIVOCATION, number), equivocation.encode())])
 
-    def evidence(self) -> list[tuple[int, Evidence]]:
-        """All evidence with its numbers, ascending. Raises StoreCorruption."""
-        return reading.read_evidence(self._db)
+    def equivocation(self) -> list[tuple[int, Equivocation]]:
+        """All equivocation with its numbers, ascending. Raises StoreCorruption."""
+        return reading.read_equivocation(self._db)
 
     # Upkeep
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision, Header
-from notarium_ledger.certificate import QuorumCertificate
-from notarium_ledger.commitment import artifact_digests
+from notarium_ledger.blocks.block import Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import artifact_digests
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.state import ChainState, Transition
-from notarium_ledger.tree import Frontier, Node
+from notarium_ledger.log.frontier import Frontier, Node
+from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 

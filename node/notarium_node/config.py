@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
-from notarium_node.keys import Purpose
-from notarium_node.peer_limits import PeerLimits
+from notarium_node.identity.keys import Purpose
+from notarium_node.peers.limits import PeerLimits
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024

@@ -15,7 +15,7 @@ from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_consensus.events import (
-    Equivocation,
+    EquivocationDetected,
     Event,
     OwnSignatureSeen,
     PeerAhead,
@@ -26,30 +26,30 @@ from notarium_consensus.events import (
 )
 from notarium_consensus.inputs import MessageReceived, PeerConnected
 from notarium_consensus.messages import decode_message
-from notarium_ledger.block import Decision
-from notarium_ledger.entry import Entry
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.registry import NodeRecord
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.state import Transition
+from notarium_ledger.state.chain_state import Transition
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
-from notarium_node import wire
-from notarium_node.accusations import Accusations
-from notarium_node.admission import Admission, Status
-from notarium_node.api.problems import Problem
-from notarium_node.condition import Condition
-from notarium_node.content import BlockTarget
-from notarium_node.gossip import Gossip
-from notarium_node.hub import Hub
-from notarium_node.mempool import Mempool, MempoolFull
-from notarium_node.metrics import Metrics
-from notarium_node.peer_limits import PeerLimits
-from notarium_node.peers import DropReason, PeerNetwork
-from notarium_node.recall import Recall
-from notarium_node.runner import Runner, wall_ms
-from notarium_node.serving import Server
-from notarium_node.sync import Sync, SyncSettings
-from notarium_node.verifier import Verifier
+from notarium_node.api.problems import ApiProblem
+from notarium_node.catchup.serving import CatchUpServer
+from notarium_node.catchup.sync import Sync, SyncSettings
+from notarium_node.driving.block_work import BlockTarget
+from notarium_node.driving.driver import Driver, wall_ms
+from notarium_node.entries.admission import Admission, AdmissionStatus
+from notarium_node.entries.gossip import Gossip
+from notarium_node.entries.mempool import Mempool, MempoolFull
+from notarium_node.entries.verifier import Verifier
+from notarium_node.entries.waiters import Waiters
+from notarium_node.equivocation.collection import Equivocations
+from notarium_node.health.condition import Condition
+from notarium_node.health.metrics import Metrics
+from notarium_node.identity.recall import Recall
+from notarium_node.peers import wire
+from notarium_node.peers.limits import PeerLimits
+from notarium_node.peers.network import DropReason, PeerNetwork
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.node")
@@ -117,7 +117,7 @@ class Node:
         self.store = store
         self.own = own
         self.mempool = Mempool(settings.mempool_entries, settings.mempool_bytes)
-        self.hub = Hub()
+        self.waiters = Waiters()
         self.verifier = Verifier(settings.verify_workers)
         self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
         voting = own.role == "validator"
@@ -147,30 +147,30 @@ class Node:
             limits=settings.peer_limits,
         )
         self.gossip = Gossip(self.network, lambda: [each.key for each in self._validators()])
-        self.runner = Runner(
+        self.driver = Driver(
             own.key,
             self.engine,
             store,
             self.mempool,
             self.admission,
             self.network,
-            self.hub,
+            self.waiters,
             self._on_event,
             self._on_decided,
             BlockTarget(settings.block_entries, settings.block_bytes),
             clock,
             self.recall,
         )
-        self.runner.on_gossip = self.gossip.add
-        self.runner.caught_up = self._is_caught_up
+        self.driver.on_gossip = self.gossip.add
+        self.driver.caught_up = self._is_caught_up
         self.catch_up_verifier = Verifier(settings.catch_up_workers)
         self.sync = Sync(
-            self.network, store, self.runner, self.mempool, self.catch_up_verifier, not voting, settings.sync
+            self.network, store, self.driver, self.mempool, self.catch_up_verifier, not voting, settings.sync
         )
-        self.server = Server(
+        self.server = CatchUpServer(
             store, self.network, self._begin, lambda peer, detail: self._misbehaved(peer, "flood", detail)
         )
-        self.accusations = Accusations(store, self.network, own.key, self._misbehaved, self._of_later_version)
+        self.equivocations = Equivocations(store, self.network, own.key, self._misbehaved, self._of_later_version)
         self.metrics = Metrics(self)
         self.condition = Condition(self)
         self.event_counts: Counter[str] = Counter(dict.fromkeys(EVENTS, 0))
@@ -178,7 +178,7 @@ class Node:
         self._later_told: set[PublicKey] = set()
         self._followers: set[PublicKey] = set()
         self._status_timer: asyncio.TimerHandle | None = None
-        self._told: wire.Status | None = None
+        self._told: wire.HeightStatus | None = None
         self._tell_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.started = 0.0
@@ -190,13 +190,13 @@ class Node:
         """Listen for peers, dial them, take up consensus. Raises OSError where the port is taken."""
         await self.network.start()
         self.started = time.monotonic()
-        self.runner.start()
+        self.driver.start()
         self.sync.start()
         self._tell_status()
 
     async def stop(self) -> None:
         """End in order. Nothing that was acknowledged is in memory only, so there is nothing to save."""
-        self.runner.stop()
+        self.driver.stop()
         self.sync.stop()
         if self._status_timer:
             self._status_timer.cancel()
@@ -209,23 +209,25 @@ class Node:
 
     # Entries
 
-    def refusal(self) -> Problem | None:
+    def refusal(self) -> ApiProblem | None:
         """Why no entry can be taken now, or None."""
         if self.own.role == "observer":
             apis = [
                 each.api for each in self.store.state.registry.nodes.values() if each.role == "validator" and each.api
             ]
-            return Problem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
+            return ApiProblem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
         if not self.store.is_complete:
             return self.incomplete("this node cannot tell yet whether an entry is in the log already")
-        if self.runner.stalled:
-            return Problem("busy", self.runner.stalled, headers={"Retry-After": "10"}, remedy="submit to another node")
+        if self.driver.stalled:
+            return ApiProblem(
+                "busy", self.driver.stalled, headers={"Retry-After": "10"}, remedy="submit to another node"
+            )
         return None
 
-    def incomplete(self, detail: str) -> Problem:
+    def incomplete(self, detail: str) -> ApiProblem:
         """The answer to what only blocks can tell that this node is still fetching."""
         history, base = self.store.history.height, self.store.base or 0
-        return Problem(
+        return ApiProblem(
             "history-incomplete",
             detail,
             headers={"Retry-After": "10"},
@@ -238,23 +240,23 @@ class Node:
 
     def _on_fresh(self, entries: Sequence[Entry]) -> None:
         self.gossip.add(entries)
-        self.runner.work_pending()
+        self.driver.work_pending()
 
     # Peers
 
     def _on_connect(self, peer: PublicKey) -> None:
         self.network.send(peer, self._status_message())
-        self.accusations.greet(peer)
+        self.equivocations.greet(peer)
         if peer in self.store.state.registry.validators:
             self.gossip.send_all(peer, self.mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
             self.sync.on_connect(peer)
-        self.runner.feed(PeerConnected(peer))
+        self.driver.feed(PeerConnected(peer))
 
     def _on_disconnect(self, peer: PublicKey) -> None:
         self._followers.discard(peer)
         self.server.on_disconnect(peer)
         self._later_told.discard(peer)
-        self.accusations.forget(peer)
+        self.equivocations.forget(peer)
         self.sync.on_disconnect(peer)
 
     def _on_message(self, peer: PublicKey, data: bytes) -> None:
@@ -284,7 +286,7 @@ class Node:
     def _dispatch(self, peer: PublicKey, data: bytes) -> None:
         kind, payload = data[:1], data[1:]
         if kind == bytes((wire.Kind.CONSENSUS,)):
-            self.runner.feed(MessageReceived(decode_message(payload), peer))
+            self.driver.feed(MessageReceived(decode_message(payload), peer))
         elif kind == bytes((wire.Kind.ENTRIES,)):
             self._on_entries(peer, wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES))
         elif kind == bytes((wire.Kind.STATUS,)):
@@ -295,8 +297,8 @@ class Node:
             self.sync.on_blocks(peer, wire.unpack_list(payload, wire.MAX_BLOCKS))
         elif kind == bytes((wire.Kind.FOLLOW,)) and not payload:
             self._followers.add(peer)
-        elif kind == bytes((wire.Kind.EVIDENCE,)):
-            self.accusations.hear(peer, wire.unpack_list(payload, wire.MAX_EVIDENCE))
+        elif kind == bytes((wire.Kind.EQUIVOCATIONS,)):
+            self.equivocations.hear(peer, wire.unpack_list(payload, wire.MAX_EQUIVOCATIONS))
         elif kind == bytes((wire.Kind.GET_SNAPSHOT,)):
             self.server.on_get_snapshot(peer, *wire.unpack_get_snapshot(payload))
         elif kind == bytes((wire.Kind.SNAPSHOT,)):
@@ -316,7 +318,7 @@ class Node:
             # The peer keeps them and proposes them when its turn comes.
             self.event_counts["gossip_refused_full"] += 1
             return
-        bad = next((each for each in outcomes if each.status is Status.REFUSED and each.malicious), None)
+        bad = next((each for each in outcomes if each.status is AdmissionStatus.REFUSED and each.malicious), None)
         if bad is not None:
             self._misbehaved(peer, "invalid entry", str(bad.error))
 
@@ -348,8 +350,8 @@ class Node:
                 self.network.send(event.peer, self._status_message())
             case PeerAhead():
                 self.sync.on_hint(event.peer, event.height)
-            case Equivocation():
-                self.accusations.detect(event.evidence)
+            case EquivocationDetected():
+                self.equivocations.detect(event.equivocation)
             case OwnSignatureSeen() if self.event_counts["OwnSignatureSeen"] == 1:
                 # Once: a validator that lost its disk finds its own seal in most blocks that it fetches.
                 _log.error(
@@ -392,14 +394,14 @@ class Node:
             self._told, self._tell_again_at = status, now + STATUS_AGAIN_S
             self.network.broadcast(wire.pack_status(status), list(self.store.state.registry.nodes))
         self.sync.poke()
-        self.runner.review()
-        if not self.runner.stalled:
-            self.accusations.look_again()
+        self.driver.review()
+        if not self.driver.stalled:
+            self.equivocations.look_again()
         self.condition.log_changes()
 
-    def _status(self) -> wire.Status:
+    def _status(self) -> wire.HeightStatus:
         state, history = self.store.state, self.store.history.height
-        return wire.Status(state.height, state.tip, history, self.store.base or history)
+        return wire.HeightStatus(state.height, state.tip, history, self.store.base or history)
 
     def _status_message(self) -> bytes:
         return wire.pack_status(self._status())

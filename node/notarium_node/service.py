@@ -11,17 +11,17 @@ import ssl
 import structlog
 from aiohttp import web
 
-from notarium_ledger.registry import NodeRecord
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
+from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config import NodeConfig
-from notarium_node.http_server import AppRunner
-from notarium_node.identity import own_record
-from notarium_node.keys import Purpose, load_key, load_seed
+from notarium_node.entries.verifier import catch_up_workers, default_workers
+from notarium_node.http.server import HardenedAppRunner
+from notarium_node.identity.keys import Purpose, load_key, load_seed
+from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node, NodeSettings
 from notarium_node.startup import StartupError, load_genesis, use_first_start
-from notarium_node.sync import SyncSettings
-from notarium_node.verifier import catch_up_workers, default_workers
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -63,7 +63,7 @@ async def run(config: NodeConfig) -> None:
             failures.append(error)
             stopping.set()
 
-        node.runner.on_failure = on_failure
+        node.driver.on_failure = on_failure
         await node.start()
         api = await _start_api(node, config)
         _log.info(
@@ -142,7 +142,7 @@ def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
 
 
 async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
-    runner = AppRunner(
+    runner = HardenedAppRunner(
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
         most=config.api.max_clients,
         access_log=None,

@@ -14,12 +14,12 @@ from pathlib import Path
 import structlog
 
 from notarium_ledger.errors import InvalidGenesis
-from notarium_ledger.genesis import Genesis
+from notarium_ledger.state.genesis import Genesis
 from notarium_node.config import NodeConfig
-from notarium_node.identity import own_record
-from notarium_node.keys import Purpose, load_key, load_seed
-from notarium_node.recall import Recall
-from notarium_node.tls import CertificateError, certificate_key, server_context
+from notarium_node.identity.keys import Purpose, load_key, load_seed
+from notarium_node.identity.own_record import own_record
+from notarium_node.identity.recall import Recall
+from notarium_node.identity.tls import CertificateError, certificate_key, server_context
 from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.bench.parts import Bench, consortium
 
-from notarium_node.localnet import LocalNode, NetworkError
+from notarium_node.demo.local_network import LocalNode, NetworkError
 
 ANSWER_S, LEVEL_S = 30.0, 300.0
 POLL_S = 0.01

@@ -1,7 +1,7 @@
 """Verifies receipts as a client must, once what is shared and everything that is not.
 
 For an entry that this very process signed, equality of its bytes stands for step 6 (the author's signature); all
-other steps of `notarium_ledger.receipt` are done: header and certificate once per block, the inclusion proof and
+other steps of `notarium_ledger.trust.receipt` are done: header and certificate once per block, the inclusion proof and
 the canonical form once per entry.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from notarium_ledger.entry import Entry
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.merkle import leaf_hash, verify_inclusion
-from notarium_ledger.receipt import DecidedHeader, Receipt, ReceiptVerifier, encode_receipt
-from notarium_ledger.receipt_batch import decode_receipts
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.log.proofs import verify_inclusion
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.receipt import DecidedHeader, Receipt, ReceiptVerifier, encode_receipt
+from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 
 REMEMBERED_BLOCKS = 256

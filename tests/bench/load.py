@@ -23,10 +23,10 @@ from tests.bench.connection import Connection
 from tests.bench.material import Author
 from tests.bench.spent import Meter
 
-from notarium_ledger import canonical
-from notarium_ledger.entry import decode_entry
-from notarium_ledger.genesis import Genesis
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.genesis import Genesis
 
 ONE, MANY = "/v1/entries?timeout_ms=60000", "/v1/entries/batch?timeout_ms=60000"
 

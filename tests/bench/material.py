@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from notarium_ledger.entry import decode_entry, sign_batch, sign_entry, signed_message
+from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry, signed_message
 from notarium_ledger.signing import SigningKey, verify
 from notarium_ledger.types import Hash
 

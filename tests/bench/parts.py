@@ -18,7 +18,7 @@ from tests.bench.material import MEMBER
 from tests.bench.spent import rss_mb
 
 from notarium_ledger.signing import SigningKey
-from notarium_node.localnet import Institution, LocalNetwork
+from notarium_node.demo.local_network import Institution, LocalNetwork
 
 ROOT = Path(__file__).parents[2]
 INSTITUTIONS = [Institution(MEMBER, "Clinic A"), *(Institution(f"clinic-{x}", f"Clinic {x.upper()}") for x in "bcd")]

@@ -24,7 +24,7 @@ from tests.bench.parts import ROOT, BenchError, Part, consortium, growth
 from tests.bench.profiled import show_profile
 from tests.bench.table import Figure, figures, show
 
-from notarium_node.localnet import NetworkError
+from notarium_node.demo.local_network import NetworkError
 
 PARTS = ("idle", "single", "batch", "batch-signed")
 GROWTH_ENTRIES = 20_000

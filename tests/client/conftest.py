@@ -7,7 +7,7 @@ import pytest
 from tests.client.fake_node import FakeLedger, FakeNode
 from tests.support.consortium import digest
 
-from notarium.cli import run_command
+from notarium.cli.app import run_command
 from notarium.project import create_project, find_project
 
 

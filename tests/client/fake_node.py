@@ -17,14 +17,15 @@ from typing import Any, Self
 from aiohttp import web
 from tests.support.consortium import Consortium
 
-from notarium_ledger import canonical, tree
-from notarium_ledger.commitment import artifact_digests
-from notarium_ledger.entry import Entry, decode_entry, verify_signature
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import artifact_digests
+from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidEntry
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import MEDIA_TYPE, DecidedHeader, Receipt
-from notarium_ledger.receipt_batch import encode_receipts
-from notarium_ledger.state import check_admissible
+from notarium_ledger.log import frontier as tree
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import check_admissible
+from notarium_ledger.trust.receipt import MEDIA_TYPE, DecidedHeader, Receipt
+from notarium_ledger.trust.receipt_batch import encode_receipts
 
 
 class FakeLedger:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from notarium.client import Client
+from notarium.ledger_access.client import Client
 
 T = TypeVar("T")
 
-NOTARIUM = [sys.executable, "-c", "from notarium.cli import main; main()"]
+NOTARIUM = [sys.executable, "-c", "from notarium.cli.app import main; main()"]
 
 
 def present(value: T | None) -> T:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from tests.support.consortium import Consortium
 
-from notarium import journal
+from notarium.anchoring import journal
+from notarium.anchoring.outbox import Outbox, Waiting
 from notarium.errors import ProjectError
 from notarium.files import write_atomically
-from notarium.keys import create_key, load_key
-from notarium.outbox import Outbox, Waiting
+from notarium.key_files import create_key, load_key
 from notarium.project import Homes, create_project, find_project
 
 
@@ -230,7 +230,7 @@ def test_files_get_the_usual_permissions_or_private_ones(tmp_path):
 
 
 def test_the_journal_leaves_out_a_line_cut_off_by_a_crash(tmp_path):
-    record = journal.Record(1, "ab", "dataset", "x.receipt.json")
+    record = journal.JournalLine(1, "ab", "dataset", "x.receipt.json")
     journal.append(tmp_path, record)
     with (tmp_path / journal.FILE).open("a") as file:
         file.write(json.dumps({"time_ms": 2})[:-3] + "\n")

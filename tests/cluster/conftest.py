@@ -11,7 +11,7 @@ import pytest
 from tests.cluster.crowd import Cluster
 
 from notarium_ledger.signing import SigningKey
-from notarium_node.localnet import Institution, LocalNetwork
+from notarium_node.demo.local_network import Institution, LocalNetwork
 
 
 @pytest.fixture

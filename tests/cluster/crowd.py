@@ -15,14 +15,14 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from notarium import Client, Unreachable
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision
-from notarium_ledger.entry import sign_entry
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import Receipt, ReceiptVerifier
-from notarium_ledger.receipt_batch import decode_receipts
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import sign_entry
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
-from notarium_node.localnet import LocalNetwork, LocalNode, NetworkError
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import decode_receipts
+from notarium_node.demo.local_network import LocalNetwork, LocalNode, NetworkError
 from notarium_store.check import check_chain
 
 SETTLE_S = 60.0
@@ -181,7 +181,7 @@ class Cluster:
         """Nobody has seen a validator sign two things."""
         for node in self.nodes if nodes is None else nodes:
             assert self.metric(node, "notarium_consensus_events_total", event="Equivocation") == 0, node.name
-            assert node.status()["evidence"] == 0, node.name  # Of runs before a restart, too.
+            assert node.status()["equivocations"] == 0, node.name  # Of runs before a restart, too.
 
 
 async def _fetch_by_batch(session: aiohttp.ClientSession, node: LocalNode, raws: list[bytes]) -> list[Receipt | None]:

@@ -14,14 +14,14 @@ import pytest
 from tests.cluster.crowd import Cluster, percentile
 
 from notarium_consensus.messages import Vote, encode_message
-from notarium_ledger import canonical
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
-from notarium_node import wire
-from notarium_node.keys import Purpose, load_key, load_seed
-from notarium_node.localnet import LocalNode
-from notarium_node.tls import client_context, make_certificate
-from notarium_node.wire import Kind
+from notarium_node.demo.local_network import LocalNode
+from notarium_node.identity.keys import Purpose, load_key, load_seed
+from notarium_node.identity.tls import client_context, make_certificate
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 
 pytestmark = pytest.mark.cluster
 
@@ -104,7 +104,7 @@ async def flood(socket, data):
 
 
 def _status(height: Height) -> bytes:
-    return wire.pack_status(wire.Status(height, Hash(bytes(32)), height, height))
+    return wire.pack_status(wire.HeightStatus(height, Hash(bytes(32)), height, height))
 
 
 async def flood_of_messages(traitor, socket, victim):

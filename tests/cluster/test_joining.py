@@ -13,15 +13,16 @@ from tests.cluster.crowd import Cluster
 from tests.cluster.test_hostile import Traitor
 
 from notarium import Client
-from notarium_ledger.entry import sign_entry
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.entries.entry import sign_entry
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
-from notarium_node import setup, wire
-from notarium_node.ceremony import Card
-from notarium_node.keys import Purpose, load_key
-from notarium_node.localnet import LocalNode, free_ports
-from notarium_node.wire import Kind
+from notarium_node.demo.local_network import LocalNode, free_ports
+from notarium_node.identity.keys import Purpose, load_key
+from notarium_node.operator import setup
+from notarium_node.operator.ceremony import Card
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 from notarium_store import Store
 
 pytestmark = pytest.mark.cluster
@@ -214,7 +215,7 @@ async def test_a_member_that_lies_about_old_blocks_is_found_and_the_others_are_a
     victim.start()
     cluster.network.wait_until(lambda: victim.get("/healthz")["status"] == "ok", f"{victim.name} to start", victim)
     async with Traitor(cluster, hostile).link(victim) as socket:
-        await socket.send_bytes(wire.pack_status(wire.Status(height, Hash(bytes(32)), height, height)))
+        await socket.send_bytes(wire.pack_status(wire.HeightStatus(height, Hash(bytes(32)), height, height)))
         async for message in socket:
             if message.data[:1] == bytes((Kind.GET_SNAPSHOT,)):
                 await socket.send_bytes(wire.pack_snapshot(wire.SnapshotPart(height, 7, 0, b"rubbish")))

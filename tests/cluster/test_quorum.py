@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.cluster.crowd import Cluster
 
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.log.hashes import leaf_hash
 
 pytestmark = pytest.mark.cluster
 

@@ -12,26 +12,11 @@ from typing import TypeVar
 
 from tests.simulation.chain import GENESIS, GENESIS_TIME_MS, Tip, build, validator_keys, validator_set
 
-from notarium_consensus.effects import (
-    Broadcast,
-    Decide,
-    Effect,
-    Persist,
-    Report,
-    RoundTimer,
-    SetTimer,
-)
+from notarium_consensus.effects import Broadcast, Decide, Effect, Persist, Report, RoundTimer, SetTimer
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.events import Event
 from notarium_consensus.inbox import Inbox
-from notarium_consensus.inputs import (
-    Advance,
-    BlockBuilt,
-    BlockChecked,
-    Input,
-    MessageReceived,
-    TimerExpired,
-)
+from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, TimerExpired
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import (
     Message,
@@ -43,11 +28,11 @@ from notarium_consensus.messages import (
     Vote,
     statement,
 )
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
-from notarium_ledger.validators import ValidatorSet
 
 NOW_MS = GENESIS_TIME_MS + 60_000
 PRECISION_MS = 500

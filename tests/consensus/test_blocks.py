@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.consensus.harness import Club
 
-from notarium_consensus.blocks import BLOCKS_KEPT, KnownBlocks, Verdict
-from notarium_ledger.block import Block
+from notarium_consensus.block_checks import BLOCKS_KEPT, KnownBlocks, Verdict
+from notarium_ledger.blocks.block import Block
 
 CLUB = Club()
 BLOCKS = [CLUB.block(1, f"ok {number}".encode()) for number in range(3 * BLOCKS_KEPT)]

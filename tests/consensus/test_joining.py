@@ -12,7 +12,7 @@ from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
 from notarium_consensus.effects import Broadcast, Persist, RequestBlock, RoundTimer
 from notarium_consensus.inputs import Advance, WorkPending
-from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, encode_fence
+from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, encode_fence
 
 
 def work_on(bench: Bench, **how: object) -> Advance:

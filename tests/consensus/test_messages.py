@@ -25,8 +25,8 @@ from notarium_consensus.messages import (
     decode_message,
     encode_message,
 )
-from notarium_ledger import canonical
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, PublicKey, Round, Signature
 
 CLUB = Club()

@@ -17,9 +17,9 @@ from notarium_consensus.engine import Phase
 from notarium_consensus.events import PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import BlockBuilt, PeerConnected, TimerExpired, WorkPending
 from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Round
-from notarium_ledger.validators import ValidatorSet
 
 
 def one_height_on(own: int = 0) -> tuple[Bench, Club]:
@@ -301,7 +301,7 @@ def test_votes_seen_alone_cost_nothing_inside_a_justification(monkeypatch):
     assert len(calls) == 1
 
 
-def test_a_proposal_core_is_evidence_but_no_message():
+def test_a_proposal_core_is_equivocation_but_no_message():
     bench = Bench(own=0)
     bench.receive(bench.club.proposal(1, 0, bench.club.block(1)).core())
     assert len(bench.events(ProtocolViolation)) == len(bench.effects) == 1

@@ -14,9 +14,9 @@ from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import MessageKind, Vote, encode_message
-from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
 from notarium_consensus.signer import Signer
-from notarium_ledger.block import Block
+from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
+from notarium_ledger.blocks.block import Block
 from notarium_ledger.types import Round
 
 

@@ -13,7 +13,7 @@ from notarium_consensus.engine import Phase
 from notarium_consensus.events import ProposalRejected, ProtocolViolation, RoundStarted
 from notarium_consensus.inputs import TimerExpired, WorkPending
 from notarium_consensus.messages import Proposal, RoundChange
-from notarium_ledger.block import Block
+from notarium_ledger.blocks.block import Block
 from notarium_ledger.types import MAX_ROUND
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notarium_consensus.messages import Vote
 from notarium_consensus.votes import ROUNDS_KEPT, VoteKeeper
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 QUORUM = 3

@@ -17,7 +17,7 @@ from notarium_consensus.effects import CheckBlock, Effect, RequestBlock
 from notarium_consensus.engine import Phase
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.messages import Proposal
-from notarium_ledger.block import Block
+from notarium_ledger.blocks.block import Block
 
 OWN = 6
 """Of seven validators (two may lie), proposes in round 5 of height 1, and has no block of its own."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from notarium_node.demo import CHANGED_BYTE, _with_another_digit
+from notarium_node.demo.__main__ import CHANGED_BYTE, _with_another_digit
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def demo(act: str, directory: Path, user: Path) -> subprocess.Popen[str]:
     """The demo as a process of a user whose home is `user`, started in the folder that `directory` lies in."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "NOTARIUM_"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "notarium_node.demo", act, "--directory", directory.name],
+        [sys.executable, "-m", "notarium_node.demo.__main__", act, "--directory", directory.name],
         cwd=directory.parent,
         env=environment | {"HOME": str(user), "NO_COLOR": "1"},
         stdout=subprocess.PIPE,

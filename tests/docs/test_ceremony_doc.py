@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from notarium_node.config import NodeConfig
-from notarium_node.localnet import free_ports
+from notarium_node.demo.local_network import free_ports
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 MEMBERS = {
@@ -213,7 +213,7 @@ def test_every_field_of_the_configuration_is_listed_with_its_default():
 
 
 def test_alarms_name_metrics_that_exist():
-    from notarium_node.metrics import Metrics
+    from notarium_node.health.metrics import Metrics
 
     source = inspect.getsource(sys.modules[Metrics.__module__])
     known = set(re.findall(r'"(notarium_[a-z_]+)"', source))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from notarium_ledger.commitment import MEMBER_KINDS, PARAMETER_LIMITS, RELATIONS, RESEARCH_KINDS
-from notarium_ledger.registry import Parameters
+from notarium_ledger.entries.commitment import MEMBER_KINDS, PARAMETER_LIMITS, RELATIONS, RESEARCH_KINDS
+from notarium_ledger.state.registry import Parameters
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_every_hex_block_is_compared():
 @pytest.fixture(scope="module")
 def program():
     """The page's own verifier: its functions by name."""
-    parts = re.findall(r"<!-- tested: (?:evidence )?verifier -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+    parts = re.findall(r"<!-- tested: (?:equivocation )?verifier -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(parts) == 2
     code = "\n\n".join(parts)
     assert not re.search(r"^\s*(import|from) notarium", code, re.MULTILINE)
@@ -70,12 +70,12 @@ def test_the_verifier_rejects_every_invalid_receipt(verify):
     assert accepted == []
 
 
-def test_the_evidence_verifier_judges_as_the_vectors_say(program):
-    document = vectors("evidence.json")
+def test_the_equivocation_verifier_judges_as_the_vectors_say(program):
+    document = vectors("equivocation.json")
 
     def accepted(text: str) -> bool:
         try:
-            said = program["verify_evidence"](text.encode(), document["genesis"])
+            said = program["verify_equivocation"](text.encode(), document["genesis"])
         except Exception:
             return False
         return said == json.loads(text)["about"]

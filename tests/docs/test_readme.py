@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from notarium.keys import create_key
-from notarium_node.localnet import Institution, LocalNetwork
+from notarium.key_files import create_key
+from notarium_node.demo.local_network import Institution, LocalNetwork
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ from typing import Any
 from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 
-from notarium.bundle import Artifact, Bundle
-from notarium.hashing import FileDigest, Manifest, Symlink
-from notarium_consensus.evidence import core_of
+from notarium.evidence.contents import FileDigest, Manifest, Symlink
+from notarium.evidence.statement import Artifact, Bundle
+from notarium_consensus.equivocation import core_of
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import (
     Message,
@@ -24,17 +24,17 @@ from notarium_consensus.messages import (
     encode_message,
     statement,
 )
-from notarium_consensus.record import encode_prepared
-from notarium_ledger import canonical
-from notarium_ledger.certificate import VoteType
-from notarium_ledger.evidence import Evidence, conflict
-from notarium_ledger.evidence_file import EvidenceFile
-from notarium_ledger.receipt import Receipt
-from notarium_ledger.registry import Member, NodeRecord
+from notarium_consensus.signing_record import encode_prepared
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.registry import Member, NodeRecord
+from notarium_ledger.trust.equivocation import Equivocation, conflict
+from notarium_ledger.trust.equivocation_file import EquivocationFile
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import Hash, Height, Round, Signature
-from notarium_node.ceremony import Card
-from notarium_node.tls import make_certificate
+from notarium_node.identity.tls import make_certificate
+from notarium_node.operator.ceremony import Card
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 UNSIGNED = Signature(bytes(64))
@@ -115,7 +115,7 @@ def prepared() -> bytes:
 
 
 @cache
-def _evidence() -> tuple[Evidence, ...]:
+def _equivocation() -> tuple[Equivocation, ...]:
     genesis, validators = consortium().genesis.hash, consortium().genesis.registry.validators.hash
     liar = consortium().validator_keys[0]
     votes = [_signed_vote(liar, VoteType.COMMIT, 2, 1, digest(each)) for each in "ab"]
@@ -125,17 +125,18 @@ def _evidence() -> tuple[Evidence, ...]:
     return (conflict(genesis, validators, *map(core_of, votes)), conflict(genesis, validators, *changes))
 
 
-def evidence() -> tuple[bytes, ...]:
+def equivocation() -> tuple[bytes, ...]:
     """Two votes, and two round changes, of one signer."""
-    return tuple(each.encode() for each in _evidence())
+    return tuple(each.encode() for each in _equivocation())
 
 
-def evidence_files() -> tuple[bytes, ...]:
+def equivocation_files() -> tuple[bytes, ...]:
     """With the block before, and without one."""
     validators = consortium().genesis.registry.validators
     parents = (chain().decided(1), None)
     return tuple(
-        EvidenceFile(each, validators, parent).encode_json() for each, parent in zip(_evidence(), parents, strict=True)
+        EquivocationFile(each, validators, parent).encode_json()
+        for each, parent in zip(_equivocation(), parents, strict=True)
     )
 
 
@@ -188,7 +189,7 @@ name = "study \\u00e9"
 
 
 def bundles() -> tuple[bytes, ...]:
-    """Evidence bundles: of a file, and of a folder with a link."""
+    """Equivocation bundles: of a file, and of a folder with a link."""
     file = FileDigest("", 12, digest("file").hex())
     folder = Manifest((FileDigest("a/b.csv", 7, digest("a").hex()), Symlink("c", "a/b.csv")))
     facts = {"params": {"lr": 0.5, "epochs": 3, "note": "é"}, "metrics": {"auc": "0.93"}, "salt": "00" * 32}

@@ -15,19 +15,20 @@ from tests.fuzz.target import Target
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
-from notarium import answers, journal
-from notarium.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
-from notarium.bundle import Bundle
-from notarium.cache import DigestCache, FileState
-from notarium.client import entry_id
-from notarium.commands import read_hash
+from notarium.anchoring import journal
+from notarium.anchoring.outbox import Outbox
+from notarium.cli.commands import read_hash
 from notarium.errors import InvalidBundle, LyingNode, ProjectError
-from notarium.keys import load_key
-from notarium.outbox import Outbox
-from notarium.pool import normal_url
+from notarium.evidence.digest_cache import DigestCache, FileState
+from notarium.evidence.statement import Bundle
+from notarium.key_files import load_key
+from notarium.ledger_access import answers
+from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
+from notarium.ledger_access.client import entry_id
+from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings, read_genesis
-from notarium_ledger.receipt import ReceiptVerifier
-from notarium_ledger.receipt_batch import encode_receipts
+from notarium_ledger.trust.receipt import ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
 
 URL = "https://node.example.org"
@@ -142,7 +143,7 @@ ANSWERS = (
         "answer: problem",
         _problem,
         (),
-        ("notarium.answers:read_problem", "notarium.answers:Answer.expect"),
+        ("notarium.ledger_access.answers:read_problem", "notarium.ledger_access.answers:Answer.expect"),
         (seeds.problem(),),
         dialect="json",
     ),
@@ -150,7 +151,7 @@ ANSWERS = (
         "answer: receipt",
         _judged(_receipt),
         (LyingNode,),
-        ("notarium.answers:ReceiptReader.read",),
+        ("notarium.ledger_access.answers:ReceiptReader.read",),
         tuple(each.encode_json() for each in seeds.receipts()),
         lambda receipt: receipt.file_bytes(),
         dialect="json",
@@ -159,7 +160,7 @@ ANSWERS = (
         "answer: receipt of our own entry",
         _judged(_own_receipt()),
         (LyingNode,),
-        ("notarium.answers:_read_own_part",),
+        ("notarium.ledger_access.answers:_read_own_part",),
         (seeds.receipts()[3].encode_json(),),
         dialect="json",
     ),
@@ -167,14 +168,14 @@ ANSWERS = (
         "answer: receipt batch",
         _judged(_batch),
         (LyingNode,),
-        ("notarium.answers:ReceiptReader.read_batch",),
+        ("notarium.ledger_access.answers:ReceiptReader.read_batch",),
         (encode_receipts([*seeds.receipts()]),),
     ),
     Target(
         "answer: status",
         _judged(_status),
         (LyingNode,),
-        ("notarium.answers:read_status", "notarium.answers:Answer.json_object"),
+        ("notarium.ledger_access.answers:read_status", "notarium.ledger_access.answers:Answer.json_object"),
         (json.dumps({"genesis": _genesis.hash.hex(), "ready": True, "height": 3}).encode(), b'{"genesis": "ab"}'),
         dialect="json",
     ),
@@ -182,7 +183,7 @@ ANSWERS = (
         "answer: search",
         _judged(_hits),
         (LyingNode,),
-        ("notarium.answers:read_hits",),
+        ("notarium.ledger_access.answers:read_hits",),
         (json.dumps({"digest": digest("found").hex(), "entries": [{"id": "ab" * 32}], "next": 9}).encode(),),
         dialect="json",
     ),
@@ -190,7 +191,7 @@ ANSWERS = (
         "answer: block",
         _judged(answers.read_block_entry),
         (LyingNode,),
-        ("notarium.answers:read_block_entry", "notarium.answers:_hash"),
+        ("notarium.ledger_access.answers:read_block_entry", "notarium.ledger_access.answers:_hash"),
         (json.dumps({"entry_ids": ["ab" * 32, "cd" * 32]}).encode(),),
         dialect="json",
     ),
@@ -198,7 +199,7 @@ ANSWERS = (
         "answer: consistency",
         _judged(_consistency),
         (LyingNode,),
-        ("notarium.answers:check_consistency",),
+        ("notarium.ledger_access.answers:check_consistency",),
         (_consistency_seed(),),
         dialect="json",
     ),
@@ -206,7 +207,7 @@ ANSWERS = (
         "answer: members",
         _judged(_members),
         (LyingNode,),
-        ("notarium.answers:check_members", "notarium.answers:height_of"),
+        ("notarium.ledger_access.answers:check_members", "notarium.ledger_access.answers:height_of"),
         (_members_seed(),),
         dialect="json",
     ),
@@ -217,7 +218,7 @@ PROJECT = (
         "bundle",
         Bundle.decode,
         (InvalidBundle,),
-        ("notarium.bundle:Bundle.decode",),
+        ("notarium.evidence.statement:Bundle.decode",),
         seeds.bundles(),
         Bundle.encode,
         dialect="json",
@@ -226,7 +227,7 @@ PROJECT = (
         "outbox",
         from_file("0.json", _outbox),
         (ProjectError,),
-        ("notarium.outbox:Outbox._read",),
+        ("notarium.anchoring.outbox:Outbox._read",),
         (seeds.outbox_file(),),
         dialect="json",
     ),
@@ -234,7 +235,7 @@ PROJECT = (
         "journal",
         from_file(journal.FILE, lambda path: journal.read(path.parent)),
         (),
-        ("notarium.journal:read",),
+        ("notarium.anchoring.journal:read",),
         (seeds.journal(),),
         dialect="json",
     ),
@@ -268,7 +269,7 @@ PROJECT = (
         "researcher's key file",
         from_file("m0.key", load_key, mode=0o600),
         (ProjectError,),
-        ("notarium.keys:load_key", "notarium.keys:_seed"),
+        ("notarium.key_files:load_key", "notarium.key_files:_seed"),
         (seeds.key_file("researcher"),),
         dialect="text",
         max_bytes=8192,
@@ -277,7 +278,7 @@ PROJECT = (
         "node address",
         lambda data: normal_url(data.decode("utf-8", "replace")),
         (ProjectError,),
-        ("notarium.pool:normal_url",),
+        ("notarium.ledger_access.pool:normal_url",),
         (b"https://node.example.org:8443/api/", b"http://[::1]:80"),
         dialect="text",
         max_bytes=8192,
@@ -286,7 +287,7 @@ PROJECT = (
         "genesis hash as people pass it on",
         lambda data: read_hash(data.decode("utf-8", "replace")),
         (ProjectError,),
-        ("notarium.commands:read_hash",),
+        ("notarium.cli.commands:read_hash",),
         (b"abcd 0123 " * 8,),
         dialect="text",
         max_bytes=8192,
@@ -295,7 +296,7 @@ PROJECT = (
         "entry id",
         lambda data: entry_id(data.decode("utf-8", "replace")),
         (ProjectError,),
-        ("notarium.client:entry_id",),
+        ("notarium.ledger_access.client:entry_id",),
         (b"ab" * 32,),
         dialect="text",
         max_bytes=8192,

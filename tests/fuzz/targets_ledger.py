@@ -12,34 +12,41 @@ from tests.vectors.chain import chain
 
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
 from notarium_consensus.messages import decode_message, encode_message
-from notarium_consensus.record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared, slot_key
-from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision, Header
-from notarium_ledger.certificate import QuorumCertificate
-from notarium_ledger.commitment import check_body
-from notarium_ledger.entry import Entry, decode_entry, verify_signature
+from notarium_consensus.signing_record import (
+    FENCE_KEY,
+    PREPARED_KEY,
+    decode_record,
+    encode_fence,
+    encode_prepared,
+    slot_key,
+)
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import check_body
+from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import (
     InvalidBlock,
     InvalidCertificate,
     InvalidEntry,
-    InvalidEvidence,
-    InvalidEvidenceFile,
+    InvalidEquivocation,
+    InvalidEquivocationFile,
     InvalidGenesis,
     InvalidReceipt,
     InvalidSnapshot,
     LedgerError,
     NotCanonical,
 )
-from notarium_ledger.evidence import Evidence
-from notarium_ledger.evidence_file import EvidenceFile
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import Receipt, ReceiptVerifier
-from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
-from notarium_ledger.registry import Registry
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.tree import Frontier
+from notarium_ledger.log.frontier import Frontier
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Registry
+from notarium_ledger.trust.equivocation import Equivocation
+from notarium_ledger.trust.equivocation_file import EquivocationFile
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_ledger.validators import ValidatorSet
 from notarium_store.values import StoredHeader, StoredState, decode_entries, decode_position, position_value, split
 
 _DAMAGED = (LedgerError, ValueError, TypeError, KeyError, IndexError)
@@ -74,16 +81,16 @@ def _receipts(data: bytes) -> Any:
     return decode_receipts(data, [*(each.entry for each in seeds.receipts()), b""])
 
 
-def _evidence(data: bytes) -> Evidence:
-    found = Evidence.decode(data)
-    with suppress(InvalidEvidence):  # Well-formed all the same.
+def _equivocation(data: bytes) -> Equivocation:
+    found = Equivocation.decode(data)
+    with suppress(InvalidEquivocation):  # Well-formed all the same.
         found.verify()
     return found
 
 
-def _evidence_file(data: bytes) -> EvidenceFile:
-    file = EvidenceFile.decode_json(data)
-    with suppress(InvalidEvidenceFile):  # Well-formed all the same.
+def _equivocation_file(data: bytes) -> EquivocationFile:
+    file = EquivocationFile.decode_json(data)
+    with suppress(InvalidEquivocationFile):  # Well-formed all the same.
         file.verify(seeds.consortium().genesis)
     return file
 
@@ -107,7 +114,7 @@ LEDGER = (
         "canonical",
         canonical.decode,
         (NotCanonical,),
-        ("notarium_ledger.canonical:decode", "notarium_ledger.canonical:decode_shortest"),
+        ("notarium_ledger.encoding.canonical:decode", "notarium_ledger.encoding.canonical:decode_shortest"),
         seeds.vector_bytes("canonical"),
         canonical.encode,
         memory_factor=OWN,
@@ -116,7 +123,7 @@ LEDGER = (
         "entry",
         _entry,
         (InvalidEntry,),
-        ("notarium_ledger.entry:decode_entry",),
+        ("notarium_ledger.entries.entry:decode_entry",),
         seeds.vector_bytes("entries"),
         _encode_entry,
         max_bytes=65_600,
@@ -135,7 +142,7 @@ LEDGER = (
         "header",
         Header.decode,
         (InvalidBlock,),
-        ("notarium_ledger.block:Header.decode",),
+        ("notarium_ledger.blocks.block:Header.decode",),
         seeds.vector_bytes("blocks", "raw"),
         lambda header: header.raw,
     ),
@@ -143,7 +150,7 @@ LEDGER = (
         "block",
         Block.decode,
         (InvalidBlock,),
-        ("notarium_ledger.block:Block.decode", "notarium_ledger.block:Block.from_value"),
+        ("notarium_ledger.blocks.block:Block.decode", "notarium_ledger.blocks.block:Block.from_value"),
         seeds.vector_bytes("blocks", "block"),
         Block.encode,
     ),
@@ -151,7 +158,7 @@ LEDGER = (
         "decision",
         Decision.decode,
         (LedgerError,),
-        ("notarium_ledger.block:Decision.decode", "notarium_ledger.block:Decision.from_value"),
+        ("notarium_ledger.blocks.block:Decision.decode", "notarium_ledger.blocks.block:Decision.from_value"),
         seeds.vector_bytes("blocks", "decision"),
         Decision.encode,
     ),
@@ -160,8 +167,8 @@ LEDGER = (
         QuorumCertificate.decode,
         (InvalidCertificate,),
         (
-            "notarium_ledger.certificate:QuorumCertificate.decode",
-            "notarium_ledger.certificate:QuorumCertificate.from_value",
+            "notarium_ledger.blocks.certificate:QuorumCertificate.decode",
+            "notarium_ledger.blocks.certificate:QuorumCertificate.from_value",
         ),
         seeds.vector_bytes("certificates"),
         QuorumCertificate.encode,
@@ -170,7 +177,10 @@ LEDGER = (
         "validator set",
         ValidatorSet.decode,
         (LedgerError,),
-        ("notarium_ledger.validators:ValidatorSet.decode", "notarium_ledger.validators:ValidatorSet.from_value"),
+        (
+            "notarium_ledger.blocks.validators:ValidatorSet.decode",
+            "notarium_ledger.blocks.validators:ValidatorSet.from_value",
+        ),
         tuple(canonical.encode(each.registry.validators.to_value()) for each in chain().states[1:3]),
         lambda value: canonical.encode(value.to_value()),
     ),
@@ -179,10 +189,10 @@ LEDGER = (
         Genesis.decode_json,
         (InvalidGenesis,),
         (
-            "notarium_ledger.genesis:Genesis.decode_json",
-            "notarium_ledger.genesis:Genesis.from_document",
-            "notarium_ledger.genesis:_key",
-            "notarium_ledger.genesis:_node",
+            "notarium_ledger.state.genesis:Genesis.decode_json",
+            "notarium_ledger.state.genesis:Genesis.from_document",
+            "notarium_ledger.state.genesis:_key",
+            "notarium_ledger.state.genesis:_node",
         ),
         (seeds.consortium().genesis.encode_json(),),
         Genesis.encode_json,
@@ -194,12 +204,12 @@ LEDGER = (
         Receipt.decode_json,
         (InvalidReceipt,),
         (
-            "notarium_ledger.receipt:Receipt.decode_json",
-            "notarium_ledger.receipt:_from_document",
-            "notarium_ledger.receipt:_hash",
-            "notarium_ledger.receipt:decode_decided",
-            "notarium_ledger.receipt:read_base64",
-            "notarium_ledger.receipt:read_document",
+            "notarium_ledger.trust.receipt:Receipt.decode_json",
+            "notarium_ledger.trust.receipt:_from_document",
+            "notarium_ledger.trust.receipt:_hash",
+            "notarium_ledger.trust.receipt:decode_decided",
+            "notarium_ledger.trust.receipt:read_base64",
+            "notarium_ledger.trust.receipt:read_document",
         ),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
@@ -209,7 +219,7 @@ LEDGER = (
         "receipt, verified",
         _verified,
         (InvalidReceipt,),
-        ("notarium_ledger.receipt:ReceiptVerifier.verify_json",),
+        ("notarium_ledger.trust.receipt:ReceiptVerifier.verify_json",),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
         dialect="json",
@@ -218,7 +228,7 @@ LEDGER = (
         "receipt batch",
         _receipts,
         (InvalidReceipt,),
-        ("notarium_ledger.receipt_batch:decode_receipts",),
+        ("notarium_ledger.trust.receipt_batch:decode_receipts",),
         (_receipts_seed(),),
         # No inverse: a block may stand there twice with other seals each, and is written once with the first ones.
     ),
@@ -227,11 +237,11 @@ LEDGER = (
         Snapshot.decode,
         (InvalidSnapshot,),
         (
-            "notarium_ledger.snapshot:Snapshot.decode",
-            "notarium_ledger.snapshot:Snapshot._from_value",
-            "notarium_ledger.receipt:DecidedHeader.from_value",
-            "notarium_ledger.receipt:Handover.from_value",
-            "notarium_ledger.receipt:_header",
+            "notarium_ledger.trust.snapshot:Snapshot.decode",
+            "notarium_ledger.trust.snapshot:Snapshot._from_value",
+            "notarium_ledger.trust.receipt:DecidedHeader.from_value",
+            "notarium_ledger.trust.receipt:Handover.from_value",
+            "notarium_ledger.trust.receipt:_header",
         ),
         seeds.vector_bytes("snapshots", "hex"),
         Snapshot.encode,
@@ -246,36 +256,42 @@ AGREEMENT = (
         (
             "notarium_consensus.messages:decode_message",
             "notarium_consensus.messages:_from_value",
-            "notarium_ledger.statements:read_vote",
+            "notarium_ledger.blocks.statements:read_vote",
             "notarium_consensus.messages:votes_from_value",
-            "notarium_ledger.statements:round_change_from_value",
+            "notarium_ledger.blocks.statements:round_change_from_value",
         ),
         seeds.message_bytes(),
         # Made anew, not the bytes that the decoder kept.
         lambda message: encode_message(type(message)(*(getattr(message, name) for name in _fields(message)))),
     ),
     Target(
-        "evidence",
-        _evidence,
-        (InvalidEvidence,),
-        ("notarium_ledger.evidence:Evidence.decode", "notarium_ledger.statements:statement_from_value"),
-        seeds.evidence(),
-        Evidence.encode,
+        "equivocation",
+        _equivocation,
+        (InvalidEquivocation,),
+        (
+            "notarium_ledger.trust.equivocation:Equivocation.decode",
+            "notarium_ledger.blocks.statements:statement_from_value",
+        ),
+        seeds.equivocation(),
+        Equivocation.encode,
     ),
     Target(
-        "evidence file",
-        _evidence_file,
-        (InvalidEvidenceFile,),
-        ("notarium_ledger.evidence_file:EvidenceFile.decode_json", "notarium_ledger.evidence_file:_from_document"),
-        seeds.evidence_files(),
-        EvidenceFile.encode_json,
+        "equivocation file",
+        _equivocation_file,
+        (InvalidEquivocationFile,),
+        (
+            "notarium_ledger.trust.equivocation_file:EquivocationFile.decode_json",
+            "notarium_ledger.trust.equivocation_file:_from_document",
+        ),
+        seeds.equivocation_files(),
+        EquivocationFile.encode_json,
         dialect="json",
     ),
     Target(
         "record: message",
         _record(slot_key(seeds.messages()[2].round, seeds.messages()[2].kind)),
         (InvalidRecord,),
-        ("notarium_consensus.record:decode_record", "notarium_consensus.record:_message"),
+        ("notarium_consensus.signing_record:decode_record", "notarium_consensus.signing_record:_message"),
         (seeds.message_bytes()[2],),
         lambda record: encode_message(record.messages[0]),
     ),
@@ -283,7 +299,7 @@ AGREEMENT = (
         "record: prepared",
         _record(PREPARED_KEY),
         (InvalidRecord,),
-        ("notarium_consensus.record:_prepared",),
+        ("notarium_consensus.signing_record:_prepared",),
         (seeds.prepared(),),
         lambda record: encode_prepared(record.prepared),
         memory_factor=OWN,
@@ -307,7 +323,7 @@ STORE = (
         "stored registry",
         Registry.decode,
         _DAMAGED,
-        ("notarium_ledger.registry:Registry.decode",),
+        ("notarium_ledger.state.registry:Registry.decode",),
         tuple(each.registry.encode() for each in chain().states[1:3]),
         memory_factor=OWN,
     ),

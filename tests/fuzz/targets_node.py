@@ -17,21 +17,23 @@ from tests.fuzz.target import Target
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
-from notarium_ledger import canonical
-from notarium_ledger.errors import InvalidEvidenceFile, InvalidGenesis
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import InvalidEquivocationFile, InvalidGenesis
 from notarium_ledger.types import Hash, Height
-from notarium_node import asking, evidence_files, wire
-from notarium_node.api.problems import Problem, parse_hash, parse_int
+from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
 from notarium_node.api.submit import Submissions
-from notarium_node.ceremony import Card, CeremonyError, split_address, ungrouped
 from notarium_node.config import ConfigError, load_config
-from notarium_node.enrolment import EnrolmentError, read_genesis
-from notarium_node.keys import KeyFileError, Purpose, load_seed
-from notarium_node.peer_limits import PeerLimits
-from notarium_node.peer_link import PROTOCOL, HelloError, Link, LinkError, LinkSettings
-from notarium_node.setup import read_card
+from notarium_node.identity.keys import KeyFileError, Purpose, load_seed
+from notarium_node.identity.tls import CertificateError, certificate_key
+from notarium_node.operator import equivocations as equivocation_files
+from notarium_node.operator import node_api as asking
+from notarium_node.operator.ceremony import Card, CeremonyError, split_address, ungrouped
+from notarium_node.operator.enrolment import EnrolmentError, read_genesis
+from notarium_node.operator.setup import read_card
+from notarium_node.peers import wire
+from notarium_node.peers.limits import PeerLimits
+from notarium_node.peers.link import PROTOCOL, HelloError, Link, LinkError, LinkSettings
 from notarium_node.startup import StartupError, load_genesis
-from notarium_node.tls import CertificateError, certificate_key
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
@@ -80,7 +82,7 @@ def _told(work: Callable[[], Any]) -> Any:
     """Do `work`; a problem must make a response that names what was wrong, and is not endless."""
     try:
         return work()
-    except Problem as problem:
+    except ApiProblem as problem:
         said = json.dumps(problem.document())
         if len(said) > 4096 or not problem.more.get("field"):
             raise AssertionError(f"an answer that does not help: {said[:500]}") from problem
@@ -181,7 +183,7 @@ def _asked(question: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[bytes]
 
 
 def _told_of(data: bytes) -> str:
-    told = evidence_files._told(data)
+    told = equivocation_files._told(data)
     told.encode()
     return told
 
@@ -195,22 +197,22 @@ WIRE = (
         "peer: hello",
         _link(Link.greet),
         (HelloError,),
-        ("notarium_node.peer_link:Link.greet",),
+        ("notarium_node.peers.link:Link.greet",),
         (canonical.encode([PROTOCOL, seeds.consortium().genesis.hash]),),
     ),
     Target(
         "peer: link frames",
         _link(lambda link: link.run(lambda data: None)),
         (LinkError,),
-        ("notarium_node.peer_link:Link._on_control",),
+        ("notarium_node.peers.link:Link._on_control",),
         (b"\xc1\x01" + bytes(8), b"\xc1\x02" + bytes(16), b"\x06"),
     ),
-    Target("peer: kind", _of_kind, (), ("notarium_node.wire:is_of_later_version",), (b"\x01", b"\x20", b"\x06")),
+    Target("peer: kind", _of_kind, (), ("notarium_node.peers.wire:is_of_later_version",), (b"\x01", b"\x20", b"\x06")),
     Target(
         "peer: entries",
         lambda data: wire.unpack_list(data, wire.MAX_GOSSIP_ENTRIES),
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_list", "notarium_node.wire:_unpack"),
+        ("notarium_node.peers.wire:unpack_list", "notarium_node.peers.wire:_unpack"),
         (_packed(wire.Kind.ENTRIES, *_entries), _packed(wire.Kind.BLOCKS, seeds.vector_bytes("blocks", "decision")[0])),
         lambda items: _packed(wire.Kind.ENTRIES, *items),
         is_canonical=False,
@@ -219,8 +221,8 @@ WIRE = (
         "peer: status",
         wire.unpack_status,
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_status",),
-        (wire.pack_status(wire.Status(Height(2**40), Hash(digest("tip")), Height(7), Height(2**39)))[1:],),
+        ("notarium_node.peers.wire:unpack_status",),
+        (wire.pack_status(wire.HeightStatus(Height(2**40), Hash(digest("tip")), Height(7), Height(2**39)))[1:],),
         lambda status: wire.pack_status(status)[1:],
         is_canonical=False,
     ),
@@ -228,7 +230,7 @@ WIRE = (
         "peer: get-blocks",
         wire.unpack_get_blocks,
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_get_blocks",),
+        ("notarium_node.peers.wire:unpack_get_blocks",),
         (wire.pack_get_blocks(Height(2**33), 512)[1:],),
         lambda asked: wire.pack_get_blocks(*asked)[1:],
         is_canonical=False,
@@ -237,7 +239,7 @@ WIRE = (
         "peer: get-snapshot",
         wire.unpack_get_snapshot,
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_get_snapshot",),
+        ("notarium_node.peers.wire:unpack_get_snapshot",),
         (wire.pack_get_snapshot(Height(2**33), 2**20)[1:],),
         lambda asked: wire.pack_get_snapshot(*asked)[1:],
         is_canonical=False,
@@ -246,7 +248,7 @@ WIRE = (
         "peer: snapshot",
         wire.unpack_snapshot,
         (wire.BadMessage,),
-        ("notarium_node.wire:unpack_snapshot",),
+        ("notarium_node.peers.wire:unpack_snapshot",),
         (wire.pack_snapshot(wire.SnapshotPart(Height(7), 1000, 300, b"part"))[1:],),
         lambda part: wire.pack_snapshot(part)[1:],
         is_canonical=False,
@@ -255,7 +257,7 @@ WIRE = (
         "transport certificate",
         certificate_key,
         (CertificateError,),
-        ("notarium_node.tls:certificate_key",),
+        ("notarium_node.identity.tls:certificate_key",),
         (seeds.certificate(),),
         dialect="text",
         max_bytes=8192,
@@ -266,7 +268,7 @@ HTTP = (
     Target(
         "http: entry as msgpack",
         _upload("_read_one", "application/msgpack"),
-        (Problem,),
+        (ApiProblem,),
         ("notarium_node.api.submit:Submissions._read_one",),
         seeds.vector_bytes("entries"),
         lambda raw: raw,
@@ -274,7 +276,7 @@ HTTP = (
     Target(
         "http: entry as JSON",
         _upload("_read_one", "application/json"),
-        (Problem,),
+        (ApiProblem,),
         ("notarium_node.api.submit:Submissions._member", "notarium_node.api.submit:_base64"),
         (_json_entry(_entries[0]),),
         _json_entry,
@@ -284,7 +286,7 @@ HTTP = (
     Target(
         "http: batch as msgpack",
         _upload("_read_many", "application/msgpack"),
-        (Problem,),
+        (ApiProblem,),
         ("notarium_node.api.submit:Submissions._read_many",),
         (seeds.canonical_list(*_entries),),
         lambda raws: seeds.canonical_list(*raws),
@@ -292,7 +294,7 @@ HTTP = (
     Target(
         "http: batch as JSON",
         _upload("_read_many", "application/json"),
-        (Problem,),
+        (ApiProblem,),
         (),
         (_json_entries(*_entries),),
         lambda raws: _json_entries(*raws),
@@ -302,7 +304,7 @@ HTTP = (
     Target(
         "http: hash",
         _query(lambda text: parse_hash(text, "id")),
-        (Problem,),
+        (ApiProblem,),
         ("notarium_node.api.problems:parse_hash",),
         (b"ab" * 32,),
         dialect="text",
@@ -311,7 +313,7 @@ HTTP = (
     Target(
         "http: number",
         _query(lambda text: parse_int(SimpleNamespace(query={"n": text}), "n", 0, 0, 1000)),  # type: ignore[arg-type]
-        (Problem,),
+        (ApiProblem,),
         ("notarium_node.api.problems:parse_int",),
         (b"17", b"0"),
         dialect="text",
@@ -324,7 +326,7 @@ FILES = (
         "card",
         Card.read,
         (CeremonyError,),
-        ("notarium_node.ceremony:Card.read",),
+        ("notarium_node.operator.ceremony:Card.read",),
         (seeds.card(),),
         dialect="json",
         max_bytes=20_000,
@@ -333,7 +335,7 @@ FILES = (
         "card file",
         from_file("m0.card.json", read_card),
         (CeremonyError,),
-        ("notarium_node.setup:read_card",),
+        ("notarium_node.operator.setup:read_card",),
         (seeds.card(),),
         dialect="json",
         max_bytes=20_000,
@@ -342,7 +344,7 @@ FILES = (
         "address",
         lambda data: split_address(data.decode("utf-8", "replace")),
         (ValueError,),
-        ("notarium_node.ceremony:split_address",),
+        ("notarium_node.operator.ceremony:split_address",),
         (b"node.example.org:7000", b"[::1]:7000"),
         dialect="text",
         max_bytes=8192,
@@ -351,7 +353,7 @@ FILES = (
         "hash read aloud",
         lambda data: ungrouped(data.decode("utf-8", "replace")),
         (CeremonyError,),
-        ("notarium_node.ceremony:ungrouped",),
+        ("notarium_node.operator.ceremony:ungrouped",),
         (b"abcd 0123 " * 8,),
         dialect="text",
         max_bytes=8192,
@@ -360,7 +362,11 @@ FILES = (
         "node key file",
         _key_file,
         (KeyFileError,),
-        ("notarium_node.keys:load_seed", "notarium_node.keys:load_key", "notarium_node.keys:_parse"),
+        (
+            "notarium_node.identity.keys:load_seed",
+            "notarium_node.identity.keys:load_key",
+            "notarium_node.identity.keys:_parse",
+        ),
         (seeds.key_file("validator"),),
         dialect="text",
         max_bytes=8192,
@@ -392,11 +398,11 @@ FILES = (
         dialect="json",
     ),
     Target(
-        "evidence file of an operator",
-        from_file("evidence.json", lambda path: evidence_files.read(path, seeds.consortium().genesis)),
-        (InvalidEvidenceFile,),
-        ("notarium_node.evidence_files:read",),
-        seeds.evidence_files(),
+        "equivocation file of an operator",
+        from_file("equivocation.json", lambda path: equivocation_files.read(path, seeds.consortium().genesis)),
+        (InvalidEquivocationFile,),
+        ("notarium_node.operator.equivocations:read",),
+        seeds.equivocation_files(),
         dialect="json",
         memory_bytes=20 << 20,  # A buffer of the greatest size that a file may have.
     ),
@@ -404,23 +410,23 @@ FILES = (
         "answer to an operator",
         _asked(lambda: asking.get_json("https://node", "/v1/status")),
         (asking.Unreachable,),
-        ("notarium_node.asking:get_json",),
+        ("notarium_node.operator.node_api:get_json",),
         (b'{"height": 3, "reasons": [], "peers": [{"member": "m1"}]}',),
         dialect="json",
     ),
     Target(
-        "answer to an operator: evidence",
-        _asked(lambda: evidence_files.Asked("https://node", None).listed()),
+        "answer to an operator: equivocation",
+        _asked(lambda: equivocation_files.Asked("https://node", None).listed()),
         (asking.Unreachable,),
         (),
-        (b'{"evidence": [{"id": "ab", "height": 3}], "next": null}',),
+        (b'{"equivocations": [{"id": "ab", "height": 3}], "next": null}',),
         dialect="json",
     ),
     Target(
         "answer to an operator: refusal",
         _told_of,
         (),
-        ("notarium_node.evidence_files:_told",),
+        ("notarium_node.operator.equivocations:_told",),
         (seeds.problem(),),
         dialect="json",
     ),
@@ -428,7 +434,7 @@ FILES = (
         "genesis file of an administrator",
         from_file("genesis.json", read_genesis),
         (EnrolmentError, InvalidGenesis),
-        ("notarium_node.enrolment:read_genesis",),
+        ("notarium_node.operator.enrolment:read_genesis",),
         (_genesis_file,),
         dialect="json",
     ),

@@ -23,7 +23,7 @@ from tests.fuzz.mutations import spoil
 from tests.fuzz.targets import by_name
 from tests.node.http_api import PROBLEM
 
-from notarium_ledger.entry import sign_entry
+from notarium_ledger.entries.entry import sign_entry
 from notarium_node.api.openapi import document
 from notarium_node.api.submit import ENTRY_TYPES
 

@@ -8,26 +8,26 @@ import pytest
 from tests.fuzz import seeds
 from tests.fuzz.targets import by_name
 
-from notarium import journal
-from notarium.answers import PROBLEM_TYPE, Answer, read_problem, read_status
-from notarium.bundle import Bundle
-from notarium.cache import DigestCache, FileState
+from notarium.anchoring import journal
+from notarium.anchoring.outbox import Outbox
 from notarium.errors import InvalidBundle, LyingNode, ProjectError
-from notarium.outbox import Outbox
+from notarium.evidence.digest_cache import DigestCache, FileState
+from notarium.evidence.statement import Bundle
+from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, read_problem, read_status
 from notarium.project import _Settings
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
 from notarium_consensus.messages import decode_message
-from notarium_consensus.record import PREPARED_KEY, decode_record
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision, Header
-from notarium_ledger.entry import decode_entry
+from notarium_consensus.signing_record import PREPARED_KEY, decode_record
+from notarium_ledger.blocks.block import Decision, Header
+from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry, LedgerError
-from notarium_ledger.items import check_items
 from notarium_ledger.types import Height
-from notarium_node import wire
-from notarium_node.api.problems import Problem
+from notarium_node.api.problems import ApiProblem
 from notarium_node.config import ConfigError, load_config
-from notarium_node.tls import CertificateError, certificate_key, is_usable
+from notarium_node.identity.tls import CertificateError, certificate_key, is_usable
+from notarium_node.peers import wire
 
 MIB = 1 << 20
 NESTED_CLAIMS = (b"\xdc\x40\x00" * 1000) + b"\xc0" * 17_000
@@ -136,7 +136,7 @@ def test_a_body_of_empty_json_lists_is_not_built():
     data = b'{"entries": [' + b"[]," * MIB + b"[]]}"
     tracemalloc.start()
     try:
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(ApiProblem) as caught:
             target.decode(data)
         assert tracemalloc.get_traced_memory()[1] < MIB
     finally:
@@ -145,7 +145,7 @@ def test_a_body_of_empty_json_lists_is_not_built():
 
 
 def test_a_body_that_is_no_json_names_the_body():
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         by_name("http: entry as JSON").decode(b'{"entry": ')
     assert caught.value.more["field"] == "body"
 

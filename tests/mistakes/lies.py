@@ -9,13 +9,13 @@ from typing import Any
 from tests.mistakes.nodes import Cluster, Puppet, status
 from tests.support.consortium import Consortium
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal
-from notarium_ledger.entry import Entry
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import PublicKey
-from notarium_node import wire
-from notarium_node.wire import Kind
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 
 Chain = list[Decision]
 Lie = Callable[[Cluster, Puppet, Chain], list[bytes]]

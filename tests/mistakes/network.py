@@ -38,11 +38,11 @@ from notarium_consensus.inputs import (
     WorkPending,
 )
 from notarium_consensus.messages import Message, decode_message, encode_message
-from notarium_ledger.block import Decision
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height
-from notarium_ledger.validators import ValidatorSet
 
 LATENCY_MS = 5
 MAX_EVENTS = 200_000

@@ -16,13 +16,13 @@ from typing import Any
 from tests.node.parts import until
 from tests.support.consortium import Consortium
 
-from notarium_ledger.entry import Entry
-from notarium_ledger.registry import NodeRecord
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash, Height, PublicKey
-from notarium_node import wire
 from notarium_node.node import Node, NodeSettings
-from notarium_node.peer_limits import PeerLimits
+from notarium_node.peers import wire
+from notarium_node.peers.limits import PeerLimits
 from notarium_store import Store
 
 RECONNECT_S = 0.05
@@ -48,7 +48,7 @@ def fresh(path: Path) -> Path:
 
 def status(height: int) -> bytes:
     """A node's that has all blocks up to `height`, by its own words."""
-    return wire.pack_status(wire.Status(Height(height), Hash(bytes(32)), Height(height), Height(height)))
+    return wire.pack_status(wire.HeightStatus(Height(height), Hash(bytes(32)), Height(height), Height(height)))
 
 
 class View:

@@ -14,10 +14,10 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
-from notarium_ledger.governance import apply_entry
+from notarium_ledger.state.governance import apply_entry
 from notarium_ledger.types import Height
-from notarium_ledger.validators import ValidatorSet
 
 QUORUM = {4: 3, 5: 4, 6: 4, 7: 5, 10: 7}
 

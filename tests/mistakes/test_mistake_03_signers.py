@@ -17,7 +17,7 @@ from notarium_consensus import justification
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.messages import Proposal, RoundChange, Vote, statement
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
-from notarium_ledger.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height, Round
 

@@ -20,7 +20,7 @@ from notarium_consensus.effects import RequestBlock
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.messages import Proposal, RoundChange, Vote
-from notarium_ledger.block import Block
+from notarium_ledger.blocks.block import Block
 
 ROUNDS = (1, 2, 3, 7)
 """Rounds that are started; the prepared round is the one before."""

@@ -27,9 +27,9 @@ from notarium_consensus import instance, justification, messages
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.messages import Proposal, RoundChange, Vote
 from notarium_consensus.votes import VoteKeeper
-from notarium_ledger import certificate as certificates
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks import certificate as certificates
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height, Round
 

@@ -29,20 +29,20 @@ from notarium_consensus.events import Event, OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, MessageKind, encode_message, statement
-from notarium_consensus.outbox import Outbox
-from notarium_consensus.record import decode_record
 from notarium_consensus.signer import Signer
+from notarium_consensus.signing_record import decode_record
+from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Height
-from notarium_node.admission import Admission
-from notarium_node.content import BlockTarget
-from notarium_node.hub import Hub
-from notarium_node.mempool import Mempool
-from notarium_node.peers import PeerNetwork
-from notarium_node.recall import MARGIN, Recall
-from notarium_node.runner import Runner
-from notarium_node.verifier import Verifier
-from notarium_node.wire import Kind
+from notarium_node.driving.block_work import BlockTarget
+from notarium_node.driving.driver import Driver
+from notarium_node.entries.admission import Admission
+from notarium_node.entries.mempool import Mempool
+from notarium_node.entries.verifier import Verifier
+from notarium_node.entries.waiters import Waiters
+from notarium_node.identity.recall import MARGIN, Recall
+from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.wire import Kind
 from notarium_store import Store, database
 
 Slot = tuple[int, int, MessageKind]
@@ -61,12 +61,12 @@ def the_check_checks_nothing(patch: pytest.MonkeyPatch) -> None:
 def sends_before_it_records(patch: pytest.MonkeyPatch) -> None:
     """The effects of a step in the order of their making, with each record after its message."""
 
-    def take(self: Outbox) -> list[Effect]:
+    def take(self: StepEffects) -> list[Effect]:
         effects = self._rest + self._persists
         self._persists, self._rest = [], []
         return effects
 
-    patch.setattr(Outbox, "take", take)
+    patch.setattr(StepEffects, "take", take)
 
 
 def own_signatures_are_overlooked(patch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_mistake_06_a_validator_whose_disk_was_rolled_back_falls_silent_when_it_
 class Running(NamedTuple):
     """A validator without a network."""
 
-    runner: Runner
+    driver: Driver
     engine: Engine
     mempool: Mempool
     events: list[Event]
@@ -256,24 +256,24 @@ def running(consortium: Consortium, key: SigningKey, store: Store, network: Fake
     mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
     recall = Recall(key.public, store, is_new=store.state.height == 0)
     engine = Engine(EngineConfig(consortium.genesis.hash, key), recall.record, recall.record_height)
-    runner = Runner(
+    driver = Driver(
         key.public,
         engine,
         store,
         mempool,
         Admission(lambda: store.state, store.is_decided, mempool, verifier, lambda fresh: None),
         cast(PeerNetwork, network),
-        Hub(),
+        Waiters(),
         events.append,
         lambda decision, transition: None,
         BlockTarget(100, 1 << 20),
         recall=recall,
     )
-    runner.start()
+    driver.start()
     try:
-        yield Running(runner, engine, mempool, events)
+        yield Running(driver, engine, mempool, events)
     finally:
-        runner.stop()
+        driver.stop()
         verifier.close()
 
 
@@ -300,8 +300,8 @@ async def test_mistake_06_a_restored_backup_falls_silent_when_it_fetches_a_block
             assert node.engine.is_voting
             for number, part in enumerate(chain[1:], 2):
                 node.mempool.add(consortium.entry())
-                assert node.runner.take([part])
-                node.runner.review()  # It has caught up, as far as it has heard.
+                assert node.driver.take([part])
+                node.driver.review()  # It has caught up, as far as it has heard.
                 may = number + 1 >= 2 + MARGIN
                 assert (store.state.height, node.engine.is_voting) == (number, may)
                 assert may or network.sent == []
@@ -355,7 +355,7 @@ async def test_mistake_06_the_real_node_has_every_vote_on_the_disk_before_it_lea
             with running(consortium, key, store, network) as node:
                 node.mempool.add(consortium.entry())
                 order.log.clear()
-                node.runner.work_pending()
+                node.driver.work_pending()
                 await asyncio.sleep(0)
     assert order.log == ["synced", "sent", "sent"], "one fsync for proposal and prepare, then both"
 

@@ -21,13 +21,13 @@ from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
 
 from notarium_consensus import authentication, inbox, votes
-from notarium_consensus.blocks import KnownBlocks
+from notarium_consensus.block_checks import KnownBlocks
 from notarium_consensus.effects import CheckBlock
 from notarium_consensus.engine import Engine
 from notarium_consensus.messages import Message, MessageKind
-from notarium_ledger.block import Block
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, Round
-from notarium_ledger.validators import ValidatorSet
 
 FEW, MANY = 24, 120
 """Floods are compared: five times as many messages may not take more room."""
@@ -53,7 +53,7 @@ def all_signatures_are_remembered(patch: pytest.MonkeyPatch) -> None:
 
 
 def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
-    """A report for each equivocation, kept with its evidence."""
+    """A report for each equivocation, kept with its equivocation."""
     accuse = inbox.Inbox._accuse
 
     def accuse_again(self: inbox.Inbox, known: Message, other: Message) -> None:

@@ -20,8 +20,8 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.events import PeerAhead
 from notarium_consensus.messages import Message
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
-from notarium_node import wire
 from notarium_node.node import Node
+from notarium_node.peers import wire
 
 HUGE = Height(2**60)
 

@@ -20,7 +20,7 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.messages import Message, MessageKind, Vote
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.types import Round
 
 

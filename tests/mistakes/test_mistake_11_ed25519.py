@@ -19,13 +19,14 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus import authentication
 from notarium_consensus.events import ProtocolViolation
-from notarium_ledger import certificate as certificates
-from notarium_ledger import entry as entries
-from notarium_ledger import governance, signing
-from notarium_ledger.certificate import Seal
-from notarium_ledger.entry import decode_entry, verify_signature
+from notarium_ledger import signing
+from notarium_ledger.blocks import certificate as certificates
+from notarium_ledger.blocks.certificate import Seal
+from notarium_ledger.entries import entry as entries
+from notarium_ledger.entries.entry import decode_entry, verify_signature
 from notarium_ledger.errors import InvalidCertificate, InvalidEntry
-from notarium_ledger.governance import apply_entry
+from notarium_ledger.state import governance
+from notarium_ledger.state.governance import apply_entry
 from notarium_ledger.types import Height, Signature
 
 CASES: list[dict[str, Any]] = json.loads(

@@ -21,11 +21,11 @@ from tests.simulation.chain import validator_set
 
 from notarium_consensus.engine import Engine
 from notarium_consensus.messages import Message
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height
-from notarium_ledger.validators import ValidatorSet
+from notarium_node.catchup.sync import Sync
 from notarium_node.node import Node
-from notarium_node.sync import Sync
 
 MOST_BLOCKS = 80
 """Within so many blocks (a second or two here) a validator that lost its disk must vote again."""

@@ -19,7 +19,7 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
 from notarium_ledger.errors import InvalidBlock
-from notarium_ledger.state import advance
+from notarium_ledger.state.chain_state import advance
 
 HOUR_MS = 3_600_000
 
@@ -48,7 +48,7 @@ def nothing_is_asked_for_again(patch: pytest.MonkeyPatch) -> None:
 
 def an_empty_block_is_a_block(patch: pytest.MonkeyPatch) -> None:
     """No least number of entries."""
-    patch.setattr("notarium_ledger.state._check_limits", lambda state, entries: None)
+    patch.setattr("notarium_ledger.state.chain_state._check_limits", lambda state, entries: None)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -27,15 +27,17 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.errors import InvalidMessage, InvalidRecord, LaterVersion
 from notarium_consensus.messages import Message, decode_message, encode_message
-from notarium_consensus.record import PREPARED_KEY, decode_record
-from notarium_ledger import canonical
-from notarium_ledger.block import Header
-from notarium_ledger.entry import decode_entry
+from notarium_consensus.signing_record import PREPARED_KEY, decode_record
+from notarium_ledger.blocks.block import Header
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidBlock, InvalidEntry, InvalidGenesis
-from notarium_ledger.genesis import Genesis
+from notarium_ledger.state.genesis import Genesis
 from notarium_node import node as node_module
-from notarium_node import peer_link, tls, wire
-from notarium_node.wire import Kind
+from notarium_node.identity import tls
+from notarium_node.peers import link as peer_link
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 from notarium_store import Store, StoreCorruption, keys
 
 
@@ -47,7 +49,7 @@ def what_is_unknown_is_garbage(patch: pytest.MonkeyPatch) -> None:
         """Nothing raises it."""
 
     patch.setattr(node_module, "LaterVersion", Never)
-    patch.setattr("notarium_node.admission.EntryOfLaterVersion", Never)
+    patch.setattr("notarium_node.entries.admission.EntryOfLaterVersion", Never)
 
 
 def later_is_wrong(patch: pytest.MonkeyPatch) -> None:
@@ -82,9 +84,9 @@ def a_hello_has_two_parts(patch: pytest.MonkeyPatch) -> None:
 def versions_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """Read it as if it were ours."""
     patch.setattr("notarium_store.opening.check_meta", lambda database, genesis: None)
-    patch.setattr("notarium_ledger.block.HEADER_VERSION", 2)
-    patch.setattr("notarium_consensus.record.RECORD_VERSION", 2)
-    patch.setattr("notarium_ledger.genesis._check", lambda document: None)
+    patch.setattr("notarium_ledger.blocks.block.HEADER_VERSION", 2)
+    patch.setattr("notarium_consensus.signing_record.RECORD_VERSION", 2)
+    patch.setattr("notarium_ledger.state.genesis._check", lambda document: None)
 
 
 def next_version(data: bytes, version: int = 2) -> bytes:
@@ -198,7 +200,7 @@ async def test_mistake_15_a_hello_that_says_more_is_understood_and_another_proto
     """On real sockets. A later version tells what it can in HELLO; only `notarium-peer/2` would be another protocol."""
     records = [peering.make_record(1), peering.make_record(0)]
     for hello, connected in (
-        ([b"notarium-peer/1", peering.GENESIS, ["evidence", 2], {"software": "9.9"}], True),
+        ([b"notarium-peer/1", peering.GENESIS, ["equivocation", 2], {"software": "9.9"}], True),
         ([b"notarium-peer/2", peering.GENESIS], False),
     ):
         target = peering.Node(1, records, own=records[0])

@@ -19,13 +19,13 @@ from tests.simulation.chain import validator_keys, validator_set
 from tests.support.chains import approved, change_validator, commit, signers
 from tests.support.consortium import Consortium, digest, key
 
-from notarium_ledger import governance
+from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.errors import InvalidEntry
-from notarium_ledger.governance import apply_entry
-from notarium_ledger.receipt import ReceiptVerifier
-from notarium_ledger.registry import NodeRecord, Registry
+from notarium_ledger.state import governance
+from notarium_ledger.state.governance import apply_entry
+from notarium_ledger.state.registry import NodeRecord, Registry
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import PublicKey
-from notarium_ledger.validators import Validator, ValidatorSet
 from notarium_store import Store
 
 

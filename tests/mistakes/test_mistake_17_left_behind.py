@@ -19,8 +19,8 @@ from tests.mistakes.test_mistake_07_memory import all_heights_are_kept, objects_
 
 from notarium_consensus.engine import Engine
 from notarium_ledger.types import Hash
-from notarium_node import wire
 from notarium_node.node import Node
+from notarium_node.peers import wire
 
 FEW, MANY = 20, 200
 """Heights that the others decide while this node is left behind."""

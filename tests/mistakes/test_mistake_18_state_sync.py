@@ -16,7 +16,7 @@ from tests.mistakes.lies import LIES, Lie, a_quorum_of_forged_seals, deliver, dr
 from tests.mistakes.nodes import cluster, eventually, fresh
 from tests.mistakes.planted import must_fail
 
-from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_node.config import NodeConfig
 
 LENGTH = 6

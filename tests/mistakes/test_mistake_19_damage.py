@@ -20,7 +20,7 @@ from tests.mistakes.planted import must_fail
 from tests.support.chains import commit, grow
 from tests.support.consortium import Consortium
 
-from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.types import Height
 from notarium_store import Store, StoreCorruption, StoreError, keys
 from notarium_store.check import check_chain

@@ -14,21 +14,21 @@ from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event
 from notarium_consensus.messages import Message, decode_message
-from notarium_ledger.block import Decision
-from notarium_ledger.entry import Entry
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import Height, PublicKey
-from notarium_node import wire
-from notarium_node.admission import Admission
-from notarium_node.content import BlockTarget
-from notarium_node.hub import Hub
-from notarium_node.mempool import Mempool
-from notarium_node.peers import PeerNetwork
-from notarium_node.recall import Recall
-from notarium_node.runner import Runner
-from notarium_node.serving import Server
-from notarium_node.sync import Sync, SyncSettings
-from notarium_node.verifier import Verifier
-from notarium_node.wire import Kind, SnapshotPart, Status
+from notarium_node.catchup.serving import CatchUpServer
+from notarium_node.catchup.sync import Sync, SyncSettings
+from notarium_node.driving.block_work import BlockTarget
+from notarium_node.driving.driver import Driver
+from notarium_node.entries.admission import Admission
+from notarium_node.entries.mempool import Mempool
+from notarium_node.entries.verifier import Verifier
+from notarium_node.entries.waiters import Waiters
+from notarium_node.identity.recall import Recall
+from notarium_node.peers import wire
+from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.wire import HeightStatus, Kind, SnapshotPart
 from notarium_store import Store
 
 TICK_S = 0.02
@@ -66,16 +66,16 @@ class Peer:
         self._answers = FakeNetwork(key)
         self._tasks: list[asyncio.Task[None]] = []
         self.floods: list[str] = []
-        self._server = Server(
+        self._server = CatchUpServer(
             ledger.store,
             cast(PeerNetwork, self._answers),
             lambda work: self._tasks.append(asyncio.ensure_future(work)),
             lambda peer, detail: self.floods.append(detail),
         )
 
-    def status(self) -> Status:
+    def status(self) -> HeightStatus:
         state = self.ledger.store.state
-        return Status(state.height, state.tip, state.height, state.height)
+        return HeightStatus(state.height, state.tip, state.height, state.height)
 
     async def hear(self, data: bytes) -> list[bytes]:
         """The answers to a message."""
@@ -139,39 +139,39 @@ class Node:
         admission = Admission(
             lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh: None
         )
-        self.hub = Hub()
+        self.waiters = Waiters()
         network = cast(PeerNetwork, self.network)
-        self.runner = Runner(
+        self.driver = Driver(
             own,
             self.engine,
             self.store,
             self.mempool,
             admission,
             network,
-            self.hub,
+            self.waiters,
             self.events.append,
             self._on_decided,
             BlockTarget(100, 1 << 20),
             recall=self.recall,
         )
-        self.runner.on_failure = self.failures.append
-        self.runner.caught_up = lambda: len(self.sync.claims) >= 2 and self.sync.claimed_lag <= 0
+        self.driver.on_failure = self.failures.append
+        self.driver.caught_up = lambda: len(self.sync.claims) >= 2 and self.sync.claimed_lag <= 0
         follows = key_number is None
         self.sync = Sync(
-            network, self.store, self.runner, self.mempool, self.verifier, follows, SyncSettings(**settings)
+            network, self.store, self.driver, self.mempool, self.verifier, follows, SyncSettings(**settings)
         )
         self.network.on_disconnect = self.sync.on_disconnect
         self.peers: dict[PublicKey, Peer] = {}
         if not witnesses:
             self.sync._joiner._is_held = _held  # type: ignore[method-assign]
-        self.runner.start()
+        self.driver.start()
         self.sync.start()
         self._tick()
 
     def _tick(self) -> None:
         """As the node's status timer does."""
         self.sync.poke()
-        self.runner.review()
+        self.driver.review()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _on_decided(self, decision: Decision, transition: object) -> None:
@@ -227,7 +227,7 @@ class Node:
     def stop(self) -> None:
         """As a crash would: nothing is saved."""
         self._timer.cancel()
-        self.runner.stop()
+        self.driver.stop()
         self.sync.stop()
         self.verifier.close()
         self.store.close()

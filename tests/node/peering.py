@@ -4,12 +4,12 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 
-from notarium_ledger.registry import NodeRecord
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
-from notarium_node import tls
-from notarium_node.peer_limits import PeerLimits
-from notarium_node.peers import PeerNetwork
+from notarium_node.identity import tls
+from notarium_node.peers.limits import PeerLimits
+from notarium_node.peers.network import PeerNetwork
 
 GENESIS = Hash(b"g" * 32)
 QUICK = PeerLimits(backoff_first_s=0.01, backoff_last_s=0.05, handshake_s=2, heartbeat_s=0.2, clock_probe_s=0.05)

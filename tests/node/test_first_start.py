@@ -7,7 +7,7 @@ import pytest
 from tests.support.consortium import Consortium
 
 from notarium_ledger.types import Height
-from notarium_node.recall import Recall
+from notarium_node.identity.recall import Recall
 from notarium_node.startup import StartupError, use_first_start
 from notarium_store import Store
 

@@ -12,11 +12,11 @@ from tests.support.consortium import Consortium, digest, key, valid_body
 from tests.vectors.chain import chain
 from tests.vectors.receipts import edited
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision, Header
-from notarium_ledger.certificate import QuorumCertificate, Seal
-from notarium_ledger.commitment import MAX_TIME_MS
-from notarium_ledger.entry import decode_entry, sign_batch, sign_entry, verify_signature
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry, verify_signature
 from notarium_ledger.errors import (
     InvalidBlock,
     InvalidCertificate,
@@ -25,10 +25,10 @@ from notarium_ledger.errors import (
     LedgerError,
     NotCanonical,
 )
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import Receipt, ReceiptVerifier
-from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
-from notarium_ledger.registry import Member, NodeRecord, Parameters, Proposal, Registry, Researcher
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Member, MembershipProposal, NodeRecord, Parameters, Registry, Researcher
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 GENESIS = Hash(digest("genesis"))
@@ -208,7 +208,7 @@ def test_a_receipt_with_any_field_of_another_type_is_rejected_by_name(name: str,
     proposals=st.dictionaries(
         hashes,
         st.builds(
-            Proposal,
+            MembershipProposal,
             st.text(max_size=5),
             st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3),
             st.frozensets(st.text(max_size=5), max_size=3),

@@ -12,11 +12,11 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.signer import Signer
-from notarium_node.content import Content
-from notarium_node.fetching import Fetcher
-from notarium_node.joining import Joiner
-from notarium_node.recall import Recall
-from notarium_node.runner import Runner
+from notarium_node.catchup.fetching import Fetcher
+from notarium_node.catchup.joining import Joiner
+from notarium_node.driving.block_work import BlockWork
+from notarium_node.driving.driver import Driver
+from notarium_node.identity.recall import Recall
 from notarium_store.store import Store
 
 BRANCHES: tuple[tuple[type, str], ...] = (
@@ -38,15 +38,15 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Engine, "_receive_late"),
     (Engine, "_receive_early"),
     (Signer, "restore"),
-    (Runner, "_stall"),
-    (Content, "_read_and_finish"),
+    (Driver, "_stall"),
+    (BlockWork, "_read_and_finish"),
     (Fetcher, "_ask"),
     (Fetcher, "_deadline"),
     (Fetcher, "disappointed"),
     (Fetcher, "lied"),
     (Joiner, "join"),
-    (Runner, "_adopt"),
-    (Runner, "_backfill"),
+    (Driver, "_adopt"),
+    (Driver, "_backfill"),
     (Recall, "settle"),
     (Recall, "lose"),
     (Store, "recover"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.simulation.liar import UNSIGNED, Behaviour, Liar
 from tests.simulation.member import Member
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round
-from notarium_node import wire
-from notarium_node.wire import Kind
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 
 
 class CorruptBlocks(Behaviour):
@@ -54,7 +54,7 @@ class CorruptBlocks(Behaviour):
 
 def claim(height: int, tip: Hash) -> bytes:
     """A status by which every block up to `height` is there."""
-    return wire.pack_status(wire.Status(Height(height), tip, Height(height), Height(height)))
+    return wire.pack_status(wire.HeightStatus(Height(height), tip, Height(height), Height(height)))
 
 
 class CorruptSnapshots(Behaviour):

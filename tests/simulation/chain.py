@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from notarium_ledger.block import Block, Decision, Header
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, PublicKey
-from notarium_ledger.validators import Validator, ValidatorSet
 
 GENESIS = Hash(sha256(b"simulated consortium").digest())
 GENESIS_TIME_MS = 1_700_000_000_000

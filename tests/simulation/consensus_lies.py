@@ -6,11 +6,11 @@ from tests.simulation.liar import UNSIGNED, Behaviour, Liar
 from tests.simulation.member import Member
 
 from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote, decode_message
-from notarium_ledger.block import Block, Header
-from notarium_ledger.certificate import VoteType
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.blocks.block import Block, Header
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height, PublicKey, Round
-from notarium_node.wire import Kind
+from notarium_node.peers.wire import Kind
 
 
 class EquivocatingProposer(Behaviour):

@@ -22,14 +22,14 @@ from notarium_consensus.messages import (
     encode_message,
     statement,
 )
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import VoteType
-from notarium_ledger.entry import sign_entry
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.entries.entry import sign_entry
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.state import advance
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
-from notarium_node.wire import Kind
+from notarium_node.peers.wire import Kind
 
 UNSIGNED = Signature(bytes(64))
 REMEMBERED = 64

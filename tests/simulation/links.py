@@ -3,7 +3,7 @@
 Links are connections: they come up, break, and come up again. Consensus messages, entries and heights may in addition
 be lost, doubled and overtaken by others, which TCP would not allow but the protocol must bear; catch-up's questions
 and answers keep their order, as TCP guarantees. In a partition all of these are lost, also if the connection outlives
-it; evidence, which is told once a connection, comes then, as TCP would bring it.
+it; equivocation, which is told once a connection, comes then, as TCP would bring it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import WORLD
 
-from notarium_ledger.registry import NodeRecord
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.peer_limits import Penalties
-from notarium_node.wire import Kind
+from notarium_node.peers.limits import Penalties
+from notarium_node.peers.wire import Kind
 
 if TYPE_CHECKING:
     from tests.simulation.member import Member
     from tests.simulation.world import World
 
 UNORDERED = frozenset((Kind.CONSENSUS, Kind.ENTRIES, Kind.STATUS))
-SURE = Kind.EVIDENCE
+SURE = Kind.EQUIVOCATIONS
 RECONNECT_S = (0.05, 1.5)
 """How long after a break a link stands again, if it can."""
 RETRANSMISSION_S = 0.3

@@ -11,14 +11,14 @@ from tests.simulation.links import View
 from tests.simulation.loop import WORLD, Crash, Life
 
 from notarium_consensus.events import Event
-from notarium_ledger.registry import NodeRecord
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
-from notarium_node.api.problems import Problem
+from notarium_node.api.problems import ApiProblem
 from notarium_node.api.submit import Submissions
+from notarium_node.catchup.sync import SyncSettings
 from notarium_node.node import Node, NodeSettings
-from notarium_node.peer_limits import PeerLimits
-from notarium_node.sync import SyncSettings
+from notarium_node.peers.limits import PeerLimits
 from notarium_store import keys
 from notarium_store.errors import StoreError
 from notarium_store.store import Store
@@ -121,8 +121,8 @@ class Member:
             raise
         node = self.make_node(store)
         self.node = node
-        node.runner._on_event = self._heard(node.runner._on_event)
-        node.runner.on_failure = lambda error: world.defect(self, error)
+        node.driver._on_event = self._heard(node.driver._on_event)
+        node.driver.on_failure = lambda error: world.defect(self, error)
         world.loop.create_task(node.start())
 
     def _heard(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -284,7 +284,7 @@ class Member:
                 told("refused", str(outcome.error).encode())
                 return
             receipt = (await door._receipts([outcome], CLIENT_WAIT_S)).get(outcome.id)
-        except Problem as problem:
+        except ApiProblem as problem:
             told("refused", str(problem).encode())
             return
         if receipt is None:

@@ -24,10 +24,10 @@ from notarium_consensus import effects as fx
 from notarium_consensus import inputs
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.messages import MessageKind, decode_message, encode_message
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.entry import Entry
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.state import Transition, advance, apply_block
+from notarium_ledger.state.chain_state import Transition, advance, apply_block
 from notarium_ledger.types import Height
 from notarium_store import Store
 

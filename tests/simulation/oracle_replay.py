@@ -21,9 +21,9 @@ from notarium_consensus.messages import (
     encode_message,
     statement,
 )
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, Round, Signature
 

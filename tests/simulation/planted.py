@@ -18,16 +18,17 @@ from notarium_consensus import inbox, instance, justification
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.messages import MessageKind
-from notarium_consensus.outbox import Outbox
 from notarium_consensus.signer import Signer
+from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
-from notarium_ledger.certificate import QuorumCertificate
-from notarium_ledger.state import advance
-from notarium_ledger.validators import ValidatorSet
-from notarium_node import admission, content
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.state.chain_state import advance
 from notarium_node.api.submit import Submissions
-from notarium_node.fetching import Fetcher
-from notarium_node.verifier import Verifier
+from notarium_node.catchup.fetching import Fetcher
+from notarium_node.driving import block_work as content
+from notarium_node.entries import admission
+from notarium_node.entries.verifier import Verifier
 from notarium_store.database import Database
 from notarium_store.store import Store
 
@@ -235,7 +236,7 @@ def _sent_before_persisted() -> list[Replacement]:
         self._persists, self._rest = [], []
         return effects
 
-    return [(Outbox, "take", eager)]
+    return [(StepEffects, "take", eager)]
 
 
 def _commit_without_its_block() -> list[Replacement]:
@@ -367,7 +368,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("time never checked", _time_never_checked, "time", 100, liars=(WrongTime,)),
     Planted("a node that is behind never asks", _nobody_asks_for_blocks, "liveness", 100),
     Planted("anybody proposes", _anybody_proposes, ".", 200, liars=(BadJustification,)),
-    Planted("equivocation ignored", _equivocation_ignored, "evidence", 100),
+    Planted("equivocation ignored", _equivocation_ignored, "equivocation", 100),
     Planted("votes kept without bound", _votes_without_bound, "memory", 100, liars=(Flooder,)),
     Planted("prepare not persisted", _prepare_not_persisted, "persist before send", 5),
     Planted("sent before persisted", _sent_before_persisted, "persist before send", 5),

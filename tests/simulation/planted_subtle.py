@@ -25,14 +25,14 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import statement
-from notarium_ledger import state as ledger_state
-from notarium_ledger.certificate import QuorumCertificate, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidBlock
-from notarium_ledger.evidence import Evidence
 from notarium_ledger.signing import verify
-from notarium_ledger.validators import ValidatorSet
-from notarium_node import content
-from notarium_node.accusations import Accusations
+from notarium_ledger.state import chain_state as ledger_state
+from notarium_ledger.trust.equivocation import Equivocation
+from notarium_node.driving import block_work as content
+from notarium_node.equivocation.collection import Equivocations
 
 # ---- locks ---------------------------------------------------------------------------------------------------------
 
@@ -196,21 +196,21 @@ def _certificate_of_too_few() -> list[Replacement]:
     return [(QuorumCertificate, "verify", lenient)]
 
 
-# ---- evidence ------------------------------------------------------------------------------------------------------
+# ---- equivocation ------------------------------------------------------------------------------------------------
 
 
-def _evidence_believed() -> list[Replacement]:
-    return [(Evidence, "verify", lambda self: None)]
+def _equivocation_believed() -> list[Replacement]:
+    return [(Equivocation, "verify", lambda self: None)]
 
 
-def _evidence_not_passed_on() -> list[Replacement]:
-    keep = Accusations._keep
+def _equivocation_not_passed_on() -> list[Replacement]:
+    keep = Equivocations._keep
 
-    def silent(self: Accusations, evidence: Any, source: Any) -> None:
+    def silent(self: Equivocations, equivocation: Any, source: Any) -> None:
         with patch.object(type(self._network), "is_connected", lambda *_: False):
-            keep(self, evidence, source)
+            keep(self, equivocation, source)
 
-    return [(Accusations, "_keep", silent), (Accusations, "greet", lambda *_: None)]
+    return [(Equivocations, "_keep", silent), (Equivocations, "greet", lambda *_: None)]
 
 
 SUBTLE: tuple[Planted, ...] = (
@@ -295,7 +295,7 @@ SUBTLE: tuple[Planted, ...] = (
         liars=(BorrowedCertificate,),
     ),
     Planted("certificates of f + 1 believed", _certificate_of_too_few, "certificate", 50, liars=(BorrowedCertificate,)),
-    Planted("evidence of peers unverified", _evidence_believed, "accused", 50, liars=(FalseWitness,)),
-    Planted("evidence not passed on", _evidence_not_passed_on, "evidence", 100),
+    Planted("equivocation of peers unverified", _equivocation_believed, "accused", 50, liars=(FalseWitness,)),
+    Planted("equivocation not passed on", _equivocation_not_passed_on, "equivocation", 100),
 )
 PLANTED = (*planted.PLANTED, *SUBTLE)

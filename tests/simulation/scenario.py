@@ -31,7 +31,7 @@ from tests.simulation.schemes import SCHEMES
 from tests.simulation.twins import Twin, split_twins
 from tests.simulation.world import ANSWERED_S, MAX_SKEW_MS, World, simulated
 
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.log.hashes import leaf_hash
 
 REAL_SIGNATURES_EVERY = 200
 """Every so many seeds sign with Ed25519 instead of the stand-in."""
@@ -161,7 +161,7 @@ def _skew(world: World) -> int:
 def _recover(world: World, schedule: Schedule) -> None:
     """The faults end (the liars go on): what is submitted now and what was, is decided, and all nodes are level."""
     peace(world)
-    evidence = witnesses.held(world)
+    equivocation = witnesses.held(world)
     ended_s, ended_ms = world.loop.now_s, world.now_ms
     raws = [world.new_entry() for _ in range(2)]
     ids = {leaf_hash(raw) for raw in raws}
@@ -184,8 +184,8 @@ def _recover(world: World, schedule: Schedule) -> None:
 
     become_level("the faults")
     world.recovered_s = world.loop.now_s - ended_s
-    if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, evidence)):
-        raise AssertionError(f"evidence: not at every node {witnesses.SPREAD_S} s after all were level")
+    if not world.run(witnesses.SPREAD_S, lambda: witnesses.is_spread(world, equivocation)):
+        raise AssertionError(f"equivocation: not at every node {witnesses.SPREAD_S} s after all were level")
     for raw in world.unanswered():  # its client turns to those that were not voted out
         world.client(raw, lambda: [member for member in world.doors() if member.is_in_registry])
     if not world.run(ANSWERED_S, lambda: not world.unanswered()):

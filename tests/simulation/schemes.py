@@ -14,15 +14,15 @@ from tests.simulation.liar import UNSIGNED, Behaviour, Liar
 from tests.simulation.member import Member
 
 from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote, decode_message
-from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import VoteType
-from notarium_ledger.evidence import conflict
-from notarium_ledger.state import advance
-from notarium_ledger.statements import SignedStatement, SignedVote
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedStatement, SignedVote
+from notarium_ledger.encoding import canonical
+from notarium_ledger.state.chain_state import advance
+from notarium_ledger.trust.equivocation import conflict
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
-from notarium_node import wire
-from notarium_node.wire import Kind
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
 
 Claim = tuple[Round, Hash] | None
 
@@ -318,7 +318,7 @@ class VoteForger(Scheme):
 
 
 class FalseWitness(Scheme):
-    """Evidence against those that did nothing: forged, of one statement twice, or of two that do not conflict."""
+    """Equivocation against those that did nothing: forged, of one statement twice, or of two that do not conflict."""
 
     def act(self) -> None:
         if self.random.random() < 0.8 or self.liar.public not in self.validators():
@@ -336,9 +336,11 @@ class FalseWitness(Scheme):
             lambda: _core(self.random.choice([each for each in votes if each.key == one.key])),
             lambda: _core(self.liar.vote(vote.type, vote.height, vote.round, Hash(self.random.randbytes(32)))),
         ]
-        evidence = conflict(self.liar.world.genesis.hash, self.liar.validators_hash, one, self.random.choice(makes)())
+        equivocation = conflict(
+            self.liar.world.genesis.hash, self.liar.validators_hash, one, self.random.choice(makes)()
+        )
         for peer in self.liar.peers():
-            Member.send(self.liar, peer, wire.pack_list(Kind.EVIDENCE, [evidence.encode()]))
+            Member.send(self.liar, peer, wire.pack_list(Kind.EQUIVOCATIONS, [equivocation.encode()]))
 
 
 def _core(vote: Vote) -> SignedVote:

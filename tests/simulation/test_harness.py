@@ -16,7 +16,7 @@ from tests.simulation.scenario import SCHEMING, SMALL, run_seed
 from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_node.node import Node
 
 QUIET = 4

@@ -19,7 +19,7 @@ from tests.simulation.oracle_replay import COMMIT, PREPARE, Replay, prepared_nam
 from tests.simulation.oracles import Oracles
 from tests.support.consortium import digest, key
 
-from notarium_ledger import canonical
+from notarium_ledger.encoding import canonical
 
 # ---- what the disk says of the chain -------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from tests.simulation.oracles import faulty, quorum
 from tests.support.chains import approved
 from tests.support.consortium import START_MS, Consortium, digest, fake_certificate, key
 
-from notarium_ledger.block import Block, Decision, Header
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
-from notarium_ledger.entry import Entry
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, Round
 

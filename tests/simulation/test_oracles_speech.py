@@ -21,17 +21,10 @@ from tests.simulation.oracle_replay import (
 )
 from tests.support.consortium import digest, key
 
-from notarium_consensus.messages import (
-    Proposal,
-    RoundChange,
-    SignedRoundChange,
-    Vote,
-    decode_message,
-    encode_message,
-)
-from notarium_ledger import canonical
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import VoteType
+from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote, decode_message, encode_message
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, Round
 
 

@@ -10,7 +10,7 @@ from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.simulation.signatures import verifier
 
 from notarium_consensus.events import (
-    Equivocation,
+    EquivocationDetected,
     Event,
     OwnSignatureSeen,
     ProposalRejected,
@@ -22,7 +22,7 @@ from notarium_consensus.messages import Vote, statement
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_node.node import Node
-from notarium_node.wire import Kind
+from notarium_node.peers.wire import Kind
 from notarium_store import keys
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Watch:
     def delivered(self, member: Member, data: bytes) -> None:
         """An honest node has dealt with a message: of two votes for two blocks in its present round it must speak."""
         node = member.node
-        if data[0] != Kind.CONSENSUS or node is None or not member.is_honest or node.runner.stalled:
+        if data[0] != Kind.CONSENSUS or node is None or not member.is_honest or node.driver.stalled:
             return
         message = node_module.decode_message(data[1:])  # type: ignore[attr-defined]  # the shared one
         engine = node.engine
@@ -123,7 +123,9 @@ class Watch:
         slot = (member.life, message.key, message.height, message.kind)
         first = self._votes.setdefault((*slot, message.round), message.block_hash)
         if first != message.block_hash and slot not in self._convicted:
-            self._world.fail(SafetyViolation(f"evidence: node {member.number} keeps silent about two votes: {message}"))
+            self._world.fail(
+                SafetyViolation(f"equivocation: node {member.number} keeps silent about two votes: {message}")
+            )
 
     def memory(self, member: Member, node: Node) -> None:
         """No signer may occupy more than the current and the highest round's message of a kind (design, Agreement)."""
@@ -159,10 +161,10 @@ class Watch:
         if isinstance(event, RoundStarted):
             world.coverage[f"round: {_reason(event)}"] += 1
             self.highest_round = max(self.highest_round, event.round)
-        elif isinstance(event, Equivocation):
-            evidence = event.evidence
-            self._convicted.add((member.life, evidence.key, evidence.height, evidence.kind))
-            self._accused(member, evidence.key, "equivocation")
+        elif isinstance(event, EquivocationDetected):
+            equivocation = event.equivocation
+            self._convicted.add((member.life, equivocation.key, equivocation.height, equivocation.kind))
+            self._accused(member, equivocation.key, "equivocation")
         elif isinstance(event, ProtocolViolation):
             self._accused(member, event.peer, event.reason)
         elif isinstance(event, ProposalRejected) and event.reason.startswith("content"):

@@ -23,10 +23,10 @@ from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
 
 from notarium_ledger import signing
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.registry import Registry
-from notarium_ledger.state import ChainState
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_store import database

@@ -16,8 +16,8 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
 from notarium_consensus.instance import Instance, Phase
 from notarium_consensus.messages import Message, encode_message
-from notarium_consensus.record import slot_key
-from notarium_ledger.block import Decision
+from notarium_consensus.signing_record import slot_key
+from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height
 

@@ -20,8 +20,8 @@ from notarium_consensus.effects import RoundTimer
 from notarium_consensus.engine import Engine
 from notarium_consensus.inputs import MessageReceived, TimerExpired
 from notarium_consensus.messages import Message, decode_message, encode_message
-from notarium_ledger.block import Decision
-from notarium_ledger.certificate import VoteType
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.types import Round
 
 ROUNDS = range(6)

@@ -18,7 +18,7 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import MessageKind, Vote
 from notarium_consensus.votes import VoteKeeper
-from notarium_ledger.certificate import QuorumCertificate
+from notarium_ledger.blocks.certificate import QuorumCertificate
 
 PATHS = sorted(TRACES.glob("*.itf.json.xz"))
 AS_BUILT = [path for path in PATHS if not is_mistaken(path)]
@@ -101,7 +101,7 @@ def _no_jump(monkeypatch):
 
 
 def _jump_at_one(monkeypatch):
-    monkeypatch.setattr("notarium_ledger.validators.ValidatorSet.honest_minimum", property(lambda self: 1))
+    monkeypatch.setattr("notarium_ledger.blocks.validators.ValidatorSet.honest_minimum", property(lambda self: 1))
 
 
 def _prepared_round_not_below(monkeypatch):
@@ -167,7 +167,7 @@ def _own_lock_not_claimed(monkeypatch):
 def _lock_not_recorded(monkeypatch):
     # Its slot is written, with nothing in it.
     monkeypatch.setattr(instance, "encode_prepared", lambda prepared: b"")
-    monkeypatch.setattr("notarium_consensus.record._prepared", lambda value: None)
+    monkeypatch.setattr("notarium_consensus.signing_record._prepared", lambda value: None)
 
 
 def _stays_at_a_decided_height(monkeypatch):

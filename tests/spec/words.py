@@ -12,8 +12,8 @@ from tests.consensus.harness import Club
 
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote
-from notarium_ledger.block import Block, Decision
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
 from notarium_ledger.types import Round
 
 Value = dict[str, Any]

@@ -85,7 +85,7 @@ JOINER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from notarium_ledger.state import apply_block
+    from notarium_ledger.state.chain_state import apply_block
     from notarium_ledger.types import Height
     from notarium_store import Store
     from tests.support.consortium import Consortium

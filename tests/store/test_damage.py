@@ -14,9 +14,9 @@ import pytest
 from tests.support.chains import change_validator, grow
 from tests.support.consortium import Consortium, digest
 
-from notarium_ledger import canonical
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import ReceiptVerifier
+from notarium_ledger.encoding import canonical
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import ForeignStore, Store, StoreCorruption, StoreError, StoreLocked, keys
 from notarium_store.check import CheckReport, check_chain
@@ -104,7 +104,7 @@ def test_a_second_process_is_locked_out(copy: tuple[Path, Consortium], tmp_path:
     genesis.write_bytes(consortium.genesis.encode_json())
     program = (
         "import sys, pathlib\n"
-        "from notarium_ledger.genesis import Genesis\n"
+        "from notarium_ledger.state.genesis import Genesis\n"
         "from notarium_store import Store, StoreLocked\n"
         "genesis = Genesis.decode_json(pathlib.Path(sys.argv[2]).read_bytes())\n"
         "try:\n    Store.open(pathlib.Path(sys.argv[1]), genesis)\n"

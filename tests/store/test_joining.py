@@ -12,11 +12,11 @@ from tests.store.joining import check, joined, pairs
 from tests.support.consortium import Consortium
 from tests.support.histories import History
 
-from notarium_ledger import canonical
+from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidSnapshot
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import ReceiptVerifier
-from notarium_ledger.state import apply_block
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import apply_block
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Height
 from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys, opening
 from notarium_store.database import Database

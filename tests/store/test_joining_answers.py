@@ -8,9 +8,10 @@ from tests.store.joining import joined
 from tests.support.consortium import digest
 from tests.support.histories import History
 
-from notarium_ledger.block import Decision
-from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
-from notarium_ledger.receipt import ReceiptVerifier
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Height
 from notarium_store import HistoryIncomplete, Store
 

@@ -11,8 +11,8 @@ from tests.store.joining import check, edit, joined, pairs
 from tests.support.consortium import digest
 from tests.support.histories import History
 
-from notarium_ledger import canonical
-from notarium_ledger.merkle import leaf_hash
+from notarium_ledger.encoding import canonical
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreCorruption, keys
 from notarium_store.values import StoredState

@@ -10,7 +10,8 @@ from tests.support.chains import grow
 from tests.support.consortium import Consortium
 
 from notarium_ledger.errors import InvalidProof
-from notarium_ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
 from notarium_store import Store
 
 

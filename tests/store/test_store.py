@@ -6,11 +6,11 @@ import pytest
 from tests.support.chains import approved, change_validator, commit, grow
 from tests.support.consortium import Consortium, digest
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Decision
-from notarium_ledger.merkle import EMPTY_ROOT, leaf_hash
-from notarium_ledger.receipt import ReceiptVerifier
-from notarium_ledger.state import ChainState, apply_block
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.encoding import canonical
+from notarium_ledger.log.hashes import EMPTY_ROOT, leaf_hash
+from notarium_ledger.state.chain_state import ChainState, apply_block
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreError
 from notarium_store.database import Database

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.support.consortium import Consortium
 
-from notarium_ledger.commitment import artifact_digests
+from notarium_ledger.entries.commitment import artifact_digests
 from notarium_store import Store
 from notarium_store.bounded import Bounded
 

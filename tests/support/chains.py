@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from tests.support.consortium import Consortium, fake_certificate, key
 
-from notarium_ledger.block import Decision
-from notarium_ledger.entry import Entry
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import PublicKey
 from notarium_store import Store

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
-from notarium_ledger.block import Block, Decision, Header
-from notarium_ledger.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
-from notarium_ledger.entry import Entry, decode_entry, sign_batch, sign_entry
-from notarium_ledger.genesis import FORMAT, Genesis
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.entries.entry import Entry, decode_entry, sign_batch, sign_entry
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.state import ChainState, Transition, advance
+from notarium_ledger.state.chain_state import ChainState, Transition, advance
+from notarium_ledger.state.genesis import FORMAT, Genesis
 from notarium_ledger.types import Hash, PublicKey, Round
-from notarium_ledger.validators import ValidatorSet
 
 START_MS = 1_760_000_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from notarium_ledger.genesis import Genesis
+from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Height
 from notarium_store import Store, StoreCorruption
 
@@ -23,7 +23,7 @@ def damage_unseen(store: Path, genesis: Genesis, step: int) -> int:
         shutil.copytree(store, scratch)
         try:
             with Store.open(scratch, genesis) as opened:
-                opened.evidence()
+                opened.equivocation()
                 if _any_block_unread(opened):
                     return place
         except StoreCorruption:

@@ -8,9 +8,9 @@ from pathlib import Path
 from tests.support.chains import approved, change_validator, commit, grow
 from tests.support.consortium import Consortium, key
 
-from notarium_ledger.block import Decision
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState, Transition, apply_block
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.state.chain_state import ChainState, Transition, apply_block
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
 from notarium_store import Store
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from tests.support.consortium import Consortium, digest
 
-from notarium_ledger.certificate import VoteType
-from notarium_ledger.evidence import Evidence, conflict
+from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, SignedStatement, SignedVote, StatementKind
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.statements import SignedRoundChange, SignedStatement, SignedVote, StatementKind
+from notarium_ledger.trust.equivocation import Equivocation, conflict
 from notarium_ledger.types import Hash, Height, Round, Signature
-from notarium_ledger.validators import ValidatorSet
 
 UNSIGNED = Signature(bytes(64))
 
@@ -24,8 +24,8 @@ def lie(
     round: int = 0,
     validators: ValidatorSet | None = None,
     label: str = "",
-) -> Evidence:
-    """Evidence that `liar` signed two things of a kind at a height; `label` makes it unlike others of that slot."""
+) -> Equivocation:
+    """Equivocation that `liar` signed two things of a kind at a height; `label` makes it unlike others of that slot."""
     set_hash = (validators or consortium.genesis.registry.validators).hash
     genesis = consortium.genesis.hash
     statements: list[SignedStatement] = []

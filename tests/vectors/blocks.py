@@ -11,12 +11,12 @@ from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 from tests.vectors.notation import to_json
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Header
-from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
-from notarium_ledger.commitment import MAX_TIME_MS
+from notarium_ledger.blocks.block import Header
+from notarium_ledger.blocks.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.validators import Validator, ValidatorSet
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import MAX_TIME_MS
 from notarium_ledger.types import Hash, Height, PublicKey, Round
-from notarium_ledger.validators import Validator, ValidatorSet
 
 
 def genesis_document() -> dict[str, Any]:

@@ -10,11 +10,11 @@ from functools import cache
 from tests.support.chains import approved
 from tests.support.consortium import Consortium, fake_certificate, key
 
-from notarium_ledger.block import Decision
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
-from notarium_ledger.state import ChainState, Transition
-from notarium_ledger.tree import inclusion_path
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.log.frontier import inclusion_path
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import ChainState, Transition
+from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
 from notarium_ledger.types import Hash
 
 

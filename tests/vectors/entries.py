@@ -8,9 +8,9 @@ from typing import Any
 from tests.support.consortium import digest, fake_certificate, key, valid_body
 from tests.vectors.notation import to_json
 
-from notarium_ledger import canonical
-from notarium_ledger.commitment import MEMBER_KINDS, RESEARCH_KINDS
-from notarium_ledger.entry import decode_entry, sign_batch, sign_entry, verify_signature
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import MEMBER_KINDS, RESEARCH_KINDS
+from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry, verify_signature
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.types import Hash
 

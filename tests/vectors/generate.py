@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, canonical, ed25519, entries, evidence, messages, receipts, snapshots, wire
+from tests.vectors import blocks, canonical, ed25519, entries, equivocation, messages, receipts, snapshots, wire
 
 FOLDER = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "certificates.json": blocks.certificates_document(),
         "receipts.json": receipts.document(),
         "snapshots.json": snapshots.document(),
-        "evidence.json": evidence.document(),
+        "equivocation.json": equivocation.document(),
         "messages.json": messages.document(),
         "wire.json": wire.document(),
     }

@@ -18,11 +18,11 @@ from notarium_consensus.messages import (
     encode_message,
     statement,
 )
-from notarium_ledger import canonical
-from notarium_ledger.block import Block
-from notarium_ledger.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
-from notarium_ledger.validators import ValidatorSet
 
 
 def document() -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
-from notarium_ledger import canonical
-from notarium_ledger.receipt import DecidedHeader, Handover, Receipt
-from notarium_ledger.receipt_batch import encode_receipts
+from notarium_ledger.encoding import canonical
+from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Header
-from notarium_ledger.receipt import DecidedHeader
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.tree import Frontier
+from notarium_ledger.blocks.block import Header
+from notarium_ledger.encoding import canonical
+from notarium_ledger.log.frontier import Frontier
+from notarium_ledger.trust.receipt import DecidedHeader
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash
 
 

@@ -13,14 +13,14 @@ from tests.vectors.test_vectors import cases, load, unhex
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_consensus.messages import decode_message, encode_message, statement
-from notarium_ledger import canonical
+from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node import wire
 from notarium_node.node import Node
-from notarium_node.peer_limits import PeerLimits
-from notarium_node.peer_link import HelloError, Link, LinkSettings
-from notarium_node.wire import Kind
+from notarium_node.peers import wire
+from notarium_node.peers.limits import PeerLimits
+from notarium_node.peers.link import HelloError, Link, LinkSettings
+from notarium_node.peers.wire import Kind
 
 PEER = PublicKey(bytes(32))
 
@@ -61,7 +61,7 @@ class Listener(Node):
         self.judged: list[str] = []
         take = self.taken.append
         parts: Any = self
-        parts.runner = SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message))))
+        parts.driver = SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message))))
         parts.sync = SimpleNamespace(
             on_status=lambda peer, status: take(wire.pack_status(status)),
             on_blocks=lambda peer, blocks: take(wire.pack_list(Kind.BLOCKS, blocks)),
@@ -71,7 +71,7 @@ class Listener(Node):
             on_get_blocks=lambda peer, *asked: take(wire.pack_get_blocks(*asked)),
             on_get_snapshot=lambda peer, *asked: take(wire.pack_get_snapshot(*asked)),
         )
-        parts.accusations = SimpleNamespace(hear=lambda peer, told: take(wire.pack_list(Kind.EVIDENCE, told)))
+        parts.equivocations = SimpleNamespace(hear=lambda peer, told: take(wire.pack_list(Kind.EQUIVOCATIONS, told)))
         parts._followers = SimpleNamespace(add=lambda peer: take(bytes((Kind.FOLLOW,))))
         parts._on_entries = lambda peer, raws: take(wire.pack_list(Kind.ENTRIES, raws))
         parts._misbehaved = lambda peer, kind, detail: self.judged.append(kind)

@@ -7,31 +7,31 @@ import pytest
 from tests.vectors import generate
 from tests.vectors.notation import from_json
 
-from notarium_ledger import canonical
-from notarium_ledger.block import Block, Decision, Header
-from notarium_ledger.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
-from notarium_ledger.commitment import check_body
-from notarium_ledger.entry import decode_entry, sign_entry, verify_signature
+from notarium_ledger.blocks.block import Block, Decision, Header
+from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import check_body
+from notarium_ledger.entries.entry import decode_entry, sign_entry, verify_signature
 from notarium_ledger.errors import (
     InvalidBlock,
     InvalidCertificate,
     InvalidEntry,
-    InvalidEvidenceFile,
+    InvalidEquivocationFile,
     InvalidGenesis,
     InvalidReceipt,
     InvalidSnapshot,
     NotCanonical,
 )
-from notarium_ledger.evidence_file import EvidenceFile
-from notarium_ledger.genesis import Genesis
-from notarium_ledger.receipt import Receipt, ReceiptVerifier
-from notarium_ledger.receipt_batch import decode_receipts, encode_receipts
-from notarium_ledger.registry import Registry
 from notarium_ledger.signing import SigningKey, is_valid_key, verify
-from notarium_ledger.snapshot import Snapshot
-from notarium_ledger.state import ChainState, apply_block
+from notarium_ledger.state.chain_state import ChainState, apply_block
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Registry
+from notarium_ledger.trust.equivocation_file import EquivocationFile
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash, Height, Round
-from notarium_ledger.validators import ValidatorSet
 
 DOCUMENTS = generate.documents()
 
@@ -264,21 +264,21 @@ def test_receipt_batch(verifier: ReceiptVerifier) -> None:
 
 @pytest.fixture(scope="module")
 def genesis() -> Genesis:
-    return Genesis.from_document(load("evidence.json")["genesis"])
+    return Genesis.from_document(load("equivocation.json")["genesis"])
 
 
-@pytest.mark.parametrize("case", cases("evidence.json", "valid"))
-def test_evidence(genesis: Genesis, case: Any) -> None:
-    file = EvidenceFile.decode_json(case["text"].encode())
+@pytest.mark.parametrize("case", cases("equivocation.json", "valid"))
+def test_equivocation(genesis: Genesis, case: Any) -> None:
+    file = EquivocationFile.decode_json(case["text"].encode())
     file.verify(genesis)
-    assert file.evidence.id.hex() == case["id"] == json.loads(case["text"])["about"]["id"]
+    assert file.equivocation.id.hex() == case["id"] == json.loads(case["text"])["about"]["id"]
     assert file.encode_json() == case["text"].encode()
 
 
-@pytest.mark.parametrize("case", cases("evidence.json", "invalid"))
-def test_invalid_evidence(genesis: Genesis, case: Any) -> None:
-    with pytest.raises(InvalidEvidenceFile) as caught:
-        EvidenceFile.decode_json(case["text"].encode()).verify(genesis)
+@pytest.mark.parametrize("case", cases("equivocation.json", "invalid"))
+def test_invalid_equivocation(genesis: Genesis, case: Any) -> None:
+    with pytest.raises(InvalidEquivocationFile) as caught:
+        EquivocationFile.decode_json(case["text"].encode()).verify(genesis)
     assert caught.value.step == case["step"], caught.value
 
 

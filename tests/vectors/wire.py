@@ -13,8 +13,8 @@ from tests.vectors.chain import chain
 from tests.vectors.notation import to_json
 
 from notarium_consensus.messages import encode_message
-from notarium_ledger import canonical
-from notarium_ledger.snapshot import MAX_SNAPSHOT_BYTES
+from notarium_ledger.encoding import canonical
+from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import Hash
 
 PROTOCOL = b"notarium-peer/1"
@@ -90,7 +90,7 @@ def _valid() -> Iterator[tuple[str, int, Any]]:
     yield "blocks", 5, [canonical.encode(each.to_value()) for each in decisions[:2]]
     yield "no blocks", 5, []
     yield "follow", 6, None
-    yield "evidence", 7, [lie(chain().consortium, chain().consortium.validator_keys[1]).encode()]
+    yield "equivocation", 7, [lie(chain().consortium, chain().consortium.validator_keys[1]).encode()]
     yield "get-snapshot of the tip", 8, [0, 0]
     yield "get-snapshot, a later part", 8, [3, 1_048_576]
     whole = snapshots.snapshot(1).encode()
@@ -119,7 +119,7 @@ def _invalid() -> Iterator[tuple[str, bytes]]:
 
 
 def _invalid_lists() -> Iterator[tuple[str, bytes]]:
-    for name, kind, most in (("entries", 2, 16_384), ("blocks", 5, 512), ("evidence", 7, 64)):
+    for name, kind, most in (("entries", 2, 16_384), ("blocks", 5, 512), ("equivocation", 7, 64)):
         yield f"{name}, nothing", bytes((kind,))
         yield f"{name}, trailing byte", _frame(kind, [b"one"]) + b"\0"
         yield f"{name}, cut short", _frame(kind, [b"one"])[:-1]

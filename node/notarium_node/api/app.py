@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
+from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.events import Events
-from notarium_node.api.evidence import EvidenceQueries
 from notarium_node.api.openapi import document
-from notarium_node.api.problems import Problem
+from notarium_node.api.problems import ApiProblem
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
-from notarium_node.metrics import CONTENT_TYPE
+from notarium_node.health.metrics import CONTENT_TYPE
 from notarium_store.errors import HistoryIncomplete, StoreError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
     app = web.Application(client_max_size=limits.max_request_bytes)
     submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms)
     queries = Queries(node)
-    evidence = EvidenceQueries(node)
+    equivocations = EquivocationQueries(node)
     events = Events(node)
     health = Health(node)
     routes: list[tuple[str, str, Handler]] = [
@@ -49,8 +49,8 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("GET", "/v1/log", queries.log),
         ("GET", "/v1/proofs/inclusion", queries.inclusion),
         ("GET", "/v1/proofs/consistency", queries.consistency),
-        ("GET", "/v1/evidence", evidence.listed),
-        ("GET", "/v1/evidence/{id}", evidence.file),
+        ("GET", "/v1/equivocations", equivocations.listed),
+        ("GET", "/v1/equivocations/{id}", equivocations.file),
         ("GET", "/v1/members", queries.members),
         ("GET", "/v1/genesis", queries.genesis),
         ("GET", "/v1/status", queries.status),
@@ -73,7 +73,7 @@ def limited(handler: Handler, connections: Callable[[], int], most: int) -> Hand
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if connections() > most:
-            raise Problem(
+            raise ApiProblem(
                 "busy",
                 f"{most} connections are open already",
                 headers={"Retry-After": "1", "Connection": "close"},
@@ -91,7 +91,7 @@ def guarded(node: Node, handler: Handler) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Problem as problem:
+        except ApiProblem as problem:
             return problem.response()
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
@@ -99,17 +99,17 @@ def guarded(node: Node, handler: Handler) -> Handler:
             return node.incomplete(error.reason).response()
         except StoreError as error:
             _log.error("the store failed", path=request.path, error=str(error))
-            return Problem("internal", str(error), remedy="see the node's log; notarium-node check").response()
+            return ApiProblem("internal", str(error), remedy="see the node's log; notarium-node check").response()
         except Exception:
             _log.exception("a handler failed", path=request.path)
-            return Problem("internal", "this is a defect of the node; its log says more").response()
+            return ApiProblem("internal", "this is a defect of the node; its log says more").response()
 
     return handle
 
 
 async def no_such_route(request: web.Request) -> web.StreamResponse:
     """Anything else."""
-    raise Problem("not-found", f"{request.method} {request.path[:200]}: see /openapi.json for what there is")
+    raise ApiProblem("not-found", f"{request.method} {request.path[:200]}: see /openapi.json for what there is")
 
 
 async def describe(request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from notarium_ledger.types import Height
-from notarium_node.api.problems import Problem, parse_int
+from notarium_node.api.problems import ApiProblem, parse_int
 from notarium_node.api.queries import block_json
 from notarium_store.errors import HistoryIncomplete, StoreError
 from notarium_store.values import StoredHeader
@@ -30,7 +30,7 @@ class Events:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._streams: dict[asyncio.Event, web.Request] = {}
-        node.hub.subscribe(lambda decision, transition: self._wake())
+        node.waiters.subscribe(lambda decision, transition: self._wake())
         self._closing = False
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -38,7 +38,7 @@ class Events:
         if len(self._streams) >= MAX_STREAMS:
             self._end_the_left()
         if len(self._streams) >= MAX_STREAMS:
-            raise Problem("busy", f"{MAX_STREAMS} event streams are open already", headers={"Retry-After": "10"})
+            raise ApiProblem("busy", f"{MAX_STREAMS} event streams are open already", headers={"Retry-After": "10"})
         last = request.headers.get("Last-Event-ID", "")
         start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else self._node.store.state.height
         height = parse_int(request, "after", start, 0, 2**62)

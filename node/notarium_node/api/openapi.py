@@ -6,8 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from notarium_ledger.evidence_file import MEDIA_TYPE as EVIDENCE
-from notarium_ledger.receipt import MEDIA_TYPE as RECEIPT
+from notarium_ledger.trust.equivocation_file import MEDIA_TYPE as EQUIVOCATION
+from notarium_ledger.trust.receipt import MEDIA_TYPE as RECEIPT
 from notarium_node.api.problems import MEDIA_TYPE as PROBLEM
 from notarium_node.api.submit import ENTRY_TYPES
 
@@ -75,7 +75,7 @@ _SAID: Json = {
         _object({"prepared": _nullable(_object({"round": INTEGER, "block": HEX32}))}),
     ]
 }
-_ACCUSATION: Json = {
+_EQUIVOCATION: Json = {
     "id": HEX32,
     "member": TEXT,
     "key": HEX32,
@@ -146,13 +146,15 @@ SCHEMAS: Json = {
             "next": _nullable(INTEGER),
         }
     ),
-    "Evidence": _object({"evidence": _list(_object({"number": INTEGER, **_ACCUSATION})), "next": _nullable(INTEGER)}),
-    "EvidenceFile": _object(
+    "Equivocations": _object(
+        {"equivocations": _list(_object({"number": INTEGER, **_EQUIVOCATION})), "next": _nullable(INTEGER)}
+    ),
+    "EquivocationFile": _object(
         {
-            "mediaType": {"const": EVIDENCE},
-            "about": _object(_ACCUSATION),
+            "mediaType": {"const": EQUIVOCATION},
+            "about": _object(_EQUIVOCATION),
             "genesis": HEX32,
-            "evidence": BASE64,
+            "equivocation": BASE64,
             "validators": BASE64,
             "header": _nullable(BASE64),
             "certificate": _nullable(BASE64),
@@ -203,7 +205,7 @@ SCHEMAS: Json = {
             "votes_from": INTEGER,
             "complete": BOOLEAN,
             "catching_up": _nullable(_object({"what": {"enum": ["blocks", "history"]}, **_FIGURES})),
-            "evidence": INTEGER,
+            "equivocations": INTEGER,
             "mempool": _object({"entries": INTEGER, "bytes": INTEGER}),
             "uptime_s": INTEGER,
         }
@@ -357,18 +359,18 @@ PATHS: Json = {
         {"200": _answer("the proof", "Consistency"), "400": _problem("cannot be read")},
         [_query("from", INTEGER, "earlier size"), _query("to", INTEGER, "later size; default: now")],
     ),
-    "/v1/evidence": _get(
-        "Evidence that validators signed two different things",
+    "/v1/equivocations": _get(
+        "Proofs that validators signed two different things",
         {
-            "200": _answer("in the order in which they came here", "Evidence"),
+            "200": _answer("in the order in which they came here", "Equivocations"),
             "400": _problem("cannot be read"),
         },
         [_LIMIT, _query("after", {**INTEGER, "default": 0}, "number to go on from")],
     ),
-    "/v1/evidence/{id}": _get(
-        "One piece of evidence as a file that anyone can verify offline",
+    "/v1/equivocations/{id}": _get(
+        "One equivocation as a file that anyone can verify offline",
         {
-            "200": _answer("the evidence file", "EvidenceFile", EVIDENCE),
+            "200": _answer("the equivocation file", "EquivocationFile", EQUIVOCATION),
             "503": _problem("the block that proves whose key it is has not been fetched yet; see Retry-After"),
             **_NOT_FOUND,
         },

@@ -28,7 +28,7 @@ TITLES = {
 }
 
 
-class Problem(Exception):
+class ApiProblem(Exception):
     """Raised by a handler, answered as problem details."""
 
     def __init__(self, name: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
@@ -59,15 +59,15 @@ class Problem(Exception):
         )
 
 
-def invalid_entry(error: InvalidEntry, malformed: bool = False) -> Problem:
+def invalid_entry(error: InvalidEntry, malformed: bool = False) -> ApiProblem:
     """The problem for an entry that was refused; `malformed`: by its bytes alone, whatever the registry says."""
     if error.field == "key" and not malformed:
-        return Problem(
+        return ApiProblem(
             "unknown-key", str(error), field="key", remedy="ask your institution's administrator to enrol it"
         )
     if error.field == "entry" and (limit := _LIMIT.search(error.reason)):
-        return Problem("too-large", str(error), field="entry", limit=int(limit[1]))
-    return Problem("invalid-entry", str(error), field=error.field or "entry")
+        return ApiProblem("too-large", str(error), field="entry", limit=int(limit[1]))
+    return ApiProblem("invalid-entry", str(error), field=error.field or "entry")
 
 
 def parse_hash(text: str, name: str) -> bytes:
@@ -77,7 +77,7 @@ def parse_hash(text: str, name: str) -> bytes:
     except ValueError:
         value = b""
     if len(value) != 32 or len(text) != 64:
-        raise Problem("malformed", f"{name}: not 64 hex digits", field=name)
+        raise ApiProblem("malformed", f"{name}: not 64 hex digits", field=name)
     return value
 
 
@@ -88,5 +88,5 @@ def parse_int(request: web.BaseRequest, name: str, default: int, minimum: int, m
         return default
     value = int(text) if _INTEGER.fullmatch(text) else minimum - 1
     if not minimum <= value <= maximum:
-        raise Problem("malformed", f"{name}: not an integer from {minimum} to {maximum}", field=name, limit=maximum)
+        raise ApiProblem("malformed", f"{name}: not an integer from {minimum} to {maximum}", field=name, limit=maximum)
     return value

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from notarium_ledger.block import Decision
-from notarium_ledger.entry import decode_entry
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidEntry
-from notarium_ledger.merkle import leaf_hash
-from notarium_ledger.receipt import MEDIA_TYPE, iso_time
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.trust.receipt import MEDIA_TYPE, iso_time
 from notarium_ledger.types import Hash, Height
-from notarium_node.api.problems import Problem, invalid_entry, parse_hash, parse_int
+from notarium_node.api.problems import ApiProblem, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
 from notarium_store.values import StoredHeader
 
@@ -56,7 +56,7 @@ class Queries:
         if entry_id in self._node.mempool:
             if wait_ms == 0:
                 return pending(entry_id)
-            waiter = self._node.hub.wait([entry_id])
+            waiter = self._node.waiters.wait([entry_id])
             try:
                 async with asyncio.timeout(wait_ms / 1000):
                     await waiter.future
@@ -65,7 +65,7 @@ class Queries:
             except InvalidEntry as error:
                 raise invalid_entry(error) from error
             finally:
-                self._node.hub.leave(waiter)
+                self._node.waiters.leave(waiter)
         receipt = self._store.receipt(entry_id)
         if receipt is None:
             raise _no_entry(entry_id)
@@ -102,12 +102,12 @@ class Queries:
         """One block: its summary, entry ids and signers, or the canonical decision."""
         text = request.match_info["height"]
         if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise Problem("malformed", "height: not a positive integer", field="height")
+            raise ApiProblem("malformed", "height: not a positive integer", field="height")
         height = Height(int(text))
         if "msgpack" in request.headers.get("Accept", ""):
             data = self._store.decision_bytes(height)
             if data is None:
-                raise Problem("not-found", f"no block at height {height}", field="height")
+                raise ApiProblem("not-found", f"no block at height {height}", field="height")
             return web.Response(body=data, content_type="application/msgpack")
         decision = self._decision(height)
         ids = [leaf_hash(raw).hex() for raw in decision.block.entries]
@@ -130,10 +130,10 @@ class Queries:
             index = position[1]
         else:
             if "index" not in request.query:
-                raise Problem("malformed", "index: name the entry by id or by index", field="index")
+                raise ApiProblem("malformed", "index: name the entry by id or by index", field="index")
             index = parse_int(request, "index", 0, 0, 2**62)
         if not 0 <= index < size <= self._size:
-            raise Problem("not-found", f"no leaf {index} in a log of {min(size, self._size)} entries", field="index")
+            raise ApiProblem("not-found", f"no leaf {index} in a log of {min(size, self._size)} entries", field="index")
         path = [each.hex() for each in self._store.inclusion(index, size)]
         leaf = self._store.node(0, index).hex()
         root = self._store.root(size).hex()
@@ -210,13 +210,13 @@ class Queries:
     def _summary(self, height: Height) -> dict[str, Any]:
         stored = self._store.stored_header(height)
         if stored is None:
-            raise Problem("not-found", f"no block at height {height}", field="height")
+            raise ApiProblem("not-found", f"no block at height {height}", field="height")
         return block_json(stored)
 
     def _decision(self, height: Height) -> Decision:
         decision = self._store.decision(height)
         if decision is None:
-            raise Problem("not-found", f"no block at height {height}", field="height")
+            raise ApiProblem("not-found", f"no block at height {height}", field="height")
         return decision
 
 
@@ -258,5 +258,7 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def _no_entry(entry_id: Hash) -> Problem:
-    return Problem("not-found", f"no entry {entry_id.hex()} here", field="id", remedy="submit it, or ask another node")
+def _no_entry(entry_id: Hash) -> ApiProblem:
+    return ApiProblem(
+        "not-found", f"no entry {entry_id.hex()} here", field="id", remedy="submit it, or ask another node"
+    )

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from notarium_ledger import canonical
-from notarium_ledger.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
 from notarium_ledger.errors import InvalidEntry, NotCanonical
-from notarium_ledger.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
-from notarium_ledger.receipt_batch import encode_receipts
+from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
+from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
-from notarium_node.admission import Outcome, Status
-from notarium_node.api.problems import Problem, invalid_entry, parse_int
-from notarium_node.mempool import MempoolFull
+from notarium_node.api.problems import ApiProblem, invalid_entry, parse_int
+from notarium_node.entries.admission import AdmissionStatus, Outcome
+from notarium_node.entries.mempool import MempoolFull
 
 if TYPE_CHECKING:
     from notarium_node.node import Node
@@ -72,7 +72,7 @@ class Submissions:
             if each.error is not None
         ]
         if errors:
-            raise Problem(
+            raise ApiProblem(
                 "invalid-entry",
                 f"{len(errors)} of {len(outcomes)} entries are not valid; none was taken",
                 errors=errors[:100],
@@ -92,7 +92,7 @@ class Submissions:
         try:
             return await self._node.admission.admit(raws, all_or_none=True)
         except MempoolFull as error:
-            raise Problem("busy", str(error), headers={"Retry-After": "1"}, remedy="submit again later") from error
+            raise ApiProblem("busy", str(error), headers={"Retry-After": "1"}, remedy="submit again later") from error
 
     async def _receipts(self, outcomes: Sequence[Outcome], wait_s: float) -> dict[Hash, Receipt]:
         """Receipts of what is decided, or is within `wait_s` seconds."""
@@ -108,7 +108,7 @@ class Submissions:
                 found[each.id] = receipt
         if not waiting or wait_s <= 0:
             return found
-        waiter = node.hub.wait(waiting)
+        waiter = node.waiters.wait(waiting)
         try:
             async with asyncio.timeout(wait_s):
                 await waiter.future
@@ -117,7 +117,7 @@ class Submissions:
         except InvalidEntry as error:
             raise invalid_entry(error) from error
         finally:
-            node.hub.leave(waiter)
+            node.waiters.leave(waiter)
         found.update(waiter.receipts)
         return found
 
@@ -128,7 +128,7 @@ class Submissions:
             raise _unsupported(request)
         raw = await self._body(request, ONE_ENTRY_BYTES)
         if len(raw) > MAX_ENTRY_BYTES:
-            raise Problem(
+            raise ApiProblem(
                 "too-large",
                 f"entry: {len(raw)} bytes, at most {MAX_ENTRY_BYTES} allowed",
                 field="entry",
@@ -145,14 +145,14 @@ class Submissions:
             try:
                 value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
             except NotCanonical as error:
-                raise Problem("malformed", f"entries: {error.reason}", field="entries") from error
+                raise ApiProblem("malformed", f"entries: {error.reason}", field="entries") from error
             if not isinstance(value, list):
-                raise Problem("malformed", "entries: not a list of byte strings", field="entries")
+                raise ApiProblem("malformed", "entries: not a list of byte strings", field="entries")
             raws = value
         else:
             raise _unsupported(request)
         if not 1 <= len(raws) <= MAX_BATCH:
-            raise Problem(
+            raise ApiProblem(
                 "too-large" if raws else "malformed",
                 f"entries: {len(raws)}, 1 to {MAX_BATCH} allowed",
                 field="entries",
@@ -169,16 +169,16 @@ class Submissions:
             try:
                 document = json.loads(body)
             except (ValueError, RecursionError) as error:
-                raise Problem("malformed", f"the body is not JSON: {error}", field="body") from error
+                raise ApiProblem("malformed", f"the body is not JSON: {error}", field="body") from error
         if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
-            raise Problem("malformed", f'the body is not {{"{name}": ...}}', field=name)
+            raise ApiProblem("malformed", f'the body is not {{"{name}": ...}}', field=name)
         return document[name]
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
         """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             # Eight kilobytes of it can be eight megabytes, of which neither the length nor the budget knows.
-            raise Problem(
+            raise ApiProblem(
                 "unsupported-media-type",
                 f"Content-Encoding {request.headers['Content-Encoding'][:40]}: bodies are taken uncompressed only",
                 headers={"Accept-Encoding": "identity"},
@@ -191,7 +191,7 @@ class Submissions:
         share = limit if length is None else length
         share = 0 if share <= ONE_ENTRY_BYTES else share
         if self._reading and self._reading + share > MAX_READING_BYTES:
-            raise Problem(
+            raise ApiProblem(
                 "busy",
                 f"{MAX_READING_BYTES} bytes of large requests are arriving already",
                 headers={"Retry-After": "1"},
@@ -205,19 +205,19 @@ class Submissions:
                 async with asyncio.timeout(READ_S):
                     body = await request.read()
         except TimeoutError as error:
-            raise Problem("malformed", f"the body did not arrive within {READ_S:.0f} s", field="body") from error
+            raise ApiProblem("malformed", f"the body did not arrive within {READ_S:.0f} s", field="body") from error
         except web.HTTPRequestEntityTooLarge as error:
             raise self._too_large(limit) from error
         except web.RequestPayloadError as error:
-            raise Problem("malformed", f"the body cannot be read: {error}", field="body") from error
+            raise ApiProblem("malformed", f"the body cannot be read: {error}", field="body") from error
         finally:
             self._reading -= share
         if len(body) > limit:
             raise self._too_large(limit)
         return body
 
-    def _too_large(self, limit: int) -> Problem:
-        return Problem(
+    def _too_large(self, limit: int) -> ApiProblem:
+        return ApiProblem(
             "too-large",
             f"the body is larger than {limit} bytes",
             field="body",
@@ -239,13 +239,13 @@ def _row(outcome: Outcome, receipt: Receipt | None) -> dict[str, Any]:
     if receipt is None:
         return {"id": outcome.id.hex(), "status": "pending"}
     height = receipt.decided.header.height
-    return {"id": outcome.id.hex(), "status": Status.DECIDED.value, "index": receipt.index, "height": height}
+    return {"id": outcome.id.hex(), "status": AdmissionStatus.DECIDED.value, "index": receipt.index, "height": height}
 
 
 def _wait_s(request: web.Request) -> float:
     wait = request.query.get("wait", "decided")
     if wait not in ("decided", "none"):
-        raise Problem("malformed", "wait: neither decided nor none", field="wait")
+        raise ApiProblem("malformed", "wait: neither decided nor none", field="wait")
     timeout_ms = parse_int(request, "timeout_ms", DEFAULT_WAIT_MS, 0, MAX_WAIT_MS)
     return timeout_ms / 1000 if wait == "decided" else 0.0
 
@@ -254,17 +254,17 @@ def _base64(text: Any, name: str) -> bytes:
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)
     except (AttributeError, UnicodeEncodeError, binascii.Error) as error:
-        raise Problem("malformed", f"{name}: not base64", field=name) from error
+        raise ApiProblem("malformed", f"{name}: not base64", field=name) from error
 
 
 def _entry_bytes(raw: Any, number: int) -> bytes:
     if type(raw) is not bytes:
-        raise Problem("malformed", f"entries[{number}]: not bytes", field=f"entries[{number}]")
+        raise ApiProblem("malformed", f"entries[{number}]: not bytes", field=f"entries[{number}]")
     return raw
 
 
-def _unsupported(request: web.Request) -> Problem:
-    return Problem(
+def _unsupported(request: web.Request) -> ApiProblem:
+    return ApiProblem(
         "unsupported-media-type",
         f"{request.content_type}: send application/msgpack or application/json",
         field="Content-Type",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from notarium_node.localnet import LocalNode
+from notarium_node.demo.local_network import LocalNode
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 """Of the Debian package `faketime`; the variant for programs with threads."""

@@ -19,7 +19,7 @@ from tests.cluster.faults.trial import Trial
 from tests.cluster.faults.weather import ROOT, make_sky
 
 from notarium_ledger.signing import SigningKey
-from notarium_node.localnet import Institution, LocalNetwork
+from notarium_node.demo.local_network import Institution, LocalNetwork
 
 REPORT = ROOT / ".bench" / "cluster-faults.md"
 VALIDATORS = 4

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.cluster.crowd import Cluster
 
 from notarium import Client, Unreachable
-from notarium_node.localnet import LocalNode
+from notarium_node.demo.local_network import LocalNode
 
 RESEARCHERS = 4
 TOGETHER = 2

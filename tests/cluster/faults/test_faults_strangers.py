@@ -15,7 +15,7 @@ from tests.cluster.faults.trial import Trial
 from tests.cluster.faults.weather import ROOT
 from tests.cluster.test_hostile import ATTACKS, ENDS, Traitor
 
-from notarium_node.localnet import LocalNode
+from notarium_node.demo.local_network import LocalNode
 
 pytestmark = pytest.mark.cluster
 

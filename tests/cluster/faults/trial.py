@@ -27,7 +27,7 @@ from tests.cluster.faults.table import Row
 from tests.cluster.faults.watch import Watch
 from tests.cluster.faults.weather import Sky
 
-from notarium_node.localnet import LocalNode
+from notarium_node.demo.local_network import LocalNode
 
 CALM_S = 3.0
 CALM_LIMIT_S = 20.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from notarium_node.localnet import LocalNode
+from notarium_node.demo.local_network import LocalNode
 
 EVERY_S = 0.1
 ANSWER_S = 1.0

@@ -173,7 +173,7 @@ class Oracles:
         self._acknowledged.setdefault(entry_id, node)
 
     def accused(self, node: int, accused_key: bytes, is_honest: bool) -> None:
-        """The node reports evidence or a violation of the protocol by `accused_key`."""
+        """The node reports equivocation or a violation of the protocol by `accused_key`."""
         if is_honest and accused_key not in self._speech.lost_keys:
             raise SafetyViolation(f"accused: node {node} accuses the honest key {accused_key.hex()[:8]}")
 

@@ -1,0 +1,1 @@
+"""From an artifact or a run to its receipt: track, anchor, commit, outbox, journal."""

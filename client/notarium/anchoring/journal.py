@@ -1,0 +1,54 @@
+"""The local log of what was anchored from here: one JSON line each in `.notarium/log.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One anchored commitment."""
+
+    time_ms: int
+    """When it was signed, by this machine's clock."""
+    id: str
+    kind: str
+    receipt: str
+    """Path of the receipt file relative to the folder of the log."""
+
+
+def append(folder: Path, record: JournalLine) -> None:
+    """Add a line. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(asdict(record), ensure_ascii=False) + "\n"
+    # One write to a file opened for appending: lines of several processes do not mix.
+    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path) -> list[JournalLine]:
+    """All records, oldest first; a line that is none, as after a crash, is left out."""
+    try:
+        lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    records = []
+    for line in lines:
+        try:
+            document = json.loads(line)
+            records.append(
+                JournalLine(
+                    int(document["time_ms"]), str(document["id"]), str(document["kind"]), str(document["receipt"])
+                )
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            continue
+    return records

@@ -1,0 +1,364 @@
+"""`with notarium.track("study-12") as run:` records a run and anchors it, and otherwise keeps out of the way.
+
+Nothing that happens in here may fail, slow or block the training. Inputs are hashed in a background thread while the
+training works; whatever goes wrong becomes one warning line and a gap in the evidence; the network is asked only at the
+end, for a bounded time, and what could not be sent waits in the outbox. `strict=True` turns that around, for CI.
+An exception of the user's own code is recorded and goes on its way untouched.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, Self
+
+from notarium.anchoring.anchor import read_receipt, reference
+from notarium.anchoring.commit import Ref, commit, send
+from notarium.anchoring.outbox import now_ms
+from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
+from notarium.evidence.contents import FileDigest, Manifest, hash_path
+from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
+from notarium.evidence.statement import Artifact, Bundle, decimal_text, relative_name, to_json
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.naming import RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
+from notarium.project import Project, find_project
+from notarium_ledger.entries.commitment import RELATIONS
+from notarium_ledger.trust.receipt import iso_time
+
+logger = logging.getLogger("notarium")
+
+SEND_S = 5.0
+"""How long the end of a run may wait for the network."""
+MAX_RUNS_OF_ONE_NAME = 10_000
+
+P = ParamSpec("P")
+
+
+def _guarded(
+    method: Callable[Concatenate[Run, P], None],
+) -> Callable[Concatenate[Run, P], None]:
+    """Let no error of `method` reach the training, unless the run is strict."""
+
+    @functools.wraps(method)
+    def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            if self.strict:
+                raise
+            self._warn(f"{method.__name__}: {error}")
+
+    return guarded
+
+
+class Run:
+    """One tracked run. Made by `track`; its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        directory: Path | str = ".",
+        project: Project | None = None,
+        disclosure: str = "consortium",
+        strict: bool = False,
+        wait: float = SEND_S,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """See `track`."""
+        self.name = name
+        self.strict = strict
+        self.receipt: VerifiedReceipt | None = None
+        """After the run: its verified receipt, or None while it is pending."""
+        self.receipt_path: Path | None = None
+        """After the run: where the receipt is, or will be once it has been sent."""
+        self.bundle_path: Path | None = None
+        self.id = ""
+        """After the run: the entry's id, hex."""
+        self._directory = Path(directory)
+        self._project = project
+        self._disclosure = disclosure
+        self._wait = wait
+        self._command = list(command) if command is not None else None
+        self._params: dict[str, Any] = {}
+        self._metrics: list[dict[str, Any]] = []
+        self._seeds: dict[str, Any] = {}
+        self._inputs: dict[Path, tuple[str, Future[FileDigest | Manifest]]] = {}
+        self._outputs: dict[Path, None] = {}
+        self._refs: list[tuple[str, bytes | str | Path]] = []
+        self._gaps: list[str] = []
+        self._code = Code("", False, ("the state of the code was not recorded",))
+        self._status: str | None = None
+        self._started_ms = 0
+        self._pid = 0
+        self._hashing: ThreadPoolExecutor | None = None
+
+    # What a researcher says of the run.
+
+    @_guarded
+    def input(self, path: Path | str, role: str = "input") -> None:
+        """A file or folder that goes in. It is hashed now, in the background, as the run finds it."""
+        chosen = artifact_path(path).absolute()
+        if self._hashing is None:
+            self._hashing = ThreadPoolExecutor(1, "notarium-input")
+        self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
+
+    @_guarded
+    def config(self, path: Path | str) -> None:
+        """A configuration file: an input by the role "config"."""
+        self.input(path, "config")
+
+    @_guarded
+    def output(self, path: Path | str) -> None:
+        """A file or folder that comes out. It is hashed when the run ends, so it may be named before it exists."""
+        self._outputs[artifact_path(path).absolute()] = None
+
+    @_guarded
+    def param(self, name: str, value: Any) -> None:
+        """One parameter."""
+        self._params[str(name)] = to_json(value)
+
+    @_guarded
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Several parameters."""
+        self._params.update({str(name): to_json(value) for name, value in values.items()})
+
+    @_guarded
+    def metric(self, name: str, value: Any, step: int | None = None) -> None:
+        """A measured number, kept as the decimal string that reads back as the same number."""
+        row: dict[str, Any] = {"name": str(name), "value": decimal_text(value), "time": iso_time(now_ms())}
+        self._metrics.append(row if step is None else {**row, "step": int(step)})
+
+    @_guarded
+    def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Several measured numbers."""
+        for name, value in values.items():
+            self.metric(name, value, step)
+
+    @_guarded
+    def seed(self, value: int, name: str = "seed") -> None:
+        """A random seed."""
+        self._seeds[str(name)] = to_json(value)
+
+    @_guarded
+    def refs(self, rel: str, target: bytes | str | Path) -> None:
+        """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
+        if rel not in RELATIONS:
+            raise ProjectError(f"relation {rel!r} is none of {', '.join(RELATIONS)}")
+        self._refs.append((rel, target))
+
+    @_guarded
+    def gap(self, text: str) -> None:
+        """Something this record does not vouch for; it stands in the evidence."""
+        self._gaps.append(str(text))
+
+    @_guarded
+    def status(self, status: Literal["completed", "failed", "interrupted"]) -> None:
+        """How the run ended, where that is not told by an exception."""
+        self._status = status
+
+    # The frame around it.
+
+    def __enter__(self) -> Self:
+        self._pid = os.getpid()
+        self._started_ms = now_ms()
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        # A child process that was forked inside the block must not anchor the same run again.
+        if os.getpid() == self._pid:
+            try:
+                self._finish(_outcome(error) if self._status is None else self._status)
+            except Exception as problem:
+                # The user's own exception is the one to see, also where the run is strict.
+                if self.strict and error is None:
+                    raise
+                self._warn(str(problem))
+        return False
+
+    @_guarded
+    def _start(self) -> None:
+        run_stem(self.name)
+        self._project = self._project or find_project(self._directory)
+        if self._command is None:
+            self._command = command_line()
+        self._code = describe_code(Path.cwd())
+
+    def _finish(self, status: str) -> None:
+        ended_ms = now_ms()
+        if self._project is None:
+            self._project = find_project(self._directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
+        refs = self._references(artifacts)
+        bundle = Bundle.new("run", artifacts, self._facts(status, ended_ms))
+        fields: dict[str, Any] = {"status": status}
+        if self._disclosure != "sealed":
+            fields |= {"started_ms": self._started_ms, "ended_ms": ended_ms}
+            if self._code.commit and not self._code.dirty:
+                fields["code"] = bytes.fromhex(self._code.commit)
+        receipt_path = _claim_place(self._directory, run_stem(self.name))
+        try:
+            waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
+        except BaseException:
+            _release_place(receipt_path)
+            raise
+        self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
+        delivery = send(self._project, waiting, self._wait)
+        # What it refers to may have been signed anew, and so itself.
+        self.id, self.receipt = delivery.waiting.id, delivery.receipt
+        if delivery.error is not None:
+            if self.strict:
+                raise delivery.error
+            what = "refused, it stays" if delivery.waiting.refused else "not anchored yet, it waits"
+            self._warn(f"{what} in the outbox ('notarium status --flush' sends it): {delivery.error}")
+
+    def _facts(self, status: str, ended_ms: int) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "status": status,
+            "started": iso_time(self._started_ms),
+            "ended": iso_time(ended_ms),
+            "command": self._command or [],
+            "params": self._params,
+            "seeds": self._seeds,
+            "metrics": self._metrics,
+            "environment": describe_environment(),
+            "code": self._code.to_json(),
+            "gaps": [*self._code.gaps, *self._gaps],
+        }
+
+    def _hash(self, path: Path, threads: int | None = None) -> FileDigest | Manifest:
+        """While the training runs one thread has to do, for the cores are not ours."""
+        cache = self._project.homes.digest_cache() if self._project else None
+        return hash_path(path, cache=cache, threads=threads)
+
+    def _hashed_inputs(self) -> Iterable[Artifact]:
+        try:
+            for path, (role, future) in self._inputs.items():
+                yield from self._artifact(path, role, future.result)
+        finally:
+            if self._hashing is not None:
+                self._hashing.shutdown(wait=False, cancel_futures=True)
+
+    def _hashed_outputs(self) -> Iterable[Artifact]:
+        for path in self._outputs:
+            yield from self._artifact(path, "output", functools.partial(self._hash, path))
+
+    def _artifact(self, path: Path, role: str, content: Callable[[], FileDigest | Manifest]) -> Iterable[Artifact]:
+        name = relative_name(path, self._directory)
+        try:
+            yield Artifact(name, role, content())
+        except UnreadableArtifact as error:
+            if self.strict:
+                raise
+            self._gaps.append(f"{role} {name} is not recorded: {error.reason}")
+            self._warn(str(error))
+
+    def _references(self, artifacts: Sequence[Artifact]) -> list[Ref]:
+        """What was named, and derivedFrom for each input whose receipt lies beside it and still holds."""
+        project = self._project
+        if project is None:
+            return []
+        found: list[Ref] = []
+        for rel, target in self._refs:
+            try:
+                found.append(reference(project, rel, target))
+            except NotariumError as error:
+                if self.strict:
+                    raise
+                self._gaps.append(f"reference {rel} is not recorded: {error}")
+                self._warn(str(error))
+        for artifact in artifacts:
+            if artifact.role == "output":
+                continue
+            place = receipt_beside(Path(os.path.normpath(self._directory.absolute() / artifact.name)))
+            if place.exists():
+                found += self._derived_from(project, artifact, place)
+        return list(dict.fromkeys(found))
+
+    def _derived_from(self, project: Project, artifact: Artifact, place: Path) -> list[Ref]:
+        receipt = read_receipt(project, place)
+        if receipt is None:
+            self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
+            return []
+        try:
+            known = Bundle.decode(bundle_of(place).read_bytes()).artifacts
+        except (OSError, InvalidBundle):
+            known = ()
+        if not any(each.content == artifact.content for each in known):
+            self._gaps.append(f"{artifact.name} is not what the receipt beside it is about: it has changed since")
+            return []
+        return [Ref("derivedFrom", receipt.id)]
+
+    def _warn(self, text: str) -> None:
+        # Logging never raises, and without any set-up it prints one line on stderr.
+        logger.warning("notarium: run %r: %s", self.name, " ".join(text.split()))
+
+
+def track(
+    name: str,
+    *,
+    directory: Path | str = ".",
+    project: Project | None = None,
+    disclosure: str = "consortium",
+    strict: bool = False,
+    wait: float = SEND_S,
+    command: Sequence[str] | None = None,
+) -> Run:
+    """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
+
+    `disclosure`: "public" shows digests of artifacts on the ledger, "consortium" only that of the evidence, "sealed"
+    nothing else. `strict`: raise what otherwise would be a warning. `wait`: seconds that the end may wait for the
+    network.
+    """
+    return Run(
+        name,
+        directory=directory,
+        project=project,
+        disclosure=disclosure,
+        strict=strict,
+        wait=wait,
+        command=command,
+    )
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "completed"
+    return "failed" if isinstance(error, Exception | SystemExit) else "interrupted"
+
+
+def _claim_place(directory: Path, stem: str) -> Path:
+    """A receipt path that no other run of the same name has taken: fit.run, fit.2.run, fit.3.run ...
+
+    It is claimed by an empty bundle file, which cannot be made twice: runs of one name may end at the same moment.
+    """
+    base = stem.removesuffix(".run")
+    for number in range(1, MAX_RUNS_OF_ONE_NAME):
+        place = directory / f"{stem if number == 1 else f'{base}.{number}.run'}{RECEIPT_SUFFIX}"
+        if place.exists():
+            continue
+        try:
+            bundle_of(place).open("xb").close()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UnreadableArtifact(str(bundle_of(place)), f"cannot be written: {error.strerror}") from error
+        return place
+    raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
+
+
+def _release_place(place: Path) -> None:
+    """Give a claimed place back where nothing was written."""
+    bundle = bundle_of(place)
+    if bundle.exists() and bundle.stat().st_size == 0:
+        bundle.unlink()

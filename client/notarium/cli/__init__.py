@@ -1,0 +1,1 @@
+"""The command `notarium`: one module for each group of commands."""

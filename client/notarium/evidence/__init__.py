@@ -1,0 +1,1 @@
+"""What a record contains: artifacts and their digests, environment and code."""

@@ -1,0 +1,182 @@
+"""The evidence bundle: the full record of a run, a data set or a model, kept off the ledger.
+
+An in-toto Statement v1 (https://in-toto.io/Statement/v1) as RFC 8785 canonical JSON. Its `subject` names the
+artifacts, its predicate says what they are and how they came about. The ledger holds the SHA-256 of the file's bytes; a
+random salt inside keeps anybody from guessing what was committed to.
+
+A folder is one subject. Its digest is the SHA-256 of its manifest, which stands in the predicate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import rfc8785
+
+from notarium.errors import InvalidBundle
+from notarium.evidence.contents import FileDigest, Item, Manifest, Symlink
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_PREFIX = "urn:notarium:predicate:"
+MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+_SAFE_INTEGER = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file or folder that a commitment is about, or that went into it."""
+
+    name: str
+    """POSIX path relative to the folder the bundle lies in; may begin with "..", is never absolute."""
+    role: str
+    """"subject" (what the commitment is about), "input", "config", "output", or the name a run gave to it."""
+    content: FileDigest | Manifest
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest: of the file, or of the folder's manifest."""
+        return self.content.sha256
+
+    @property
+    def is_folder(self) -> bool:
+        return isinstance(self.content, Manifest)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Every file and link; a file has one item with the path ""."""
+        return self.content.items if isinstance(self.content, Manifest) else (self.content,)
+
+    def to_json(self) -> dict[str, Any]:
+        """{name, role, type, size, sha256, files?}."""
+        described = {"name": self.name, "role": self.role, "sha256": self.sha256, "size": self.content.size}
+        if isinstance(self.content, Manifest):
+            return {**described, "type": "folder", "files": self.content.to_json()}
+        return {**described, "type": "file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A statement, read or about to be written."""
+
+    kind: str
+    artifacts: tuple[Artifact, ...]
+    predicate: Mapping[str, Any]
+    """Everything but the artifacts: params, metrics, environment, code, times, salt ..."""
+
+    @classmethod
+    def new(cls, kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> Bundle:
+        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot say is turned into text."""
+        return cls(kind, tuple(artifacts), {**to_json(facts), "salt": secrets.token_hex(32)})
+
+    def encode(self) -> bytes:
+        """The file's bytes."""
+        statement: dict[str, Any] = {
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": each.name, "digest": {"sha256": each.sha256}} for each in self.artifacts],
+            "predicateType": f"{PREDICATE_PREFIX}{self.kind}:v1",
+            "predicate": {**self.predicate, "artifacts": [each.to_json() for each in self.artifacts]},
+        }
+        return rfc8785.dumps(statement)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Bundle:
+        """Read a bundle's bytes. Raises InvalidBundle, also where subject and predicate tell different stories."""
+        if len(data) > MAX_BUNDLE_BYTES:
+            raise InvalidBundle(f"{len(data)} bytes, at most {MAX_BUNDLE_BYTES} allowed")
+        try:
+            statement = json.loads(data)
+            if statement["_type"] != STATEMENT_TYPE or not statement["predicateType"].startswith(PREDICATE_PREFIX):
+                raise InvalidBundle(f"not a statement of type {PREDICATE_PREFIX}*")
+            predicate = dict(statement["predicate"])
+            artifacts = tuple(_artifact(each) for each in predicate.pop("artifacts"))
+            kind = statement["predicateType"].removeprefix(PREDICATE_PREFIX).removesuffix(":v1")
+            bundle = cls(kind, artifacts, predicate)
+            if bundle.encode() != data:
+                raise InvalidBundle("not in canonical form, or its subjects are not its artifacts")
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise InvalidBundle(f"not an evidence bundle: {type(error).__name__}: {error}") from error
+        return bundle
+
+
+def bundle_digest(data: bytes) -> bytes:
+    """What the commitment's field `bundle` holds: SHA-256 of the file's bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def relative_name(path: Path, folder: Path) -> str:
+    """`path` as it is named in a bundle that lies in `folder`."""
+    return PurePosixPath(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+
+
+def to_json(value: Any) -> Any:
+    """`value` as something that RFC 8785 JSON can say exactly; what it cannot say becomes text.
+
+    Integers and whole floats from 2^53 on, NaN and infinities become text, because JSON readers round or refuse them.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _SAFE_INTEGER else str(int(value))
+    if isinstance(value, float):
+        # RFC 8785 writes large whole floats as integers, which then are beyond what readers keep exact.
+        whole = _SAFE_INTEGER < abs(value) < 1e21
+        return float(value) if math.isfinite(value) and not whole else repr(float(value))
+    if isinstance(value, Mapping):
+        return {str(name): to_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+        return [to_json(item) for item in items]
+    scalar = _numpy_scalar(value)
+    return to_json(scalar) if scalar is not None else str(value)
+
+
+def decimal_text(value: Any) -> str:
+    """A metric as a decimal string that reads back as the same number. Raises ValueError for what is no number."""
+    if isinstance(value, bool):
+        raise ValueError("a boolean is not a metric")
+    if isinstance(value, int | Decimal):
+        return str(value)
+    if not isinstance(value, float):
+        scalar = _numpy_scalar(value)
+        if isinstance(scalar, int):
+            return decimal_text(scalar)
+        value = float(scalar if scalar is not None else value)
+    return repr(float(value))
+
+
+def _numpy_scalar(value: Any) -> bool | int | float | str | None:
+    """The Python number in a NumPy or PyTorch scalar, without importing either."""
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        plain = item()
+        return plain if isinstance(plain, bool | int | float | str) else None
+    return None
+
+
+def _artifact(value: Any) -> Artifact:
+    name = value["name"]
+    if not isinstance(name, str) or not name or name.startswith("/") or "\0" in name:
+        raise InvalidBundle(f"{name!r} is not a relative path")
+    if value["type"] == "folder":
+        content: FileDigest | Manifest = Manifest(tuple(_item(each) for each in value["files"]))
+    else:
+        content = FileDigest("", int(value["size"]), str(value["sha256"]))
+    return Artifact(name, str(value["role"]), content)
+
+
+def _item(value: Any) -> Item:
+    path = value["path"]
+    if not isinstance(path, str) or path.startswith("/") or "\0" in path or ".." in path.split("/") or not path:
+        raise InvalidBundle(f"{path!r} is not a path inside a folder")
+    if "symlink" in value:
+        return Symlink(path, str(value["symlink"]))
+    return FileDigest(path, int(value["size"]), str(value["sha256"]))

@@ -1,0 +1,1 @@
+"""Access to the ledger's nodes: client, fail-over, and the checks of every answer."""

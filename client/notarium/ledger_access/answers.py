@@ -1,0 +1,394 @@
+"""What nodes answer, and the checks that turn an answer into something to believe."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from notarium.errors import LyingNode, NotariumError, ProblemDetails, Rejected
+from notarium_ledger.blocks.block import Header
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.entries.commitment import Body, artifact_digests
+from notarium_ledger.entries.entry import Entry, decode_entry
+from notarium_ledger.errors import InvalidReceipt, LedgerError
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, DecidedHeader, Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt_batch import decode_receipts
+from notarium_ledger.types import Hash
+
+PROBLEM_TYPE = "application/problem+json"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Characters that play with a terminal, and halves of characters, which it cannot print."""
+_SAID_LIMIT = 500
+_MAX_DEPTH = 16
+"""Of lists and objects in an answer; a receipt has four."""
+_SHARED_PART = b',\n"header":"'
+"""Where the part of a receipt file begins that is the same for all entries of a block."""
+_PROVEN_LIMIT = 256
+
+
+class NodeFailed(NotariumError):
+    """A node that cannot answer now: busy, not ready, broken. Another may, or this one later."""
+
+    def __init__(self, said: str, retry_after: float = 0.0) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+
+
+class NotYet(NotariumError):
+    """A node that has the entry but no decision yet."""
+
+
+class Unknown(NotariumError):
+    """A node that does not know what was asked for; `error` is for the caller if nobody else does."""
+
+    def __init__(self, error: NotariumError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Refused(NotariumError):
+    """A node that refuses, or that takes no entries at all."""
+
+    def __init__(self, rejected: Rejected, read_only: bool) -> None:
+        super().__init__(str(rejected))
+        self.rejected = rejected
+        self.read_only = read_only
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, not yet believed."""
+
+    url: str
+    """Base address of the node."""
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: str = ""
+
+    def expect(self, *statuses: int) -> None:
+        """Raise what any other status means."""
+        if self.status in statuses:
+            return
+        problem = read_problem(self)
+        if self.status in (408, 425, 429) or self.status >= 500 or self.status < 400:
+            wait = float(self.retry_after) if self.retry_after.isascii() and self.retry_after.isdigit() else 0.0
+            raise NodeFailed(f"HTTP {self.status} {problem}", wait)
+        raise Refused(Rejected(self.url, problem), problem.name == "read-only")
+
+    def not_yet(self, said: str) -> NotYet:
+        """The error for an answer that is no answer yet."""
+        return NotYet(said)
+
+    def unknown(self, error: NotariumError) -> Unknown:
+        """The error for a node that does not know."""
+        return Unknown(error)
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises LyingNode: an honest node answers what the API promises."""
+        try:
+            value = json.loads(self.body)
+            _check_printable(value)
+        except (ValueError, RecursionError) as error:
+            raise LyingNode(self.url, f"not JSON: {clean(str(error))}") from error
+        if not isinstance(value, dict):
+            raise LyingNode(self.url, "not a JSON object")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedReceipt:
+    """A receipt that was verified against the pinned genesis."""
+
+    receipt: Receipt
+    id: Hash
+    """The entry's id."""
+    url: str = ""
+    """The node that gave it; "" where it was read from a file."""
+    _decoded: list[Entry] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def index(self) -> int:
+        """Position in the log."""
+        return self.receipt.index
+
+    @property
+    def header(self) -> Header:
+        """The decided header of its block."""
+        return self.receipt.decided.header
+
+    @property
+    def height(self) -> int:
+        """Height of its block."""
+        return self.header.height
+
+    @property
+    def time_ms(self) -> int:
+        """Time of its block, in milliseconds since 1970 UTC."""
+        return self.header.time_ms
+
+    @property
+    def entry(self) -> Entry:
+        """The entry, decoded when first asked for."""
+        if not self._decoded:
+            self._decoded.append(decode_entry(self.receipt.entry))
+        return self._decoded[0]
+
+    @property
+    def body(self) -> Body:
+        """What was committed to."""
+        return self.entry.body
+
+    @property
+    def digests(self) -> list[bytes]:
+        """The digests by which the entry can be found."""
+        return artifact_digests(self.body)
+
+    def file_bytes(self) -> bytes:
+        """The bytes of the receipt file."""
+        return self.receipt.encode_json()
+
+
+class ReceiptReader:
+    """Reads receipts out of answers and verifies them; a receipt that fails makes its node a liar."""
+
+    def __init__(self, verifier: ReceiptVerifier) -> None:
+        self._verifier = verifier
+        self._proven: dict[bytes, DecidedHeader] = {}
+        """The part of a receipt file that all entries of a block share -> what it says, once it is proven."""
+
+    def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
+        """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
+
+        Without `check_author` step 6 is left out: for an entry that this process has just signed itself.
+        """
+        if len(answer.body) > MAX_RECEIPT_BYTES:
+            raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
+        cut = answer.body.find(_SHARED_PART)
+        try:
+            if raw is not None and not check_author and (decided := self._proven.get(answer.body[cut:])):
+                return self._verify(_read_own_part(answer, raw, cut, decided), answer.url, check_author)
+            receipt = Receipt.decode_json(answer.body)
+            if raw is not None and receipt.entry != raw:
+                raise LyingNode(answer.url, "a receipt of another entry")
+            verified = self._verify(receipt, answer.url, check_author)
+        except LedgerError as error:
+            raise _lie(answer, error) from error
+        if len(self._proven) >= _PROVEN_LIMIT:
+            del self._proven[next(iter(self._proven))]
+        self._proven[answer.body[cut:]] = receipt.decided
+        return verified
+
+    def read_batch(self, answer: Answer, raws: Sequence[bytes], *, check_author: bool) -> dict[int, VerifiedReceipt]:
+        """The receipts in `answer`, by the position of their entries; pending ones are absent. Raises LyingNode."""
+        try:
+            receipts = decode_receipts(answer.body, raws)
+            return {
+                number: self._verify(receipt, answer.url, check_author)
+                for number, receipt in enumerate(receipts)
+                if receipt is not None
+            }
+        except LedgerError as error:
+            raise _lie(answer, error) from error
+
+    def _verify(self, receipt: Receipt, url: str, check_author: bool) -> VerifiedReceipt:
+        if check_author:
+            verified = self._verifier.verify(receipt)
+            return VerifiedReceipt(receipt, verified.entry.id, url, [verified.entry])
+        self._verifier.verify_header(receipt.decided)
+        leaf, header = leaf_hash(receipt.entry), receipt.decided.header
+        try:
+            verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
+        except LedgerError as error:
+            raise InvalidReceipt(5, error.reason, error.field) from error
+        return VerifiedReceipt(receipt, leaf, url)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What one node says of itself, or why it said nothing."""
+
+    url: str
+    answer: dict[str, Any] | None
+    problem: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it can take entries."""
+        return self.answer is not None and not self.problem and bool(self.answer.get("ready"))
+
+
+def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
+    """The status in `answer`; a node of another ledger is told as such. Raises LyingNode."""
+    said = answer.json_object()
+    if not isinstance(said.get("reasons", []), list):
+        raise LyingNode(answer.url, "reasons: not a list")
+    if said.get("genesis") != genesis.hex():
+        return NodeStatus(answer.url, said, f"serves another ledger (genesis {clean(str(said.get('genesis')))})")
+    return NodeStatus(answer.url, said)
+
+
+def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[bytes], int | None]:
+    """The entry ids that a search found, and where to go on. Raises LyingNode."""
+    said = answer.json_object()
+    rows = said.get("entries")
+    if said.get("digest") != digest.hex() or not isinstance(rows, list):
+        raise LyingNode(answer.url, "not the result of the search that was asked for")
+    following = said.get("next")
+    if following is not None and (
+        type(following) is not int or following <= (-1 if after is None else after) or not rows
+    ):
+        raise LyingNode(answer.url, "next: does not lead on")
+    ids = [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
+    return ids, following
+
+
+def read_block_entry(answer: Answer) -> bytes:
+    """The id of the last entry of a block. Raises LyingNode."""
+    ids = answer.json_object().get("entry_ids")
+    if not isinstance(ids, list) or not ids:
+        raise LyingNode(answer.url, "entry_ids: a block without entries")
+    return _hash(answer, ids[-1], "entry_ids")
+
+
+def check_consistency(answer: Answer, first: Header, second: Header) -> None:
+    """Raise LyingNode unless the proof in `answer` leads from the first proven tree head to the second."""
+    path = answer.json_object().get("path")
+    if not isinstance(path, list):
+        raise LyingNode(answer.url, "no consistency proof")
+    hashes = [_hash(answer, each, "path") for each in path]
+    try:
+        verify_consistency(first.tree_size, first.tree_root, second.tree_size, second.tree_root, hashes)
+    except LedgerError as error:
+        raise _lie(answer, error) from error
+
+
+def height_of(url: str, said: dict[str, Any]) -> int:
+    """The height in an answer. Raises LyingNode."""
+    height = said.get("height")
+    if type(height) is not int or height < 0:
+        raise LyingNode(url, "height: not a height")
+    return height
+
+
+def check_members(url: str, said: dict[str, Any], header: Header | None, genesis: Genesis) -> None:
+    """Raise LyingNode unless state root and validators are those that the proven `header` names."""
+    state = genesis.registry.hash if header is None else header.state_root
+    next_set = genesis.registry.validators.hash if header is None else header.next_validators
+    try:
+        rows: list[Any] = [[row["member"], bytes.fromhex(row["key"])] for row in said["validators"]]
+        rows.sort(key=lambda row: bytes(row[1]))
+        named = ValidatorSet.from_value(rows)
+        state_root = said["state_root"]
+    except (LedgerError, KeyError, TypeError, ValueError) as error:
+        raise LyingNode(url, f"not the members of a ledger: {clean(str(error))}") from error
+    if state_root != state.hex():
+        raise LyingNode(url, "state_root is not the one in the decided block")
+    if named.hash != next_set:
+        raise LyingNode(url, "validators are not those that the decided block names")
+
+
+def read_problem(answer: Answer) -> ProblemDetails:
+    """Problem details (RFC 9457), or the best that can be made of another answer."""
+    try:
+        value = json.loads(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
+    except (ValueError, RecursionError):
+        value = {}
+    said = value if isinstance(value, dict) else {}
+
+    def text(name: str) -> str:
+        return _scalar(said.get(name))
+
+    errors = said.get("errors")
+    rows = [
+        {clean(name): _scalar(item) for name, item in row.items()}
+        for row in (errors if isinstance(errors, list) else [])[:100]
+        if isinstance(row, dict)
+    ]
+    return ProblemDetails(
+        name=text("type").rpartition(":")[2],
+        status=answer.status,
+        title=text("title"),
+        detail=text("detail"),
+        field=text("field"),
+        limit=text("limit"),
+        remedy=text("remedy"),
+        errors=tuple(rows),
+    )
+
+
+def _scalar(value: object) -> str:
+    """Text or a number of an answer, cleaned; "" for anything else, which may be nested without end."""
+    return clean(str(value)) if isinstance(value, str | int | float) else ""
+
+
+def clean(text: str) -> str:
+    """`text` from outside, fit for a terminal: one line, no control or direction characters, not endless."""
+    cleaned = CONTROL.sub(" ", text).strip()
+    return cleaned if len(cleaned) <= _SAID_LIMIT else cleaned[:_SAID_LIMIT] + "…"
+
+
+def describe(error: Exception) -> str:
+    """One line about why a node gave no usable answer."""
+    if isinstance(error, Refused):
+        return f"refused: {error.rejected.problem}"
+    if isinstance(error, LyingNode):
+        return f"its answer does not verify: {error.reason}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        # Its own text names host and port once more, and what the event loop calls each address.
+        return os.strerror(error.os_error.errno).lower()
+    return clean(str(error)) or type(error).__name__
+
+
+def _read_own_part(answer: Answer, raw: bytes, cut: int, decided: DecidedHeader) -> Receipt:
+    """The receipt of an entry of our own in a block that is proven already: only its place and path are news.
+
+    Nothing else of the file is used (`VerifiedReceipt.file_bytes` writes it anew), so nothing else is read.
+    """
+    try:
+        head = json.loads(answer.body[:cut] + b"}")
+        index, path = head["index"], tuple(Hash(bytes.fromhex(each)) for each in head["path"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LyingNode(answer.url, "not a receipt file") from error
+    if type(index) is not int:
+        raise LyingNode(answer.url, "index: not an integer")
+    return Receipt(raw, index, path, decided)
+
+
+def _check_printable(value: object, depth: int = 0) -> None:
+    """Raise ValueError for JSON that cannot be written again: nested deeply, or with halves of characters."""
+    if isinstance(value, str):
+        value.encode()  # UnicodeEncodeError is a ValueError.
+    elif isinstance(value, list | dict):
+        if depth == _MAX_DEPTH:
+            raise ValueError(f"nested deeper than {_MAX_DEPTH}")
+        for each in value:
+            _check_printable(each, depth + 1)
+        for each in value.values() if isinstance(value, dict) else ():
+            _check_printable(each, depth + 1)
+
+
+def _lie(answer: Answer, error: LedgerError) -> LyingNode:
+    step = f"step {error.step}: " if isinstance(error, InvalidReceipt) else ""
+    return LyingNode(answer.url, clean(f"{step}{error}"))
+
+
+def _hash(answer: Answer, value: object, name: str) -> bytes:
+    try:
+        decoded = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        decoded = b""
+    if len(decoded) != 32:
+        raise LyingNode(answer.url, f"{name}: not a hash")
+    return decoded

@@ -1,0 +1,248 @@
+"""Asking nodes one after another until one gives an answer that holds, within a deadline.
+
+Every request is safe to repeat: reads change nothing, and an entry has one id and one place in the log. So the rules
+are simple. A node that cannot be reached, is busy or fails is left alone for a while and the next is asked. A node
+whose answer does not verify is recorded as a liar. A refusal cannot be proven, so it is believed when so many nodes
+refuse that one of them must be honest (or when there are no others).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import aiohttp
+
+from notarium.errors import LyingNode, NodeReport, NotariumError, Unreachable
+from notarium.ledger_access import answers
+from notarium.ledger_access.answers import Answer, NodeFailed, NotYet, Refused, Unknown
+from notarium.ledger_access.pool import NodePool
+
+T = TypeVar("T")
+
+ATTEMPT_S = 5.0
+CONNECT_S = 2.0
+FIRST_BACKOFF_S = 0.05
+LONGEST_BACKOFF_S = 2.0
+REFUSED_ROUNDS = 2
+"""After so many rounds in which each node refused the connection at once, none of them is running."""
+REFUSED_PAUSE_S = 1.0
+"""Between those rounds: a node that is just starting again gets a moment."""
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of one answer that a client is willing to read; the receipts of a whole batch are the largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, the same for whichever node gets it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    wait_name: str = ""
+    """Query parameter by which the node is told how many milliseconds to wait; "" where it need not wait."""
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    writing: bool = False
+
+
+class Failover:
+    """Sends requests to the nodes of a pool over one session with kept-alive connections."""
+
+    def __init__(
+        self, pool: NodePool, *, refusals: int, timeout: float, attempt_timeout: float, connections: int
+    ) -> None:
+        """`refusals`: so many nodes must refuse before that is believed."""
+        self.pool = pool
+        self._refusals = refusals
+        self._timeout = timeout
+        self._attempt_timeout = attempt_timeout
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close all connections; the next request opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def ask(
+        self,
+        request: Request,
+        judge: Callable[[Answer], T],
+        *,
+        within_s: float | None = None,
+        rounds: int | None = None,
+    ) -> T:
+        """The first answer that `judge` accepts.
+
+        `judge` returns the value of a good answer or raises what is wrong with it. `within_s`: seconds in all;
+        `rounds`: how often to go through all nodes (default: until the deadline).
+        Raises Rejected, NotAnchored, LyingNode (where all nodes lied) or Unreachable.
+        """
+        now = asyncio.get_running_loop().time
+        question = _Question(self.pool, self._refusals)
+        deadline = now() + (self._timeout if within_s is None else within_s)
+        attempt = 0
+        while True:
+            question.begin_round()
+            for url in self.pool.order(now(), writing=request.writing):
+                remaining = deadline - now()
+                if remaining <= 0:
+                    raise question.failure()
+                if url in question.excluded:
+                    continue
+                try:
+                    value = judge(await self.ask_node(url, request, remaining))
+                except (NotariumError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                    question.note(url, error, now())
+                    if question.is_settled():
+                        break
+                else:
+                    self.pool.succeeded(url)
+                    return value
+            question.end_round()
+            attempt += 1
+            pause = question.pause(attempt)
+            if question.is_settled() or attempt == rounds or now() + pause >= deadline:
+                raise question.failure()
+            await asyncio.sleep(pause)
+
+    async def ask_node(self, url: str, request: Request, remaining: float | None = None) -> Answer:
+        """One attempt with one node. Raises what aiohttp raises, or NodeFailed for an answer beyond all limits."""
+        limit = self._attempt_timeout if remaining is None else min(self._attempt_timeout, remaining)
+        query = dict(request.query)
+        if request.wait_name:
+            # Less than this side's patience, so that "not decided yet" arrives as an answer.
+            query[request.wait_name] = str(max(1, int(limit * 900)))
+        async with self._open_session().request(
+            request.method,
+            url + request.path,
+            params=query,
+            data=request.body,
+            headers=request.headers,
+            timeout=aiohttp.ClientTimeout(total=limit, sock_connect=CONNECT_S),
+            allow_redirects=False,
+        ) as response:
+            body = await _read_all(response)
+            return Answer(url, response.status, response.content_type, body, response.headers.get("Retry-After", ""))
+
+    def record_lie(self, lie: LyingNode) -> None:
+        """Remember an answer that turned out wrong only later."""
+        self.pool.lied(lie, asyncio.get_running_loop().time())
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        # Opened by the first request, because aiohttp needs the running loop. aiohttp sets TCP_NODELAY by itself.
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30.0)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Proofs do not compress, and what is never unpacked cannot be a bomb.
+                headers={"Accept-Encoding": "identity", "User-Agent": "notarium-client"},
+                auto_decompress=False,
+            )
+        return self._session
+
+
+class _Question:
+    """What the nodes have said to one question so far."""
+
+    def __init__(self, pool: NodePool, refusals: int) -> None:
+        self._pool = pool
+        self._refusals_needed = refusals
+        self._said: dict[str, str] = {}
+        self._refusals: list[NotariumError] = []
+        self._unknown: dict[str, NotariumError] = {}
+        self._lies: list[LyingNode] = []
+        self._retry_after = 0.0
+        self.excluded: set[str] = set()
+        """Nodes that need not be asked this question again."""
+        self._heard = False
+        self._silent_rounds = 0
+
+    def begin_round(self) -> None:
+        """All nodes are about to be asked."""
+        self._heard = False
+
+    def end_round(self) -> None:
+        """All nodes were asked, and none gave a good answer."""
+        self._silent_rounds = 0 if self._heard else self._silent_rounds + 1
+
+    def note(self, url: str, error: Exception, now: float) -> None:
+        """Record why `url` gave no usable answer; errors that are nobody's fault but the caller's pass through."""
+        self._said[url] = answers.describe(error)
+        self._heard = self._heard or not _is_refused_connection(error)
+        if isinstance(error, LyingNode):
+            self._pool.lied(error, now)
+            self._lies.append(error)
+            self.excluded.add(url)
+        elif isinstance(error, Refused):
+            if error.read_only:
+                self._pool.is_read_only(url)
+            else:
+                self._refusals.append(error.rejected)
+            self.excluded.add(url)
+        elif isinstance(error, Unknown):
+            self._unknown[url] = error.error
+        elif isinstance(error, NotYet):
+            pass
+        else:
+            self._pool.failed(url, now)
+            if isinstance(error, NodeFailed):
+                self._retry_after = max(self._retry_after, error.retry_after)
+
+    def is_settled(self) -> bool:
+        """Whether asking again cannot change the outcome."""
+        if len(self._refusals) >= self._refusals_needed or self._silent_rounds >= REFUSED_ROUNDS:
+            return True
+        return self.excluded >= set(self._pool.urls)
+
+    def pause(self, attempt: int) -> float:
+        """Seconds before the next round: doubling, jittered so that clients do not come back in step."""
+        if self._silent_rounds:
+            return REFUSED_PAUSE_S
+        longest = min(FIRST_BACKOFF_S * 2**attempt, LONGEST_BACKOFF_S)
+        return max(random.uniform(longest / 2, longest), min(self._retry_after, LONGEST_BACKOFF_S))  # noqa: S311
+
+    def failure(self) -> NotariumError:
+        """The error that tells best what happened."""
+        if self._refusals:
+            return self._refusals[0]
+        if self._unknown:
+            return next(iter(self._unknown.values()))
+        if self._lies and len(self._lies) == len(self._said):
+            return self._lies[0]
+        return Unreachable([NodeReport(url, said) for url, said in self._said.items()])
+
+
+def _is_refused_connection(error: Exception) -> bool:
+    """Whether nobody listens there, which is known at once and seldom changes within seconds."""
+    return isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
+
+
+async def _read_all(response: aiohttp.ClientResponse) -> bytes:
+    if response.content_length is not None:
+        if response.content_length > ANSWER_LIMIT:
+            raise NodeFailed(f"an answer of {response.content_length} bytes, at most {ANSWER_LIMIT} are read")
+        return await response.read()
+    parts, size = [], 0
+    while chunk := await response.content.read(65_536):
+        size += len(chunk)
+        if size > ANSWER_LIMIT:
+            raise NodeFailed(f"an answer of more than {ANSWER_LIMIT} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def in_parallel(awaitables: Sequence[Awaitable[T]]) -> list[T]:
+    """Results in order; the first error cancels the others."""
+    tasks = [asyncio.ensure_future(each) for each in awaitables]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,61 @@
+"""Which receipt is about a path, and which path an artifact of a bundle stands for.
+
+A bundle may come from a stranger: no name in it leads out of the folder that its receipt lies in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from notarium.evidence.statement import Artifact, Bundle
+from notarium.naming import receipt_beside, stem_of
+
+
+def without_dots(path: Path) -> Path:
+    """`path` without "..". Links are resolved only where it has some: an artifact may be reached over a link."""
+    return path.parent.resolve() / path.name if ".." in path.parts else path
+
+
+def receipt_for(asked: Path) -> Path | None:
+    """The receipt that should be about `asked`: its own, or else that of the next folder above it that has one."""
+    for place in (asked, *asked.absolute().parents):
+        if place.name and receipt_beside(place).exists():
+            return receipt_beside(place)
+    return None
+
+
+def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
+    """Where an artifact should be: beside the receipt under the receipt's name, or where the bundle says.
+
+    None where the bundle says a place outside the receipt's folder. A run may have inputs there, but a stranger's
+    bundle must not choose which files of this machine are read.
+    """
+    if (
+        len(bundle.artifacts) == 1
+        and artifact.role == "subject"
+        and (beside := receipt.parent / stem_of(receipt)).exists()
+    ):
+        return beside
+    name = PurePosixPath(artifact.name)
+    return None if name.is_absolute() or ".." in name.parts else receipt.parent / name
+
+
+def asked_inside(asked: Path, artifact: Artifact, location: Path | None) -> str | None:
+    """`asked` as a path inside the artifact: "" where it is the artifact itself, None where it is no part of it."""
+    if location is None or not asked.absolute().is_relative_to(location.absolute()):
+        return None
+    inside = PurePosixPath(asked.absolute().relative_to(location.absolute()))
+    if not inside.parts:
+        return ""
+    # A file has one item with the path "", so nothing is inside it.
+    return str(inside) if any(is_within(item.path, str(inside)) for item in artifact.items) else None
+
+
+def is_behind_link(location: Path, only: str) -> bool:
+    """Whether the way from the folder `location` to `only` goes over a link; those inside are not followed."""
+    return any((location / parent).is_symlink() for parent in PurePosixPath(only).parents if parent.parts)
+
+
+def is_within(path: str, only: str | None) -> bool:
+    """Whether the item at `path` is the one at `only`, or below it; every one is, where `only` is None."""
+    return only is None or path == only or path.startswith(f"{only}/")

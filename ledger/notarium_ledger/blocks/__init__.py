@@ -1,0 +1,1 @@
+"""Blocks, votes and certificates: what validators sign and decide."""

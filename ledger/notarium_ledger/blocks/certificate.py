@@ -1,0 +1,145 @@
+"""Votes and the quorum certificate.
+
+A certificate holds commit votes of Q distinct validators for the *same* height, round and block hash.
+Votes of different rounds must never be mixed: with n = 4 and one liar that certifies two different blocks
+(consensus notes, mistake 5). So the round stands in every vote and once in the certificate.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from enum import IntEnum
+
+from notarium_ledger.blocks.validators import MAX_VALIDATORS, ValidatorSet
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import InvalidCertificate, LedgerError
+from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
+from notarium_ledger.types import (
+    HASH_BYTES,
+    KEY_BYTES,
+    MAX_HEIGHT,
+    MAX_ROUND,
+    SIGNATURE_BYTES,
+    Hash,
+    Height,
+    PublicKey,
+    Round,
+    Signature,
+)
+
+_MAX_ITEMS = 512
+"""More values (items.check_items) than a certificate with a hundred seals consists of."""
+
+
+class VoteType(IntEnum):
+    """What a validator says of a block in a round."""
+
+    PROPOSAL = 1
+    PREPARE = 2
+    COMMIT = 3
+
+
+def vote_bytes(vote: VoteType, genesis: Hash, validators: Hash, height: Height, round_: Round, block: Hash) -> bytes:
+    """What is signed: tag ‖ type u8 ‖ genesis hash ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ block hash."""
+    return b"".join(
+        (VOTE_TAG, bytes((vote,)), genesis, validators, height.to_bytes(8, "big"), round_.to_bytes(4, "big"), block)
+    )
+
+
+def round_change_bytes(
+    genesis: Hash, validators: Hash, height: Height, round_: Round, prepared: tuple[Round, Hash] | None
+) -> bytes:
+    """What a ROUND-CHANGE signs.
+
+    tag ‖ genesis ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ (00 | 01 ‖ prepared round u32be ‖ block hash)
+    """
+    head = ROUND_CHANGE_TAG + genesis + validators + height.to_bytes(8, "big") + round_.to_bytes(4, "big")
+    if prepared is None:
+        return head + b"\x00"
+    return head + b"\x01" + prepared[0].to_bytes(4, "big") + prepared[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A commit vote's signer and signature."""
+
+    key: PublicKey
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumCertificate:
+    """Q commit votes of one (height, round, block hash)."""
+
+    height: Height
+    round: Round
+    block: Hash
+    """Block hash."""
+    seals: tuple[Seal, ...]
+    """In strictly ascending order of keys."""
+
+    def to_value(self) -> canonical.Value:
+        """[height, round, block hash, [[key, signature], ...]]."""
+        seals: list[canonical.Value] = [[bytes(seal.key), bytes(seal.signature)] for seal in self.seals]
+        return [int(self.height), int(self.round), bytes(self.block), seals]
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.encode(self.to_value())
+
+    @classmethod
+    def from_value(cls, value: canonical.Value) -> QuorumCertificate:
+        """Raises InvalidCertificate for anything but to_value's form."""
+        if not isinstance(value, list) or len(value) != 4:
+            raise InvalidCertificate("not [height, round, block, seals]")
+        height, round_, block, seals = value
+        if type(height) is not int or not 1 <= height <= MAX_HEIGHT:
+            raise InvalidCertificate("not a height", "height")
+        if type(round_) is not int or not 0 <= round_ <= MAX_ROUND:
+            raise InvalidCertificate("not a round", "round")
+        if not isinstance(block, bytes) or len(block) != HASH_BYTES:
+            raise InvalidCertificate("not a hash", "block")
+        if not isinstance(seals, list) or len(seals) > MAX_VALIDATORS:
+            raise InvalidCertificate(f"not a list of at most {MAX_VALIDATORS}", "seals")
+        return cls(Height(height), Round(round_), Hash(block), tuple(map(_seal, seals)))
+
+    @classmethod
+    def decode(cls, data: bytes) -> QuorumCertificate:
+        """Inverse of encode. Raises InvalidCertificate."""
+        try:
+            return cls.from_value(canonical.decode(data, _MAX_ITEMS))
+        except InvalidCertificate:
+            raise
+        except LedgerError as error:
+            raise InvalidCertificate(error.reason, error.field) from error
+
+    def verify(self, genesis: Hash, validators: ValidatorSet, height: Height, block: Hash) -> None:
+        """Raise InvalidCertificate unless this proves that `validators` decided `block` at `height`.
+
+        Every seal must be valid, also those beyond the quorum: a certificate has no unchecked bytes.
+        """
+        if self.height != height or self.block != block:
+            raise InvalidCertificate("is about another block")
+        keys = [seal.key for seal in self.seals]
+        if any(left >= right for left, right in itertools.pairwise(keys)):
+            raise InvalidCertificate("keys are not in strictly ascending order", "seals")
+        if len(keys) < validators.quorum:
+            raise InvalidCertificate(f"{len(keys)} votes, {validators.quorum} needed", "seals")
+        message = vote_bytes(VoteType.COMMIT, genesis, validators.hash, self.height, self.round, self.block)
+        for seal in self.seals:
+            if seal.key not in validators:
+                raise InvalidCertificate(f"{seal.key.hex()} is not a validator", "seals")
+            if not verify(seal.key, message, seal.signature):
+                raise InvalidCertificate(f"signature of {seal.key.hex()} is invalid", "seals")
+
+
+def _seal(value: canonical.Value) -> Seal:
+    if not isinstance(value, list) or len(value) != 2:
+        raise InvalidCertificate("not [key, signature]", "seals")
+    key, signature = value
+    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+        raise InvalidCertificate("not a key", "seals")
+    if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
+        raise InvalidCertificate("not a signature", "seals")
+    return Seal(PublicKey(key), Signature(signature))

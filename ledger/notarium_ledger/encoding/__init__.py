@@ -1,0 +1,1 @@
+"""Canonical bytes and files, and how foreign ones are read."""

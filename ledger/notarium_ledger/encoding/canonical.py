@@ -1,0 +1,108 @@
+"""Canonical msgpack: one value, one encoding.
+
+Shortest forms, maps with string keys in ascending order of their UTF-8 bytes, no floats, no
+extension types, no duplicate keys, no trailing bytes. A decoder that meets anything else rejects it,
+so that nobody can make two encodings, and so two hashes, of one statement.
+"""
+
+from __future__ import annotations
+
+import msgpack
+
+from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.errors import NotCanonical
+
+_SCALARS = frozenset({bool, int, str, bytes, type(None)})
+
+Value = None | bool | int | str | bytes | list["Value"] | dict[str, "Value"]
+
+MAX_DEPTH = 16
+MAX_BYTES = 64 * 1024 * 1024
+"""An upper bound for any one canonical value (a block with its entries is the largest)."""
+
+
+SMALL_BYTES = 65_536
+_pack_small = msgpack.Packer(use_bin_type=True).pack
+"""One packer for all small values: `packb` allocates a fresh buffer of 256 KiB each time. Packing holds the GIL."""
+
+
+def encode(value: Value) -> bytes:
+    """Encode `value`; maps are sorted here, so callers need not care. Raises NotCanonical."""
+    try:
+        return msgpack.packb(_sorted(value, 0), use_bin_type=True)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise NotCanonical(f"cannot be encoded: {error}") from error
+
+
+def decode(data: bytes, max_items: int = MAX_BYTES) -> Value:
+    """Decode `data` if, and only if, it is canonical. Raises NotCanonical.
+
+    `max_items`: of how many values it may consist (items.check_items). Callers that read what others wrote know it
+    from their format, and so bound the memory that it takes.
+    """
+    if len(data) <= MAX_BYTES:
+        check_items(data, max_items)
+    value = decode_shortest(data)
+    _check(value, 0)
+    return value
+
+
+def decode_shortest(data: bytes, max_length: int = -1) -> Value:
+    """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
+
+    For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
+    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_items was asked.
+    """
+    if len(data) > MAX_BYTES:
+        raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed")
+    try:
+        value: Value = msgpack.unpackb(
+            data, raw=False, strict_map_key=True, max_array_len=max_length, max_map_len=max_length
+        )
+        pack = _pack_small if len(data) <= SMALL_BYTES else msgpack.packb
+        if pack(value) == data:
+            return value
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise NotCanonical(f"not msgpack: {type(error).__name__}") from error
+    raise NotCanonical("not the shortest form, or a repeated map key")
+
+
+def _sorted(value: Value, depth: int) -> Value:
+    kind = type(value)
+    if kind is dict or kind is list:
+        if depth >= MAX_DEPTH:
+            raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+        if isinstance(value, list):
+            return [_sorted(item, depth + 1) for item in value]
+        mapping: dict[str, Value] = value  # type: ignore[assignment]
+        for key in mapping:
+            if type(key) is not str:
+                raise NotCanonical("a map key is not a string")
+        return {key: _sorted(mapping[key], depth + 1) for key in sorted(mapping)}
+    if kind not in _SCALARS:
+        raise NotCanonical(f"type {kind.__name__} has no canonical form")
+    return value
+
+
+def _check(value: Value, depth: int) -> None:
+    kind = type(value)
+    if kind is bytes or kind is str or kind is int:
+        return
+    if kind is dict or kind is list:
+        if depth >= MAX_DEPTH:
+            raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+        if isinstance(value, dict):
+            # Code point order is UTF-8 byte order.
+            last = None
+            for key, item in value.items():
+                if type(key) is not str:
+                    raise NotCanonical("a map key is not a string")
+                if last is not None and key <= last:
+                    raise NotCanonical("map keys are not in ascending order")
+                last = key
+                _check(item, depth + 1)
+        else:
+            for item in value:  # type: ignore[union-attr]
+                _check(item, depth + 1)
+    elif kind not in _SCALARS:
+        raise NotCanonical(f"type {kind.__name__} is not allowed")

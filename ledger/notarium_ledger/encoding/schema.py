@@ -1,0 +1,150 @@
+"""Small checkers for decoded canonical values, composed into the schema of every body kind.
+
+A checker takes a value and returns nothing, or raises InvalidEntry with the path of what is wrong. All
+rules are explicit: no locale, no Unicode database and no library default decides validity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from notarium_ledger.encoding.canonical import Value
+from notarium_ledger.errors import InvalidEntry
+
+Checker = Callable[[Value], None]
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
+def text(max_chars: int, pattern: str | None = None) -> Checker:
+    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or holds no control character."""
+    compiled = re.compile(pattern) if pattern else None
+
+    def check(value: Value) -> None:
+        if type(value) is not str:
+            raise InvalidEntry("not a string")
+        if not 1 <= len(value) <= max_chars:
+            raise InvalidEntry(f"{len(value)} characters, 1 to {max_chars} allowed")
+        if compiled is not None:
+            if not compiled.fullmatch(value):
+                raise InvalidEntry(f"does not match {pattern}")
+        elif _CONTROL.search(value):
+            raise InvalidEntry("holds a control character")
+
+    return check
+
+
+def blob(min_bytes: int, max_bytes: int | None = None) -> Checker:
+    """Bytes of a length from `min_bytes` to `max_bytes` (default: exactly `min_bytes`)."""
+    most = min_bytes if max_bytes is None else max_bytes
+
+    def check(value: Value) -> None:
+        if type(value) is not bytes:
+            raise InvalidEntry("not bytes")
+        if not min_bytes <= len(value) <= most:
+            raise InvalidEntry(
+                f"{len(value)} bytes, {min_bytes if min_bytes == most else f'{min_bytes} to {most}'} allowed"
+            )
+
+    return check
+
+
+def integer(minimum: int, maximum: int) -> Checker:
+    """An integer in a closed range; never a bool."""
+
+    def check(value: Value) -> None:
+        if type(value) is not int:
+            raise InvalidEntry("not an integer")
+        if not minimum <= value <= maximum:
+            raise InvalidEntry(f"{value} is not from {minimum} to {maximum}")
+
+    return check
+
+
+def boolean(value: Value) -> None:
+    """true or false."""
+    if type(value) is not bool:
+        raise InvalidEntry("not a boolean")
+
+
+def one_of(*choices: str | int) -> Checker:
+    """One of a few strings or integers."""
+    allowed = frozenset(choices)
+    kinds = {type(choice) for choice in choices}
+
+    def check(value: Value) -> None:
+        if type(value) not in kinds or value not in allowed:
+            raise InvalidEntry(f"not one of {', '.join(map(str, choices))}")
+
+    return check
+
+
+def list_of(item: Checker, most: int, least: int = 1) -> Checker:
+    """A list of `least` to `most` items."""
+
+    def check(value: Value) -> None:
+        if type(value) is not list:
+            raise InvalidEntry("not a list")
+        if not least <= len(value) <= most:
+            raise InvalidEntry(f"{len(value)} items, {least} to {most} allowed")
+        for number, each in enumerate(value):
+            try:
+                item(each)
+            except InvalidEntry as error:
+                raise InvalidEntry(error.reason, _join(f"[{number}]", error.field)) from None
+
+    return check
+
+
+def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | None = None) -> Checker:
+    """A map with exactly the named fields, in ascending order of their names."""
+    fields = {**required, **(optional or {})}
+    needed = frozenset(required)
+
+    def check(value: Value) -> None:
+        if type(value) is not dict:
+            raise InvalidEntry("not a map")
+        last = ""
+        for name, item in value.items():
+            checker = fields.get(name)
+            if checker is None:
+                raise InvalidEntry("unknown field", _short(name))
+            # Code point order is UTF-8 byte order. A repeated name is not the shortest form, so it never comes here.
+            if name < last:
+                raise InvalidEntry("map keys are not in ascending order", name)
+            last = name
+            try:
+                checker(item)
+            except InvalidEntry as error:
+                raise InvalidEntry(error.reason, _join(name, error.field)) from None
+        if not needed <= value.keys():
+            raise InvalidEntry("is missing", min(needed - value.keys()))
+
+    return check
+
+
+def variant(tag: str, kinds: Mapping[str, Checker]) -> Checker:
+    """A map whose field `tag` says which of several records it is."""
+
+    def check(value: Value) -> None:
+        if type(value) is not dict:
+            raise InvalidEntry("not a map")
+        kind = value.get(tag)
+        checker = kinds.get(kind) if type(kind) is str else None
+        if checker is None:
+            raise InvalidEntry(f"not one of {', '.join(sorted(kinds))}", tag)
+        checker(value)
+
+    return check
+
+
+def _short(name: object) -> str:
+    text_ = name if isinstance(name, str) else "a key that is not a string"
+    return text_ if len(text_) <= 64 else text_[:64] + "…"
+
+
+def _join(left: str, right: str) -> str:
+    if not right:
+        return left
+    return left + right if right.startswith("[") else f"{left}.{right}"

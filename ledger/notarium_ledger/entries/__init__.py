@@ -1,0 +1,1 @@
+"""What authors sign: commitments, member statements and the entries that carry them."""

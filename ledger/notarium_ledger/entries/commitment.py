@@ -1,0 +1,159 @@
+"""The body kinds: what a researcher commits to, and what a member decides.
+
+A body is a canonical map. Each kind has a schema; an unknown field or a wrong type is rejected with its
+path, so that two nodes never read one statement differently.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notarium_ledger.encoding import schema
+from notarium_ledger.encoding.canonical import Value
+from notarium_ledger.encoding.schema import Checker, blob, boolean, integer, list_of, one_of, record, text, variant
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
+
+Body = dict[str, Any]
+"""A decoded body that passed `check_body`."""
+
+BODY_VERSION = 1
+MAX_TIME_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+ROR_PATTERN = "https://ror\\.org/0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}"
+MEMBER_ID_PATTERN = f"{ROR_PATTERN}|[a-z0-9][a-z0-9.-]{{0,63}}"
+
+RELATIONS = ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes")
+ROLES = ("validator", "observer")
+
+digest = blob(32)
+member_id = text(64, MEMBER_ID_PATTERN)
+time_ms = integer(0, MAX_TIME_MS)
+short_text = text(255)
+count = integer(0, 2**53)
+
+subject = record({"digest": digest, "role": text(32)}, {"name": short_text})
+reference = record({"rel": one_of(*RELATIONS), "entry": digest})
+
+_COMMON: dict[str, Checker] = {
+    "v": one_of(BODY_VERSION),
+    "issuer": member_id,
+    "project": text(128),
+    "disclosure": one_of("public", "consortium", "sealed"),
+}
+_COMMON_OPTIONAL: dict[str, Checker] = {
+    "bundle": digest,
+    "fields": digest,
+    "subjects": list_of(subject, 64),
+    "refs": list_of(reference, 64),
+    "policy": short_text,
+}
+
+
+def _commitment(
+    kind: str, required: dict[str, Checker] | None = None, optional: dict[str, Checker] | None = None
+) -> Checker:
+    fields = {**_COMMON, "kind": one_of(kind), **(required or {})}
+    return record(fields, {**_COMMON_OPTIONAL, **(optional or {})})
+
+
+def _evidenced(
+    kind: str, required: dict[str, Checker] | None = None, optional: dict[str, Checker] | None = None
+) -> Checker:
+    """A commitment that is nothing without its evidence bundle."""
+    return _commitment(kind, {"bundle": digest, **(required or {})}, optional)
+
+
+RESEARCH_KINDS: dict[str, Checker] = {
+    "preregistration": _evidenced("preregistration", optional={"plan": digest}),
+    "dataset": _evidenced("dataset", optional={"manifest": digest, "partitions": integer(1, 2**32)}),
+    "run": _evidenced(
+        "run",
+        {"status": one_of("completed", "failed", "interrupted")},
+        {"started_ms": time_ms, "ended_ms": time_ms, "code": blob(20, 32)},
+    ),
+    "model": _evidenced("model", optional={"format": text(64), "manifest": digest}),
+    "federated-round": _evidenced("federated-round", {"round": count, "participants": integer(1, 2**32)}),
+    "publication": _commitment("publication", {"identifier": short_text}),
+    "review": _commitment("review", {"verdict": one_of("accept", "revise", "reject", "comment")}),
+    "replication": _evidenced("replication", {"outcome": one_of("reproduced", "partly", "not-reproduced")}),
+    "retraction": _commitment("retraction", {"reason": short_text}),
+    "batch": _commitment("batch", {"root": digest, "size": integer(1, 2**32)}),
+}
+
+_REQUIRED_RELATION = {"review": "reviews", "replication": "replicates", "retraction": "supersedes"}
+"""What a review reviews, a replication replicates and a retraction takes back must be named."""
+
+_MEMBER_COMMON: dict[str, Checker] = {"v": one_of(BODY_VERSION), "member": member_id}
+
+PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
+    "max_entry_bytes": (1024, 65_535),
+    "max_block_entries": (1, 65_536),
+    "max_block_bytes": (65_536, 16 * 1024 * 1024),
+    "clock_precision_ms": (1, 60_000),
+    "message_delay_ms": (1, 600_000),
+}
+"""The consortium's parameters with their least and greatest values."""
+
+_node = record(
+    {
+        "member": member_id,
+        "role": one_of(*ROLES),
+        "key": blob(32),
+        "certificate": blob(64, 2048),
+        "address": text(255),
+    },
+    {"api": short_text},
+)
+_action = variant(
+    "type",
+    {
+        "add-member": record({"type": one_of("add-member"), "id": member_id, "name": short_text, "key": blob(32)}),
+        "remove-member": record({"type": one_of("remove-member"), "id": member_id}),
+        "set-node": record({"type": one_of("set-node"), "node": _node}),
+        "remove-node": record({"type": one_of("remove-node"), "key": blob(32)}),
+        "set-parameter": record(
+            {"type": one_of("set-parameter"), "name": one_of(*PARAMETER_LIMITS), "value": integer(1, 2**32)}
+        ),
+    },
+)
+
+MEMBER_KINDS: dict[str, Checker] = {
+    "enrol": record({**_MEMBER_COMMON, "kind": one_of("enrol"), "key": blob(32)}),
+    "revoke": record({**_MEMBER_COMMON, "kind": one_of("revoke"), "key": blob(32)}, {"reason": short_text}),
+    "propose": record({**_MEMBER_COMMON, "kind": one_of("propose"), "action": _action}, {"note": short_text}),
+    "vote": record({**_MEMBER_COMMON, "kind": one_of("vote"), "proposal": digest, "approve": boolean}),
+}
+
+_check_kind = schema.variant("kind", {**RESEARCH_KINDS, **MEMBER_KINDS})
+
+
+def check_body(body: Value) -> Body:
+    """Return `body` if it is valid by its kind's schema. Raises InvalidEntry with the field's path.
+
+    Whoever changes a schema, or adds a kind, counts `v` up: a body of a later version raises EntryOfLaterVersion.
+    """
+    try:
+        _check_kind(body)
+    except InvalidEntry as error:
+        version = body.get("v") if type(body) is dict else None
+        if type(version) is int and version > BODY_VERSION:
+            raise EntryOfLaterVersion(f"{version}, this software reads {BODY_VERSION}", "body.v") from None
+        raise InvalidEntry(error.reason, f"body.{error.field}" if error.field else "body") from None
+    checked: Body = body  # type: ignore[assignment]
+    relation = _REQUIRED_RELATION.get(checked["kind"])
+    if relation and not any(each["rel"] == relation for each in checked.get("refs", ())):
+        raise InvalidEntry(f"a {checked['kind']} needs a reference with rel {relation}", "body.refs")
+    return checked
+
+
+def is_member_body(body: Body) -> bool:
+    """Whether a member, not a researcher, speaks."""
+    return body["kind"] in MEMBER_KINDS
+
+
+def artifact_digests(body: Body) -> list[bytes]:
+    """The digests by which this commitment can be found, each once, in order."""
+    found = [body[name] for name in ("bundle", "manifest", "plan", "root") if name in body]
+    found += [each["digest"] for each in body.get("subjects", ())]
+    return list(dict.fromkeys(found))

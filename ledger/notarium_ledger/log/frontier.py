@@ -1,0 +1,132 @@
+"""The append-only RFC 6962 tree: a frontier that grows, and proofs read from stored nodes.
+
+A node is addressed by (level, index): level 0 are the leaf hashes, node (l, i) covers the leaves
+[i·2^l, (i+1)·2^l). Only complete nodes exist, each is written once and never changes, so a proof for
+*any* earlier size needs no rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from notarium_ledger.errors import InvalidProof
+from notarium_ledger.log.hashes import EMPTY_ROOT, node_hash
+from notarium_ledger.types import Hash
+
+NodeReader = Callable[[int, int], bytes]
+"""(level, index) -> hash of a complete node; raises KeyError where there is none."""
+
+Node = tuple[int, int, Hash]
+"""(level, index, hash)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """The right edge of a tree: all that is needed to append and to know the root."""
+
+    size: int
+    """Number of leaves."""
+    peaks: tuple[Hash, ...]
+    """Roots of the complete subtrees, one for each bit set in `size`, largest first."""
+
+    def extend(self, leaves: Iterable[Hash]) -> tuple[Frontier, list[Node]]:
+        """Append leaf hashes: the new frontier and every node completed on the way (O(1) amortised)."""
+        peaks: list[bytes] = list(self.peaks)
+        size = self.size
+        nodes: list[Node] = []
+        add = nodes.append
+        for leaf in leaves:
+            add((0, size, leaf))
+            current: bytes = leaf
+            level, index = 0, size
+            while index & 1:
+                current = sha256(b"\x01" + peaks.pop() + current).digest()
+                level += 1
+                index >>= 1
+                add((level, index, Hash(current)))
+            peaks.append(current)
+            size += 1
+        return Frontier(size, tuple(Hash(peak) for peak in peaks)), nodes
+
+    def root(self) -> Hash:
+        """The Merkle tree hash (RFC 6962, 2.1)."""
+        return fold(self.peaks)
+
+
+EMPTY = Frontier(0, ())
+
+
+def fold(peaks: Sequence[Hash]) -> Hash:
+    """The root over adjacent complete subtrees, largest first."""
+    if not peaks:
+        return EMPTY_ROOT
+    result = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        result = node_hash(peak, result)
+    return result
+
+
+def range_root(read: NodeReader, start: int, size: int) -> Hash:
+    """Root over the leaves [start, size); `start` is a multiple of every subtree that fits behind it."""
+    return fold(_peaks(read, start, size))
+
+
+def frontier_at(read: NodeReader, size: int) -> Frontier:
+    """The frontier of the tree when it had `size` leaves."""
+    return Frontier(size, tuple(_peaks(read, 0, size)))
+
+
+def _peaks(read: NodeReader, start: int, size: int) -> list[Hash]:
+    """The complete subtrees that cover the leaves [start, size), largest first."""
+    peaks: list[Hash] = []
+    while start < size:
+        level = (size - start).bit_length() - 1
+        peaks.append(Hash(read(level, start >> level)))
+        start += 1 << level
+    return peaks
+
+
+def inclusion_path(read: NodeReader, index: int, size: int) -> list[Hash]:
+    """The audit path of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1)."""
+    if not 0 <= index < size:
+        raise InvalidProof(f"index {index} is not in a tree of {size} leaves", "index")
+    path: list[Hash] = []
+    level, node, last = 0, index, size - 1
+    while last:
+        sibling = node ^ 1
+        if sibling < last:
+            path.append(Hash(read(level, sibling)))
+        elif sibling == last:
+            path.append(range_root(read, sibling << level, size))
+        # else: no sibling, the node is promoted.
+        level += 1
+        node >>= 1
+        last >>= 1
+    return path
+
+
+def consistency_path(read: NodeReader, size1: int, size2: int) -> list[Hash]:
+    """The proof that the tree of `size1` leaves is a prefix of that of `size2` (RFC 6962, 2.1.2)."""
+    if not 0 <= size1 <= size2:
+        raise InvalidProof(f"sizes {size1} and {size2} are not in order", "size")
+    if size1 == 0 or size1 == size2:
+        return []
+    # Start at the last complete subtree of the first tree and climb to the root of the second.
+    level, node, last = 0, size1 - 1, size2 - 1
+    while node & 1:
+        level += 1
+        node >>= 1
+        last >>= 1
+    path: list[Hash] = [] if size1 & (size1 - 1) == 0 else [Hash(read(level, node))]
+    while last:
+        sibling = node ^ 1
+        if sibling < last:
+            path.append(Hash(read(level, sibling)))
+        elif sibling == last:
+            path.append(range_root(read, sibling << level, size2))
+        level += 1
+        node >>= 1
+        last >>= 1
+    return path

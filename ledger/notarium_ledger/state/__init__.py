@@ -1,0 +1,1 @@
+"""The state that blocks change: genesis, registry, governance and the chain's tip."""

@@ -1,0 +1,210 @@
+"""The state machine: apply_block(state, block) -> state.
+
+Building a block and checking one are the same function: both compute what the header must be. Entries are applied
+in order, each against the registry its predecessors left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from notarium_ledger.blocks.block import Block, Header
+from notarium_ledger.entries.commitment import MAX_TIME_MS, is_member_body
+from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
+from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.log.frontier import EMPTY, Frontier, Node
+from notarium_ledger.state.governance import apply_entry, check_author
+from notarium_ledger.state.registry import Parameters, Registry
+from notarium_ledger.types import Hash, Height, PublicKey
+
+MAX_MEMBER_ENTRIES = 256
+"""Members' entries in one block: each makes a new registry, which is work in proportion to its size."""
+
+IsDecided = Callable[[Hash], bool]
+"""Whether an entry id is in the log already: the one question about history that the state does not answer itself."""
+
+ReadEntry = Callable[[bytes], Entry]
+"""Wire bytes -> entry with a verified signature, or InvalidEntry."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Everything needed to judge the next block."""
+
+    genesis: Hash
+    height: Height
+    """Height of the last block, 0 before the first."""
+    tip: Hash
+    """Block hash of the last block, the genesis hash before the first."""
+    time_ms: int
+    """Time of the last block; 0 before the first."""
+    frontier: Frontier
+    """Of the log."""
+    registry: Registry
+
+    @classmethod
+    def initial(cls, genesis: Hash, registry: Registry) -> ChainState:
+        """The state before the first block."""
+        return cls(genesis, Height(0), genesis, 0, EMPTY, registry)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What a block does."""
+
+    state: ChainState
+    """The state after it."""
+    header: Header
+    entries: tuple[Entry, ...]
+    first_index: int
+    """Position in the log of its first entry."""
+    nodes: tuple[Node, ...]
+    """The tree nodes it completes."""
+
+
+def entry_reader(state: ChainState) -> ReadEntry:
+    """A reader that decodes and verifies every entry itself; a node uses one that remembers its mempool's work."""
+    limit = state.registry.parameters.max_entry_bytes
+
+    def read(raw: bytes) -> Entry:
+        entry = decode_entry(raw, limit)
+        verify_signature(entry, state.genesis)
+        return entry
+
+    return read
+
+
+def check_admissible(state: ChainState, entry: Entry) -> None:
+    """Raise InvalidEntry where `entry` could not stand in the next block by what the state says now."""
+    _check_size(state.registry.parameters, entry)
+    if is_member_body(entry.body):
+        apply_entry(state.registry, entry)
+    else:
+        check_author(state.registry, entry)
+
+
+def select_entries(
+    state: ChainState, candidates: Sequence[Entry], is_decided: IsDecided
+) -> tuple[list[Entry], list[tuple[Entry, InvalidEntry]]]:
+    """The longest run of `candidates` that makes one valid block, and those that are invalid by now, with the reason.
+
+    A second membership change is neither: it waits for the next block, as do members' entries beyond the bound.
+    """
+    parameters = state.registry.parameters
+    registry, changed, size, of_members = state.registry, False, 0, 0
+    chosen: list[Entry] = []
+    rejected: list[tuple[Entry, InvalidEntry]] = []
+    seen: set[Hash] = set()
+    for entry in candidates:
+        if len(chosen) == parameters.max_block_entries or size + len(entry.raw) > parameters.max_block_bytes:
+            break
+        is_member = is_member_body(entry.body)
+        if is_member and of_members == MAX_MEMBER_ENTRIES:
+            continue
+        try:
+            if entry.id in seen or is_decided(entry.id):
+                raise InvalidEntry("is in the log already", "entry")
+            _check_size(parameters, entry)  # The limit may have been lowered since it came in.
+            after, change = apply_entry(registry, entry)
+        except InvalidEntry as error:
+            rejected.append((entry, error))
+            continue
+        if change and changed:
+            continue
+        registry, changed = after, changed or change
+        of_members += is_member
+        chosen.append(entry)
+        seen.add(entry.id)
+        size += len(entry.raw)
+    return chosen, rejected
+
+
+def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer: PublicKey) -> Transition:
+    """The one block that these entries, time and proposer make on top of `state`. Raises InvalidBlock.
+
+    `entries` are verified, distinct and not in the log; whether they are permitted is checked here.
+    """
+    _check_limits(state, entries)
+    if not state.time_ms < time_ms <= MAX_TIME_MS:
+        raise InvalidBlock(f"{time_ms} is not above the parent's {state.time_ms}", "header.time_ms")
+    if proposer not in state.registry.validators:
+        raise InvalidBlock("is not a validator", "header.proposer")
+    registry = _apply_entries(state.registry, entries)
+    frontier, nodes = state.frontier.extend(entry.id for entry in entries)
+    header = Header(
+        genesis=state.genesis,
+        height=Height(state.height + 1),
+        parent=state.tip,
+        time_ms=time_ms,
+        proposer=proposer,
+        tree_size=frontier.size,
+        tree_root=frontier.root(),
+        validators=state.registry.validators.hash,
+        next_validators=registry.validators.hash,
+        state_root=registry.hash,
+    )
+    after = ChainState(state.genesis, header.height, header.hash, time_ms, frontier, registry)
+    return Transition(after, header, tuple(entries), state.frontier.size, tuple(nodes))
+
+
+def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: ReadEntry | None = None) -> Transition:
+    """Check `block` against `state` in full and return what it does. Raises InvalidBlock, naming the field."""
+    read = read or entry_reader(state)
+    parameters = state.registry.parameters
+    if len(block.entries) > parameters.max_block_entries:
+        raise InvalidBlock(f"{len(block.entries)} entries, at most {parameters.max_block_entries} allowed", "entries")
+    entries: list[Entry] = []
+    seen: set[Hash] = set()
+    for number, raw in enumerate(block.entries):
+        try:
+            entry = read(raw)
+            if entry.id in seen or is_decided(entry.id):
+                raise InvalidEntry("is in the log already", "entry")
+        except InvalidEntry as error:
+            raise InvalidBlock(str(error), f"entries[{number}]") from error
+        seen.add(entry.id)
+        entries.append(entry)
+    result = advance(state, entries, block.header.time_ms, block.header.proposer)
+    if result.header != block.header:
+        wrong = next(
+            each.name
+            for each in fields(Header)
+            if each.compare and getattr(result.header, each.name) != getattr(block.header, each.name)
+        )
+        raise InvalidBlock("is not what the parent's state and the entries make", f"header.{wrong}")
+    return result
+
+
+def _check_size(parameters: Parameters, entry: Entry) -> None:
+    if len(entry.raw) > parameters.max_entry_bytes:
+        raise InvalidEntry(f"{len(entry.raw)} bytes, at most {parameters.max_entry_bytes} allowed", "entry")
+
+
+def _check_limits(state: ChainState, entries: Sequence[Entry]) -> None:
+    parameters = state.registry.parameters
+    if not 1 <= len(entries) <= parameters.max_block_entries:
+        raise InvalidBlock(f"{len(entries)} entries, 1 to {parameters.max_block_entries} allowed", "entries")
+    size = sum(len(entry.raw) for entry in entries)
+    if size > parameters.max_block_bytes:
+        raise InvalidBlock(f"{size} bytes of entries, at most {parameters.max_block_bytes} allowed", "entries")
+    of_members = sum(is_member_body(entry.body) for entry in entries)
+    if of_members > MAX_MEMBER_ENTRIES:
+        raise InvalidBlock(f"{of_members} entries of members, at most {MAX_MEMBER_ENTRIES} allowed", "entries")
+    limit = parameters.max_entry_bytes
+    for number, entry in enumerate(entries):
+        if len(entry.raw) > limit:
+            raise InvalidBlock(f"{len(entry.raw)} bytes, at most {limit} allowed", f"entries[{number}]")
+
+
+def _apply_entries(registry: Registry, entries: Sequence[Entry]) -> Registry:
+    changed = False
+    for number, entry in enumerate(entries):
+        try:
+            registry, change = apply_entry(registry, entry)
+        except InvalidEntry as error:
+            raise InvalidBlock(str(error), f"entries[{number}]") from error
+        if change and changed:
+            raise InvalidBlock("second membership change in one block", f"entries[{number}]")
+        changed = changed or change
+    return registry

@@ -1,0 +1,150 @@
+"""The genesis document: the trust root. Its hash is what everybody pins.
+
+A JSON file for people; what is hashed is the canonical msgpack of its content, so white space does not matter and
+everything else does.
+
+    {"format": "notarium-genesis/1", "name": text, "created_ms": int,
+     "members": [{"id", "name", "key": hex}],
+     "nodes": [{"member", "role", "key": hex, "certificate": base64 DER, "address": "host:port", "api": URL}],
+     "researchers": [{"member", "key": hex}],
+     "parameters": {name: int}}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.schema import integer, list_of, one_of, record, text
+from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
+from notarium_ledger.errors import InvalidEntry, InvalidGenesis, LedgerError
+from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
+from notarium_ledger.state.registry import Member, NodeRecord, Parameters, Registry, Researcher
+from notarium_ledger.types import Hash, PublicKey
+
+FORMAT = "notarium-genesis/1"
+MAX_GENESIS_BYTES = 4 * 1024 * 1024
+
+_hex_key = text(64, "[0-9a-f]{64}")
+_check = record(
+    {
+        "format": one_of(FORMAT),
+        "name": text(128),
+        "created_ms": integer(0, MAX_TIME_MS),
+        "members": list_of(record({"id": member_id, "name": short_text, "key": _hex_key}), 1000),
+        "nodes": list_of(
+            record(
+                {
+                    "member": member_id,
+                    "role": one_of(*ROLES),
+                    "key": _hex_key,
+                    "certificate": text(4096, "[A-Za-z0-9+/]+={0,2}"),
+                    "address": short_text,
+                },
+                {"api": short_text},
+            ),
+            1000,
+        ),
+        "researchers": list_of(record({"member": member_id, "key": _hex_key}), 10_000, least=0),
+        "parameters": record({}, {name: integer(*limits) for name, limits in PARAMETER_LIMITS.items()}),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """A checked genesis document."""
+
+    name: str
+    """The ledger's name."""
+    created_ms: int
+    registry: Registry
+    """Before the first block."""
+    hash: Hash
+    """SHA-256("notarium/genesis/v1\\0" ‖ canonical document): pin this."""
+    document: dict[str, Any]
+    """As in the file."""
+
+    @classmethod
+    def from_document(cls, document: Any) -> Genesis:
+        """Raises InvalidGenesis, naming the field."""
+        try:
+            encoded = canonical.encode(document)
+            _check(canonical.decode(encoded))  # The order of names in the file is nobody's affair.
+            registry = _registry(document)
+        except LedgerError as error:
+            raise InvalidGenesis(error.reason, error.field) from error
+        return cls(document["name"], document["created_ms"], registry, tagged_hash(GENESIS_TAG, encoded), document)
+
+    @classmethod
+    def decode_json(cls, data: bytes) -> Genesis:
+        """Read a genesis file. Raises InvalidGenesis."""
+        if len(data) > MAX_GENESIS_BYTES:
+            raise InvalidGenesis(f"{len(data)} bytes, at most {MAX_GENESIS_BYTES} allowed")
+        try:
+            document = json.loads(data, object_pairs_hook=_no_duplicates)
+        except (ValueError, RecursionError) as error:
+            raise InvalidGenesis(f"not JSON: {error}") from error
+        return cls.from_document(document)
+
+    def encode_json(self) -> bytes:
+        """The file's bytes."""
+        return json.dumps(self.document, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name appears twice in one object")
+    return result
+
+
+def _registry(document: dict[str, Any]) -> Registry:
+    members: dict[str, Member] = {}
+    for number, each in enumerate(document["members"]):
+        key = _key(each["key"], f"members[{number}].key")
+        if each["id"] in members:
+            raise InvalidGenesis(f"{each['id']} appears twice", f"members[{number}].id")
+        members[each["id"]] = Member(each["id"], each["name"], key)
+    nodes: dict[PublicKey, NodeRecord] = {}
+    certificates: set[bytes] = set()
+    for number, each in enumerate(document["nodes"]):
+        path = f"nodes[{number}]"
+        node = _node(each, path)
+        if node.member not in members:
+            raise InvalidGenesis(f"{node.member} is not a member", f"{path}.member")
+        if node.key in nodes:
+            raise InvalidGenesis("appears twice", f"{path}.key")
+        if node.certificate in certificates:
+            raise InvalidGenesis("appears twice", f"{path}.certificate")
+        nodes[node.key] = node
+        certificates.add(node.certificate)
+    researchers: dict[PublicKey, Researcher] = {}
+    for number, each in enumerate(document["researchers"]):
+        key = _key(each["key"], f"researchers[{number}].key")
+        if each["member"] not in members:
+            raise InvalidGenesis(f"{each['member']} is not a member", f"researchers[{number}].member")
+        if key in researchers:
+            raise InvalidGenesis("appears twice", f"researchers[{number}].key")
+        researchers[key] = Researcher(each["member"])
+    return Registry(members, nodes, researchers, Parameters(**document["parameters"]), {})
+
+
+def _node(each: dict[str, Any], path: str) -> NodeRecord:
+    try:
+        certificate = base64.b64decode(each["certificate"], validate=True)
+    except binascii.Error as error:
+        raise InvalidGenesis("not base64", f"{path}.certificate") from error
+    key = _key(each["key"], f"{path}.key")
+    return NodeRecord(each["member"], each["role"], key, certificate, each["address"], each.get("api", ""))
+
+
+def _key(text_: str, path: str) -> PublicKey:
+    key = bytes.fromhex(text_)
+    if not is_valid_key(key):
+        raise InvalidEntry("is of small order or not canonical", path)
+    return PublicKey(key)

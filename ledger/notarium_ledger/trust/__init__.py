@@ -1,0 +1,1 @@
+"""Proofs that stand on the pinned genesis alone: receipts, snapshots, equivocations."""

@@ -1,0 +1,130 @@
+"""Equivocation: two signatures of one validator for one (height, round, kind) and different contents.
+
+Bytes: canonical ``[1, genesis hash, validator-set hash, first, second]``, where first and second are each a vote
+``[type, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
+key, signature]``, the smaller encoding first, so that one pair of signatures has one encoding. That the key signed both
+needs nothing else; that it was a validator's is what the equivocation file adds (equivocation_file.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from notarium_ledger.blocks.statements import SignedStatement, StatementKind, statement_from_value
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import EquivocationOfLaterVersion, InvalidEquivocation, LedgerError
+from notarium_ledger.signing import EQUIVOCATION_TAG, tagged_hash, verify
+from notarium_ledger.types import HASH_BYTES, Hash, Height, PublicKey, Round
+
+EQUIVOCATION_VERSION: Final = 1
+MAX_EQUIVOCATION_BYTES: Final = 8192
+"""Before decoding. Of this version none has more than 380; later ones may have longer signatures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equivocation:
+    """That `key` signed both `first` and `second`. Construct with `conflict`, or decode and verify."""
+
+    genesis: Hash
+    validators: Hash
+    """Hash of the validator set that both statements name."""
+    first: SignedStatement
+    second: SignedStatement
+
+    @property
+    def key(self) -> PublicKey:
+        """The accused."""
+        return self.first.key
+
+    @property
+    def height(self) -> Height:
+        """Of both statements."""
+        return self.first.height
+
+    @property
+    def round(self) -> Round:
+        """Of both statements."""
+        return self.first.round
+
+    @property
+    def kind(self) -> StatementKind:
+        """Of both statements."""
+        return self.first.kind
+
+    @property
+    def id(self) -> Hash:
+        """SHA-256(tag ‖ canonical bytes)."""
+        return tagged_hash(EQUIVOCATION_TAG, self.encode())
+
+    def verify(self) -> None:
+        """Raise InvalidEquivocation unless the two statements conflict and both signatures are valid.
+
+        Whether `key` was a validator then is for the caller, who knows the set with hash `validators`.
+        """
+        first, second = self.first, self.second
+        if (first.key, first.height, first.round) != (second.key, second.height, second.round):
+            raise InvalidEquivocation("the statements are not of one validator, height and round")
+        if first.kind != second.kind:
+            raise InvalidEquivocation("the statements are of different kinds")
+        said = [each.signed_bytes(self.genesis, self.validators) for each in (first, second)]
+        if said[0] == said[1]:
+            raise InvalidEquivocation("the statements say the same")
+        for name, each, message in (("first", first, said[0]), ("second", second, said[1])):
+            if not verify(each.key, message, each.signature):
+                raise InvalidEquivocation("signature is invalid", name)
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.encode(
+            [
+                EQUIVOCATION_VERSION,
+                bytes(self.genesis),
+                bytes(self.validators),
+                self.first.to_value(),
+                self.second.to_value(),
+            ]
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Equivocation:
+        """Inverse of encode; does not verify. Raises InvalidEquivocation."""
+        if len(data) > MAX_EQUIVOCATION_BYTES:
+            raise InvalidEquivocation(f"{len(data)} bytes, at most {MAX_EQUIVOCATION_BYTES} allowed")
+        try:
+            value = canonical.decode(data)
+            if not isinstance(value, list) or not value or type(value[0]) is not int or value[0] < EQUIVOCATION_VERSION:
+                raise InvalidEquivocation("not [1, genesis, validators, first, second]")
+            if value[0] > EQUIVOCATION_VERSION:
+                raise EquivocationOfLaterVersion(f"{value[0]}, this software reads {EQUIVOCATION_VERSION}", "version")
+            if len(value) != 5:
+                raise InvalidEquivocation("not [1, genesis, validators, first, second]")
+            result = cls(
+                _hash(value[1], "genesis"),
+                _hash(value[2], "validators"),
+                statement_from_value(value[3], "first"),
+                statement_from_value(value[4], "second"),
+            )
+        except InvalidEquivocation:
+            raise
+        except LedgerError as error:
+            raise InvalidEquivocation(error.reason, error.field) from error
+        if _order(result.first) > _order(result.second):
+            raise InvalidEquivocation("the greater encoding stands first")
+        return result
+
+
+def conflict(genesis: Hash, validators: Hash, one: SignedStatement, other: SignedStatement) -> Equivocation:
+    """Equivocation of two valid statements of one signer, height, round and kind."""
+    first, second = sorted((one, other), key=_order)
+    return Equivocation(genesis, validators, first, second)
+
+
+def _order(statement: SignedStatement) -> bytes:
+    return canonical.encode(statement.to_value())
+
+
+def _hash(value: canonical.Value, name: str) -> Hash:
+    if not isinstance(value, bytes) or len(value) != HASH_BYTES:
+        raise InvalidEquivocation("not a hash", name)
+    return Hash(value)

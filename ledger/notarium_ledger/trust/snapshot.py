@@ -1,0 +1,129 @@
+"""The snapshot: what a node needs to go on at a decided height, provable from genesis and certificates alone.
+
+    canonical [1, [header, certificate, [[header, certificate, validators], ...]], registry, peaks]
+
+`registry` and `peaks` are byte strings: the canonical registry, and the peaks of the log's tree joined, largest first.
+How many peaks there are follows from the header's tree size. Whoever sends a snapshot need not be believed: it can be
+old, but it cannot be false. Verification is numbered; an error names its step:
+
+ 1  form        canonical, of a known version
+ 2  ledger      the header names the pinned genesis
+ 3  handovers   each change of the validator set is certified by the set before it
+ 4  decision    the header is certified by the set in force
+ 5  registry    the registry hashes to the header's state root, and makes the next validator set
+ 6  frontier    the peaks fold to the header's tree root
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import InvalidReceipt, InvalidSnapshot, LedgerError
+from notarium_ledger.log.frontier import Frontier
+from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Registry
+from notarium_ledger.trust.receipt import DecidedHeader, Handover, ReceiptVerifier
+from notarium_ledger.types import HASH_BYTES, Hash, Height
+
+SNAPSHOT_VERSION = 1
+MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
+"""Most of it is the registry: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
+MAX_SNAPSHOT_VALUES = 600_000
+"""Outside of byte strings. So many handovers fill the largest receipt (receipt.MAX_RECEIPT_BYTES), at 23 bytes a value.
+In memory a value takes a hundred bytes: without a bound, a liar's 64 MiB would take a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after a decided block, with what proves it. Not yet verified."""
+
+    decided: DecidedHeader
+    """The block's header, its certificate and the handovers before it."""
+    registry: bytes
+    """Canonical registry after the block. Decoded only once its hash is known to be the state root."""
+    frontier: Frontier
+    """Of the log after the block."""
+
+    @property
+    def height(self) -> Height:
+        """Of the decided block."""
+        return self.decided.header.height
+
+    @classmethod
+    def of(cls, state: ChainState, decided: DecidedHeader) -> Snapshot:
+        """The snapshot of `state`, whose last block is that of `decided`."""
+        return cls(decided, state.registry.encode(), state.frontier)
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.encode(
+            [SNAPSHOT_VERSION, self.decided.to_value(), self.registry, b"".join(self.frontier.peaks)]
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Snapshot:
+        """Step 1. Raises InvalidSnapshot."""
+        try:
+            # A seal is three values in a hundred bytes, a validator three in forty; the rest is in byte strings.
+            return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
+        except InvalidSnapshot:
+            raise
+        except LedgerError as error:
+            raise InvalidSnapshot(1, error.reason, error.field) from error
+
+    @classmethod
+    def _from_value(cls, value: canonical.Value) -> Snapshot:
+        if not isinstance(value, list) or len(value) != 4:
+            raise InvalidSnapshot(1, "not [version, decided header, registry, peaks]")
+        version, decided_value, registry, peaks = value
+        if type(version) is not int or version != SNAPSHOT_VERSION:
+            raise InvalidSnapshot(1, f"{version!r}, this software reads {SNAPSHOT_VERSION}", "version")
+        if not isinstance(registry, bytes):
+            raise InvalidSnapshot(1, "not bytes", "registry")
+        decided = DecidedHeader.from_value(decided_value)
+        size = decided.header.tree_size
+        if not isinstance(peaks, bytes) or len(peaks) != size.bit_count() * HASH_BYTES:
+            raise InvalidSnapshot(1, f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
+        hashes = tuple(Hash(peaks[at : at + HASH_BYTES]) for at in range(0, len(peaks), HASH_BYTES))
+        return cls(decided, registry, Frontier(size, hashes))
+
+    def verify(self, genesis: Genesis) -> ChainState:
+        """Steps 2 to 6: the state that the ledger of `genesis` decided. Raises InvalidSnapshot."""
+        header = self.decided.header
+        try:
+            ReceiptVerifier(genesis).verify_header(self.decided)
+        except InvalidReceipt as error:  # Its steps 2 to 4 are the same.
+            raise InvalidSnapshot(error.step, error.reason, error.field) from error
+        registry = self._verified_registry()
+        if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:
+            raise InvalidSnapshot(6, "the peaks do not fold to the header's tree root", "peaks")
+        return ChainState(genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry)
+
+    def _verified_registry(self) -> Registry:
+        header = self.decided.header
+        if tagged_hash(REGISTRY_TAG, self.registry) != header.state_root:
+            raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")
+        try:
+            registry = Registry.decode(self.registry)
+        except (LedgerError, ValueError, TypeError, KeyError) as error:
+            # A quorum agreed on these bytes: not a lie, but a format that this software does not know.
+            raise InvalidSnapshot(
+                5, f"is of a form that this software does not read; update it ({error})", "registry"
+            ) from error
+        if registry.validators.hash != header.next_validators:
+            raise InvalidSnapshot(5, "does not make the header's next validator set", "registry")
+        return registry
+
+    def handovers_after(self, registry: Registry) -> tuple[Handover, ...]:
+        """All handovers up to and including that of the decided block, if it is one.
+
+        For a verified snapshot; `registry` is that of the state it makes.
+        """
+        decided = self.decided
+        if decided.header.validators == decided.header.next_validators:
+            return decided.handovers
+        last = Handover(decided.header, decided.certificate, registry.validators)
+        return (*decided.handovers, last)

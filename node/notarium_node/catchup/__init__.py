@@ -1,0 +1,1 @@
+"""Fetching what this node lacks, and serving it to nodes that are behind."""

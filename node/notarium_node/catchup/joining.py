@@ -1,0 +1,152 @@
+"""Joining by a snapshot: fetched in parts from one peer, verified from genesis by certificates alone, then adopted.
+
+Whoever sends it need not be trusted, and no height is configured: at worst a snapshot is old (consensus notes, mistake
+18). One that does not verify makes its sender a liar; after one that is old, or none, its sender is not asked for a
+while, whatever it claims: nothing else is fetched meanwhile, so that a liar could hold us up for ever.
+
+True is not enough: a liar may be the only one that has the newest block, and keep it to itself. Whoever took its
+snapshot would wait for that block for ever, and have given up the votes that make the others decide it. So a snapshot
+is adopted only if f+1 validators claim to hold all blocks up to it: one of them is honest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.errors import InvalidSnapshot
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.snapshot import Snapshot
+from notarium_ledger.types import Height, PublicKey
+from notarium_node.catchup.fetching import Fetcher
+from notarium_node.entries.verifier import Verifier
+from notarium_node.peers import wire
+
+_log = structlog.get_logger("notarium.sync")
+
+TIP = Height(0)
+HELD_S = 5.0
+"""How long others may take to say that they have come as far as a snapshot."""
+REST_S = 60.0
+"""How long a peer is not asked after its first snapshot that was of no use; doubled each time."""
+REST_RATIO = 10
+"""And at least so many times as long as that took."""
+MAX_REST_S = 3600.0
+
+
+class Joiner:
+    """Fetches and adopts snapshots."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        verifier: Verifier,
+        genesis: Genesis,
+        height: Callable[[], int],
+        adopt: Callable[[Snapshot], bool],
+        slack: int,
+    ) -> None:
+        """`height`: of the tip. `slack`: blocks by which a snapshot may be behind what its sender claims."""
+        self._fetcher = fetcher
+        self._verifier = verifier
+        self._genesis = genesis
+        self._height = height
+        self._adopt = adopt
+        self._slack = slack
+        self._useless: Counter[PublicKey] = Counter()
+        """How often peers had no snapshot for us, or one that was old."""
+        self._rest_until: dict[PublicKey, float] = {}
+
+    def sources(self, above: int) -> list[PublicKey]:
+        """Peers whose snapshot is worth asking for: so far above the present height, the best first."""
+        claims, now = self._fetcher.claims, asyncio.get_running_loop().time()
+        return [
+            peer
+            for peer in self._fetcher.able(above)
+            if peer in claims and claims[peer].height >= above and self._rest_until.get(peer, 0.0) <= now
+        ]
+
+    def _let_rest(self, peer: PublicKey, began: float) -> None:
+        """Do not ask `peer` for a while: what it was asked for since `began` was of no use."""
+        now = asyncio.get_running_loop().time()
+        rest_s = max(REST_S, REST_RATIO * (now - began)) * 2 ** min(self._useless[peer], 16)
+        self._useless[peer] += 1
+        self._rest_until[peer] = now + min(rest_s, MAX_REST_S)
+
+    async def join(self, peer: PublicKey) -> bool:
+        """Take the snapshot of `peer`. False: not from this one, or not now."""
+        claimed, before = self._fetcher.claims[peer].height, self._height()
+        began = asyncio.get_running_loop().time()
+        data = await self._fetch(peer)
+        if data is None:
+            _log.warning("no snapshot from this peer", peer=peer.hex()[:16])
+            self._let_rest(peer, began)
+            return False
+        try:
+            snapshot, validators = await self._verified(data)
+        except InvalidSnapshot as error:
+            self._fetcher.lied(peer, f"its snapshot is not valid: {error}")
+            return False
+        self._fetcher.kept_word(peer)
+        # What an honest peer sends is at most as old as its last status and a large snapshot, and far above us.
+        if snapshot.height + self._slack < claimed or snapshot.height <= before + self._slack // 2:
+            self._let_rest(peer, began)
+        if not await self._is_held(snapshot.height, validators):
+            _log.warning("too few validators hold what this snapshot stands on", height=snapshot.height)
+            self._let_rest(peer, began)
+            return False
+        if snapshot.height <= self._height() or not self._adopt(snapshot):
+            return False
+        _log.info(
+            "joined by a snapshot",
+            height=snapshot.height,
+            bytes=len(data),
+            seconds=round(asyncio.get_running_loop().time() - began, 3),
+            peer=peer.hex()[:16],
+        )
+        return True
+
+    async def _fetch(self, peer: PublicKey) -> bytes | None:
+        """The encoded snapshot of the tip of `peer`."""
+        height, data = TIP, bytearray()
+        while True:
+            part = await self._fetcher.snapshot_part(peer, height, len(data))
+            if part is None or part.size == 0 or (height and part.height != height) or part.offset != len(data):
+                return None
+            if len(part.data) != min(wire.SNAPSHOT_PART_BYTES, part.size - len(data)):
+                return None  # In crumbs it would never end.
+            height = part.height
+            data += part.data
+            if len(data) == part.size:
+                return bytes(data)
+
+    async def _is_held(self, height: int, validators: ValidatorSet) -> bool:
+        """Whether f+1 of the validators say soon that they hold every block up to `height`."""
+
+        def holders() -> int:
+            claims = self._fetcher.claims
+            return sum(each.key in claims and claims[each.key].history >= height for each in validators.validators)
+
+        try:
+            async with asyncio.timeout(HELD_S):
+                while holders() < validators.honest_minimum:
+                    await self._fetcher.changed()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _verified(self, data: bytes) -> tuple[Snapshot, ValidatorSet]:
+        """The snapshot, and who signs the block after it. Raises InvalidSnapshot."""
+        found: list[tuple[Snapshot, ValidatorSet]] = []
+
+        def verify() -> None:
+            snapshot = Snapshot.decode(data)
+            state = snapshot.verify(self._genesis)
+            found.append((snapshot, state.registry.validators))
+
+        await self._verifier.run([verify], 1)
+        return found[0]

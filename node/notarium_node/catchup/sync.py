@@ -1,0 +1,389 @@
+"""Catch-up: what a node lacks, it fetches. Two tasks, which never wait for one another:
+
+    the live chain   blocks above the tip, with all signatures checked. More than `snapshot_lag` behind: a snapshot
+                     first, so that the node is at the tip within seconds, and then the blocks since.
+    the history      the blocks below an adopted snapshot, from genesis on, until nothing is missing.
+
+A peer's claimed height is a hint whom to ask, never believed (consensus notes, mistake 8): each block stands on its own
+certificate. Whatever is interrupted, by a restart or a lost peer, goes on from what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from notarium_ledger.blocks.block import Decision
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_node.catchup.fetching import Fetched, Fetcher
+from notarium_node.catchup.joining import Joiner
+from notarium_node.catchup.replay import CannotFollow, Lie, Line, Replayer
+from notarium_node.driving.driver import Driver
+from notarium_node.entries.mempool import Mempool
+from notarium_node.entries.verifier import Verifier
+from notarium_node.health.progress import CatchUpProgress
+from notarium_node.peers import wire
+from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.wire import HeightStatus, SnapshotPart
+from notarium_store.store import Part, Store
+
+_log = structlog.get_logger("notarium.sync")
+
+GRACE_S = 0.25
+"""A lag of one block is usually being decided right now: ask only if it lasts."""
+MAX_PUSHED = 256
+"""Blocks that a peer has sent us unasked and that wait; what comes on top is asked for later."""
+MAX_PUSHED_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """How a node catches up."""
+
+    snapshot_lag: int = 1_000
+    """More blocks behind than this, a node takes a snapshot first."""
+    check_signatures: bool = True
+    """Whether the authors' signatures in the history below a snapshot are verified, too."""
+
+
+class _LiveLine:
+    """The chain that new blocks extend."""
+
+    checks_signatures = True
+
+    def __init__(self, store: Store, driver: Driver, mempool: Mempool) -> None:
+        self._store = store
+        self._driver = driver
+        self._mempool = mempool
+
+    @property
+    def state(self) -> ChainState:
+        return self._store.state
+
+    def known(self, raw: bytes) -> Entry | None:
+        return self._mempool.get(leaf_hash(raw)) if len(self._mempool) else None
+
+    def is_decided(self, id_: Hash) -> bool:
+        # Where history is missing, this finds only the duplicates that are known. The certificate vouches for the rest.
+        return self._store.is_decided(id_)
+
+    def store(self, parts: Sequence[Part]) -> bool:
+        return self._driver.take(parts)
+
+
+class _HistoryLine:
+    """The chain from genesis up to the adopted snapshot."""
+
+    def __init__(self, store: Store, driver: Driver, checks_signatures: bool) -> None:
+        self._store = store
+        self._driver = driver
+        self.checks_signatures = checks_signatures
+
+    @property
+    def state(self) -> ChainState:
+        return self._store.history
+
+    def known(self, raw: bytes) -> Entry | None:
+        return None
+
+    def is_decided(self, id_: Hash) -> bool:
+        return self._store.is_in_history(id_)
+
+    def store(self, parts: Sequence[Part]) -> bool:
+        return self._driver.backfill(parts)
+
+
+class Sync:
+    """Keeps one node at the tip, and its history whole."""
+
+    def __init__(
+        self,
+        network: PeerNetwork,
+        store: Store,
+        driver: Driver,
+        mempool: Mempool,
+        verifier: Verifier,
+        follows: bool,
+        settings: SyncSettings | None = None,
+    ) -> None:
+        """`follows`: an observer, which has a validator push each decision to it."""
+        settings = settings or SyncSettings()
+        self._network = network
+        self._store = store
+        self._driver = driver
+        self._follows = follows
+        self._snapshot_lag = settings.snapshot_lag
+        self._news = asyncio.Event()
+        self._fetcher = Fetcher(network, self._news.set)
+        self._replayer = Replayer(verifier)
+        self._joiner = Joiner(self._fetcher, verifier, store.genesis, self._height, driver.adopt, settings.snapshot_lag)
+        self._live = _LiveLine(store, driver, mempool)
+        self._history = _HistoryLine(store, driver, settings.check_signatures)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pushed: deque[tuple[int, Fetched]] = deque()
+        self._pushed_bytes = 0
+        self._upstream: PublicKey | None = None
+        self._grace: tuple[int, float] | None = None
+        """A height, and until when its block may still be decided here."""
+        self.obstacle = ""
+        """Why one of the two tasks has ended: what the others decided needs another version of this software."""
+        self.live_progress = CatchUpProgress("catching up", _now_s)
+        self.history_progress = CatchUpProgress("fetching the history", _now_s)
+
+    # How far
+
+    @property
+    def claims(self) -> dict[PublicKey, HeightStatus]:
+        """What each connected peer said last of how far it is."""
+        return self._fetcher.claims
+
+    @property
+    def target(self) -> int:
+        """The greatest height any connected peer claims."""
+        return next(iter(self._fetcher.heights), 0)
+
+    @property
+    def lag(self) -> int:
+        """Blocks that peers claim to have and this node has not."""
+        return max(0, self.target - self._store.state.height)
+
+    @property
+    def claimed_lag(self) -> int:
+        """The same by their words alone. Who does not keep those is dropped; a mere hint costs a liar nothing."""
+        return max((claim.height for claim in self.claims.values()), default=0) - self._store.state.height
+
+    def credible_lag(self, liars: int) -> int:
+        """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
+        heights = self._fetcher.heights
+        return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
+
+    def _height(self) -> int:
+        return self._store.state.height
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to fetch what is missing."""
+        for name, work in (("live chain", self._keep_up()), ("history", self._fill_history())):
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        self._fetcher.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def poke(self) -> None:
+        """Something changed: a decision was stored, or the disk may take writes again."""
+        self._news.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, CannotFollow):
+            self.obstacle = str(error)
+            _log.error("this node cannot follow the ledger", task=task.get_name(), reason=self.obstacle)
+        elif isinstance(error, Exception):
+            self._driver.fail(error)
+
+    # Peers
+
+    def on_connect(self, peer: PublicKey) -> None:
+        """A validator is there; an observer without a source takes it."""
+        if self._follows and self._upstream is None and peer not in self._fetcher.liars:
+            self._follow(peer)
+
+    def on_disconnect(self, peer: PublicKey) -> None:
+        """Forget what it claimed; ask another."""
+        self._fetcher.on_disconnect(peer)
+        if self._upstream == peer:
+            self._upstream = None
+            others = [each for each in self.claims if self._network.is_connected(each)]
+            if others:
+                self._follow(max(others, key=lambda each: self.claims[each].height))
+
+    def on_status(self, peer: PublicKey, status: HeightStatus) -> None:
+        """A peer says how far it is."""
+        self._fetcher.on_status(peer, status)
+        self._driver.review()
+
+    def on_hint(self, peer: PublicKey, height: Height) -> None:
+        """What a peer says in consensus suggests that it has the block of `height`."""
+        self._fetcher.on_hint(peer, height)
+
+    def on_blocks(self, peer: PublicKey, items: list[bytes]) -> None:
+        """Decisions, as an answer or pushed because we follow. Raises BadMessage for what cannot be read."""
+        first = _height(items[0]) if items else None
+        if self._fetcher.on_blocks(peer, items, first):
+            return
+        if self._upstream != peer or first is None:
+            raise wire.BadMessage("blocks that were not asked for")
+        # Pushed; or an answer that comes late, because a push before it was taken for it.
+        last = first + len(items) - 1
+        self._fetcher.on_hint(peer, Height(last))
+        if first == self._following() and len(self._pushed) < MAX_PUSHED and self._pushed_bytes < MAX_PUSHED_BYTES:
+            self._pushed.append((last, Fetched(peer, items)))
+            self._pushed_bytes += sum(map(len, items))
+            self._news.set()
+
+    def on_snapshot(self, peer: PublicKey, part: SnapshotPart) -> None:
+        """A part of a snapshot. Raises BadMessage where none was asked for."""
+        if not self._fetcher.on_snapshot(peer, part):
+            raise wire.BadMessage("a snapshot that was not asked for")
+
+    def _following(self) -> int:
+        """The height that comes after the tip and what was pushed."""
+        return 1 + max(self._store.state.height, self._pushed[-1][0] if self._pushed else 0)
+
+    def _follow(self, peer: PublicKey) -> None:
+        if self._network.send(peer, bytes((wire.Kind.FOLLOW,))):
+            self._upstream = peer
+
+    # The live chain
+
+    async def _keep_up(self) -> None:
+        """Never ends."""
+        while True:
+            self._news.clear()
+            height, lag = self._store.state.height, self.lag
+            if self._driver.stalled or (lag == 0 and not self._pushed):
+                if self.live_progress.end() and not lag and self.claims:
+                    _log.info("caught up", height=height)
+                await self._news.wait()
+            elif self._pushed:
+                await self._take_pushed()
+            elif lag == 1 and (grace_s := self._grace_s(height)) > 0:
+                await self._pause(grace_s)
+            elif not await self._join():
+                await self._extend(self._live, self._live_is_enough, lambda: self.target, self.live_progress)
+
+    def _grace_s(self, height: int) -> float:
+        """How long to wait before the block after `height` is asked for."""
+        if self._grace is None or self._grace[0] != height:
+            self._grace = height, _now_s() + GRACE_S
+        return self._grace[1] - _now_s()
+
+    async def _join(self) -> bool:
+        """Far behind: take a snapshot, if there is somebody to give one."""
+        sources = self._snapshot_sources()
+        if not sources:
+            return False
+        _log.info("joining by a snapshot", height=self._store.state.height, target=self.target)
+        if await self._joiner.join(sources[0]):
+            self._news.set()  # There is a history to fetch.
+        return True
+
+    def _snapshot_sources(self) -> list[PublicKey]:
+        """Whose snapshot is worth asking for, the best first; none where the node is not far behind."""
+        if self.lag <= self._snapshot_lag:
+            return []
+        return self._joiner.sources(self._store.state.height + self._snapshot_lag)
+
+    async def _take_pushed(self) -> None:
+        """What was pushed and is not known yet."""
+        pushed = [fetched for last, fetched in self._pushed if last > self._store.state.height]
+        self._pushed.clear()
+        self._pushed_bytes = 0
+        for fetched in pushed:
+            if not await self._replay(self._live, fetched):
+                return
+
+    def _live_is_enough(self, following: int) -> bool:
+        """Whether nobody need send the block `following` any more, or something is more urgent."""
+        urgent = self._pushed or self._snapshot_sources()
+        return self._store.state.height >= following or self.target < following or bool(urgent)
+
+    # The history
+
+    async def _fill_history(self) -> None:
+        """Never ends: a node may fall far behind, and join by a snapshot, more than once."""
+        while True:
+            self._news.clear()
+            if self._store.is_complete or self._driver.stalled:
+                self.history_progress.end()
+                await self._news.wait()
+            else:
+                await self._extend(self._history, self._history_is_enough, self._base, self.history_progress)
+
+    def _base(self) -> int:
+        return self._store.base or 0
+
+    def _history_is_enough(self, following: int) -> bool:
+        return self._store.history.height >= following
+
+    # Both
+
+    async def _extend(
+        self, line: Line, is_enough: Callable[[int], bool], goal: Callable[[], int], progress: CatchUpProgress
+    ) -> None:
+        """Fetch and store blocks up to the goal. While an answer is worked on, the next question is under way."""
+        following = line.state.height + 1
+        question: asyncio.Task[Fetched] | None = self._ask(following, goal())
+        try:
+            while question is not None:
+                progress.update(line.state.height, goal())
+                fetched = await self._answer(question, lambda: is_enough(following))  # noqa: B023 - used at once
+                if fetched is None:
+                    return
+                following += len(fetched.items)
+                question = self._ask(following, goal()) if following <= goal() else None
+                if not await self._replay(line, fetched) or (line is self._live and self._snapshot_sources()):
+                    return
+        finally:
+            if question is not None:
+                question.cancel()
+
+    def _ask(self, first: int, last: int) -> asyncio.Task[Fetched]:
+        task = asyncio.create_task(self._fetcher.blocks(first, last))
+        task.add_done_callback(lambda _: self._news.set())
+        return task
+
+    async def _answer(self, question: asyncio.Task[Fetched], is_enough: Callable[[], bool]) -> Fetched | None:
+        """The answer, or None when it is not needed any more."""
+        while not question.done():
+            self._news.clear()
+            if is_enough() or self._driver.stalled:
+                return None
+            await self._news.wait()
+        return question.result()
+
+    async def _replay(self, line: Line, fetched: Fetched) -> bool:
+        """Check and store. False: do not go on with what follows."""
+        try:
+            stored = await self._replayer.extend(line, fetched)
+        except Lie as lie:
+            self._pushed.clear()
+            self._pushed_bytes = 0
+            self._fetcher.lied(fetched.peer, str(lie))
+            return False
+        self._fetcher.kept_word(fetched.peer)
+        return stored
+
+    async def _pause(self, seconds: float) -> None:
+        """Until something changes, but not longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _height(item: bytes) -> int:
+    """Of an encoded decision. Raises BadMessage."""
+    try:
+        return Decision.decode(item).height
+    except LedgerError as error:
+        raise wire.BadMessage(str(error)) from error

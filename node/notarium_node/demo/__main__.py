@@ -1,0 +1,273 @@
+"""`make demo`: four institutions found a ledger, a researcher anchors a study, and nobody needs to be believed.
+
+python -m notarium_node.demo run     the whole story, under a minute; nothing is left running
+python -m notarium_node.demo up      keep the network running for a look around
+python -m notarium_node.demo down    stop it
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from notarium import BlockingClient
+from notarium.anchoring.anchor import Anchored, read_receipt
+from notarium.errors import ExitCode, NotariumError
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.naming import receipt_beside
+from notarium_node.demo.local_network import LocalNetwork, NetworkError
+from notarium_node.demo.network import (
+    LEDGER,
+    RESEARCHER_AT,
+    DemoError,
+    Place,
+    institution,
+    label,
+    stop,
+    stopped_at_the_end,
+    stopped_on_failure,
+)
+from notarium_node.demo.story import Story, shown
+from notarium_node.demo.study import Study
+
+CHANGED_BYTE = 4_000
+"""Its position in the partition that is tampered with."""
+
+
+class Demo:
+    """The story's acts."""
+
+    def __init__(self, place: Place, story: Story) -> None:
+        self._place = place
+        self._story = story
+
+    @property
+    def _model_receipt(self) -> Path:
+        return receipt_beside(self._place.study / "model.joblib")
+
+    def run(self) -> None:
+        """All of it."""
+        network = self._found()
+        with stopped_at_the_end(network):
+            self._start(network)
+            study = Study(self._place.study)
+            self._plan_and_collect(study)
+            model = self._train_without_one(network, study)
+            self._ask_observer(network, model)
+            self._shut_down(network)
+            self._verify_offline(study)
+            self._tamper(study)
+            self._story.chapter("The model's receipt")
+            self._story.receipt(model, self._model_receipt, network.genesis)
+        self._epilogue(network)
+
+    def up(self) -> None:
+        """A running network with a study on its ledger: that of the last run, or a new one."""
+        founded = not (self._place.exists() and self._model_receipt.is_file())
+        network = self._found() if founded else self._place.network()
+        with stopped_on_failure(network):
+            self._start(network)
+            study = Study(self._place.study)
+            if founded:
+                self._plan_and_collect(study)
+                self._train(study)
+            self._look_around(network, study)
+
+    def down(self) -> None:
+        """Stop the network, if one runs."""
+        if not self._place.exists():
+            self._story.say(f"there is no demo in {shown(self._place.directory)}, so nothing to stop")
+            return
+        with self._story.doing("stopped"):
+            stop(self._place.network())
+
+    # Acts
+
+    def _found(self) -> LocalNetwork:
+        self._story.chapter(f"Four institutions found the {LEDGER}")
+        with self._story.doing("keys made, genesis document written") as told:
+            network = self._place.found()
+            told.append(f"genesis {network.genesis.hash.hex()}")
+            told.append("everybody pins this hash: it is the root of all trust")
+        return network
+
+    def _start(self, network: LocalNetwork) -> None:
+        what = f"{len(network.validators)} validators and {len(network.observers)} observer run, TLS 1.3 between them"
+        with self._story.doing(what) as told:
+            network.start()
+            network.wait_ready()
+            told += [f"{label(node)}  [dim]pid {node.pid_file.read_text()} · {node.api}[/]" for node in network.nodes]
+
+    def _plan_and_collect(self, study: Study) -> None:
+        self._story.chapter(f"A researcher at {institution(RESEARCHER_AT)} begins a study")
+        self._anchor("the plan is preregistered, before the data", study.preregister)
+        self._anchor("the data set, four CSV partitions of 569 patients", study.collect)
+
+    def _train(self, study: Study) -> VerifiedReceipt:
+        with self._story.doing("a model is trained; configuration, seed, environment and metrics are recorded") as told:
+            receipt, metrics = study.train()
+            told.append(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+            told.append(_decided(receipt, study.folder / "train.run.receipt.json"))
+        model = self._anchor("the model file", study.publish_model)
+        if model.receipt is None:
+            raise DemoError("the model has no receipt")
+        return model.receipt
+
+    def _train_without_one(self, network: LocalNetwork, study: Study) -> VerifiedReceipt:
+        self._story.chapter("A validator dies, the study goes on")
+        victim = next(node for node in network.validators if node.member == "curval")
+        with self._story.doing(f"SIGKILL to {label(victim)}") as told:
+            height = victim.status()["height"]
+            victim.kill()
+            told.append(f"it had {height} blocks; three of four validators remain, and three are a quorum")
+        model = self._train(study)
+        others = [node for node in network.nodes if node is not victim]
+        with self._story.doing(f"{label(victim)} is started again and catches up") as told:
+            ahead = max(node.status()["height"] for node in others)
+            victim.start()
+            network.wait_until(lambda: victim.status()["height"] >= ahead, "it to catch up", victim)
+            network.wait_ready([victim])
+            told.append(f"from block {height} to block {victim.status()['height']}, where the others are")
+        return model
+
+    def _ask_observer(self, network: LocalNetwork, model: VerifiedReceipt) -> None:
+        observer = network.observers[0]
+        with self._story.doing("a regulator asks the observer for the model's entry") as told:
+            network.wait_until(
+                lambda: observer.status()["height"] >= model.height, "the observer to catch up", observer
+            )
+            with BlockingClient(network.genesis, [observer.api]) as client:
+                found = client.receipt(model.id)
+            if found.index != model.index:
+                raise DemoError(f"the observer has the model at {found.index}, the validators at {model.index}")
+            told.append(f"same entry, same place in the log: leaf {found.index}, block {found.height}; it only reads")
+
+    def _shut_down(self, network: LocalNetwork) -> None:
+        self._story.chapter("Suppose the institutions are gone: the receipts are not")
+        with self._story.doing("all nodes stopped") as told:
+            stop(network)
+            running = [node.name for node in network.nodes if node.is_running()]
+            if running:
+                raise DemoError(f"still running: {', '.join(running)}")
+            told.append("from here on there is no ledger to ask: the genesis document and the files must do")
+
+    def _verify_offline(self, study: Study) -> None:
+        if self._verify(study.receipts) != ExitCode.OK:
+            raise DemoError("a receipt does not verify, though nothing was changed")
+
+    def _tamper(self, study: Study) -> None:
+        path = study.partitions[2]
+        original = path.read_bytes()
+        self._story.say(f"\n  One digit of one patient is changed, in {shown(path)}:")
+        try:
+            path.write_bytes(_with_another_digit(original))
+            if self._verify([study.folder / "data.receipt.json"]) != ExitCode.MISMATCH:
+                raise DemoError(f"the change in {path} was not noticed")
+        finally:
+            path.write_bytes(original)
+        self._story.say("The digit is put back.")
+
+    def _epilogue(self, network: LocalNetwork) -> None:
+        base, program = shown(self._place.directory), shown(_notarium())
+        pinned = f"--genesis {base}/genesis.json"
+        self._story.chapter(f"That was the main job, in {self._story.seconds:.0f} s. Nothing is left running.")
+        for what, command in (
+            ("verify again", f"{program} verify --offline {pinned} {base}/study/*.receipt.json"),
+            ("read a receipt", f"{program} show {pinned} {base}/study/train.run.receipt.json"),
+            ("read the evidence", f"{shown(Path(sys.executable))} -m json.tool {base}/study/train.run.bundle.json"),
+            ("start the network again and look around", "make demo-up"),
+        ):
+            self._story.say(f"{what}:\n    [bold]{command}[/]")
+
+    def _look_around(self, network: LocalNetwork, study: Study) -> None:
+        node, observer = network.validators[0], network.observers[0]
+        model = read_receipt(study.project, self._model_receipt)
+        if model is None:
+            raise DemoError(f"{self._model_receipt} does not verify: begin anew with make demo")
+        entry = model.id.hex()
+        self._story.chapter("The network runs until `make demo-down`. Try")
+        for what, url in (
+            ("how the node is", f"{node.api}/v1/status"),
+            ("who takes part", f"{node.api}/v1/members"),
+            ("the blocks", f"{node.api}/v1/blocks"),
+            ("the model's entry", f"{node.api}/v1/entries/{entry}"),
+            ("its receipt, from the observer", f"{observer.api}/v1/receipts/{entry}"),
+            ("all that the API can do", f"{node.api}/openapi.json"),
+            ("for Prometheus", f"{node.api}/metrics"),
+        ):
+            self._story.say(f"[bold]curl -s {url}[/]  [dim]{what}[/]")
+        self._story.say("\n  or anchor something of your own, as the researcher:")
+        self._story.say(f"[bold]cd {shown(self._place.study)} && export NOTARIUM_HOME={self._place.home}[/]")
+        self._story.say(f"[bold]{_notarium()} status[/]  [dim]also: log, anchor FILE, run -- COMMAND[/]")
+
+    # Parts of acts
+
+    def _anchor(self, what: str, act: Callable[[], Anchored]) -> Anchored:
+        with self._story.doing(what) as told:
+            result = act()
+            if result.receipt is None:
+                raise DemoError(f"{result.path} was not anchored: {result.error}")
+            told.append(_decided(result.receipt, result.receipt_path))
+        return result
+
+    def _verify(self, receipts: Sequence[Path]) -> int:
+        """Run the command that anybody would run; its exit code."""
+        words = [shown(_notarium()), "verify", "--offline", "--genesis", shown(self._place.directory / "genesis.json")]
+        words += [shown(path) for path in receipts]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self._story.command(words, done.stdout, done.returncode)
+        return done.returncode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point: 0 done, 1 failed, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m notarium_node.demo", description=__doc__.partition("\n")[0])
+    parser.add_argument("act", choices=("run", "up", "down"))
+    parser.add_argument("--directory", type=Path, default=Path(".demo"), help="made anew by run [.demo]")
+    options = parser.parse_args(arguments)
+    place = Place(options.directory.absolute())
+    _stay_within(place)
+    story = Story()
+    demo = Demo(place, story)
+    try:
+        {"run": demo.run, "up": demo.up, "down": demo.down}[options.act]()
+    except KeyboardInterrupt:
+        story.say("[yellow]interrupted; all nodes are stopped[/]")
+        return 130
+    except ModuleNotFoundError as error:
+        story.console.print(f"{error}: the demo needs scikit-learn: pip install 'notarium[node,demo]'", style="red")
+        return 1
+    except (DemoError, NetworkError, NotariumError) as error:
+        story.console.print(f"the demo failed: {error}", style="bold red", markup=False)
+        return 1
+    return 0
+
+
+def _stay_within(place: Place) -> None:
+    """The researcher's key, cache and settings: the demo's own, whatever this user has."""
+    for name in [each for each in os.environ if each.startswith("NOTARIUM_")]:
+        del os.environ[name]
+    os.environ["NOTARIUM_HOME"] = str(place.home)
+
+
+def _decided(receipt: VerifiedReceipt, path: Path) -> str:
+    return f"leaf {receipt.index}, block {receipt.height}  → {shown(path)}"
+
+
+def _notarium() -> Path:
+    """The researcher's command, of this environment."""
+    return Path(sys.executable).with_name("notarium")
+
+
+def _with_another_digit(data: bytes) -> bytes:
+    """`data` with the first digit after CHANGED_BYTE replaced."""
+    at = next(at for at in range(CHANGED_BYTE, len(data)) if data[at : at + 1].isdigit())
+    return data[:at] + (b"7" if data[at : at + 1] != b"7" else b"3") + data[at + 1 :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+"""A whole consortium on this machine: real processes, keys, stores, TLS and ports. For the demo, tests and benchmarks.
+
+Everything lives below one directory:
+
+    genesis.json                 the trust root
+    network.json                 who listens where
+    <member>[-observer]/         one node: node.toml, keys/, store/, node.log, pid
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.types import PublicKey
+from notarium_node.config import FIRST_START
+from notarium_node.identity.keys import Purpose, create_key, load_seed
+from notarium_node.identity.tls import make_certificate
+
+START_S = 30.0
+STOP_S = 15.0
+POLL_S = 0.05
+LOOPBACK = "127.0.0.1"
+
+
+class NetworkError(Exception):
+    """A node did not do what it was asked; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """A founding member."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True)
+class LocalNode:
+    """One node's directory and, while it runs, its process."""
+
+    member: str
+    role: str
+    directory: Path
+    key: str
+    """Hex."""
+    peer_port: int
+    api_port: int
+    host: str = LOOPBACK
+    """Where it listens, for peers and for the API."""
+    prefix: tuple[str, ...] = ()
+    """What starts the command, for example `ip netns exec NAME`; it must become the node, not its parent."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Beside what the node inherits."""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Names the directory."""
+        return self.directory.name
+
+    @property
+    def api(self) -> str:
+        """Base URL."""
+        return f"http://{self.host}:{self.api_port}"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.directory / "node.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Written at the start, for a later `stop` by another process."""
+        return self.directory / "pid"
+
+    def start(self) -> None:
+        """Start the process; `LocalNetwork.wait_ready` tells when it serves."""
+        run = [sys.executable, "-m", "notarium_node.operator.cli", "run", "--config", str(self.directory / "node.toml")]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.prefix, *run],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
+        self.pid_file.write_text(str(self.process.pid))
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye, no flush."""
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the clean end."""
+        self._signal(signal.SIGTERM)
+        self._wait()
+
+    def status(self) -> dict[str, Any]:
+        """GET /v1/status. Raises NetworkError where it does not answer."""
+        return self.get("/v1/status")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """A JSON answer of the API, also of a refusal. Raises NetworkError where there is none."""
+        try:
+            with urllib.request.urlopen(f"{self.api}{path}", timeout=5) as answer:  # noqa: S310
+                return json.load(answer)  # type: ignore[no-any-return]
+        except urllib.error.HTTPError as error:
+            return json.load(error)  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:
+            raise NetworkError(f"{self.name} does not answer: {error}") from error
+
+    def is_running(self) -> bool:
+        """Whether the process lives, whoever started it."""
+        if self.process is not None:
+            return self.process.poll() is None
+        return self._foreign_pid() is not None
+
+    def last_words(self) -> str:
+        """The end of the log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self.process.pid if self.process is not None else self._foreign_pid()
+        if pid is None or (self.process is not None and self.process.poll() is not None):
+            return
+        os.kill(pid, number)
+
+    def _foreign_pid(self) -> int | None:
+        """The pid from the file, if that process is still this node."""
+        try:
+            pid = int(self.pid_file.read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if os.fsencode(str(self.directory / "node.toml")) in command else None
+
+    def _wait(self) -> None:
+        if self.process is not None:
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired as error:
+                raise NetworkError(f"{self.name} does not stop\n{self.last_words()}") from error
+            self.process = None
+        else:
+            deadline = time.monotonic() + STOP_S
+            while self._foreign_pid() is not None:
+                if time.monotonic() > deadline:
+                    raise NetworkError(f"{self.name} does not stop\n{self.last_words()}")
+                time.sleep(POLL_S)
+        self.pid_file.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class LocalNetwork:
+    """All nodes of one consortium on this machine."""
+
+    directory: Path
+    genesis: Genesis
+    nodes: list[LocalNode]
+
+    @property
+    def validators(self) -> list[LocalNode]:
+        """The nodes that vote."""
+        return [node for node in self.nodes if node.role == "validator"]
+
+    @property
+    def observers(self) -> list[LocalNode]:
+        """The nodes that only follow."""
+        return [node for node in self.nodes if node.role == "observer"]
+
+    @property
+    def genesis_file(self) -> Path:
+        """What everybody pins."""
+        return self.directory / "genesis.json"
+
+    def start(self) -> None:
+        """Start every node that does not run."""
+        for node in self.nodes:
+            if not node.is_running():
+                node.start()
+
+    def stop(self) -> None:
+        """Stop every node that runs."""
+        for node in self.nodes:
+            node._signal(signal.SIGTERM)
+        for node in self.nodes:
+            node._wait()
+
+    def wait_ready(self, nodes: Sequence[LocalNode] | None = None) -> None:
+        """Wait until these (default: all) nodes say they are ready. Raises NetworkError."""
+        for node in self.nodes if nodes is None else nodes:
+            self.wait_until(lambda node=node: node.get("/readyz")["ready"], f"{node.name} to be ready", node)  # type: ignore[misc]
+
+    def wait_until(
+        self, condition: Callable[[], Any], what: str, node: LocalNode | None = None, timeout_s: float = START_S
+    ) -> None:
+        """Poll until `condition` holds; a node that does not answer yet is asked again. Raises NetworkError."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            trouble = ""
+            try:
+                if condition():
+                    return
+            except NetworkError as error:
+                trouble = str(error)
+            died = node is not None and not node.is_running()
+            if died or time.monotonic() > deadline:
+                words = f"\n{node.last_words()}" if node else ""
+                raise NetworkError(f"waited {timeout_s:.0f} s for {what}; {trouble or 'not yet'}{words}")
+            time.sleep(POLL_S)
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        institutions: Sequence[Institution],
+        *,
+        observers: Sequence[str] = (),
+        researchers: Sequence[tuple[str, PublicKey]] = (),
+        name: str = "local consortium",
+        parameters: dict[str, int] | None = None,
+        extra_config: str = "",
+        hosts: Sequence[str] = (),
+    ) -> LocalNetwork:
+        """Found a consortium: keys, genesis and one directory per node. `observers`: ids of members that run one.
+
+        `hosts`: an address for each node, validators first; by default all listen on the loopback interface.
+        """
+        directory = directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        members = []
+        for each in institutions:
+            key = create_key(_fresh(directory / each.id / "keys") / "admin.key", Purpose.ADMIN)
+            members.append({"id": each.id, "name": each.name, "key": key.public.hex()})
+        roles = [(each.id, "validator") for each in institutions] + [(each, "observer") for each in observers]
+        ports = free_ports(2 * len(roles))
+        nodes, records = [], []
+        addresses = hosts or [LOOPBACK] * len(roles)
+        for (member, role), host, peer_port, api_port in zip(roles, addresses, ports[::2], ports[1::2], strict=True):
+            home = directory / (member if role == "validator" else f"{member}-observer")
+            key = create_key(_fresh(home / "keys") / "validator.key", Purpose.VALIDATOR)
+            create_key(home / "keys" / "transport.key", Purpose.TRANSPORT)
+            certificate = make_certificate(load_seed(home / "keys" / "transport.key", Purpose.TRANSPORT))
+            (_fresh(home / "store") / FIRST_START).touch()
+            node = LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host)
+            nodes.append(node)
+            records.append(
+                {
+                    "member": member,
+                    "role": role,
+                    "key": node.key,
+                    "certificate": base64.b64encode(certificate).decode(),
+                    "address": f"{host}:{peer_port}",
+                    "api": node.api,
+                }
+            )
+        genesis = Genesis.from_document(
+            {
+                "format": "notarium-genesis/1",
+                "name": name,
+                "created_ms": time.time_ns() // 1_000_000,
+                "members": members,
+                "nodes": records,
+                "researchers": [{"member": member, "key": public.hex()} for member, public in researchers],
+                "parameters": parameters or {},
+            }
+        )
+        network = cls(directory, genesis, nodes)
+        network.genesis_file.write_bytes(genesis.encode_json())
+        for node in nodes:
+            _write_config(node, network.genesis_file, genesis, extra_config)
+        listing = [
+            [each.member, each.role, each.directory.name, each.key, each.peer_port, each.api_port, each.host]
+            for each in nodes
+        ]
+        (directory / "network.json").write_text(json.dumps(listing))
+        return network
+
+    @classmethod
+    def open(cls, directory: Path) -> LocalNetwork:
+        """A network that was created there earlier."""
+        directory = directory.absolute()
+        listing = json.loads((directory / "network.json").read_text())
+        nodes = [
+            LocalNode(member, role, directory / name, key, peer_port, api_port, *host)
+            for member, role, name, key, peer_port, api_port, *host in listing
+        ]
+        return cls(directory, Genesis.decode_json((directory / "genesis.json").read_bytes()), nodes)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    sockets = []
+    for _ in range(count):
+        each = socket.socket()
+        each.bind(("127.0.0.1", 0))
+        sockets.append(each)
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _fresh(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return directory
+
+
+def _write_config(node: LocalNode, genesis_file: Path, genesis: Genesis, extra: str) -> None:
+    relative = os.path.relpath(genesis_file, node.directory)
+    (node.directory / "node.toml").write_text(
+        f'[node]\ndata_dir = "."\ngenesis = "{relative}"\ngenesis_hash = "{genesis.hash.hex()}"\n\n'
+        f'[peer]\nhost = "{node.host}"\nport = {node.peer_port}\n\n'
+        f'[api]\nhost = "{node.host}"\nport = {node.api_port}\n\n{extra}'
+    )

@@ -1,0 +1,83 @@
+"""How the demo tells what happens: a line for each thing done, with how long it took."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.receipt import iso_time
+
+
+class Story:
+    """Prints to stdout; a spinner turns while something is under way, where somebody watches."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._started = time.monotonic()
+
+    def chapter(self, title: str) -> None:
+        """A heading."""
+        self.console.print(f"\n[bold cyan]{title}[/]")
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[list[str]]:
+        """Show `what` as under way, then as done; what is put into the list is told with it."""
+        told: list[str] = []
+        start = time.monotonic()
+        with self.console.status(what):
+            yield told
+        self.console.print(f"  [green]✓[/] {what}[dim]  {time.monotonic() - start:.1f} s[/]")
+        for line in told:
+            self.console.print(f"      {line}")
+
+    def say(self, text: str) -> None:
+        """A line of the story."""
+        self.console.print(f"  {text}")
+
+    def command(self, words: list[str], output: str, code: int) -> None:
+        """A command as typed, what it printed and how it ended."""
+        self.console.print(f"  [bold]$ {escape(' '.join(words))}[/]")
+        for line in output.splitlines():
+            self.console.print(f"    {line}", markup=False)
+        self.console.print(f"    [dim]exit code {code}[/]")
+
+    def receipt(self, receipt: VerifiedReceipt, path: Path, genesis: Genesis) -> None:
+        """What a receipt proves, in words."""
+        body, header = receipt.body, receipt.header
+        nodes, members = genesis.registry.nodes, genesis.registry.members
+        signers = [members[nodes[seal.key].member].name for seal in receipt.receipt.decided.certificate.seals]
+        rows = {
+            "what": f"{body['kind']} of project {body['project']}",
+            "said by": f"{members[body['issuer']].name}, researcher's key {receipt.entry.key.hex()[:16]}…",
+            "entry": receipt.id.hex(),
+            "evidence": f"SHA-256 {body['bundle'].hex()}",
+            "refers to": "\n".join(f"{each['rel']} {each['entry'].hex()[:16]}…" for each in body.get("refs", ())),
+            "position": f"leaf {receipt.index} of {header.tree_size} in the log, block {receipt.height}",
+            "decided": f"{iso_time(header.time_ms)} in round {receipt.receipt.decided.certificate.round}",
+            "signed by": "\n".join(signers),
+            "trust root": f"genesis {genesis.hash.hex()}",
+            "file": f"{shown(path)}, {path.stat().st_size:,} bytes",
+        }
+        for name, value in rows.items():
+            for number, line in enumerate(value.splitlines()):
+                # Lines and not a table: a hash must be there whole, however narrow the terminal.
+                self.console.print(f"  [dim]{'' if number else name:<12}[/]{escape(line)}")
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._started
+
+
+def shown(path: Path) -> str:
+    """`path` as one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

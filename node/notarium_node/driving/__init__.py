@@ -1,0 +1,1 @@
+"""Drives the consensus engine: performs its effects and stores its decisions."""

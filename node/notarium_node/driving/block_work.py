@@ -1,0 +1,148 @@
+"""The content of blocks: what the engine wants built or checked is answered here, as an input to it.
+
+Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.read).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notarium_consensus import inputs
+from notarium_consensus.effects import RequestBlock
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import Transition, advance, apply_block, select_entries
+from notarium_ledger.types import Hash, PublicKey
+from notarium_node.entries.admission import Admission
+from notarium_node.entries.mempool import Mempool
+from notarium_node.entries.waiters import Waiters
+from notarium_store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTarget:
+    """Where this proposer cuts its block, within what the consortium allows."""
+
+    entries: int
+    bytes: int
+
+
+class BlockWork:
+    """Builds and checks the blocks that may follow the store's tip."""
+
+    def __init__(
+        self,
+        own_key: PublicKey,
+        store: Store,
+        mempool: Mempool,
+        admission: Admission,
+        waiters: Waiters,
+        target: BlockTarget,
+        feed: Callable[[inputs.Input], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """`feed` takes the answers, `fail` what ends a check without one: a defect or a damaged store."""
+        self._own_key = own_key
+        self._store = store
+        self._mempool = mempool
+        self._admission = admission
+        self._waiters = waiters
+        self._target = target
+        self._feed = feed
+        self._fail = fail
+        self._transitions: dict[Hash, Transition] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+
+    def transition(self, block: Hash) -> Transition:
+        """What a block that was built or found valid here does to the state. Raises KeyError for others."""
+        return self._transitions[block]
+
+    def forget(self) -> None:
+        """The tip has moved: nothing known here follows it."""
+        self._transitions.clear()
+
+    def stop(self) -> None:
+        """Answer nothing more."""
+        for task in self._checks:
+            task.cancel()
+
+    def build(self, request: RequestBlock, now_ms: int) -> None:
+        """Cut a block from what waits; entries that became invalid are thrown out and their senders told."""
+        state = self._store.state
+        block: Block | None = None
+        if request.height == state.height + 1:
+            candidates = self._mempool.oldest(self._target.entries, self._target.bytes)
+            # What waits was not decided when it came in, and what is decided leaves the mempool.
+            chosen, rejected = select_entries(state, candidates, lambda _: False)
+            for entry, error in rejected:
+                self._mempool.remove([entry.id])
+                self._waiters.refuse(entry.id, error)
+            if chosen:
+                time_ms = max(now_ms, request.earliest_time_ms)
+                transition = advance(state, chosen, time_ms, self._own_key)
+                block = Block(transition.header, tuple(entry.raw for entry in chosen))
+                self._transitions[block.hash] = transition
+        self._feed(inputs.BlockBuilt(request.height, request.round, block))
+
+    def check(self, block: Block) -> None:
+        """Entries that wait in the mempool are verified already; the rest goes to the threads."""
+        done = self._transitions.get(block.hash)
+        # The header binds the entries, but whoever sent this copy may have put others under it.
+        if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
+            self._feed(inputs.BlockChecked(block.hash, True, ""))
+            return
+        known: dict[bytes, Entry] = {}
+        unknown: list[bytes] = []
+        for raw in block.entries:
+            entry = self._mempool.get(leaf_hash(raw))
+            if entry is None:
+                unknown.append(raw)
+            else:
+                known[raw] = entry
+        if not unknown:
+            self._finish(block, known)
+            return
+        task = asyncio.create_task(self._read_and_finish(block, known, unknown))
+        self._checks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._checks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._fail(error)
+
+    async def _read_and_finish(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
+        # Most of them are being verified right now, because gossip and proposal travel at the same time.
+        await self._admission.under_way()
+        for raw in unknown:
+            entry = self._mempool.get(leaf_hash(raw))
+            if entry is not None:
+                known[raw] = entry
+        try:
+            known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
+        except InvalidEntry as error:
+            self._feed(inputs.BlockChecked(block.hash, False, str(error)))
+            return
+        self._finish(block, known)
+
+    def _finish(self, block: Block, entries: dict[bytes, Entry]) -> None:
+        state = self._store.state
+        if block.height != state.height + 1:
+            return  # Decided meanwhile: nobody waits for the answer.
+        try:
+            transition = apply_block(
+                state,
+                block,
+                lambda id_: id_ not in self._mempool and self._store.is_decided(id_),
+                entries.__getitem__,
+            )
+        except InvalidBlock as error:
+            self._feed(inputs.BlockChecked(block.hash, False, str(error)))
+            return
+        self._transitions[block.hash] = transition
+        self._feed(inputs.BlockChecked(block.hash, True, ""))

@@ -1,0 +1,174 @@
+"""Admission: from bytes that anybody may have sent to verified entries in the mempool.
+
+Cheap refusals first (size, form, schema, permission), then the signature, then the one look-up in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from notarium_ledger.entries.entry import Entry, decode_entry, signed_message
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
+from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.chain_state import ChainState, check_admissible
+from notarium_ledger.types import Hash, Height
+from notarium_node.entries.mempool import Mempool, MempoolFull
+from notarium_node.entries.verifier import Check, Verifier
+
+SLICE = 128
+"""Entries screened in one turn of the event loop, 2 to 5 ms."""
+
+
+class AdmissionStatus(StrEnum):
+    """What became of a submitted entry."""
+
+    FRESH = "fresh"
+    """Verified and new: it waits in the mempool now."""
+    PENDING = "pending"
+    """It waited there already."""
+    DECIDED = "decided"
+    """It is in the log already."""
+    REFUSED = "refused"
+    """No honest validator would take it (by its form, signature or author), or not now (by the state)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer for one submitted entry."""
+
+    id: Hash
+    status: AdmissionStatus
+    entry: Entry | None = None
+    error: InvalidEntry | None = None
+    malicious: bool = False
+    """Refused for a reason that no honest node overlooks, whatever its height."""
+
+
+class Admission:
+    """Checks entries and puts them into the mempool; each distinct entry is verified once."""
+
+    def __init__(
+        self,
+        state: Callable[[], ChainState],
+        is_decided: Callable[[Hash], bool],
+        mempool: Mempool,
+        verifier: Verifier,
+        on_fresh: Callable[[Sequence[Entry]], None],
+    ) -> None:
+        self._state = state
+        self._is_decided = is_decided
+        self._mempool = mempool
+        self._verifier = verifier
+        self._on_fresh = on_fresh
+        self._under_way: dict[asyncio.Future[None], None] = {}
+
+    async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
+        """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull.
+
+        With `all_or_none`, nothing enters the mempool if any is refused.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._under_way[done] = None
+        try:
+            return await self._admit(raws, all_or_none)
+        finally:
+            del self._under_way[done]
+            done.set_result(None)
+
+    async def under_way(self) -> None:
+        """Wait until the admissions that run now have ended."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way))
+
+    async def _admit(self, raws: Sequence[bytes], all_or_none: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        waiting: list[tuple[int, Check]] = []
+        height = self._state().height
+        for start in range(0, len(raws), SLICE):
+            if start:
+                await asyncio.sleep(0)  # A long batch lets votes pass.
+            self._screen(raws[start : start + SLICE], outcomes, waiting)
+        if waiting:
+            await self._check_signatures(outcomes, waiting)
+        if not (all_or_none and any(each.status is AdmissionStatus.REFUSED for each in outcomes)):
+            self._insert(outcomes, height)
+        return outcomes
+
+    async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Verified entries for a block's content; whether they are permitted is the block's affair.
+
+        Raises InvalidEntry for the first that is malformed or wrongly signed.
+        """
+        state = self._state()
+        entries = [decode_entry(raw, state.registry.parameters.max_entry_bytes) for raw in raws]
+        checks = [_check(entry, state.genesis) for entry in entries]
+        valid = await self._verifier.check(checks)
+        for check in checks:
+            if not valid[check]:
+                raise InvalidEntry("signature is not valid for this key, body and ledger", "sig")
+        return {entry.raw: entry for entry in entries}
+
+    def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
+        """All that needs no signature, for the next few entries."""
+        state = self._state()
+        for raw in raws:
+            id_ = leaf_hash(raw)
+            known = self._mempool.get(id_)
+            if known is not None:
+                outcomes.append(Outcome(id_, AdmissionStatus.PENDING, known))
+                continue
+            if self._is_decided(id_):
+                outcomes.append(Outcome(id_, AdmissionStatus.DECIDED))
+                continue
+            try:
+                # The consortium's limit is looked at below: a node that is ahead or behind may know another one.
+                entry = decode_entry(raw, id_=id_)
+                check = _check(entry, state.genesis)
+            except InvalidEntry as error:
+                is_later = isinstance(error, EntryOfLaterVersion)  # A node that is upgraded already passes these on.
+                outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error, malicious=not is_later))
+                continue
+            try:
+                check_admissible(state, entry)
+            except InvalidEntry as error:
+                outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error))
+                continue
+            waiting.append((len(outcomes), check))
+            outcomes.append(Outcome(id_, AdmissionStatus.FRESH, entry))
+
+    async def _check_signatures(self, outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
+        valid = await self._verifier.check([check for _, check in waiting])
+        for position, check in waiting:
+            if not valid[check]:
+                error = InvalidEntry("signature is not valid for this key, body and ledger", "sig")
+                outcomes[position] = Outcome(
+                    outcomes[position].id, AdmissionStatus.REFUSED, error=error, malicious=True
+                )
+
+    def _insert(self, outcomes: list[Outcome], screened_at: Height) -> None:
+        """The last step, without an await: what was decided meanwhile is seen, what is new is added and told."""
+        fresh: list[Entry] = []
+        moved = self._state().height != screened_at
+        for position, outcome in enumerate(outcomes):
+            entry = outcome.entry
+            if outcome.status is not AdmissionStatus.FRESH or entry is None:
+                continue
+            if entry.id in self._mempool:
+                outcomes[position] = Outcome(entry.id, AdmissionStatus.PENDING, entry)
+            elif moved and self._is_decided(entry.id):
+                outcomes[position] = Outcome(entry.id, AdmissionStatus.DECIDED)
+            else:
+                fresh.append(entry)
+        if not self._mempool.has_room(len(fresh), sum(len(entry.raw) for entry in fresh)):
+            raise MempoolFull(f"{len(self._mempool)} entries of {self._mempool.bytes} bytes wait already")
+        for entry in fresh:
+            self._mempool.add(entry)
+        if fresh:
+            self._on_fresh(fresh)
+
+
+def _check(entry: Entry, genesis: Hash) -> Check:
+    return entry.key, signed_message(entry, genesis), entry.signature

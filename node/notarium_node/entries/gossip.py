@@ -1,0 +1,55 @@
+"""Sends fresh entries to the other validators: at once when idle, some milliseconds' worth a message under load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.types import PublicKey
+from notarium_node.peers import wire
+from notarium_node.peers.network import PeerNetwork
+
+MESSAGE_BYTES = 1024 * 1024
+INTERVAL_S = 0.008
+"""Between two messages to all: each costs every validator a turn, whatever it carries."""
+
+
+class Gossip:
+    """Only the node that an entry was submitted to passes it on: validators are fully meshed."""
+
+    def __init__(self, network: PeerNetwork, validators: Callable[[], Iterable[PublicKey]]) -> None:
+        self._network = network
+        self._validators = validators
+        self._waiting: list[bytes] = []
+        self._next_flush = 0.0
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Send these soon."""
+        if not self._waiting:
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(self._next_flush, loop.time()), self._flush)
+        self._waiting.extend(entry.raw for entry in entries)
+
+    def send_all(self, peer: PublicKey, entries: Iterable[Entry]) -> None:
+        """A peer came (back): it gets everything that waits."""
+        for message in _messages([entry.raw for entry in entries]):
+            self._network.send(peer, message)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._next_flush = asyncio.get_running_loop().time() + INTERVAL_S
+        validators = list(self._validators())
+        for message in _messages(waiting):
+            self._network.broadcast(message, validators)
+
+
+def _messages(raws: list[bytes]) -> Iterable[bytes]:
+    start, size = 0, 0
+    for position, raw in enumerate(raws):
+        if position > start and (size + len(raw) > MESSAGE_BYTES or position - start >= wire.MAX_GOSSIP_ENTRIES):
+            yield wire.pack_list(wire.Kind.ENTRIES, raws[start:position])
+            start, size = position, 0
+        size += len(raw)
+    if start < len(raws):
+        yield wire.pack_list(wire.Kind.ENTRIES, raws[start:])

@@ -1,0 +1,1 @@
+"""Proofs that a validator signed two different things: kept, exchanged and served."""

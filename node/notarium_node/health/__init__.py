@@ -1,0 +1,1 @@
+"""How the node is doing: condition, metrics, logs and progress."""

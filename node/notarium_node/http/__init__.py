@@ -1,0 +1,1 @@
+"""The HTTP server under the API and the peer socket, hardened against strangers."""

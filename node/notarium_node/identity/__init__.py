@@ -1,0 +1,1 @@
+"""Who this node is: its keys, its TLS certificate, and what its key may have signed."""

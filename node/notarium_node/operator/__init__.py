@@ -1,0 +1,1 @@
+"""What an operator does: the command line, the genesis ceremony, enrolment and set-up."""

@@ -1,0 +1,116 @@
+"""The dialling half of the peer network: from a node record to a greeted link."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import aiohttp
+import structlog
+
+from notarium_ledger.state.registry import NodeRecord
+from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER
+from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
+
+_log = structlog.get_logger("notarium.peers")
+
+
+class DialError(Exception):
+    """The address answered, but not as the node that was dialled."""
+
+
+DIAL_ERRORS = (OSError, TimeoutError, ValueError, aiohttp.ClientError, DialError, HelloError)
+"""All that can go wrong on the way to a link, an address that is none (ValueError) included; not this node's fault."""
+
+
+class Dialer:
+    """Dials from `open` to `close`."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        settings: LinkSettings,
+        identify: Callable[[ssl.SSLObject | None], NodeRecord | None],
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._limits = settings.limits
+        self._identify = identify
+
+    def open(self) -> None:
+        """Within the running event loop."""
+        self._session = _make_session()
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._session.close()
+
+    async def connect(self, record: NodeRecord) -> Link:
+        """Dial `record` and greet it. Raises one of DIAL_ERRORS."""
+        async with asyncio.timeout(self._limits.handshake_s):
+            dialled: aiohttp.ClientWebSocketResponse = await self._session.ws_connect(
+                f"https://{record.address}{PATH}",
+                ssl=self._context,
+                autoping=False,
+                heartbeat=self._limits.heartbeat_s,
+                max_msg_size=self._limits.max_message_bytes,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+            if not isinstance(dialled, DialledSocket):
+                raise TypeError("the session makes other sockets than DialledSocket")
+            transport = dialled.transport
+            try:
+                found = self._identify(transport.get_extra_info("ssl_object"))
+                if found is None or found.key != record.key:
+                    raise DialError(f"another node answers there: {found.member if found else 'unknown'}")
+                link = Link(record, dialled, transport, self._settings)
+                await link.greet()
+            except BaseException:
+                hang_up(transport)
+                raise
+            return link
+
+    async def knock(self, record: NodeRecord) -> None:
+        """Tell a node that should dial us that we are there."""
+        try:
+            async with (
+                asyncio.timeout(self._limits.handshake_s),
+                self._session.get(
+                    f"https://{record.address}{KNOCK_PATH}", ssl=self._context, allow_redirects=False
+                ) as response,
+            ):
+                response.release()
+        except DIAL_ERRORS as error:
+            # It is down. When it comes up, it dials.
+            _log.debug("knocked in vain", member=record.member, reason=explain(error))
+
+
+def explain(error: BaseException) -> str:
+    """One line for the log."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        refusal = error.headers.get(REFUSED_HEADER) if error.headers else None
+        return f"it refused us: {refusal or f'HTTP {error.status}'}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return f"its certificate is not in our registry, or ours not in its: {error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect: {error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
+
+
+def _make_session() -> aiohttp.ClientSession:
+    async def no_redirects(*_: object) -> None:
+        raise DialError("it answers with a redirect, which no node does")
+
+    tracing = aiohttp.TraceConfig(trace_config_ctx_factory=SimpleNamespace)
+    tracing.on_request_redirect.append(no_redirects)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_read=None),
+        ws_response_class=DialledSocket,
+        trace_configs=[tracing],
+    )

@@ -1,0 +1,334 @@
+"""One live connection to one peer: framing, greeting, rates, heartbeat and clock comparison.
+
+The wire: WebSocket binary frames over mutual TLS 1.3, no compression. The first frame each way is HELLO, canonical
+``[b"notarium-peer/1", genesis hash]``; what a later version says after these two is ignored. After it every frame is a
+message for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value; they belong to the
+link:
+
+    C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
+    C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http import WebSocketWriter
+
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import NotCanonical
+from notarium_ledger.state.registry import NodeRecord
+from notarium_ledger.types import Hash
+from notarium_node.peers.limits import PeerLimits, TokenBucket
+
+PROTOCOL = b"notarium-peer/1"
+MAX_HELLO_BYTES = 256
+_CONTROL = 0xC1
+_PROBE = struct.Struct(">BBQ")
+_ANSWER = struct.Struct(">BBQQ")
+_CLOCK_SAMPLES = 4
+_EARLY_PROBE_S = 0.5
+"""Until there are so many samples the clock is asked more often: the first answer comes from a busy moment."""
+CLOSE_S = 1.0
+"""How long a goodbye may take."""
+UNLIMITED = sys.maxsize
+"""For aiohttp's writers: they never wait, because the link itself bounds what is queued (Link.send)."""
+
+
+LinkEvent = Literal[
+    "connected", "disconnected", "replaced", "dial_failed", "send_dropped", "handshake_failed", "evicted"
+]
+"""`evicted`: a handshake that made room for a newer one."""
+HelloFault = Literal["no hello", "bad hello", "other protocol", "foreign genesis"]
+LinkFault = Literal["text frame", "bad frame", "oversized", "flood"]
+
+
+class HelloError(Exception):
+    """The peer's HELLO is not one for this node. `reason` is for the counters, the message is for the log."""
+
+    def __init__(self, reason: HelloFault, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LinkError(Exception):
+    """The peer broke the link's rules. `reason` is for the counters, the message is for the log."""
+
+    def __init__(self, reason: LinkFault, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What all links of a node have in common."""
+
+    genesis: Hash
+    limits: PeerLimits
+    wall_ms: Callable[[], int]
+    """This machine's clock, ms since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """A connected peer as status and metrics show it."""
+
+    member: str
+    role: str
+    address: str
+    """Where its connection comes from or goes to."""
+    dialed: bool
+    """Whether this node opened the connection."""
+    since_ms: int
+    """When it was established, ms since 1970."""
+    last_message_ms: int
+    bytes_in: int
+    bytes_out: int
+    messages_in: int
+    messages_out: int
+    queue_bytes: int
+    """Accepted by send and not yet on the wire."""
+    clock_offset_ms: int | None
+    """The peer's clock minus ours, None until compared."""
+
+
+class DialledSocket(aiohttp.ClientWebSocketResponse):
+    """The client's WebSocket with a writer that never waits, and with its transport in view."""
+
+    def __init__(self, reader: Any, writer: WebSocketWriter, *args: Any, **kwargs: Any) -> None:
+        self.transport = writer.transport
+        unlimited = WebSocketWriter(writer.protocol, writer.transport, use_mask=True, limit=UNLIMITED)
+        super().__init__(reader, unlimited, *args, **kwargs)
+
+
+class Link:
+    """A connection whose other end has proven to be `record`. Used in one event loop only."""
+
+    def __init__(
+        self,
+        record: NodeRecord,
+        socket: DialledSocket | web.WebSocketResponse,
+        transport: asyncio.Transport,
+        settings: LinkSettings,
+    ) -> None:
+        self.record = record
+        self._socket = socket
+        self._transport = transport
+        self._genesis = settings.genesis
+        self._limits = limits = settings.limits
+        self._wall_ms = settings.wall_ms
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self.opened_at = now
+        self.dialed = isinstance(socket, DialledSocket)
+        """Whether this node opened the connection."""
+        self._byte_rate = TokenBucket(limits.bytes_per_s, max(2 * limits.bytes_per_s, limits.max_message_bytes), now)
+        self._message_rate = TokenBucket(limits.messages_per_s, 2 * limits.messages_per_s, now)
+        self._since_ms = self._last_message_ms = settings.wall_ms()
+        self._bytes_in = self._bytes_out = self._messages_in = self._messages_out = 0
+        self._probe: tuple[int, float] | None = None
+        self._probe_timer: asyncio.TimerHandle | None = None
+        self._clock_samples: deque[tuple[float, int]] = deque(maxlen=_CLOCK_SAMPLES)
+        self._closed = False
+        self._goodbye: asyncio.Event | None = None
+
+    async def greet(self) -> None:
+        """Exchange HELLO. Raises HelloError if the peer speaks another protocol or serves another ledger."""
+        self.send(canonical.encode([PROTOCOL, self._genesis]))
+        message = await self._socket.receive()
+        if message.type is not aiohttp.WSMsgType.BINARY:
+            raise HelloError("no hello", "the connection ended before its HELLO")
+        if len(message.data) > MAX_HELLO_BYTES:
+            raise HelloError("bad hello", f"its HELLO has {len(message.data)} bytes, at most {MAX_HELLO_BYTES} allowed")
+        try:
+            hello = canonical.decode(message.data)
+        except NotCanonical as error:
+            raise HelloError("bad hello", f"its HELLO is {error}") from error
+        if not isinstance(hello, list) or len(hello) < 2 or not all(isinstance(each, bytes) for each in hello[:2]):
+            raise HelloError("bad hello", "its HELLO is not [protocol, genesis hash, ...]")
+        if hello[0] != PROTOCOL:
+            raise HelloError(
+                "other protocol", f"it speaks {hello[0]!r}, this node {PROTOCOL!r}: upgrade the older node"
+            )
+        if hello[1] != self._genesis:
+            raise HelloError(
+                "foreign genesis", f"it serves another ledger: its genesis hash is {bytes(hello[1]).hex()}, "  # type: ignore[arg-type]
+                f"ours {self._genesis.hex()}; compare both genesis files",
+            )  # fmt: skip
+
+    async def run(self, on_message: Callable[[bytes], None]) -> str:
+        """Deliver messages until the link ends; says why it ended. Raises LinkError if the peer broke a rule."""
+        self._ask_time()
+        receive = self._socket.receive
+        now = self._loop.time
+        while not self._closed:
+            kind, data, _ = await receive()
+            if kind is aiohttp.WSMsgType.BINARY:
+                size = len(data)
+                self._count_inbound(size, now())
+                if size and data[0] == _CONTROL:
+                    self._on_control(data)
+                else:
+                    on_message(data)
+            elif kind is aiohttp.WSMsgType.PING:
+                # Answered here and not by aiohttp, so that pings count and their answers are bounded.
+                self._count_inbound(len(data), now())
+                if self._has_room(len(data)):
+                    # A connection that is lost says so to the next receive.
+                    with suppress(ConnectionError):
+                        _finish(self._socket.pong(data))
+            elif kind is aiohttp.WSMsgType.PONG:
+                self._count_inbound(len(data), now())
+            elif kind is aiohttp.WSMsgType.TEXT:
+                raise LinkError("text frame", "it sent a text frame, only binary frames are messages")
+            elif kind is aiohttp.WSMsgType.ERROR:
+                return self._on_error(data)
+            else:
+                break
+        if self._goodbye is not None:
+            # The caller of run ends the connection: not before the goodbye is said.
+            await self._goodbye.wait()
+        return "closed"
+
+    def send(self, data: bytes) -> bool:
+        """Queue `data` as one message; False if it was dropped: link closed, or its queue full.
+
+        Never waits. On an idle connection the bytes are handed to the kernel before the event loop's next turn.
+        """
+        if self._closed or not self._has_room(len(data)):
+            return False
+        try:
+            _finish(self._socket.send_bytes(data))
+        except ConnectionError:
+            # Lost, and the receiving side will say so.
+            return False
+        self._bytes_out += len(data)
+        self._messages_out += 1
+        return True
+
+    @property
+    def queue_bytes(self) -> int:
+        """Accepted by send and not yet given to the kernel (less what OpenSSL's one record in hand holds)."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """The peer's clock minus ours: of the last samples the one with the shortest round trip, as NTP does."""
+        return min(self._clock_samples)[1] if self._clock_samples else None
+
+    def info(self) -> PeerInfo:
+        """A snapshot."""
+        peername = self._transport.get_extra_info("peername")
+        return PeerInfo(
+            member=self.record.member,
+            role=self.record.role,
+            address=f"{peername[0]}:{peername[1]}" if peername else self.record.address,
+            dialed=self.dialed,
+            since_ms=self._since_ms,
+            last_message_ms=self._last_message_ms,
+            bytes_in=self._bytes_in,
+            bytes_out=self._bytes_out,
+            messages_in=self._messages_in,
+            messages_out=self._messages_out,
+            queue_bytes=self.queue_bytes,
+            clock_offset_ms=self.clock_offset_ms,
+        )
+
+    def abort(self) -> None:
+        """End the link at once; nothing queued is sent, no further message is delivered."""
+        self._end()
+        hang_up(self._transport)
+
+    async def close(self) -> None:
+        """End the link politely: send what is queued, say goodbye, wait briefly for the answer."""
+        self._end()
+        self._goodbye = asyncio.Event()
+        try:
+            await self._socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+        finally:
+            hang_up(self._transport)
+            self._goodbye.set()
+
+    def _end(self) -> None:
+        self._closed = True
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+            self._probe_timer = None
+
+    def _has_room(self, size: int) -> bool:
+        return self._transport.get_write_buffer_size() + size <= self._limits.send_queue_bytes
+
+    def _count_inbound(self, size: int, now: float) -> None:
+        self._bytes_in += size
+        self._messages_in += 1
+        self._last_message_ms = self._wall_ms()
+        if not self._message_rate.take(1, now):
+            raise LinkError("flood", f"it sends more than {self._limits.messages_per_s} messages a second")
+        if not self._byte_rate.take(size, now):
+            raise LinkError("flood", f"it sends more than {self._limits.bytes_per_s} bytes a second")
+
+    def _on_error(self, error: object) -> str:
+        if isinstance(error, aiohttp.WebSocketError):
+            if error.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+                raise LinkError("oversized", f"its message exceeds {self._limits.max_message_bytes} bytes")
+            raise LinkError("bad frame", f"it broke the WebSocket protocol: {error}")
+        if isinstance(error, TimeoutError | aiohttp.ServerTimeoutError):
+            return "no sign of life"
+        return f"connection lost: {error}"
+
+    def _ask_time(self) -> None:
+        if self._closed:
+            return
+        asked_ms = self._wall_ms()
+        if self.send(_PROBE.pack(_CONTROL, 1, asked_ms)):
+            self._probe = (asked_ms, self._loop.time())
+        early = len(self._clock_samples) < _CLOCK_SAMPLES
+        delay_s = min(_EARLY_PROBE_S, self._limits.clock_probe_s) if early else self._limits.clock_probe_s
+        self._probe_timer = self._loop.call_later(delay_s, self._ask_time)
+
+    def _on_control(self, data: bytes) -> None:
+        if len(data) == _PROBE.size and data[1] == 1:
+            _, _, asked_ms = _PROBE.unpack(data)
+            self.send(_ANSWER.pack(_CONTROL, 2, asked_ms, self._wall_ms()))
+        elif len(data) == _ANSWER.size and data[1] == 2:
+            _, _, asked_ms, peer_ms = _ANSWER.unpack(data)
+            # An answer to a question not asked (or answered already) could be made up to bend our view of time.
+            if self._probe is not None and self._probe[0] == asked_ms:
+                round_trip_s = self._loop.time() - self._probe[1]
+                self._probe = None
+                offset_ms = round(peer_ms - asked_ms - round_trip_s * 500)
+                self._clock_samples.append((round_trip_s, offset_ms))
+        else:
+            raise LinkError("bad frame", "it sent an unknown link frame")
+
+
+def _finish(step: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that does not suspend: aiohttp's send with UNLIMITED writers, without a task of its own."""
+    try:
+        step.send(None)
+    except StopIteration:
+        return
+    step.close()
+    raise RuntimeError("a WebSocket send waited, although its writer is unlimited")
+
+
+def hang_up(transport: asyncio.WriteTransport) -> None:
+    """Abort `transport`, whatever became of it.
+
+    The TLS transport of asyncio in Python 3.11.2 (Debian 12) forgets its protocol when it is closed twice, and then
+    fails to abort: it is being shut down already.
+    """
+    try:
+        transport.abort()
+    except AttributeError:
+        if not transport.is_closing():
+            raise

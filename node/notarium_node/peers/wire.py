@@ -1,0 +1,193 @@
+"""What nodes say to one another: one byte of type, then the payload. Bounded, checked, versioned by HELLO.
+
+A kind below LATER_KINDS_END that this software does not know is a later version's: it is ignored, so that nodes can be
+upgraded one after the other (consensus notes, mistake 15). Any other unknown kind is garbage.
+
+01 consensus   a signed message of notarium_consensus
+02 entries     msgpack list of entry bytes: gossip
+03 status      msgpack [height, tip], or [height, tip, history, base]: how far I am, and that I lack the blocks above
+               `history` up to `base`. A hint, never believed
+04 get-blocks  msgpack [from height, most]: send me decisions
+05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
+06 follow      empty: send me every decision from now on
+07 equivocations msgpack list of canonical equivocations: a validator signed two different things
+08 get-snapshot msgpack [height, offset]: send me that part of your snapshot of this height; height 0: of your tip
+09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: I have none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import msgpack
+
+from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.errors import NotCanonical
+from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
+from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
+
+MAX_GOSSIP_ENTRIES = 16_384
+MAX_BLOCKS = 512
+MAX_EQUIVOCATIONS = 64
+BLOCKS_BYTES = 2 * 1024 * 1024
+"""An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
+SNAPSHOT_PART_BYTES = 1024 * 1024
+"""A part of a snapshot, likewise."""
+
+
+class Kind(IntEnum):
+    """The first byte of a message."""
+
+    CONSENSUS = 1
+    ENTRIES = 2
+    STATUS = 3
+    GET_BLOCKS = 4
+    BLOCKS = 5
+    FOLLOW = 6
+    EQUIVOCATIONS = 7
+    GET_SNAPSHOT = 8
+    SNAPSHOT = 9
+
+
+LATER_KINDS_END = 0x40
+_KINDS = frozenset(map(int, Kind))
+
+
+class BadMessage(ValueError):
+    """A peer's bytes are none of the above."""
+
+
+def is_of_later_version(message: bytes) -> bool:
+    """Whether `message` is of a kind that is kept for later versions of this protocol."""
+    return bool(message) and 0 < message[0] < LATER_KINDS_END and message[0] not in _KINDS
+
+
+def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
+    """ENTRIES, BLOCKS or EQUIVOCATIONS."""
+    return bytes((kind,)) + msgpack.packb(list(items), use_bin_type=True)
+
+
+def unpack_list(payload: bytes, most: int) -> list[bytes]:
+    """The items of ENTRIES, BLOCKS or EQUIVOCATIONS. Raises BadMessage."""
+    value = _unpack(payload, 1 + most)
+    if type(value) is not list or len(value) > most:
+        raise BadMessage(f"not a list of at most {most}")
+    for item in value:
+        if type(item) is not bytes:
+            raise BadMessage("an item is not bytes")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class HeightStatus:
+    """How far a node says it is."""
+
+    height: Height
+    tip: Hash
+    history: Height
+    """All blocks from genesis up to here are there."""
+    base: Height
+    """And all above this height. Both are `height` where nothing is missing."""
+
+    def holds(self, height: int) -> bool:
+        """Whether it can send the block of `height`."""
+        return height <= self.history or self.base < height <= self.height
+
+
+def pack_status(status: HeightStatus) -> bytes:
+    """STATUS."""
+    missing = [status.history, status.base] if status.history < status.base else []
+    return bytes((Kind.STATUS,)) + msgpack.packb([status.height, status.tip, *missing], use_bin_type=True)
+
+
+def unpack_status(payload: bytes) -> HeightStatus:
+    """Raises BadMessage."""
+    value = _unpack(payload, 5)
+    if type(value) is not list or len(value) not in (2, 4):
+        raise BadMessage("neither [height, tip] nor [height, tip, history, base]")
+    height, tip = value[:2]
+    history, base = value[2:] or (height, height)
+    if any(type(item) is not int for item in (height, history, base)) or type(tip) is not bytes:
+        raise BadMessage("not heights and a hash")
+    if not 0 <= history <= base <= height <= MAX_HEIGHT or len(tip) != HASH_BYTES:
+        raise BadMessage("not heights in ascending order and a hash")
+    if len(value) == 4 and history == base:
+        raise BadMessage("names a gap of no blocks")
+    return HeightStatus(Height(height), Hash(tip), Height(history), Height(base))
+
+
+def pack_get_blocks(first: Height, most: int) -> bytes:
+    """GET_BLOCKS."""
+    return bytes((Kind.GET_BLOCKS,)) + msgpack.packb([first, most])
+
+
+def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
+    """Raises BadMessage."""
+    value = _unpack(payload, 3)
+    if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
+        raise BadMessage("not [from height, most]")
+    first, most = value
+    if not 1 <= first <= MAX_HEIGHT or not 1 <= most <= MAX_BLOCKS:
+        raise BadMessage(f"height below 1 or more than {MAX_BLOCKS} blocks")
+    return Height(first), most
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPart:
+    """A piece of an encoded snapshot."""
+
+    height: Height
+    size: int
+    """Bytes of the whole; 0: there is no such snapshot."""
+    offset: int
+    data: bytes
+
+
+def pack_get_snapshot(height: Height, offset: int) -> bytes:
+    """GET_SNAPSHOT; height 0 for the tip."""
+    return bytes((Kind.GET_SNAPSHOT,)) + msgpack.packb([height, offset])
+
+
+def unpack_get_snapshot(payload: bytes) -> tuple[Height, int]:
+    """Raises BadMessage."""
+    value = _unpack(payload, 3)
+    if type(value) is not list or len(value) != 2 or any(type(item) is not int for item in value):
+        raise BadMessage("not [height, offset]")
+    height, offset = value
+    if not 0 <= height <= MAX_HEIGHT or not 0 <= offset <= MAX_SNAPSHOT_BYTES:
+        raise BadMessage("not a height and an offset")
+    return Height(height), offset
+
+
+def pack_snapshot(part: SnapshotPart) -> bytes:
+    """SNAPSHOT."""
+    value = [part.height, part.size, part.offset, part.data]
+    return bytes((Kind.SNAPSHOT,)) + msgpack.packb(value, use_bin_type=True)
+
+
+def unpack_snapshot(payload: bytes) -> SnapshotPart:
+    """Raises BadMessage."""
+    value = _unpack(payload, 5)
+    if type(value) is not list or len(value) != 4 or type(value[3]) is not bytes:
+        raise BadMessage("not [height, size, offset, part]")
+    height, size, offset, data = value
+    if any(type(item) is not int for item in (height, size, offset)) or not 0 <= height <= MAX_HEIGHT:
+        raise BadMessage("not [height, size, offset, part]")
+    if not 0 <= size <= MAX_SNAPSHOT_BYTES or offset < 0 or offset + len(data) > size:
+        raise BadMessage(f"a part beyond its snapshot, or one of more than {MAX_SNAPSHOT_BYTES} bytes")
+    if bool(data) != bool(size) or len(data) > SNAPSHOT_PART_BYTES:
+        raise BadMessage(f"a part of {len(data)} bytes, 1 to {SNAPSHOT_PART_BYTES} allowed")
+    return SnapshotPart(Height(height), size, offset, data)
+
+
+def _unpack(payload: bytes, max_items: int) -> object:
+    """The value, if it consists of at most `max_items` values. Raises BadMessage."""
+    try:
+        check_items(payload, max_items)
+        return msgpack.unpackb(payload, raw=False, strict_map_key=True)
+    except NotCanonical as error:
+        raise BadMessage(error.reason) from error
+    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise BadMessage(f"not msgpack: {type(error).__name__}") from error

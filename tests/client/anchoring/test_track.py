@@ -1,0 +1,303 @@
+"""track(): it records, it anchors, and it never gets in the way."""
+
+import asyncio
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import threading
+import time
+
+import pytest
+from tests.client.helpers import present
+
+import notarium
+from notarium.anchoring.anchor import anchor
+from notarium.anchoring.commit import deliver, outbox_of
+from notarium.errors import NotariumError, ProjectError, Unreachable, UnreadableArtifact
+from notarium.key_files import create_key
+from notarium.verifying.verification import VerificationStatus, verify
+
+
+def predicate_of(run):
+    return json.loads(run.bundle_path.read_bytes())["predicate"]
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_run_is_recorded_anchored_and_verifies(project, caplog):
+    (project.root / "data.csv").write_text("1,2")
+    (project.root / "conf.toml").write_text("x = 1")
+    with notarium.track("fit") as run:
+        run.input("data.csv")
+        run.config("conf.toml")
+        run.param("lr", 0.001)
+        run.params({"layers": [1, 2], "name": "x"})
+        run.seed(42)
+        run.metric("auc", 0.1 + 0.2, step=3)
+        run.metrics({"loss": 1})
+        (project.root / "model.bin").write_bytes(b"model")
+        run.output("model.bin")
+        run.gap("labels were not checked")
+    assert warnings_of(caplog) == []
+    assert run.receipt is not None
+    assert present(run.receipt_path).name == "fit.run.receipt.json"
+    body = present(run.receipt).body
+    assert (body["kind"], body["status"], body["project"], body["issuer"]) == ("run", "completed", "study-12", "m0")
+    assert "subjects" not in body
+    assert body["started_ms"] <= body["ended_ms"]
+    recorded = predicate_of(run)
+    assert recorded["params"] == {"lr": 0.001, "layers": [1, 2], "name": "x"}
+    assert [(each["name"], each["value"]) for each in recorded["metrics"]] == [
+        ("auc", "0.30000000000000004"),
+        ("loss", "1"),
+    ]
+    assert recorded["seeds"] == {"seed": 42}
+    assert [(each["name"], each["role"]) for each in recorded["artifacts"]] == [
+        ("data.csv", "input"),
+        ("conf.toml", "config"),
+        ("model.bin", "output"),
+    ]
+    assert recorded["environment"]["packages"]["pynacl"]
+    assert "labels were not checked" in recorded["gaps"]
+    assert any("Git repository" in each for each in recorded["gaps"])
+    result = verify(present(run.receipt_path))
+    assert result
+    assert result.checked == "receipt + evidence + 3 files"
+
+
+def test_two_runs_of_one_name_do_not_overwrite_each_other(project):
+    names = []
+    for _ in range(3):
+        with notarium.track("fit") as run:
+            pass
+        names.append(present(run.receipt_path).name)
+    assert names == ["fit.run.receipt.json", "fit.2.run.receipt.json", "fit.3.run.receipt.json"]
+
+
+def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
+    (project.root / "x").write_bytes(b"x")
+    with notarium.track("open", disclosure="public") as run:
+        run.output("x")
+    assert [each["name"] for each in present(run.receipt).body["subjects"]] == ["x"]
+    with notarium.track("closed", disclosure="sealed") as run:
+        run.output("x")
+    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
+
+
+def test_an_anchored_input_is_referred_to_and_a_changed_one_is_told(project):
+    (project.root / "data").mkdir()
+    (project.root / "data" / "a.csv").write_text("1")
+    (project.root / "plan.md").write_text("plan")
+    dataset = anchor("data", project=project)
+    plan = anchor("plan.md", "preregistration", project=project)
+    with notarium.track("first") as run:
+        run.input("data")
+        run.refs("preRegisteredBy", "plan.md")
+    refs = {each["rel"]: each["entry"].hex() for each in present(run.receipt).body["refs"]}
+    assert refs == {"preRegisteredBy": plan.id, "derivedFrom": dataset.id}
+    (project.root / "data" / "a.csv").write_text("2")
+    with notarium.track("second") as run:
+        run.input("data")
+    assert "refs" not in present(run.receipt).body
+    assert any("has changed since" in each for each in predicate_of(run)["gaps"])
+
+
+def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
+    path = project.root / "data.csv"
+    path.write_text("before")
+    with notarium.track("fit") as run:
+        run.input(path)
+        run._inputs[path][1].result(10)
+        path.write_text("after!")
+    result = verify(present(run.receipt_path))
+    assert [(each.what, each.detail) for each in result.findings] == [("changed", "same size, other content")]
+
+
+# It keeps out of the way.
+
+
+def test_an_exception_of_the_training_goes_on_untouched_and_is_recorded(project):
+    error = ValueError("diverged")
+    with pytest.raises(ValueError, match="diverged") as caught, notarium.track("fit") as run:
+        raise error
+    assert caught.value is error
+    assert present(run.receipt).body["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(KeyboardInterrupt(), "interrupted"), (SystemExit(0), "completed"), (SystemExit(3), "failed")],
+)
+def test_how_a_run_ended(project, error, status):
+    with pytest.raises(type(error)), notarium.track("fit") as run:
+        raise error
+    assert present(run.receipt).body["status"] == status
+
+
+def test_without_a_node_the_entry_waits_and_is_sent_later(project, nodes, caplog):
+    nodes[0].stop()
+    started = time.monotonic()
+    with notarium.track("fit", wait=0.5) as run:
+        pass
+    assert time.monotonic() - started < 3
+    assert run.receipt is None
+    [warning] = warnings_of(caplog)
+    assert "waits in the outbox" in warning
+    assert "\n" not in warning
+    assert verify(present(run.receipt_path)).status is VerificationStatus.NOT_ANCHORED
+    nodes[0].start_again()
+    [sent] = deliver(project, outbox_of(project).list(), 5)
+    assert present(sent.receipt).id.hex() == run.id
+    assert outbox_of(project).list() == []
+    assert verify(present(run.receipt_path))
+
+
+def test_the_next_run_takes_along_what_has_been_waiting(project, nodes):
+    nodes[0].stop()
+    with notarium.track("first", wait=0.3) as first:
+        pass
+    nodes[0].start_again()
+    with notarium.track("second") as second:
+        pass
+    assert second.receipt is not None
+    assert outbox_of(project).list() == []
+    assert verify(present(first.receipt_path))
+
+
+def test_a_damaged_outbox_does_not_keep_the_next_run_from_its_receipt(project):
+    (project.folder / "outbox").mkdir()
+    (project.folder / "outbox" / "bad.json").write_text("{")
+    with notarium.track("fit") as run:
+        pass
+    assert run.receipt is not None
+
+
+def test_a_node_that_hangs_delays_the_end_for_no_longer_than_allowed(project, nodes):
+    async def never(request):
+        await asyncio.sleep(60)
+
+    nodes[0].fault = never
+    started = time.monotonic()
+    with notarium.track("fit", wait=0.5):
+        pass
+    assert time.monotonic() - started < 3
+
+
+def test_a_refused_key_is_one_warning(project, home, caplog):
+    (home / "keys" / "test.key").unlink()
+    create_key(home / "keys" / "test.key")
+    with notarium.track("fit") as run:
+        pass
+    [warning] = warnings_of(caplog)
+    assert "not enrolled" in warning
+    assert len(outbox_of(project).list()) == 1
+    assert run.receipt is None
+
+
+def test_no_project_is_one_warning_for_each_thing_it_prevents_and_no_error(tmp_path, home, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    with notarium.track("fit") as run:
+        run.param("x", 1)
+        run.output("nothing")
+    assert run.receipt is None
+    assert all("notarium init" in each for each in warnings_of(caplog))
+    assert os.listdir(tmp_path) == ["home"]
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda run: run.metric("x", "high"),
+        lambda run: run.refs("inventedBy", "ab" * 32),
+        lambda run: run.refs("derivedFrom", "no-such-file"),
+        lambda run: run.output("no-such-file"),
+        lambda run: run.input("no-such-file"),
+        lambda run: run.params(3),
+    ],
+)
+def test_misuse_is_a_warning_and_the_rest_is_still_anchored(project, caplog, misuse):
+    with notarium.track("fit") as run:
+        misuse(run)
+    assert len(warnings_of(caplog)) == 1
+    assert run.receipt is not None
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a\nb", "x" * 300])
+def test_a_name_that_cannot_be_a_file_is_a_warning(project, caplog, name):
+    with notarium.track(name) as run:
+        pass
+    assert run.receipt is None
+    assert warnings_of(caplog)
+
+
+def test_a_full_disk_is_a_warning(project, caplog, monkeypatch):
+    def full(path, data, **_):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("notarium.anchoring.commit.write_atomically", full)
+    with notarium.track("fit"):
+        pass
+    assert "No space left" in warnings_of(caplog)[0]
+    assert not (project.root / "fit.run.bundle.json").exists()
+
+
+def test_a_closed_stderr_is_no_obstacle(project, nodes, monkeypatch):
+    nodes[0].stop()
+    monkeypatch.setattr(sys, "stderr", None)
+    with notarium.track("fit", wait=0.2):
+        pass
+
+
+def test_methods_may_be_called_from_many_threads(project):
+    with notarium.track("fit") as run:
+        threads = [threading.Thread(target=lambda n=n: run.metric("loss", n)) for n in range(20)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert len(predicate_of(run)["metrics"]) == 20
+
+
+def test_a_forked_child_does_not_anchor_the_run_again(project):
+    context = multiprocessing.get_context("fork")
+    with notarium.track("fit") as run:
+        child = context.Process(target=run.__exit__, args=(None, None, None))
+        child.start()
+        child.join(20)
+        assert child.exitcode == 0
+        assert not list(project.root.glob("*.json"))
+    assert run.receipt is not None
+
+
+# Strict.
+
+
+def test_strict_raises_what_otherwise_is_a_warning(project, nodes):
+    with pytest.raises(ValueError, match="high"), notarium.track("a", strict=True) as run:
+        run.metric("x", "high")
+    with pytest.raises(UnreadableArtifact), notarium.track("b", strict=True) as run:
+        run.output("nothing")
+    with pytest.raises(ProjectError), notarium.track("c", strict=True) as run:
+        run.refs("derivedFrom", "nothing")
+    nodes[0].stop()
+    with pytest.raises(Unreachable), notarium.track("d", strict=True, wait=0.3):
+        pass
+    assert len(outbox_of(project).list()) >= 1
+
+
+def test_strict_does_not_hide_the_exception_of_the_training(project, nodes):
+    nodes[0].stop()
+    with pytest.raises(ZeroDivisionError), notarium.track("fit", strict=True, wait=0.3):
+        _ = 1 / 0
+
+
+def test_strict_without_a_project_fails_before_the_training(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    with pytest.raises(NotariumError), notarium.track("fit", strict=True):
+        ran.append(1)
+    assert ran == []

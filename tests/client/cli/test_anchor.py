@@ -1,0 +1,99 @@
+"""`notarium anchor` and `prereg`: what lies beside an artifact, and what waits or is refused."""
+
+import json
+from pathlib import Path
+
+from tests.client.fake_node import problem
+
+from notarium.key_files import create_key
+
+
+def test_anchor_writes_receipt_and_evidence_beside_each(project, cli):
+    for name in ("x", "y"):
+        (project.root / name).write_text(name)
+    code, out, _ = cli("anchor", "x", "y", "--kind", "model", "--json")
+    rows = json.loads(out)["results"]
+    assert code == 0
+    assert [(each["path"], each["status"], each["index"]) for each in rows] == [
+        ("x", "anchored", 0),
+        ("y", "anchored", 1),
+    ]
+    assert all(Path(each["receipt"]).exists() and Path(each["bundle"]).exists() for each in rows)
+    code, out, _ = cli("anchor", "x", "--kind", "model")
+    assert code == 0
+    assert out.startswith("unchanged x")
+
+
+def test_anchor_without_a_node_leaves_work_in_the_outbox_and_says_so(project, nodes, cli):
+    (project.root / "x").write_text("x")
+    nodes[0].stop()
+    code, out, err = cli("anchor", "x", "--timeout", "0.3")
+    assert code == 5
+    assert out.startswith("pending x")
+    assert nodes[0].url in err
+    assert cli("anchor", "x", "--timeout", "0.3", "--strict")[0] == 5
+    code, out, _ = cli("status", "--timeout", "0.3", "--json")
+    assert code == 5
+    assert len(json.loads(out)["outbox"]) == 1
+    assert cli("status", "--flush", "--timeout", "0.3")[0] == 5
+    nodes[0].start_again()
+    code, out, _ = cli("status", "--flush", "--json")
+    said = json.loads(out)
+    assert (code, len(said["sent"]), said["outbox"]) == (0, 1, [])
+    assert cli("verify", "x", "--offline")[0] == 0
+
+
+def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):
+    async def refuse(request):
+        return problem(403, "unknown-key", "is not enrolled\x1b[2J", field="key", remedy="ask your institution")
+
+    (project.root / "x").write_text("x")
+    nodes[0].fault = refuse
+    code, _, err = cli("anchor", "x")
+    assert code == 3
+    assert "ask your institution" in err
+    assert "\x1b" not in err
+
+
+def test_a_refused_entry_is_called_so_and_can_be_mended_or_dropped(project, home, ledger, cli):
+    key = home / "keys" / "test.key"
+    good = key.read_bytes()
+    key.unlink()
+    create_key(key)
+    for name in ("x", "y"):
+        (project.root / name).write_text(name)
+        code, out, err = cli("anchor", name)
+        assert (code, out.split()[0]) == (3, "refused")
+        assert "--drop" in err
+    [x, y] = json.loads(cli("status", "--json")[1])["outbox"]
+    assert x["refused"]
+    assert "refused" in cli("status")[1]
+    assert cli("verify", "--offline", "x")[1].startswith("refused x")
+    assert cli("status", "--flush")[0] == 3
+    assert cli("status", "--drop", "zz")[0] == 2
+    assert cli("status", "--drop", y["id"][:12], "--json")[0] == 0
+    assert [each["id"] for each in json.loads(cli("status", "--json")[1])["outbox"]] == [x["id"]]
+    key.write_bytes(good)
+    evidence = (project.root / "x.bundle.json").read_bytes()
+    code, out, _ = cli("anchor", "x", "--json")
+    [row] = json.loads(out)["results"]
+    assert (code, row["status"]) == (0, "anchored")
+    assert row["id"] != x["id"]
+    assert (project.root / "x.bundle.json").read_bytes() == evidence
+    assert json.loads(cli("status", "--json")[1])["outbox"] == []
+    assert len(ledger.entries) == 1
+    assert cli("verify", "--offline", "x")[0] == 0
+
+
+def test_references_fields_and_facts(project, cli):
+    (project.root / "plan.md").write_text("plan")
+    (project.root / "paper").write_text("paper")
+    assert cli("prereg", "plan.md", "--disclosure", "public")[0] == 0
+    code, out, _ = cli(
+        "anchor", "paper", "--kind", "publication", "--set", "identifier=doi:10.1/2", "--fact", "venue=J",
+        "--ref", "preRegisteredBy=plan.md", "--json",
+    )  # fmt: skip
+    assert code == 0
+    shown = json.loads(cli("show", json.loads(out)["results"][0]["id"], "--json")[1])
+    assert shown["body"]["identifier"] == "doi:10.1/2"
+    assert shown["body"]["refs"][0]["rel"] == "preRegisteredBy"

@@ -1,0 +1,149 @@
+"""The evidence bundle: one canonical form, nothing guessable, nothing lost."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notarium.errors import InvalidBundle
+from notarium.evidence.contents import FileDigest, Manifest, Symlink
+from notarium.evidence.statement import Artifact, Bundle, bundle_digest, decimal_text, relative_name, to_json
+
+FILE = FileDigest("", 3, "ab" * 32)
+FOLDER = Manifest((FileDigest("a", 1, "cd" * 32), Symlink("b", "a")))
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def example(**facts):
+    return Bundle.new("run", [Artifact("x", "output", FILE), Artifact("../data", "input", FOLDER)], facts)
+
+
+def test_it_is_an_in_toto_statement():
+    statement = json.loads(example(name="fit").encode())
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "urn:notarium:predicate:run:v1"
+    assert statement["subject"] == [
+        {"digest": {"sha256": "ab" * 32}, "name": "x"},
+        {"digest": {"sha256": FOLDER.sha256}, "name": "../data"},
+    ]
+    assert statement["predicate"]["artifacts"][1]["files"][0] == {"path": "a", "sha256": "cd" * 32, "size": 1}
+
+
+def test_equal_bundles_have_unguessable_digests():
+    digests = {bundle_digest(example(name="fit").encode()) for _ in range(3)}
+    assert len(digests) == 3
+    assert len(bytes.fromhex(json.loads(example().encode())["predicate"]["salt"])) == 32
+
+
+@given(plain)
+def test_whatever_is_recorded_reads_back_the_same(value):
+    bundle = example(value=value)
+    again = Bundle.decode(bundle.encode())
+    assert again == bundle
+    assert again.encode() == bundle.encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["predicate"].pop("artifacts"),
+        lambda s: s.update(_type="https://in-toto.io/Statement/v0.1"),
+        lambda s: s.update(predicateType="https://slsa.dev/provenance/v1"),
+        lambda s: s["subject"][0]["digest"].update(sha256="00" * 32),
+        lambda s: s["subject"].pop(),
+        lambda s: s["predicate"]["artifacts"][0].update(name="/etc/passwd"),
+        lambda s: s["predicate"]["artifacts"][1]["files"][0].update(path="../../secret"),
+        lambda s: s["predicate"]["artifacts"][1]["files"][0].update(path="/etc/passwd"),
+        lambda s: s["predicate"]["artifacts"][1]["files"][0].update(size="many"),
+        lambda s: s.update(more=1),
+    ],
+)
+def test_what_is_not_a_bundle_is_refused(change):
+    statement = json.loads(example().encode())
+    change(statement)
+    with pytest.raises(InvalidBundle):
+        Bundle.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"_type": 1}'])
+def test_bytes_that_are_no_bundle_are_refused(data):
+    with pytest.raises(InvalidBundle):
+        Bundle.decode(data)
+
+
+def test_white_space_makes_another_bundle():
+    with pytest.raises(InvalidBundle, match="canonical"):
+        Bundle.decode(example().encode() + b"\n")
+
+
+class Scalar:
+    """As NumPy's and PyTorch's numbers behave."""
+
+    shape = ()
+
+    def __init__(self, value):
+        self._value = value
+
+    def item(self):
+        return self._value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2**53 - 1, 2**53 - 1),
+        (2**53, "9007199254740992"),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+        (0.1, 0.1),
+        (2.0**53, "9007199254740992.0"),
+        (1e300, 1e300),
+        (True, True),
+        ((1, 2), [1, 2]),
+        ({3, 1}, [1, 3]),
+        ({1: None}, {"1": None}),
+        (Scalar(0.5), 0.5),
+        ("\ud800", "?"),
+        (complex(1, 2), "(1+2j)"),
+    ],
+)
+def test_values_that_json_cannot_say_become_text(value, expected):
+    assert to_json(value) == expected
+
+
+@given(st.floats(allow_nan=False))
+def test_a_metric_reads_back_as_the_same_number(value):
+    assert float(decimal_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (10**30, str(10**30)), (0.1, "0.1"), (Scalar(0.25), "0.25"), (Scalar(7), "7"), ("2", "2.0")],
+)
+def test_metrics_as_text(value, text):
+    assert decimal_text(value) == text
+
+
+@pytest.mark.parametrize("value", [True, None, "good", [1], Scalar(True)])
+def test_what_is_no_number_is_no_metric(value):
+    with pytest.raises((ValueError, TypeError)):
+        decimal_text(value)
+
+
+def test_numpy_numbers():
+    numpy = pytest.importorskip("numpy")
+    assert decimal_text(numpy.float64(0.1)) == "0.1"
+    assert decimal_text(numpy.int64(3)) == "3"
+    assert to_json({"a": numpy.float32(0.5), "b": numpy.bool_(True)}) == {"a": 0.5, "b": True}
+
+
+def test_names_are_relative_and_posix(tmp_path):
+    assert relative_name(tmp_path / "a" / "b", tmp_path) == "a/b"
+    assert relative_name(tmp_path / "a", tmp_path / "c") == "../a"

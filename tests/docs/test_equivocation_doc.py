@@ -1,0 +1,29 @@
+"""What operators are told to alert on is what the node says."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from notarium_node.equivocation.collection import ALARM, MOST, MOST_PER_KEY
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
+
+
+def test_the_log_line_is_documented_as_it_is():
+    assert f"| `{ALARM}` (error) |" in OPERATIONS
+
+
+def test_the_alert_rule_is_one_and_names_the_metric():
+    [text] = re.findall(r"```yaml\n(groups:.*?)```", OPERATIONS, re.DOTALL)
+    [group] = yaml.safe_load(text)["groups"]
+    [rule] = group["rules"]
+    assert rule["expr"] == "increase(notarium_equivocations_total[1h]) > 0"
+    assert rule["expr"] in OPERATIONS.replace(text, ""), "the table of alarms has the same"
+
+
+def test_the_bounds_are_documented_as_they_are():
+    assert f"At most {MOST_PER_KEY} pieces are kept of one key ({MOST} in all)" in OPERATIONS
+    formats = (DOCS / "formats.md").read_text(encoding="utf-8")
+    assert f"at most {MOST_PER_KEY} of one key and {MOST} in all" in formats

@@ -1,0 +1,234 @@
+"""apply_block takes exactly the block that advance makes, and names what is wrong with any other."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from tests.support.chains import approved
+from tests.support.consortium import Consortium, digest, key
+
+from notarium_ledger.blocks.block import Block, Header
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.entries.entry import Entry, decode_entry
+from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.state.chain_state import (
+    MAX_MEMBER_ENTRIES,
+    ChainState,
+    advance,
+    apply_block,
+    check_admissible,
+    entry_reader,
+    select_entries,
+)
+from notarium_ledger.types import Hash, PublicKey
+
+
+@pytest.fixture
+def consortium() -> Consortium:
+    return Consortium(4, researchers=5)
+
+
+def nothing_decided(_: Hash) -> bool:
+    return False
+
+
+def block_of(state: ChainState, consortium: Consortium, entries: list[Entry]) -> Block:
+    return consortium.decide(state, entries)[0].block
+
+
+def test_what_advance_makes_apply_block_takes(consortium: Consortium) -> None:
+    state = consortium.state
+    for size in (1, 5, 2, 100):
+        decision, transition = consortium.decide(state, consortium.entries(size))
+        assert apply_block(state, decision.block, nothing_decided) == transition
+        assert transition.first_index == state.frontier.size
+        assert [each.id for each in transition.entries] == [value for level, _, value in transition.nodes if level == 0]
+        state = transition.state
+    assert state.height == 4
+    assert state.frontier.size == 108
+
+
+OTHER: dict[str, Any] = {
+    "genesis": Hash(digest("another genesis")),
+    "height": 2,
+    "parent": Hash(digest("another parent")),
+    "proposer": PublicKey(digest("nobody")),
+    "tree_size": 4,
+    "tree_root": Hash(digest("another root")),
+    "validators": Hash(digest("another set")),
+    "next_validators": Hash(digest("another set")),
+    "state_root": Hash(digest("another registry")),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_block_with_any_header_field_changed_is_rejected_by_its_name(consortium: Consortium, name: str) -> None:
+    block = block_of(consortium.state, consortium, consortium.entries(3))
+    wrong = Block(replace(block.header, **{name: OTHER[name]}), block.entries)
+    with pytest.raises(InvalidBlock) as caught:
+        apply_block(consortium.state, wrong, nothing_decided)
+    assert caught.value.field == f"header.{name}"
+
+
+def test_every_header_field_is_tried_above() -> None:
+    free = {"time_ms"}
+    assert {each.name for each in fields(Header) if each.init} == OTHER.keys() | free
+
+
+def test_another_time_or_proposer_is_another_valid_block(consortium: Consortium) -> None:
+    """They are the proposer's to say; that the time is timely and the turn right is judged by consensus."""
+    state = consortium.state
+    block = block_of(state, consortium, consortium.entries(1))
+    for change in ({"time_ms": block.header.time_ms + 1}, {"proposer": consortium.validator_keys[3].public}):
+        header = replace(block.header, **change)
+        assert apply_block(state, Block(header, block.entries), nothing_decided).header == header
+
+
+@pytest.mark.parametrize("time_ms", [0, 999, 1000, MAX_TIME_MS + 1])
+def test_time_goes_forward_and_ends(consortium: Consortium, time_ms: int) -> None:
+    state = consortium.decide(consortium.state, consortium.entries(1), time_ms=1000)[1].state
+    with pytest.raises(InvalidBlock) as caught:
+        advance(state, consortium.entries(1), time_ms, consortium.validator_keys[0].public)
+    assert caught.value.field == "header.time_ms"
+    assert advance(state, consortium.entries(1), 1001, consortium.validator_keys[0].public)
+    assert advance(state, consortium.entries(1), MAX_TIME_MS, consortium.validator_keys[0].public)
+
+
+def test_entries_are_bound_by_the_header(consortium: Consortium) -> None:
+    state = consortium.state
+    block = block_of(state, consortium, consortium.entries(4))
+    a, b, c, d = block.entries
+    for entries, field in (
+        ((b, a, c, d), "header.tree_root"),
+        ((a, b, c), "header.tree_size"),
+        ((a, b, c, consortium.raw(consortium.body())), "header.tree_root"),
+        ((), "entries"),
+    ):
+        with pytest.raises(InvalidBlock) as caught:
+            apply_block(state, Block(block.header, entries), nothing_decided)
+        assert caught.value.field == field
+
+
+def test_no_entry_twice(consortium: Consortium) -> None:
+    state = consortium.state
+    entry = consortium.entry()
+    decided, transition = consortium.decide(state, [entry])
+    twice = Block(transition.header, (entry.raw, entry.raw))
+    with pytest.raises(InvalidBlock, match=r"entries\[1\]: entry: is in the log already"):
+        apply_block(state, twice, nothing_decided)
+    again = block_of(transition.state, consortium, [entry])
+    with pytest.raises(InvalidBlock, match=r"entries\[0\]: entry: is in the log already"):
+        apply_block(transition.state, again, lambda id_: id_ == entry.id)
+    with pytest.raises(InvalidBlock):
+        apply_block(transition.state, decided.block, nothing_decided)
+
+
+def test_an_entry_with_a_bad_signature_spoils_the_block(consortium: Consortium) -> None:
+    good = consortium.entry()
+    value: Any = canonical.decode(good.raw)
+    value[3] = bytes(64)
+    forged = decode_entry(canonical.encode(value))
+    block = block_of(consortium.state, consortium, [consortium.entry(), forged])
+    with pytest.raises(InvalidBlock) as caught:
+        apply_block(consortium.state, block, nothing_decided)
+    assert caught.value.field == "entries[1]"
+    assert "sig" in caught.value.reason
+
+
+def test_limits_are_the_consortium_s(consortium: Consortium) -> None:
+    small = Consortium(1, max_block_entries=3, max_entry_bytes=1024)
+    with pytest.raises(InvalidBlock, match="4 entries, 1 to 3 allowed"):
+        advance(small.state, small.entries(4), 1, small.validator_keys[0].public)
+    with pytest.raises(InvalidBlock, match="0 entries"):
+        advance(small.state, [], 1, small.validator_keys[0].public)
+    fat = small.entry(small.body(subjects=[{"digest": digest(each), "role": "x"} for each in range(30)]))
+    assert len(fat.raw) > 1024
+    with pytest.raises(InvalidBlock) as caught:
+        advance(small.state, [small.entry(), fat], 1, small.validator_keys[0].public)
+    assert caught.value.field == "entries[1]"
+    with pytest.raises(InvalidEntry, match="at most 1024 allowed"):
+        entry_reader(small.state)(fat.raw)
+    with pytest.raises(InvalidEntry, match="at most 1024 allowed"):
+        check_admissible(small.state, fat)
+    loose = Consortium(1, max_block_entries=200, max_block_bytes=65_536)
+    entries = loose.entries(200)
+    assert sum(len(each.raw) for each in entries) > 65_536
+    with pytest.raises(InvalidBlock, match="bytes of entries, at most 65536 allowed"):
+        advance(loose.state, entries, 1, loose.validator_keys[0].public)
+
+
+def test_apply_block_refuses_too_many_entries_before_reading_them() -> None:
+    consortium = Consortium(1, max_block_entries=3)
+    header = block_of(consortium.state, consortium, consortium.entries(1)).header
+
+    def read(_: bytes) -> Entry:
+        raise AssertionError("read an entry")
+
+    with pytest.raises(InvalidBlock, match="4 entries, at most 3 allowed"):
+        apply_block(consortium.state, Block(header, (b"",) * 4), nothing_decided, read)
+
+
+def test_select_entries_makes_a_valid_block_and_names_the_rest(consortium: Consortium) -> None:
+    state = consortium.state
+    good, second = consortium.entry(), consortium.entry()
+    decided = consortium.entry()
+    unknown = consortium.entry(consortium.body(), signer=key("stranger"))
+    chosen, rejected = select_entries(state, [good, unknown, good, decided, second], lambda id_: id_ == decided.id)
+    assert chosen == [good, second]
+    assert [(entry, error.field) for entry, error in rejected] == [
+        (unknown, "key"),
+        (good, "entry"),
+        (decided, "entry"),
+    ]
+    advance(state, chosen, 1, consortium.validator_keys[0].public)
+
+
+def test_select_entries_stops_at_the_block_s_limits() -> None:
+    consortium = Consortium(1, max_block_entries=3)
+    candidates = consortium.entries(5)
+    assert select_entries(consortium.state, candidates, nothing_decided) == (candidates[:3], [])
+    tight = Consortium(1, max_block_bytes=65_536)
+    candidates = tight.entries(300)
+    chosen, _ = select_entries(tight.state, candidates, nothing_decided)
+    assert chosen == candidates[: len(chosen)]
+    size = sum(len(each.raw) for each in chosen)
+    assert size <= 65_536 < size + len(candidates[len(chosen)].raw)
+    advance(tight.state, chosen, 1, tight.validator_keys[0].public)
+
+
+def test_members_entries_are_bounded_and_the_rest_waits() -> None:
+    consortium = Consortium(1)
+    enrols = [
+        consortium.entry(consortium.member_body("enrol", key=bytes(key(f"many {number}").public)))
+        for number in range(MAX_MEMBER_ENTRIES + 1)
+    ]
+    plain = consortium.entry()
+    chosen, rejected = select_entries(consortium.state, [*enrols, plain], nothing_decided)
+    assert (chosen, rejected) == ([*enrols[:-1], plain], [])
+    with pytest.raises(InvalidBlock, match="257 entries of members, at most 256 allowed"):
+        advance(consortium.state, enrols, 1, consortium.validator_keys[0].public)
+
+
+def test_an_entry_above_a_limit_that_was_lowered_is_no_candidate() -> None:
+    small = Consortium(1, max_entry_bytes=1024)
+    fat = small.entry(small.body(subjects=[{"digest": digest(each), "role": "x"} for each in range(30)]))
+    good = small.entry()
+    chosen, rejected = select_entries(small.state, [fat, good], nothing_decided)
+    assert chosen == [good]
+    assert [(entry, error.field) for entry, error in rejected] == [(fat, "entry")]
+
+
+def test_a_second_membership_change_waits_and_the_rest_goes_on(consortium: Consortium) -> None:
+    state = consortium.state
+    one = approved(consortium, 3, {"type": "set-parameter", "name": "clock_precision_ms", "value": 100})
+    two = approved(consortium, 3, {"type": "set-parameter", "name": "message_delay_ms", "value": 100})
+    plain = consortium.entry()
+    chosen, rejected = select_entries(state, [*one, *two, plain], nothing_decided)
+    assert chosen == [*one, *two[:-1], plain]
+    assert rejected == []
+    after = advance(state, chosen, 1, consortium.validator_keys[0].public).state
+    chosen, rejected = select_entries(after, [two[-1]], nothing_decided)
+    assert (chosen, rejected) == ([two[-1]], [])
+    with pytest.raises(InvalidBlock, match="second membership change in one block"):
+        advance(state, [*one, *two], 1, consortium.validator_keys[0].public)

@@ -1,0 +1,68 @@
+"""What a lying node's answer of many receipts may cost, and that no honest answer is taken for one."""
+
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+from tests.support.consortium import Consortium, digest
+
+from notarium_ledger.blocks.certificate import Seal
+from notarium_ledger.blocks.validators import Validator, ValidatorSet
+from notarium_ledger.encoding import canonical
+from notarium_ledger.errors import InvalidReceipt
+from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
+from notarium_ledger.types import PublicKey, Signature
+
+SIZE = 1024 * 1024
+ROWS = 16
+
+
+def decided_by(size):
+    """A header and a certificate as `size` validators sign it: no more seals than a quorum."""
+    consortium = Consortium(4)
+    decision, _ = consortium.decide(consortium.state, [consortium.entry()])
+    validators = ValidatorSet(tuple(Validator(chr(33 + each), PublicKey(digest(each))) for each in range(size)))
+    seals = tuple(Seal(each.key, Signature(bytes(64))) for each in validators.validators[: validators.quorum])
+    return DecidedHeader(decision.block.header, replace(decision.certificate, seals=seals), ()), validators
+
+
+@pytest.mark.parametrize("size", [1, 3, 93])
+@pytest.mark.parametrize("handovers", [0, 1, 200])
+@pytest.mark.parametrize("decided", [0, 1, ROWS])
+def test_the_densest_honest_answer_is_read(size, handovers, decided):
+    """Ids of one letter, the smallest quorums, an empty path; each set signs the next handover, the last the block."""
+    last, validators = decided_by(size)
+    first, _ = decided_by(1)
+    signers = [first, *[last] * handovers]
+    chain = tuple(Handover(each.header, each.certificate, validators) for each in signers[:handovers])
+    receipts = [
+        Receipt(b"entry", 0, (), DecidedHeader(last.header, last.certificate, chain)) if number < decided else None
+        for number in range(ROWS)
+    ]
+    assert decode_receipts(encode_receipts(receipts), [b"entry"] * ROWS) == receipts
+
+
+def hostile(values):
+    """An answer of `values` small values that take the most memory, filled up to SIZE by a path."""
+    filler = bytes(SIZE - 3 * values)
+    return canonical.encode({"blocks": ["Ā"] * values, "receipts": [[0, 0, filler], *[None] * (ROWS - 1)]})
+
+
+@pytest.mark.parametrize("bytes_of_value", [4, 8, 19, 21])
+def test_a_lying_answer_is_refused_before_it_takes_much_memory(bytes_of_value):
+    data = hostile(SIZE // bytes_of_value)
+    tracemalloc.start()
+    with pytest.raises(InvalidReceipt) as caught:
+        decode_receipts(data, [b"entry"] * ROWS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert caught.value.step == 1
+    assert peak < (9 * len(data) if bytes_of_value > 20 else SIZE // 10)
+
+
+def test_more_blocks_than_entries_are_not_read():
+    last, _ = decided_by(4)
+    data = canonical.encode({"blocks": [last.to_value()] * (ROWS + 1), "receipts": [None] * ROWS})
+    with pytest.raises(InvalidReceipt, match="17 blocks for 16 entries"):
+        decode_receipts(data, [b"entry"] * ROWS)

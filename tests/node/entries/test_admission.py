@@ -1,0 +1,219 @@
+"""Admission: what becomes of each entry, and at what cost."""
+
+import asyncio
+
+import pytest
+from tests.support.consortium import Consortium, key
+
+from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
+from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.types import Hash
+from notarium_node.entries.admission import Admission, AdmissionStatus
+from notarium_node.entries.mempool import Mempool, MempoolFull
+from notarium_node.entries.verifier import Verifier
+
+
+class Bench:
+    """An admission over a state that the test moves on."""
+
+    def __init__(self, max_entries=1000):
+        self.consortium = Consortium(1, researchers=2)
+        self.state = self.consortium.state
+        self.decided: set[Hash] = set()
+        self.mempool = Mempool(max_entries, 1 << 24)
+        self.verifier = Verifier(2)
+        self.told: list = []
+        self.admission = Admission(
+            lambda: self.state,
+            self.decided.__contains__,
+            self.mempool,
+            self.verifier,
+            self.told.append,
+        )
+
+    async def admit(self, *raws, **options):
+        return await self.admission.admit(list(raws), **options)
+
+    async def one(self, raw):
+        return (await self.admit(raw))[0]
+
+    def decide(self, *raws):
+        """These are in the log now, and no more in the mempool."""
+        entries = [decode_entry(raw) for raw in raws]
+        self.state = self.consortium.decide(self.state, entries)[1].state
+        self.decided.update(entry.id for entry in entries)
+        self.mempool.remove(entry.id for entry in entries)
+
+
+@pytest.fixture
+def bench():
+    made = Bench()
+    yield made
+    made.verifier.close()
+
+
+async def test_a_valid_entry_is_fresh_waits_and_is_told_to_the_others(bench):
+    raw = bench.consortium.entry().raw
+    outcome = await bench.one(raw)
+    assert outcome.status is AdmissionStatus.FRESH
+    assert outcome.entry
+    assert outcome.entry.raw == raw
+    assert [entry.raw for entry in bench.mempool.oldest(9)] == [raw]
+    assert [[entry.raw for entry in fresh] for fresh in bench.told] == [[raw]]
+
+
+async def test_what_waits_already_costs_no_second_signature_and_is_not_told_again(bench):
+    raw = bench.consortium.entry().raw
+    await bench.one(raw)
+    assert (await bench.one(raw)).status is AdmissionStatus.PENDING
+    assert (bench.verifier.checked, len(bench.told), len(bench.mempool)) == (1, 1, 1)
+
+
+async def test_what_is_decided_stays_out(bench):
+    raw = bench.consortium.entry().raw
+    await bench.one(raw)
+    bench.decide(raw)
+    assert (await bench.one(raw)).status is AdmissionStatus.DECIDED
+    assert (bench.verifier.checked, len(bench.mempool)) == (1, 0)
+
+
+async def test_what_is_decided_stays_decided_after_its_key_was_revoked(bench):
+    writer = bench.consortium.researcher
+    raw = bench.consortium.entry().raw
+    bench.decide(raw)
+    bench.decide(bench.consortium.raw(bench.consortium.member_body("revoke", key=bytes(writer.public))))
+    assert (await bench.one(raw)).status is AdmissionStatus.DECIDED
+    refused = await bench.one(bench.consortium.raw(bench.consortium.body(), writer))
+    assert refused.status is AdmissionStatus.REFUSED
+    assert refused.error
+    assert (refused.error.field, refused.malicious) == ("key", False)
+
+
+def forged(bench):
+    entry = bench.consortium.entry()
+    return canonical.encode([1, entry.body_bytes, bytes(entry.key), b"\x01" * 64])
+
+
+def foreign(bench):
+    return sign_entry(bench.consortium.researcher, Hash(b"f" * 32), bench.consortium.body())
+
+
+def too_large(bench):
+    digests = [{"digest": bytes([number]) * 32, "role": "input", "name": "n" * 250} for number in range(64)]
+    return bench.consortium.raw(bench.consortium.body(subjects=digests))
+
+
+def unknown(bench):
+    return bench.consortium.raw(bench.consortium.body(), key("a stranger"))
+
+
+def wrong_path(bench):
+    raws = sign_batch(bench.consortium.researcher, bench.consortium.genesis.hash, [bench.consortium.body()] * 1)
+    value = canonical.decode(raws[0])
+    assert isinstance(value, list)
+    return canonical.encode([*value[:6], [b"\x00" * 32]])
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "malicious"),
+    [
+        (lambda bench: b"", "entry", True),
+        (lambda bench: b"\xc1", "entry", True),
+        (forged, "sig", True),
+        (foreign, "sig", True),
+        (wrong_path, "path", True),
+        # A node that is ahead or behind may see these otherwise, so passing them on is no offence.
+        (too_large, "entry", False),
+        (unknown, "key", False),
+    ],
+)
+async def test_a_refused_entry_names_its_field_and_whether_an_honest_node_could_have_sent_it(
+    bench, make, field, malicious
+):
+    outcome = await bench.one(make(bench))
+    assert outcome.status is AdmissionStatus.REFUSED
+    assert outcome.error
+    assert (outcome.error.field, outcome.malicious) == (field, malicious)
+    assert (len(bench.mempool), bench.told) == (0, [])
+
+
+async def test_outcomes_are_in_the_order_of_what_was_sent(bench):
+    known = bench.consortium.entry().raw
+    await bench.one(known)
+    good = [bench.consortium.entry().raw for _ in range(400)]
+    mixed = [*good[:200], known, b"bad", forged(bench), *good[200:]]
+    outcomes = await bench.admit(*mixed)
+    expected = (
+        [AdmissionStatus.FRESH] * 200
+        + [AdmissionStatus.PENDING, AdmissionStatus.REFUSED, AdmissionStatus.REFUSED]
+        + [AdmissionStatus.FRESH] * 200
+    )
+    assert [each.status for each in outcomes] == expected
+    assert [entry.raw for entry in bench.mempool.oldest(999)] == [known, *good]
+
+
+async def test_all_or_none_leaves_nothing_behind_when_one_is_bad(bench):
+    good = bench.consortium.entry().raw
+    outcomes = await bench.admit(good, forged(bench), all_or_none=True)
+    assert [each.status for each in outcomes] == [AdmissionStatus.FRESH, AdmissionStatus.REFUSED]
+    assert (len(bench.mempool), bench.told) == (0, [])
+
+
+async def test_one_signature_over_a_batch_is_checked_once(bench):
+    bodies = [bench.consortium.body() for _ in range(300)]
+    raws = sign_batch(bench.consortium.researcher, bench.consortium.genesis.hash, bodies)
+    outcomes = await bench.admit(*raws)
+    assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}
+    assert bench.verifier.checked == 1
+
+
+async def test_the_same_entry_twice_in_one_batch_is_one(bench):
+    raw = bench.consortium.entry().raw
+    outcomes = await bench.admit(raw, raw)
+    assert AdmissionStatus.REFUSED not in {each.status for each in outcomes}
+    assert len(bench.mempool) == 1
+
+
+async def test_without_room_nothing_of_a_batch_enters():
+    bench = Bench(max_entries=10)
+    await bench.admit(*(bench.consortium.entry().raw for _ in range(8)))
+    with pytest.raises(MempoolFull):
+        await bench.admit(*(bench.consortium.entry().raw for _ in range(3)))
+    assert len(bench.mempool) == 8
+    await bench.admit(*(bench.consortium.entry().raw for _ in range(2)))
+    assert len(bench.mempool) == 10
+    bench.verifier.close()
+
+
+async def test_what_is_decided_while_its_signature_is_checked_does_not_wait_again(bench, monkeypatch):
+    raws = [bench.consortium.entry().raw for _ in range(200)]
+    check = bench.verifier.check
+
+    async def check_while_the_others_decide(checks):
+        verdicts = await check(checks)
+        bench.decide(*raws[:50])
+        return verdicts
+
+    monkeypatch.setattr(bench.verifier, "check", check_while_the_others_decide)
+    outcomes = await bench.admit(*raws)
+    assert [each.status for each in outcomes] == [AdmissionStatus.DECIDED] * 50 + [AdmissionStatus.FRESH] * 150
+    assert len(bench.mempool) == 150
+
+
+async def test_two_who_send_the_same_at_once_make_one(bench):
+    raws = [bench.consortium.entry().raw for _ in range(200)]
+    one, two = await asyncio.gather(bench.admission.admit(raws), bench.admission.admit(raws))
+    # Which of the two is through first is the threads' affair.
+    for first, second in zip(one, two, strict=True):
+        assert {first.status, second.status} == {AdmissionStatus.FRESH, AdmissionStatus.PENDING}
+    assert (len(bench.mempool), sum(map(len, bench.told))) == (200, 200)
+
+
+async def test_reading_a_blocks_content_verifies_it(bench):
+    entries = [bench.consortium.entry() for _ in range(20)]
+    read = await bench.admission.read([entry.raw for entry in entries])
+    assert {raw: entry.id for raw, entry in read.items()} == {entry.raw: entry.id for entry in entries}
+    for bad in (b"\xc1", forged(bench), too_large(bench)):
+        with pytest.raises(InvalidEntry):
+            await bench.admission.read([entries[0].raw, bad])

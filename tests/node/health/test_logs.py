@@ -1,0 +1,90 @@
+"""What a log line looks like, and what never stands in one."""
+
+import io
+import json
+import logging
+from datetime import datetime, timedelta
+
+import pytest
+import structlog
+
+from notarium_node.health import logs
+
+
+@pytest.fixture
+def lines():
+    """Configure JSON logs into a buffer; put the process's logging back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_line_is_one_json_object_with_utc_time(lines):
+    structlog.get_logger("x").info("peer connected", member="alpha", height=7, key=b"\x01\x02")
+    (line,) = lines()
+    assert line["message"] == "peer connected"
+    assert (line["level"], line["member"], line["height"], line["key"]) == ("info", "alpha", 7, "0102")
+    assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)
+
+
+def test_the_level_is_a_threshold(lines):
+    structlog.get_logger("x").debug("too fine")
+    logging.getLogger("aiohttp.server").info("chatter")
+    assert lines() == []
+
+
+def test_the_standard_library_and_exceptions_come_in_the_same_form(lines):
+    logging.getLogger("aiohttp.server").error("trouble with %s", "it")
+    try:
+        raise ValueError("bad thing")
+    except ValueError:
+        structlog.get_logger("x").exception("failed")
+    first, second = lines()
+    assert (first["message"], first["level"]) == ("trouble with it", "error")
+    assert second["exception"][0]["exc_value"] == "bad thing"
+
+
+def test_secrets_never_stand_in_a_line(lines):
+    structlog.get_logger("x").info(
+        "odd", seed=b"S" * 32, transport_seed="S" * 32, nested={"client_secret": "SSSS", "list": [{"seed": "SSSS"}]}
+    )
+    (line,) = lines()
+    assert "SSSS" not in json.dumps(line)
+    assert line["seed"] == line["nested"]["client_secret"] == logs.REDACTED
+
+
+def test_locals_of_a_traceback_are_not_logged(lines):
+    def fail():
+        key_material = "S" * 32
+        raise ValueError(len(key_material))
+
+    console = io.StringIO()
+    for setting in (lambda: None, lambda: logs.configure("info", "console", console)):
+        setting()
+        try:
+            fail()
+        except ValueError:
+            structlog.get_logger("x").exception("failed")
+    assert "ValueError" in console.getvalue()
+    assert lines()[0]["exception"][0]["exc_type"] == "ValueError"
+    assert "SSSS" not in json.dumps(lines()) + console.getvalue()
+
+
+def test_the_console_form_is_readable():
+    stream = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        logs.configure("debug", "console", stream)
+        structlog.get_logger("x").warning("clock is off", offset_ms=900)
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "clock is off" in stream.getvalue()
+    assert "offset_ms=900" in stream.getvalue()

@@ -1,0 +1,159 @@
+"""What is no HTTP is refused, costs no memory and fills no log."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from notarium_node.http.server import HardenedAppRunner, HardenedServer
+
+KIB = 1024
+GOOD = b"GET /good HTTP/1.1\r\nHost: node\r\n\r\n"
+ENDLESS = [b"GET / HTTP/1.1\r\nX: ", *[b"x" * 64 * KIB] * 16]
+
+
+@asynccontextmanager
+async def by_app(most: int = 1000) -> AsyncIterator[int]:
+    """The API's way; gives the port."""
+
+    async def good(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(text="good")
+
+    app = web.Application()
+    app.router.add_route("*", "/good", good)
+    runner = HardenedAppRunner(app, most=most, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def by_server() -> AsyncIterator[int]:
+    """The peer door's way."""
+
+    async def good(request: web.BaseRequest) -> web.Response:
+        return web.Response(text="good")
+
+    http = HardenedServer(good, access_log=None, lingering_time=0)
+    server = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await http.shutdown(1.0)
+
+
+async def talk(port: int, *pieces: bytes) -> bytes:
+    """Send all, however it is taken; the answers until the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    said = b""
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        said = await reader.read()
+    except ConnectionError:
+        pass  # Hung up on: with bytes unread, the answer may be gone too.
+    finally:
+        writer.close()
+    return said
+
+
+@pytest.mark.parametrize("way", [by_app, by_server])
+async def test_what_is_not_http_is_refused_and_not_logged(way, caplog):
+    with caplog.at_level(logging.INFO):
+        async with way() as port:
+            for nonsense in (b"\x16\x03\x01\x02\x00nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nbad head\r\n\r\n"):
+                assert b" 400 " in (await talk(port, nonsense)).splitlines()[0]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("way", [by_app, by_server])
+async def test_a_request_before_a_broken_one_is_answered(way):
+    async with way() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GOOD)
+        assert (await reader.readuntil(b"good")).startswith(b"HTTP/1.1 200 OK")
+        writer.write(b"nonsense\r\n\r\n")
+        assert b" 400 " in (await reader.read()).splitlines()[0]
+        writer.close()
+
+
+@pytest.mark.parametrize("way", [by_app, by_server])
+async def test_endless_heads_cost_no_memory_even_before_garbage_is_collected(way):
+    async with way() as port:
+        await talk(port, *ENDLESS)
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                await talk(port, *ENDLESS)
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert kept < 1024 * KIB
+
+
+async def test_the_longest_silent_connection_makes_room_for_a_newcomer():
+    async with asyncio.timeout(60), by_app(most=3) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", port)
+        busy_writer.write(b"POST /good HTTP/1.1\r\nHost: node\r\nContent-Length: 2\r\n\r\na")
+        newcomers = []
+        for reader, _ in silent:
+            newcomers.append(await asyncio.open_connection("127.0.0.1", port))
+            newcomers[-1][1].write(GOOD)
+            assert b"200 OK" in await newcomers[-1][0].readuntil(b"good")
+            assert await reader.read() == b""
+        # Whoever has a request under way keeps its place, however slow.
+        newcomers.append(await asyncio.open_connection("127.0.0.1", port))
+        assert await newcomers[0][0].read() == b""
+        busy_writer.write(b"b")
+        assert b"200 OK" in await busy_reader.readuntil(b"good")
+        for _, writer in (*silent, *newcomers, (busy_reader, busy_writer)):
+            writer.close()
+
+
+async def test_a_burst_makes_room_for_all_of_itself():
+    async with asyncio.timeout(60), by_app(most=4) as port:
+        opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(12)))
+        ended = {asyncio.create_task(reader.read()): number for number, (reader, _) in enumerate(opened)}
+        pending = set(ended)
+        while len(pending) > 4:
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        assert len(pending) == 4
+        for task in pending:
+            opened[ended[task]][1].write(GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert (await task).endswith(b"good")
+        for _, writer in opened:
+            writer.close()
+
+
+@pytest.mark.parametrize("name", ["_messages", "_current_request", "_force_close", "handle_error"])
+@pytest.mark.parametrize("way", [by_app, by_server])
+async def test_an_aiohttp_without_what_is_used_here_is_refused_at_the_start(way, name, monkeypatch):
+    monkeypatch.delattr(RequestHandler, name)
+    with pytest.raises(RuntimeError, match="this version of aiohttp"):
+        async with way():
+            pass
+
+
+async def test_an_aiohttp_that_makes_its_server_otherwise_is_refused_at_the_start(monkeypatch):
+    monkeypatch.delattr(HardenedAppRunner, "_make_server")
+    with pytest.raises(RuntimeError, match="this version of aiohttp"):
+        async with by_app():
+            pass
