@@ -6,6 +6,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 
+def join_path(left: str, right: str) -> str:
+    """The path of a field inside another: ``body`` and ``refs`` make ``body.refs``, an index follows without a dot."""
+    if not left or not right:
+        return left or right
+    return left + right if right.startswith("[") else f"{left}.{right}"
+
+
 class LedgerError(ValueError):
     """Base of all errors about bytes and values of the ledger.
 
@@ -98,5 +105,4 @@ class errors_as:
             return
         make: Callable[..., LedgerError] = self._error_class
         step = () if self._step is None else (self._step,)
-        field = ".".join(filter(None, (self._field, error.field)))
-        raise make(*step, error.reason, field, limit=error.limit) from error
+        raise make(*step, error.reason, join_path(self._field, error.field), limit=error.limit) from error
