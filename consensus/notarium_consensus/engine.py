@@ -24,9 +24,11 @@ from notarium_consensus.inputs import (
     TimerExpired,
     WorkPending,
 )
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, MessageKind, Vote, commits_of
+from notarium_consensus.phase import Phase
+from notarium_consensus.rules import Rule
 from notarium_consensus.signing_record import FENCE_KEY, SigningRecord, decode_record, encode_fence
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.blocks.validators import ValidatorSet
@@ -79,6 +81,11 @@ class Engine:
         return self._instance is not None and self._instance.due
 
     @property
+    def fired(self) -> tuple[Rule, ...]:
+        """The rules that fired in the last step, in order."""
+        return tuple(self._outbox.fired)
+
+    @property
     def prepared_round(self) -> Round | None:
         """The round whose block this node is locked on."""
         prepared = None if self._instance is None else self._instance.prepared
@@ -115,7 +122,7 @@ class Engine:
 
     def step(self, event: Input, now_ms: int) -> list[Effect]:
         """What is to be done about `event`, in order; `now_ms` is this node's clock (ms since 1970)."""
-        self._outbox.now_ms = now_ms
+        self._outbox.begin(now_ms)
         if isinstance(event, Advance):
             self._advance(event)
         elif self._instance is not None:

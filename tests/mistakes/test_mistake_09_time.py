@@ -10,7 +10,7 @@ from tests.consensus.harness import NOW_MS, PRECISION_MS
 from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
 
-from notarium_consensus import instance, justification
+from notarium_consensus import height_state, justification
 from notarium_consensus.effects import RoundTimer
 from notarium_consensus.messages import MessageKind
 from notarium_ledger.types import Round
@@ -20,20 +20,20 @@ HOUR_MS = 3_600_000
 
 def any_time_is_timely(patch: pytest.MonkeyPatch) -> None:
     """The proposer's word is taken."""
-    patch.setattr(instance, "untimely", lambda time_ms, round_, context, now_ms: None)
+    patch.setattr(height_state, "untimely", lambda time_ms, round_, context, now_ms: None)
 
 
 def the_delay_does_not_grow(patch: pytest.MonkeyPatch) -> None:
     """A fixed message delay."""
     untimely = justification.untimely
     patch.setattr(
-        instance, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
+        height_state, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
     )
 
 
 def old_blocks_are_held_to_the_clock(patch: pytest.MonkeyPatch) -> None:
     """A block proposed again must be as timely as a new one."""
-    patch.setattr(instance, "is_fresh", lambda proposal: True)
+    patch.setattr(height_state, "is_fresh", lambda proposal: True)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -18,8 +18,9 @@ from tests.mistakes.planted import SIZES, must_fail
 
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, MessageKind, Vote
+from notarium_consensus.phase import Phase
 from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.types import Round
 

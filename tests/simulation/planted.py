@@ -14,10 +14,11 @@ from unittest.mock import patch
 
 from tests.simulation.byzantine import BadJustification, Behaviour, Flooder, InvalidContent, SelfCertifier, WrongTime
 
-from notarium_consensus import inbox, instance, justification
+from notarium_consensus import height_state, inbox, instance, justification
 from notarium_consensus.inbox import Inbox
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.messages import MessageKind
+from notarium_consensus.phase import Phase
 from notarium_consensus.signer import Signer
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
@@ -184,11 +185,11 @@ def _votes_in_left_rounds() -> list[Replacement]:
 
 
 def _time_checked_again() -> list[Replacement]:
-    return [(instance, "is_fresh", lambda proposal: True)]
+    return [(height_state, "is_fresh", lambda proposal: True)]
 
 
 def _time_never_checked() -> list[Replacement]:
-    return [(instance, "untimely", lambda *_: None)]
+    return [(height_state, "untimely", lambda *_: None)]
 
 
 def _nobody_asks_for_blocks() -> list[Replacement]:
@@ -240,7 +241,7 @@ def _sent_before_persisted() -> list[Replacement]:
 
 
 def _commit_without_its_block() -> list[Replacement]:
-    return [(instance, "PREPARED_KEY", b"another")]
+    return [(height_state, "PREPARED_KEY", b"another")]
 
 
 def _amnesia() -> list[Replacement]:

@@ -17,8 +17,8 @@ from notarium_consensus.events import (
     ProtocolViolation,
     RoundStarted,
 )
-from notarium_consensus.instance import Phase
 from notarium_consensus.messages import Vote, statement
+from notarium_consensus.phase import Phase
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_node.node import Node

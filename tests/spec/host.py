@@ -14,8 +14,9 @@ from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Effect, Pe
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.phase import Phase
 from notarium_consensus.signing_record import slot_key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate

@@ -1,0 +1,186 @@
+"""The state of one height, and the steps that its rules (instance.py) are made of."""
+
+from __future__ import annotations
+
+from notarium_consensus.authentication import Authenticator
+from notarium_consensus.block_checks import KnownBlocks, Verdict
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, Send
+from notarium_consensus.events import ProposalRejected, RoundStarted
+from notarium_consensus.inbox import Inbox
+from notarium_consensus.justification import HeightContext, Prepared, is_fresh, untimely
+from notarium_consensus.messages import Message, Proposal, RoundChange, Vote
+from notarium_consensus.phase import Phase
+from notarium_consensus.signer import Signer
+from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
+from notarium_consensus.step_effects import StepEffects
+from notarium_consensus.timers import HeightTimers
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType
+from notarium_ledger.signing import SigningKey
+from notarium_ledger.types import Hash, PublicKey, Round
+
+
+class HeightState:
+    """What this node knows of one height. Only Instance, which has the rules, changes it."""
+
+    def __init__(
+        self,
+        context: HeightContext,
+        config: EngineConfig,
+        key: SigningKey | None,
+        authenticator: Authenticator,
+        outbox: StepEffects,
+        may_sign: bool,
+    ) -> None:
+        self.context = context
+        self.signer = Signer(context, key, authenticator, outbox, may_sign)
+        self.inbox = Inbox(context, authenticator, outbox)
+        self.blocks = KnownBlocks(rejected_kept=len(context.validators))
+        self.round = Round(0)
+        self.phase = Phase.WAITING
+        self.prepared: Prepared | None = None
+        self._timers = HeightTimers(context, config, self.inbox, outbox)
+        self._outbox = outbox
+        self._own = None if key is None else key.public
+        self._accepted: Proposal | None = None
+        self._timely = True
+        self._building: Round | None = None
+        self._nothing_to_propose = False
+        self._asked: set[Hash] = set()
+        self._last_peer: PublicKey | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether a block is due: only then timers run (mistake 14)."""
+        return self._timers.due
+
+    def votes_missing(self) -> tuple[PublicKey, ...]:
+        """Validators of which no message of the current round is here, this node aside."""
+        return tuple(key for key in self.inbox.missing_in(self.round) if key != self._own)
+
+    # ---- steps -------------------------------------------------------------------------------------------------
+
+    def _accept(self, proposal: Proposal) -> None:
+        self._accepted = proposal
+        self.phase = Phase.CHECKING
+        self._timely = True
+        if is_fresh(proposal) and proposal.key != self._own:
+            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._outbox.now_ms)
+            if reason is not None:
+                self._timely = False
+                self._reject(proposal, reason)
+
+    def _commit(self, prepared: Prepared) -> None:
+        if self.signer.may_sign:
+            # The block and its prepares are on disk before the COMMIT that promises to remember them.
+            self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
+        self._keep(self.signer.vote(VoteType.COMMIT, prepared.round, prepared.block.hash))
+
+    def _change_round(self, round_: Round, reason: str) -> None:
+        """Leave the round for a higher one and say so."""
+        self._become_due(reason)
+        self._enter(round_, reason)
+        self._keep(self.signer.change_round(round_, self.prepared))
+
+    def _enter(self, round_: Round, reason: str) -> None:
+        self.round = round_
+        self.phase = Phase.WAITING
+        self._accepted = None
+        self._building = None
+        self._nothing_to_propose = False
+        self._timers.enter_round()
+        self._outbox.report(RoundStarted(self.context.height, round_, reason))
+
+    def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
+        """Propose the highest prepared block; its entries as that copy has them whose content is right."""
+        for change in changes:
+            if change.signed.prepared == highest and change.block is not None:
+                verdict = self._verdict(change.block)
+                block = self.blocks.valid(highest[1])
+                if block is not None:
+                    return self._propose(block, changes, change.prepares)
+                if verdict is not Verdict.INVALID:
+                    return False  # being checked
+        return False
+
+    def _usable_changes(self) -> list[RoundChange]:
+        """This round's, but those of a prepared block that is here with wrong entries only.
+
+        Whoever sends these lies, and if nobody has the true ones any more (those that prepared may have restarted),
+        its claim would keep every honest proposer from proposing.
+        """
+        changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
+        blocks = [change.block for change in changes if change.block is not None]
+        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
+        return [change for change in changes if change.block is None or change.block.hash in hopeful]
+
+    def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
+        """False: nothing is signed any more, for a signature of ours that we do not know was seen in this step."""
+        proposal = self.signer.propose(self.round, block, tuple(change.signed for change in changes), prepares)
+        if proposal is None:
+            return False
+        self._keep(proposal)
+        self._accept(proposal)
+        return True
+
+    def _decide(self, certificate: QuorumCertificate) -> None:
+        block = self.blocks.valid(certificate.block)
+        if block is None:
+            raise RuntimeError("decided without a checked block; callers look it up first")
+        self.phase = Phase.DECIDED
+        self._outbox.emit(Decide(Decision(block, certificate)))
+
+    def _verdict(self, block: Block) -> Verdict:
+        """What is known of the content of `block`; starts its check if nothing is."""
+        verdict = self.blocks.verdict(block)
+        if verdict is Verdict.UNKNOWN:
+            self.blocks.start_check(block)
+            self._outbox.emit(CheckBlock(block))
+            return Verdict.CHECKING
+        return verdict
+
+    def _keep(self, message: Message | None) -> None:
+        if message is not None:
+            self.inbox.admit_own(message, self.round)
+
+    def _reject(self, proposal: Proposal, reason: str) -> None:
+        self._outbox.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
+
+    def _needed(self) -> list[Hash]:
+        needed = [block for _, block in self.inbox.commits.complete]
+        if self.prepared is not None:
+            needed.append(self.prepared.block.hash)
+        if self._accepted is not None:
+            needed.append(self._accepted.block.hash)
+        return needed
+
+    # ---- timers ------------------------------------------------------------------------------------------------
+
+    def _is_voting(self) -> bool:
+        return self.signer.may_sign and self.phase is not Phase.DECIDED
+
+    def _become_due(self, reason: str) -> None:
+        if self.due or self.phase is Phase.DECIDED:
+            return
+        self._timers.due = True
+        self._start_round_timer()
+        self._timers.start_resend()
+        self._outbox.report(RoundStarted(self.context.height, self.round, reason))
+
+    def _start_round_timer(self, proven: bool = False) -> None:
+        if self._is_voting():
+            self._timers.start_round(self.round, is_proven=proven)
+
+    def _resend(self) -> None:
+        """Votes to all; the proposal, which may be large, only to those of whom nothing shows that they have it."""
+        if not self._is_voting():
+            return
+        for message in self.signer.of_round(self.round):
+            if isinstance(message, Proposal):
+                have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
+                for validator in self.context.validators.validators:
+                    if validator.key != self._own and validator.key not in have:
+                        self._outbox.emit(Send(validator.key, message))
+            else:
+                self._outbox.emit(Broadcast(message))
