@@ -128,6 +128,7 @@ class Bench:
     ) -> None:
         self.club = Club(size)
         key: SigningKey | None = None if own is None else self.club.keys[own]
+        self.own = None if key is None else key.public
         settings = EngineConfig(GENESIS, key, **config)  # type: ignore[arg-type]
         height = None if record_height is None else Height(record_height)
         self.engine = Engine(settings, record or {}, height)
