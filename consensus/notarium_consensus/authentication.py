@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.messages import Signed, statement
+from notarium_consensus.messages import Signed
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey
@@ -39,7 +39,7 @@ class Authenticator:
 
     def trust(self, signed: Signed, validators: ValidatorSet) -> None:
         """`signed` is our own, made here or read from our record."""
-        said = statement(signed, self._genesis, validators.hash)
+        said = signed.statement.signed_bytes(self._genesis, validators.hash)
         self._own_statements.add(said)
         self._remember(signed.key + signed.signature + said)
 
@@ -47,7 +47,7 @@ class Authenticator:
         """Raise InvalidMessage unless a validator of this set signed. `field` names the part in the error."""
         if signed.key not in validators:
             raise InvalidMessage(f"{signed.key.hex()} is not a validator of height {signed.height}", f"{field}.key")
-        said = statement(signed, self._genesis, validators.hash)
+        said = signed.statement.signed_bytes(self._genesis, validators.hash)
         seen = signed.key + signed.signature + said
         if seen in self._current:
             return

@@ -26,11 +26,12 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, MessageKind, Vote, commits_of
+from notarium_consensus.messages import Message, commits_of
 from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
 from notarium_consensus.signing_record import FENCE_KEY, SigningRecord, decode_record, encode_fence
 from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
 
@@ -50,12 +51,11 @@ class Engine:
         self._record_height = record_height
         self._vote_from = config.vote_from
         self._outbox = StepEffects()
-        own = None if config.key is None else config.key.public
-        self._authenticator = Authenticator(config.genesis, own)
+        self._authenticator = Authenticator(config.genesis, config.own_key)
         self._instance: Instance | None = None
         self._previous_validators: ValidatorSet | None = None
-        self._early: dict[tuple[PublicKey, MessageKind], tuple[Message, PublicKey]] = {}
-        self._late: set[tuple[PublicKey, MessageKind]] = set()
+        self._early: dict[tuple[PublicKey, StatementKind], tuple[Message, PublicKey]] = {}
+        self._late: set[tuple[PublicKey, StatementKind]] = set()
         self._hinted: dict[tuple[type, PublicKey], int] = {}
 
     # ---- status ------------------------------------------------------------------------------------------------
@@ -94,13 +94,13 @@ class Engine:
     @property
     def is_validator(self) -> bool:
         """Whether this node's key is in the validator set of the current height."""
-        key = self._config.key
-        return key is not None and self._instance is not None and key.public in self._instance.context.validators
+        key = self._config.own_key
+        return key is not None and self._instance is not None and key in self._instance.context.validators
 
     @property
     def is_voting(self) -> bool:
         """Whether this node signs at the current height: a validator, and not fenced by vote_from."""
-        return self._instance is not None and self._instance.signer.may_sign
+        return self._instance is not None and self._instance.own.may_sign
 
     @property
     def vote_from(self) -> Height:
@@ -112,7 +112,7 @@ class Engine:
         instance = self._instance
         if instance is None or instance.context.height != height:
             return False
-        return instance.signer.has_signed(round_, MessageKind.COMMIT)
+        return instance.own.has_signed(round_, StatementKind.COMMIT)
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators not heard from in the current round."""
@@ -171,7 +171,7 @@ class Engine:
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)
-        instance = Instance(context, config, config.key, self._authenticator, self._outbox, may_sign)
+        instance = Instance(context, config, self._authenticator, self._outbox, may_sign)
         self._instance = instance
         early, self._early = self._early, {}
         self._late.clear()
@@ -191,14 +191,14 @@ class Engine:
         return event.may_sign and event.height >= self._vote_from
 
     def _sign_at_last(self, event: Advance, instance: Instance) -> None:
-        if self._may_sign(event) and not instance.signer.may_sign:
+        if self._may_sign(event) and not instance.own.may_sign:
             instance.begin_to_sign()
 
     # ---- messages ----------------------------------------------------------------------------------------------
 
     def _receive(self, message: Message, peer: PublicKey, instance: Instance) -> None:
         height = instance.context.height
-        own = self._config.key is not None and message.key == self._config.key.public
+        own = message.key == self._config.own_key
         if not own and peer != message.key and not isinstance(message, Vote) and message.block is not None:
             # The signature covers the block's header only. Whoever passes the message on could put other entries
             # under it, and the copy that comes first takes the signer's slot. (Ours: see the fence.)
@@ -217,10 +217,10 @@ class Engine:
         says nothing; that it comes again does.
         """
         height = instance.context.height
-        if self._config.key is not None and message.key == self._config.key.public:
+        if message.key == self._config.own_key:
             return  # our own words of a height that is over
         late = (message.key, message.kind)
-        if message.height == height - 1 and message.kind is not MessageKind.ROUND_CHANGE and late not in self._late:
+        if message.height == height - 1 and message.kind is not StatementKind.ROUND_CHANGE and late not in self._late:
             if message.key in instance.context.validators:
                 self._late.add(late)
             return
@@ -306,6 +306,7 @@ class Engine:
         if seen < self._vote_from:
             return  # fenced already
         self._vote_from = Height(seen + 1)
-        instance.signer.may_sign = instance.signer.may_sign and instance.context.height >= self._vote_from
+        if instance.context.height < self._vote_from:
+            instance.own.forbid()
         self._outbox.emit(Persist(instance.context.height, FENCE_KEY, encode_fence(self._vote_from)))
         self._outbox.report(OwnSignatureSeen(seen))

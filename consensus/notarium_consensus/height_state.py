@@ -9,15 +9,15 @@ from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, S
 from notarium_consensus.events import ProposalRejected, RoundStarted
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import HeightContext, Prepared, is_fresh, untimely
-from notarium_consensus.messages import Message, Proposal, RoundChange, Vote
+from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.phase import Phase
-from notarium_consensus.signer import Signer
 from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.timers import HeightTimers
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType
-from notarium_ledger.signing import SigningKey
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Hash, PublicKey, Round
 
 
@@ -28,13 +28,14 @@ class HeightState:
         self,
         context: HeightContext,
         config: EngineConfig,
-        key: SigningKey | None,
         authenticator: Authenticator,
         outbox: StepEffects,
         may_sign: bool,
     ) -> None:
         self.context = context
-        self.signer = Signer(context, key, authenticator, outbox, may_sign)
+        self.own = OwnMessages(context, config.signer, authenticator, outbox)
+        if may_sign:
+            self.own.allow()
         self.inbox = Inbox(context, authenticator, outbox)
         self.blocks = KnownBlocks(rejected_kept=len(context.validators))
         self.round = Round(0)
@@ -42,7 +43,7 @@ class HeightState:
         self.prepared: Prepared | None = None
         self._timers = HeightTimers(context, config, self.inbox, outbox)
         self._outbox = outbox
-        self._own = None if key is None else key.public
+        self._own_key = config.own_key
         self._accepted: Proposal | None = None
         self._timely = True
         self._building: Round | None = None
@@ -57,7 +58,7 @@ class HeightState:
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators of which no message of the current round is here, this node aside."""
-        return tuple(key for key in self.inbox.missing_in(self.round) if key != self._own)
+        return tuple(key for key in self.inbox.missing_in(self.round) if key != self._own_key)
 
     # ---- steps -------------------------------------------------------------------------------------------------
 
@@ -65,23 +66,23 @@ class HeightState:
         self._accepted = proposal
         self.phase = Phase.CHECKING
         self._timely = True
-        if is_fresh(proposal) and proposal.key != self._own:
+        if is_fresh(proposal) and proposal.key != self._own_key:
             reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._outbox.now_ms)
             if reason is not None:
                 self._timely = False
                 self._reject(proposal, reason)
 
     def _commit(self, prepared: Prepared) -> None:
-        if self.signer.may_sign:
+        if self.own.may_sign:
             # The block and its prepares are on disk before the COMMIT that promises to remember them.
             self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
-        self._keep(self.signer.vote(VoteType.COMMIT, prepared.round, prepared.block.hash))
+        self._keep(self.own.vote(StatementKind.COMMIT, prepared.round, prepared.block.hash))
 
     def _change_round(self, round_: Round, reason: str) -> None:
         """Leave the round for a higher one and say so."""
         self._become_due(reason)
         self._enter(round_, reason)
-        self._keep(self.signer.change_round(round_, self.prepared))
+        self._keep(self.own.change_round(round_, self.prepared))
 
     def _enter(self, round_: Round, reason: str) -> None:
         self.round = round_
@@ -117,7 +118,7 @@ class HeightState:
 
     def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
         """False: nothing is signed any more, for a signature of ours that we do not know was seen in this step."""
-        proposal = self.signer.propose(self.round, block, tuple(change.signed for change in changes), prepares)
+        proposal = self.own.propose(self.round, block, tuple(change.signed for change in changes), prepares)
         if proposal is None:
             return False
         self._keep(proposal)
@@ -158,7 +159,7 @@ class HeightState:
     # ---- timers ------------------------------------------------------------------------------------------------
 
     def _is_voting(self) -> bool:
-        return self.signer.may_sign and self.phase is not Phase.DECIDED
+        return self.own.may_sign and self.phase is not Phase.DECIDED
 
     def _become_due(self, reason: str) -> None:
         if self.due or self.phase is Phase.DECIDED:
@@ -176,11 +177,11 @@ class HeightState:
         """Votes to all; the proposal, which may be large, only to those of whom nothing shows that they have it."""
         if not self._is_voting():
             return
-        for message in self.signer.of_round(self.round):
+        for message in self.own.of_round(self.round):
             if isinstance(message, Proposal):
                 have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
                 for validator in self.context.validators.validators:
-                    if validator.key != self._own and validator.key not in have:
+                    if validator.key != self._own_key and validator.key not in have:
                         self._outbox.emit(Send(validator.key, message))
             else:
                 self._outbox.emit(Broadcast(message))

@@ -14,19 +14,10 @@ from notarium_consensus.equivocation import conflict
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import EquivocationDetected
 from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
-from notarium_consensus.messages import (
-    Message,
-    MessageKind,
-    Proposal,
-    RoundChange,
-    Signed,
-    SignedRoundChange,
-    Vote,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, RoundChange, Signed
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote
 from notarium_ledger.types import PublicKey, Round
 
 
@@ -49,7 +40,7 @@ class Inbox:
         self._context = context
         self._authenticator = authenticator
         self._outbox = outbox
-        self._accused: set[tuple[PublicKey, MessageKind]] = set()
+        self._accused: set[tuple[PublicKey, StatementKind]] = set()
         self.proposals: RoundKeeper[Proposal] = RoundKeeper()
         self.prepares = VoteKeeper(quorum)
         self.commits = VoteKeeper(quorum)
@@ -57,16 +48,16 @@ class Inbox:
 
     def admit_vote(self, vote: Vote, current: Round) -> bool:
         """A PREPARE of this round or a later one, or a COMMIT of any round."""
-        if vote.type == VoteType.PROPOSAL:
-            raise InvalidMessage("a vote of type PROPOSAL is no message", "vote.type")
-        keeper = self.prepares if vote.type == VoteType.PREPARE else self.commits
+        if vote.kind is StatementKind.PROPOSAL:
+            raise InvalidMessage("a vote of type PROPOSAL is not a message", "vote.type")
+        keeper = self.prepares if vote.kind is StatementKind.PREPARE else self.commits
         known = keeper.get(vote.key, vote.round)
         if known is not None:
             # Another signature of the same content is no news, whether valid or not: count signers, never signatures.
             if known.block_hash != vote.block_hash:
                 self._accuse(known, vote)
             return False
-        if vote.type == VoteType.PREPARE and vote.round < current:
+        if vote.kind is StatementKind.PREPARE and vote.round < current:
             return False  # its round is left: nobody commits in it any more
         if not keeper.wants(vote.key, vote.round, current):
             return False
@@ -128,7 +119,7 @@ class Inbox:
             if isinstance(other, SignedRoundChange):
                 known = self.round_changes.get(other.key, other.round)
             else:
-                keeper = self.prepares if other.type == VoteType.PREPARE else self.commits
+                keeper = self.prepares if other.kind is StatementKind.PREPARE else self.commits
                 known = keeper.get(other.key, other.round)
             if known is not None and self._words(known) != self._words(other):
                 self._accuse(known, other)
@@ -139,7 +130,7 @@ class Inbox:
             self.proposals.add(message, current)
         elif isinstance(message, RoundChange):
             self.round_changes.add(message, current)
-        elif message.type == VoteType.PREPARE:
+        elif message.kind is StatementKind.PREPARE:
             self.prepares.add(message, current)
         else:
             self.commits.add(message, current)
@@ -155,7 +146,7 @@ class Inbox:
         return tuple(each.key for each in self._context.validators.validators if each.key not in heard)
 
     def _words(self, signed: Signed) -> bytes:
-        return statement(signed, self._context.genesis, self._context.validators.hash)
+        return signed.statement.signed_bytes(self._context.genesis, self._context.validators.hash)
 
     def reached(self, round_: Round) -> set[PublicKey]:
         """Validators of which any message of `round_` or a later round is here."""

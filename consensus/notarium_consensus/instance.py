@@ -30,12 +30,13 @@ from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import PeerAhead, ProtocolViolation
 from notarium_consensus.height_state import HeightState
 from notarium_consensus.justification import Prepared, check_header, highest_prepared
-from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote
+from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
 from notarium_consensus.signing_record import SigningRecord
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import MAX_ROUND, Hash, PublicKey, Round
 
 
@@ -50,7 +51,7 @@ class Instance(HeightState):
         Recorded blocks are checked once more: the runner has forgotten what follows from them.
         """
         self.prepared = record.prepared
-        own = self.signer.restore(record.messages)
+        own = self.own.restore(record.messages)
         rounds = [message.round for message in own]
         if self.prepared is not None:
             rounds.append(self.prepared.round)
@@ -69,12 +70,12 @@ class Instance(HeightState):
 
     def begin_to_sign(self) -> None:
         """From here on this node signs, what it would have signed of the current round first."""
-        self.signer.allow()
+        self.own.allow()
         proposal = self._accepted
         if self.round > 0 and self.phase is Phase.WAITING:
-            self._keep(self.signer.change_round(self.round, self.prepared))
+            self._keep(self.own.change_round(self.round, self.prepared))
         if proposal is not None and self.phase in (Phase.PREPARING, Phase.COMMITTING) and self._timely:
-            self._keep(self.signer.vote(VoteType.PREPARE, self.round, proposal.block.hash))
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
         if self.phase is Phase.COMMITTING and self.prepared is not None:
             self._commit(self.prepared)
         self._start_round_timer()
@@ -111,11 +112,13 @@ class Instance(HeightState):
         changes = self._usable_changes()
         if highest_prepared([change.signed for change in changes]) is None:
             check_header(block, self.context)
-            if block.header.proposer != self._own:
+            if block.header.proposer != self._own_key:
                 raise InvalidMessage("the block built here names another proposer", "block.header.proposer")
             self.blocks.add_valid(block, self._needed())
             if self._propose(block, changes, ()):
                 self._outbox.fired.append(Rule.ROUND_CHANGE_QUORUM)
+            elif self._is_voting():
+                self._nothing_to_propose = True  # The signer refuses: do not ask for the same block without end.
         # Otherwise a prepared block came to light meanwhile: the rules propose that one.
         self._run()
 
@@ -141,7 +144,7 @@ class Instance(HeightState):
     def peer_connected(self, peer: PublicKey) -> None:
         """Give `peer` what it missed."""
         if self.phase is not Phase.DECIDED and self._is_voting():
-            for message in self.signer.of_round(self.round):
+            for message in self.own.of_round(self.round):
                 self._outbox.emit(Send(peer, message))
 
     def fall_behind(self) -> None:
@@ -196,7 +199,7 @@ class Instance(HeightState):
             return False
         self.phase = Phase.PREPARING
         if self._timely:
-            self._keep(self.signer.vote(VoteType.PREPARE, self.round, proposal.block.hash))
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
         return True
 
     def _upon_prepare(self) -> bool:
@@ -250,9 +253,9 @@ class Instance(HeightState):
         """
         if not self.due or not self._is_voting() or self._building is not None:
             return False
-        if self.context.validators.proposer(self.context.height, self.round) != self._own:
+        if self.context.validators.proposer(self.context.height, self.round) != self._own_key:
             return False
-        if self.signer.has_signed(self.round, MessageKind.PROPOSAL):
+        if self.own.has_signed(self.round, StatementKind.PROPOSAL):
             return False
         changes = self._usable_changes()
         if self.round > 0 and len(changes) < self.context.validators.quorum:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote, VoteStatement
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, Round
 
@@ -93,10 +93,11 @@ def check_prepares(
     if not validators.quorum <= len(prepares) <= len(validators):
         raise InvalidMessage(f"{len(prepares)} votes, {validators.quorum} to {len(validators)} needed", field)
     _ascending(prepares, field)
+    expected = VoteStatement(StatementKind.PREPARE, height, round_, block)
     for vote in prepares:
         if vote.key not in validators:
             raise InvalidMessage(f"{vote.key.hex()} is not a validator", field)
-        if (vote.type, vote.height, vote.round, vote.block_hash) != (VoteType.PREPARE, height, round_, block):
+        if vote.statement != expected:
             raise InvalidMessage("a vote is not a PREPARE of the prepared height, round and block", field)
 
 

@@ -23,8 +23,9 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import Message, MessageKind, decode_message, votes_from_value
+from notarium_consensus.messages import Message, decode_message, votes_from_value
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import MAX_ROUND, Height, Round
@@ -48,7 +49,7 @@ class SigningRecord:
     """0 if there is none."""
 
 
-def slot_key(round_: Round, kind: MessageKind) -> bytes:
+def slot_key(round_: Round, kind: StatementKind) -> bytes:
     """round u32be ‖ kind u8."""
     return _SLOT.pack(round_, kind)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Generic, TypeVar
 
-from notarium_consensus.messages import Proposal, RoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey, Round
 
 ROUNDS_KEPT: Final = 2

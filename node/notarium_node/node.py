@@ -26,6 +26,7 @@ from notarium_consensus.events import (
 )
 from notarium_consensus.inputs import MessageReceived, PeerConnected
 from notarium_consensus.messages import decode_message
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
@@ -126,7 +127,7 @@ class Node:
         self.engine = Engine(
             EngineConfig(
                 genesis=genesis.hash,
-                key=key if voting else None,
+                signer=KeySigner(key) if voting else None,
                 base_timeout_ms=settings.base_timeout_ms,
                 max_timeout_ms=settings.max_timeout_ms,
                 resend_ms=settings.resend_ms,

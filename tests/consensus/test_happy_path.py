@@ -12,7 +12,8 @@ from notarium_consensus import authentication
 from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, ResendTimer, RoundTimer
 from notarium_consensus.engine import Phase
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.messages import MessageKind, Proposal, encode_message
+from notarium_consensus.messages import Proposal, encode_message
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.signing import verify
 
 
@@ -218,7 +219,7 @@ def test_one_block_costs_at_most_seven_verifications_and_none_twice(monkeypatch)
 
 
 def test_kinds_are_numbered_as_documented():
-    assert [kind.value for kind in MessageKind] == [1, 2, 3, 4]
+    assert [kind.value for kind in StatementKind] == [1, 2, 3, 4]
 
 
 def test_a_block_that_nobody_asked_for_is_not_proposed():

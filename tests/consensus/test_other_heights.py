@@ -16,7 +16,8 @@ from notarium_consensus.effects import CheckBlock, RequestBlock, ResendTimer, Ro
 from notarium_consensus.engine import Phase
 from notarium_consensus.events import PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import BlockBuilt, PeerConnected, TimerExpired, WorkPending
-from notarium_consensus.messages import MessageKind
+from notarium_consensus.messages import signed_part
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Round
@@ -176,7 +177,7 @@ def test_a_peer_that_connects_gets_the_current_rounds_messages():
     assert bench.step(PeerConnected(peer)) == []
     bench.accept(bench.club.proposal(1, 0, block))
     bench.step(PeerConnected(peer))
-    assert [(effect.peer, effect.message.kind) for effect in bench.of(Send)] == [(peer, MessageKind.PREPARE)]
+    assert [(effect.peer, effect.message.kind) for effect in bench.of(Send)] == [(peer, StatementKind.PREPARE)]
 
 
 def test_a_flood_of_rounds_and_hashes_by_one_validator_keeps_two_slots_a_kind():
@@ -301,9 +302,11 @@ def test_votes_seen_alone_cost_nothing_inside_a_justification(monkeypatch):
     assert len(calls) == 1
 
 
-def test_a_proposal_core_is_equivocation_but_no_message():
+def test_the_signed_part_of_a_proposal_is_equivocation_but_not_a_message():
     bench = Bench(own=0)
-    bench.receive(bench.club.proposal(1, 0, bench.club.block(1)).core())
+    part = signed_part(bench.club.proposal(1, 0, bench.club.block(1)))
+    assert isinstance(part, Vote)
+    bench.receive(part)
     assert len(bench.events(ProtocolViolation)) == len(bench.effects) == 1
 
 

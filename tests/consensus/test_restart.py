@@ -13,10 +13,11 @@ from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import MessageKind, Vote, encode_message
-from notarium_consensus.signer import Signer
+from notarium_consensus.messages import encode_message
+from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Round
 
 
@@ -89,7 +90,9 @@ def test_a_restarted_proposer_proposes_the_recorded_block_not_a_new_one():
     block = bench.club.block(1)
     bench.built(block)
     again = restarted(bench, own=1)
-    assert [message.kind for message in again.sent()] == [MessageKind.PREPARE], "the proposal goes to each who lacks it"
+    assert [message.kind for message in again.sent()] == [StatementKind.PREPARE], (
+        "the proposal goes to each who lacks it"
+    )
     again.step(WorkPending())
     assert again.of(RequestBlock) == []
     again.checked(block)
@@ -213,7 +216,7 @@ def test_an_unknown_own_signature_inside_a_justification_counts_too_and_before_w
 
 def test_an_unknown_own_signature_in_what_makes_the_quorum_of_round_changes_ends_the_step(monkeypatch):
     """The proposer would propose the prepared block again, and may sign nothing any more: that rule must not repeat."""
-    propose, tries = Signer.propose, []
+    propose, tries = OwnMessages.propose, []
 
     def counted(self, *args):
         tries.append(args)
@@ -221,7 +224,7 @@ def test_an_unknown_own_signature_in_what_makes_the_quorum_of_round_changes_ends
             pytest.fail("the rules never come to an end")
         return propose(self, *args)
 
-    monkeypatch.setattr(Signer, "propose", counted)
+    monkeypatch.setattr(OwnMessages, "propose", counted)
     bench = Bench(own=3)
     block = bench.club.block(1)
     bench.accept(bench.club.proposal(1, 0, block))

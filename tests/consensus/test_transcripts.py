@@ -36,8 +36,7 @@ def begin(title: str, own: int = 0, **how: object) -> tuple[Transcript, Bench]:
 def restarted(transcript: Transcript, bench: Bench) -> Bench:
     """The process of `bench` ends, and a new one begins with what is on its disk."""
     transcript.remark("The process is killed and starts again, with what is on the disk.")
-    number = next(n for n, key in enumerate(bench.club.keys) if key.public == bench.own)
-    again = transcript.attach(Bench(own=number, record=bench.disk, record_height=1, advance=False))
+    again = transcript.attach(Bench(own=bench.own, record=bench.disk, record_height=1, advance=False))
     again.advance()
     return again
 

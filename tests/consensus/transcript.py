@@ -14,9 +14,10 @@ from tests.consensus.harness import Bench
 
 from notarium_consensus import effects as fx
 from notarium_consensus import events, inputs
-from notarium_consensus.messages import Message, Proposal, RoundChange, Vote
+from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
 
 

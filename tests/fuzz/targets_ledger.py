@@ -256,7 +256,7 @@ AGREEMENT = (
         (
             "notarium_consensus.messages:decode_message",
             "notarium_consensus.messages:_from_value",
-            "notarium_ledger.blocks.statements:read_vote",
+            "notarium_ledger.blocks.statements:vote_from_value",
             "notarium_consensus.messages:votes_from_value",
             "notarium_ledger.blocks.statements:round_change_from_value",
         ),

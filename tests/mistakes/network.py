@@ -38,6 +38,7 @@ from notarium_consensus.inputs import (
     WorkPending,
 )
 from notarium_consensus.messages import Message, decode_message, encode_message
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
@@ -155,7 +156,7 @@ class Member:
         self.decisions: list[Decision] = []
         self.waiting: list[bytes] = []
         self.timers: dict[Timer, int] = {}
-        self.engine = Engine(EngineConfig(GENESIS, key, **net.config), {}, None)  # type: ignore[arg-type]
+        self.engine = Engine(EngineConfig(GENESIS, KeySigner(key), **net.config), {}, None)  # type: ignore[arg-type]
 
     @property
     def now_ms(self) -> int:

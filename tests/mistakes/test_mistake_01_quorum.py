@@ -13,7 +13,7 @@ from tests.support.chains import approved
 from tests.support.consortium import Consortium
 
 from notarium_consensus.events import ProtocolViolation
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.state.governance import apply_entry
@@ -72,7 +72,7 @@ def test_mistake_01_a_new_round_needs_the_quorum_of_round_changes(size: int) -> 
         bench = Bench(own=0, size=size)
         changes = [club.signed_change(signer, 1) for signer in range(1, count + 1)]
         bench.accept(club.proposal(2, 1, club.block(2), changes))
-        assert bool(bench.sent(MessageKind.PREPARE)) is justified
+        assert bool(bench.sent(StatementKind.PREPARE)) is justified
         assert bool(bench.events(ProtocolViolation)) is not justified
 
 

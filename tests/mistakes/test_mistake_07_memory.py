@@ -24,8 +24,9 @@ from notarium_consensus import authentication, inbox, votes
 from notarium_consensus.block_checks import KnownBlocks
 from notarium_consensus.effects import CheckBlock
 from notarium_consensus.engine import Engine
-from notarium_consensus.messages import Message, MessageKind
+from notarium_consensus.messages import Message
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, Round
 
@@ -268,7 +269,7 @@ def test_mistake_07_under_attack_by_f_liars_that_propose_first_the_honest_decide
     assert decided, f"rounds {[net.nodes[number].engine.round for number in honest]} after {limit_ms} ms"
     assert net.agreed() is not None
     slots = [len(node.engine._early) for node in net.nodes]
-    assert max(slots) <= len(MessageKind) * size
+    assert max(slots) <= len(StatementKind) * size
     assert max(net.nodes[number].engine.round for number in honest) <= Round(faulty + 2), "nobody is pushed far ahead"
 
 

@@ -46,7 +46,7 @@ def messages_of_great_heights_are_believed(patch: pytest.MonkeyPatch) -> None:
     early = Engine._receive_early
 
     def believe(self: Engine, message: Message, peer: Any, instance: Any) -> None:
-        instance.signer.may_sign = False
+        instance.own.may_sign = False
         early(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_early", believe)

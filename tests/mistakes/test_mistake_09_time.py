@@ -12,7 +12,7 @@ from tests.mistakes.planted import SIZES, must_fail
 
 from notarium_consensus import height_state, justification
 from notarium_consensus.effects import RoundTimer
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Round
 
 HOUR_MS = 3_600_000
@@ -74,7 +74,7 @@ def test_mistake_09_a_block_locked_before_a_long_outage_is_decided_after_it_with
     net = Net(size)
     net.start()
     net.work()
-    net.drop = lambda sender, receiver, message: message.kind is MessageKind.COMMIT
+    net.drop = lambda sender, receiver, message: message.kind is StatementKind.COMMIT
     net.run(900)
     assert {node.engine.prepared_round for node in net.nodes} == {0}
     net.drop = lambda sender, receiver, message: True

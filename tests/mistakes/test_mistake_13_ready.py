@@ -21,7 +21,7 @@ from tests.simulation.chain import validator_set
 
 from notarium_consensus.engine import Engine
 from notarium_consensus.messages import Message
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height
 from notarium_node.catchup.sync import Sync
@@ -59,7 +59,7 @@ def votes_without_the_blocks_before(patch: pytest.MonkeyPatch) -> None:
     early = Engine._receive_early
 
     def vote(self: Engine, message: Message, peer: Any, instance: Any) -> None:
-        instance.signer.vote(VoteType.PREPARE, message.round, getattr(message, "block_hash", None))
+        instance.own.vote(StatementKind.PREPARE, message.round, getattr(message, "block_hash", None))
         early(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_early", vote)

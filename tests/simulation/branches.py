@@ -11,7 +11,7 @@ from unittest.mock import patch
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
-from notarium_consensus.signer import Signer
+from notarium_consensus.own_messages import OwnMessages
 from notarium_node.catchup.fetching import Fetcher
 from notarium_node.catchup.joining import Joiner
 from notarium_node.driving.block_work import BlockWork
@@ -37,7 +37,7 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Inbox, "_accuse"),
     (Engine, "_receive_late"),
     (Engine, "_receive_early"),
-    (Signer, "restore"),
+    (OwnMessages, "restore"),
     (Driver, "_stall"),
     (BlockWork, "_read_and_finish"),
     (Fetcher, "_ask"),

@@ -17,12 +17,12 @@ from tests.simulation.byzantine import BadJustification, Behaviour, Flooder, Inv
 from notarium_consensus import height_state, inbox, instance, justification
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import MessageKind
+from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.phase import Phase
-from notarium_consensus.signer import Signer
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.state.chain_state import advance
 from notarium_node.api.submit import Submissions
@@ -163,20 +163,20 @@ def _lowest_prepared_wins() -> list[Replacement]:
 
 
 def _prepared_round_not_below() -> list[Replacement]:
-    change_round = Signer.change_round
+    change_round = OwnMessages.change_round
 
-    def same_round(self: Signer, round_: Any, prepared: Any) -> Any:
+    def same_round(self: OwnMessages, round_: Any, prepared: Any) -> Any:
         if prepared is not None:
             prepared = type(prepared)(round_, prepared.block, prepared.prepares)
         return change_round(self, round_, prepared)
 
-    return [(Signer, "change_round", same_round), (justification, "_below", lambda *_: None)]
+    return [(OwnMessages, "change_round", same_round), (justification, "_below", lambda *_: None)]
 
 
 def _votes_in_left_rounds() -> list[Replacement]:
     def keep_voting(self: Instance, round_: Any) -> None:
         if round_ == self.round and self.due and self.phase is not Phase.DECIDED:
-            message = self.signer.change_round(type(round_)(round_ + 1), self.prepared)
+            message = self.own.change_round(type(round_)(round_ + 1), self.prepared)
             if message is not None:
                 self.inbox.admit_own(message, self.round)
             self._run()
@@ -221,14 +221,14 @@ def _votes_without_bound() -> list[Replacement]:
 
 
 def _prepare_not_persisted() -> list[Replacement]:
-    send = Signer._send
+    send = OwnMessages._send
 
-    def careless(self: Signer, message: Any) -> None:
+    def careless(self: OwnMessages, message: Any) -> None:
         send(self, message)
-        if message.kind is MessageKind.PREPARE:
+        if message.kind is StatementKind.PREPARE:
             self._outbox._persists.pop()
 
-    return [(Signer, "_send", careless)]
+    return [(OwnMessages, "_send", careless)]
 
 
 def _sent_before_persisted() -> list[Replacement]:
@@ -272,8 +272,8 @@ def _writes_not_synced() -> list[Replacement]:
 def _fence_ignored() -> list[Replacement]:
     init = Instance.__init__
 
-    def eager(self: Instance, context: Any, config: Any, key: Any, authenticator: Any, outbox: Any, _: Any) -> None:
-        init(self, context, config, key, authenticator, outbox, True)
+    def eager(self: Instance, context: Any, config: Any, authenticator: Any, outbox: Any, _: Any) -> None:
+        init(self, context, config, authenticator, outbox, True)
 
     return [(Instance, "__init__", eager)]
 

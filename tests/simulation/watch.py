@@ -17,8 +17,8 @@ from notarium_consensus.events import (
     ProtocolViolation,
     RoundStarted,
 )
-from notarium_consensus.messages import Vote, statement
 from notarium_consensus.phase import Phase
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node import node as node_module
 from notarium_node.node import Node
@@ -117,7 +117,7 @@ class Watch:
             return
         validators = node.store.state.registry.validators
         if message.key not in validators or not self._verify(
-            message.key, statement(message, self._world.genesis.hash, validators.hash), message.signature
+            message.key, message.statement.signed_bytes(self._world.genesis.hash, validators.hash), message.signature
         ):
             return
         slot = (member.life, message.key, message.height, message.kind)

@@ -17,6 +17,7 @@ from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, 
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, encode_message
 from notarium_consensus.phase import Phase
+from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import slot_key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate
@@ -49,7 +50,7 @@ class Host:
         self.engine = self._started(Height(self._words.club.height))
 
     def _started(self, record_height: Height | None) -> Engine:
-        config = EngineConfig(GENESIS, self._words.club.keys[self._member])
+        config = EngineConfig(GENESIS, KeySigner(self._words.club.keys[self._member]))
         self.engine = self._factory(config, dict(self.disk), record_height)
         club = self._words.club
         advance = Advance(club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)

@@ -16,9 +16,9 @@ from notarium_consensus import height_state, instance, justification, votes
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import MessageKind, Vote
 from notarium_consensus.votes import VoteKeeper
 from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind, Vote
 
 PATHS = sorted(TRACES.glob("*.itf.json.xz"))
 AS_BUILT = [path for path in PATHS if not is_mistaken(path)]
@@ -88,7 +88,7 @@ def test_mistake_05_votes_of_different_rounds_never_certify_two_blocks():
         message.block_hash
         for host in replay.hosts.values()
         for message in host.sent
-        if isinstance(message, Vote) and message.kind is MessageKind.COMMIT
+        if isinstance(message, Vote) and message.kind is StatementKind.COMMIT
     }
     assert len(committed) == 2, "both blocks have commits of honest members"
 

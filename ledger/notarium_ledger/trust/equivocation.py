@@ -69,7 +69,7 @@ class Equivocation:
             raise InvalidEquivocation("the statements are not of one validator, height and round")
         if first.kind != second.kind:
             raise InvalidEquivocation("the statements are of different kinds")
-        said = [each.signed_bytes(self.genesis, self.validators) for each in (first, second)]
+        said = [each.statement.signed_bytes(self.genesis, self.validators) for each in (first, second)]
         if said[0] == said[1]:
             raise InvalidEquivocation("the statements say the same")
         for name, each, message in (("first", first, said[0]), ("second", second, said[1])):

@@ -12,8 +12,9 @@ from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import EquivocationDetected
 from notarium_consensus.inputs import MessageReceived
-from notarium_consensus.messages import MessageKind, Proposal, Vote, decode_message
-from notarium_ledger.blocks.certificate import VoteType, vote_bytes
+from notarium_consensus.messages import Proposal, decode_message
+from notarium_consensus.signing import KeySigner
+from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement, vote_bytes
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node.driving import driver as driver_module
 from notarium_node.entries.admission import Admission
@@ -51,7 +52,7 @@ class Machine:
         network = cast(PeerNetwork, self.network)
         self.driver = make_driver(
             self.key.public,
-            Engine(EngineConfig(genesis=self.consortium.genesis.hash, key=self.key), record, record_height),
+            Engine(EngineConfig(self.consortium.genesis.hash, KeySigner(self.key)), record, record_height),
             self.store,
             self.mempool,
             admission,
@@ -79,7 +80,7 @@ class Machine:
     def vote(self, signer, kind, block_hash):
         validators = self.store.state.registry.validators
         message = vote_bytes(kind, Hash(self.consortium.genesis.hash), validators.hash, Height(1), Round(0), block_hash)
-        return Vote(kind, Height(1), Round(0), block_hash, signer.public, signer.sign(message))
+        return Vote(VoteStatement(kind, Height(1), Round(0), block_hash), signer.public, signer.sign(message))
 
     def hear(self, *messages):
         for message in messages:
@@ -139,9 +140,9 @@ async def test_a_quorum_of_votes_decides(machine):
     proposal = one.said()[0]
     assert isinstance(proposal, Proposal)
     assert proposal.block.entries == (entry.raw,)
-    one.hear(*(one.vote(each, VoteType.PREPARE, proposal.block.hash) for each in one.others[:2]))
+    one.hear(*(one.vote(each, StatementKind.PREPARE, proposal.block.hash) for each in one.others[:2]))
     assert one.store.state.height == 0
-    one.hear(*(one.vote(each, VoteType.COMMIT, proposal.block.hash) for each in one.others[:2]))
+    one.hear(*(one.vote(each, StatementKind.COMMIT, proposal.block.hash) for each in one.others[:2]))
     assert one.store.state.height == 1
     assert [type(message) for message in one.said()] == [Proposal, Vote, Vote]
 
@@ -165,13 +166,13 @@ async def test_a_vote_that_cannot_be_remembered_is_not_cast(machine, disk):
     proposal = one.said()[0]
     before = len(one.network.sent)
     disk.free = 0
-    one.hear(*(one.vote(each, VoteType.PREPARE, proposal.block.hash) for each in one.others[:2]))
+    one.hear(*(one.vote(each, StatementKind.PREPARE, proposal.block.hash) for each in one.others[:2]))
     assert one.driver.stalled
     assert len(one.network.sent) == before
     disk.free = 1 << 40
     await one.recovered()
     commit = one.said()[-1]
-    assert (commit.type, commit.block_hash) == (VoteType.COMMIT, proposal.block.hash)
+    assert (commit.kind, commit.block_hash) == (StatementKind.COMMIT, proposal.block.hash)
 
 
 async def test_a_decision_that_cannot_be_stored_is_told_to_nobody_until_it_is(machine, disk):
@@ -179,9 +180,9 @@ async def test_a_decision_that_cannot_be_stored_is_told_to_nobody_until_it_is(ma
     entry = one.submit()
     waiter = one.waiters.wait([entry.id])
     block = one.said()[0].block.hash
-    one.hear(*(one.vote(each, VoteType.PREPARE, block) for each in one.others[:2]))
+    one.hear(*(one.vote(each, StatementKind.PREPARE, block) for each in one.others[:2]))
     disk.free = 0
-    one.hear(*(one.vote(each, VoteType.COMMIT, block) for each in one.others[:2]))
+    one.hear(*(one.vote(each, StatementKind.COMMIT, block) for each in one.others[:2]))
     assert one.driver.stalled
     assert (one.store.state.height, one.decisions, waiter.future.done()) == (0, [], False)
     disk.free = 1 << 40
@@ -195,7 +196,7 @@ async def test_a_stalled_node_collects_no_messages(machine, disk):
     disk.free = 0
     one.submit()
     for number in range(1000):
-        one.hear(one.vote(one.others[0], VoteType.PREPARE, Hash(number.to_bytes(32, "big"))))
+        one.hear(one.vote(one.others[0], StatementKind.PREPARE, Hash(number.to_bytes(32, "big"))))
         one.driver.work_pending()
     assert len(one.driver._inputs) == 0
 
@@ -220,7 +221,7 @@ async def test_after_the_stall_it_goes_on_with_what_was_decided_meanwhile(machin
 async def test_who_tells_this_node_another_commit_than_its_seal_in_a_fetched_certificate_is_convicted(machine):
     one = machine(4)
     liar = one.others[0]
-    one.hear(one.vote(liar, VoteType.COMMIT, Hash(bytes(32))))
+    one.hear(one.vote(liar, StatementKind.COMMIT, Hash(bytes(32))))
     assert one.driver.take(
         [
             one.consortium.decide(
@@ -230,7 +231,7 @@ async def test_who_tells_this_node_another_commit_than_its_seal_in_a_fetched_cer
     )
     (found,) = [event for event in one.events if isinstance(event, EquivocationDetected)]
     found.equivocation.verify()
-    assert (found.equivocation.key, found.equivocation.kind) == (liar.public, MessageKind.COMMIT)
+    assert (found.equivocation.key, found.equivocation.kind) == (liar.public, StatementKind.COMMIT)
 
 
 async def test_any_failure_of_the_disk_silences_the_node_and_is_tried_again(machine, monkeypatch):

@@ -11,7 +11,7 @@ from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import MessageReceived, WorkPending
 from notarium_consensus.messages import Proposal
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType, vote_bytes
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node.identity import recall
@@ -27,7 +27,12 @@ def propose(node, ledger):
     transition = advance(state, [entry], time_ms, proposer)
     block = Block(transition.header, (entry.raw,))
     message = vote_bytes(
-        VoteType.PROPOSAL, Hash(consortium.genesis.hash), state.registry.validators.hash, height, Round(0), block.hash
+        StatementKind.PROPOSAL,
+        Hash(consortium.genesis.hash),
+        state.registry.validators.hash,
+        height,
+        Round(0),
+        block.hash,
     )
     node.network.heard.clear()
     node.driver.feed(MessageReceived(Proposal(height, Round(0), block, (), (), proposer, key.sign(message)), proposer))
