@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from notarium_consensus.messages import JUSTIFICATION_BYTES
 from notarium_consensus.signing import Signer
-from notarium_ledger.types import Hash, Height, PublicKey, Round
+from notarium_ledger.types import Hash, PublicKey, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,6 @@ class EngineConfig:
     """Where the doubling of round times (and of the allowed message delay) ends."""
     resend_ms: int = 1000
     """How often the current round's own messages are sent again while a block is due."""
-    vote_from: Height = Height(1)  # noqa: RUF009  # a NewType call is an int
-    """Do not sign below this height: set it after restoring a backup."""
     max_block_bytes: int = 8 * 1024 * 1024
     """Encoded size of the largest block."""
 

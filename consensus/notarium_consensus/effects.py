@@ -41,7 +41,7 @@ class Persist:
 
     height: Height
     key: bytes
-    """round u32be ‖ kind u8 for an own message; record.PREPARED_KEY; record.FENCE_KEY."""
+    """round u32be ‖ kind u8 for an own message; signing_record.PREPARED_KEY; permission.FENCE_KEY."""
     value: bytes
 
 

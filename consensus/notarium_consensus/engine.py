@@ -27,9 +27,10 @@ from notarium_consensus.inputs import (
 from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, commits_of
+from notarium_consensus.permission import FENCE_KEY, Permission, encode_fence
 from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
-from notarium_consensus.signing_record import FENCE_KEY, SigningRecord, decode_record, encode_fence
+from notarium_consensus.signing_record import SigningRecord, decode_record
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
@@ -49,7 +50,7 @@ class Engine:
         self._config = config
         self._record = dict(record)
         self._record_height = record_height
-        self._vote_from = config.vote_from
+        self._permission = Permission()
         self._outbox = StepEffects()
         self._authenticator = Authenticator(config.genesis, config.own_key)
         self._instance: Instance | None = None
@@ -103,9 +104,14 @@ class Engine:
         return self._instance is not None and self._instance.own.may_sign
 
     @property
+    def permission(self) -> Permission:
+        """Where this node signs, if it is a validator there: what the runner knows, and what the engine has seen."""
+        return self._permission
+
+    @property
     def vote_from(self) -> Height:
         """Nothing below this height is signed."""
-        return self._vote_from
+        return self._permission.vote_from
 
     def has_committed(self, height: Height, round_: Round) -> bool:
         """Whether this node knows that it signed a COMMIT there. Of earlier heights it knows nothing any more."""
@@ -184,11 +190,10 @@ class Engine:
                 self._receive(message, peer, instance)
 
     def _may_sign(self, event: Advance) -> bool:
-        self._vote_from = max(self._vote_from, event.vote_from)
-        if self._vote_from > max(event.height, self._config.vote_from):
-            # The fence goes along, since the record of a decided height is deleted.
-            self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
-        return event.may_sign and event.height >= self._vote_from
+        self._permission = event.permission.raised(self._permission.fence)
+        for key, value in self._permission.fence_items(event.height):
+            self._outbox.emit(Persist(event.height, key, value))
+        return self._permission.allows(event.height)
 
     def _sign_at_last(self, event: Advance, instance: Instance) -> None:
         if self._may_sign(event) and not instance.own.may_sign:
@@ -290,11 +295,11 @@ class Engine:
             return None
         if self._record_height > height:
             # The chain was rolled back, the record was not: we have voted there, so wait until it is reached.
-            self._vote_from = max(self._vote_from, self._record_height)
+            self._permission = self._permission.raised(self._record_height)
             return None
         record = decode_record(self._record, height)
         self._record, self._record_height = {}, None
-        self._vote_from = max(self._vote_from, record.fence)
+        self._permission = self._permission.raised(record.fence)
         return record
 
     def _fence_if_own_signature_seen(self) -> None:
@@ -303,10 +308,11 @@ class Engine:
         if seen is None or instance is None:
             return
         self._authenticator.own_seen = None
-        if seen < self._vote_from:
+        if seen < self._permission.vote_from:
             return  # fenced already
-        self._vote_from = Height(seen + 1)
-        if instance.context.height < self._vote_from:
+        self._permission = self._permission.own_signature_seen(seen)
+        height = instance.context.height
+        if not self._permission.allows(height):
             instance.own.forbid()
-        self._outbox.emit(Persist(instance.context.height, FENCE_KEY, encode_fence(self._vote_from)))
+        self._outbox.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
         self._outbox.report(OwnSignatureSeen(seen))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from notarium_consensus.effects import Timer
 from notarium_consensus.messages import Message
+from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 
-NO_FENCE = Height(1)
+ANYWHERE: Final = Permission()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Advance:
     """The height before `height` is stored and applied: work on `height`. Also the first input of all.
 
     Heights may end without a Decide and be skipped: others decided them, and the runner has fetched and checked their
-    blocks. It comes once more for the present height when a node that was not to sign there may do so.
+    blocks. It comes again for the present height when a node that followed there may begin to sign.
     """
 
     height: Height
@@ -33,11 +35,8 @@ class Advance:
     """By how much honest clocks may differ."""
     message_delay_ms: int
     """How long a proposal may travel in round 0; doubles with each round."""
-    may_sign: bool = True
-    """False: follow only. The node lacks blocks, so it could prepare an entry that was decided long ago, or it does not
-    remember what its key has signed."""
-    vote_from: Height = NO_FENCE
-    """Nothing below this height is ever signed; like the fence, it can only be raised."""
+    permission: Permission = ANYWHERE
+    """What the node knows of its right to sign. Its fence can only raise the engine's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,6 @@ class Node:
                 base_timeout_ms=settings.base_timeout_ms,
                 max_timeout_ms=settings.max_timeout_ms,
                 resend_ms=settings.resend_ms,
-                vote_from=Height(settings.vote_from),
                 max_block_bytes=MAX_BLOCK_BYTES,
             ),
             self.recall.record,

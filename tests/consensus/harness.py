@@ -18,6 +18,7 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, TimerExpired
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.permission import Permission
 from notarium_consensus.signing import KeySigner, Signer
 from notarium_ledger.blocks.block import Block, Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
@@ -123,10 +124,12 @@ class Bench:
         record_height: int | None = None,
         advance: bool = True,
         signer: Signer | None = None,
+        vote_from: int = 1,
         **config: object,
     ) -> None:
         self.club = Club(size)
         self.own = own
+        self.permission = Permission(by_hand=Height(vote_from))
         if signer is None and own is not None:
             signer = KeySigner(self.club.keys[own])
         settings = EngineConfig(GENESIS, signer, **config)  # type: ignore[arg-type]
@@ -153,6 +156,7 @@ class Bench:
                 validators or self.club.validators,
                 PRECISION_MS,
                 DELAY_MS,
+                self.permission,
             )
         )
 

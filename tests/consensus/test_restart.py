@@ -15,7 +15,8 @@ from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import encode_message
 from notarium_consensus.own_messages import OwnMessages
-from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
+from notarium_consensus.permission import FENCE_KEY, encode_fence
+from notarium_consensus.signing_record import PREPARED_KEY, decode_record, encode_prepared
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Round

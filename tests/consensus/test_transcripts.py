@@ -18,6 +18,7 @@ from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 from tests.consensus.transcript import Transcript
 
 from notarium_consensus.inputs import Advance, CertificateSeen, WorkPending
+from notarium_consensus.permission import Permission
 from notarium_consensus.rules import Rule
 from notarium_ledger.blocks.block import Block
 
@@ -169,12 +170,14 @@ def forgotten_signature_and_joining() -> Transcript:
     club = club.after(block)
     again.club, again.disk = club, {}
     tip = club.tip
-    following = Advance(club.height, tip.hash, tip.time_ms, club.validators, PRECISION_MS, DELAY_MS, may_sign=False)
+    following = Advance(
+        club.height, tip.hash, tip.time_ms, club.validators, PRECISION_MS, DELAY_MS, Permission(is_complete=False)
+    )
     again.step(following)
     block = club.block(2)
     again.accept(club.proposal(2, 0, block))
     transcript.remark("It is complete, and signs what it would have signed of the current round.")
-    again.step(replace(following, may_sign=True))
+    again.step(replace(following, permission=Permission()))
     return transcript
 
 

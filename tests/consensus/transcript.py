@@ -15,7 +15,8 @@ from tests.consensus.harness import Bench
 from notarium_consensus import effects as fx
 from notarium_consensus import events, inputs
 from notarium_consensus.messages import Message, Proposal, RoundChange
-from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY
+from notarium_consensus.permission import FENCE_KEY
+from notarium_consensus.signing_record import PREPARED_KEY
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
@@ -97,7 +98,9 @@ class Transcript:
     def input(self, event: inputs.Input) -> str:
         match event:
             case inputs.Advance():
-                return f"height {event.height} begins" + ("" if event.may_sign else ", to follow without signing")
+                return f"height {event.height} begins" + (
+                    "" if event.permission.is_granted else ", to follow without signing"
+                )
             case inputs.WorkPending():
                 return "work is pending"
             case inputs.MessageReceived():

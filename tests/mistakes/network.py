@@ -156,7 +156,7 @@ class Member:
         self.decisions: list[Decision] = []
         self.waiting: list[bytes] = []
         self.timers: dict[Timer, int] = {}
-        self.engine = Engine(EngineConfig(GENESIS, KeySigner(key), **net.config), {}, None)  # type: ignore[arg-type]
+        self.engine = Engine(EngineConfig(GENESIS, KeySigner(key), **net.config), {}, None)
 
     @property
     def now_ms(self) -> int:

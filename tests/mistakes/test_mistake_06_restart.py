@@ -31,6 +31,7 @@ from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, encode_message
 from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.permission import MARGIN
 from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import decode_record
 from notarium_consensus.step_effects import StepEffects
@@ -42,7 +43,7 @@ from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.verifier import Verifier
 from notarium_node.entries.waiters import Waiters
-from notarium_node.identity.recall import MARGIN, Recall
+from notarium_node.identity.recall import Recall
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import Kind
 from notarium_store import Store, database

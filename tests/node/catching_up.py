@@ -133,7 +133,7 @@ class Node:
         self.recall = Recall(None if self.key is None else own, self.store, is_new, Height(vote_from))
         signer = None if self.key is None else KeySigner(self.key)
         self.engine = Engine(
-            EngineConfig(consortium.genesis.hash, signer, vote_from=Height(vote_from)),
+            EngineConfig(consortium.genesis.hash, signer),
             self.recall.record,
             self.recall.record_height,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from notarium_consensus.inputs import Advance
+from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.state.chain_state import Transition
 from notarium_ledger.trust.snapshot import Snapshot
@@ -69,7 +70,7 @@ class Chain:
         for _, transition in parts:
             self._answer(transition)
 
-    def next_height(self, *, may_sign: bool, vote_from: Height) -> Advance:
+    def next_height(self, permission: Permission) -> Advance:
         """The engine's input for the height after the tip."""
         state = self._store.state
         parameters = state.registry.parameters
@@ -80,8 +81,7 @@ class Chain:
             validators=state.registry.validators,
             precision_ms=parameters.clock_precision_ms,
             message_delay_ms=parameters.message_delay_ms,
-            may_sign=may_sign,
-            vote_from=vote_from,
+            permission=permission,
         )
 
     def _take_from_mempool(self, parts: Sequence[Part]) -> None:

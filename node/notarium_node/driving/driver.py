@@ -22,6 +22,7 @@ from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
 from notarium_consensus.messages import encode_message
+from notarium_consensus.permission import NO_FENCE, Permission
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.snapshot import Snapshot
@@ -81,9 +82,8 @@ class Driver:
         self._on_event = on_event
         self._clock = clock
         self._pacing = Pacing(mempool, block_work.target.entries)
-        self._signs = False
-        self._remembered = store.history.height + 1
-        """The one height above the stored history at which we may have signed; its record may be gone by now."""
+        self._given: Permission | None = None
+        """What the engine was given last."""
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[Effect] = deque()
         self._running = False
@@ -237,7 +237,7 @@ class Driver:
 
     def _extend(self, parts: Sequence[Part]) -> None:
         last = parts[-1][1]
-        self._recall.before_reaching(last.state.height, self._engine.vote_from)
+        self._recall.before_reaching(last.state.height, self._engine.permission.fence)
         self._chain.extend(parts)
         self._pacing.after_block(len(last.entries), self.work_pending)
         self._leave_height()
@@ -250,8 +250,8 @@ class Driver:
         self.feed(self._advance())
 
     def _advance(self) -> inputs.Advance:
-        self._signs = self._may_sign()
-        return self._chain.next_height(may_sign=self._signs, vote_from=self._recall.vote_from)
+        self._given = self._recall.permission
+        return self._chain.next_height(self._given)
 
     # Blocks that the others decided
 
@@ -274,7 +274,7 @@ class Driver:
 
         `is_caught_up`: a quorum has said how far it is, and this node is as far.
         """
-        if not self._signs:
+        if not self._is_granted():
             self._attempt(lambda: self._review(is_caught_up))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
@@ -300,15 +300,15 @@ class Driver:
 
     def _adopt(self, snapshot: Snapshot) -> None:
         decided, tip = snapshot.decided, self._store.state.height
-        self._remembered = self._store.history.height + 1
+        self._recall.before_adopting()
         certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
         self._watch(each for each in certificates if each.height > tip)
-        self._recall.before_reaching(snapshot.height, self._engine.vote_from)
+        self._recall.before_reaching(snapshot.height, self._engine.permission.fence)
         if self._chain.adopt(snapshot):
             self._leave_height()
 
     def _backfill(self, parts: Sequence[Part]) -> None:
-        self._watch(decision.certificate for decision, _ in parts if decision.height != self._remembered)
+        self._watch(decision.certificate for decision, _ in parts if decision.height != self._recall.unrecorded)
         self._chain.backfill(parts)
         if self._store.is_complete:
             _log.info("the history is complete", height=self._store.state.height)
@@ -316,24 +316,28 @@ class Driver:
     # May this node sign?
 
     def _review(self, is_caught_up: bool) -> None:
-        if self._store.is_complete and not self._recall.settled and is_caught_up:
+        before = self._recall.permission
+        if before.is_complete and not before.remembers and is_caught_up:
             self._recall.settle()
-            if self._recall.vote_from > inputs.NO_FENCE:
+            regained = self._recall.permission.regained
+            if regained > NO_FENCE:
                 _log.warning(
                     "this node does not remember what its key has signed: it is silent for some blocks",
                     height=self._store.state.height,
-                    votes_from=self._recall.vote_from,
+                    votes_from=regained,
                 )
-        if self._may_sign() and not self._signs:
+        if self._recall.permission.is_granted and not self._is_granted():
             self.feed(self._advance())
             self.work_pending()
 
-    def _may_sign(self) -> bool:
-        return self._store.is_complete and self._recall.settled
+    def _is_granted(self) -> bool:
+        """Whether the engine was given leave to sign."""
+        return self._given is not None and self._given.is_granted
 
     def _watch(self, certificates: Iterable[QuorumCertificate]) -> None:
         """Look for seals of ours that we do not remember."""
-        seen = self._recall.own_seal(certificates, self._engine) if self._recall.settled else None
+        remembers = self._recall.permission.remembers
+        seen = self._recall.own_seal(certificates, self._engine) if remembers else None
         if seen is not None:
             self._on_event(OwnSignatureSeen(seen))
             self._recall.lose()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from notarium_consensus.permission import Refusal
 from notarium_ledger.trust.receipt import iso_time
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Condition:
         if not node.store.is_complete:
             silent = ", and does not vote" if node.own.role == "validator" else ""
             reasons.append(f"fetching the history: {self.missing_blocks} blocks are missing{silent}")
-        elif not node.recall.settled and node.own.key in validators and reachable >= validators.quorum:
-            reasons.append("not voting: waiting to hear from a quorum how far the ledger is")
+        elif not node.recall.permission.remembers and node.own.key in validators and reachable >= validators.quorum:
+            reasons.append(f"not voting: {Refusal.FORGOTTEN.value}")
         drift = self._clock_drift()
         if drift is not None and abs(drift) > node.store.state.registry.parameters.clock_precision_ms:
             limit = node.store.state.registry.parameters.clock_precision_ms
@@ -91,12 +92,12 @@ class Condition:
 
     def notes(self) -> list[str]:
         """What the operator of a node that does its part should know all the same."""
-        node, fence = self._node, self._node.engine.vote_from
+        node, permission = self._node, self._node.engine.permission
         is_validator = node.own.key in node.store.state.registry.validators
-        if not is_validator or fence <= node.store.state.height + 1:
+        if not is_validator or permission.vote_from <= node.store.state.height + 1:
             return []
-        why = node.recall.explain(fence)
-        return [f"votes from height {fence} on: {why}; until then the quorum is up to the others"]
+        why = permission.fenced_by.value
+        return [f"votes from height {permission.vote_from} on: {why}; until then the quorum is up to the others"]
 
     @property
     def missing_blocks(self) -> int:
