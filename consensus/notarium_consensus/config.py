@@ -19,9 +19,9 @@ class EngineConfig:
     base_timeout_ms: int = 1000
     """How long round 0 may last."""
     max_timeout_ms: int = 60_000
-    """Where the doubling of round times (and of the allowed message delay) ends."""
+    """Where the doubling of round times, and of the allowed message delay, ends."""
     resend_ms: int = 1000
-    """How often the current round's own messages are sent again while a block is due."""
+    """How often our messages of the current round are sent again while a block is due."""
     max_block_bytes: int = 8 * 1024 * 1024
     """Encoded size of the largest block."""
 
@@ -42,5 +42,5 @@ class EngineConfig:
         return self.max_block_bytes + JUSTIFICATION_BYTES
 
     def timeout_ms(self, round_: Round) -> int:
-        """T(r) = min(base·2^r, max). Capped, or rounds that drifted apart would never meet (mistake 12)."""
+        """T(r) = min(base·2^r, max). Capped, since rounds that drifted apart would otherwise never meet (mistake 12)."""
         return min(self.base_timeout_ms << min(round_, 32), self.max_timeout_ms)

@@ -29,20 +29,20 @@ class HeightState:
         context: HeightContext,
         config: EngineConfig,
         authenticator: Authenticator,
-        outbox: StepEffects,
+        effects: StepEffects,
         may_sign: bool,
     ) -> None:
         self.context = context
-        self.own = OwnMessages(context, config.signer, authenticator, outbox)
+        self.own = OwnMessages(context, config.signer, authenticator, effects)
         if may_sign:
             self.own.allow()
-        self.inbox = Inbox(context, authenticator, outbox)
+        self.inbox = Inbox(context, authenticator, effects)
         self.blocks = KnownBlocks(rejected_kept=len(context.validators))
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
-        self._timers = HeightTimers(context, config, self.inbox, outbox)
-        self._outbox = outbox
+        self._timers = HeightTimers(context, config, self.inbox, effects)
+        self._effects = effects
         self._own_key = config.own_key
         self._accepted: Proposal | None = None
         self._timely = True
@@ -67,7 +67,7 @@ class HeightState:
         self.phase = Phase.CHECKING
         self._timely = True
         if is_fresh(proposal) and proposal.key != self._own_key:
-            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._outbox.now_ms)
+            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._effects.now_ms)
             if reason is not None:
                 self._timely = False
                 self._reject(proposal, reason)
@@ -75,11 +75,11 @@ class HeightState:
     def _commit(self, prepared: Prepared) -> None:
         if self.own.may_sign:
             # The block and its prepares are on disk before the COMMIT that promises to remember them.
-            self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
+            self._effects.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
         self._keep(self.own.vote(StatementKind.COMMIT, prepared.round, prepared.block.hash))
 
     def _change_round(self, round_: Round, reason: str) -> None:
-        """Leave the round for a higher one and say so."""
+        """Leave the round for a higher one, with a ROUND-CHANGE."""
         self._become_due(reason)
         self._enter(round_, reason)
         self._keep(self.own.change_round(round_, self.prepared))
@@ -91,10 +91,10 @@ class HeightState:
         self._building = None
         self._nothing_to_propose = False
         self._timers.enter_round()
-        self._outbox.report(RoundStarted(self.context.height, round_, reason))
+        self._effects.report(RoundStarted(self.context.height, round_, reason))
 
     def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
-        """Propose the highest prepared block; its entries as that copy has them whose content is right."""
+        """Propose the highest prepared block, with the entries of the copy whose content is valid."""
         for change in changes:
             if change.signed.prepared == highest and change.block is not None:
                 verdict = self._verdict(change.block)
@@ -102,14 +102,14 @@ class HeightState:
                 if block is not None:
                     return self._propose(block, changes, change.prepares)
                 if verdict is not Verdict.INVALID:
-                    return False  # being checked
+                    return False  # It is being checked.
         return False
 
     def _usable_changes(self) -> list[RoundChange]:
-        """This round's, but those of a prepared block that is here with wrong entries only.
+        """The round changes of this round, except those whose prepared block is here with wrong entries only.
 
-        Whoever sends these lies, and if nobody has the true ones any more (those that prepared may have restarted),
-        its claim would keep every honest proposer from proposing.
+        Only a liar sends these. If no node has the right entries any more (those that prepared may have restarted), the
+        liar's claim would keep every honest proposer from proposing.
         """
         changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
         blocks = [change.block for change in changes if change.block is not None]
@@ -117,7 +117,7 @@ class HeightState:
         return [change for change in changes if change.block is None or change.block.hash in hopeful]
 
     def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
-        """False: nothing is signed any more, for a signature of ours that we do not know was seen in this step."""
+        """False if nothing is signed: the signer refuses, or an unknown signature of ours was seen in this step."""
         proposal = self.own.propose(self.round, block, tuple(change.signed for change in changes), prepares)
         if proposal is None:
             return False
@@ -130,14 +130,14 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
-        self._outbox.emit(Decide(Decision(block, certificate)))
+        self._effects.emit(Decide(Decision(block, certificate)))
 
     def _verdict(self, block: Block) -> Verdict:
         """What is known of the content of `block`; starts its check if nothing is."""
         verdict = self.blocks.verdict(block)
         if verdict is Verdict.UNKNOWN:
             self.blocks.start_check(block)
-            self._outbox.emit(CheckBlock(block))
+            self._effects.emit(CheckBlock(block))
             return Verdict.CHECKING
         return verdict
 
@@ -146,7 +146,7 @@ class HeightState:
             self.inbox.admit_own(message, self.round)
 
     def _reject(self, proposal: Proposal, reason: str) -> None:
-        self._outbox.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
+        self._effects.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
 
     def _needed(self) -> list[Hash]:
         needed = [block for _, block in self.inbox.commits.complete]
@@ -167,14 +167,14 @@ class HeightState:
         self._timers.due = True
         self._start_round_timer()
         self._timers.start_resend()
-        self._outbox.report(RoundStarted(self.context.height, self.round, reason))
+        self._effects.report(RoundStarted(self.context.height, self.round, reason))
 
     def _start_round_timer(self, proven: bool = False) -> None:
         if self._is_voting():
             self._timers.start_round(self.round, is_proven=proven)
 
     def _resend(self) -> None:
-        """Votes to all; the proposal, which may be large, only to those of whom nothing shows that they have it."""
+        """Votes go to all; the proposal, which may be large, only to validators that do not seem to have it."""
         if not self._is_voting():
             return
         for message in self.own.of_round(self.round):
@@ -182,6 +182,6 @@ class HeightState:
                 have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
                 for validator in self.context.validators.validators:
                     if validator.key != self._own_key and validator.key not in have:
-                        self._outbox.emit(Send(validator.key, message))
+                        self._effects.emit(Send(validator.key, message))
             else:
-                self._outbox.emit(Broadcast(message))
+                self._effects.emit(Broadcast(message))

@@ -1,8 +1,8 @@
 """Admits messages of the current height: authentic, well-formed, justified, and then kept.
 
 Nothing is kept before its signature is verified, and nothing is verified that would not be kept.
-Each admit method returns whether the message is new here, and raises InvalidMessage if no honest node would hand
-it over.
+Each admit method returns whether the message is new here. It raises InvalidMessage for a message that an honest node
+does not hand over.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class Inbox:
     """The messages of one height that may count."""
 
     __slots__ = (
-        "_accused",
         "_authenticator",
         "_context",
-        "_outbox",
+        "_effects",
+        "_reported",
         "commits",
         "prepares",
         "proposals",
         "round_changes",
     )
 
-    def __init__(self, context: HeightContext, authenticator: Authenticator, outbox: StepEffects) -> None:
+    def __init__(self, context: HeightContext, authenticator: Authenticator, effects: StepEffects) -> None:
         quorum = context.validators.quorum
         self._context = context
         self._authenticator = authenticator
-        self._outbox = outbox
-        self._accused: set[tuple[PublicKey, StatementKind]] = set()
+        self._effects = effects
+        self._reported: set[tuple[PublicKey, StatementKind]] = set()
         self.proposals: RoundKeeper[Proposal] = RoundKeeper()
         self.prepares = VoteKeeper(quorum)
         self.commits = VoteKeeper(quorum)
@@ -53,12 +53,12 @@ class Inbox:
         keeper = self.prepares if vote.kind is StatementKind.PREPARE else self.commits
         known = keeper.get(vote.key, vote.round)
         if known is not None:
-            # Another signature of the same content is no news, whether valid or not: count signers, never signatures.
+            # A second signature of the same content is not news, valid or not: signers are counted, not signatures.
             if known.block_hash != vote.block_hash:
-                self._accuse(known, vote)
+                self._report_equivocation(known, vote)
             return False
         if vote.kind is StatementKind.PREPARE and vote.round < current:
-            return False  # its round is left: nobody commits in it any more
+            return False  # This node has left its round, and does not commit there any more.
         if not keeper.wants(vote.key, vote.round, current):
             return False
         self._authenticator.check(vote, self._context.validators, "vote")
@@ -73,7 +73,7 @@ class Inbox:
         known = self.proposals.get(proposal.key, proposal.round)
         if known is not None:
             if known.block_hash != proposal.block_hash:
-                self._accuse(known, proposal)
+                self._report_equivocation(known, proposal)
             return False
         wanted = proposal.round >= current or self._is_committed(proposal)
         if not wanted or not self.proposals.wants(proposal.key, proposal.round, current):
@@ -94,7 +94,7 @@ class Inbox:
         known = self.round_changes.get(change.key, change.round)
         if known is not None:
             if known.signed.prepared != change.signed.prepared:
-                self._accuse(known, change)
+                self._report_equivocation(known, change)
             return False
         if change.round < current:
             return False
@@ -110,9 +110,10 @@ class Inbox:
         return True
 
     def compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
-        """Accuse whoever told us one thing and signed another, that came verified inside a message or certificate.
+        """Report validators that sent this node one statement and signed another one, which is verified.
 
-        A liar that tells each node one thing only is found out when the nodes show each other what they have.
+        `statements` come inside messages and certificates. A liar that sends each node one statement only is found
+        when the nodes show each other what they have.
         """
         for other in statements:
             known: Message | None
@@ -122,7 +123,7 @@ class Inbox:
                 keeper = self.prepares if other.kind is StatementKind.PREPARE else self.commits
                 known = keeper.get(other.key, other.round)
             if known is not None and self._words(known) != self._words(other):
-                self._accuse(known, other)
+                self._report_equivocation(known, other)
 
     def admit_own(self, message: Message, current: Round) -> None:
         """Keep a message that this node signed."""
@@ -157,12 +158,12 @@ class Inbox:
         # A late proposal still matters if a quorum has committed to its block, which we may lack.
         return any(block == proposal.block_hash for _, block in self.commits.complete)
 
-    def _accuse(self, known: Message, other: Message | SignedRoundChange) -> None:
-        # One report per validator and kind: after it, more of the same costs nothing.
-        accused = (other.key, other.kind)
-        if accused in self._accused:
+    def _report_equivocation(self, known: Message, other: Message | SignedRoundChange) -> None:
+        # One report for each validator and kind; after it, more of the same costs nothing.
+        slot = (other.key, other.kind)
+        if slot in self._reported:
             return
         validators = self._context.validators
         self._authenticator.check(other, validators, "message")
-        self._accused.add(accused)
-        self._outbox.report(EquivocationDetected(conflict(self._context.genesis, validators.hash, known, other)))
+        self._reported.add(slot)
+        self._effects.report(EquivocationDetected(conflict(self._context.genesis, validators.hash, known, other)))

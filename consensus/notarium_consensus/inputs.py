@@ -46,7 +46,7 @@ class WorkPending:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A decoded message and the peer that handed it over, who need not be its signer."""
+    """A decoded message, and the peer that handed it over, which may not be its signer."""
 
     message: Message
     peer: PublicKey
@@ -54,7 +54,8 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class CertificateSeen:
-    """Others decided by this certificate, which is verified. Its seals convict who said something else to this node."""
+    """Others decided by this verified certificate. Its seals prove the equivocation of a validator that sent this node
+    something else."""
 
     certificate: QuorumCertificate
 
@@ -68,7 +69,7 @@ class TimerExpired:
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """The answer to RequestBlock; None: there is nothing to propose after all."""
+    """The answer to RequestBlock; None if there is nothing to propose after all."""
 
     height: Height
     round: Round
@@ -86,7 +87,7 @@ class BlockChecked:
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
-    """A peer can be reached (again): it gets the current round's own messages."""
+    """A peer can be reached, for the first time or again: it gets our messages of the current round."""
 
     peer: PublicKey
 

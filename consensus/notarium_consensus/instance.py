@@ -46,9 +46,9 @@ class Instance(HeightState):
     # ---- inputs ------------------------------------------------------------------------------------------------
 
     def restore(self, record: SigningRecord) -> None:
-        """After a restart: the round, the prepared block and the own messages of this height, which are sent again.
+        """After a restart: restore the round, the prepared block and our messages of this height, and send them again.
 
-        Recorded blocks are checked once more: the runner has forgotten what follows from them.
+        Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
         self.prepared = record.prepared
         own = self.own.restore(record.messages)
@@ -69,7 +69,7 @@ class Instance(HeightState):
         self._run()
 
     def begin_to_sign(self) -> None:
-        """From here on this node signs, what it would have signed of the current round first."""
+        """Sign from now on; first what this node would have signed of the current round."""
         self.own.allow()
         proposal = self._accepted
         if self.round > 0 and self.phase is Phase.WAITING:
@@ -95,7 +95,7 @@ class Instance(HeightState):
         try:
             news = self._admit(message, peer)
         except InvalidMessage as error:
-            self._outbox.report(ProtocolViolation(peer, str(error)))
+            self._effects.report(ProtocolViolation(peer, str(error)))
             return
         if news:
             self._become_due("a message came")
@@ -116,7 +116,7 @@ class Instance(HeightState):
                 raise InvalidMessage("the block built here names another proposer", "block.header.proposer")
             self.blocks.add_valid(block, self._needed())
             if self._propose(block, changes, ()):
-                self._outbox.fired.append(Rule.ROUND_CHANGE_QUORUM)
+                self._effects.fired.append(Rule.ROUND_CHANGE_QUORUM)
             elif self._is_voting():
                 self._nothing_to_propose = True  # The signer refuses: do not ask for the same block without end.
         # Otherwise a prepared block came to light meanwhile: the rules propose that one.
@@ -133,7 +133,7 @@ class Instance(HeightState):
             self._run()
 
     def resend_timeout(self) -> None:
-        """Send again, as long as a block is due: QBFT assumes that messages arrive in the end (mistake 12)."""
+        """Send again while a block is due: QBFT assumes that messages arrive eventually (mistake 12)."""
         if self.phase is Phase.DECIDED or not self.due:
             return
         self._asked.clear()
@@ -142,13 +142,13 @@ class Instance(HeightState):
         self._run()
 
     def peer_connected(self, peer: PublicKey) -> None:
-        """Give `peer` what it missed."""
+        """Send `peer` our messages of the current round."""
         if self.phase is not Phase.DECIDED and self._is_voting():
             for message in self.own.of_round(self.round):
-                self._outbox.emit(Send(peer, message))
+                self._effects.emit(Send(peer, message))
 
     def fall_behind(self) -> None:
-        """Others seem to be at the next height: this one's block is due."""
+        """Others seem to be at the next height, so a block is due at this one."""
         self._become_due("others are ahead")
 
     def _admit(self, message: Message, peer: PublicKey) -> bool:
@@ -159,7 +159,7 @@ class Instance(HeightState):
         if not self.inbox.admit_proposal(message, self.round):
             return False
         if message.round < self.round:
-            self._verdict(message.block)  # late, but committed by a quorum: its content is wanted
+            self._verdict(message.block)  # Late, but a quorum has committed to it: its content is needed.
         elif not self._upon_later_proposal(message):
             self._accept(message)
         return True
@@ -167,7 +167,7 @@ class Instance(HeightState):
     # ---- rules -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        # Not kept on the instance: bound methods of itself would be a cycle, and its blocks would outlive it.
+        # Not kept on the instance: its bound methods would form a cycle with it, and its blocks would outlive it.
         rules = (
             (Rule.PROPOSAL, self._upon_proposal),
             (Rule.PREPARE, self._upon_prepare),
@@ -179,7 +179,7 @@ class Instance(HeightState):
             fired = next((rule for rule, upon in rules if upon()), None)
             if fired is None:
                 break
-            self._outbox.fired.append(fired)
+            self._effects.fired.append(fired)
         self._start_round_timer()
 
     def _upon_proposal(self) -> bool:
@@ -205,7 +205,7 @@ class Instance(HeightState):
     def _upon_prepare(self) -> bool:
         """Paper, algorithm 2, "upon a quorum of PREPARE"; "UponPrepare": lock the block, broadcast COMMIT.
 
-        Only in the current round: whoever has left a round never votes in it (mistake 10).
+        Only in the current round: a node never votes in a round that it has left (mistake 10).
         """
         proposal = self._accepted
         if proposal is None or self.phase is not Phase.PREPARING:
@@ -228,16 +228,15 @@ class Instance(HeightState):
                 return True
             if self.blocks.is_checking(block) or block in self._asked or self._last_peer is None:
                 continue
-            # Decided, but the block never came (or with wrong entries): somebody must have it.
+            # Decided, but the block did not come, or with wrong entries only: a peer must have it.
             self._asked.add(block)
-            self._outbox.report(PeerAhead(self._last_peer, self.context.height))
+            self._effects.report(PeerAhead(self._last_peer, self.context.height))
         return False
 
     def _upon_higher_round_changes(self) -> bool:
         """Paper, algorithm 3, "upon f+1 ROUND-CHANGE of higher rounds": jump to the lowest of them.
 
-        Of all sets of f+1 the one with the highest rounds is taken, which is where applying the rule again and
-        again ends.
+        Of all sets of f+1 the one with the highest rounds counts. To apply the paper's rule again and again ends there.
         """
         rounds = self.inbox.round_changes.highest_rounds()
         reach = self.context.validators.honest_minimum
@@ -249,7 +248,8 @@ class Instance(HeightState):
     def _upon_round_change_quorum(self) -> bool:
         """Paper, algorithm 3, "upon a quorum of ROUND-CHANGE" at its leader; "UponRoundChange": propose.
 
-        Round 0 needs no quorum, only work ("UponBlockTimeout" in Dafny: here a block is due at once).
+        Round 0 needs no quorum, only work ("UponBlockTimeout" in Dafny; here a block is due at once). The rule has
+        fired when the proposal is signed, which for a fresh block is in `block_built`.
         """
         if not self.due or not self._is_voting() or self._building is not None:
             return False
@@ -266,25 +266,25 @@ class Instance(HeightState):
         if not self._nothing_to_propose:
             self._building = self.round
             earliest_ms = self.context.parent_time_ms + 1
-            self._outbox.emit(RequestBlock(self.context.height, self.round, earliest_ms))
+            self._effects.emit(RequestBlock(self.context.height, self.round, earliest_ms))
         return False
 
     def _upon_round_timeout(self, round_: Round) -> bool:
         """Paper, algorithm 3, "upon timer expires"; "UponRoundTimeout": go to the next round."""
         if round_ != self.round or not self.due or not self._is_voting() or round_ >= MAX_ROUND:
             return False
-        self._outbox.fired.append(Rule.ROUND_TIMEOUT)
+        self._effects.fired.append(Rule.ROUND_TIMEOUT)
         self._change_round(Round(round_ + 1), "timeout")
         return True
 
     def _upon_later_proposal(self, proposal: Proposal) -> bool:
-        """Paper, algorithm 2, "upon PRE-PREPARE"; "UponProposal": a justified proposal of a later round, go there.
+        """Paper, algorithm 2, "upon PRE-PREPARE"; "UponProposal": go to the round of a justified proposal.
 
         The Q round changes inside prove the round, so the jump needs no others.
         """
         if proposal.round <= self.round:
             return False
-        self._outbox.fired.append(Rule.LATER_PROPOSAL)
+        self._effects.fired.append(Rule.LATER_PROPOSAL)
         self._become_due("a proposal came")
         self._enter(proposal.round, "a justified proposal")
         self._start_round_timer(proven=True)

@@ -47,7 +47,7 @@ _MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
 """More values (items.check_items) than a block with a hundred round changes and a hundred votes consists of."""
 
 JUSTIFICATION_BYTES: Final = 64 * 1024
-"""More than 100 round changes and 100 votes take: what a message may have beyond its block."""
+"""What a message may have beyond its block: more than 100 round changes and 100 votes take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class Proposal:
     round: Round
     block: Block
     round_changes: tuple[SignedRoundChange, ...]
-    """Round 0: none. Else Q or more for exactly this height and round."""
+    """Empty in round 0; in a later round Q or more, for exactly this height and round."""
     prepares: tuple[Vote, ...]
-    """Q prepares of the highest prepared round named in `round_changes`; none if no round is named."""
+    """Q prepares of the highest prepared round that `round_changes` name; empty if they name none."""
     key: PublicKey
     signature: Signature
     _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)

@@ -35,22 +35,22 @@ SEND_ORDER: Final = (
 
 
 class OwnMessages:
-    """The own messages of one height.
+    """Our messages of one height.
 
     Each of `vote`, `propose` and `change_round` returns the new message, which is then recorded and sent already. It
     returns None if the slot (round, kind) is taken, if nothing may be signed, or if the signer refuses.
     """
 
-    __slots__ = ("_authenticator", "_context", "_outbox", "_signer", "_slots", "may_sign")
+    __slots__ = ("_authenticator", "_context", "_effects", "_signer", "_slots", "may_sign")
 
     def __init__(
-        self, context: HeightContext, signer: Signer | None, authenticator: Authenticator, outbox: StepEffects
+        self, context: HeightContext, signer: Signer | None, authenticator: Authenticator, effects: StepEffects
     ) -> None:
         """`signer`: None for an observer."""
         self._context = context
         self._signer = signer
         self._authenticator = authenticator
-        self._outbox = outbox
+        self._effects = effects
         self._slots: dict[tuple[Round, StatementKind], Message] = {}
         self.may_sign = False
         """False for an observer, for a node that is not a validator of this height, and until `allow`."""
@@ -77,7 +77,7 @@ class OwnMessages:
         return own
 
     def of_round(self, round_: Round) -> list[Message]:
-        """Own messages of a round, in SEND_ORDER."""
+        """Our messages of a round, in SEND_ORDER."""
         return [self._slots[round_, kind] for kind in SEND_ORDER if (round_, kind) in self._slots]
 
     def has_signed(self, round_: Round, kind: StatementKind) -> bool:
@@ -122,6 +122,6 @@ class OwnMessages:
         self._slots[message.round, message.kind] = message
         self._authenticator.trust(message, self._context.validators)
         key = slot_key(message.round, message.kind)
-        self._outbox.emit(Persist(self._context.height, key, encode_message(message)))
-        self._outbox.emit(Broadcast(message))
+        self._effects.emit(Persist(self._context.height, key, encode_message(message)))
+        self._effects.emit(Broadcast(message))
         return message

@@ -8,8 +8,8 @@ node is silent in these cases:
 - It may have forgotten: its store is blank although this is not its first start ever, or a fetched certificate holds
   a seal of its own that it does not remember. Such a node catches up with what a quorum claims, and then is silent for
   MARGIN heights more.
-- It is fenced: somebody holds a signature of its key that its record lacks, or the record is of a height above the
-  chain, or its operator said so (consensus.vote_from). It signs nothing below the fence.
+- It is fenced: a peer holds a signature of its key that its record lacks, or the record is of a height above the
+  chain, or its operator set consensus.vote_from. It signs nothing below the fence.
 
 The node supplies the facts and writes the items; the engine asks. Each height's record holds:
 
@@ -154,7 +154,7 @@ class Permission:
         return self if fence <= self.fence else replace(self, fence=fence)
 
     def own_signature_seen(self, height: Height) -> Permission:
-        """Somebody holds a signature of ours at `height` that our record lacks."""
+        """A peer holds a signature of ours at `height` that our record lacks."""
         return self.raised(Height(height + 1))
 
     def forgotten(self) -> Permission:
@@ -185,7 +185,7 @@ class Permission:
     # ---- record --------------------------------------------------------------------------------------------------
 
     def first_start_items(self) -> tuple[Item, ...]:
-        """For the record of height 1: there is nothing to remember, and from now on that is no longer so."""
+        """For the record of height 1: this node was started, and until then had signed nothing."""
         return ((MEMORY_KEY, _REGAINED),)
 
     def fence_items(self, height: Height) -> tuple[Item, ...]:

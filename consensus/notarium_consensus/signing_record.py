@@ -5,7 +5,7 @@ Under each height:
 =================  ===================================================================================
 key                value
 =================  ===================================================================================
-round u32be ‖      the own message of that round and kind, as sent (`encode_message`)
+round u32be ‖      our message of that round and kind, as sent (`encode_message`)
 kind u8
 ``prepared``       canonical ``[1, round, block, [vote, ...]]``: the block this node may have committed to
 ``fence``          height u64be: sign nothing below it (permission.py)
@@ -42,7 +42,7 @@ class SigningRecord:
     """A decoded record of one height."""
 
     messages: tuple[Message, ...]
-    """Own messages, by round and kind."""
+    """Our messages, by round and kind."""
     prepared: Prepared | None
     fence: Height
     """NO_FENCE if none is recorded."""
@@ -66,7 +66,7 @@ def encode_prepared(prepared: Prepared) -> bytes:
 
 
 def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecord:
-    """Read what Persist wrote for `height`. Raises InvalidRecord: better not to start than to sign twice."""
+    """Read what Persist wrote for `height`. Raises InvalidRecord: not to start is better than to sign twice."""
     messages: list[Message] = []
     prepared: Prepared | None = None
     fence = NO_FENCE

@@ -13,13 +13,13 @@ from notarium_ledger.types import Round
 class HeightTimers:
     """Starts the round timer, once a round, and the resend timer."""
 
-    __slots__ = ("_config", "_context", "_inbox", "_outbox", "_round_timer_runs", "due")
+    __slots__ = ("_config", "_context", "_effects", "_inbox", "_round_timer_runs", "due")
 
-    def __init__(self, context: HeightContext, config: EngineConfig, inbox: Inbox, outbox: StepEffects) -> None:
+    def __init__(self, context: HeightContext, config: EngineConfig, inbox: Inbox, effects: StepEffects) -> None:
         self._context = context
         self._config = config
         self._inbox = inbox
-        self._outbox = outbox
+        self._effects = effects
         self._round_timer_runs = False
         """Of the current round."""
         self.due = False
@@ -43,9 +43,9 @@ class HeightTimers:
         if round_ > 0 and not is_proven and len(self._inbox.reached(round_)) < self._context.validators.quorum:
             return
         self._round_timer_runs = True
-        at_ms = self._outbox.now_ms + self._config.timeout_ms(round_)
-        self._outbox.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
+        at_ms = self._effects.now_ms + self._config.timeout_ms(round_)
+        self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
     def start_resend(self) -> None:
         """Start the resend timer again."""
-        self._outbox.emit(SetTimer(ResendTimer(self._context.height), self._outbox.now_ms + self._config.resend_ms))
+        self._effects.emit(SetTimer(ResendTimer(self._context.height), self._effects.now_ms + self._config.resend_ms))

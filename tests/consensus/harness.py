@@ -7,10 +7,12 @@ under test is 1 unless said otherwise, so validator 1 proposes in round 0, valid
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from tests.simulation.chain import GENESIS, GENESIS_TIME_MS, Tip, build, validator_keys, validator_set
 
+from notarium_consensus import authentication
 from notarium_consensus.effects import Broadcast, Decide, Effect, Persist, Report, RoundTimer, SetTimer
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.events import Event
@@ -31,6 +33,7 @@ from notarium_ledger.blocks.statements import (
     VoteStatement,
 )
 from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 NOW_MS = GENESIS_TIME_MS + 60_000
@@ -221,4 +224,16 @@ class Bench:
         return {effect.timer: effect.at_ms - self.now_ms for effect in self.of(SetTimer)}
 
 
-__all__ = ["DELAY_MS", "GENESIS", "GENESIS_TIME_MS", "NOW_MS", "PRECISION_MS", "Bench", "Club"]
+def count_verifications(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """A list that grows by one with each signature that is verified."""
+    calls: list[Any] = []
+
+    def counting(*arguments: Any) -> bool:
+        calls.append(arguments)
+        return verify(*arguments)
+
+    monkeypatch.setattr(authentication, "verify", counting)
+    return calls
+
+
+__all__ = ["DELAY_MS", "GENESIS", "GENESIS_TIME_MS", "NOW_MS", "PRECISION_MS", "Bench", "Club", "count_verifications"]

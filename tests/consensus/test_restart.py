@@ -9,14 +9,13 @@ import pytest
 from tests.consensus.harness import Bench, Club
 
 from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, ResendTimer, RoundTimer
-from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import encode_message
 from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.permission import FENCE_KEY, encode_fence
-from notarium_consensus.signing_record import PREPARED_KEY, decode_record, encode_prepared
+from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Round
@@ -142,16 +141,6 @@ def test_a_record_of_a_later_height_fences_all_below_it():
     assert again.said() == []
     assert not again.engine.is_voting
     assert again.engine.vote_from == 3
-
-
-def test_a_damaged_record_stops_the_node():
-    bench, _ = prepared_bench()
-    ((key, value),) = bench.disk.items()
-    for bad in ({key: value[:-1]}, {b"\x00" * 5: value}, {b"x": value}, {PREPARED_KEY: value}, {FENCE_KEY: b"1"}):
-        with pytest.raises(InvalidRecord, match=r"record\[1\]"):
-            Bench(own=0, record=bad, record_height=1)
-    with pytest.raises(InvalidRecord, match="another height"):
-        decode_record(bench.disk, 2)
 
 
 def test_with_a_new_key_the_old_keys_messages_are_not_sent():

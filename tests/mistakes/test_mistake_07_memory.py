@@ -55,13 +55,13 @@ def all_signatures_are_remembered(patch: pytest.MonkeyPatch) -> None:
 
 def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
     """A report for each equivocation, kept with its equivocation."""
-    accuse = inbox.Inbox._accuse
+    accuse = inbox.Inbox._report_equivocation
 
     def accuse_again(self: inbox.Inbox, known: Message, other: Message) -> None:
-        self._accused.add((other.key, other.block_hash))  # type: ignore[union-attr]
+        self._reported.add((other.key, other.block_hash))  # type: ignore[union-attr]
         accuse(self, known, other)
 
-    patch.setattr(inbox.Inbox, "_accuse", accuse_again)
+    patch.setattr(inbox.Inbox, "_report_equivocation", accuse_again)
 
 
 def rejected_copies_are_kept(patch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Inbox, "admit_vote"),
     (Inbox, "admit_proposal"),
     (Inbox, "admit_round_change"),
-    (Inbox, "_accuse"),
+    (Inbox, "_report_equivocation"),
     (Engine, "_receive_late"),
     (Engine, "_receive_early"),
     (OwnMessages, "restore"),

@@ -207,7 +207,7 @@ def _anybody_proposes() -> list[Replacement]:
 
 
 def _equivocation_ignored() -> list[Replacement]:
-    return [(Inbox, "_accuse", lambda self, known, other: None)]
+    return [(Inbox, "_report_equivocation", lambda self, known, other: None)]
 
 
 def _votes_without_bound() -> list[Replacement]:
@@ -226,7 +226,7 @@ def _prepare_not_persisted() -> list[Replacement]:
     def careless(self: OwnMessages, message: Any) -> None:
         send(self, message)
         if message.kind is StatementKind.PREPARE:
-            self._outbox._persists.pop()
+            self._effects._persists.pop()
 
     return [(OwnMessages, "_send", careless)]
 
@@ -272,8 +272,8 @@ def _writes_not_synced() -> list[Replacement]:
 def _fence_ignored() -> list[Replacement]:
     init = Instance.__init__
 
-    def eager(self: Instance, context: Any, config: Any, authenticator: Any, outbox: Any, _: Any) -> None:
-        init(self, context, config, authenticator, outbox, True)
+    def eager(self: Instance, context: Any, config: Any, authenticator: Any, effects: Any, _: Any) -> None:
+        init(self, context, config, authenticator, effects, True)
 
     return [(Instance, "__init__", eager)]
 

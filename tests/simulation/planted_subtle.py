@@ -146,7 +146,9 @@ def _round_changes_of_other_rounds() -> list[Replacement]:
 
     def lenient(proposal: Any, context: Any) -> None:
         changes = tuple(
-            replace(change, round=proposal.round) if change.prepared is None else change
+            replace(change, statement=replace(change.statement, round=proposal.round))
+            if change.prepared is None
+            else change
             for change in proposal.round_changes
         )
         check(replace(proposal, round_changes=changes), context)

@@ -1,9 +1,9 @@
 """Equivocation: two signatures of one validator for one (height, round, kind) and different contents.
 
 Bytes: canonical ``[1, genesis hash, validator-set hash, first, second]``, where first and second are each a vote
-``[type, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
-key, signature]``, the smaller encoding first, so that one pair of signatures has one encoding. That the key signed both
-needs nothing else; that it was a validator's is what the equivocation file adds (equivocation_file.py).
+``[kind, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
+key, signature]``. The smaller encoding stands first, so that one pair of signatures has one encoding. These bytes prove
+that the key signed both; the equivocation file (equivocation_file.py) adds the proof that it was a validator's key.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Equivocation:
 
     @property
     def key(self) -> PublicKey:
-        """The accused."""
+        """Of the validator that equivocated."""
         return self.first.key
 
     @property
@@ -111,13 +111,13 @@ class Equivocation:
 
 
 def conflict(genesis: Hash, validators: Hash, one: SignedStatement, other: SignedStatement) -> Equivocation:
-    """Equivocation of two valid statements of one signer, height, round and kind."""
+    """The proof by two valid statements of one signer, height, round and kind."""
     first, second = sorted((one, other), key=_order)
     return Equivocation(genesis, validators, first, second)
 
 
 def _check_version(value: canonical.Value) -> None:
-    """A later version may be of any length, so its version is looked at first."""
+    """A later version may be of any length, so the version is checked first."""
     version = value[0] if isinstance(value, list) and value else None
     if type(version) is not int or version < EQUIVOCATION_VERSION:
         raise InvalidEquivocation(f"not {_FORM}")

@@ -1,4 +1,4 @@
-"""The only writer of decisions: blocks go to the disk here, and only then does anyone hear of them."""
+"""The only writer of decisions: a block is on the disk before anyone hears of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Chain:
         """Blocks decided since the start."""
 
     def extend(self, parts: Sequence[Part]) -> None:
-        """Store decisions that follow the tip, then announce them: no one hears of a decision that is not on disk."""
+        """Store decisions that follow the tip, then announce them."""
         nodes_before = self._store.state.registry.nodes
         self._store.commit_many(parts)
         self.decided += len(parts)
@@ -94,7 +94,7 @@ class Chain:
                 try:
                     receipt = self._store.receipt(entry.id)
                 except StoreError as error:
-                    # The decision stands. A client that waits gets "pending" and asks again.
+                    # The decision stands. A client that waits gets "pending", and asks again.
                     _log.error("no receipt for a decided entry", entry=entry.id.hex(), error=str(error))
                     return
                 if receipt is not None:

@@ -1,9 +1,9 @@
-"""Drives the consensus engine: performs its effects in order: persist, then send, then apply.
+"""Drives the consensus engine: performs its effects in order (persist, then send, then apply).
 
 Everything happens in the event loop, one step at a time. block_work.py builds and checks blocks, chain.py stores
-decisions, pacing.py says when a block is due. When the disk refuses a write, the effects from that one on are kept and
-the node is silent (it must not vote for what it could not remember) until the write succeeds. Decisions that the others
-make in the meantime come by catch-up.
+decisions, and pacing.py decides when a block is due. When the disk refuses a write, the driver keeps the effects from
+that one on, and the node is silent until the write succeeds: it must not vote for what it could not remember. Decisions
+that the others make in the meantime come by catch-up.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from notarium_store.store import Part, Store
 _log = structlog.get_logger("notarium.driver")
 
 RETRY_S = 1.0
-"""How long after a failed write the disk is tried again."""
+"""After a failed write the driver waits so long before it tries again."""
 IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 GOSSIP_AGAIN = 256
@@ -70,7 +70,7 @@ class Driver:
         on_event: Callable[[Event], None],
         clock: Callable[[], int] = wall_ms,
     ) -> None:
-        """`recall`: what this node knows of its own past. `on_event`: called for each report of the engine."""
+        """`recall`: what the store shows of our signatures. `on_event`: called for each report of the engine."""
         self._engine = engine
         self._store = store
         self._recall = recall
@@ -107,7 +107,7 @@ class Driver:
         self.work_pending()
 
     def stop(self) -> None:
-        """Perform nothing more. Everything that was promised is on disk already."""
+        """Perform no more effects. All that was promised is on the disk already."""
         self._stopped = True
         self._cancel_timers()
         if self._retry is not None:
@@ -116,7 +116,7 @@ class Driver:
         self._block_work.stop()
 
     def fail(self, error: Exception) -> None:
-        """A defect, or a damaged store. Stopping is safe at any moment; going on in an unknown state is not."""
+        """Stop after a defect, or because the store is damaged: to go on in an unknown state is not safe."""
         _log.critical("the node stops after an unexpected error in consensus", exc_info=error)
         self.stop()
         if self._failure is None:
@@ -132,12 +132,12 @@ class Driver:
     # Inputs
 
     def work_pending(self) -> None:
-        """Tell the engine that a block is due, if one is."""
+        """Report to the engine that a block is due, if one is."""
         if self._pacing.is_due():
             self.feed(inputs.WorkPending())
 
     def feed(self, event: inputs.Input) -> None:
-        """Hand an input to the engine and perform its effects; re-entrant calls queue up."""
+        """Give an input to the engine and perform its effects; re-entrant calls are queued."""
         if self.stalled and isinstance(event, IGNORED_WHILE_STALLED):
             return
         self._inputs.append(event)
@@ -204,7 +204,7 @@ class Driver:
             case fx.Report():
                 self._on_event(effect.event)
                 if isinstance(effect.event, RoundStarted) and effect.event.round > 0:
-                    # The others may lack what we hold: a block is due here, but maybe not there.
+                    # A block is due here, but maybe not there: the others may lack the entries that wait here.
                     self._gossip_again()
             case _:
                 raise TypeError(f"unknown effect {effect!r}")
@@ -244,7 +244,7 @@ class Driver:
         self.work_pending()
 
     def _leave_height(self) -> None:
-        """The tip has moved: nothing that was under way for the height before it matters."""
+        """The tip has moved: forget what was under way for the height before."""
         self._block_work.forget()
         self._cancel_timers()
         self.feed(self._advance())
@@ -262,7 +262,7 @@ class Driver:
         return self._attempt(lambda: self._take(news)) if news else True
 
     def adopt(self, snapshot: Snapshot) -> bool:
-        """Go on from a verified snapshot above the tip, without a vote until the blocks below are here too."""
+        """Go on from a verified snapshot above the tip. The node does not vote until the blocks below are here too."""
         return self._attempt(lambda: self._adopt(snapshot))
 
     def backfill(self, parts: Sequence[Part]) -> bool:
@@ -270,17 +270,17 @@ class Driver:
         return self._attempt(lambda: self._backfill(parts))
 
     def review(self, is_caught_up: bool) -> None:
-        """Vote from now on, if nothing speaks against it any more.
+        """Vote from now on, if nothing prevents it any more.
 
-        `is_caught_up`: a quorum has said how far it is, and this node is as far.
+        `is_caught_up`: a quorum has reported its height, and this node has reached it.
         """
         if not self._is_granted():
             self._attempt(lambda: self._review(is_caught_up))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
-        """Do something that writes, outside a step. The disk may refuse; a defect ends the node."""
+        """Run `work`, which writes, outside a step. The disk may refuse; a defect ends the node."""
         if self._engine.height == 0 or self._stopped or self.stalled:
-            return False  # Not begun yet, or not going on.
+            return False  # Not started yet, or stopped.
         try:
             work()
         except StoreCorruption as error:
@@ -335,7 +335,7 @@ class Driver:
         return self._given is not None and self._given.is_granted
 
     def _watch(self, certificates: Iterable[QuorumCertificate]) -> None:
-        """Look for seals of ours that we do not remember."""
+        """Look for seals of our own that we do not remember."""
         remembers = self._recall.permission.remembers
         seen = self._recall.own_seal(certificates, self._engine) if remembers else None
         if seen is not None:
