@@ -42,5 +42,5 @@ class EngineConfig:
         return self.max_block_bytes + JUSTIFICATION_BYTES
 
     def timeout_ms(self, round_: Round) -> int:
-        """T(r) = min(base·2^r, max). Capped, since rounds that drifted apart would otherwise never meet (mistake 12)."""
+        """T(r) = min(base·2^r, max). Capped, or rounds that drifted apart would never meet (mistake 12)."""
         return min(self.base_timeout_ms << min(round_, 32), self.max_timeout_ms)
