@@ -20,7 +20,8 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_inclusion
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys, reading, values
 from notarium_store.bounded import Bounded

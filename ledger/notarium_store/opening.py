@@ -17,7 +17,7 @@ from notarium_ledger.log import frontier as tree
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
-from notarium_ledger.trust.receipt import Handover
+from notarium_ledger.trust.chain import Handover
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
 from notarium_store import keys, values

@@ -10,7 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from notarium_ledger.log.frontier import Frontier, inclusion_path
-from notarium_ledger.trust.receipt import DecidedHeader, Receipt
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 

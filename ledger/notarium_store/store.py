@@ -26,8 +26,8 @@ from pathlib import Path
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
-from notarium_ledger.trust.receipt import DecidedHeader, Handover
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
 from notarium_store import keys, opening, reading

@@ -22,24 +22,17 @@ from typing import Any
 from notarium_ledger.blocks.statements import SignedRoundChange, SignedStatement
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidEquivocation, InvalidEquivocationFile, InvalidReceipt, LedgerError
+from notarium_ledger.encoding.json_file import base64_text, compact_json, read_base64, read_document
+from notarium_ledger.errors import InvalidEquivocationFile, errors_as
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, InvalidChain
 from notarium_ledger.trust.equivocation import Equivocation
-from notarium_ledger.trust.receipt import (
-    DecidedHeader,
-    ReceiptVerifier,
-    base64_text,
-    compact_json,
-    decode_decided,
-    encode_decided,
-    read_base64,
-    read_document,
-)
 
 MEDIA_TYPE = "application/vnd.notarium.equivocation.v1+json"
 MAX_EQUIVOCATION_FILE_BYTES = 16 * 1024 * 1024
 FIELDS = ("mediaType", "about", "genesis", "equivocation", "validators", "header", "certificate", "handovers")
 
+_CHAIN_STEPS = {ChainStep.LEDGER: 2, ChainStep.HANDOVERS: 3, ChainStep.DECISION: 4}
 _NO_PARENT = '"header":null,\n"certificate":null,\n"handovers":[]'
 
 
@@ -55,7 +48,7 @@ class EquivocationFile:
 
     def encode_json(self) -> bytes:
         """The file's bytes."""
-        parent = _NO_PARENT if self.parent is None else encode_decided(self.parent)
+        parent = _NO_PARENT if self.parent is None else self.parent.json_fields()
         return (
             f'{{\n"mediaType":"{MEDIA_TYPE}",\n'
             f'"about":{compact_json(describe(self.equivocation, self.validators.member_of(self.equivocation.key)))},\n'
@@ -68,50 +61,49 @@ class EquivocationFile:
     @classmethod
     def decode_json(cls, data: bytes) -> EquivocationFile:
         """Steps 1 and 7: read an equivocation file. Raises InvalidEquivocationFile."""
-        try:
+        with errors_as(InvalidEquivocationFile, 1):  # 1 form
             document = read_document(data, MEDIA_TYPE, FIELDS, MAX_EQUIVOCATION_FILE_BYTES)
             file = _from_document(document)
-        except LedgerError as error:
-            raise InvalidEquivocationFile(1, error.reason, error.field) from error
         again = file.encode_json()
         if again != data:
-            if document["about"] != json.loads(again)["about"]:
+            if document["about"] != json.loads(again)["about"]:  # 7 about
                 raise InvalidEquivocationFile(7, "does not say what the equivocation proves", "about")
-            raise InvalidEquivocationFile(1, "not in canonical form")
+            raise InvalidEquivocationFile(1, "not in canonical form")  # 1 form
         return file
 
     def verify(self, genesis: Genesis) -> None:
         """Steps 2 to 6, against the pinned genesis. Raises InvalidEquivocationFile with the step."""
         equivocation = self.equivocation
-        if equivocation.genesis != genesis.hash:
+        if equivocation.genesis != genesis.hash:  # 2 ledger
             raise InvalidEquivocationFile(
                 2, f"is {equivocation.genesis.hex()}, pinned is {genesis.hash.hex()}", "genesis"
             )
-        signing = self._signing_set(genesis)
+        self._check_signer(self._signing_set(genesis))
+        with errors_as(InvalidEquivocationFile, 6):  # 6 statements
+            equivocation.verify()
+
+    def _check_signer(self, signing: bytes) -> None:
+        """5 signer: `signing` is the hash of the set that signs the equivocation's height."""
         if self.validators.hash != signing:
             raise InvalidEquivocationFile(5, "is not the set that signs this height", "validators")
-        if equivocation.validators != signing:
+        if self.equivocation.validators != signing:
             raise InvalidEquivocationFile(
                 5, "names another validator set than the one that signs this height", "equivocation"
             )
-        if equivocation.key not in self.validators:
-            raise InvalidEquivocationFile(5, f"{equivocation.key.hex()} is not a validator", "equivocation")
-        try:
-            equivocation.verify()
-        except InvalidEquivocation as error:
-            raise InvalidEquivocationFile(6, error.reason, error.field) from error
+        if self.equivocation.key not in self.validators:
+            raise InvalidEquivocationFile(5, f"{self.equivocation.key.hex()} is not a validator", "equivocation")
 
     def _signing_set(self, genesis: Genesis) -> bytes:
         """Steps 3 and 4: the hash of the set that signs the equivocation's height."""
         if self.parent is None:
-            if self.equivocation.height != 1:
+            if self.equivocation.height != 1:  # 4 parent
                 raise InvalidEquivocationFile(4, "only at height 1 there is no block before", "header")
             return genesis.registry.validators.hash
         try:
-            ReceiptVerifier(genesis).verify_header(self.parent)
-        except InvalidReceipt as error:
-            raise InvalidEquivocationFile(error.step, error.reason, error.field) from error
-        if self.parent.header.height != self.equivocation.height - 1:
+            ChainVerifier(genesis).verify(self.parent)  # 2 ledger, 3 handovers, 4 parent
+        except InvalidChain as error:
+            raise InvalidEquivocationFile(_CHAIN_STEPS[error.step], error.reason, error.field) from error
+        if self.parent.header.height != self.equivocation.height - 1:  # 4 parent
             raise InvalidEquivocationFile(4, f"is not the one before {self.equivocation.height}", "header.height")
         return self.parent.header.next_validators
 
@@ -145,4 +137,4 @@ def _from_document(document: dict[str, Any]) -> EquivocationFile:
     equivocation = Equivocation.decode(read_base64(document, "equivocation"))
     validators = ValidatorSet.decode(read_base64(document, "validators"))
     without = document["header"] is None and document["certificate"] is None and document["handovers"] == []
-    return EquivocationFile(equivocation, validators, None if without else decode_decided(document))
+    return EquivocationFile(equivocation, validators, None if without else DecidedHeader.from_document(document))

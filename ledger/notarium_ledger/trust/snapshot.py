@@ -19,14 +19,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidReceipt, InvalidSnapshot, LedgerError
+from notarium_ledger.encoding.reading import read_bytes, read_hashes, read_list, read_version
+from notarium_ledger.errors import InvalidSnapshot, LedgerError, errors_as
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, ReceiptVerifier
-from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, Handover, InvalidChain
+from notarium_ledger.types import Height
 
 SNAPSHOT_VERSION = 1
 MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
@@ -34,6 +35,8 @@ MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
 MAX_SNAPSHOT_VALUES = 600_000
 """Outside of byte strings. So many handovers fill the largest receipt (receipt.MAX_RECEIPT_BYTES), at 23 bytes a value.
 In memory a value takes a hundred bytes: without a bound, a liar's 64 MiB would take a gigabyte."""
+
+_CHAIN_STEPS = {ChainStep.LEDGER: 2, ChainStep.HANDOVERS: 3, ChainStep.DECISION: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +69,34 @@ class Snapshot:
     @classmethod
     def decode(cls, data: bytes) -> Snapshot:
         """Step 1. Raises InvalidSnapshot."""
-        try:
+        with errors_as(InvalidSnapshot, 1):  # 1 form
             # A seal is three values in a hundred bytes, a validator three in forty; the rest is in byte strings.
             return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
-        except InvalidSnapshot:
-            raise
-        except LedgerError as error:
-            raise InvalidSnapshot(1, error.reason, error.field) from error
 
     @classmethod
     def _from_value(cls, value: canonical.Value) -> Snapshot:
-        if not isinstance(value, list) or len(value) != 4:
-            raise InvalidSnapshot(1, "not [version, decided header, registry, peaks]")
-        version, decided_value, registry, peaks = value
-        if type(version) is not int or version != SNAPSHOT_VERSION:
-            raise InvalidSnapshot(1, f"{version!r}, this software reads {SNAPSHOT_VERSION}", "version")
-        if not isinstance(registry, bytes):
-            raise InvalidSnapshot(1, "not bytes", "registry")
+        version, decided_value, registry, joined = read_list(value, "", 4, "[version, decided header, registry, peaks]")
+        read_version(version, "version", SNAPSHOT_VERSION)
         decided = DecidedHeader.from_value(decided_value)
-        size = decided.header.tree_size
-        if not isinstance(peaks, bytes) or len(peaks) != size.bit_count() * HASH_BYTES:
-            raise InvalidSnapshot(1, f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
-        hashes = tuple(Hash(peaks[at : at + HASH_BYTES]) for at in range(0, len(peaks), HASH_BYTES))
-        return cls(decided, registry, Frontier(size, hashes))
+        size, peaks = decided.header.tree_size, read_hashes(joined, "peaks")
+        if len(peaks) != size.bit_count():
+            raise LedgerError(f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
+        return cls(decided, read_bytes(registry, "registry"), Frontier(size, peaks))
 
     def verify(self, genesis: Genesis) -> ChainState:
         """Steps 2 to 6: the state that the ledger of `genesis` decided. Raises InvalidSnapshot."""
         header = self.decided.header
         try:
-            ReceiptVerifier(genesis).verify_header(self.decided)
-        except InvalidReceipt as error:  # Its steps 2 to 4 are the same.
-            raise InvalidSnapshot(error.step, error.reason, error.field) from error
+            ChainVerifier(genesis).verify(self.decided)  # 2 ledger, 3 handovers, 4 decision
+        except InvalidChain as error:
+            raise InvalidSnapshot(_CHAIN_STEPS[error.step], error.reason, error.field) from error
         registry = self._verified_registry()
-        if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:
+        if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:  # 6 frontier
             raise InvalidSnapshot(6, "the peaks do not fold to the header's tree root", "peaks")
         return ChainState(genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry)
 
     def _verified_registry(self) -> Registry:
+        """5 registry"""
         header = self.decided.header
         if tagged_hash(REGISTRY_TAG, self.registry) != header.state_root:
             raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")

@@ -10,7 +10,8 @@ from notarium_ledger.blocks.certificate import Seal
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidReceipt
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.types import PublicKey, Signature
 

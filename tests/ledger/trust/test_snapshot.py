@@ -14,7 +14,7 @@ from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
 from notarium_ledger.state.registry import Parameters
-from notarium_ledger.trust.receipt import DecidedHeader
+from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.types import Hash
 
