@@ -18,11 +18,11 @@ from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.chain_state import ChainState, apply_block
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
-from notarium_store import keys, opening, reading, values
+from notarium_store import keys, layout, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
 
 Progress = Callable[[int, int], None]
 """(heights done, heights in all)."""
@@ -76,7 +76,7 @@ class _Check:
         opening.check_meta(self._db, self._genesis)
         gap = self._gap = opening.load_gap(self._db, self._genesis)
         encoded = self._db.get(keys.STATE)
-        stored = None if encoded is None else reading.decoded(self._db, StoredState.decode, encoded, keys.STATE)
+        stored = None if encoded is None else lookups.decoded(self._db, StoredState.decode, encoded, keys.STATE)
         tip = 0 if stored is None else stored.height
         below = range(1, (tip if gap is None else gap.history.state.height) + 1)
         behind = range(0) if gap is None else range(gap.base.height + 1, tip + 1)
@@ -114,11 +114,11 @@ class _Check:
 
     def _replay(self, height: int) -> None:
         before = self._end.state
-        decision = reading.read_decision(self._db, height)
+        decision = lookups.read_decision(self._db, height)
         transition = apply_block(before, decision.block, self._is_in_log_before)
         validators = before.registry.validators
         decision.certificate.verify(self._genesis.hash, validators, decision.height, decision.block.hash)
-        for key, value in values.decision_items(decision, transition, before, values.join_nodes(transition.nodes)):
+        for key, value in layout.decision_items(decision, transition, before, layout.join_nodes(transition.nodes)):
             self._pairs += 1
             found = self._db.require(key)
             if found != value:
@@ -131,12 +131,12 @@ class _Check:
         value = self._db.get(key)
         if value is None:
             return False
-        _, index = reading.decoded(self._db, values.decode_position, value, key)
+        _, index = lookups.decoded(self._db, layout.decode_position, value, key)
         return index < self._end.state.frontier.size
 
     def _check_equivocation(self) -> None:
         """Equivocation is no part of the chain, but it is shown as proof, so it must prove what it says."""
-        for number, equivocation in reading.read_equivocation(self._db):
+        for number, equivocation in lookups.read_equivocation(self._db):
             self._pairs += 1
             try:
                 equivocation.verify()

@@ -17,8 +17,8 @@ from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash, Height
 from notarium_store import keys
+from notarium_store.layout import StoredState
 from notarium_store.recent import peaks_by_position
-from notarium_store.values import StoredState
 
 
 @dataclass(frozen=True, slots=True)

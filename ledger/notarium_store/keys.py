@@ -1,7 +1,7 @@
 """The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
 
     m                                  → canonical [format version, genesis hash]; version 1, or 2 as long as there is b
-    s                                  → canonical state after the last decision (values.StoredState)
+    s                                  → canonical state after the last decision (layout.StoredState)
     h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
     x  last log index of a block u64   → height u64

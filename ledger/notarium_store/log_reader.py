@@ -8,7 +8,7 @@ whatever they need to the left of it is a peak of its tree.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,14 +23,14 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_store import keys, reading, values
-from notarium_store.bounded import Bounded
+from notarium_store import keys, layout, lookups
+from notarium_store.bounded_cache import BoundedCache
 from notarium_store.database import Database
 from notarium_store.errors import HistoryIncomplete
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.reading import NodeReader
+from notarium_store.layout import StoredHeader
+from notarium_store.lookups import NodeReader
 from notarium_store.recent import RecentBlocks, peaks_by_position
-from notarium_store.values import StoredHeader
 
 T = TypeVar("T")
 
@@ -53,8 +53,8 @@ class LogReader:
         self.path = path
         self.genesis = genesis
         self._db = database
-        self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
-        self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
+        self._headers: BoundedCache[Height, StoredHeader] = BoundedCache(_CACHED_HEADERS)
+        self._nodes: BoundedCache[tuple[int, int], Hash] = BoundedCache(_CACHED_NODES)
 
     @property
     def state(self) -> ChainState:
@@ -103,13 +103,9 @@ class LogReader:
         value = self._db.get(key)
         if value is None:
             return None
-        position = self._read(values.decode_position, value, key)
+        position = self._read(layout.decode_position, value, key)
         # A block that another thread has just written is not told of before `state` is.
         return position if position[1] < self.state.frontier.size else None
-
-    def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
-        """`position` of each, in order."""
-        return [self.position(id_) for id_ in ids]
 
     def entry(self, index: int) -> bytes:
         """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
@@ -170,11 +166,11 @@ class LogReader:
 
     def decision(self, height: Height) -> Decision | None:
         """The decision of `height`, or None where there is none yet. Raises HistoryIncomplete, as all below."""
-        return reading.read_decision(self._db, height) if self._has(height) else None
+        return lookups.read_decision(self._db, height) if self._has(height) else None
 
     def decision_bytes(self, height: Height) -> bytes | None:
         """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
-        return reading.read_decision_bytes(self._db, height) if self._has(height) else None
+        return lookups.read_decision_bytes(self._db, height) if self._has(height) else None
 
     def decided_header(self, height: Height) -> DecidedHeader | None:
         """The header of `height` with what proves it from genesis, or None."""
@@ -275,7 +271,7 @@ class LogReader:
     def _stored_header(self, height: Height) -> StoredHeader:
         cached = self._headers.get(height)
         if cached is None:
-            cached = reading.read_header(self._db, height)
+            cached = lookups.read_header(self._db, height)
             self._headers.put(height, cached)
         return cached
 
@@ -287,12 +283,12 @@ class LogReader:
         stored = self._stored_header(height)
         size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
 
-        read_stored = NodeReader(lambda position: reading.read_block_group(self._db, stored, position))
+        read_stored = NodeReader(lambda position: lookups.read_block_group(self._db, stored, position))
 
         def read(level: int, node: int) -> bytes:
             return peaks.get((level, node)) or read_stored(level, node)
 
-        entry = reading.read_block_entry(self._db, stored, index)
+        entry = lookups.read_block_entry(self._db, stored, index)
         try:
             path = tree.inclusion_path(read, index, size)
             verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
@@ -307,7 +303,7 @@ class LogReader:
         if found is None:
             raise self._db.corruption(f"{keys.describe(start)} or a later one is missing")
         key, value = found
-        entries = self._read(values.decode_entries, value, key)
+        entries = self._read(layout.decode_entries, value, key)
         first = int.from_bytes(key[1:], "big") - len(entries) + 1
         if first > index:
             raise self._db.corruption(f"no stored group holds the entry at log index {index}")
@@ -320,7 +316,7 @@ class LogReader:
 
     def _node_reader(self) -> tree.NodeReader:
         """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
-        read_stored = NodeReader(lambda position: reading.read_group(self._db, position))
+        read_stored = NodeReader(lambda position: lookups.read_group(self._db, position))
         size, gap = self.state.frontier.size, self._gap
 
         def read(level: int, index: int) -> bytes:
@@ -344,4 +340,4 @@ class LogReader:
         return read
 
     def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-        return reading.decoded(self._db, decode, value, key)
+        return lookups.decoded(self._db, decode, value, key)

@@ -20,12 +20,12 @@ from notarium_ledger.state.registry import Registry
 from notarium_ledger.trust.chain import Handover
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store import keys, values
+from notarium_store import keys, layout
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.reading import NodeReader, decoded, read_group, read_header
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
+from notarium_store.lookups import NodeReader, decoded, read_group, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +104,20 @@ def _chain_end(
 def check_meta(database: Database, genesis: Genesis) -> None:
     """That the database is this ledger's; an empty one becomes so. Raises ForeignStore or StoreCorruption."""
     found = database.get(keys.META)
-    if found == values.meta_value(genesis.hash, _version(database)):
+    if found == layout.meta_value(genesis.hash, _version(database)):
         return
     if found is None:
         if database.seek(b"", b"") is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is missing")
-        database.write([(keys.META, values.meta_value(genesis.hash))])
+        database.write([(keys.META, layout.meta_value(genesis.hash))])
         return
     value = decoded(database, canonical.decode, found, keys.META)
     if not isinstance(value, list) or len(value) != 2:
         raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is not [version, genesis hash]")
     version, hash_ = value
-    if version not in (values.FORMAT_VERSION, values.GAPPED_VERSION):
+    if version not in (layout.FORMAT_VERSION, layout.GAPPED_VERSION):
         raise StoreCorruption(
-            database.path, f"format version {version!r}, this software reads up to {values.GAPPED_VERSION}"
+            database.path, f"format version {version!r}, this software reads up to {layout.GAPPED_VERSION}"
         )
     if hash_ == genesis.hash:
         raise StoreCorruption(
@@ -128,7 +128,7 @@ def check_meta(database: Database, genesis: Genesis) -> None:
 
 
 def _version(database: Database) -> int:
-    return values.FORMAT_VERSION if database.get(keys.BASE) is None else values.GAPPED_VERSION
+    return layout.FORMAT_VERSION if database.get(keys.BASE) is None else layout.GAPPED_VERSION
 
 
 def _registry(database: Database, genesis: Genesis, height: Height) -> Registry:

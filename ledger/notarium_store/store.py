@@ -30,13 +30,13 @@ from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store import keys, opening, reading
+from notarium_store import keys, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.gap import ChainEnd, Gap
+from notarium_store.layout import GAPPED_VERSION, decision_items, join_nodes, meta_value
 from notarium_store.log_reader import LogReader
 from notarium_store.recent import RecentBlock, RecentBlocks
-from notarium_store.values import GAPPED_VERSION, decision_items, join_nodes, meta_value
 
 Part = tuple[Decision, Transition]
 """A decision and what its block does."""
@@ -275,7 +275,7 @@ class Store(LogReader):
 
     def equivocation(self) -> list[tuple[int, Equivocation]]:
         """All equivocation with its numbers, ascending. Raises StoreCorruption."""
-        return reading.read_equivocation(self._db)
+        return lookups.read_equivocation(self._db)
 
     # Upkeep
 

@@ -21,7 +21,7 @@ from notarium_ledger.types import Hash, Height
 from notarium_store import ForeignStore, Store, StoreCorruption, StoreError, StoreLocked, keys
 from notarium_store.check import CheckReport, check_chain
 from notarium_store.database import Database
-from notarium_store.values import StoredHeader, StoredState
+from notarium_store.layout import StoredHeader, StoredState
 
 SIZES = (3, 70, 1, 20)
 

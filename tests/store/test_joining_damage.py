@@ -15,7 +15,7 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreCorruption, keys
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
 
 
 def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:

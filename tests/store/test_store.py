@@ -14,7 +14,7 @@ from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreError
 from notarium_store.database import Database
-from notarium_store.values import ENTRIES_PER_GROUP
+from notarium_store.layout import ENTRIES_PER_GROUP
 
 # One entry, a few, one group, one more than a group, several groups with a rest, the ends of list heads.
 SIZES = (1, 3, 14, 15, 16, ENTRIES_PER_GROUP, ENTRIES_PER_GROUP + 1, 5 * ENTRIES_PER_GROUP + 7, 1, 2)

@@ -8,7 +8,7 @@ from tests.support.consortium import Consortium
 
 from notarium_ledger.entries.commitment import artifact_digests
 from notarium_store import Store
-from notarium_store.bounded import Bounded
+from notarium_store.bounded_cache import BoundedCache
 
 
 def test_a_block_on_the_disk_is_not_told_before_the_state_knows_it(
@@ -52,7 +52,7 @@ class _Paused:
 
 def test_threads_that_fill_one_cache_keep_to_its_limit() -> None:
     """Without a lock, the second finds room that the first has made for itself, or a dict that changes under it."""
-    cache: Bounded[object, int] = Bounded(1)
+    cache: BoundedCache[object, int] = BoundedCache(1)
     cache.put("old", 0)
     key = _Paused()
     first = threading.Thread(target=cache.put, args=(key, 1))

@@ -26,7 +26,7 @@ HEADER_VERSION: Final = 1
 _HEADER_ITEMS: Final = 32
 _CERTIFICATE_ITEMS: Final = 512
 MAX_BLOCK_ITEMS: Final = PARAMETER_LIMITS["max_block_entries"][1] + 32
-"""More values (items.check_items) than a block of any consortium consists of."""
+"""More values (value_count.py) than a block of any consortium consists of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 _MAX_ITEMS = 512
-"""More values (items.check_items) than a certificate with a hundred seals consists of."""
+"""More values (value_count.py) than a certificate with a hundred seals consists of."""
 
 
 class VoteType(IntEnum):

@@ -11,7 +11,7 @@ from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 MAX_VALIDATORS = 100
 _MAX_ITEMS = 512
-"""More values (items.check_items) than a hundred validators consist of."""
+"""More values (value_count.py) than a hundred validators consist of."""
 
 
 @dataclass(frozen=True, slots=True)

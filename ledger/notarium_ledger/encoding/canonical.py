@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgpack
 
-from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.errors import NotCanonical
 
 _SCALARS = frozenset({bool, int, str, bytes, type(None)})
@@ -34,14 +34,14 @@ def encode(value: Value) -> bytes:
         raise NotCanonical(f"cannot be encoded: {error}") from error
 
 
-def decode(data: bytes, max_items: int = MAX_BYTES) -> Value:
+def decode(data: bytes, max_values: int = MAX_BYTES) -> Value:
     """Decode `data` if, and only if, it is canonical. Raises NotCanonical.
 
-    `max_items`: of how many values it may consist (items.check_items). Callers that read what others wrote know it
+    `max_values`: of how many values it may consist (value_count.py). Callers that read what others wrote know it
     from their format, and so bound the memory that it takes.
     """
     if len(data) <= MAX_BYTES:
-        check_items(data, max_items)
+        check_value_count(data, max_values)
     value = decode_shortest(data)
     _check(value, 0)
     return value
@@ -51,7 +51,7 @@ def decode_shortest(data: bytes, max_length: int = -1) -> Value:
     """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
 
     For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
-    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_items was asked.
+    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_value_count was asked.
     """
     if len(data) > MAX_BYTES:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed", limit=MAX_BYTES)

@@ -36,14 +36,14 @@ def _width(head: int) -> int:
 _WIDTHS: Final = bytes(map(_width, range(256)))
 
 
-def check_items(data: bytes, max_items: int) -> None:
-    """Raise NotCanonical unless the value that `data` begins with consists of at most `max_items` values.
+def check_value_count(data: bytes, max_values: int) -> None:
+    """Raise NotCanonical unless the value that `data` begins with consists of at most `max_values` values.
 
     Counted are the value itself, everything inside it, and the keys of maps. What is no msgpack otherwise passes: the
     decoder finds it.
     """
     end = len(data)
-    most = min(max_items, end)  # Each value takes a byte at least.
+    most = min(max_values, end)  # Each value takes a byte at least.
     at = 0
     count = to_come = 1
     while to_come:
@@ -67,7 +67,7 @@ def check_items(data: bytes, max_items: int) -> None:
             at += 1 + field
         count += items
         if count > most:
-            if count > max_items:
-                raise NotCanonical(f"{count} values or more, at most {max_items} allowed", limit=max_items)
+            if count > max_values:
+                raise NotCanonical(f"{count} values or more, at most {max_values} allowed", limit=max_values)
             raise NotCanonical(f"{count} values or more, in {end} bytes")
         to_come += items

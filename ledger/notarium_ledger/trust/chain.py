@@ -131,7 +131,7 @@ class ChainVerifier:
     def __init__(self, genesis: Genesis, remembered_headers: int = 4096) -> None:
         self.genesis = genesis
         self._limit = remembered_headers
-        self._certified: dict[tuple[Hash, bytes], None] = {}
+        self._certified: dict[tuple[Hash, QuorumCertificate], None] = {}
 
     def verify(self, decided: DecidedHeader) -> None:
         """Raise InvalidChain, with the step, unless the ledger of the pinned genesis decided this header."""
@@ -176,7 +176,7 @@ class ChainVerifier:
     def _check_certificate(
         self, step: ChainStep, path: str, header: Header, certificate: QuorumCertificate, validators: ValidatorSet
     ) -> None:
-        known = (header.hash, certificate.encode())
+        known = (header.hash, certificate)
         if known in self._certified:
             return
         try:

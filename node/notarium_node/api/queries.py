@@ -17,7 +17,7 @@ from notarium_ledger.trust.receipt import MEDIA_TYPE
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 if TYPE_CHECKING:
     from notarium_node.node import Node

@@ -10,9 +10,9 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.types import HASH_BYTES
-from notarium_store import keys, values
+from notarium_store import keys, layout
 from notarium_store.database import Database
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 T = TypeVar("T")
 
@@ -41,13 +41,13 @@ def read_decision_bytes(database: Database, height: int) -> bytes:
     header = read_header(database, height)
     groups: list[bytes] = []
     index, size = header.first_index, header.header.tree_size
-    count = -(-(size - index) // values.ENTRIES_PER_GROUP)
+    count = -(-(size - index) // layout.ENTRIES_PER_GROUP)
     for key, value in database.scan(keys.ENTRIES, keys.numbered(keys.ENTRIES, index), count):
         groups.append(value)
         index = int.from_bytes(key[1:], "big") + 1
     if index != size:
         raise database.corruption(f"entries are missing before log index {size}", height)
-    return values.join_decision(header, groups)
+    return layout.join_decision(header, groups)
 
 
 def read_decision(database: Database, height: int) -> Decision:
@@ -62,7 +62,7 @@ def read_block_entry(database: Database, header: StoredHeader, index: int) -> by
     """The entry at a log index that is in the block of `header`. Raises StoreCorruption."""
     last = header.group_end(index)
     key = keys.numbered(keys.ENTRIES, last)
-    group = decoded(database, values.decode_entries, database.require(key), key)
+    group = decoded(database, layout.decode_entries, database.require(key), key)
     if last - index >= len(group):
         raise database.corruption(f"{keys.describe(key)} does not hold the entry at {index}")
     return group[index - last - 1]

@@ -9,7 +9,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(Generic[K, V]):
+class BoundedCache(Generic[K, V]):
     """At most `limit` pairs; the one put first goes first. Threads may share it."""
 
     def __init__(self, limit: int) -> None:
