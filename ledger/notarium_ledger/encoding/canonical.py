@@ -50,8 +50,8 @@ def decode(data: bytes, max_values: int = MAX_BYTES) -> Value:
 def decode_shortest(data: bytes, max_length: int = -1) -> Value:
     """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
 
-    For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
-    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_value_count was asked.
+    For callers whose schema checks every type and the order of every map itself: types without a canonical form and
+    unsorted maps pass here. `max_length` bounds each list and map; -1 where check_value_count was called before.
     """
     if len(data) > MAX_BYTES:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed", limit=MAX_BYTES)
