@@ -1,8 +1,8 @@
-"""Reading the log: entries, blocks and proofs, from the last blocks in memory and from what is stored.
+"""Reads the log: entries, blocks and proofs, from the last blocks in memory and from the disk.
 
-Where blocks are missing below an adopted snapshot (gap.py), a question that needs them is answered with
-HistoryIncomplete, never with "there is none". Receipts and proofs of everything behind the snapshot work at once:
-whatever they need to the left of it is a peak of its tree.
+Where blocks are missing below an adopted snapshot (gap.py), a question that needs them raises HistoryIncomplete; the
+answer is never "not found". Receipts and proofs of everything after the snapshot work at once, because every node that
+they need to the left of it is a peak of its tree.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _CACHED_HEADERS = 256
 _CACHED_NODES = 16_384
 _CACHED_NODE_LEVEL = 6
-"""Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
+"""Nodes from this level up are cached one by one: they are few, and every proof of a nearby entry uses them."""
 
 
 class LogReader:
@@ -49,7 +49,7 @@ class LogReader:
     _recent: RecentBlocks
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
-        """For Store."""
+        """Only Store calls this."""
         self.path = path
         self.genesis = genesis
         self._db = database
@@ -58,18 +58,18 @@ class LogReader:
 
     @property
     def state(self) -> ChainState:
-        """After the last decision: what the next block builds on."""
+        """The state after the last decision, on which the next block builds."""
         return self._live.state
 
     @property
     def history(self) -> ChainState:
-        """After the last block up to which all blocks from genesis on are stored; `state` where nothing is missing."""
+        """The state after the last block up to which all blocks are stored; `state` where no block is missing."""
         gap = self._gap
         return self.state if gap is None else gap.history.state
 
     @property
     def is_complete(self) -> bool:
-        """Whether every block from genesis to the tip is stored. A node that lacks some must not vote."""
+        """Whether every block from genesis to the tip is stored. A node that lacks blocks must not vote."""
         return self._gap is None
 
     @property
@@ -80,17 +80,17 @@ class LogReader:
 
     @property
     def damage(self) -> str:
-        """The first damage that was met since the store was opened, with its remedy; "" as long as there is none."""
+        """The first damage found since the store was opened, with its remedy; "" while no damage is known."""
         return self._db.damage
 
     # Entries
 
     def is_decided(self, id_: Hash) -> bool:
-        """Whether the entry is known to be in the log; False says nothing where blocks are missing."""
+        """Whether the entry is known to be in the log. False is inconclusive where blocks are missing."""
         return self.position(id_) is not None
 
     def is_in_history(self, id_: Hash) -> bool:
-        """Whether the entry is in the log up to `history`: the `is_decided` of blocks that are backfilled."""
+        """Whether the entry is in the log up to `history`. Backfill uses this in place of `is_decided`."""
         position = self.position(id_)
         return position is not None and position[1] < self.history.frontier.size
 
@@ -104,11 +104,11 @@ class LogReader:
         if value is None:
             return None
         position = self._read(layout.decode_position, value, key)
-        # A block that another thread has just written is not told of before `state` is.
+        # Another thread may have just written the block: do not report it before `state` includes it.
         return position if position[1] < self.state.frontier.size else None
 
     def entry(self, index: int) -> bytes:
-        """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
+        """The wire bytes of the entry at a log index. Raises IndexError beyond the log, or HistoryIncomplete."""
         self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
@@ -134,7 +134,7 @@ class LogReader:
     def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
         """Up to `limit` log indices above `after` of entries that name this artifact, ascending.
 
-        Raises HistoryIncomplete: an answer with gaps would be taken for the whole.
+        Raises HistoryIncomplete, because the caller would take an answer with gaps for the whole.
         """
         if len(digest) != HASH_BYTES:
             return []
@@ -148,7 +148,7 @@ class LogReader:
     # Blocks
 
     def height_of(self, index: int) -> Height:
-        """The height of the block that holds a log index. Raises IndexError beyond the log."""
+        """The height of the block that contains a log index. Raises IndexError beyond the log."""
         self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
@@ -165,28 +165,28 @@ class LogReader:
         return 1 <= height <= self.state.height and not (gap is not None and gap.lacks_height(height))
 
     def decision(self, height: Height) -> Decision | None:
-        """The decision of `height`, or None where there is none yet. Raises HistoryIncomplete, as all below."""
+        """The decision of `height`, or None where it is not decided yet. Raises HistoryIncomplete."""
         return lookups.read_decision(self._db, height) if self._has(height) else None
 
     def decision_bytes(self, height: Height) -> bytes | None:
-        """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
+        """The canonical encoding of the decision of `height`, or None. Not decoded; for streaming."""
         return lookups.read_decision_bytes(self._db, height) if self._has(height) else None
 
     def decided_header(self, height: Height) -> DecidedHeader | None:
-        """The header of `height` with what proves it from genesis, or None."""
+        """The header of `height` with its proof from genesis, or None. Raises HistoryIncomplete."""
         gap = self._gap
         if gap is not None and height == gap.base.height:
             return gap.snapshot.decided
         return self._decided(self._stored_header(height)) if self._has(height) else None
 
     def stored_header(self, height: Height) -> StoredHeader | None:
-        """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
+        """The header of `height`, its certificate and its first log index, or None. Raises HistoryIncomplete."""
         return self._stored_header(height) if self._has(height) else None
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """Who signs `height`, or None where that is not decided yet: beyond the height after the tip.
+        """The set that signs `height`, or None beyond the height after the tip, where it is not decided yet.
 
-        Known for missing blocks too, so their certificates can be checked before the blocks below them are here.
+        Known for missing blocks too, so that their certificates can be checked before the blocks below them arrive.
         """
         if not 1 <= height <= self.state.height + 1:
             return None
@@ -202,8 +202,8 @@ class LogReader:
     def receipt(self, id_: Hash) -> Receipt | None:
         """The receipt of an entry, or None where it is not decided.
 
-        It proves inclusion in the tree of the entry's own block, so it never changes.
-        Raises HistoryIncomplete, or StoreCorruption where what is stored does not prove it.
+        It proves inclusion in the tree of the entry's own block, so it never changes. Raises HistoryIncomplete, or
+        StoreCorruption where the stored nodes do not prove it.
         """
         position = self._known_position(id_)
         if position is None:
@@ -228,7 +228,7 @@ class LogReader:
         return tree.frontier_at(self._node_reader(), size).root()
 
     def node(self, level: int, index: int) -> bytes:
-        """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
+        """The hash of a complete tree node (frontier.NodeReader). Raises KeyError where the node is not complete."""
         return self._node_reader()(level, index)
 
     def nodes(self, level: int, first: int, count: int) -> list[Hash]:
@@ -239,7 +239,7 @@ class LogReader:
     # Reading
 
     def _known_position(self, id_: Hash) -> tuple[Height, int] | None:
-        """`position`, where None means that the entry is not in the log. Raises HistoryIncomplete."""
+        """As `position`, but None means that the entry is not in the log. Raises HistoryIncomplete."""
         gap = self._gap
         position = self.position(id_)
         if position is None and gap is not None:
@@ -256,7 +256,7 @@ class LogReader:
             raise self._incomplete(gap, f"the log from index {first} to {last}")
 
     def _has(self, height: int) -> bool:
-        """Whether the block is decided. Raises HistoryIncomplete where it is, and missing."""
+        """Whether the block is decided. Raises HistoryIncomplete where it is decided but missing."""
         gap = self._gap
         if gap is not None and gap.lacks_height(height):
             raise self._incomplete(gap, f"block {height}")
@@ -279,7 +279,7 @@ class LogReader:
         return DecidedHeader(stored.header, stored.certificate, self._handovers_before(stored.header.height))
 
     def _stored_receipt(self, height: Height, index: int) -> Receipt:
-        """A receipt from what the block itself wrote, with point reads only."""
+        """A receipt from the pairs that the block itself wrote, with point reads only."""
         stored = self._stored_header(height)
         size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
 
@@ -297,7 +297,7 @@ class LogReader:
         return Receipt(entry, index, tuple(path), self._decided(stored))
 
     def _group(self, index: int) -> tuple[int, list[bytes]]:
-        """The stored group of entries that holds a log index, and the index of its first."""
+        """The stored group of entries that contains a log index, and the index of its first entry."""
         start = keys.numbered(keys.ENTRIES, index)
         found = self._db.seek(start, keys.ENTRIES)
         if found is None:
@@ -306,7 +306,7 @@ class LogReader:
         entries = self._read(layout.decode_entries, value, key)
         first = int.from_bytes(key[1:], "big") - len(entries) + 1
         if first > index:
-            raise self._db.corruption(f"no stored group holds the entry at log index {index}")
+            raise self._db.corruption(f"no stored group contains the entry at log index {index}")
         return first, entries
 
     def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
@@ -315,7 +315,7 @@ class LogReader:
         return make(self._node_reader(), first, size)
 
     def _node_reader(self) -> tree.NodeReader:
-        """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
+        """A reader for one proof. Reads each stored group once, and upper nodes from the cache where it has them."""
         read_stored = NodeReader(lambda position: lookups.read_group(self._db, position))
         size, gap = self.state.frontier.size, self._gap
 

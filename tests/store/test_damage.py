@@ -178,7 +178,7 @@ def _another_frontier(db: plyvel.DB) -> None:
 AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "no format": (lambda db: db.delete(keys.META), "format key 6d is missing"),
     "garbage format": (lambda db: db.put(keys.META, b"\xff"), "format key 6d"),
-    "no state": (lambda db: db.delete(keys.STATE), "state key 73 is missing beside stored blocks"),
+    "no state": (lambda db: db.delete(keys.STATE), "state key 73 is missing, but blocks are stored"),
     "garbage state": (lambda db: db.put(keys.STATE, b"\x93\x01\x02\x03"), "state key 73 cannot be read"),
     "short state": (lambda db: db.put(keys.STATE, b""), "state key 73 cannot be read"),
     "no tip": (lambda db: db.delete(TIP), "block 7: the header is missing"),
@@ -187,7 +187,7 @@ AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "another certificate": (_other_certificate, "block 7: the certificate is not valid"),
     "another tip": (_another_tip, "block 7: the stored header is not the state's tip"),
     "another registry": (_another_registry, "block 7: the stored registry does not hash to the state root"),
-    "another frontier": (_another_frontier, "block 7: the state's frontier is not that of the tree root"),
+    "another frontier": (_another_frontier, "block 7: the state's frontier does not fold to the tree root"),
     "time of another block": (_state_one_back, "block 6: the stored header is not the state's tip"),
     "no registry": (lambda db: db.delete(keys.numbered(keys.REGISTRY, 5)), "registry key .* is missing"),
     "garbage registry": (lambda db: db.put(keys.numbered(keys.REGISTRY, 5), b"\x80"), "registry key .* cannot be read"),
@@ -285,7 +285,7 @@ def test_what_is_damaged_is_not_served(copy: tuple[Path, Consortium]) -> None:
             store.receipt(ids[0])
         with pytest.raises(StoreCorruption, match=r"entries key \w+ is missing"):
             store.receipt(ids[70])
-        with pytest.raises(StoreCorruption, match="no stored group holds the entry at log index 70"):
+        with pytest.raises(StoreCorruption, match="no stored group contains the entry at log index 70"):
             store.entry(70)
         with pytest.raises(StoreCorruption, match=r"the tree node at position \d+ is missing"):
             store.inclusion(90, 108)
@@ -368,7 +368,7 @@ def test_a_damaged_record_of_the_log_is_not_skipped(copy: tuple[Path, Consortium
     data = bytearray(log.read_bytes())
     data[at] ^= 1
     log.write_bytes(data)
-    with pytest.raises(StoreCorruption, match=r": LevelDB cannot read it: Corruption: checksum mismatch"):
+    with pytest.raises(StoreCorruption, match=r": LevelDB cannot open it: Corruption: checksum mismatch"):
         Store.open(path, consortium.genesis)
 
 
@@ -414,7 +414,7 @@ def test_damage_that_a_write_meets_stays_told(tmp_path: Path, monkeypatch: pytes
     database = Database(tmp_path / "store", cache_bytes=1 << 20, write_buffer_bytes=64 << 10, min_free_bytes=0)
     database.close()
     monkeypatch.setattr(database, "_db", _MergesDamage())
-    with pytest.raises(StoreError, match=r"cannot write: .*checksum"):
+    with pytest.raises(StoreError, match=r"cannot be written: .*checksum"):
         database.write([(b"key", b"value")])
     database.reopen()
     database.write([(b"key", b"value")])

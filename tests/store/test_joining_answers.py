@@ -46,7 +46,7 @@ def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Pa
             with pytest.raises(HistoryIncomplete, match="holds the blocks up to 4 and from 12 on") as caught:
                 ask()
             assert (caught.value.history_height, caught.value.base_height) == (4, 11)
-            assert "ask again later or ask another node" in str(caught.value)
+            assert "ask again later, or ask another node" in str(caught.value)
         assert store.position(lost) is None
         with pytest.raises(IndexError):
             store.entry(store.state.frontier.size)

@@ -162,7 +162,7 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, consortium: Conso
     with pytest.raises(StoreError, match="block 2 does not follow the stored block 1"):
         store.commit(*on_rival)
     for transition in (rival[1], other_later[1], on_rival[1]):
-        with pytest.raises(StoreError, match="transition is not that of block 2"):
+        with pytest.raises(StoreError, match="transition does not belong to block 2"):
             store.commit(later[0], transition)
     store.commit(*later)
     assert store.state == later[1].state

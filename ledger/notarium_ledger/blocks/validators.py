@@ -11,7 +11,7 @@ from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 MAX_VALIDATORS = 100
 _MAX_ITEMS = 512
-"""More values (value_count.py) than a hundred validators consist of."""
+"""Bound on the values in a set (value_count.py); a hundred validators have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ValidatorSet:
 
     @property
     def faulty(self) -> int:
-        """f = ⌊(n−1)/3⌋: how many may lie."""
+        """f = ⌊(n−1)/3⌋: how many may be Byzantine."""
         return (len(self.validators) - 1) // 3
 
     @property
@@ -64,7 +64,7 @@ class ValidatorSet:
 
     @property
     def honest_minimum(self) -> int:
-        """f+1: among so many at least one is honest."""
+        """f+1: at least one of so many is honest."""
         return self.faulty + 1
 
     def proposer(self, height: Height, round_: Round) -> PublicKey:
@@ -86,7 +86,7 @@ class ValidatorSet:
 
     @classmethod
     def from_value(cls, value: canonical.Value, path: str = "validators") -> ValidatorSet:
-        """The inverse of to_value. Raises LedgerError for anything else, also for a wrong order."""
+        """Inverse of to_value; keys must be in ascending order. Raises LedgerError."""
         if not isinstance(value, list):
             raise LedgerError("not a list", path)
         validators = []

@@ -1,8 +1,8 @@
 """Canonical msgpack: one value, one encoding.
 
-Shortest forms, maps with string keys in ascending order of their UTF-8 bytes, no floats, no
-extension types, no duplicate keys, no trailing bytes. A decoder that meets anything else rejects it,
-so that nobody can make two encodings, and so two hashes, of one statement.
+Shortest forms, maps with string keys in ascending order of their UTF-8 bytes, no floats, no extension types, no
+duplicate keys, no trailing bytes. The decoder rejects everything else, so that no statement has two encodings, and thus
+two hashes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Value = None | bool | int | str | bytes | list["Value"] | dict[str, "Value"]
 
 MAX_DEPTH = 16
 MAX_BYTES = 64 * 1024 * 1024
-"""An upper bound for any one canonical value (a block with its entries is the largest)."""
+"""Bound on any canonical value; a block with its entries is the largest."""
 
 
 SMALL_BYTES = 65_536
 _pack_small = msgpack.Packer(use_bin_type=True).pack
-"""One packer for all small values: `packb` allocates a fresh buffer of 256 KiB each time. Packing holds the GIL."""
+"""One packer for all small values, because `packb` allocates 256 KiB each time. Safe: packing holds the GIL."""
 
 
 def encode(value: Value) -> bytes:
-    """Encode `value`; maps are sorted here, so callers need not care. Raises NotCanonical."""
+    """Encode `value`; sorts its maps. Raises NotCanonical."""
     try:
         return msgpack.packb(_sorted(value, 0), use_bin_type=True)
     except (OverflowError, UnicodeEncodeError) as error:
@@ -37,8 +37,8 @@ def encode(value: Value) -> bytes:
 def decode(data: bytes, max_values: int = MAX_BYTES) -> Value:
     """Decode `data` if, and only if, it is canonical. Raises NotCanonical.
 
-    `max_values`: of how many values it may consist (value_count.py). Callers that read what others wrote know it
-    from their format, and so bound the memory that it takes.
+    `max_values` bounds the number of values (value_count.py). A caller that reads foreign bytes knows the bound from
+    its format, and with it the memory that they can take.
     """
     if len(data) <= MAX_BYTES:
         check_value_count(data, max_values)

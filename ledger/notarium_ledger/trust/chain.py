@@ -1,8 +1,8 @@
-"""Trust in a decided header: the way from the genesis document to the certificate under it.
+"""Trust in a decided header: the chain from the genesis document to the header's certificate.
 
-The genesis document names the first validators. Each handover is a decided block after which another set signs,
-certified by the set before it; the last set certifies the header. Receipts, snapshots and equivocation files all rest
-on this. Each numbers the three steps in its own way, so an error names its step here and not its number.
+The genesis document names the first validators. A handover is a decided block after which another set signs; the set
+before it certifies it. The last set certifies the header. Receipts, snapshots and equivocation files all depend on this
+chain. Each format gives the three steps its own numbers, so an error here names the step and has no number.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ChainStep(Enum):
 
 
 class InvalidChain(LedgerError):
-    """A header that the ledger of the pinned genesis did not decide, or not provably; `step` is what failed."""
+    """A header without proof that the ledger of the pinned genesis decided it; `step` is the step that failed."""
 
     def __init__(self, step: ChainStep, reason: str, field: str = "") -> None:
         super().__init__(reason, field)
@@ -86,12 +86,12 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class DecidedHeader:
-    """A block's header with what proves it from genesis: the same for all entries of a block."""
+    """A block's header with its proof from genesis; shared by all entries of the block."""
 
     header: Header
     certificate: QuorumCertificate
     handovers: tuple[Handover, ...]
-    """All before this block, ascending; not its own."""
+    """All handovers before this block, ascending; not its own."""
 
     def to_value(self) -> canonical.Value:
         """[header bytes, certificate, [handover, ...]]."""
@@ -108,7 +108,7 @@ class DecidedHeader:
         )
 
     def json_fields(self) -> str:
-        """The last three fields of a proof file, one a line: header, certificate, handovers."""
+        """The last three fields of a proof file, each on its line: header, certificate, handovers."""
         return (
             f'"header":"{base64_text(self.header.raw)}",\n'
             f'"certificate":"{base64_text(self.certificate.encode())}",\n'
@@ -126,7 +126,7 @@ class DecidedHeader:
 
 
 class ChainVerifier:
-    """Verifies decided headers against one pinned genesis. Remembers certified headers, so that one is checked once."""
+    """Verifies decided headers against one pinned genesis. Remembers the headers that it found certified."""
 
     def __init__(self, genesis: Genesis, remembered_headers: int = 4096) -> None:
         self.genesis = genesis
@@ -134,7 +134,7 @@ class ChainVerifier:
         self._certified: dict[tuple[Hash, QuorumCertificate], None] = {}
 
     def verify(self, decided: DecidedHeader) -> None:
-        """Raise InvalidChain, with the step, unless the ledger of the pinned genesis decided this header."""
+        """Raise InvalidChain with the step, unless the ledger of the pinned genesis provably decided this header."""
         self._check_ledger(decided.header)
         validators = self._follow_handovers(decided)
         self._check_decision(decided, validators)
@@ -146,7 +146,7 @@ class ChainVerifier:
             )
 
     def _follow_handovers(self, decided: DecidedHeader) -> ValidatorSet:
-        """The set that signs the header."""
+        """The set that must certify the header."""
         validators, height = self.genesis.registry.validators, 0
         for number, handover in enumerate(decided.handovers):
             path = f"handovers[{number}]"

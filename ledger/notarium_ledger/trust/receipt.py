@@ -1,10 +1,10 @@
-"""The receipt: everything needed to check, offline and for ever, that an entry was decided and when.
+"""The receipt: everything that is needed to check, offline and permanently, that an entry was decided and when.
 
-A receipt is one JSON file in one canonical form: reading it and writing it again gives the same bytes, so
-no byte of it is unchecked. What it says of itself in `about` is recomputed and compared.
+A receipt is one JSON file in one canonical form. Reading it and writing it again gives the same bytes, so no byte is
+unchecked. Verification recomputes what the file says about itself in `about`, and compares.
 
-The trust root is the genesis document. From it the receipt leads through the validator-set handovers to the block
-that decided the entry. Verification is numbered; an error names its step:
+The trust root is the genesis document. From there the receipt leads through the validator-set handovers to the block
+that decided the entry (chain.py). Verification has numbered steps, and an error names its step:
 
  1  form        the file is a receipt of a known version, in canonical form
  2  ledger      it names the pinned genesis
@@ -12,7 +12,7 @@ that decided the entry. Verification is numbered; an error names its step:
  4  decision    the block's header is certified by the set in force
  5  inclusion   the entry is in the log under that header's tree root
  6  author      the entry is well-formed and signed by its author for this ledger
- 7  about       what the receipt says of itself is true
+ 7  about       what the receipt says about itself follows from the rest
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_RECEIPT_BYTES = 16 * 1024 * 1024
 FIELDS = ("mediaType", "about", "genesis", "entry", "index", "path", "header", "certificate", "handovers")
 
 _SHARED_PART = b',\n"header":"'
-"""Where the part of a file begins that is the same for all entries of a block (DecidedHeader.json_fields)."""
+"""Start of the part of a file that all entries of a block share (DecidedHeader.json_fields)."""
 
 _CHAIN_STEPS = {ChainStep.LEDGER: 2, ChainStep.HANDOVERS: 3, ChainStep.DECISION: 4}
 
@@ -72,12 +72,12 @@ class Receipt:
         with errors_as(InvalidReceipt, 1):  # 1 form
             document = read_document(data, MEDIA_TYPE, FIELDS, MAX_RECEIPT_BYTES)
             receipt = _from_document(document)
-        with errors_as(InvalidReceipt, 6):  # 6 author: what it says of itself is derived from the entry
+        with errors_as(InvalidReceipt, 6):  # 6 author: `about` is derived from a well-formed entry
             again = receipt.encode_json()
         if again != data:
             expected = json.loads(again)
             if document != expected and document["about"] != expected["about"]:  # 7 about
-                raise InvalidReceipt(7, "does not say what the receipt proves", "about")
+                raise InvalidReceipt(7, "does not match what the receipt proves", "about")
             raise InvalidReceipt(1, "not in canonical form")  # 1 form
         return receipt
 
@@ -93,7 +93,7 @@ class Verified:
 
 
 class ReceiptVerifier:
-    """Verifies receipts against one pinned genesis. Remembers certified headers, so that a block is checked once."""
+    """Verifies receipts against one pinned genesis. Checks the header of a block once for all its entries."""
 
     def __init__(self, genesis: Genesis, remembered_headers: int = 4096) -> None:
         self.genesis = genesis
@@ -112,7 +112,7 @@ class ReceiptVerifier:
         return Verified(entry, receipt.index, receipt.decided.header, receipt.decided.certificate)
 
     def verify_place(self, receipt: Receipt) -> Hash:
-        """Steps 2 to 5, where the caller has signed the entry itself: the entry's id. Raises InvalidReceipt."""
+        """Steps 2 to 5, for an entry that the caller signed itself. Returns the entry's id. Raises InvalidReceipt."""
         self.verify_header(receipt.decided)
         header, id_ = receipt.decided.header, leaf_hash(receipt.entry)
         with errors_as(InvalidReceipt, 5):  # 5 inclusion
@@ -128,19 +128,19 @@ class ReceiptVerifier:
 
 
 def encode_receipt(receipt: Receipt, entry: Entry) -> bytes:
-    """The canonical file of `receipt`, whose decoded entry the caller has at hand."""
+    """The canonical file of `receipt`; `entry` is its decoded entry."""
     return ReceiptEncoder().encode(receipt, entry)
 
 
 class ReceiptEncoder:
-    """Writes receipt files; what the entries of one block share is written once."""
+    """Writes receipt files. Encodes the part that the entries of one block share once."""
 
     def __init__(self) -> None:
         self._decided: DecidedHeader | None = None
         self._shared = ""
 
     def encode(self, receipt: Receipt, entry: Entry) -> bytes:
-        """The canonical file of `receipt`, whose decoded entry the caller has at hand."""
+        """The canonical file of `receipt`; `entry` is its decoded entry."""
         if self._decided is not receipt.decided:
             self._decided, self._shared = receipt.decided, receipt.decided.json_fields()
         path = '["' + '","'.join([each.hex() for each in receipt.path]) + '"]' if receipt.path else "[]"
@@ -156,18 +156,18 @@ class ReceiptEncoder:
 
 
 class ReceiptDecoder:
-    """Reads receipt files of entries that the caller has; what the entries of one block share is read once."""
+    """Reads receipt files of entries that the caller has. Decodes the part that the entries of one block share once."""
 
     def __init__(self, remembered_blocks: int = 256) -> None:
         self._limit = remembered_blocks
         self._proven: dict[bytes, DecidedHeader] = {}
-        """The part of a file that all entries of a block share -> what it says."""
+        """The shared part of a file, of a proven block -> its decoded value."""
 
     def decode(self, data: bytes, entry: bytes) -> Receipt | None:
-        """The receipt of `entry`, or None where the file names a block that is not remembered: read it in full then.
+        """The receipt of `entry`, or None where the file's block is not remembered and the file must be read in full.
 
-        Only place and path are read: the entry is the caller's, the block is proven, and the rest of the file follows
-        from these. The place is not yet verified. Raises InvalidReceipt (step 1).
+        Reads only index and path, because the caller has the entry, the block is proven, and the rest of the file
+        follows from these. Does not verify index and path. Raises InvalidReceipt (step 1).
         """
         cut = data.find(_SHARED_PART)
         decided = self._proven.get(data[cut:])
@@ -177,7 +177,7 @@ class ReceiptDecoder:
             return _from_own_part(data[:cut] + b"}", entry, decided)
 
     def remember(self, data: bytes, receipt: Receipt) -> None:
-        """The file `data` of `receipt` was read in full, and verified: its block is proven."""
+        """Remember the block of `receipt`, whose file `data` the caller has read in full and verified."""
         shared = data[data.find(_SHARED_PART) :]
         if shared in self._proven:
             return
@@ -187,7 +187,7 @@ class ReceiptDecoder:
 
 
 def about(entry: Entry, index: int, header: Header) -> dict[str, Any]:
-    """What a reader wants to see first; derived, so it can be checked."""
+    """The summary for people. It is derived from the rest, so it can be checked."""
     body = entry.body
     shown = {"id": entry.id.hex(), "kind": body["kind"]}
     for name in ("issuer", "member", "project", "disclosure"):
@@ -209,7 +209,7 @@ def _from_document(document: dict[str, Any]) -> Receipt:
 
 
 def _from_own_part(data: bytes, entry: bytes, decided: DecidedHeader) -> Receipt:
-    """From the fields of a file before the header. Raises LedgerError."""
+    """Reads the fields of a file before the header. Raises LedgerError."""
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:

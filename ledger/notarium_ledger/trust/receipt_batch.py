@@ -1,9 +1,9 @@
-"""Many receipts in one canonical msgpack message: what all entries of a block share is sent once.
+"""Many receipts in one canonical msgpack message, which holds each block once for all its entries.
 
     {"blocks": [[header, certificate, [[header, certificate, validators], ...]], ...],
      "receipts": [[block number, index, path as one byte string] | nil, ...]}
 
-The asker has the entries, so they are not sent back. nil stands for an entry that is not decided.
+The receiver has the entries, so the message does not repeat them. nil stands for an entry that is not decided.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _VALUES_AROUND = 5
 _VALUES_OF_ROW = 4
 """[block number, index, path]"""
 _BYTES_OF_VALUE = 20
-"""Everything else has more bytes than this for each of its values. The densest is a list of validators with ids of one
-letter, three values in 37 bytes; but each of these sets signs what comes next, by two thirds of it at least and with
-three values in 101 bytes, which makes 20 bytes for each value."""
+"""Every other part has more bytes than this for each of its values. The densest part is a list of validators with ids
+of one letter: three values in 37 bytes. But at least two thirds of each such set sign the next part, with three values
+in 101 bytes, which makes 20 bytes for each value."""
 
 
 def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
-    """The message for `receipts`, in order."""
+    """The message for `receipts`, in their order."""
     numbers: dict[Hash, int] = {}
     blocks: list[canonical.Value] = []
     rows: list[canonical.Value] = []
@@ -45,7 +45,7 @@ def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
 
 
 def decode_receipts(data: bytes, entries: Sequence[bytes]) -> list[Receipt | None]:
-    """Receipts for `entries`, in order; not yet verified. Raises InvalidReceipt (step 1)."""
+    """The receipts for `entries`, in their order; does not verify them. Raises InvalidReceipt (step 1)."""
     with errors_as(InvalidReceipt, 1):  # 1 form
         value = canonical.decode(data, _VALUES_AROUND + _VALUES_OF_ROW * len(entries) + len(data) // _BYTES_OF_VALUE)
         if not isinstance(value, dict) or value.keys() != {"blocks", "receipts"}:

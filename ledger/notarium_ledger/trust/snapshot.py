@@ -1,10 +1,10 @@
-"""The snapshot: what a node needs to go on at a decided height, provable from genesis and certificates alone.
+"""The snapshot: what a node needs to continue from a decided height, proven by genesis and certificates alone.
 
     canonical [1, [header, certificate, [[header, certificate, validators], ...]], registry, peaks]
 
-`registry` and `peaks` are byte strings: the canonical registry, and the peaks of the log's tree joined, largest first.
-How many peaks there are follows from the header's tree size. Whoever sends a snapshot need not be believed: it can be
-old, but it cannot be false. Verification is numbered; an error names its step:
+`registry` and `peaks` are byte strings: the canonical registry, and the joined peaks of the log's tree, largest first.
+The header's tree size gives the number of peaks. A node need not trust the sender: a snapshot can be old, but it cannot
+be false. Verification has numbered steps, and an error names its step:
 
  1  form        canonical, of a known version
  2  ledger      the header names the pinned genesis
@@ -31,33 +31,34 @@ from notarium_ledger.types import Height
 
 SNAPSHOT_VERSION = 1
 MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
-"""Most of it is the registry: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
+"""The registry is the largest part: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
 MAX_SNAPSHOT_VALUES = 600_000
-"""Outside of byte strings. So many handovers fill the largest receipt (receipt.MAX_RECEIPT_BYTES), at 23 bytes a value.
-In memory a value takes a hundred bytes: without a bound, a liar's 64 MiB would take a gigabyte."""
+"""Outside of byte strings. At 23 bytes a value, handovers of so many values fill the largest receipt
+(receipt.MAX_RECEIPT_BYTES). A value takes a hundred bytes in memory: without a bound, 64 MiB from a Byzantine peer
+would take a gigabyte."""
 
 _CHAIN_STEPS = {ChainStep.LEDGER: 2, ChainStep.HANDOVERS: 3, ChainStep.DECISION: 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state after a decided block, with what proves it. Not yet verified."""
+    """The state after a decided block, with its proof. Not yet verified."""
 
     decided: DecidedHeader
     """The block's header, its certificate and the handovers before it."""
     registry: bytes
-    """Canonical registry after the block. Decoded only once its hash is known to be the state root."""
+    """Canonical registry after the block. Decoded only after its hash is checked against the state root."""
     frontier: Frontier
-    """Of the log after the block."""
+    """The log's frontier after the block."""
 
     @property
     def height(self) -> Height:
-        """Of the decided block."""
+        """Height of the decided block."""
         return self.decided.header.height
 
     @classmethod
     def of(cls, state: ChainState, decided: DecidedHeader) -> Snapshot:
-        """The snapshot of `state`, whose last block is that of `decided`."""
+        """The snapshot of `state`; `decided` is its last block."""
         return cls(decided, state.registry.encode(), state.frontier)
 
     def encode(self) -> bytes:
@@ -70,7 +71,7 @@ class Snapshot:
     def decode(cls, data: bytes) -> Snapshot:
         """Step 1. Raises InvalidSnapshot."""
         with errors_as(InvalidSnapshot, 1):  # 1 form
-            # A seal is three values in a hundred bytes, a validator three in forty; the rest is in byte strings.
+            # A seal has three values in a hundred bytes, a validator three in forty; byte strings hold the rest.
             return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
 
     @classmethod
@@ -96,25 +97,25 @@ class Snapshot:
         return ChainState(genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry)
 
     def _verified_registry(self) -> Registry:
-        """5 registry"""
+        """Step 5: the registry of the state root."""
         header = self.decided.header
         if tagged_hash(REGISTRY_TAG, self.registry) != header.state_root:
             raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")
         try:
             registry = Registry.decode(self.registry)
         except (LedgerError, ValueError, TypeError, KeyError) as error:
-            # A quorum agreed on these bytes: not a lie, but a format that this software does not know.
+            # A quorum agreed on these bytes, so they are not false: this software does not know their format.
             raise InvalidSnapshot(
-                5, f"is of a form that this software does not read; update it ({error})", "registry"
+                5, f"has a form that this software does not read; update the software ({error})", "registry"
             ) from error
         if registry.validators.hash != header.next_validators:
-            raise InvalidSnapshot(5, "does not make the header's next validator set", "registry")
+            raise InvalidSnapshot(5, "does not give the header's next validator set", "registry")
         return registry
 
     def handovers_after(self, registry: Registry) -> tuple[Handover, ...]:
-        """All handovers up to and including that of the decided block, if it is one.
+        """All handovers up to the decided block, including its own if it has one.
 
-        For a verified snapshot; `registry` is that of the state it makes.
+        For a verified snapshot; `registry` is that of the state which `verify` returned.
         """
         decided = self.decided
         if decided.header.validators == decided.header.next_validators:
