@@ -11,10 +11,11 @@ from tests.properties.strategies import json_scalars
 from tests.vectors.chain import chain
 from tests.vectors.receipts import edited
 
+from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import (
     InvalidReceipt,
 )
-from notarium_ledger.trust.receipt import ReceiptVerifier
+from notarium_ledger.trust.receipt import ReceiptDecoder, ReceiptVerifier
 
 RECEIPTS = [chain().receipt(1, 1), chain().receipt(3, 4)]
 
@@ -68,3 +69,54 @@ def test_a_receipt_with_any_field_of_another_type_is_rejected_by_name(name: str,
     with pytest.raises(InvalidReceipt):
         # Verified, not only read: an empty path has the right type.
         ReceiptVerifier(chain().consortium.genesis).verify_json(edit)
+
+
+def test_a_decoder_reads_the_shared_part_of_a_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = chain().receipt(1, 0), chain().receipt(1, 1)
+    decoder = ReceiptDecoder()
+    assert decoder.decode(second.encode_json(), second.entry) is None
+    decoder.remember(first.encode_json(), first)
+    monkeypatch.setattr("notarium_ledger.blocks.block.Header.decode", lambda _: pytest.fail("read again"))
+    read = decoder.decode(second.encode_json(), second.entry)
+    assert read == second
+    assert read is not None
+    assert read.decided is first.decided
+
+
+def test_a_decoder_takes_nothing_but_the_place_from_the_file(verifier: ReceiptVerifier) -> None:
+    """The entry is the caller's: a file of another entry of the block gives a receipt that does not verify."""
+    first, second = chain().receipt(1, 0), chain().receipt(1, 1)
+    decoder = ReceiptDecoder()
+    decoder.remember(first.encode_json(), first)
+    wrong = decoder.decode(second.encode_json(), first.entry)
+    assert wrong is not None
+    with pytest.raises(InvalidReceipt) as caught:
+        verifier.verify_place(wrong)
+    assert caught.value.step == 5
+    right = decoder.decode(first.encode_json(), first.entry)
+    assert right is not None
+    assert verifier.verify_place(right) == decode_entry(first.entry).id
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [('"index":0', '"index":true', "index"), ('"index":0', '"index":', ""), ('"path":[', '"path":[1,', "path")],
+)
+def test_a_decoder_names_what_it_cannot_read(old: str, new: str, field: str) -> None:
+    receipt = chain().receipt(1, 0)
+    decoder = ReceiptDecoder()
+    decoder.remember(receipt.encode_json(), receipt)
+    text = receipt.encode_json().decode()
+    assert old in text
+    with pytest.raises(InvalidReceipt) as caught:
+        decoder.decode(text.replace(old, new).encode(), receipt.entry)
+    assert (caught.value.step, caught.value.field) == (1, field)
+
+
+def test_a_decoder_remembers_only_so_many_blocks() -> None:
+    decoder = ReceiptDecoder(remembered_blocks=2)
+    receipts = [chain().receipt(height, 0) for height in (1, 2, 3)]
+    for receipt in receipts:
+        decoder.remember(receipt.encode_json(), receipt)
+    known = [decoder.decode(each.encode_json(), each.entry) is not None for each in receipts]
+    assert known == [False, True, True]
