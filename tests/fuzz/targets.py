@@ -18,7 +18,7 @@ TARGETS: tuple[Target, ...] = (
 
 _OWN = "reads what this program made or checked itself"
 _LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/test_cli.py)"
-_INSIDE = "calls decoders of this table on what the store holds, whose damage is tests/store/test_damage.py's"
+_INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_Earlier.id": _OWN,
     "notarium.anchoring.anchor:_described": _OWN,
