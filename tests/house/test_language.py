@@ -37,7 +37,9 @@ def test_every_word_of_the_list_is_found(words):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_documents_have_no_banned_word(page):
-    found = find((ROOT / page).read_text(encoding="utf-8"))
+    # `Words in code` quote the product, which is checked itself.
+    text = re.sub(r"`[^`\n]+`", "`quoted`", (ROOT / page).read_text(encoding="utf-8"))
+    found = find(text)
     assert [f"{page}:{line}: {word}" for line, word in found] == []
 
 
