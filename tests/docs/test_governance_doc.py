@@ -63,55 +63,94 @@ def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
     assert network.nodes[0].get("/v1/members")["parameters"]["message_delay_ms"] == 3000
 
 
+@pytest.fixture
+def late(network, tmp_path):
+    """Makes a member that was voted in after the founding, and starts its node."""
+    made: list[LocalNode] = []
+
+    def join(role: str) -> LocalNode:
+        peer, api = free_ports(2)
+        home = tmp_path / "late"
+        command = [NODE, "keygen", "--dir", home, "--member", "late", "--name", "Late Clinic", "--role", role]
+        command += ["--address", f"127.0.0.1:{peer}", "--api", f"http://127.0.0.1:{api}"]
+        subprocess.run(command, check=True, capture_output=True)
+        card = home / "late.card.json"
+        approved(network, f"add_member('2026-11', {str(card)!r})", 3)
+        approved(network, f"set_node('2026-11', {str(card)!r})", 3)
+        command = [NODE, "init", "--dir", home, "--genesis", network.genesis_file, "--joining"]
+        subprocess.run([*command, "--genesis-hash", network.genesis.hash.hex()], check=True, capture_output=True)
+        node = LocalNode("late", role, home, json.loads(card.read_text())["node"]["key"], peer, api)
+        made.append(node)
+        node.start()
+        network.wait_ready([node])
+        return node
+
+    yield join
+    for node in made:
+        node.stop()
+
+
 @pytest.mark.slow
-def test_a_late_joiner_joins_moves_and_needs_its_card_when_its_store_is_lost(network, tmp_path):
-    peer, api, moved = free_ports(3)
-    home = tmp_path / "late"
-    command = [NODE, "keygen", "--dir", home, "--member", "late", "--name", "Late Clinic"]
-    command += ["--address", f"127.0.0.1:{peer}", "--api", f"http://127.0.0.1:{api}"]
-    subprocess.run(command, check=True, capture_output=True)
-    card = home / "late.card.json"
-    approved(network, f"add_member('2026-11', {str(card)!r})", 3)
-    approved(network, f"set_node('2026-11', {str(card)!r})", 3)
-    command = [NODE, "init", "--dir", home, "--genesis", network.genesis_file, "--joining"]
-    subprocess.run([*command, "--genesis-hash", network.genesis.hash.hex()], check=True, capture_output=True)
-    key = json.loads(card.read_text())["node"]["key"]
-    late = LocalNode("late", "validator", home, key, peer, api)
-    try:
-        joined_and_lost(network, late, card, moved)
-    finally:
-        late.stop()
-
-
-def joined_and_lost(network: LocalNetwork, late: LocalNode, card: Path, moved: int) -> None:
-    late.start()
-    network.wait_ready([late])
+def test_a_late_joiner_moves_and_needs_its_card_when_its_store_is_lost(network, late):
+    node = late("validator")
+    card = node.directory / "late.card.json"
 
     # A new address: in force first, then the port in node.toml.
+    [moved] = free_ports(1)
     approved(network, f"set_node('2026-12', {str(card)!r}, address='127.0.0.1:{moved}')", 4)
-    late.stop()
-    config = late.directory / "node.toml"
-    config.write_text(config.read_text().replace(f"port = {late.peer_port}", f"port = {moved}"))
-    late.start()
-    network.wait_ready([late])
-    network.wait_until(lambda: len(late.status()["peers"]) >= 4 and linked(late) == 4, "its peers to find it", late)
+    node.stop()
+    config = node.directory / "node.toml"
+    config.write_text(config.read_text().replace(f"port = {node.peer_port}", f"port = {moved}"))
+    node.start()
+    network.wait_ready([node])
+    network.wait_until(lambda: linked(node) == 4, "its peers to find it", node)
 
-    # A lost store without the card: the genesis does not name this node.
-    late.stop()
-    shutil.move(late.directory / "store", late.directory / "store.bad")
+    # A lost store, and no card: the genesis does not name this node.
+    node.stop()
+    shutil.move(node.directory / "store", node.directory / "store.bad")
     shutil.move(card, card.with_suffix(".away"))
-    late.start()
+    node.start()
     with pytest.raises(NetworkError, match="belongs to no node of this ledger"):
-        network.wait_ready([late])
+        network.wait_ready([node])
 
     # With the card it joins again, and is silent for three blocks.
     shutil.move(card.with_suffix(".away"), card)
-    late.start()
-    network.wait_ready([late])
-    status = late.status()
+    node.start()
+    network.wait_ready([node])
+    is_silent(network, node, network.nodes[0].status()["height"] + 3)
+
+
+@pytest.mark.slow
+def test_an_observer_becomes_a_validator_and_needs_vote_from_when_its_store_is_lost(network, late):
+    node = late("observer")
+    card = node.directory / "late.card.json"
+    approved(network, f"set_node('2026-11 it votes', {str(card)!r}, role='validator')", 3)
+    restarts_in_its_new_role(network, node)
+    assert node.status()["role"] == "validator"
+    assert node.status()["voting"]
+
+    node.stop()
+    shutil.move(node.directory / "store", node.directory / "store.bad")
+    votes_from = network.nodes[0].status()["height"] + 3
+    config = node.directory / "node.toml"
+    config.write_text(config.read_text() + f"\n[consensus]\nvote_from = {votes_from}\n")
+    node.start()
+    restarts_in_its_new_role(network, node)
+    is_silent(network, node, votes_from)
+
+
+def restarts_in_its_new_role(network: LocalNetwork, node: LocalNode) -> None:
+    network.wait_until(lambda: "restart it" in str(node.get("/readyz")), "it to notice its new role", node)
+    node.stop()
+    node.start()
+    network.wait_ready([node])
+
+
+def is_silent(network: LocalNetwork, node: LocalNode, votes_from: int) -> None:
+    status = node.status()
     assert status["height"] == network.nodes[0].status()["height"]
     assert not status["voting"]
-    assert any(str(status["height"] + 3) in note for note in status["notes"]), status["notes"]
+    assert any(re.search(rf"\b{votes_from}\b", note) for note in status["notes"]), status["notes"]
 
 
 def linked(node: LocalNode) -> int:
