@@ -15,22 +15,22 @@ def check(path: Path, consortium: Consortium) -> CheckReport:
     return check_chain(path, consortium.genesis, lambda done, total: None)
 
 
-def edit(path: Path, change: Callable[[plyvel.DB], None]) -> None:
+def edit(path: Path, change: Callable[[plyvel.DB], object]) -> None:
     """Change a closed store behind its back: valid LevelDB, wrong content."""
     with contextlib.closing(plyvel.DB(str(path))) as database:
         change(database)
 
 
+# Of the store that the fixture `sound` makes.
 TIP = keys.numbered(keys.HEADER, 7)
-
 ONE_HEADER = keys.numbered(keys.HEADER, 3)
-
 FOURTH_NODES = keys.numbered(keys.TREE, keys.nodes_before(94) - 1)
-
 TIP_NODES = keys.numbered(keys.TREE, keys.nodes_before(108) - 1)
 
 
 def flipped(key: bytes) -> Callable[[plyvel.DB], None]:
+    """A change that flips a bit in each byte of the value."""
+
     def change(db: plyvel.DB) -> None:
         value = db.get(key)
         assert value
@@ -40,6 +40,8 @@ def flipped(key: bytes) -> Callable[[plyvel.DB], None]:
 
 
 def with_flipped_end(key: bytes) -> Callable[[plyvel.DB], None]:
+    """A change that flips the last bit of the value."""
+
     def change(db: plyvel.DB) -> None:
         value = db.get(key)
         assert value

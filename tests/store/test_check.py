@@ -15,13 +15,13 @@ from notarium_store.check import CheckReport, check_chain
 from notarium_store.layout import StoredHeader, StoredState
 
 
-def test_a_sound_store_passes_and_progress_is_told(copy: tuple[Path, Consortium]) -> None:
+def test_a_sound_store_passes_and_progress_is_reported(copy: tuple[Path, Consortium]) -> None:
     path, consortium = copy
-    told: list[tuple[int, int]] = []
-    report = check_chain(path, consortium.genesis, lambda done, total: told.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    report = check_chain(path, consortium.genesis, lambda done, total: reported.append((done, total)))
     with Store.open(path, consortium.genesis) as store:
         assert report == CheckReport(store.state.height, store.state.frontier.size, store.state.tip, Height(7), 7)
-    assert told == [(done, 7) for done in range(8)]
+    assert reported == [(done, 7) for done in range(8)]
 
 
 def test_an_empty_store_passes(store: Store, path: Path, consortium: Consortium) -> None:

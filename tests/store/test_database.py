@@ -42,10 +42,10 @@ def test_a_second_process_is_locked_out(copy: tuple[Path, Consortium], tmp_path:
 def test_a_flipped_byte_of_any_file_is_found_or_harmless(
     sound: tuple[Path, Consortium], tmp_path: Path, suffix: str
 ) -> None:
-    """Damage on the disk is found at open or by the check, or else the store is exactly one of those that were.
+    """Opening or the check finds damage on the disk; otherwise the store is exactly one of its earlier states.
 
-    One thing cannot be told from a crash while writing: a log that seems cut short, for a flip in the length of one of
-    its last records. Then these are gone as if they had never been, and the store is sound at an earlier height.
+    One kind of damage looks like a crash during a write: a flip in the length of one of the last records makes the log
+    seem cut short. These records are then lost as if never written, and the store is sound at an earlier height.
     """
     source, consortium = sound
     base = tmp_path / "base"
@@ -78,7 +78,7 @@ def test_a_flipped_byte_of_any_file_is_found_or_harmless(
 
 @pytest.mark.parametrize("at", [27, -1], ids=["first record", "last record"])
 def test_a_damaged_record_of_the_log_is_not_skipped(copy: tuple[Path, Consortium], at: int) -> None:
-    """LevelDB alone would drop it, and the decision in it, without a word."""
+    """LevelDB alone would silently drop it, and the decision in it."""
     path, consortium = copy
     (log,) = path.glob("*.log")
     data = bytearray(log.read_bytes())
@@ -126,7 +126,7 @@ class _MergesDamage:
         pass
 
 
-def test_damage_that_a_write_meets_stays_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_that_a_write_finds_stays_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(tmp_path / "store", cache_bytes=1 << 20, write_buffer_bytes=64 << 10, min_free_bytes=0)
     database.close()
     monkeypatch.setattr(database, "_db", _MergesDamage())

@@ -39,7 +39,7 @@ def test_it_reads_back_in_order_after_a_restart_and_passes_the_check(path, conso
     assert check(path, consortium).height == 2
 
 
-def test_what_proves_nothing_or_cannot_be_read_is_told(path, consortium, pieces):
+def test_what_proves_nothing_or_cannot_be_read_is_reported(path, consortium, pieces):
     with Store.open(path, consortium.genesis) as store:
         grow(store, consortium, [1])
         for number, each in enumerate(pieces, 1):

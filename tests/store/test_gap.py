@@ -16,7 +16,7 @@ from notarium_ledger.types import Height
 from notarium_store import HistoryIncomplete, Store
 
 
-def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Path, history: History) -> None:
+def test_what_needs_missing_blocks_is_never_answered_with_not_found(path: Path, history: History) -> None:
     with joined(path, history, 3, 11, 14, filled=1) as store:
         entries = [raw for decision in history.decisions for raw in decision.block.entries]
         start, end = history.states[4].frontier.size, history.states[11].frontier.size

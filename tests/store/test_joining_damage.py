@@ -7,7 +7,8 @@ from typing import Any
 
 import plyvel
 import pytest
-from tests.store.joining import check, edit, joined, pairs
+from tests.store.damaging import edit
+from tests.store.joining import check, joined, pairs
 from tests.support.consortium import digest
 from tests.support.histories import History
 

@@ -80,7 +80,7 @@ def test_nothing_is_proven_beyond_the_log(grown) -> None:
         store.nodes(0, size - 1, 2)
 
 
-def test_a_block_on_the_disk_is_not_told_before_the_state_knows_it(
+def test_a_block_on_the_disk_is_not_reported_before_the_state_includes_it(
     store: Store, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the write and the new state a reader would be sent to a log index that is not in the log yet."""

@@ -40,7 +40,7 @@ def test_what_is_damaged_is_not_served(copy: tuple[Path, Consortium]) -> None:
 
 
 @pytest.mark.parametrize("read", ["receipt", "entry", "inclusion", "decision"])
-def test_damage_that_a_read_meets_stays_told(copy: tuple[Path, Consortium], read: str) -> None:
+def test_damage_that_a_read_finds_stays_known(copy: tuple[Path, Consortium], read: str) -> None:
     path, consortium = copy
     with Store.open(path, consortium.genesis) as store:
         last = leaf_hash(store.entry(70))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.reading import read_items, read_key, read_list, read_text
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.signing import VALIDATORS_TAG, tagged_hash
 from notarium_ledger.types import Hash, Height, PublicKey, Round
@@ -87,19 +88,10 @@ class ValidatorSet:
     @classmethod
     def from_value(cls, value: canonical.Value, path: str = "validators") -> ValidatorSet:
         """Inverse of to_value; keys must be in ascending order. Raises LedgerError."""
-        if not isinstance(value, list):
-            raise LedgerError("not a list", path)
         validators = []
-        for number, item in enumerate(value):
-            if not (
-                isinstance(item, list)
-                and len(item) == 2
-                and isinstance(item[0], str)
-                and isinstance(item[1], bytes)
-                and len(item[1]) == 32
-            ):
-                raise LedgerError("not [member, key]", f"{path}[{number}]")
-            validators.append(Validator(item[0], PublicKey(item[1])))
+        for number, item in enumerate(read_items(value, path)):
+            member, key = read_list(item, f"{path}[{number}]", 2, "[member, key]")
+            validators.append(Validator(read_text(member, f"{path}[{number}]"), read_key(key, f"{path}[{number}]")))
         result = cls(tuple(validators))
         if list(result.validators) != validators:
             raise LedgerError("not in ascending order of keys", path)

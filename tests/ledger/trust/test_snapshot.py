@@ -140,7 +140,7 @@ def test_a_cut_snapshot_is_not_one(history: History) -> None:
 
 
 def test_a_registry_of_a_later_software_is_named_as_such(consortium_of_later_software: Snapshot) -> None:
-    """A quorum may agree on a form that an old node does not know: it is told to update, not that somebody lied."""
+    """A quorum may agree on a form that an old node does not know: the error says to update the software."""
     snapshot = consortium_of_later_software
     with pytest.raises(InvalidSnapshot, match="update the software") as caught:
         snapshot.verify(Consortium(1).genesis)
