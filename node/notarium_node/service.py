@@ -14,6 +14,7 @@ from aiohttp import web
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
+from notarium_node.api.problems import bad_request
 from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
@@ -145,6 +146,7 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
     runner = HardenedAppRunner(
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
         most=config.api.max_clients,
+        bad_request=bad_request,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,

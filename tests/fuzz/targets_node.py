@@ -312,7 +312,7 @@ HTTP = (
     ),
     Target(
         "http: number",
-        _query(lambda text: parse_int(SimpleNamespace(query={"n": text}), "n", 0, 0, 1000)),  # type: ignore[arg-type]
+        _query(lambda text: parse_int(SimpleNamespace(query={"n": text}), "n", 0, minimum=0, maximum=1000)),  # type: ignore[arg-type]
         (ApiProblem,),
         ("notarium_node.api.problems:parse_int",),
         (b"17", b"0"),
