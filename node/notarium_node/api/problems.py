@@ -13,7 +13,6 @@ from notarium_ledger.errors import InvalidEntry
 from notarium_node.refusals import Refusal, RefusalKind
 
 MEDIA_TYPE = "application/problem+json"
-_LIMIT = re.compile(r"at most ([0-9]+) allowed")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -126,9 +125,10 @@ def invalid_entry(error: InvalidEntry, malformed: bool = False) -> ApiProblem:
             field="key",
             remedy="Ask your institution's administrator to enrol this key.",
         )
-    if error.field == "entry" and (limit := _LIMIT.search(error.reason)):
-        return ApiProblem(ProblemType.TOO_LARGE, str(error), field="entry", limit=int(limit[1]))
-    return ApiProblem(ProblemType.INVALID_ENTRY, str(error), field=error.field or "entry")
+    if error.field == "entry" and error.limit is not None:
+        return ApiProblem(ProblemType.TOO_LARGE, str(error), field="entry", limit=error.limit)
+    limit = {} if error.limit is None else {"limit": error.limit}
+    return ApiProblem(ProblemType.INVALID_ENTRY, str(error), field=error.field or "entry", **limit)
 
 
 def bad_request(detail: str) -> web.Response:

@@ -162,7 +162,8 @@ def test_an_entry_signed_for_another_ledger_is_refused(world, sign):
 def test_an_unknown_key_may_not_write(world, sign):
     problem = world.node.submit(sign(key=SigningKey(os.urandom(32)))).problem(403, "unknown-key")
     assert problem["field"] == "key"
-    assert problem["remedy"]
+    assert problem["detail"] == "key: is not enrolled"
+    assert problem["remedy"] == "Ask your institution's administrator to enrol this key."
 
 
 def test_a_key_may_not_write_for_another_institution(world, sign):
