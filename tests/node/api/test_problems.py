@@ -86,7 +86,7 @@ def test_every_remedy_of_the_api_is_a_sentence():
     paths = [*sorted((package / "api").glob("*.py")), package / "node.py"]
     calls = [node for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     remedies = [
-        keyword.value.value
+        str(keyword.value.value)
         for call in calls
         if ast.unparse(call.func) in ("ApiProblem", "Refusal")
         for keyword in call.keywords
