@@ -127,7 +127,7 @@ def invalid_entry(error: InvalidEntry, malformed: bool = False) -> ApiProblem:
         )
     if error.field == "entry" and error.limit is not None:
         return ApiProblem(ProblemType.TOO_LARGE, str(error), field="entry", limit=error.limit)
-    limit = {} if error.limit is None else {"limit": error.limit}
+    limit: dict[str, Any] = {} if error.limit is None else {"limit": error.limit}
     return ApiProblem(ProblemType.INVALID_ENTRY, str(error), field=error.field or "entry", **limit)
 
 

@@ -15,6 +15,7 @@ from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
 from notarium_node.api.views import block_json, entry_json, registry_json
+from notarium_node.entries.admission import AdmissionStatus
 from notarium_node.node import Node
 
 MAX_PAGE = 1000
@@ -35,7 +36,7 @@ class Queries:
         entry_id = Hash(parse_hash(request.match_info["id"], "id"))
         waiting = self._node.mempool.get(entry_id)
         if waiting is not None:
-            return web.json_response({**entry_json(waiting.raw), "status": "pending"})
+            return web.json_response({**entry_json(waiting.raw), "status": AdmissionStatus.PENDING.value})
         found = self._store.entry_by_id(entry_id)
         if found is None:
             raise _no_entry(entry_id)
@@ -44,7 +45,7 @@ class Queries:
             return web.Response(body=raw, content_type="application/msgpack")
         decision = self._decision(height)
         position = {"index": index, "height": height, "time": iso_time(decision.block.header.time_ms)}
-        return web.json_response({**entry_json(raw), "status": "decided", **position})
+        return web.json_response({**entry_json(raw), "status": AdmissionStatus.DECIDED.value, **position})
 
     async def receipt(self, request: web.Request) -> web.Response:
         """The receipt file of one entry; waits up to wait_ms for a pending one."""

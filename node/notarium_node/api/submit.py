@@ -225,7 +225,7 @@ class Submissions:
 def pending(entry_id: Hash) -> web.Response:
     """202: accepted, but not decided yet, so not acknowledged."""
     return web.json_response(
-        {"id": entry_id.hex(), "status": "pending"},
+        {"id": entry_id.hex(), "status": AdmissionStatus.PENDING.value},
         status=202,
         headers={"Location": f"/v1/receipts/{entry_id.hex()}"},
     )
@@ -233,7 +233,7 @@ def pending(entry_id: Hash) -> web.Response:
 
 def _row(outcome: Outcome, receipt: Receipt | None) -> dict[str, Any]:
     if receipt is None:
-        return {"id": outcome.id.hex(), "status": "pending"}
+        return {"id": outcome.id.hex(), "status": AdmissionStatus.PENDING.value}
     height = receipt.decided.header.height
     return {"id": outcome.id.hex(), "status": AdmissionStatus.DECIDED.value, "index": receipt.index, "height": height}
 
