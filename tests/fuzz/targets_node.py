@@ -29,7 +29,7 @@ from notarium_node.identity.keys import KeyFileError, Purpose, load_seed
 from notarium_node.identity.tls import CertificateError, certificate_key
 from notarium_node.operator import equivocations as proofs
 from notarium_node.operator.ceremony import CeremonyError, ungrouped
-from notarium_node.operator.node_api import NodeApi, Unreachable
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
 from notarium_node.peers.link import PROTOCOL, HelloError, Link, LinkError, LinkSettings
@@ -409,7 +409,7 @@ FILES = (
     Target(
         "answer to an operator",
         _asked(lambda: NodeApi("https://node").status()),
-        (Unreachable,),
+        (NodeUnreachable,),
         ("notarium_node.operator.node_api:NodeApi.get_json",),
         (b'{"height": 3, "reasons": [], "peers": [{"member": "m1"}]}',),
         dialect="json",
@@ -417,7 +417,7 @@ FILES = (
     Target(
         "answer to an operator: equivocation",
         _asked(lambda: proofs.listed(NodeApi("https://node"))),
-        (Unreachable,),
+        (NodeUnreachable,),
         (),
         (b'{"equivocations": [{"id": "ab", "height": 3}], "next": null}',),
         dialect="json",

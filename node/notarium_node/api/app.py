@@ -94,7 +94,9 @@ def guarded(node: Node, handler: Handler) -> Handler:
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
         except HistoryIncomplete as error:
-            return refused(node.incomplete(error.reason)).response()
+            # Not the error's own words, which have a remedy already.
+            missing = f"the answer needs blocks from {error.history_height + 1} to {error.base_height}"
+            return refused(node.incomplete(f"{missing}, which this node is still fetching")).response()
         except StoreError as error:
             _log.error("the store failed", path=request.path, error=str(error))
             remedy = "See the node's log, and run 'notarium-node check' there."

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import MAX_EQUIVOCATION_FILE_BYTES, EquivocationFile, describe
-from notarium_node.operator.node_api import NodeApi, Unreachable
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable
 from notarium_node.operator.setup import SetupError
 
 PAGE = 1000
@@ -35,23 +35,23 @@ def read(path: Path, genesis: Genesis) -> EquivocationFile:
 
 
 async def listed(api: NodeApi) -> list[dict[str, Any]]:
-    """All rows of GET /v1/equivocations, as the node sends them. Raises Unreachable."""
+    """All rows of GET /v1/equivocations, as the node sends them. Raises NodeUnreachable."""
     rows: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
         page = await api.get_json(f"/v1/equivocations?limit={PAGE}&after={after}")
         found, following = page.get("equivocations"), page.get("next")
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            raise Unreachable(f"{api.url} answers something other than a list of equivocations")
+            raise NodeUnreachable(f"{api.url} answers something other than a list of equivocations")
         rows += found
         if len(rows) > MOST_ROWS:
-            raise Unreachable(f"{api.url} lists more equivocations than any node keeps")
+            raise NodeUnreachable(f"{api.url} lists more equivocations than any node keeps")
         after = following if isinstance(following, int) and following > after else None
     return rows
 
 
 async def fetch(api: NodeApi, beginning: str, genesis: Genesis) -> EquivocationFile:
-    """The one proof whose id begins like this, verified. Raises NotFound, InvalidEquivocationFile, Unreachable."""
+    """The one proof whose id begins like this, verified. Raises NotFound, InvalidEquivocationFile, NodeUnreachable."""
     ids = [str(each.get("id", "")) for each in await listed(api)]
     found = [each for each in ids if each.startswith(beginning.lower())]
     if len(found) != 1:

@@ -19,7 +19,7 @@ ANSWER_BYTES = 16 * 1024 * 1024
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
-class Unreachable(Exception):
+class NodeUnreachable(Exception):
     """The node does not answer, or answers something that no node would."""
 
 
@@ -39,8 +39,17 @@ class NodeApi:
     certificate: Path | None = None
     """PEM file of the node's own TLS certificate, trusted for whatever name it has."""
 
+    @classmethod
+    def of(cls, config: NodeConfig | None, url: str) -> NodeApi:
+        """The API of the node that either its configuration or its URL names. Raises ConfigError."""
+        if config is not None and not url:
+            return cls(api_url(config), config.api.tls_certificate)
+        if config is None and url:
+            return cls(url)
+        raise ConfigError("name the node by either --config or --url")
+
     async def get(self, path: str) -> tuple[int, bytes]:
-        """GET a path: HTTP status and body. Raises Unreachable, or ConfigError where the certificate does not load."""
+        """GET a path: HTTP status and body. Raises NodeUnreachable, or ConfigError for an unusable certificate."""
         context = self._context()
         try:
             async with (
@@ -49,15 +58,15 @@ class NodeApi:
             ):
                 return response.status, await self._body(response)
         except TimeoutError as error:
-            raise Unreachable(f"{self.url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
+            raise NodeUnreachable(f"{self.url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
         except aiohttp.ClientConnectorError as error:
             reason = error.strerror or error.os_error
-            raise Unreachable(f"{self.url} cannot be reached: {reason}; is the node running?") from error
+            raise NodeUnreachable(f"{self.url} cannot be reached: {reason}; is the node running?") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise Unreachable(f"{self.url} cannot be reached: {error}; is the node running?") from error
+            raise NodeUnreachable(f"{self.url} cannot be reached: {error}; is the node running?") from error
 
     async def get_json(self, path: str) -> dict[str, Any]:
-        """GET a path that answers with a JSON object. Raises Unreachable."""
+        """GET a path that answers with a JSON object. Raises NodeUnreachable."""
         status, body = await self.get(path)
         try:
             answer = json.loads(body) if status == 200 else None
@@ -66,11 +75,11 @@ class NodeApi:
             answer = None
         if not isinstance(answer, dict):
             received = f"HTTP {status}" if status != 200 else "something other than a JSON object"
-            raise Unreachable(f"{self.url} answers {received}: is this a Notarium node's API?")
+            raise NodeUnreachable(f"{self.url} answers {received}: is this a Notarium node's API?")
         return answer
 
     async def status(self) -> dict[str, Any]:
-        """GET /v1/status. Raises Unreachable."""
+        """GET /v1/status. Raises NodeUnreachable."""
         return await self.get_json("/v1/status")
 
     def _context(self) -> ssl.SSLContext | bool:
@@ -88,17 +97,10 @@ class NodeApi:
         async for part in response.content.iter_any():
             body += part
             if len(body) > ANSWER_BYTES:
-                raise Unreachable(f"{self.url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does")
+                raise NodeUnreachable(
+                    f"{self.url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does"
+                )
         return bytes(body)
-
-
-def of(config: NodeConfig | None, url: str) -> NodeApi:
-    """The API of the node that either its configuration or its URL names. Raises ConfigError."""
-    if config is not None and not url:
-        return NodeApi(api_url(config), config.api.tls_certificate)
-    if config is None and url:
-        return NodeApi(url)
-    raise ConfigError("name the node by either --config or --url")
 
 
 def tables(status: dict[str, Any]) -> list[Table]:

@@ -1,5 +1,6 @@
 """The application: crowds are refused except by the operator's routes, and an error never leaves a handler."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +70,16 @@ async def test_each_error_becomes_a_problem(node, error, status):
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     assert b"RuntimeError" not in response.body
+
+
+async def test_missing_blocks_are_named_and_the_remedy_is_given_once(node):
+    error = HistoryIncomplete(Path("store"), "block 3", 2, 9)
+    response = await guarded(node, raising(error))(REQUEST)
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    document = json.loads(response.body)
+    assert "from 3 to 9" in document["detail"]
+    assert "ask" not in document["detail"]
 
 
 async def test_an_answer_of_aiohttp_and_a_lost_connection_pass(node):

@@ -10,7 +10,7 @@ from tests.support.liars import lie
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_node.operator import node_api
 from notarium_node.operator.equivocations import NotFound, fetch, listed
-from notarium_node.operator.node_api import NodeApi, Unreachable
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +36,7 @@ async def test_a_list_without_end_is_given_up():
         return web.json_response({"equivocations": page, "next": after + len(page)})
 
     async with answering(rows) as api:
-        with pytest.raises(Unreachable, match="more equivocations than any node keeps"):
+        with pytest.raises(NodeUnreachable, match="more equivocations than any node keeps"):
             await listed(api)
 
 
@@ -52,7 +52,7 @@ async def test_an_answer_without_end_is_given_up(monkeypatch):
         return response
 
     async with answering(rows) as api:
-        with pytest.raises(Unreachable, match="more than 100000 bytes"):
+        with pytest.raises(NodeUnreachable, match="more than 100000 bytes"):
             await listed(api)
 
 

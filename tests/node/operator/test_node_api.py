@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notarium_node.config import ConfigError
 from notarium_node.operator.cli import output
-from notarium_node.operator.node_api import NodeApi, Unreachable, tables
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable, tables
 
 STATUS = {
     "member": "inst-1", "height": 7, "ready": False, "reasons": ["no quorum", "late"],
@@ -45,7 +45,7 @@ async def test_status_is_fetched_and_shown(capsys):
 @pytest.mark.parametrize(("answer", "code"), [([], 200), ({}, 500)])
 async def test_an_answer_that_is_no_status_counts_as_unreachable(answer, code):
     async with answering(answer, code) as url:
-        with pytest.raises(Unreachable, match="is this a Notarium node's API"):
+        with pytest.raises(NodeUnreachable, match="is this a Notarium node's API"):
             await NodeApi(url).status()
 
 

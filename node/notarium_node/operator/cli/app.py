@@ -18,7 +18,7 @@ from notarium_node.operator.ceremony import CeremonyError
 from notarium_node.operator.cli import equivocations, founding, researchers, running
 from notarium_node.operator.cli.output import ExitCode, Failure, end_with_error
 from notarium_node.operator.enrolment import EnrolmentError
-from notarium_node.operator.node_api import Unreachable
+from notarium_node.operator.node_api import NodeUnreachable
 from notarium_node.operator.setup import SetupError
 from notarium_node.startup import StartupError
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         app(args=given, prog_name="notarium-node")
     except Failure as failure:
         end_with_error(str(failure), failure.code, as_json=as_json)
-    except Unreachable as error:
+    except NodeUnreachable as error:
         end_with_error(str(error), ExitCode.UNREACHABLE, as_json=as_json)
     except CONFIGURATION_ERRORS as error:
         end_with_error(str(error), ExitCode.USAGE, as_json=as_json)

@@ -13,7 +13,6 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_node.config import NodeConfig, load_config
 from notarium_node.operator import equivocations as proofs
-from notarium_node.operator import node_api
 from notarium_node.operator.cli.output import (
     ExitCode,
     Failure,
@@ -23,6 +22,7 @@ from notarium_node.operator.cli.output import (
     out,
     print_json,
 )
+from notarium_node.operator.node_api import NodeApi
 from notarium_node.operator.setup import write_new
 from notarium_node.startup import load_genesis, read_genesis
 
@@ -48,7 +48,7 @@ def equivocations(
         if verify is not None:
             _show(proofs.read(verify, _pinned(loaded, genesis_file)), None, as_json)
             return
-        api = node_api.of(loaded, url)
+        api = NodeApi.of(loaded, url)
         if id_:
             _show(asyncio.run(proofs.fetch(api, id_, _pinned(loaded, genesis_file))), out_file, as_json)
             return

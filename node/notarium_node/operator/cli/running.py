@@ -16,7 +16,6 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
 from notarium_node.config import load_config
 from notarium_node.health import logs
-from notarium_node.operator import node_api
 from notarium_node.operator.cli.output import (
     ConfigFile,
     ExitCode,
@@ -28,6 +27,7 @@ from notarium_node.operator.cli.output import (
     out,
     print_json,
 )
+from notarium_node.operator.node_api import NodeApi, tables
 from notarium_store.check import CheckReport, check_chain
 from notarium_store.errors import ForeignStore, StoreCorruption, StoreError
 
@@ -58,12 +58,12 @@ def run(config: ConfigFile = Path("node.toml")) -> None:
 
 def status(config: OptionalConfigFile = None, url: NodeUrl = "", as_json: Json = False) -> None:
     """Show a node's condition."""
-    api = node_api.of(None if config is None else load_config(config), url)
+    api = NodeApi.of(None if config is None else load_config(config), url)
     answer = asyncio.run(api.status())
     if as_json:
         print_json(answer)
         return
-    for table in node_api.tables(answer):
+    for table in tables(answer):
         out.print(table)
 
 
