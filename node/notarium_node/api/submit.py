@@ -30,7 +30,7 @@ READ_S = 20.0
 ONE_ENTRY_BYTES = 128 * 1024
 """Limit of the body of a single entry, which may be base64 in JSON."""
 _BATCH_ITEMS = 65_536
-"""Values (items.check_items) that a batch may decode to. Far above the limit for entries, so that a batch with too many
+"""Values (value_count.py) that a batch may decode to. Far above the limit for entries, so that a batch with too many
 entries is refused with that limit."""
 MAX_READING_BYTES = 64 * 1024 * 1024
 """Sum of the larger bodies that may arrive at the same time. One alone is always allowed."""
