@@ -27,6 +27,8 @@ from notarium_node.identity.tls import CertificateError, certificate_key, server
 from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000
+ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104
+"""Hosts with which a socket listens on every address of the machine."""
 
 
 class Check(StrEnum):
@@ -92,6 +94,7 @@ def _findings(config: NodeConfig) -> Iterator[Finding]:
     yield from check_api_tls(config)
     yield from check_port("peer", config.peer.host, config.peer.port)
     yield from check_port("api", config.api.host, config.api.port)
+    yield from check_two_sockets(config)
 
 
 def _is_expected(path: Path, config: NodeConfig) -> bool:
@@ -295,6 +298,17 @@ def check_port(what: str, host: str, port: int) -> Iterator[Finding]:
         socket.create_server((str(address[0]), port), family=family).close()
     except OSError as error:
         yield _port_finding(what, host, port, error)
+
+
+def check_two_sockets(config: NodeConfig) -> Iterator[Finding]:
+    """The peer socket and the API do not take each other's port."""
+    hosts, port = {config.peer.host, config.api.host}, config.peer.port
+    if port == config.api.port != 0 and (len(hosts) == 1 or hosts & set(ALL_ADDRESSES)):
+        yield Finding(
+            Check.PORT,
+            f"peer.port and api.port are both {port}, on the same address",
+            "Choose another port for one of them.",
+        )
 
 
 def _port_finding(what: str, host: str, port: int, error: OSError) -> Finding:

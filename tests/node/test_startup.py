@@ -2,6 +2,8 @@
 
 import socket
 
+import pytest
+
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
 from notarium_node.config import load_config
@@ -80,6 +82,29 @@ def test_all_problems_are_found_at_once(ready, ceremony):
     ):
         assert named in each.message
         assert each.remedy or "run 'chmod" in each.message
+
+
+@pytest.mark.parametrize(
+    ("peer", "api", "clash"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("", "127.0.0.1", True),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("127.0.0.1", "127.0.0.2", False),
+    ],
+)
+def test_one_port_for_both_sockets_is_found_where_they_would_clash(ready, ceremony, peer, api, clash):
+    port = str(free_port())
+    environment = {
+        "NOTARIUM_NODE_PEER__HOST": peer,
+        "NOTARIUM_NODE_PEER__PORT": port,
+        "NOTARIUM_NODE_API__HOST": api,
+        "NOTARIUM_NODE_API__PORT": port,
+    }
+    found = startup.check(load_config(ceremony[0] / "n1" / "node.toml", environment))
+    assert [each.message for each in found] == (
+        [f"peer.port and api.port are both {port}, on the same address"] if clash else []
+    )
 
 
 def test_a_missing_data_directory_is_one_finding_and_hides_no_other(ready, ceremony):

@@ -50,7 +50,7 @@ class HardenedConnection(RequestHandler):
         for message, _ in self._messages:
             if isinstance(message, _ErrInfo):
                 message.exc.__traceback__ = None
-                # Ends the connection after the answer in progress or, if there is none, after the refusal.
+                # Ends the connection after the answer in progress or, without one, after the refusal.
                 self.close()
 
     def handle_error(
