@@ -17,7 +17,7 @@ TARGETS: tuple[Target, ...] = (
 )
 
 _OWN = "reads what this program made or checked itself"
-_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/test_cli.py)"
+_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/operator/cli)"
 _INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_Earlier.id": _OWN,
@@ -31,10 +31,11 @@ EXEMPT: dict[str, str] = {
     "notarium.verifying.verification:Verifying.load": "target: receipt, verified",
     "notarium_ledger.entries.entry:encode_body": _OWN,
     "notarium_node.entries.admission:Admission.read": "takes entries that are decoded",
-    "notarium_node.operator.cli:_researcher": _LOCAL,
+    "notarium_node.operator.cli.founding:_researcher": _LOCAL,
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
+    "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",
     "notarium_store.opening:_decode_validators": _INSIDE,
     "notarium_store.opening:load": _INSIDE,
