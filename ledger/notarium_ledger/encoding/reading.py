@@ -1,7 +1,7 @@
-"""Readers for the parts of a decoded canonical value that somebody else made.
+"""Readers for the parts of decoded foreign values.
 
-Each returns its part with its type, or raises LedgerError with the path of the wrong field, as ``header.height``. A
-format that has an error class of its own reads inside ``errors.errors_as(ThatError)``.
+Each reader returns its part with the right type, or raises LedgerError with the path of the invalid field, such as
+``header.height``. A format with its own error class reads inside ``errors.errors_as(ThatError)``.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def read_round(value: Value, path: str) -> Round:
     return Round(read_integer(value, path, 0, MAX_ROUND))
 
 
-# A receipt or a block is dozens of these, so each checks by itself and calls no other reader.
+# These three share no code, for speed: one receipt or block needs dozens of calls.
 
 
 def read_hash(value: Value, path: str) -> Hash:

@@ -115,12 +115,12 @@ def describe(equivocation: Equivocation, member: str | None) -> dict[str, Any]:
         "kind": equivocation.kind.name.lower().replace("_", "-"),
         "height": equivocation.height,
         "round": equivocation.round,
-        "first": _said(equivocation.first),
-        "second": _said(equivocation.second),
+        "first": _summary(equivocation.first),
+        "second": _summary(equivocation.second),
     }
 
 
-def _said(statement: SignedStatement) -> dict[str, Any]:
+def _summary(statement: SignedStatement) -> dict[str, Any]:
     """What one statement is about: a block, or for a round change the block that was prepared before, if any."""
     if not isinstance(statement, SignedRoundChange):
         return {"block": statement.block_hash.hex()}
