@@ -13,7 +13,7 @@ from notarium_node.api.problems import ApiProblem, ProblemType, parse_int
 from notarium_node.api.views import block_json
 from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 _log = structlog.get_logger("notarium.api")
 

@@ -7,10 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from notarium_ledger.blocks.block import Decision
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.trust.receipt import MEDIA_TYPE, iso_time
+from notarium_ledger.trust.receipt import MEDIA_TYPE
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.state.registry import NodeRecord, Registry
-from notarium_ledger.trust.receipt import iso_time
 from notarium_ledger.types import Height, PublicKey
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 
 def block_json(stored: StoredHeader) -> dict[str, Any]:
