@@ -9,14 +9,14 @@
         run.metric("auc", 0.93)
         run.output("model.joblib")
 
-Everything is imported when first used, so that `import notarium` costs next to nothing.
+Names are imported when they are first used, so that `import notarium` is fast.
 """
 
 from __future__ import annotations
 
 import importlib
 
-TYPE_CHECKING = False  # As in typing, whose import alone would be half of the time.
+TYPE_CHECKING = False  # As in typing, whose import alone would take half of the time.
 if TYPE_CHECKING:
     from typing import Any
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from notarium import BlockingClient
-from notarium.anchoring.anchor import Anchored, read_receipt
+from notarium.anchoring.anchor import Anchored
 from notarium.errors import ExitCode, NotariumError
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import receipt_beside
 from notarium_node.demo.local_network import LocalNetwork, NetworkError
 from notarium_node.demo.network import (
@@ -185,7 +186,7 @@ class Demo:
 
     def _look_around(self, network: LocalNetwork, study: Study) -> None:
         node, observer = network.validators[0], network.observers[0]
-        model = read_receipt(study.project, self._model_receipt)
+        model = find_receipt(self._model_receipt, study.project.genesis)
         if model is None:
             raise DemoError(f"{self._model_receipt} does not verify: begin anew with make demo")
         entry = model.id.hex()

@@ -14,7 +14,8 @@ from tests.client.helpers import present
 
 import notarium
 from notarium.anchoring.anchor import anchor
-from notarium.anchoring.commit import deliver, outbox_of
+from notarium.anchoring.delivery import deliver
+from notarium.anchoring.outbox import outbox_of
 from notarium.errors import NotariumError, ProjectError, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
 from notarium.verifying.verification import VerificationStatus, verify

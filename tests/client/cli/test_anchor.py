@@ -51,7 +51,7 @@ def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):
     nodes[0].fault = refuse
     code, _, err = cli("anchor", "x")
     assert code == 3
-    assert "ask your institution" in err
+    assert "Ask your institution." in err
     assert "\x1b" not in err
 
 

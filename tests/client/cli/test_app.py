@@ -10,8 +10,9 @@ import pytest
 from tests.client.fake_node import flip_path
 from tests.client.helpers import NOTARIUM, notarium, present
 
-from notarium.cli.app import KindChoice, main
-from notarium.cli.commands import enrol_command
+from notarium.cli.anchor import KindChoice
+from notarium.cli.app import main
+from notarium.cli.init import enrol_command
 from notarium_ledger.entries.commitment import RESEARCH_KINDS
 
 # init

@@ -28,7 +28,7 @@ def test_valid_equivocation_is_told_with_what_it_does_not_prove(folder, capsys):
     assert run_command(["equivocation", "good.json", "--genesis", "genesis.json"]) == ExitCode.OK
     out, err = capsys.readouterr()
     assert "m1 signed two different commits · height 3 · round 0" in out
-    assert "Not proven is who used the key" in err
+    assert "It does not prove who used the key" in err
 
 
 def test_one_that_proves_nothing_is_a_mismatch_and_names_the_step(folder, capsys):
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_read_hides_no_other(folder, capsys, order):
     out, err = capsys.readouterr()
     assert "unreadable gone.json  No such file" in out
     assert "verified good.json" in out
-    assert "Not proven is who used the key" in err
+    assert "It does not prove who used the key" in err
 
 
 def test_markup_and_control_characters_in_a_name_do_no_harm(folder, capsys):

@@ -6,10 +6,11 @@ import pytest
 from tests.client.fake_node import problem
 
 import notarium
-from notarium.anchoring import commit as committing
+from notarium.anchoring import commit, delivery
 from notarium.anchoring.anchor import anchor
-from notarium.anchoring.commit import Ref, deliver, outbox_of
-from notarium.anchoring.outbox import Outbox
+from notarium.anchoring.commit import Ref
+from notarium.anchoring.delivery import deliver
+from notarium.anchoring.outbox import Outbox, outbox_of
 from notarium.errors import NotAnchored, ProjectError
 from notarium.key_files import create_key
 
@@ -160,7 +161,7 @@ def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, surviv
 def test_where_one_cannot_be_signed_anew_all_stay_as_they_are(project, ledger, cli, keys, waits, monkeypatch):
     before = {each.id for each in waits.list()}
     keys(True)
-    sign = committing._sign
+    sign = commit.sign
 
     def refuse_models(here, body):
         if body["kind"] == "model":
@@ -168,7 +169,7 @@ def test_where_one_cannot_be_signed_anew_all_stay_as_they_are(project, ledger, c
         return sign(here, body)
 
     with monkeypatch.context() as patch:
-        patch.setattr(committing, "_sign", refuse_models)
+        patch.setattr(delivery, "sign", refuse_models)
         first, *others = deliver(project, waits.list(), 5)
     assert "too large" in str(first.error)
     assert all("must be anchored first" in str(each.error) for each in others)
