@@ -101,6 +101,8 @@ class Earlier:
         kept_in, beside = project.folder / "superseded", receipt_path.absolute().parent
         with _moving(receipt_path, kept_in, failing=beside):
             kept = {path: path.read_bytes() for path in (bundle_of(receipt_path), receipt_path) if path.exists()}
+        if not kept and self.waiting is None:
+            return
         with _moving(receipt_path, kept_in, failing=kept_in):
             kept_in.mkdir(parents=True, exist_ok=True)
             label = _label(kept_in, self.id, kept)

@@ -49,7 +49,7 @@ def test_anchoring_the_same_again_changes_nothing(data, project, ledger):
     ids=["disclosure", "facts", "fields", "refs", "supersedes"],
 )
 @pytest.mark.parametrize("waits", [False, True])
-def test_saying_something_else_of_the_same_content_anchors_anew(data, project, nodes, ledger, said, waits):
+def test_saying_something_else_about_the_same_content_anchors_again(data, project, nodes, ledger, said, waits):
     if waits:
         nodes[0].stop()
         (data / "a.csv").write_text("corrected")
@@ -176,6 +176,12 @@ def test_strict_anchoring_raises_and_keeps_the_entry(project, nodes, home):
     (project.root / "paper").write_text("x")
     with pytest.raises(ProjectError, match=r"body\.identifier"):
         anchor("paper", "publication", project=project)
+
+
+def test_the_result_is_one_short_line_in_a_notebook(project):
+    (project.root / "x").write_text("x")
+    done = anchor("x", project=project, strict=True)
+    assert repr(done) == f"<Anchored anchored 'x' · dataset · {done.id[:16]}… · block 1 · #0>"
 
 
 def test_facts_stay_off_the_ledger_and_fields_go_on_it(project):

@@ -83,3 +83,29 @@ except KeyboardInterrupt:
 
 def test_run_tells_a_death_by_signal_as_the_shell_does(study):
     assert notarium("run", "--name", "dies", "--", "sh", "-c", "kill -9 $$").returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("exit 3", "anchored run sh (failed, exit code 3)  →"), ("exit 0", "anchored run sh  →"),
+     ("kill -INT $$", "anchored run sh (interrupted, exit code 130)  →")],
+)  # fmt: skip
+def test_run_shows_how_the_command_ended(study, script, said):
+    assert said in notarium("run", "--", "sh", "-c", script).stderr
+
+
+def test_run_records_decimals_and_booleans_as_such(study, cli):
+    assert (
+        cli("run", "--name", "fit", "--param", "lr=0.1", "--param", "n=3", "--param", "shuffle=true", "--", "true")[0]
+        == 0
+    )
+    recorded = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]["params"]
+    assert recorded == {"lr": 0.1, "n": 3, "shuffle": True, "exit_code": 0}
+
+
+def test_run_warns_once_without_a_project_and_names_nothing_internal(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = notarium("run", "--", "true")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("notarium: run 'true': no project here: run 'notarium init")
+    assert "_start" not in line

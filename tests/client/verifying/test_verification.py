@@ -105,6 +105,13 @@ def test_one_file_of_a_folder_can_be_asked_for(data, genesis, name, damage, expe
     assert verify(data / "b.csv", genesis)
 
 
+def test_a_result_is_one_short_line_in_a_notebook(data, genesis):
+    assert repr(verify(data, genesis)) == f"<Verification verified {str(data)!r}: receipt + evidence + 4 files>"
+    (data / "a.csv").unlink()
+    assert f"· missing: {data / 'a.csv'} (is gone)>" in repr(verify(data, genesis))
+    assert repr(verify(data.parent / "x", genesis)).startswith("<Verification not-anchored")
+
+
 def test_a_folder_that_is_away_is_incomplete_evidence_and_not_a_success(data, genesis):
     shutil.rmtree(data)
     result = verify(data.parent / "data.receipt.json", genesis)

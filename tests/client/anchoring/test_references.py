@@ -1,0 +1,30 @@
+"""A reference by id, by receipt file, or by an artifact with a receipt beside it."""
+
+import pytest
+
+from notarium.anchoring.anchor import anchor
+from notarium.anchoring.commit import Ref
+from notarium.anchoring.references import reference
+from notarium.errors import ProjectError
+
+
+def test_every_way_to_name_an_entry_is_the_same_reference(study, project, ledger):
+    [entry] = ledger.entries
+    expected = Ref("derivedFrom", entry.id)
+    for target in (entry.id, entry.id.hex(), "data", study / "data", "data.receipt.json"):
+        assert reference(project, "derivedFrom", target) == expected
+
+
+def test_what_waits_in_the_outbox_can_be_referred_to(project, nodes):
+    (project.root / "x").write_text("x")
+    nodes[0].stop()
+    pending = anchor("x", project=project, timeout=0.3)
+    assert reference(project, "derivedFrom", "x").entry.hex() == pending.id
+
+
+def test_what_has_no_valid_receipt_is_refused(study, project):
+    (study / "x").write_text("x")
+    (study / "x.receipt.json").write_text("{}")
+    for target in ("x", "nowhere", "zz" * 32):
+        with pytest.raises(ProjectError, match="neither an entry id nor something with a valid receipt"):
+            reference(project, "derivedFrom", target)
