@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from notarium.ledger_access.blocking import BlockingClient
     from notarium.ledger_access.client import Client
     from notarium.project import Project, find_project
-    from notarium.verifying.verification import Verification, verify
+    from notarium.verifying.result import Verification
+    from notarium.verifying.verification import verify
     from notarium_ledger.signing import SigningKey
     from notarium_ledger.state.genesis import Genesis
 
@@ -47,7 +48,7 @@ _HOME = {
     "Run": "notarium.anchoring.track",
     "SigningKey": "notarium_ledger.signing",
     "Unreachable": "notarium.errors",
-    "Verification": "notarium.verifying.verification",
+    "Verification": "notarium.verifying.result",
     "VerifiedReceipt": "notarium.ledger_access.answers",
     "anchor": "notarium.anchoring.anchor",
     "find_project": "notarium.project",

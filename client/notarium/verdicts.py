@@ -19,7 +19,8 @@ from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Project, find_project, find_root
-from notarium.verifying.verification import Verification, VerificationStatus, Verifying
+from notarium.verifying.result import Verification, VerificationStatus
+from notarium.verifying.verification import Verifying
 
 _GRAVITY = (
     ExitCode.OK,

@@ -5,7 +5,8 @@ import pytest
 from notarium.anchoring.anchor import anchor
 from notarium.errors import ExitCode
 from notarium.verdicts import VerdictStatus, gravest, judge
-from notarium.verifying.verification import VerificationStatus, Verifying
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying
 
 
 @pytest.fixture

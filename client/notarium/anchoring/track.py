@@ -23,14 +23,15 @@ from notarium.anchoring.commit import Disclosure, Ref, commit
 from notarium.anchoring.delivery import send
 from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.references import reference
-from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact, Unwritable
+from notarium.anchoring.run_places import claim_place, release_place
+from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
 from notarium.evidence.statement import Artifact, Bundle, decimal_text, relative_name, to_json
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
+from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
 from notarium.project import Project, find_project
 from notarium_ledger.entries.commitment import RELATIONS
 from notarium_ledger.trust.receipt import iso_time
@@ -39,7 +40,6 @@ logger = logging.getLogger("notarium")
 
 SEND_S = 5.0
 """How long the end of a run may wait for the network."""
-MAX_RUNS_OF_ONE_NAME = 10_000
 
 P = ParamSpec("P")
 
@@ -248,11 +248,11 @@ class Run:
             fields |= {"started_ms": self._started_ms, "ended_ms": ended_ms}
             if self._code.commit and not self._code.dirty:
                 fields["code"] = bytes.fromhex(self._code.commit)
-        receipt_path = _claim_place(self._directory, run_stem(self.name))
+        receipt_path = claim_place(self._directory, run_stem(self.name))
         try:
             waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
         except BaseException:
-            _release_place(receipt_path)
+            release_place(receipt_path)
             raise
         self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
         delivery = send(self._project, waiting, self._wait)
@@ -382,30 +382,3 @@ def _status_by(error: BaseException | None) -> RunStatus:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return RunStatus.COMPLETED
     return RunStatus.FAILED if isinstance(error, Exception | SystemExit) else RunStatus.INTERRUPTED
-
-
-def _claim_place(directory: Path, stem: str) -> Path:
-    """A receipt path that no other run of the same name has taken: fit.run, fit.2.run, fit.3.run ...
-
-    An empty bundle file, which cannot be created twice, claims it: runs of one name may end at the same moment.
-    """
-    base = stem.removesuffix(".run")
-    for number in range(1, MAX_RUNS_OF_ONE_NAME):
-        place = directory / f"{stem if number == 1 else f'{base}.{number}.run'}{RECEIPT_SUFFIX}"
-        if place.exists():
-            continue
-        try:
-            bundle_of(place).open("xb").close()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise Unwritable(f"{bundle_of(place)} cannot be written", directory, error) from error
-        return place
-    raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
-
-
-def _release_place(place: Path) -> None:
-    """Give back a claimed place where nothing was written."""
-    bundle = bundle_of(place)
-    if bundle.exists() and bundle.stat().st_size == 0:
-        bundle.unlink()

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from notarium.evidence.hashing import HashingProgress, OnProgress
 from notarium.ledger_access.answers import CONTROL
-from notarium.verifying.verification import Verification, VerificationStatus
+from notarium.verifying.result import Verification, VerificationStatus
 
 _COLOURS = {
     VerificationStatus.VERIFIED: "green",

@@ -60,11 +60,7 @@ def run(
     printer = Printer(as_json)
     if (missing := _why_not_runnable(command[0])) is not None:
         # As a shell reports it, and before anything is recorded about a run that never started.
-        code, text = missing
-        printer.data_on_stderr({"error": f"{command[0]}: {text}", "exit_code": code})
-        if not as_json:
-            printer.error(f"{command[0]}: {text}")
-        return code
+        return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
     tracked = track(
         name or Path(command[0]).name,
@@ -84,12 +80,9 @@ def run(
         for rel, target in refs:
             tracked.refs(rel, target)
         code = _call(command)
-        status = _status_by(code)
-        tracked.status(status)
+        tracked.status(_status_by(code))
         tracked.param("exit_code", code)
-    printer.data_on_stderr(_to_json(tracked, code))
-    if not as_json and tracked.receipt is not None:
-        _print(printer, tracked, status, code)
+    _print(printer, tracked, code)
     return code
 
 
@@ -100,6 +93,13 @@ def _why_not_runnable(program: str) -> tuple[int, str] | None:
     if Path(program).exists():
         return NOT_EXECUTABLE, "is not executable"
     return COMMAND_NOT_FOUND, "command not found"
+
+
+def _report_missing(printer: Printer, program: str, code: int, text: str) -> int:
+    printer.data_on_stderr({"error": f"{program}: {text}", "exit_code": code})
+    if not printer.as_json:
+        printer.error(f"{program}: {text}")
+    return code
 
 
 def _status_by(code: int) -> RunStatus:
@@ -119,7 +119,11 @@ def _to_json(tracked: Run, code: int) -> dict[str, Any]:
     }
 
 
-def _print(printer: Printer, tracked: Run, status: RunStatus, code: int) -> None:
+def _print(printer: Printer, tracked: Run, code: int) -> None:
+    printer.data_on_stderr(_to_json(tracked, code))
+    if printer.as_json or tracked.receipt is None:
+        return
+    status = _status_by(code)
     ended = "" if status is RunStatus.COMPLETED else f" ({status}, exit code {code})"
     place = shown(str(tracked.receipt_path))
     printer.note(f"[green]{tracked.outcome}[/] run {shown(tracked.name)}{ended}  → {place}")

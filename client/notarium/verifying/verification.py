@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from notarium.errors import ExitCode, InvalidBundle, UnreadableArtifact
+from notarium.errors import InvalidBundle, UnreadableArtifact
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
@@ -36,107 +34,10 @@ from notarium.naming import (
 )
 from notarium.project import genesis_for
 from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
+from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus, status_by
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier, about
-
-
-class VerificationStatus(StrEnum):
-    """The outcome of a verification."""
-
-    VERIFIED = "verified"
-    MISMATCH = "mismatch"
-    NOT_ANCHORED = "not-anchored"
-    INCOMPLETE_EVIDENCE = "incomplete-evidence"
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """What the command line returns."""
-        return _EXIT_CODES[self]
-
-
-_EXIT_CODES = {
-    VerificationStatus.VERIFIED: ExitCode.OK,
-    VerificationStatus.MISMATCH: ExitCode.MISMATCH,
-    VerificationStatus.NOT_ANCHORED: ExitCode.NOT_ANCHORED,
-    VerificationStatus.INCOMPLETE_EVIDENCE: ExitCode.INCOMPLETE_EVIDENCE,
-}
-
-
-class FindingKind(StrEnum):
-    """What is wrong with one file, or why it was not checked."""
-
-    CHANGED = "changed"
-    MISSING = "missing"
-    EXTRA = "extra"
-    RECEIPT = "receipt"
-    """The receipt is not there or not valid."""
-    BUNDLE = "bundle"
-    """The evidence is not valid, or not the evidence that was committed to."""
-    ABSENT = "absent"
-    """An artifact that is not on this machine."""
-    OUTSIDE = "outside"
-    """A name in the evidence that leads out of the receipt's folder."""
-    EMPTY = "empty"
-    """Without a file, so nothing was compared."""
-    UNREADABLE = "unreadable"
-
-
-_CONTRADICTIONS = frozenset({FindingKind.CHANGED, FindingKind.MISSING, FindingKind.EXTRA})
-"""What an artifact can be found to be, against its evidence; all else is evidence that is incomplete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it was, or could not be checked."""
-
-    what: FindingKind
-    path: str
-    """Relative to the working directory, or as it was asked for."""
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was checked, and the outcome."""
-
-    path: str
-    """The path that was asked about."""
-    status: VerificationStatus
-    receipt_path: str = ""
-    about: dict[str, Any] = field(default_factory=dict)
-    """Id, kind, issuer, height, time ... of a verified receipt."""
-    checked: str = "nothing"
-    """"receipt only", "receipt + evidence + 5 files"."""
-    findings: tuple[Finding, ...] = ()
-    files: int = 0
-    """How many files were compared."""
-    receipt: VerifiedReceipt | None = None
-    """The receipt, where its own steps hold."""
-
-    def __repr__(self) -> str:
-        named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
-        checked = f": {self.checked}" if self.about else ""
-        return f"<Verification {self.status} {self.path!r}{checked}{f' · {named}' if named else ''}>"
-
-    def __bool__(self) -> bool:
-        """Whether everything that was asked for holds."""
-        return self.status is VerificationStatus.VERIFIED
-
-    def to_json(self) -> dict[str, Any]:
-        """For --json."""
-        return {
-            "path": self.path,
-            "status": str(self.status),
-            "receipt": self.receipt_path or None,
-            "about": self.about or None,
-            "checked": self.checked,
-            "files": self.files,
-            "findings": [{"what": str(each.what), "path": each.path, "detail": each.detail} for each in self.findings],
-        }
 
 
 @dataclass(slots=True)
@@ -278,7 +179,7 @@ class Verifying:
         if not is_named:
             findings = [_not_named(verified.path)]
         checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
-        return replace(verified, status=_status(findings), checked=checked, findings=tuple(findings), files=compared)
+        return replace(verified, status=status_by(findings), checked=checked, findings=tuple(findings), files=compared)
 
     def _compare(self, artifact: Artifact, location: Path | None, only: str | None) -> tuple[list[Finding], int]:
         """The differences of one artifact, and how many of its files were compared. `only`: a path inside it."""
@@ -327,15 +228,7 @@ def verify(
     Raises ProjectError where no genesis is pinned.
     """
     results = Verifying(genesis or genesis_for(Path(path)), cache, deep, receipt_only).verify(path)
-    return max(results, key=lambda result: _GRAVITY[result.status])
-
-
-_GRAVITY = {
-    VerificationStatus.VERIFIED: 0,
-    VerificationStatus.INCOMPLETE_EVIDENCE: 1,
-    VerificationStatus.NOT_ANCHORED: 2,
-    VerificationStatus.MISMATCH: 3,
-}
+    return max(results, key=lambda result: result.status.gravity)
 
 
 def _begin(path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
@@ -392,13 +285,6 @@ def _difference(expected: Item, found: Item | None) -> str | None:
     if expected.sha256 != found.sha256:
         return "same size, other content"
     return None
-
-
-def _status(findings: Sequence[Finding]) -> VerificationStatus:
-    kinds = {finding.what for finding in findings}
-    if kinds & _CONTRADICTIONS:
-        return VerificationStatus.MISMATCH
-    return VerificationStatus.INCOMPLETE_EVIDENCE if kinds else VerificationStatus.VERIFIED
 
 
 def _files(count: int) -> str:

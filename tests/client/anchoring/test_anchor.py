@@ -12,7 +12,8 @@ from notarium.anchoring.delivery import deliver
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ProjectError, Rejected, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
-from notarium.verifying.verification import VerificationStatus, Verifying, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from notarium.anchoring.delivery import deliver
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import NotariumError, ProjectError, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
-from notarium.verifying.verification import VerificationStatus, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import verify
 
 
 class Array:

@@ -3,7 +3,7 @@
 import json
 
 from notarium.cli.output import Printer, shown
-from notarium.verifying.verification import Finding, FindingKind, Verification, VerificationStatus
+from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
 
 
 def test_with_json_stdout_is_one_document_and_nothing_else(capsys):

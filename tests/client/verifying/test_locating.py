@@ -12,7 +12,8 @@ from notarium.cli.app import run_command
 from notarium.evidence.hashing import hash_path
 from notarium.evidence.statement import Artifact, Bundle
 from notarium.verifying import verification
-from notarium.verifying.verification import VerificationStatus, Verifying, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture

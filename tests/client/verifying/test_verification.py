@@ -10,7 +10,8 @@ import rfc8785
 from tests.support.consortium import Consortium
 
 from notarium.anchoring.anchor import anchor
-from notarium.verifying.verification import VerificationStatus, Verifying, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture
