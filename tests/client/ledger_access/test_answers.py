@@ -32,9 +32,13 @@ def test_other_connection_errors_say_what_the_system_says():
     assert describe(TimeoutError()) == "no answer in time"
 
 
-def test_a_client_reports_a_host_name_that_does_not_resolve(ledger):
+def test_a_client_reports_a_host_name_that_does_not_resolve(ledger, monkeypatch):
+    def fail(host, *args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     with (
-        BlockingClient(ledger.consortium.genesis, ["http://no-such-host.invalid"], timeout=0.5) as client,
+        BlockingClient(ledger.consortium.genesis, ["http://no-such-host.invalid"], timeout=10) as client,
         pytest.raises(Unreachable, match=r"host name no-such-host\.invalid does not resolve"),
     ):
         client.receipt("ab" * 32)
