@@ -27,18 +27,11 @@ from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger.blocks.block import MAX_BLOCK_ITEMS, Block
 from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.blocks.statements import SignedRoundChange as SignedRoundChange
-from notarium_ledger.blocks.statements import (
-    StatementKind,
-    read_height,
-    read_list,
-    read_round,
-    read_signer,
-    read_vote,
-    round_change_from_value,
-)
+from notarium_ledger.blocks.statements import StatementKind, read_vote, round_change_from_value
 from notarium_ledger.blocks.validators import MAX_VALIDATORS
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import LedgerError
+from notarium_ledger.encoding.reading import read_height, read_items, read_key, read_list, read_round, read_signature
+from notarium_ledger.errors import errors_as
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 MESSAGE_VERSION: Final = 1
@@ -178,13 +171,9 @@ def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message
     `max_bytes`: EngineConfig.max_message_bytes.
     """
     if len(data) > max_bytes:
-        raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message")
-    try:
+        raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message", limit=max_bytes)
+    with errors_as(InvalidMessage):
         message = _from_value(canonical.decode(data, _MAX_ITEMS))
-    except InvalidMessage:
-        raise
-    except LedgerError as error:
-        raise InvalidMessage(error.reason, error.field) from error
     # The decoder accepts one encoding only, so these bytes are what encode_message would make.
     object.__setattr__(message, "_encoded", bytes(data))
     return message
@@ -198,7 +187,8 @@ def commits_of(certificate: QuorumCertificate) -> tuple[Vote, ...]:
 
 def votes_from_value(value: canonical.Value, path: str) -> tuple[Vote, ...]:
     """Inside a message or record: a list of at most MAX_VALIDATORS votes. Raises LedgerError."""
-    return tuple(Vote(*read_vote(item, f"{path}[{number}]")) for number, item in enumerate(_bounded(value, path)))
+    items = read_items(value, path, MAX_VALIDATORS)
+    return tuple(Vote(*read_vote(item, f"{path}[{number}]")) for number, item in enumerate(items))
 
 
 def _to_value(message: Message) -> canonical.Value:
@@ -245,16 +235,17 @@ def _from_value(value: canonical.Value) -> Message:
 
 
 def _proposal(items: list[canonical.Value]) -> Proposal:
-    changes = _bounded(items[5], "proposal.round_changes")
+    changes = read_items(items[5], "proposal.round_changes", MAX_VALIDATORS)
     return Proposal(
-        read_height(items[2], "proposal"),
-        read_round(items[3], "proposal"),
+        read_height(items[2], "proposal.height"),
+        read_round(items[3], "proposal.round"),
         _block(items[4], "proposal.block"),
         tuple(
             round_change_from_value(item, f"proposal.round_changes[{number}]") for number, item in enumerate(changes)
         ),
         votes_from_value(items[6], "proposal.prepares"),
-        *read_signer(items[7], items[8], "proposal"),
+        read_key(items[7], "proposal.key"),
+        read_signature(items[8], "proposal.signature"),
     )
 
 
@@ -267,13 +258,5 @@ def _round_change(items: list[canonical.Value]) -> RoundChange:
 
 
 def _block(value: canonical.Value, path: str) -> Block:
-    try:
+    with errors_as(InvalidMessage, field=path):
         return Block.from_value(value)
-    except LedgerError as error:
-        raise InvalidMessage(error.reason, f"{path}.{error.field}" if error.field else path) from error
-
-
-def _bounded(value: canonical.Value, path: str) -> list[canonical.Value]:
-    if not isinstance(value, list) or len(value) > MAX_VALIDATORS:
-        raise InvalidMessage(f"not a list of at most {MAX_VALIDATORS}", path)
-    return value

@@ -1,18 +1,38 @@
-"""Errors named by what is invalid. Each carries the field, so that whoever sent it can mend it."""
+"""Errors named by what is invalid. Each carries its field and its limit, so that the sender can correct it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+
+def join_path(left: str, right: str) -> str:
+    """The path of a field inside another: ``body`` and ``refs`` make ``body.refs``, an index follows without a dot."""
+    if not left or not right:
+        return left or right
+    return left + right if right.startswith("[") else f"{left}.{right}"
 
 
 class LedgerError(ValueError):
     """Base of all errors about bytes and values of the ledger.
 
-    `field` is the path of the offending part (``body.subjects[3].digest``), or "" for the whole.
+    `field` is the path of the invalid part (``body.subjects[3].digest``), or "" for the whole. `limit` is the greatest
+    value that is allowed there, where the error is about one.
     """
 
-    def __init__(self, reason: str, field: str = "") -> None:
+    def __init__(self, reason: str, field: str = "", *, limit: int | None = None) -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.reason = reason
         self.field = field
+        self.limit = limit
+
+
+class StepError(LedgerError):
+    """A numbered verification failed; `step` is the number that docs/formats.md gives to the failed step."""
+
+    def __init__(self, step: int, reason: str, field: str = "", *, limit: int | None = None) -> None:
+        super().__init__(reason, field, limit=limit)
+        self.step = step
 
 
 class NotCanonical(LedgerError):
@@ -24,7 +44,7 @@ class InvalidEntry(LedgerError):
 
 
 class EntryOfLaterVersion(InvalidEntry):
-    """An entry of a form or body version that this software does not know: not for us, and nobody's fault."""
+    """An entry of a form or body version that this software does not know. Nobody is at fault; ignore it."""
 
 
 class InvalidGenesis(LedgerError):
@@ -43,33 +63,46 @@ class InvalidProof(LedgerError):
     """A Merkle proof that does not prove what it claims."""
 
 
-class InvalidReceipt(LedgerError):
-    """A receipt that fails verification; `step` is the number of the failed step (docs/formats.md, Receipt)."""
-
-    def __init__(self, step: int, reason: str, field: str = "") -> None:
-        super().__init__(reason, field)
-        self.step = step
+class InvalidReceipt(StepError):
+    """A receipt that fails verification (docs/formats.md, Receipt)."""
 
 
-class InvalidSnapshot(LedgerError):
-    """A snapshot that fails verification; `step` is the number of the failed step (docs/formats.md, Snapshot)."""
-
-    def __init__(self, step: int, reason: str, field: str = "") -> None:
-        super().__init__(reason, field)
-        self.step = step
+class InvalidSnapshot(StepError):
+    """A snapshot that fails verification (docs/formats.md, Snapshot)."""
 
 
 class InvalidEquivocation(LedgerError):
-    """Equivocation that does not prove that one key signed two different things."""
+    """Two statements that do not prove that one key signed two different things."""
 
 
 class EquivocationOfLaterVersion(InvalidEquivocation):
-    """Equivocation of a version that this software does not know: not for us, and nobody's fault."""
+    """An equivocation of a version that this software does not know. Nobody is at fault; ignore it."""
 
 
-class InvalidEquivocationFile(LedgerError):
-    """An equivocation file that fails verification; `step` is that of docs/formats.md, Equivocation file."""
+class InvalidEquivocationFile(StepError):
+    """An equivocation file that fails verification (docs/formats.md, Equivocation file)."""
 
-    def __init__(self, step: int, reason: str, field: str = "") -> None:
-        super().__init__(reason, field)
-        self.step = step
+
+class errors_as:
+    """Raise any LedgerError of the `with` block as `error_class`, with its reason, field and limit.
+
+    An error that is of that class already passes unchanged. `step`: for the errors that have one. `field`: where the
+    block reads from; the field of the error is a path inside it.
+    """
+
+    __slots__ = ("_error_class", "_field", "_step")
+
+    def __init__(self, error_class: type[LedgerError], step: int | None = None, *, field: str = "") -> None:
+        self._error_class = error_class
+        self._step = step
+        self._field = field
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if error is None or not isinstance(error, LedgerError) or isinstance(error, self._error_class):
+            return
+        make: Callable[..., LedgerError] = self._error_class
+        step = () if self._step is None else (self._step,)
+        raise make(*step, error.reason, join_path(self._field, error.field), limit=error.limit) from error

@@ -36,7 +36,8 @@ from notarium_ledger.types import Height, PublicKey
 from notarium_node.api.problems import ApiProblem
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync, SyncSettings
-from notarium_node.driving.block_work import BlockTarget
+from notarium_node.driving.block_work import BlockTarget, BlockWork
+from notarium_node.driving.chain import Chain
 from notarium_node.driving.driver import Driver, wall_ms
 from notarium_node.entries.admission import Admission, AdmissionStatus
 from notarium_node.entries.gossip import Gossip
@@ -147,25 +148,23 @@ class Node:
             limits=settings.peer_limits,
         )
         self.gossip = Gossip(self.network, lambda: [each.key for each in self._validators()])
+        target = BlockTarget(settings.block_entries, settings.block_bytes)
+        self.chain = Chain(store, self.mempool, self.waiters, self.network, self._on_decided)
         self.driver = Driver(
-            own.key,
             self.engine,
             store,
-            self.mempool,
-            self.admission,
-            self.network,
-            self.waiters,
-            self._on_event,
-            self._on_decided,
-            BlockTarget(settings.block_entries, settings.block_bytes),
-            clock,
             self.recall,
+            chain=self.chain,
+            block_work=BlockWork(own.key, store, self.mempool, self.admission, self.waiters, target),
+            mempool=self.mempool,
+            network=self.network,
+            gossip=self.gossip,
+            on_event=self._on_event,
+            clock=clock,
         )
-        self.driver.on_gossip = self.gossip.add
-        self.driver.caught_up = self._is_caught_up
         self.catch_up_verifier = Verifier(settings.catch_up_workers)
         self.sync = Sync(
-            self.network, store, self.driver, self.mempool, self.catch_up_verifier, not voting, settings.sync
+            own.key, self.network, store, self.driver, self.mempool, self.catch_up_verifier, not voting, settings.sync
         )
         self.server = CatchUpServer(
             store, self.network, self._begin, lambda peer, detail: self._misbehaved(peer, "flood", detail)
@@ -381,12 +380,6 @@ class Node:
 
     # Status
 
-    def _is_caught_up(self) -> bool:
-        """Whether a quorum, this node included, has said how far it is, and nobody is further."""
-        validators = self.store.state.registry.validators
-        heard = 1 + sum(each.key != self.own.key and each.key in self.sync.claims for each in validators.validators)
-        return self.own.key in validators and heard >= validators.quorum and self.sync.claimed_lag <= 0
-
     def _tell_status(self) -> None:
         self._status_timer = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status)
         status, now = self._status(), asyncio.get_running_loop().time()
@@ -394,7 +387,7 @@ class Node:
             self._told, self._tell_again_at = status, now + STATUS_AGAIN_S
             self.network.broadcast(wire.pack_status(status), list(self.store.state.registry.nodes))
         self.sync.poke()
-        self.driver.review()
+        self.driver.review(self.sync.is_caught_up())
         if not self.driver.stalled:
             self.equivocations.look_again()
         self.condition.log_changes()

@@ -57,13 +57,6 @@ async def run(config: NodeConfig) -> None:
         node = Node(genesis, store, own, key, seed, _settings(config, own))
         use_first_start(config.node.first_start_mark, node.recall)
         stopping = _on_signals()
-        failures: list[Exception] = []
-
-        def on_failure(error: Exception) -> None:
-            failures.append(error)
-            stopping.set()
-
-        node.driver.on_failure = on_failure
         await node.start()
         api = await _start_api(node, config)
         _log.info(
@@ -77,13 +70,13 @@ async def run(config: NodeConfig) -> None:
         )
         _relax_garbage_collector()
         try:
-            await stopping.wait()
+            failure = await _signal_or_failure(stopping, node)
             _log.info("node stops", height=store.state.height)
         finally:
             await api.cleanup()
             await node.stop()
-    if failures:
-        raise NodeFailed(f"the node ended after an unexpected error: {failures[0]!r}; see its log, then start it again")
+    if failure is not None:
+        raise NodeFailed(f"the node ended after an unexpected error: {failure!r}; see its log, then start it again")
     _log.info("node stopped")
 
 
@@ -162,6 +155,17 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         await node.stop()
         raise
     return runner
+
+
+async def _signal_or_failure(stopping: asyncio.Event, node: Node) -> Exception | None:
+    """Wait for a signal to stop (None) or for the error after which the node cannot go on."""
+    failure, signalled = asyncio.create_task(node.driver.failure()), asyncio.create_task(stopping.wait())
+    await asyncio.wait((failure, signalled), return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    if failure.done():
+        return failure.result()
+    failure.cancel()
+    return None
 
 
 def _relax_garbage_collector() -> None:

@@ -18,6 +18,7 @@ import plyvel
 import pytest
 from tests.consensus.harness import NOW_MS, Bench, Club
 from tests.mistakes.planted import SIZES, must_fail
+from tests.node.drivers import make_driver
 from tests.node.parts import FakeNetwork
 from tests.support.consortium import Consortium
 
@@ -34,7 +35,6 @@ from notarium_consensus.signing_record import decode_record
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Height
-from notarium_node.driving.block_work import BlockTarget
 from notarium_node.driving.driver import Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
@@ -256,7 +256,7 @@ def running(consortium: Consortium, key: SigningKey, store: Store, network: Fake
     mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
     recall = Recall(key.public, store, is_new=store.state.height == 0)
     engine = Engine(EngineConfig(consortium.genesis.hash, key), recall.record, recall.record_height)
-    driver = Driver(
+    driver = make_driver(
         key.public,
         engine,
         store,
@@ -266,7 +266,6 @@ def running(consortium: Consortium, key: SigningKey, store: Store, network: Fake
         Waiters(),
         events.append,
         lambda decision, transition: None,
-        BlockTarget(100, 1 << 20),
         recall=recall,
     )
     driver.start()
@@ -301,7 +300,7 @@ async def test_mistake_06_a_restored_backup_falls_silent_when_it_fetches_a_block
             for number, part in enumerate(chain[1:], 2):
                 node.mempool.add(consortium.entry())
                 assert node.driver.take([part])
-                node.driver.review()  # It has caught up, as far as it has heard.
+                node.driver.review(is_caught_up=True)  # It has caught up, as far as it has heard.
                 may = number + 1 >= 2 + MARGIN
                 assert (store.state.height, node.engine.is_voting) == (number, may)
                 assert may or network.sent == []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from tests.node.drivers import make_driver
 from tests.node.parts import FakeNetwork, until
 from tests.support.consortium import Consortium
 
@@ -19,8 +20,6 @@ from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync, SyncSettings
-from notarium_node.driving.block_work import BlockTarget
-from notarium_node.driving.driver import Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.verifier import Verifier
@@ -141,7 +140,7 @@ class Node:
         )
         self.waiters = Waiters()
         network = cast(PeerNetwork, self.network)
-        self.driver = Driver(
+        self.driver = make_driver(
             own,
             self.engine,
             self.store,
@@ -151,14 +150,12 @@ class Node:
             self.waiters,
             self.events.append,
             self._on_decided,
-            BlockTarget(100, 1 << 20),
             recall=self.recall,
         )
-        self.driver.on_failure = self.failures.append
-        self.driver.caught_up = lambda: len(self.sync.claims) >= 2 and self.sync.claimed_lag <= 0
+        self.watcher = asyncio.create_task(self._watch())
         follows = key_number is None
         self.sync = Sync(
-            network, self.store, self.driver, self.mempool, self.verifier, follows, SyncSettings(**settings)
+            own, network, self.store, self.driver, self.mempool, self.verifier, follows, SyncSettings(**settings)
         )
         self.network.on_disconnect = self.sync.on_disconnect
         self.peers: dict[PublicKey, Peer] = {}
@@ -168,10 +165,13 @@ class Node:
         self.sync.start()
         self._tick()
 
+    async def _watch(self) -> None:
+        self.failures.append(await self.driver.failure())
+
     def _tick(self) -> None:
         """As the node's status timer does."""
         self.sync.poke()
-        self.driver.review()
+        self.driver.review(self.sync.is_caught_up())
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _on_decided(self, decision: Decision, transition: object) -> None:
@@ -227,6 +227,7 @@ class Node:
     def stop(self) -> None:
         """As a crash would: nothing is saved."""
         self._timer.cancel()
+        self.watcher.cancel()
         self.driver.stop()
         self.sync.stop()
         self.verifier.close()

@@ -122,7 +122,7 @@ class Member:
         node = self.make_node(store)
         self.node = node
         node.driver._on_event = self._heard(node.driver._on_event)
-        node.driver.on_failure = lambda error: world.defect(self, error)
+        node.driver.fail = self._failing(node.driver.fail)  # type: ignore[method-assign,assignment]
         world.loop.create_task(node.start())
 
     def _heard(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -131,6 +131,13 @@ class Member:
             on_event(event)
 
         return heard
+
+    def _failing(self, fail: Callable[[Exception], None]) -> Callable[[Exception], None]:
+        def failing(error: Exception) -> None:
+            fail(error)
+            self.world.defect(self, error)
+
+        return failing
 
     def decisions(self) -> Iterator[bytes]:
         """Its log, as stored."""

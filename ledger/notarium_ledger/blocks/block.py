@@ -7,10 +7,20 @@ from typing import Final
 
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.reading import (
+    read_byte_strings,
+    read_bytes,
+    read_hash,
+    read_height,
+    read_integer,
+    read_key,
+    read_list,
+    read_version,
+)
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS
-from notarium_ledger.errors import InvalidBlock, LedgerError
+from notarium_ledger.errors import InvalidBlock, errors_as
 from notarium_ledger.signing import BLOCK_TAG, tagged_hash
-from notarium_ledger.types import HASH_BYTES, KEY_BYTES, MAX_HEIGHT, Hash, Height, PublicKey
+from notarium_ledger.types import MAX_HEIGHT, Hash, Height, PublicKey
 
 HEADER_VERSION: Final = 1
 _HEADER_ITEMS: Final = 32
@@ -67,28 +77,21 @@ class Header:
     @classmethod
     def decode(cls, raw: bytes) -> Header:
         """Raises InvalidBlock, naming the field."""
-        try:
-            value = canonical.decode(raw, _HEADER_ITEMS)
-        except LedgerError as error:
-            raise InvalidBlock(error.reason, "header") from error
-        if not isinstance(value, list) or len(value) != 11:
-            raise InvalidBlock("not a list of 11", "header")
-        if type(value[0]) is not int:
-            raise InvalidBlock("not an integer", "header.version")
-        if value[0] != HEADER_VERSION:
-            raise InvalidBlock(f"version {value[0]}, this software reads {HEADER_VERSION}", "header.version")
-        return cls(
-            genesis=_hash(value[1], "genesis"),
-            height=Height(_integer(value[2], "height", 1)),
-            parent=_hash(value[3], "parent"),
-            time_ms=_integer(value[4], "time_ms", 0, MAX_TIME_MS),
-            proposer=PublicKey(_bytes(value[5], "proposer", KEY_BYTES)),
-            tree_size=_integer(value[6], "tree_size", 0),
-            tree_root=_hash(value[7], "tree_root"),
-            validators=_hash(value[8], "validators"),
-            next_validators=_hash(value[9], "next_validators"),
-            state_root=_hash(value[10], "state_root"),
-        )
+        with errors_as(InvalidBlock, field="header"):
+            items = read_list(canonical.decode(raw, _HEADER_ITEMS), "", 11)
+            read_version(items[0], "version", HEADER_VERSION)
+            return cls(
+                genesis=read_hash(items[1], "genesis"),
+                height=read_height(items[2], "height"),
+                parent=read_hash(items[3], "parent"),
+                time_ms=read_integer(items[4], "time_ms", 0, MAX_TIME_MS),
+                proposer=read_key(items[5], "proposer"),
+                tree_size=read_integer(items[6], "tree_size", 0, MAX_HEIGHT),
+                tree_root=read_hash(items[7], "tree_root"),
+                validators=read_hash(items[8], "validators"),
+                next_validators=read_hash(items[9], "next_validators"),
+                state_root=read_hash(items[10], "state_root"),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +117,9 @@ class Block:
     @classmethod
     def from_value(cls, value: canonical.Value) -> Block:
         """Raises InvalidBlock. Checks form only; apply_block checks truth."""
-        if not isinstance(value, list) or len(value) != 2:
-            raise InvalidBlock("not [header, entries]")
-        raw, entries = value
-        if not isinstance(raw, bytes):
-            raise InvalidBlock("not bytes", "header")
-        if not isinstance(entries, list):
-            raise InvalidBlock("not a list", "entries")
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, bytes):
-                raise InvalidBlock("not bytes", f"entries[{number}]")
-        return cls(Header.decode(raw), tuple(entries))  # type: ignore[arg-type]
+        with errors_as(InvalidBlock):
+            raw, entries = read_list(value, "", 2, "[header, entries]")
+            return cls(Header.decode(read_bytes(raw, "header")), tuple(read_byte_strings(entries, "entries")))
 
     def encode(self) -> bytes:
         """Canonical bytes."""
@@ -133,12 +128,8 @@ class Block:
     @classmethod
     def decode(cls, data: bytes) -> Block:
         """Inverse of encode. Raises InvalidBlock."""
-        try:
+        with errors_as(InvalidBlock):
             return cls.from_value(canonical.decode(data, MAX_BLOCK_ITEMS))
-        except InvalidBlock:
-            raise
-        except LedgerError as error:
-            raise InvalidBlock(error.reason, error.field) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +150,9 @@ class Decision:
     @classmethod
     def from_value(cls, value: canonical.Value) -> Decision:
         """Raises InvalidBlock or InvalidCertificate."""
-        if not isinstance(value, list) or len(value) != 2:
-            raise InvalidBlock("not [block, certificate]")
-        return cls(Block.from_value(value[0]), QuorumCertificate.from_value(value[1]))
+        with errors_as(InvalidBlock):
+            block, certificate = read_list(value, "", 2, "[block, certificate]")
+        return cls(Block.from_value(block), QuorumCertificate.from_value(certificate))
 
     def encode(self) -> bytes:
         """Canonical bytes."""
@@ -171,19 +162,3 @@ class Decision:
     def decode(cls, data: bytes) -> Decision:
         """Inverse of encode. Raises LedgerError: InvalidBlock, InvalidCertificate or NotCanonical."""
         return cls.from_value(canonical.decode(data, MAX_BLOCK_ITEMS + _CERTIFICATE_ITEMS))
-
-
-def _bytes(value: canonical.Value, name: str, length: int) -> bytes:
-    if not isinstance(value, bytes) or len(value) != length:
-        raise InvalidBlock(f"not {length} bytes", f"header.{name}")
-    return value
-
-
-def _hash(value: canonical.Value, name: str) -> Hash:
-    return Hash(_bytes(value, name, HASH_BYTES))
-
-
-def _integer(value: canonical.Value, name: str, minimum: int, maximum: int = MAX_HEIGHT) -> int:
-    if type(value) is not int or not minimum <= value <= maximum:
-        raise InvalidBlock(f"not an integer from {minimum} to {maximum}", f"header.{name}")
-    return value

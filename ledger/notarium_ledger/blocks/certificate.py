@@ -13,20 +13,18 @@ from enum import IntEnum
 
 from notarium_ledger.blocks.validators import MAX_VALIDATORS, ValidatorSet
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidCertificate, LedgerError
-from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
-from notarium_ledger.types import (
-    HASH_BYTES,
-    KEY_BYTES,
-    MAX_HEIGHT,
-    MAX_ROUND,
-    SIGNATURE_BYTES,
-    Hash,
-    Height,
-    PublicKey,
-    Round,
-    Signature,
+from notarium_ledger.encoding.reading import (
+    read_hash,
+    read_height,
+    read_items,
+    read_key,
+    read_list,
+    read_round,
+    read_signature,
 )
+from notarium_ledger.errors import InvalidCertificate, errors_as
+from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
+from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 _MAX_ITEMS = 512
 """More values (items.check_items) than a certificate with a hundred seals consists of."""
@@ -91,28 +89,20 @@ class QuorumCertificate:
     @classmethod
     def from_value(cls, value: canonical.Value) -> QuorumCertificate:
         """Raises InvalidCertificate for anything but to_value's form."""
-        if not isinstance(value, list) or len(value) != 4:
-            raise InvalidCertificate("not [height, round, block, seals]")
-        height, round_, block, seals = value
-        if type(height) is not int or not 1 <= height <= MAX_HEIGHT:
-            raise InvalidCertificate("not a height", "height")
-        if type(round_) is not int or not 0 <= round_ <= MAX_ROUND:
-            raise InvalidCertificate("not a round", "round")
-        if not isinstance(block, bytes) or len(block) != HASH_BYTES:
-            raise InvalidCertificate("not a hash", "block")
-        if not isinstance(seals, list) or len(seals) > MAX_VALIDATORS:
-            raise InvalidCertificate(f"not a list of at most {MAX_VALIDATORS}", "seals")
-        return cls(Height(height), Round(round_), Hash(block), tuple(map(_seal, seals)))
+        with errors_as(InvalidCertificate):
+            height, round_, block, seals = read_list(value, "", 4, "[height, round, block, seals]")
+            return cls(
+                read_height(height, "height"),
+                read_round(round_, "round"),
+                read_hash(block, "block"),
+                tuple(map(_seal, read_items(seals, "seals", MAX_VALIDATORS))),
+            )
 
     @classmethod
     def decode(cls, data: bytes) -> QuorumCertificate:
         """Inverse of encode. Raises InvalidCertificate."""
-        try:
+        with errors_as(InvalidCertificate):
             return cls.from_value(canonical.decode(data, _MAX_ITEMS))
-        except InvalidCertificate:
-            raise
-        except LedgerError as error:
-            raise InvalidCertificate(error.reason, error.field) from error
 
     def verify(self, genesis: Hash, validators: ValidatorSet, height: Height, block: Hash) -> None:
         """Raise InvalidCertificate unless this proves that `validators` decided `block` at `height`.
@@ -135,11 +125,5 @@ class QuorumCertificate:
 
 
 def _seal(value: canonical.Value) -> Seal:
-    if not isinstance(value, list) or len(value) != 2:
-        raise InvalidCertificate("not [key, signature]", "seals")
-    key, signature = value
-    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-        raise InvalidCertificate("not a key", "seals")
-    if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
-        raise InvalidCertificate("not a signature", "seals")
-    return Seal(PublicKey(key), Signature(signature))
+    key, signature = read_list(value, "seals", 2, "[key, signature]")
+    return Seal(read_key(key, "seals"), read_signature(signature, "seals"))

@@ -10,19 +10,9 @@ from enum import IntEnum
 
 from notarium_ledger.blocks.certificate import VoteType, round_change_bytes, vote_bytes
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.reading import read_hash, read_height, read_key, read_list, read_round, read_signature
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.types import (
-    HASH_BYTES,
-    KEY_BYTES,
-    MAX_HEIGHT,
-    MAX_ROUND,
-    SIGNATURE_BYTES,
-    Hash,
-    Height,
-    PublicKey,
-    Round,
-    Signature,
-)
+from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 
 class StatementKind(IntEnum):
@@ -106,64 +96,31 @@ def statement_from_value(value: canonical.Value, path: str) -> SignedStatement:
 
 def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
     """The inverse of SignedRoundChange.to_value. Raises LedgerError."""
-    items = read_list(value, path, 5)
-    prepared = None
-    if items[2] is not None:
-        pair = read_list(items[2], f"{path}.prepared", 2)
-        prepared = (
-            read_round(pair[0], f"{path}.prepared"),
-            Hash(read_bytes(pair[1], f"{path}.prepared.hash", HASH_BYTES)),
-        )
+    height, round_, prepared, key, signature = read_list(value, path, 5)
     return SignedRoundChange(
-        read_height(items[0], path), read_round(items[1], path), prepared, *read_signer(items[3], items[4], path)
+        read_height(height, f"{path}.height"),
+        read_round(round_, f"{path}.round"),
+        None if prepared is None else _prepared(prepared, f"{path}.prepared"),
+        read_key(key, f"{path}.key"),
+        read_signature(signature, f"{path}.signature"),
     )
 
 
 def read_vote(value: canonical.Value, path: str) -> tuple[VoteType, Height, Round, Hash, PublicKey, Signature]:
-    """The fields of a vote, in the order of SignedVote. Raises LedgerError, as all below."""
-    items = read_list(value, path, 6)
-    if type(items[0]) is not int or items[0] not in (1, 2, 3):
+    """The fields of a vote, in the order of SignedVote. Raises LedgerError."""
+    type_, height, round_, block_hash, key, signature = read_list(value, path, 6)
+    if type(type_) is not int or type_ not in (1, 2, 3):
         raise LedgerError("not a vote type (1, 2 or 3)", f"{path}.type")
     return (
-        VoteType(items[0]),
-        read_height(items[1], path),
-        read_round(items[2], path),
-        Hash(read_bytes(items[3], f"{path}.block_hash", HASH_BYTES)),
-        *read_signer(items[4], items[5], path),
+        VoteType(type_),
+        read_height(height, f"{path}.height"),
+        read_round(round_, f"{path}.round"),
+        read_hash(block_hash, f"{path}.block_hash"),
+        read_key(key, f"{path}.key"),
+        read_signature(signature, f"{path}.signature"),
     )
 
 
-def read_list(value: canonical.Value, path: str, length: int) -> list[canonical.Value]:
-    """A list of `length` values."""
-    if not isinstance(value, list) or len(value) != length:
-        raise LedgerError(f"not a list of {length}", path)
-    return value
-
-
-def read_bytes(value: canonical.Value, path: str, length: int) -> bytes:
-    """`length` bytes."""
-    if not isinstance(value, bytes) or len(value) != length:
-        raise LedgerError(f"not {length} bytes", path)
-    return value
-
-
-def read_height(value: canonical.Value, path: str) -> Height:
-    """The field `height` of what stands at `path`."""
-    if type(value) is not int or not 1 <= value <= MAX_HEIGHT:
-        raise LedgerError(f"not an integer from 1 to {MAX_HEIGHT}", f"{path}.height")
-    return Height(value)
-
-
-def read_round(value: canonical.Value, path: str) -> Round:
-    """The field `round` of what stands at `path`."""
-    if type(value) is not int or not 0 <= value <= MAX_ROUND:
-        raise LedgerError(f"not an integer from 0 to {MAX_ROUND}", f"{path}.round")
-    return Round(value)
-
-
-def read_signer(key: canonical.Value, signature: canonical.Value, path: str) -> tuple[PublicKey, Signature]:
-    """The fields `key` and `signature` of what stands at `path`."""
-    return (
-        PublicKey(read_bytes(key, f"{path}.key", KEY_BYTES)),
-        Signature(read_bytes(signature, f"{path}.signature", SIGNATURE_BYTES)),
-    )
+def _prepared(value: canonical.Value, path: str) -> tuple[Round, Hash]:
+    round_, block_hash = read_list(value, path, 2)
+    return read_round(round_, f"{path}.round"), read_hash(block_hash, f"{path}.hash")

@@ -37,7 +37,9 @@ class ValidatorSet:
         ordered = tuple(sorted(self.validators, key=lambda validator: validator.key))
         keys = frozenset(validator.key for validator in ordered)
         if not 1 <= len(ordered) <= MAX_VALIDATORS:
-            raise LedgerError(f"{len(ordered)} validators, 1 to {MAX_VALIDATORS} allowed", "validators")
+            raise LedgerError(
+                f"{len(ordered)} validators, 1 to {MAX_VALIDATORS} allowed", "validators", limit=MAX_VALIDATORS
+            )
         if len(keys) != len(ordered) or len({validator.member for validator in ordered}) != len(ordered):
             raise LedgerError("a key or a member appears twice", "validators")
         object.__setattr__(self, "validators", ordered)

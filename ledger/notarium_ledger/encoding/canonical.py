@@ -54,7 +54,7 @@ def decode_shortest(data: bytes, max_length: int = -1) -> Value:
     form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_items was asked.
     """
     if len(data) > MAX_BYTES:
-        raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed")
+        raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed", limit=MAX_BYTES)
     try:
         value: Value = msgpack.unpackb(
             data, raw=False, strict_map_key=True, max_array_len=max_length, max_map_len=max_length
@@ -71,7 +71,7 @@ def _sorted(value: Value, depth: int) -> Value:
     kind = type(value)
     if kind is dict or kind is list:
         if depth >= MAX_DEPTH:
-            raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+            raise NotCanonical(f"nested deeper than {MAX_DEPTH}", limit=MAX_DEPTH)
         if isinstance(value, list):
             return [_sorted(item, depth + 1) for item in value]
         mapping: dict[str, Value] = value  # type: ignore[assignment]
@@ -90,7 +90,7 @@ def _check(value: Value, depth: int) -> None:
         return
     if kind is dict or kind is list:
         if depth >= MAX_DEPTH:
-            raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
+            raise NotCanonical(f"nested deeper than {MAX_DEPTH}", limit=MAX_DEPTH)
         if isinstance(value, dict):
             # Code point order is UTF-8 byte order.
             last = None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from notarium_ledger.encoding.canonical import Value
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import InvalidEntry, join_path
 
 Checker = Callable[[Value], None]
 
@@ -25,7 +25,7 @@ def text(max_chars: int, pattern: str | None = None) -> Checker:
         if type(value) is not str:
             raise InvalidEntry("not a string")
         if not 1 <= len(value) <= max_chars:
-            raise InvalidEntry(f"{len(value)} characters, 1 to {max_chars} allowed")
+            raise InvalidEntry(f"{len(value)} characters, 1 to {max_chars} allowed", limit=max_chars)
         if compiled is not None:
             if not compiled.fullmatch(value):
                 raise InvalidEntry(f"does not match {pattern}")
@@ -43,9 +43,8 @@ def blob(min_bytes: int, max_bytes: int | None = None) -> Checker:
         if type(value) is not bytes:
             raise InvalidEntry("not bytes")
         if not min_bytes <= len(value) <= most:
-            raise InvalidEntry(
-                f"{len(value)} bytes, {min_bytes if min_bytes == most else f'{min_bytes} to {most}'} allowed"
-            )
+            allowed = min_bytes if min_bytes == most else f"{min_bytes} to {most}"
+            raise InvalidEntry(f"{len(value)} bytes, {allowed} allowed", limit=most)
 
     return check
 
@@ -57,7 +56,7 @@ def integer(minimum: int, maximum: int) -> Checker:
         if type(value) is not int:
             raise InvalidEntry("not an integer")
         if not minimum <= value <= maximum:
-            raise InvalidEntry(f"{value} is not from {minimum} to {maximum}")
+            raise InvalidEntry(f"{value} is not from {minimum} to {maximum}", limit=maximum)
 
     return check
 
@@ -87,12 +86,12 @@ def list_of(item: Checker, most: int, least: int = 1) -> Checker:
         if type(value) is not list:
             raise InvalidEntry("not a list")
         if not least <= len(value) <= most:
-            raise InvalidEntry(f"{len(value)} items, {least} to {most} allowed")
+            raise InvalidEntry(f"{len(value)} items, {least} to {most} allowed", limit=most)
         for number, each in enumerate(value):
             try:
                 item(each)
             except InvalidEntry as error:
-                raise InvalidEntry(error.reason, _join(f"[{number}]", error.field)) from None
+                raise InvalidEntry(error.reason, join_path(f"[{number}]", error.field), limit=error.limit) from None
 
     return check
 
@@ -117,7 +116,7 @@ def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | No
             try:
                 checker(item)
             except InvalidEntry as error:
-                raise InvalidEntry(error.reason, _join(name, error.field)) from None
+                raise InvalidEntry(error.reason, join_path(name, error.field), limit=error.limit) from None
         if not needed <= value.keys():
             raise InvalidEntry("is missing", min(needed - value.keys()))
 
@@ -142,9 +141,3 @@ def variant(tag: str, kinds: Mapping[str, Checker]) -> Checker:
 def _short(name: object) -> str:
     text_ = name if isinstance(name, str) else "a key that is not a string"
     return text_ if len(text_) <= 64 else text_[:64] + "…"
-
-
-def _join(left: str, right: str) -> str:
-    if not right:
-        return left
-    return left + right if right.startswith("[") else f"{left}.{right}"

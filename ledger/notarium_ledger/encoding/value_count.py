@@ -67,6 +67,7 @@ def check_items(data: bytes, max_items: int) -> None:
             at += 1 + field
         count += items
         if count > most:
-            limit = f"at most {max_items} allowed" if count > max_items else f"in {end} bytes"
-            raise NotCanonical(f"{count} values or more, {limit}")
+            if count > max_items:
+                raise NotCanonical(f"{count} values or more, at most {max_items} allowed", limit=max_items)
+            raise NotCanonical(f"{count} values or more, in {end} bytes")
         to_come += items

@@ -11,7 +11,7 @@ from typing import Any
 from notarium_ledger.encoding import schema
 from notarium_ledger.encoding.canonical import Value
 from notarium_ledger.encoding.schema import Checker, blob, boolean, integer, list_of, one_of, record, text, variant
-from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, join_path
 
 Body = dict[str, Any]
 """A decoded body that passed `check_body`."""
@@ -139,7 +139,7 @@ def check_body(body: Value) -> Body:
         version = body.get("v") if type(body) is dict else None
         if type(version) is int and version > BODY_VERSION:
             raise EntryOfLaterVersion(f"{version}, this software reads {BODY_VERSION}", "body.v") from None
-        raise InvalidEntry(error.reason, f"body.{error.field}" if error.field else "body") from None
+        raise InvalidEntry(error.reason, join_path("body", error.field), limit=error.limit) from None
     checked: Body = body  # type: ignore[assignment]
     relation = _REQUIRED_RELATION.get(checked["kind"])
     if relation and not any(each["rel"] == relation for each in checked.get("refs", ())):

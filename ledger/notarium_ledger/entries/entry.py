@@ -15,15 +15,17 @@ from dataclasses import dataclass
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.commitment import Body, check_body
-from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, InvalidProof, NotCanonical
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, NotCanonical, errors_as
 from notarium_ledger.log import frontier as tree
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import root_from_inclusion
 from notarium_ledger.signing import BATCH_TAG, ENTRY_TAG, SigningKey, verify
-from notarium_ledger.types import KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
+from notarium_ledger.types import HASH_BYTES, KEY_BYTES, SIGNATURE_BYTES, Hash, PublicKey, Signature
 
 MAX_ENTRY_BYTES = 65_535
 MAX_BATCH = 4_096
+_MAX_BATCH_PATH = 12
+"""Hashes from a leaf of a tree of MAX_BATCH leaves to its root."""
 
 _MAX_LENGTH = 256
 """Of a list or map in an entry: four times what any schema allows, so that the schema tells what is too long."""
@@ -75,7 +77,7 @@ def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None 
     `id_`: leaf_hash(raw), where the caller has computed it already.
     """
     if len(raw) > max_bytes:
-        raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry")
+        raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry", limit=max_bytes)
     try:
         # Every type is looked at below, and the body's order of keys by its schema.
         value = canonical.decode_shortest(raw, _MAX_LENGTH)
@@ -113,11 +115,9 @@ def verify_signature(entry: Entry, genesis: Hash) -> None:
 
 
 def signed_message(entry: Entry, genesis: Hash) -> bytes:
-    """Entry.signed_message, with a wrong batch path told as what it is for a reader: an invalid entry."""
-    try:
+    """Entry.signed_message. Raises InvalidEntry where the batch path does not fit index and size."""
+    with errors_as(InvalidEntry):
         return entry.signed_message(genesis)
-    except InvalidProof as error:
-        raise InvalidEntry(error.reason, error.field) from error
 
 
 def sign_entry(key: SigningKey, genesis: Hash, body: Body) -> bytes:
@@ -130,7 +130,7 @@ def sign_entry(key: SigningKey, genesis: Hash, body: Body) -> bytes:
 def sign_batch(key: SigningKey, genesis: Hash, bodies: Sequence[Body]) -> list[bytes]:
     """The wire bytes of 1 to 4,096 entries under one signature, in order."""
     if not 1 <= len(bodies) <= MAX_BATCH:
-        raise InvalidEntry(f"{len(bodies)} bodies, 1 to {MAX_BATCH} allowed", "size")
+        raise InvalidEntry(f"{len(bodies)} bodies, 1 to {MAX_BATCH} allowed", "size", limit=MAX_BATCH)
     encoded = [encode_body(body) for body in bodies]
     frontier, nodes = tree.EMPTY.extend(leaf_hash(each) for each in encoded)
     stored = {(level, index): value for level, index, value in nodes}
@@ -154,9 +154,13 @@ def encode_body(body: Body) -> bytes:
 
 def _batch_position(index: canonical.Value, size: canonical.Value, path: canonical.Value) -> BatchPosition:
     if type(size) is not int or not 1 <= size <= MAX_BATCH:
-        raise InvalidEntry(f"not from 1 to {MAX_BATCH}", "size")
+        raise InvalidEntry(f"not an integer from 1 to {MAX_BATCH}", "size", limit=MAX_BATCH)
     if type(index) is not int or not 0 <= index < size:
         raise InvalidEntry("not a position in the batch", "index")
-    if type(path) is not list or len(path) > 12 or not {*map(type, path)} <= {bytes} or not {*map(len, path)} <= {32}:  # type: ignore[arg-type]
-        raise InvalidEntry("not a list of at most 12 hashes", "path")
+    if type(path) is not list or not _are_hashes(path, _MAX_BATCH_PATH):
+        raise InvalidEntry(f"not a list of at most {_MAX_BATCH_PATH} hashes", "path", limit=_MAX_BATCH_PATH)
     return BatchPosition(index, size, tuple(path))  # type: ignore[arg-type]
+
+
+def _are_hashes(values: list[canonical.Value], most: int) -> bool:
+    return len(values) <= most and all(type(each) is bytes and len(each) == HASH_BYTES for each in values)

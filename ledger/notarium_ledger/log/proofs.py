@@ -98,7 +98,7 @@ def _check_trivial_consistency(size1: int, root1: bytes, size2: int, root2: byte
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
     if len(hashes) > MAX_PATH + 2:
-        raise InvalidProof(f"more than {MAX_PATH} hashes", "path")
+        raise InvalidProof(f"more than {MAX_PATH} hashes", "path", limit=MAX_PATH)
     wrong = {*map(len, hashes)} - {HASH_BYTES}
     if wrong:
         raise InvalidProof(f"a hash has {min(wrong)} bytes, not {HASH_BYTES}", "path")

@@ -153,7 +153,8 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
     read = read or entry_reader(state)
     parameters = state.registry.parameters
     if len(block.entries) > parameters.max_block_entries:
-        raise InvalidBlock(f"{len(block.entries)} entries, at most {parameters.max_block_entries} allowed", "entries")
+        limit = parameters.max_block_entries
+        raise InvalidBlock(f"{len(block.entries)} entries, at most {limit} allowed", "entries", limit=limit)
     entries: list[Entry] = []
     seen: set[Hash] = set()
     for number, raw in enumerate(block.entries):
@@ -162,7 +163,7 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
             if entry.id in seen or is_decided(entry.id):
                 raise InvalidEntry("is in the log already", "entry")
         except InvalidEntry as error:
-            raise InvalidBlock(str(error), f"entries[{number}]") from error
+            raise InvalidBlock(str(error), f"entries[{number}]", limit=error.limit) from error
         seen.add(entry.id)
         entries.append(entry)
     result = advance(state, entries, block.header.time_ms, block.header.proposer)
@@ -178,23 +179,25 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
 
 def _check_size(parameters: Parameters, entry: Entry) -> None:
     if len(entry.raw) > parameters.max_entry_bytes:
-        raise InvalidEntry(f"{len(entry.raw)} bytes, at most {parameters.max_entry_bytes} allowed", "entry")
+        limit = parameters.max_entry_bytes
+        raise InvalidEntry(f"{len(entry.raw)} bytes, at most {limit} allowed", "entry", limit=limit)
 
 
 def _check_limits(state: ChainState, entries: Sequence[Entry]) -> None:
     parameters = state.registry.parameters
-    if not 1 <= len(entries) <= parameters.max_block_entries:
-        raise InvalidBlock(f"{len(entries)} entries, 1 to {parameters.max_block_entries} allowed", "entries")
-    size = sum(len(entry.raw) for entry in entries)
-    if size > parameters.max_block_bytes:
-        raise InvalidBlock(f"{size} bytes of entries, at most {parameters.max_block_bytes} allowed", "entries")
-    of_members = sum(is_member_body(entry.body) for entry in entries)
-    if of_members > MAX_MEMBER_ENTRIES:
-        raise InvalidBlock(f"{of_members} entries of members, at most {MAX_MEMBER_ENTRIES} allowed", "entries")
+    limit = parameters.max_block_entries
+    if not 1 <= len(entries) <= limit:
+        raise InvalidBlock(f"{len(entries)} entries, 1 to {limit} allowed", "entries", limit=limit)
+    size, limit = sum(len(entry.raw) for entry in entries), parameters.max_block_bytes
+    if size > limit:
+        raise InvalidBlock(f"{size} bytes of entries, at most {limit} allowed", "entries", limit=limit)
+    of_members, limit = sum(is_member_body(entry.body) for entry in entries), MAX_MEMBER_ENTRIES
+    if of_members > limit:
+        raise InvalidBlock(f"{of_members} entries of members, at most {limit} allowed", "entries", limit=limit)
     limit = parameters.max_entry_bytes
     for number, entry in enumerate(entries):
         if len(entry.raw) > limit:
-            raise InvalidBlock(f"{len(entry.raw)} bytes, at most {limit} allowed", f"entries[{number}]")
+            raise InvalidBlock(f"{len(entry.raw)} bytes, at most {limit} allowed", f"entries[{number}]", limit=limit)
 
 
 def _apply_entries(registry: Registry, entries: Sequence[Entry]) -> Registry:
@@ -203,7 +206,7 @@ def _apply_entries(registry: Registry, entries: Sequence[Entry]) -> Registry:
         try:
             registry, change = apply_entry(registry, entry)
         except InvalidEntry as error:
-            raise InvalidBlock(str(error), f"entries[{number}]") from error
+            raise InvalidBlock(str(error), f"entries[{number}]", limit=error.limit) from error
         if change and changed:
             raise InvalidBlock("second membership change in one block", f"entries[{number}]")
         changed = changed or change

@@ -21,7 +21,7 @@ from typing import Any
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.schema import integer, list_of, one_of, record, text
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
-from notarium_ledger.errors import InvalidEntry, InvalidGenesis, LedgerError
+from notarium_ledger.errors import InvalidEntry, InvalidGenesis, errors_as
 from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
 from notarium_ledger.state.registry import Member, NodeRecord, Parameters, Registry, Researcher
 from notarium_ledger.types import Hash, PublicKey
@@ -72,19 +72,17 @@ class Genesis:
     @classmethod
     def from_document(cls, document: Any) -> Genesis:
         """Raises InvalidGenesis, naming the field."""
-        try:
+        with errors_as(InvalidGenesis):
             encoded = canonical.encode(document)
-            _check(canonical.decode(encoded))  # The order of names in the file is nobody's affair.
+            _check(canonical.decode(encoded))  # Encoding sorts the names, so their order in the file does not matter.
             registry = _registry(document)
-        except LedgerError as error:
-            raise InvalidGenesis(error.reason, error.field) from error
         return cls(document["name"], document["created_ms"], registry, tagged_hash(GENESIS_TAG, encoded), document)
 
     @classmethod
     def decode_json(cls, data: bytes) -> Genesis:
         """Read a genesis file. Raises InvalidGenesis."""
         if len(data) > MAX_GENESIS_BYTES:
-            raise InvalidGenesis(f"{len(data)} bytes, at most {MAX_GENESIS_BYTES} allowed")
+            raise InvalidGenesis(f"{len(data)} bytes, at most {MAX_GENESIS_BYTES} allowed", limit=MAX_GENESIS_BYTES)
         try:
             document = json.loads(data, object_pairs_hook=_no_duplicates)
         except (ValueError, RecursionError) as error:

@@ -31,7 +31,7 @@ def check_author(registry: Registry, entry: Entry) -> None:
         return
     researcher = registry.researchers.get(entry.key)
     if researcher is None:
-        raise InvalidEntry("is not enrolled; ask your institution to enrol it", "key")
+        raise InvalidEntry("is not enrolled", "key")
     if researcher.revoked:
         raise InvalidEntry("was revoked", "key")
     if researcher.member != body["issuer"]:
@@ -75,7 +75,12 @@ def _revoke(registry: Registry, body: Body) -> Registry:
 def _propose(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
     member = entry.body["member"]
     if sum(each.member == member for each in registry.proposals.values()) >= MAX_OPEN_PROPOSALS:
-        raise InvalidEntry(f"{MAX_OPEN_PROPOSALS} proposals of {member} are open, take some back first", "body.action")
+        raise InvalidEntry(
+            f"{MAX_OPEN_PROPOSALS} proposals of {member} are open, at most {MAX_OPEN_PROPOSALS} allowed; "
+            "close one of them first (vote with approve false)",
+            "body.action",
+            limit=MAX_OPEN_PROPOSALS,
+        )
     action = entry.body["action"]
     _act(registry, action)  # Would it be possible at all? Told now, not when the last vote arrives.
     proposal = MembershipProposal(member, action, frozenset())
@@ -126,7 +131,7 @@ def _act(registry: Registry, action: Body) -> Registry:
     except InvalidEntry:
         raise
     except LedgerError as error:  # For example a change that would leave no validator.
-        raise InvalidEntry(error.reason, "body.action") from error
+        raise InvalidEntry(error.reason, "body.action", limit=error.limit) from error
 
 
 def _add_member(registry: Registry, action: Body) -> Registry:
@@ -188,5 +193,5 @@ def _remove_node(registry: Registry, node_key: PublicKey) -> Registry:
 def _set_parameter(registry: Registry, name: str, value: int) -> Registry:
     least, most = PARAMETER_LIMITS[name]
     if not least <= value <= most:
-        raise InvalidEntry(f"{value} is not from {least} to {most}", f"body.action.{name}")
+        raise InvalidEntry(f"{value} is not from {least} to {most}", f"body.action.{name}", limit=most)
     return replace(registry, parameters=replace(registry.parameters, **{name: value}))

@@ -13,13 +13,15 @@ from typing import Final
 
 from notarium_ledger.blocks.statements import SignedStatement, StatementKind, statement_from_value
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import EquivocationOfLaterVersion, InvalidEquivocation, LedgerError
+from notarium_ledger.encoding.reading import read_hash, read_list
+from notarium_ledger.errors import EquivocationOfLaterVersion, InvalidEquivocation, errors_as
 from notarium_ledger.signing import EQUIVOCATION_TAG, tagged_hash, verify
-from notarium_ledger.types import HASH_BYTES, Hash, Height, PublicKey, Round
+from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 EQUIVOCATION_VERSION: Final = 1
 MAX_EQUIVOCATION_BYTES: Final = 8192
 """Before decoding. Of this version none has more than 380; later ones may have longer signatures."""
+_FORM: Final = "[1, genesis, validators, first, second]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +92,19 @@ class Equivocation:
     def decode(cls, data: bytes) -> Equivocation:
         """Inverse of encode; does not verify. Raises InvalidEquivocation."""
         if len(data) > MAX_EQUIVOCATION_BYTES:
-            raise InvalidEquivocation(f"{len(data)} bytes, at most {MAX_EQUIVOCATION_BYTES} allowed")
-        try:
-            value = canonical.decode(data)
-            if not isinstance(value, list) or not value or type(value[0]) is not int or value[0] < EQUIVOCATION_VERSION:
-                raise InvalidEquivocation("not [1, genesis, validators, first, second]")
-            if value[0] > EQUIVOCATION_VERSION:
-                raise EquivocationOfLaterVersion(f"{value[0]}, this software reads {EQUIVOCATION_VERSION}", "version")
-            if len(value) != 5:
-                raise InvalidEquivocation("not [1, genesis, validators, first, second]")
-            result = cls(
-                _hash(value[1], "genesis"),
-                _hash(value[2], "validators"),
-                statement_from_value(value[3], "first"),
-                statement_from_value(value[4], "second"),
+            raise InvalidEquivocation(
+                f"{len(data)} bytes, at most {MAX_EQUIVOCATION_BYTES} allowed", limit=MAX_EQUIVOCATION_BYTES
             )
-        except InvalidEquivocation:
-            raise
-        except LedgerError as error:
-            raise InvalidEquivocation(error.reason, error.field) from error
+        with errors_as(InvalidEquivocation):
+            value = canonical.decode(data)
+            _check_version(value)
+            _, genesis, validators, first, second = read_list(value, "", 5, _FORM)
+            result = cls(
+                read_hash(genesis, "genesis"),
+                read_hash(validators, "validators"),
+                statement_from_value(first, "first"),
+                statement_from_value(second, "second"),
+            )
         if _order(result.first) > _order(result.second):
             raise InvalidEquivocation("the greater encoding stands first")
         return result
@@ -120,11 +116,14 @@ def conflict(genesis: Hash, validators: Hash, one: SignedStatement, other: Signe
     return Equivocation(genesis, validators, first, second)
 
 
+def _check_version(value: canonical.Value) -> None:
+    """A later version may be of any length, so its version is looked at first."""
+    version = value[0] if isinstance(value, list) and value else None
+    if type(version) is not int or version < EQUIVOCATION_VERSION:
+        raise InvalidEquivocation(f"not {_FORM}")
+    if version > EQUIVOCATION_VERSION:
+        raise EquivocationOfLaterVersion(f"{version}, this software reads {EQUIVOCATION_VERSION}", "version")
+
+
 def _order(statement: SignedStatement) -> bytes:
     return canonical.encode(statement.to_value())
-
-
-def _hash(value: canonical.Value, name: str) -> Hash:
-    if not isinstance(value, bytes) or len(value) != HASH_BYTES:
-        raise InvalidEquivocation("not a hash", name)
-    return Hash(value)

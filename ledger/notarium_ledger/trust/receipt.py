@@ -282,7 +282,7 @@ def base64_text(data: bytes) -> str:
 def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
     """A file of one JSON object with exactly these fields in this order. Raises InvalidReceipt (step 1)."""
     if len(data) > max_bytes:
-        raise InvalidReceipt(1, f"{len(data)} bytes, at most {max_bytes} allowed")
+        raise InvalidReceipt(1, f"{len(data)} bytes, at most {max_bytes} allowed", limit=max_bytes)
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

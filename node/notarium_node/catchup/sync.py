@@ -82,9 +82,10 @@ class _LiveLine:
 class _HistoryLine:
     """The chain from genesis up to the adopted snapshot."""
 
-    def __init__(self, store: Store, driver: Driver, checks_signatures: bool) -> None:
+    def __init__(self, store: Store, driver: Driver, is_caught_up: Callable[[], bool], checks_signatures: bool) -> None:
         self._store = store
         self._driver = driver
+        self._is_caught_up = is_caught_up
         self.checks_signatures = checks_signatures
 
     @property
@@ -98,7 +99,10 @@ class _HistoryLine:
         return self._store.is_in_history(id_)
 
     def store(self, parts: Sequence[Part]) -> bool:
-        return self._driver.backfill(parts)
+        if not self._driver.backfill(parts):
+            return False
+        self._driver.review(self._is_caught_up())
+        return True
 
 
 class Sync:
@@ -106,6 +110,7 @@ class Sync:
 
     def __init__(
         self,
+        own_key: PublicKey,
         network: PeerNetwork,
         store: Store,
         driver: Driver,
@@ -116,6 +121,7 @@ class Sync:
     ) -> None:
         """`follows`: an observer, which has a validator push each decision to it."""
         settings = settings or SyncSettings()
+        self._own_key = own_key
         self._network = network
         self._store = store
         self._driver = driver
@@ -126,7 +132,7 @@ class Sync:
         self._replayer = Replayer(verifier)
         self._joiner = Joiner(self._fetcher, verifier, store.genesis, self._height, driver.adopt, settings.snapshot_lag)
         self._live = _LiveLine(store, driver, mempool)
-        self._history = _HistoryLine(store, driver, settings.check_signatures)
+        self._history = _HistoryLine(store, driver, self.is_caught_up, settings.check_signatures)
         self._tasks: list[asyncio.Task[None]] = []
         self._pushed: deque[tuple[int, Fetched]] = deque()
         self._pushed_bytes = 0
@@ -164,6 +170,12 @@ class Sync:
         """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
         heights = self._fetcher.heights
         return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
+
+    def is_caught_up(self) -> bool:
+        """Whether a quorum of validators, this one included, has said how far it is, and none is further."""
+        validators, claims = self._store.state.registry.validators, self.claims
+        heard = 1 + sum(each.key != self._own_key and each.key in claims for each in validators.validators)
+        return self._own_key in validators and heard >= validators.quorum and self.claimed_lag <= 0
 
     def _height(self) -> int:
         return self._store.state.height
@@ -214,7 +226,7 @@ class Sync:
     def on_status(self, peer: PublicKey, status: HeightStatus) -> None:
         """A peer says how far it is."""
         self._fetcher.on_status(peer, status)
-        self._driver.review()
+        self._driver.review(self.is_caught_up())
 
     def on_hint(self, peer: PublicKey, height: Height) -> None:
         """What a peer says in consensus suggests that it has the block of `height`."""

@@ -6,8 +6,8 @@ Only the checking of signatures that the mempool has not seen leaves the event l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from notarium_consensus import inputs
 from notarium_consensus.effects import RequestBlock
@@ -25,10 +25,20 @@ from notarium_store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class BlockTarget:
-    """Where this proposer cuts its block, within what the consortium allows."""
+    """Where this proposer cuts its block, within the limits of the consortium."""
 
     entries: int
     bytes: int
+
+
+class Asker(Protocol):
+    """Who wants a block checked: the driver."""
+
+    def feed(self, event: inputs.Input) -> None:
+        """Takes the answer."""
+
+    def fail(self, error: Exception) -> None:
+        """Takes what ended a check without an answer: a defect or a damaged store."""
 
 
 class BlockWork:
@@ -42,18 +52,13 @@ class BlockWork:
         admission: Admission,
         waiters: Waiters,
         target: BlockTarget,
-        feed: Callable[[inputs.Input], None],
-        fail: Callable[[Exception], None],
     ) -> None:
-        """`feed` takes the answers, `fail` what ends a check without one: a defect or a damaged store."""
         self._own_key = own_key
         self._store = store
         self._mempool = mempool
         self._admission = admission
         self._waiters = waiters
-        self._target = target
-        self._feed = feed
-        self._fail = fail
+        self.target = target
         self._transitions: dict[Hash, Transition] = {}
         self._checks: set[asyncio.Task[None]] = set()
 
@@ -70,12 +75,12 @@ class BlockWork:
         for task in self._checks:
             task.cancel()
 
-    def build(self, request: RequestBlock, now_ms: int) -> None:
-        """Cut a block from what waits; entries that became invalid are thrown out and their senders told."""
+    def build(self, request: RequestBlock, now_ms: int) -> inputs.BlockBuilt:
+        """Cut a block from waiting entries. Those that became invalid are removed and their senders notified."""
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
-            candidates = self._mempool.oldest(self._target.entries, self._target.bytes)
+            candidates = self._mempool.oldest(self.target.entries, self.target.bytes)
             # What waits was not decided when it came in, and what is decided leaves the mempool.
             chosen, rejected = select_entries(state, candidates, lambda _: False)
             for entry, error in rejected:
@@ -86,14 +91,17 @@ class BlockWork:
                 transition = advance(state, chosen, time_ms, self._own_key)
                 block = Block(transition.header, tuple(entry.raw for entry in chosen))
                 self._transitions[block.hash] = transition
-        self._feed(inputs.BlockBuilt(request.height, request.round, block))
+        return inputs.BlockBuilt(request.height, request.round, block)
 
-    def check(self, block: Block) -> None:
-        """Entries that wait in the mempool are verified already; the rest goes to the threads."""
+    def check(self, block: Block, asker: Asker) -> None:
+        """Check the content of `block` and answer `asker`.
+
+        Entries that wait in the mempool are verified already; the signatures of the others are checked in threads.
+        """
         done = self._transitions.get(block.hash)
         # The header binds the entries, but whoever sent this copy may have put others under it.
         if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
-            self._feed(inputs.BlockChecked(block.hash, True, ""))
+            asker.feed(inputs.BlockChecked(block.hash, True, ""))
             return
         known: dict[bytes, Entry] = {}
         unknown: list[bytes] = []
@@ -104,19 +112,21 @@ class BlockWork:
             else:
                 known[raw] = entry
         if not unknown:
-            self._finish(block, known)
+            self._finish(block, known, asker)
             return
-        task = asyncio.create_task(self._read_and_finish(block, known, unknown))
+        task = asyncio.create_task(self._read_and_finish(block, known, unknown, asker))
         self._checks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(lambda ended: self._ended(ended, asker))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None], asker: Asker) -> None:
         self._checks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
-            self._fail(error)
+            asker.fail(error)
 
-    async def _read_and_finish(self, block: Block, known: dict[bytes, Entry], unknown: list[bytes]) -> None:
+    async def _read_and_finish(
+        self, block: Block, known: dict[bytes, Entry], unknown: list[bytes], asker: Asker
+    ) -> None:
         # Most of them are being verified right now, because gossip and proposal travel at the same time.
         await self._admission.under_way()
         for raw in unknown:
@@ -126,11 +136,11 @@ class BlockWork:
         try:
             known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
         except InvalidEntry as error:
-            self._feed(inputs.BlockChecked(block.hash, False, str(error)))
+            asker.feed(inputs.BlockChecked(block.hash, False, str(error)))
             return
-        self._finish(block, known)
+        self._finish(block, known, asker)
 
-    def _finish(self, block: Block, entries: dict[bytes, Entry]) -> None:
+    def _finish(self, block: Block, entries: dict[bytes, Entry], asker: Asker) -> None:
         state = self._store.state
         if block.height != state.height + 1:
             return  # Decided meanwhile: nobody waits for the answer.
@@ -142,7 +152,7 @@ class BlockWork:
                 entries.__getitem__,
             )
         except InvalidBlock as error:
-            self._feed(inputs.BlockChecked(block.hash, False, str(error)))
+            asker.feed(inputs.BlockChecked(block.hash, False, str(error)))
             return
         self._transitions[block.hash] = transition
-        self._feed(inputs.BlockChecked(block.hash, True, ""))
+        asker.feed(inputs.BlockChecked(block.hash, True, ""))

@@ -1,8 +1,9 @@
-"""Drives the consensus engine: performs its effects in order, persist, then send, then apply.
+"""Drives the consensus engine: performs its effects in order: persist, then send, then apply.
 
-Everything happens in the event loop, one step at a time. Blocks are built and checked in content.py. When the disk
-refuses a write, the effects from that one on are kept and the node falls silent (it votes for nothing it could not
-remember) until the write succeeds; what is decided meanwhile comes by catch-up.
+Everything happens in the event loop, one step at a time. block_work.py builds and checks blocks, chain.py stores
+decisions, pacing.py says when a block is due. When the disk refuses a write, the effects from that one on are kept and
+the node is silent (it must not vote for what it could not remember) until the write succeeds. Decisions that the others
+make in the meantime come by catch-up.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
 from notarium_consensus.messages import encode_message
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_ledger.entries.entry import Entry
-from notarium_ledger.state.chain_state import Transition
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import PublicKey
-from notarium_node.driving.block_work import BlockTarget, BlockWork
-from notarium_node.entries.admission import Admission
+from notarium_node.driving.block_work import BlockWork
+from notarium_node.driving.chain import Chain
+from notarium_node.driving.pacing import Pacing
+from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
-from notarium_node.entries.waiters import Waiters
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import Kind
@@ -41,13 +40,10 @@ _log = structlog.get_logger("notarium.driver")
 
 RETRY_S = 1.0
 """How long after a failed write the disk is tried again."""
-UNHEARD_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
+IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
-BUSY_ENTRIES = 8
-"""A block of so many entries came from several senders at once."""
-LINGER_S = 0.020
 GOSSIP_AGAIN = 256
-"""The oldest entries sent once more in a new round; the rest follows when these are decided."""
+"""The oldest entries are sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
 
 
@@ -57,34 +53,34 @@ def wall_ms() -> int:
 
 
 class Driver:
-    """One engine, its store, its peers and its mempool."""
+    """One engine with its disk, its peers and its clock."""
 
     def __init__(
         self,
-        own_key: PublicKey,
         engine: Engine,
         store: Store,
+        recall: Recall,
+        *,
+        chain: Chain,
+        block_work: BlockWork,
         mempool: Mempool,
-        admission: Admission,
         network: PeerNetwork,
-        waiters: Waiters,
+        gossip: Gossip,
         on_event: Callable[[Event], None],
-        on_decided: Callable[[Decision, Transition], None],
-        target: BlockTarget,
         clock: Callable[[], int] = wall_ms,
-        recall: Recall | None = None,
     ) -> None:
-        """`recall`: what this node knows of its own past; without one it signs as the engine sees fit."""
+        """`recall`: what this node knows of its own past. `on_event`: called for each report of the engine."""
         self._engine = engine
         self._store = store
+        self._recall = recall
+        self._chain = chain
+        self._block_work = block_work
         self._mempool = mempool
         self._network = network
-        self._waiters = waiters
+        self._gossip = gossip
         self._on_event = on_event
-        self._on_decided = on_decided
-        self._target = target
         self._clock = clock
-        self._recall = recall or Recall(None, store)
+        self._pacing = Pacing(mempool, block_work.target.entries)
         self._signs = False
         self._remembered = store.history.height + 1
         """The one height above the stored history at which we may have signed; its record may be gone by now."""
@@ -93,19 +89,13 @@ class Driver:
         self._running = False
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._retry: asyncio.TimerHandle | None = None
-        self._linger: asyncio.TimerHandle | None = None
-        self._expected = 0
-        self._content = BlockWork(own_key, store, mempool, admission, waiters, target, self.feed, self.fail)
         self._stopped = False
+        self._failed = asyncio.Event()
+        self._failure: Exception | None = None
         self.stalled = ""
         """Why the node does not vote at the moment, for the operator; "" when it does."""
-        self.decided = 0
-        """Blocks decided since the start."""
 
-    caught_up: Callable[[], bool] = staticmethod(lambda: True)
-    """Set by the node: whether we have heard from a quorum how far it is, and are as far."""
-
-    # Inputs
+    # Life
 
     def start(self) -> None:
         """Begin at the height after the stored tip."""
@@ -117,40 +107,38 @@ class Driver:
         self.work_pending()
 
     def stop(self) -> None:
-        """Perform nothing more. What was promised is on disk already."""
+        """Perform nothing more. Everything that was promised is on disk already."""
         self._stopped = True
-        for handle in (*self._timers.values(), self._retry, self._linger):
-            if handle is not None:
-                handle.cancel()
-        self._content.stop()
+        self._cancel_timers()
+        if self._retry is not None:
+            self._retry.cancel()
+        self._pacing.stop()
+        self._block_work.stop()
+
+    def fail(self, error: Exception) -> None:
+        """A defect, or a damaged store. Stopping is safe at any moment; going on in an unknown state is not."""
+        _log.critical("the node stops after an unexpected error in consensus", exc_info=error)
+        self.stop()
+        if self._failure is None:
+            self._failure = error
+        self._failed.set()
+
+    async def failure(self) -> Exception:
+        """Wait until the driver cannot go on; returns why."""
+        while self._failure is None:
+            await self._failed.wait()
+        return self._failure
+
+    # Inputs
 
     def work_pending(self) -> None:
-        """Tell the engine that a block is due, if one is: at once when idle, under load when it will be a full one.
-
-        The senders of the last block's entries have just got their answers and are sending the next ones. Waiting a
-        moment for as many, beside what waits already, makes fewer and larger blocks of the same work.
-        """
-        if self._linger is not None and len(self._mempool) >= self._expected:
-            self._linger.cancel()
-            self._linger = None
-        if self._linger is None and len(self._mempool):
+        """Tell the engine that a block is due, if one is."""
+        if self._pacing.is_due():
             self.feed(inputs.WorkPending())
 
-    def _linger_after(self, entries: int) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
-        self._expected = min(entries + len(self._mempool), self._target.entries)
-        if entries >= BUSY_ENTRIES and len(self._mempool) < self._expected:
-            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._end_linger)
-
-    def _end_linger(self) -> None:
-        self._linger = None
-        self.work_pending()
-
     def feed(self, event: inputs.Input) -> None:
-        """Hand an input to the engine and perform what it wants; re-entrant calls queue up."""
-        if self.stalled and isinstance(event, UNHEARD_WHILE_STALLED):
+        """Hand an input to the engine and perform its effects; re-entrant calls queue up."""
+        if self.stalled and isinstance(event, IGNORED_WHILE_STALLED):
             return
         self._inputs.append(event)
         if not self._running:
@@ -170,15 +158,6 @@ class Driver:
             self.fail(error)
         finally:
             self._running = False
-
-    def fail(self, error: Exception) -> None:
-        """A defect, or a damaged store. Ending is safe at any moment, going on in an unknown state is not."""
-        _log.critical("the node ends: an unexpected error in consensus", exc_info=error)
-        self.stop()
-        self.on_failure(error)
-
-    on_failure: Callable[[Exception], None] = staticmethod(lambda error: None)
-    """Set by the service: ends the process."""
 
     # Effects
 
@@ -217,9 +196,9 @@ class Driver:
             case fx.SetTimer():
                 self._set_timer(effect.timer, effect.at_ms)
             case fx.RequestBlock():
-                self._content.build(effect, self._clock())
+                self.feed(self._block_work.build(effect, self._clock()))
             case fx.CheckBlock():
-                self._content.check(effect.block)
+                self._block_work.check(effect.block, self)
             case fx.Decide():
                 self._decide(effect.decision)
             case fx.Report():
@@ -241,73 +220,40 @@ class Driver:
         self._timers.pop(timer, None)
         self.feed(inputs.TimerExpired(timer))
 
-    def _gossip_again(self) -> None:
-        waiting = self._mempool.oldest(GOSSIP_AGAIN)
-        if waiting:
-            self.on_gossip(waiting)
-
-    on_gossip: Callable[[Iterable[Entry]], None] = staticmethod(lambda entries: None)
-    """Set by the service: sends entries to the other validators."""
-
-    # Decisions
-
-    def _decide(self, decision: Decision) -> None:
-        self._store_decisions([(decision, self._content.transition(decision.block.hash))])
-
-    def _store_decisions(self, parts: Sequence[Part]) -> None:
-        """Store, then tell: nobody hears of a decision that is not on disk."""
-        before, last = self._store.state, parts[-1][1]
-        self._recall.before_reaching(last.state.height, self._engine.vote_from)
-        self._store.commit_many(parts)
-        self.decided += len(parts)
-        self._content.forget()
-        for _, transition in parts:
-            self._mempool.remove(entry.id for entry in transition.entries)
-        self._cancel_timers()
-        for _, transition in parts:
-            self._answer(transition)
-        if last.state.registry.nodes is not before.registry.nodes:
-            self._network.update_nodes(last.state.registry.nodes)
-        for decision, transition in parts:
-            self._on_decided(decision, transition)
-            self._waiters.announce(decision, transition)
-        self._linger_after(len(last.entries))
-        self.feed(self._advance())
-        self.work_pending()
-
-    def _answer(self, transition: Transition) -> None:
-        for entry in transition.entries:
-            if self._waiters.is_awaited(entry.id):
-                try:
-                    receipt = self._store.receipt(entry.id)
-                except StoreError as error:
-                    # The decision stands; who waits hears "pending" and asks again.
-                    _log.error("no receipt for a decided entry", entry=entry.id.hex(), error=str(error))
-                    return
-                if receipt is not None:
-                    self._waiters.resolve(entry.id, receipt)
-
-    def _advance(self) -> inputs.Advance:
-        state = self._store.state
-        self._signs = self._may_sign()
-        parameters = state.registry.parameters
-        return inputs.Advance(
-            height=type(state.height)(state.height + 1),
-            parent_hash=state.tip,
-            parent_time_ms=state.time_ms,
-            validators=state.registry.validators,
-            precision_ms=parameters.clock_precision_ms,
-            message_delay_ms=parameters.message_delay_ms,
-            may_sign=self._signs,
-            vote_from=self._recall.vote_from,
-        )
-
     def _cancel_timers(self) -> None:
         for handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
 
-    # Blocks that were decided without us
+    def _gossip_again(self) -> None:
+        waiting = self._mempool.oldest(GOSSIP_AGAIN)
+        if waiting:
+            self._gossip.add(waiting)
+
+    # Decisions
+
+    def _decide(self, decision: Decision) -> None:
+        self._extend([(decision, self._block_work.transition(decision.block.hash))])
+
+    def _extend(self, parts: Sequence[Part]) -> None:
+        last = parts[-1][1]
+        self._recall.before_reaching(last.state.height, self._engine.vote_from)
+        self._chain.extend(parts)
+        self._pacing.after_block(len(last.entries), self.work_pending)
+        self._leave_height()
+        self.work_pending()
+
+    def _leave_height(self) -> None:
+        """The tip has moved: nothing that was under way for the height before it matters."""
+        self._block_work.forget()
+        self._cancel_timers()
+        self.feed(self._advance())
+
+    def _advance(self) -> inputs.Advance:
+        self._signs = self._may_sign()
+        return self._chain.next_height(may_sign=self._signs, vote_from=self._recall.vote_from)
+
+    # Blocks that the others decided
 
     def take(self, parts: Sequence[Part]) -> bool:
         """Store blocks that follow the tip, certified and checked, and go on after the last. False: not now."""
@@ -323,13 +269,16 @@ class Driver:
         """Store blocks that follow the history, certified and checked. False: not now."""
         return self._attempt(lambda: self._backfill(parts))
 
-    def review(self) -> None:
-        """Vote from now on, if nothing speaks against it any more."""
+    def review(self, is_caught_up: bool) -> None:
+        """Vote from now on, if nothing speaks against it any more.
+
+        `is_caught_up`: a quorum has said how far it is, and this node is as far.
+        """
         if not self._signs:
-            self._attempt(self._review)
+            self._attempt(lambda: self._review(is_caught_up))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
-        """Something that writes, asked for from outside a step. The disk may refuse; a defect ends the node."""
+        """Do something that writes, outside a step. The disk may refuse; a defect ends the node."""
         if self._engine.height == 0 or self._stopped or self.stalled:
             return False  # Not begun yet, or not going on.
         try:
@@ -347,7 +296,7 @@ class Driver:
     def _take(self, parts: Sequence[Part]) -> None:
         self.feed(inputs.CertificateSeen(parts[0][0].certificate))
         self._watch(decision.certificate for decision, _ in parts)
-        self._store_decisions(parts)
+        self._extend(parts)
 
     def _adopt(self, snapshot: Snapshot) -> None:
         decided, tip = snapshot.decided, self._store.state.height
@@ -355,25 +304,19 @@ class Driver:
         certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
         self._watch(each for each in certificates if each.height > tip)
         self._recall.before_reaching(snapshot.height, self._engine.vote_from)
-        if not self._store.adopt(snapshot):
-            return
-        self._content.forget()
-        self._cancel_timers()
-        self._network.update_nodes(self._store.state.registry.nodes)
-        self.feed(self._advance())
+        if self._chain.adopt(snapshot):
+            self._leave_height()
 
     def _backfill(self, parts: Sequence[Part]) -> None:
         self._watch(decision.certificate for decision, _ in parts if decision.height != self._remembered)
-        self._store.backfill(parts)
-        for _, transition in parts:
-            self._mempool.remove(entry.id for entry in transition.entries)
-            self._answer(transition)
+        self._chain.backfill(parts)
         if self._store.is_complete:
             _log.info("the history is complete", height=self._store.state.height)
-            self._review()
 
-    def _review(self) -> None:
-        if self._store.is_complete and not self._recall.settled and self.caught_up():
+    # May this node sign?
+
+    def _review(self, is_caught_up: bool) -> None:
+        if self._store.is_complete and not self._recall.settled and is_caught_up:
             self._recall.settle()
             if self._recall.vote_from > inputs.NO_FENCE:
                 _log.warning(
@@ -415,5 +358,5 @@ class Driver:
         self.stalled = ""
         self._run()
         if not self.stalled:
-            _log.info("the node votes again: its disk takes writes")
+            _log.info("the node votes again: its disk accepts writes")
             self.work_pending()

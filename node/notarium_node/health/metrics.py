@@ -50,7 +50,7 @@ class Metrics:
         yield _gauge("notarium_validators", "Validators of the next block", len(state.registry.validators))
         yield _gauge("notarium_quorum", "Votes that a decision needs", state.registry.validators.quorum)
         yield _gauge("notarium_waiting_requests", "Entries that a request waits for", node.waiters.waiting)
-        yield _counter("notarium_blocks_decided", "Blocks decided since the start", node.driver.decided)
+        yield _counter("notarium_blocks_decided", "Blocks decided since the start", node.chain.decided)
         checked = node.verifier.checked + node.catch_up_verifier.checked
         yield _counter("notarium_signatures_checked", "Entry signatures verified", checked)
         yield _labelled("notarium_consensus_events", "Reports of the consensus engine", "event", node.event_counts)

@@ -4,6 +4,7 @@ import asyncio
 from typing import cast
 
 import pytest
+from tests.node.drivers import make_driver
 from tests.node.parts import FakeNetwork, until
 from tests.support.consortium import Consortium
 
@@ -15,8 +16,6 @@ from notarium_consensus.messages import MessageKind, Proposal, Vote, decode_mess
 from notarium_ledger.blocks.certificate import VoteType, vote_bytes
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node.driving import driver as driver_module
-from notarium_node.driving.block_work import BlockTarget
-from notarium_node.driving.driver import Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.verifier import Verifier
@@ -49,17 +48,17 @@ class Machine:
             lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh: None
         )
         record_height, record = self.store.record()
-        self.driver = Driver(
+        network = cast(PeerNetwork, self.network)
+        self.driver = make_driver(
             self.key.public,
             Engine(EngineConfig(genesis=self.consortium.genesis.hash, key=self.key), record, record_height),
             self.store,
             self.mempool,
             admission,
-            cast(PeerNetwork, self.network),
+            network,
             self.waiters,
             self.events.append,
             lambda decision, transition: self.decisions.append(decision.height),
-            BlockTarget(100, 1 << 20),
         )
         self.driver.start()
 
@@ -283,11 +282,9 @@ async def test_entries_that_became_invalid_are_thrown_out_and_their_senders_told
 
 async def test_a_defect_ends_the_node_instead_of_wedging_it(machine, monkeypatch):
     alone = machine(1)
-    failures: list[Exception] = []
-    alone.driver.on_failure = failures.append
     monkeypatch.setattr(alone.waiters, "announce", lambda *_: 1 / 0)
     alone.submit()
-    assert [type(error) for error in failures] == [ZeroDivisionError]
+    assert type(await asyncio.wait_for(alone.driver.failure(), 5)) is ZeroDivisionError
     assert alone.store.state.height == 1, "what was decided is on the disk"
     alone.submit()
     assert alone.store.state.height == 1, "and nothing follows in an unknown state"

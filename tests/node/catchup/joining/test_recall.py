@@ -42,7 +42,9 @@ async def votes(node, ledger):
         node.hear_statuses()
         await node.reaches(ledger.store.state.height)
     propose(node, ledger)
-    await until(lambda: not node.driver._content._checks)  # The check of the block's content is a task, which answers.
+    await until(
+        lambda: not node.driver._block_work._checks
+    )  # The check of the block's content is a task, which answers.
     return bool(node.said())
 
 
