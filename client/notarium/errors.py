@@ -18,6 +18,7 @@ gets here, so it cannot manipulate a terminal.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -73,7 +74,7 @@ class Unwritable(NotariumError):
         """`what`: the failed action as a clause; `folder`: where it was tried."""
         reason = error.strerror or str(error)
         # A folder that could not be made is not there yet: the one above it is to be fixed.
-        folder = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+        folder = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
         remedy = _WRITE_REMEDIES.get(error.errno or 0, "check the folder {folder}, then try again")
         super().__init__(f"{what}: {reason}; {remedy.format(folder=folder)}")
         self.folder = folder

@@ -75,7 +75,7 @@ def test_a_swapped_genesis_is_noticed(project):
         find_project()
 
 
-def test_a_genesis_that_is_none(project):
+def test_a_file_that_is_not_a_genesis(project):
     (project.folder / "genesis.json").write_text("{}")
     with pytest.raises(ProjectError, match="is not a genesis document"):
         find_project()

@@ -54,10 +54,16 @@ def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
         *_, delivery = _deliver(client, project, [waiting], timeout)
         left = timeout - (time.monotonic() - started)
         if delivery.receipt is not None and left > 0:
-            # A damaged file in the outbox does not concern this entry; `notarium status` reports it.
-            with suppress(ProjectError):
-                _deliver(client, project, outbox_of(project).list()[:BACKLOG], left)
+            _deliver(client, project, _backlog(project), left)
     return delivery
+
+
+def _backlog(project: Project) -> list[Waiting]:
+    """The oldest waiting entries. A damaged file among them concerns no other entry; `notarium status` reports it."""
+    try:
+        return outbox_of(project).list()[:BACKLOG]
+    except ProjectError:
+        return []
 
 
 def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
@@ -154,7 +160,7 @@ def _check_targets(waiting: Waiting, outbox: Outbox) -> None:
     for id_ in sorted(targets(waiting)):
         if outbox.get(id_):
             raise NotAnchored(
-                f"refers to {id_[:16]}…, which must be anchored first; 'notarium status' shows why it is waiting"
+                f"refers to {id_[:16]}…, which must be anchored first; run 'notarium status' to see why it waits"
             )
 
 

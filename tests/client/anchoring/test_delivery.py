@@ -35,7 +35,7 @@ def keys(home):
 
 @pytest.fixture
 def waits(project, cli, keys):
-    """A plan, data that refer to it and a model that refers to both; all signed with a key that nobody knows."""
+    """A plan, data that refer to it and a model that refers to both; all signed with a key that is not enrolled."""
     for name in ("plan", "data", "model"):
         (project.root / name).write_text(name)
     assert cli("prereg", "plan")[0] == 3
@@ -52,7 +52,7 @@ def all_lead_somewhere(ledger):
     return all(ref["entry"] in known for each in ledger.entries for ref in each.body.get("refs", ()))
 
 
-def test_what_refers_to_an_entry_signed_anew_is_signed_anew_too(project, ledger, cli, keys, waits):
+def test_what_refers_to_an_entry_signed_again_is_signed_again_too(project, ledger, cli, keys, waits):
     assert len(waits.list()) == 3
     keys(True)
     code, out, _ = cli("status", "--flush", "--json")
@@ -79,7 +79,7 @@ def test_what_is_new_takes_along_what_it_refers_to(project, ledger, cli, keys, w
     assert all_lead_somewhere(ledger)
 
 
-def test_what_supersedes_a_refused_entry_supersedes_the_one_signed_anew(project, ledger, cli, keys):
+def test_what_supersedes_a_refused_entry_supersedes_the_one_signed_again(project, ledger, cli, keys):
     (project.root / "x").write_text("1")
     assert cli("anchor", "x")[0] == 3
     keys(True)
@@ -158,7 +158,7 @@ def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, surviv
     assert cli("verify", "plan", "data", "model", "--offline")[0] == 0
 
 
-def test_where_one_cannot_be_signed_anew_all_stay_as_they_are(project, ledger, cli, keys, waits, monkeypatch):
+def test_where_one_cannot_be_signed_again_all_stay_as_they_are(project, ledger, cli, keys, waits, monkeypatch):
     before = {each.id for each in waits.list()}
     keys(True)
     sign = commit.sign

@@ -23,8 +23,8 @@ def test_what_is_put_is_listed_oldest_first_until_removed(outbox, ledger, tmp_pa
     late, early = waiting(ledger, tmp_path, 9, "b"), waiting(ledger, tmp_path, 3, "a")
     outbox.put(late)
     outbox.put(early)
-    outbox.put(replace(late, reason="nobody answered"))
-    assert outbox.list() == [early, replace(late, reason="nobody answered")]
+    outbox.put(replace(late, reason="no answer"))
+    assert outbox.list() == [early, replace(late, reason="no answer")]
     assert outbox.find(tmp_path / "p" / "a.receipt.json") == early
     outbox.remove(early.id)
     outbox.remove(early.id)

@@ -100,7 +100,7 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
 
 
-def test_an_anchored_input_is_referred_to_and_a_changed_one_is_told(project):
+def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
     (project.root / "data").mkdir()
     (project.root / "data" / "a.csv").write_text("1")
     (project.root / "plan.md").write_text("plan")

@@ -55,7 +55,7 @@ def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):
     assert "\x1b" not in err
 
 
-def test_a_refused_entry_is_called_so_and_can_be_mended_or_dropped(project, home, ledger, cli):
+def test_a_refused_entry_is_called_so_and_can_be_fixed_or_dropped(project, home, ledger, cli):
     key = home / "keys" / "test.key"
     good = key.read_bytes()
     key.unlink()

@@ -48,8 +48,8 @@ def test_init_takes_the_hash_as_the_ceremony_prints_it(tmp_path, ledger, home, c
     (tmp_path / "g.json").write_bytes(genesis.encode_json())
     monkeypatch.chdir(tmp_path)
     digits = genesis.hash.hex().upper()
-    told = between.join(digits[at : at + 4] for at in range(0, 64, 4)) + " "
-    arguments = ("init", "--genesis", "g.json", "--genesis-hash", told, "--node", "http://127.0.0.1:1")
+    spoken = between.join(digits[at : at + 4] for at in range(0, 64, 4)) + " "
+    arguments = ("init", "--genesis", "g.json", "--genesis-hash", spoken, "--node", "http://127.0.0.1:1")
     (home / "keys" / "test.key").unlink()
     code, out, _ = cli(*arguments, "--issuer", "m0")
     assert code == 0

@@ -35,7 +35,7 @@ def test_find(project, cli):
     assert "no entry names" in err
 
 
-def test_log_tells_what_became_of_each(study, nodes, cli):
+def test_log_shows_the_state_of_each(study, nodes, cli):
     (study / "x").write_text("x")
     nodes[0].stop()
     cli("anchor", "x", "--timeout", "0.3")

@@ -73,7 +73,7 @@ def test_what_is_not_a_bundle_is_refused(change):
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"_type": 1}'])
-def test_bytes_that_are_no_bundle_are_refused(data):
+def test_bytes_that_are_not_a_bundle_are_refused(data):
     with pytest.raises(InvalidBundle):
         Bundle.decode(data)
 
@@ -142,7 +142,7 @@ def test_metrics_as_text(value, text):
 
 
 @pytest.mark.parametrize("value", [True, None, "good", [1], Scalar(True)])
-def test_what_is_no_number_is_no_metric(value):
+def test_what_is_not_a_number_is_not_a_metric(value):
     with pytest.raises((ValueError, TypeError)):
         decimal_text(value)
 

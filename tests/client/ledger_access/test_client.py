@@ -247,7 +247,7 @@ async def test_members_are_checked_against_a_decided_block(ledger, nodes):
             await client.members()
 
 
-async def test_status_tells_each_node_apart(ledger, nodes):
+async def test_status_distinguishes_the_nodes(ledger, nodes):
     nodes[1].stop()
     with FakeNode(FakeLedger(Consortium(4, name="foreign"))) as foreign:
         async with client_of(ledger, [nodes[0], nodes[1], foreign]) as client:
