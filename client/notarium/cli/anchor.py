@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,17 +46,17 @@ class KindChoice(StrEnum):
     REVIEW = "review"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Options:
     """How to anchor each path of one command line."""
 
     kind: KindChoice
     disclosure: Disclosure
     refs: Sequence[tuple[str, str]]
-    fields: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     strict: bool
-    deep: bool
+    deep: bool = False
     timeout: float
 
 
@@ -70,8 +70,13 @@ def prereg(
     as_json: Json = False,
 ) -> int:
     """Anchor a preregistration: the plan, before the data."""
-    refs = parse_refs(ref)
-    options = _Options(KindChoice.PREREGISTRATION, disclosure, refs, {}, {}, strict, False, timeout)
+    options = _Options(
+        kind=KindChoice.PREREGISTRATION,
+        disclosure=disclosure,
+        refs=parse_refs(ref),
+        strict=strict,
+        timeout=timeout,
+    )
     return _anchor(Printer(as_json), [file], options)
 
 
@@ -81,7 +86,7 @@ def anchor(
     kind: Annotated[KindChoice, typer.Option(help="What it is.")] = KindChoice.DATASET,
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
-    field: Annotated[
+    set_field: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help=f"A field of the commitment itself. {FIELDS_HELP}"),
     ] = None,
@@ -95,8 +100,16 @@ def anchor(
     as_json: Json = False,
 ) -> int:
     """Anchor files and folders; receipts and evidence are written beside them."""
-    fields, facts = parse_fields(field, "--set"), parse_values(fact, "--fact")
-    options = _Options(kind, disclosure, parse_refs(ref), fields, facts, strict, deep, timeout)
+    options = _Options(
+        kind=kind,
+        disclosure=disclosure,
+        refs=parse_refs(ref),
+        fields=parse_fields(set_field, "--set"),
+        facts=parse_values(fact, "--fact"),
+        strict=strict,
+        deep=deep,
+        timeout=timeout,
+    )
     return _anchor(Printer(as_json), paths, options)
 
 

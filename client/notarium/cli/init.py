@@ -80,7 +80,7 @@ def _pinned(genesis_file: Path, genesis_hash: str) -> Genesis:
     return genesis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
     """What `init` made."""
 
@@ -97,7 +97,15 @@ class _Made:
         """Make the researcher's key, or use the one that is there. Raises KeyFileError."""
         path = Path(os.environ.get("NOTARIUM_KEY") or Homes.of(os.environ).key_file(genesis.name))
         is_new = not path.exists()
-        return cls(genesis, config, nodes, issuer, path, create_key(path) if is_new else load_key(path), is_new)
+        return cls(
+            genesis=genesis,
+            config=config,
+            nodes=nodes,
+            issuer=issuer,
+            key_path=path,
+            key=create_key(path) if is_new else load_key(path),
+            is_new_key=is_new,
+        )
 
     @property
     def public_key(self) -> str:

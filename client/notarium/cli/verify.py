@@ -36,7 +36,7 @@ def verify(
     geneses = [genesis_for(path, genesis) for path in paths]
     cache = Homes.of(os.environ).digest_cache()
     verdicts: list[Verdict] = []
-    verifiers = {each.hash: Verifying(each, cache, deep, receipt_only) for each in geneses}
+    verifiers = {each.hash: Verifying(each, cache=cache, deep=deep, receipt_only=receipt_only) for each in geneses}
     for path, pinned in zip(paths, geneses, strict=True):
         verifying = verifiers[pinned.hash]
         with printer.hashing() as on_progress:

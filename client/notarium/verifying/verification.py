@@ -227,7 +227,9 @@ def verify(
     The result is true where everything holds. A folder full of receipts gives the worst of their results.
     Raises ProjectError where no genesis is pinned.
     """
-    results = Verifying(genesis or genesis_for(Path(path)), cache, deep, receipt_only).verify(path)
+    results = Verifying(genesis or genesis_for(Path(path)), cache=cache, deep=deep, receipt_only=receipt_only).verify(
+        path
+    )
     return max(results, key=lambda result: result.status.gravity)
 
 
