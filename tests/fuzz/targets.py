@@ -18,7 +18,7 @@ TARGETS: tuple[Target, ...] = (
 
 _OWN = "reads what this program made or checked itself"
 _LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/test_cli.py)"
-_INSIDE = "calls decoders of this table on what the store holds, whose damage is tests/store/test_damage.py's"
+_INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_described": _OWN,
     "notarium.anchoring.commit:make_body": _OWN,
@@ -38,7 +38,7 @@ EXEMPT: dict[str, str] = {
     "notarium_store.opening:_decode_validators": _INSIDE,
     "notarium_store.opening:load": _INSIDE,
     "notarium_store.opening:load_gap": _INSIDE,
-    "notarium_store.reading:read_decision": _INSIDE,
+    "notarium_store.lookups:read_decision": _INSIDE,
     "notarium_store.store:Store._load": _INSIDE,
 }
 """Functions that look like decoders of outside bytes and are none: "module:qualified name" -> why."""

@@ -21,7 +21,7 @@ from notarium.evidence.statement import Artifact, Bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside
 from notarium.project import Project, find_project
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 
 ANCHOR_S = 30.0
 

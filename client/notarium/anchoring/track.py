@@ -33,8 +33,8 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
 from notarium.project import Project, find_project
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
-from notarium_ledger.trust.receipt import iso_time
 
 logger = logging.getLogger("notarium")
 

@@ -30,7 +30,7 @@ from notarium.cli.options import (
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
 from notarium.project import find_project
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 
 
 class KindChoice(StrEnum):

@@ -21,7 +21,7 @@ from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import find_project, genesis_for
 from notarium.verifying.verification import Verifying
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 
 
 def show(

@@ -16,7 +16,7 @@ from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.answers import NodeStatus
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.project import Project, find_project
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 
 SHOWN_REASON = 160
 NODE_S = 5.0

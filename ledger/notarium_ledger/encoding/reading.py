@@ -45,13 +45,6 @@ def read_bytes(value: Value, path: str) -> bytes:
     return value
 
 
-def read_exactly(value: Value, path: str, length: int) -> bytes:
-    """A byte string of exactly `length` bytes."""
-    if not isinstance(value, bytes) or len(value) != length:
-        raise LedgerError(f"not {length} bytes", path)
-    return value
-
-
 def read_byte_strings(value: Value, path: str) -> list[bytes]:
     """A list of byte strings, such as the entries of a block."""
     items = read_items(value, path)
@@ -93,19 +86,28 @@ def read_round(value: Value, path: str) -> Round:
     return Round(read_integer(value, path, 0, MAX_ROUND))
 
 
+# A receipt or a block is dozens of these, so each checks by itself and calls no other reader.
+
+
 def read_hash(value: Value, path: str) -> Hash:
     """32 bytes."""
-    return Hash(read_exactly(value, path, HASH_BYTES))
+    if isinstance(value, bytes) and len(value) == HASH_BYTES:
+        return Hash(value)
+    raise LedgerError(f"not {HASH_BYTES} bytes", path)
 
 
 def read_key(value: Value, path: str) -> PublicKey:
     """32 bytes; whether they are a valid key is for the caller."""
-    return PublicKey(read_exactly(value, path, KEY_BYTES))
+    if isinstance(value, bytes) and len(value) == KEY_BYTES:
+        return PublicKey(value)
+    raise LedgerError(f"not {KEY_BYTES} bytes", path)
 
 
 def read_signature(value: Value, path: str) -> Signature:
     """64 bytes; whether they are valid is for the caller."""
-    return Signature(read_exactly(value, path, SIGNATURE_BYTES))
+    if isinstance(value, bytes) and len(value) == SIGNATURE_BYTES:
+        return Signature(value)
+    raise LedgerError(f"not {SIGNATURE_BYTES} bytes", path)
 
 
 def read_hashes(value: Value, path: str) -> tuple[Hash, ...]:

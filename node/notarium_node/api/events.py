@@ -13,7 +13,7 @@ from notarium_ledger.types import Height
 from notarium_node.api.problems import ApiProblem, parse_int
 from notarium_node.api.queries import block_json
 from notarium_store.errors import HistoryIncomplete, StoreError
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 if TYPE_CHECKING:
     from notarium_node.node import Node

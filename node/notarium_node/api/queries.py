@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from notarium_ledger.blocks.block import Decision
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.trust.receipt import MEDIA_TYPE, iso_time
+from notarium_ledger.trust.receipt import MEDIA_TYPE
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 if TYPE_CHECKING:
     from notarium_node.node import Node

@@ -32,7 +32,7 @@ READ_S = 20.0
 ONE_ENTRY_BYTES = 128 * 1024
 """The body of a single entry, base64 in JSON included."""
 _BATCH_ITEMS = 65_536
-"""Values (items.check_items) in a batch: far more than entries are allowed, so that whoever sends too many is told."""
+"""Values (value_count.py) in a batch: far more than entries are allowed, so that whoever sends too many is told."""
 MAX_READING_BYTES = 64 * 1024 * 1024
 """Larger bodies that are arriving at the same time, all together; one alone may always."""
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import iso_time
 
 
 class Story:
