@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from notarium.errors import ProjectError
-from notarium.project import read_genesis as read_genesis_file
+from notarium.genesis_file import read_genesis as read_genesis_file
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord

@@ -362,11 +362,7 @@ FILES = (
         "node key file",
         _key_file,
         (KeyFileError,),
-        (
-            "notarium_node.identity.keys:load_seed",
-            "notarium_node.identity.keys:load_key",
-            "notarium_node.identity.keys:_parse",
-        ),
+        ("notarium.key_files:load_seed",),
         (seeds.key_file("validator"),),
         dialect="text",
         max_bytes=8192,
