@@ -34,7 +34,6 @@ from notarium_ledger.state.chain_state import Transition
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
-from notarium_node.api.problems import ApiProblem
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync, SyncSettings
 from notarium_node.driving.block_work import BlockTarget, BlockWork
@@ -52,6 +51,7 @@ from notarium_node.identity.recall import Recall
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
 from notarium_node.peers.network import DropReason, PeerNetwork
+from notarium_node.refusals import Refusal, RefusalKind
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.node")
@@ -208,32 +208,36 @@ class Node:
 
     # Entries
 
-    def refusal(self) -> ApiProblem | None:
+    def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
         if self.own.role == "observer":
-            apis = [
-                each.api for each in self.store.state.registry.nodes.values() if each.role == "validator" and each.api
-            ]
-            return ApiProblem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
+            nodes = self.store.state.registry.nodes.values()
+            return Refusal(
+                RefusalKind.READ_ONLY,
+                "this node is an observer and takes no entries",
+                remedy="Submit the entry to a validator.",
+                validators=tuple(sorted(each.api for each in nodes if each.role == "validator" and each.api)),
+            )
         if not self.store.is_complete:
-            return self.incomplete("this node cannot tell yet whether an entry is in the log already")
+            return self.incomplete("this node cannot decide yet whether an entry is in the log already")
         if self.driver.stalled:
-            return ApiProblem(
-                "busy", self.driver.stalled, headers={"Retry-After": "10"}, remedy="submit to another node"
+            return Refusal(
+                RefusalKind.BUSY, self.driver.stalled, remedy="Submit the entry to another node.", retry_after_s=10
             )
         return None
 
-    def incomplete(self, detail: str) -> ApiProblem:
-        """The answer to what only blocks can tell that this node is still fetching."""
+    def incomplete(self, detail: str) -> Refusal:
+        """The answer to a request that needs blocks which this node is still fetching."""
         history, base = self.store.history.height, self.store.base or 0
-        return ApiProblem(
-            "history-incomplete",
+        others = {
+            each.api for each in self.store.state.registry.nodes.values() if each.api and each.key != self.own.key
+        }
+        return Refusal(
+            RefusalKind.HISTORY_INCOMPLETE,
             detail,
-            headers={"Retry-After": "10"},
-            remedy="ask another node, or this one again later",
-            others=sorted(
-                {each.api for each in self.store.state.registry.nodes.values() if each.api and each.key != self.own.key}
-            ),
+            remedy="Ask another node, or ask this one again later.",
+            retry_after_s=10,
+            others=tuple(sorted(others)),
             progress={**self.sync.history_progress.figures(), "height": history, "target": base},
         )
 

@@ -1,4 +1,4 @@
-"""A small HTTP client for the tests of the API: every answer it gets is held against /openapi.json."""
+"""A small HTTP client for the tests of the API. Every answer is checked against /openapi.json."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from notarium.key_files import Purpose, load_key
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_node.api.openapi import document
 from notarium_node.demo.local_network import Institution, LocalNetwork
-from notarium_node.identity.keys import Purpose, load_key
 
 MSGPACK = "application/msgpack"
 PROBLEM = "application/problem+json"
@@ -112,7 +112,7 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 
 def _template(path: str) -> str | None:
-    # Longest first, for /v1/entries/batch is no {id}.
+    # Literal paths first: /v1/entries/batch must not match {id}.
     for template in sorted(document()["paths"], key=lambda each: ("{" in each, each)):
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             return template
@@ -121,7 +121,7 @@ def _template(path: str) -> str | None:
 
 @dataclass(frozen=True)
 class World:
-    """One validator with its observer, and those who write to it."""
+    """One validator, an observer, and the keys of those who write to it."""
 
     network: LocalNetwork
     researcher: SigningKey
@@ -136,14 +136,14 @@ class World:
         return self.network.genesis
 
     def body(self, **over: Any) -> dict[str, Any]:
-        """Another valid body each time."""
+        """A valid body, different each time."""
         base = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
         return {**base, "bundle": os.urandom(32), **over}
 
 
 @contextmanager
 def running_world(directory: Path) -> Iterator[World]:
-    """A World of real processes, which end with the context."""
+    """A World of real processes, which are stopped at the end."""
     researcher, to_be_revoked = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
     network = LocalNetwork.create(
         directory,

@@ -1,10 +1,11 @@
-"""What nodes answer, and the checks that turn an answer into something to believe."""
+"""Answers of nodes, and the checks that every answer passes before it is used."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,29 +15,26 @@ import aiohttp
 from notarium.errors import LyingNode, NotariumError, ProblemDetails, Rejected
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import Body, artifact_digests
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidReceipt, LedgerError
-from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
+from notarium_ledger.log.proofs import verify_consistency
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, DecidedHeader, Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptDecoder, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 
 PROBLEM_TYPE = "application/problem+json"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-"""Characters that play with a terminal, and halves of characters, which it cannot print."""
+"""Characters that manipulate a terminal, and lone surrogates, which it cannot print."""
 _SAID_LIMIT = 500
 _MAX_DEPTH = 16
 """Of lists and objects in an answer; a receipt has four."""
-_SHARED_PART = b',\n"header":"'
-"""Where the part of a receipt file begins that is the same for all entries of a block."""
-_PROVEN_LIMIT = 256
 
 
 class NodeFailed(NotariumError):
-    """A node that cannot answer now: busy, not ready, broken. Another may, or this one later."""
+    """A node that cannot answer now: busy, not ready or broken. Another node, or this one later, may."""
 
     def __init__(self, said: str, retry_after: float = 0.0) -> None:
         super().__init__(said)
@@ -48,7 +46,7 @@ class NotYet(NotariumError):
 
 
 class Unknown(NotariumError):
-    """A node that does not know what was asked for; `error` is for the caller if nobody else does."""
+    """A node that does not know what was asked for; `error` is for the caller if no other node knows it."""
 
     def __init__(self, error: NotariumError) -> None:
         super().__init__(str(error))
@@ -56,7 +54,7 @@ class Unknown(NotariumError):
 
 
 class Refused(NotariumError):
-    """A node that refuses, or that takes no entries at all."""
+    """A node that refuses this entry, or that takes no entries at all (`read_only`)."""
 
     def __init__(self, rejected: Rejected, read_only: bool) -> None:
         super().__init__(str(rejected))
@@ -66,7 +64,7 @@ class Refused(NotariumError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, not yet believed."""
+    """An HTTP answer that is not verified yet."""
 
     url: str
     """Base address of the node."""
@@ -76,7 +74,7 @@ class Answer:
     retry_after: str = ""
 
     def expect(self, *statuses: int) -> None:
-        """Raise what any other status means."""
+        """Raise the error that any other status stands for."""
         if self.status in statuses:
             return
         problem = read_problem(self)
@@ -85,16 +83,8 @@ class Answer:
             raise NodeFailed(f"HTTP {self.status} {problem}", wait)
         raise Refused(Rejected(self.url, problem), problem.name == "read-only")
 
-    def not_yet(self, said: str) -> NotYet:
-        """The error for an answer that is no answer yet."""
-        return NotYet(said)
-
-    def unknown(self, error: NotariumError) -> Unknown:
-        """The error for a node that does not know."""
-        return Unknown(error)
-
     def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises LyingNode: an honest node answers what the API promises."""
+        """The body as a JSON object. Raises LyingNode: an honest node keeps to the API."""
         try:
             value = json.loads(self.body)
             _check_printable(value)
@@ -115,6 +105,13 @@ class VerifiedReceipt:
     url: str = ""
     """The node that gave it; "" where it was read from a file."""
     _decoded: list[Entry] = field(default_factory=list, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        # One line: this is what a notebook shows for `run.receipt`, and the proof itself is kilobytes of bytes.
+        return (
+            f"<VerifiedReceipt {self.id.hex()[:16]}… {self.body['kind']} · block {self.height} · #{self.index} · "
+            f"{iso_time(self.time_ms)}>"
+        )
 
     @property
     def index(self) -> int:
@@ -163,8 +160,7 @@ class ReceiptReader:
 
     def __init__(self, verifier: ReceiptVerifier) -> None:
         self._verifier = verifier
-        self._proven: dict[bytes, DecidedHeader] = {}
-        """The part of a receipt file that all entries of a block share -> what it says, once it is proven."""
+        self._decoder = ReceiptDecoder()
 
     def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
         """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
@@ -173,19 +169,17 @@ class ReceiptReader:
         """
         if len(answer.body) > MAX_RECEIPT_BYTES:
             raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
-        cut = answer.body.find(_SHARED_PART)
         try:
-            if raw is not None and not check_author and (decided := self._proven.get(answer.body[cut:])):
-                return self._verify(_read_own_part(answer, raw, cut, decided), answer.url, check_author)
+            receipt = None if raw is None or check_author else self._decoder.decode(answer.body, raw)
+            if receipt is not None:
+                return self._verify(receipt, answer.url, check_author)
             receipt = Receipt.decode_json(answer.body)
             if raw is not None and receipt.entry != raw:
                 raise LyingNode(answer.url, "a receipt of another entry")
             verified = self._verify(receipt, answer.url, check_author)
         except LedgerError as error:
             raise _lie(answer, error) from error
-        if len(self._proven) >= _PROVEN_LIMIT:
-            del self._proven[next(iter(self._proven))]
-        self._proven[answer.body[cut:]] = receipt.decided
+        self._decoder.remember(answer.body, receipt)
         return verified
 
     def read_batch(self, answer: Answer, raws: Sequence[bytes], *, check_author: bool) -> dict[int, VerifiedReceipt]:
@@ -204,18 +198,12 @@ class ReceiptReader:
         if check_author:
             verified = self._verifier.verify(receipt)
             return VerifiedReceipt(receipt, verified.entry.id, url, [verified.entry])
-        self._verifier.verify_header(receipt.decided)
-        leaf, header = leaf_hash(receipt.entry), receipt.decided.header
-        try:
-            verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
-        except LedgerError as error:
-            raise InvalidReceipt(5, error.reason, error.field) from error
-        return VerifiedReceipt(receipt, leaf, url)
+        return VerifiedReceipt(receipt, self._verifier.verify_place(receipt), url)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What one node says of itself, or why it said nothing."""
+    """The status that one node reports, or why it reported none."""
 
     url: str
     answer: dict[str, Any] | None
@@ -223,12 +211,12 @@ class NodeStatus:
 
     @property
     def ready(self) -> bool:
-        """Whether it says that it can take entries."""
+        """Whether it reports that it can take entries."""
         return self.answer is not None and not self.problem and bool(self.answer.get("ready"))
 
 
 def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
-    """The status in `answer`; a node of another ledger is told as such. Raises LyingNode."""
+    """The status in `answer`; the result names a node of another ledger as such. Raises LyingNode."""
     said = answer.json_object()
     if not isinstance(said.get("reasons", []), list):
         raise LyingNode(answer.url, "reasons: not a list")
@@ -238,7 +226,7 @@ def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
 
 
 def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[bytes], int | None]:
-    """The entry ids that a search found, and where to go on. Raises LyingNode."""
+    """The entry ids that a search found, and where the next page begins. Raises LyingNode."""
     said = answer.json_object()
     rows = said.get("entries")
     if said.get("digest") != digest.hex() or not isinstance(rows, list):
@@ -247,7 +235,7 @@ def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[by
     if following is not None and (
         type(following) is not int or following <= (-1 if after is None else after) or not rows
     ):
-        raise LyingNode(answer.url, "next: does not lead on")
+        raise LyingNode(answer.url, "next: does not advance")
     ids = [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
     return ids, following
 
@@ -298,7 +286,7 @@ def check_members(url: str, said: dict[str, Any], header: Header | None, genesis
 
 
 def read_problem(answer: Answer) -> ProblemDetails:
-    """Problem details (RFC 9457), or the best that can be made of another answer."""
+    """Problem details (RFC 9457); for another answer, what can be read from its status."""
     try:
         value = json.loads(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
     except (ValueError, RecursionError):
@@ -327,12 +315,12 @@ def read_problem(answer: Answer) -> ProblemDetails:
 
 
 def _scalar(value: object) -> str:
-    """Text or a number of an answer, cleaned; "" for anything else, which may be nested without end."""
+    """Text or a number of an answer, cleaned; "" for anything else, which may be nested to any depth."""
     return clean(str(value)) if isinstance(value, str | int | float) else ""
 
 
 def clean(text: str) -> str:
-    """`text` from outside, fit for a terminal: one line, no control or direction characters, not endless."""
+    """`text` from outside, safe for a terminal: one line, bounded, no control or direction characters."""
     cleaned = CONTROL.sub(" ", text).strip()
     return cleaned if len(cleaned) <= _SAID_LIMIT else cleaned[:_SAID_LIMIT] + "…"
 
@@ -345,29 +333,17 @@ def describe(error: Exception) -> str:
         return f"its answer does not verify: {error.reason}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
+        # The numbers of getaddrinfo are not those of errno: strerror would call them unknown.
+        return f"host name {clean(error.host)} does not resolve"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
-        # Its own text names host and port once more, and what the event loop calls each address.
+        # Its own text repeats host and port, and lists each address.
         return os.strerror(error.os_error.errno).lower()
     return clean(str(error)) or type(error).__name__
 
 
-def _read_own_part(answer: Answer, raw: bytes, cut: int, decided: DecidedHeader) -> Receipt:
-    """The receipt of an entry of our own in a block that is proven already: only its place and path are news.
-
-    Nothing else of the file is used (`VerifiedReceipt.file_bytes` writes it anew), so nothing else is read.
-    """
-    try:
-        head = json.loads(answer.body[:cut] + b"}")
-        index, path = head["index"], tuple(Hash(bytes.fromhex(each)) for each in head["path"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LyingNode(answer.url, "not a receipt file") from error
-    if type(index) is not int:
-        raise LyingNode(answer.url, "index: not an integer")
-    return Receipt(raw, index, path, decided)
-
-
 def _check_printable(value: object, depth: int = 0) -> None:
-    """Raise ValueError for JSON that cannot be written again: nested deeply, or with halves of characters."""
+    """Raise ValueError for JSON that cannot be written again: nested too deeply, or with lone surrogates."""
     if isinstance(value, str):
         value.encode()  # UnicodeEncodeError is a ValueError.
     elif isinstance(value, list | dict):

@@ -3,11 +3,7 @@
 A statement is what is signed; its bytes bind the ledger and the validator set as well. The signed values have these
 forms, inside messages, records and equivocation proofs:
 
-============  =============================================================================
-vote          ``[kind, height, round, block hash, key, signature]``; kind 1, 2 or 3
-round change  ``[height, round, nil or [prepared round, prepared hash], key, signature]``
-============  =============================================================================
-"""
+============  ======================================================================"""
 
 from __future__ import annotations
 
@@ -178,7 +174,7 @@ SignedStatement = Vote | SignedRoundChange
 
 
 def statement_from_value(value: canonical.Value, path: str) -> SignedStatement:
-    """A vote or a round change; their lengths differ. Raises LedgerError."""
+    """A vote (six fields) or a round change (five). Raises LedgerError."""
     if isinstance(value, list) and len(value) == 6:
         return vote_from_value(value, path)
     return round_change_from_value(value, path)
@@ -199,7 +195,7 @@ def vote_from_value(value: canonical.Value, path: str) -> Vote:
 
 
 def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
-    """The inverse of SignedRoundChange.to_value. Raises LedgerError."""
+    """Inverse of SignedRoundChange.to_value. Raises LedgerError."""
     height, round_, prepared, key, signature = read_list(value, path, 5)
     statement = RoundChangeStatement(
         read_height(height, f"{path}.height"),

@@ -86,7 +86,7 @@ class Equivocations:
         """How many of the list each connected peer has been told, or has told us."""
         self.refused = 0
         """Pieces beyond the bounds, since the start."""
-        for number, equivocation in store.equivocation():
+        for number, equivocation in store.equivocations():
             self._reserve(equivocation)
             self._list(number, equivocation)
         if self._all:

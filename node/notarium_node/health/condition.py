@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from notarium_consensus.permission import Refusal
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 
 if TYPE_CHECKING:
     from notarium_node.node import Node

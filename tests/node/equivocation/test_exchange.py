@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.node.http_api import Api
 
 from notarium.cli import app as client_cli
+from notarium.key_files import Purpose, load_key, load_seed
 from notarium_consensus.messages import encode_message
 from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement
 from notarium_ledger.trust.equivocation import conflict
@@ -20,8 +21,7 @@ from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.demo.local_network import Institution, LocalNetwork
 from notarium_node.equivocation.collection import ALARM
-from notarium_node.identity.keys import Purpose, load_key, load_seed
-from notarium_node.operator import cli
+from notarium_node.operator.cli import app as cli
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import Kind
