@@ -117,7 +117,7 @@ class Club:
 
 
 class Bench:
-    """An engine with a clock that only moves when told."""
+    """An engine with a clock that moves only when a test moves it."""
 
     def __init__(
         self,

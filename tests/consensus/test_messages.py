@@ -80,7 +80,7 @@ messages = st.one_of(
 
 
 def fresh(message: Message) -> bytes:
-    """Encoded anew, not from the memory of the object."""
+    """Encoded again, not from the memory of the object."""
     return encode_message(replace(message))
 
 

@@ -206,7 +206,7 @@ def test_a_locked_node_votes_for_another_block_only_if_a_quorum_shows_no_lock():
 
 
 def test_a_block_proposed_again_is_not_held_to_the_clock():
-    """Mistake 9: otherwise rounds would change for ever."""
+    """Mistake 9: otherwise rounds would change without end."""
     bench = Bench(own=0)
     old = bench.club.block(1, time_ms=NOW_MS - 50_000)
     changes = [bench.club.signed_change(signer, 1, (0, old)) for signer in (1, 2, 3)]

@@ -138,7 +138,7 @@ class Net:
         return [len(self.nodes[number].decisions) for number in chosen]
 
     def agreed(self, height: int = 1) -> Hash | None:
-        """The block that is decided at `height`, None if there is none. Fails if there are two."""
+        """The block that is decided at `height`, None if no block is decided there. Fails if there are two."""
         hashes = {node.decisions[height - 1].block.hash for node in self.nodes if len(node.decisions) >= height}
         assert len(hashes) <= 1, f"two blocks are decided at height {height}"
         return hashes.pop() if hashes else None

@@ -36,7 +36,7 @@ def one_too_few(patch: pytest.MonkeyPatch) -> None:
 def test_mistake_01_any_two_quorums_share_an_honest_validator_and_the_honest_ones_are_a_quorum(size: int) -> None:
     validators = Club(size).validators
     assert 2 * validators.quorum - size > validators.faulty, "f liars may be in both"
-    assert validators.quorum <= size - validators.faulty, "f may be silent for ever"
+    assert validators.quorum <= size - validators.faulty, "f may be silent permanently"
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,7 +1,7 @@
 """Mistake 2: IBFT 1 is neither safe nor live (Saltini and Hyland-Wood, arXiv 1901.07160).
 
 Its validators lock on a block they committed to and then accept no other, and their round changes say nothing of the
-lock. So honest validators that are locked on different blocks block one another for ever, and a round that knows of no
+lock. So honest validators that are locked on different blocks block one another permanently. A round that knows no
 lock replaces what somebody has decided.
 """
 

@@ -75,7 +75,7 @@ def under_test(size: int, started: int) -> Bench:
 
 
 def by_quorum(club: Club, bench: Bench | None = None) -> list[int]:
-    """Q signers without the validator under test (0, if not told)."""
+    """Q signers without the validator under test (0 without a bench)."""
     own = 0 if bench is None or bench.own is None else bench.own
     return [signer for signer in range(len(club.keys)) if signer != own][: club.validators.quorum]
 

@@ -177,7 +177,7 @@ def story(own: int, size: int, entry: bytes) -> list[Callable[[Bench], object]]:
 def test_mistake_06_killed_before_any_effect_and_restarted_a_validator_never_contradicts_itself(
     size: int, own: int
 ) -> None:
-    """After the restart the others tell it another story, of other blocks, from the beginning."""
+    """After the restart it hears another story from the others, of other blocks, from the beginning."""
     life, ended = 0, False
     while not ended:
         witness = Witness()

@@ -65,7 +65,7 @@ def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
 
 
 def rejected_copies_are_kept(patch: pytest.MonkeyPatch) -> None:
-    """Each wrong copy of a block is remembered for ever."""
+    """Each wrong copy of a block is remembered permanently."""
     init = KnownBlocks.__init__
     patch.setattr(KnownBlocks, "__init__", lambda self, rejected_kept: init(self, 1 << 60))
 

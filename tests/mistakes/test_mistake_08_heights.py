@@ -1,5 +1,5 @@
 """Mistake 8: a syncing node that believes a peer's height (ASA-2025-001): a peer that first claims a great height and
-then delivers nothing keeps the node syncing for ever.
+then delivers nothing keeps the node syncing without end.
 """
 
 # Plain integers stand for heights and rounds here.

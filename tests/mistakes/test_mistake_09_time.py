@@ -1,6 +1,6 @@
 """Mistake 9: time. Whoever has more than a third of the power controls a median clock (tendermint#2840); proposer-based
 timestamps need a message delay that grows with the round; and where re-proposals are rejected because their time is
-old, rounds change for ever (indy-plenum#1488).
+old, rounds change without end (indy-plenum#1488).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def test_mistake_09_a_network_slower_than_the_configured_delay_decides_in_a_late
     net.latency_ms = latency_ms
     net.start()
     net.work()
-    assert net.run(5 * 60_000, lambda: min(net.heights()) == 1), "for ever too late"
+    assert net.run(5 * 60_000, lambda: min(net.heights()) == 1), "always too late"
     assert net.agreed() is not None
     assert net.nodes[0].decisions[0].certificate.round > 0
 
@@ -86,7 +86,7 @@ def test_mistake_09_a_block_locked_before_a_long_outage_is_decided_after_it_with
     net.drop = lambda sender, receiver, message: False
     for node in net.nodes:
         node.expire(RoundTimer(node.engine.height, node.engine.round))
-    assert net.run(60_000, lambda: min(net.heights()) == 1), "rounds change for ever"
+    assert net.run(60_000, lambda: min(net.heights()) == 1), "rounds change without end"
     net.agreed()
     decision = net.nodes[0].decisions[0]
     assert decision.block.header.time_ms < NOW_MS + 1_000

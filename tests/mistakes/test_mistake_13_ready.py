@@ -142,7 +142,7 @@ def test_mistake_13_where_the_newcomer_is_missed_the_ledger_resumes_as_soon_as_i
     assert not net.run(60_000, lambda: max(net.heights()) == 2), "one vote is missing"
     net.silent = absent
     net.reconnect()
-    net.hand_decisions(0, size, 1)  # Nodes tell each other their heights when they meet, and this one asks.
+    net.hand_decisions(0, size, 1)  # Nodes show each other their heights when they meet, and this one asks.
     assert net.run(30_000, lambda: min(net.heights([*alive, size])) == 2)
     net.agreed(2)
     assert net.keys[size].public in {seal.key for seal in net.nodes[size].decisions[1].certificate.seals}

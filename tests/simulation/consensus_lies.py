@@ -50,7 +50,7 @@ class VoterForEverything(Behaviour):
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
         if data[0] != Kind.CONSENSUS or not self.liar.world.is_honest(peer):
-            return  # two of its kind would answer each other for ever
+            return  # two of its kind would answer each other without end
         if self.random.random() < 0.5:
             return
         message = decode_message(data[1:])

@@ -1,6 +1,6 @@
 """Lies that are wrong in one point only: whatever does not check this very point believes them.
 
-As in consensus_lies.py, but each lie is told alike to everybody, once for a height and round, so that no true version
+As in consensus_lies.py, but each lie is the same to everyone, once for a height and round, so that no true version
 of it excuses those that believe it.
 """
 
@@ -277,7 +277,7 @@ class Swapper(Scheme):
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
         if not self.liar.world.is_honest(peer):
-            return  # two of its kind would answer each other for ever
+            return  # two of its kind would answer each other without end
         message = decode_message(data[1:]) if data[0] == Kind.CONSENSUS else None
         if message is None or isinstance(message, Vote) or message.block is None or self.random.random() < 0.5:
             return

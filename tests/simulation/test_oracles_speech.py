@@ -302,7 +302,7 @@ def test_justification_in_round_0_has_none(replay):
 
 
 def _with_changes(replay: Replay, make: Callable[[int], SignedRoundChange]) -> tuple[int, Proposal]:
-    """The proposal of round 1, with the round changes of the others made anew."""
+    """The proposal of round 1, with the round changes of the others made again."""
     node, proposal = replay.until_sent(2, PROPOSAL, 1)
     assert isinstance(proposal, Proposal)
     own = [each for each in proposal.round_changes if each.key == replay.keys[node].public]

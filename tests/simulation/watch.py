@@ -1,4 +1,4 @@
-"""What the oracles are told: all that honest nodes write, send, answer and complain of passes here."""
+"""What the oracles hear: all that honest nodes write, send, answer and complain of passes here."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Watch:
                     )
 
     def receipt(self, member: Member, id_: Hash, receipt: bytes) -> None:
-        """A client is told that its entry is decided."""
+        """A client hears that its entry is decided."""
         self._judge(self._oracles.acknowledged, member.number, id_, receipt)
         self.acknowledged[id_] = receipt
 

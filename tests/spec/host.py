@@ -113,7 +113,7 @@ class Host:
 
     @property
     def phase(self) -> Phase:
-        """How far this member is; no engine is told what others decided."""
+        """How far this member is; no engine hears what others decided."""
         return self.instance.phase if self.left is None else Phase.DECIDED
 
     @property

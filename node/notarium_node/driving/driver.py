@@ -331,7 +331,7 @@ class Driver:
             self.work_pending()
 
     def _is_granted(self) -> bool:
-        """Whether the engine was given leave to sign."""
+        """Whether the last Advance allowed the engine to sign."""
         return self._given is not None and self._given.is_granted
 
     def _watch(self, certificates: Iterable[QuorumCertificate]) -> None:
