@@ -1,6 +1,7 @@
 """What a node holds against validators: verified before it is kept, kept before it is told, and bounded."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -18,6 +19,7 @@ from notarium_ledger.types import Hash
 from notarium_node.equivocation import collection as collection_module
 from notarium_node.equivocation.collection import ALARM, EARLY_PER_PEER, MOST, MOST_PER_KEY, Equivocations
 from notarium_node.peers import wire
+from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork
 from notarium_store import Store
 from notarium_store.database import Database
@@ -25,7 +27,7 @@ from notarium_store.errors import StoreError
 
 
 class Witness:
-    """A node's accusations with a real store, three peers that listen, and the first validator as the liar."""
+    """A node's equivocations with a real store, three peers that listen, and the first validator as the liar."""
 
     def __init__(self, path, consortium=None):
         self.consortium = consortium or Consortium(4, observers=1)
@@ -46,8 +48,13 @@ class Witness:
             self.store,
             cast(PeerNetwork, self.network),
             self.own.public,
-            lambda peer, kind, detail: self.dropped.append((kind, detail)),
-            lambda peer, detail: self.later.append(detail),
+            cast(
+                Conduct,
+                SimpleNamespace(
+                    drop=lambda peer, reason, detail: self.dropped.append((reason, detail)),
+                    note_later_version=lambda peer, detail: self.later.append(detail),
+                ),
+            ),
         )
 
     def restart(self):
@@ -126,12 +133,12 @@ def test_what_a_full_link_did_not_take_is_told_when_it_has_room(witness):
     for each in pieces[1:]:
         witness.equivocations.detect(each)
     assert {each.encode() for each in pieces[1:]} == {raw for _, raw in witness.told()}
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert witness.told() == set()
     witness.network.links.add(witness.peer)
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert witness.told() == {(witness.peer, each.encode()) for each in pieces[1:]}
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert witness.told() == set()
 
 
@@ -225,10 +232,10 @@ def test_equivocation_of_a_height_not_reached_waits_for_it(witness):
     witness.hear(lie(witness.consortium, key("stranger"), 2), peer=witness.own.public)
     assert (witness.held(), witness.dropped) == ([], [])
     grow(witness.store, witness.consortium, [1])
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert [kind for kind, _ in witness.dropped] == ["invalid equivocation"], "height 2 can be judged now"
     grow(witness.store, witness.consortium, [1])
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert witness.held() == [witness.lie(height=3)]
     assert len(witness.told()) == len(witness.network.links) - 1
 
@@ -288,11 +295,11 @@ def test_what_the_disk_refuses_is_told_to_nobody_until_it_is_kept(witness, monke
     with monkeypatch.context() as patched:
         patched.setattr(Database, "write", refuse)
         witness.equivocations.detect(equivocation)
-        witness.equivocations.look_again()
+        witness.equivocations.retry()
         witness.hear(equivocation)
     assert (witness.held(), witness.told()) == ([], set())
-    witness.equivocations.look_again()
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
+    witness.equivocations.retry()
     assert witness.held() == [equivocation]
     assert len(witness.told()) == len(witness.network.links)
 

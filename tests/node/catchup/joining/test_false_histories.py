@@ -145,7 +145,7 @@ async def test_mistake_19_a_store_that_others_do_not_go_on_from_ends_the_node_an
     node = start(snapshot_lag=lag)
     node.meet(*peers(ledger))
     await until(lambda: node.failures, timeout_s=120)
-    assert "block 6, which a quorum certified, stands on block 5" in str(node.failures[0])
+    assert "block 6, which a quorum certified, builds on block 5" in str(node.failures[0])
     assert "move its store away" in str(node.failures[0])
     assert node.network.dropped == []
     other.store.close()
