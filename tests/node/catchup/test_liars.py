@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from tests.node import catching_up
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, peers
 from tests.node.parts import until
 from tests.support.consortium import Consortium
 
 from notarium_ledger.state.chain_state import apply_block
 from notarium_ledger.types import Height
-from notarium_node.catchup import fetching, serving
+from notarium_node.catchup import fetching
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 
@@ -183,16 +183,6 @@ async def test_mistake_8_hints_that_nobody_keeps_do_not_silence_a_wiped_validato
     node.meet(*company)
     await until(lambda: node.recall.settled)
     assert node.network.dropped == []
-
-
-async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):
-    monkeypatch.setattr(serving, "UNREAD_BYTES", 4000)
-    (peer,) = peers(ledger, count=1)
-    for _ in range(100):
-        peer._server.on_get_snapshot(peer.key, Height(0), 0)
-    assert 4000 < sum(len(data) for _, data in peer._answers.take()) < 8000
-    peer._server.on_get_snapshot(peer.key, Height(0), 0)
-    assert peer._answers.take()
 
 
 async def test_a_true_snapshot_of_which_one_peer_alone_has_the_blocks_is_not_adopted(ledger, tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.mistakes.nodes import cluster, eventually
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
 
 from notarium_ledger.blocks.block import Block
