@@ -41,7 +41,7 @@ def test_the_live_line_reuses_what_was_verified_for_the_mempool(ledger):
     assert line.checks_signatures
     assert line.known(entry.raw) is None
     mempool.add(entry)
-    assert line.known(entry.raw) is entry
+    assert line.known(entry.raw) == entry
     decided = decode_entry(ledger.decisions[0].block.entries[0])
     assert line.is_decided(decided.id)
     assert not line.is_decided(entry.id)

@@ -17,9 +17,13 @@ async def fail():
 async def test_a_failure_is_logged_and_counted_and_the_others_go_on():
     counts = Counter[str]()
     tasks, done = PeerTasks(counts), asyncio.Event()
+
+    async def work():
+        await done.wait()
+
     with capture_logs() as logs:
         tasks.begin(fail())
-        tasks.begin(done.wait())
+        tasks.begin(work())
         await until(lambda: len(tasks) == 1)
     (line,) = logs
     assert (line["event"], line["log_level"]) == ("serving a peer failed", "error")
