@@ -52,9 +52,6 @@ TICK_S = 0.5
 class Node:
     """Made with an open store; `start` connects it, `stop` ends it."""
 
-    _peers: PeerRouter
-    _reports: ReportRouter
-
     def __init__(
         self,
         genesis: Genesis,
@@ -72,8 +69,7 @@ class Node:
         self.store = store
         self.own = own
         self.event_counts = new_event_counts()
-        self.started = 0.0
-        """On the monotonic clock; 0 before the start."""
+        self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
         self._make_entries(settings)
         self._make_engine(key, settings)
@@ -118,7 +114,7 @@ class Node:
         self.tasks = PeerTasks(self.event_counts)
         self.gossip = Gossip(self.network, lambda: [each.key for each in self._registry().validators.validators])
         self.gossip_receiver = GossipReceiver(
-            self.admission, self._takes_gossip, conduct=self.conduct, tasks=self.tasks, counts=self.event_counts
+            self.own, self.store, self.admission, conduct=self.conduct, tasks=self.tasks, counts=self.event_counts
         )
         self.equivocations = Equivocations(self.store, self.network, self.own.key, self.conduct)
 
@@ -158,7 +154,7 @@ class Node:
 
     def _make_routes(self) -> None:
         """Which part deals with a message of a peer, and with a report of the engine."""
-        self._peers = PeerRouter(
+        self._peers: PeerRouter = PeerRouter(
             self.store,
             driver=self.driver,
             entries=self.gossip_receiver,
@@ -171,7 +167,7 @@ class Node:
             gossip=self.gossip,
             mempool=self.mempool,
         )
-        self._reports = ReportRouter(
+        self._reports: ReportRouter = ReportRouter(
             self.announcer, self.sync, self.equivocations, conduct=self.conduct, counts=self.event_counts
         )
 
@@ -251,7 +247,3 @@ class Node:
 
     def _registry(self) -> Registry:
         return self.store.state.registry
-
-    def _takes_gossip(self) -> bool:
-        """Whether this node knows which entries are decided, and needs new ones."""
-        return self.own.role == "validator" and self.store.is_complete

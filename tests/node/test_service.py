@@ -30,7 +30,7 @@ def test_as_many_files_may_be_open_as_the_bounds_of_the_node_need(few_files):
     assert logs == []
 
 
-def test_a_machine_that_allows_too_few_is_told_of(monkeypatch):
+def test_a_machine_that_allows_too_few_is_reported(monkeypatch):
     limits = [(256, 900)]
     monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.append(new))

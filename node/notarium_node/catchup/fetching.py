@@ -129,7 +129,7 @@ class Fetcher:
             self._pace[peer] = 0.0
             hinted, status = self._hints.pop(peer, None), self.claims.get(peer)
             if hinted is None or (status is not None and status.holds(request.first)):
-                self.disappointed(peer, "did not deliver the blocks it claims to have")
+                self.failed_to_deliver(peer, "did not deliver the blocks it claims to have")
             self.wake()
             return True
         self._answered(request, items, sum(map(len, items)), len(items))
@@ -203,7 +203,7 @@ class Fetcher:
         """What `peer` delivered was valid."""
         del self._missed[peer]
 
-    def disappointed(self, peer: PublicKey, reason: str) -> None:
+    def failed_to_deliver(self, peer: PublicKey, reason: str) -> None:
         """`peer` did not deliver: disconnect it for a while."""
         _log.warning("catching up from another peer", peer=peer.hex()[:16], reason=reason)
         self._disconnect(peer, "catch-up")
@@ -260,7 +260,7 @@ class Fetcher:
         self._missed[peer] += 1
         if self._missed[peer] >= PATIENCE:
             self._withdraw(peer)
-            self.disappointed(peer, f"did not answer within {PATIENCE * REQUEST_TIMEOUT_S:.0f} s")
+            self.failed_to_deliver(peer, f"did not answer within {PATIENCE * REQUEST_TIMEOUT_S:.0f} s")
         self.wake()
 
     def _answered(self, request: _Request, answer: list[bytes] | SnapshotPart, size: int, count: int) -> None:

@@ -217,7 +217,7 @@ class Sync:
     # The live chain
 
     async def _keep_up(self) -> None:
-        """Never ends."""
+        """Runs until it is cancelled: store what was pushed, join by a snapshot, or fetch blocks."""
         while True:
             self._news.clear()
             height, lag = self._store.state.height, self.lag
@@ -271,7 +271,7 @@ class Sync:
     # The history
 
     async def _fill_history(self) -> None:
-        """Never ends: a node may fall far behind, and join by a snapshot, more than once."""
+        """Runs until it is cancelled: a node may fall far behind, and join by a snapshot, more than once."""
         while True:
             self._news.clear()
             if self._store.is_complete or self._driver.stalled:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
+from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.entries.admission import Admission, AdmissionStatus
 from notarium_node.entries.mempool import MempoolFull
 from notarium_node.health.events import NodeEvent
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.tasks import PeerTasks
+from notarium_store.store import Store
 
 
 class GossipReceiver:
@@ -18,23 +19,25 @@ class GossipReceiver:
 
     def __init__(
         self,
+        own: NodeRecord,
+        store: Store,
         admission: Admission,
-        takes_entries: Callable[[], bool],
         *,
         conduct: Conduct,
         tasks: PeerTasks,
         counts: Counter[str],
     ) -> None:
-        """`takes_entries`: whether this node can judge entries now: a validator that has the whole log."""
+        self._is_validator = own.role == "validator"
+        self._store = store
         self._admission = admission
-        self._takes_entries = takes_entries
         self._conduct = conduct
         self._tasks = tasks
         self._counts = counts
 
     def hear(self, peer: PublicKey, raws: list[bytes]) -> None:
-        """ENTRIES of a peer."""
-        if self._takes_entries():
+        """ENTRIES of a peer. Ignored by an observer, and by a node that does not have the whole log: it cannot find out
+        which of them are decided."""
+        if self._is_validator and self._store.is_complete:
             self._tasks.begin(self._admit(peer, raws))
 
     async def _admit(self, peer: PublicKey, raws: list[bytes]) -> None:

@@ -60,13 +60,7 @@ class KeptEquivocation:
 class Equivocations:
     """All equivocations that one node keeps."""
 
-    def __init__(
-        self,
-        store: Store,
-        network: PeerNetwork,
-        own_key: PublicKey,
-        conduct: Conduct,
-    ) -> None:
+    def __init__(self, store: Store, network: PeerNetwork, own_key: PublicKey, conduct: Conduct) -> None:
         """Reads the stored ones. Raises StoreCorruption."""
         self._store = store
         self._network = network
@@ -120,7 +114,7 @@ class Equivocations:
 
     def detect(self, equivocation: Equivocation) -> None:
         """This node's engine received both messages and verified them."""
-        if self._is_news(equivocation):
+        if self._is_new(equivocation):
             self._reserve(equivocation)
             self._keep(equivocation, None)
 
@@ -158,9 +152,9 @@ class Equivocations:
         Called periodically.
         """
         for peer, waiting in list(self._early.items()):
-            ripe = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
+            reached = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
             try:
-                for raw in ripe:
+                for raw in reached:
                     self._judge(peer, waiting.pop(raw))
             except InvalidEquivocation as error:
                 self._conduct.drop(peer, "invalid equivocation", str(error))
@@ -173,7 +167,7 @@ class Equivocations:
         """Keep it if it is new and valid. Raises InvalidEquivocation for what no honest node sends."""
         if equivocation.genesis != self._store.genesis.hash:
             raise InvalidEquivocation("is of another ledger", "genesis")
-        if not self._is_news(equivocation):
+        if not self._is_new(equivocation):
             return
         validators = self._store.validators_at(equivocation.height)
         if validators is None:
@@ -193,7 +187,7 @@ class Equivocations:
 
     # Keeping
 
-    def _is_news(self, equivocation: Equivocation) -> bool:
+    def _is_new(self, equivocation: Equivocation) -> bool:
         """Whether it proves another fault than the known ones, and there is room for it."""
         if _slot(equivocation) in self._slots:
             return False

@@ -99,7 +99,7 @@ def of_later_version(ledger):
 
 
 @pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
-async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_is_told_to_upgrade(
+async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_reads_what_to_do(
     tmp_path, lag
 ):
     """The node stays where it is, and goes on serving what it has."""

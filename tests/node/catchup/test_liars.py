@@ -134,15 +134,15 @@ class Tempter(Old):
         return replace(super().status(), height=height, history=height, base=height)
 
     def snapshot(self, height, offset):
-        self.told(self)
+        self.on_answer(self)
         return super().snapshot(height, offset)
 
     async def blocks(self, first, most):
         return []
 
     @staticmethod
-    def told(peer):
-        """Set by the test: the node hears its status."""
+    def on_answer(peer):
+        """Called before it answers; set by the test."""
 
 
 class Crumbler(Peer):
@@ -162,7 +162,7 @@ async def test_mistake_8_who_has_no_good_snapshot_is_not_asked_again_for_a_while
     node = start()
     one, *honest = peers(ledger)
     liar = kind(one.key, ledger)
-    liar.told = lambda liar: node.sync.on_status(liar.key, liar.status())
+    liar.on_answer = lambda liar: node.sync.on_status(liar.key, liar.status())
     node.meet(liar)
     await until(lambda: liar.asked_for(Kind.GET_BLOCKS))
     node.meet(liar, *honest)
@@ -186,7 +186,7 @@ async def test_mistake_8_hints_that_nobody_keeps_do_not_silence_a_wiped_validato
 
 
 async def test_a_true_snapshot_of_which_one_peer_alone_has_the_blocks_is_not_adopted(ledger, tmp_path):
-    """It might keep the newest block to itself for ever (seed 21317 of the simulator)."""
+    """It might keep the newest block to itself permanently (seed 21317 of the simulator)."""
     behind = Ledger(tmp_path / "behind", ledger.consortium)
     for decision in ledger.decisions[:20]:
         behind.store.commit(decision, apply_block(behind.store.state, decision.block, behind.store.is_decided))

@@ -8,6 +8,7 @@ import pytest
 from tests.node.parts import until
 from tests.support.consortium import Consortium
 
+from notarium_ledger.state.registry import NodeRecord
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
@@ -15,24 +16,26 @@ from notarium_node.entries.verifier import Verifier
 from notarium_node.health.events import NodeEvent
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.tasks import PeerTasks
+from notarium_store import Store
 
 
 class Receiver:
     """A receiver with its real admission and mempool."""
 
-    def __init__(self, max_entries=10):
+    def __init__(self, max_entries=10, role="validator"):
         self.consortium = Consortium(4)
         self.peer = self.consortium.validator_keys[1].public
         self.mempool = Mempool(max_entries, 1 << 20)
         self.counts = Counter[str]()
         self.tasks = PeerTasks(self.counts)
         self.dropped: list[tuple[Any, str]] = []
-        self.takes = True
         state = self.consortium.state
         conduct = SimpleNamespace(drop=lambda peer, reason, detail: self.dropped.append((peer, reason)))
+        self.store = SimpleNamespace(is_complete=True)
         self.receiver = GossipReceiver(
+            cast(NodeRecord, SimpleNamespace(role=role)),
+            cast(Store, self.store),
             Admission(lambda: state, lambda id_: False, self.mempool, Verifier(0), lambda fresh: None),
-            lambda: self.takes,
             conduct=cast(Conduct, conduct),
             tasks=self.tasks,
             counts=self.counts,
@@ -52,9 +55,10 @@ async def test_valid_entries_enter_the_mempool():
     assert not made.counts
 
 
-async def test_a_node_that_cannot_judge_entries_ignores_them():
-    made = Receiver()
-    made.takes = False
+@pytest.mark.parametrize(("role", "is_complete"), [("observer", True), ("validator", False)])
+async def test_a_node_that_cannot_judge_entries_or_needs_none_ignores_them(role, is_complete):
+    made = Receiver(role=role)
+    made.store.is_complete = is_complete
     await made.hear(b"rubbish", made.consortium.entry().raw)
     assert len(made.mempool) == 0
     assert made.dropped == []
