@@ -210,7 +210,7 @@ class Fetcher:
 
     def lied(self, peer: PublicKey, reason: str) -> None:
         """`peer` delivered something false: ignore all that it sends from now on."""
-        _log.warning("a peer lied: it is not asked again before a restart", peer=peer.hex()[:16], reason=reason)
+        _log.warning("peer lied, not asked again before a restart", peer=peer.hex()[:16], reason=reason)
         self.liars.setdefault(peer, reason)
         self._disconnect(peer, "protocol violation")
 

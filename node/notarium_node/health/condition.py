@@ -74,14 +74,14 @@ class Condition:
     def reasons(self) -> list[Reason]:
         """Why the node does not do its part now; empty when it does."""
         return [
-            *self._from_process_and_disk(),
-            *self._from_connections(),
-            *self._from_registry(),
-            *self._from_missing_blocks(),
-            *self._from_clock(),
+            *self._of_process_and_disk(),
+            *self._of_connections(),
+            *self._of_registry(),
+            *self._of_missing_blocks(),
+            *self._of_clock(),
         ]
 
-    def _from_process_and_disk(self) -> Iterator[Reason]:
+    def _of_process_and_disk(self) -> Iterator[Reason]:
         node = self._node
         if not node.started:
             yield Reason(ReasonKind.STARTING, "the node is starting")
@@ -95,7 +95,7 @@ class Condition:
         if node.sync.obstacle:
             yield Reason(ReasonKind.CANNOT_FOLLOW, f"cannot follow the ledger: {node.sync.obstacle}")
 
-    def _from_connections(self) -> Iterator[Reason]:
+    def _of_connections(self) -> Iterator[Reason]:
         node, validators = self._node, self._node.store.state.registry.validators
         reachable = self._reachable()
         if node.own.role == "validator" and reachable < validators.quorum:
@@ -107,7 +107,7 @@ class Condition:
         if node.own.role == "observer" and reachable == 0:
             yield Reason(ReasonKind.NO_VALIDATOR, "no validator is reachable")
 
-    def _from_registry(self) -> Iterator[Reason]:
+    def _of_registry(self) -> Iterator[Reason]:
         node = self._node
         record = node.store.state.registry.nodes.get(node.own.key)
         if record is None and node.sync.lag:
@@ -119,7 +119,7 @@ class Condition:
         elif record.role != node.own.role:
             yield Reason(ReasonKind.ROLE_CHANGED, f"this node is a {record.role} now: restart it")
 
-    def _from_missing_blocks(self) -> Iterator[Reason]:
+    def _of_missing_blocks(self) -> Iterator[Reason]:
         node, validators = self._node, self._node.store.state.registry.validators
         is_validator = node.own.role == "validator"
         # The claim of one liar must not make a node unready. An observer may follow a single validator, so it believes
@@ -137,7 +137,7 @@ class Condition:
                 ReasonKind.UNSURE_OF_THE_HEIGHT, "not voting: waiting to hear from a quorum how far the ledger is"
             )
 
-    def _from_clock(self) -> Iterator[Reason]:
+    def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms
         drift = self._clock_drift()
         if drift is not None and abs(drift) > limit:
