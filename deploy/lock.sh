@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the lock files anew from pyproject.toml, every package pinned by version and by the hash of each of
+# Makes the lock files again from pyproject.toml. Every package is pinned by version and by the hash of each of
 # its files (wheels and sdist):
 #
 #   requirements.lock               the node, the demo and the development tools
-#   deploy/requirements-node.lock   what one institution's node needs: a subset, at the same versions
+#   deploy/requirements-node.lock   what one institution's node needs: a subset with the same versions
 #   deploy/requirements-build.lock  what builds the wheel of Notarium itself: a subset too
 #   deploy/requirements-fuzz.lock   the coverage-guided fuzzer, for `make fuzz` only: it has wheels for Linux on
-#                                   x86-64 alone, and `make setup` must work everywhere
+#                                   x86-64 only, and `make setup` must work everywhere
 #
 # Versions already locked are kept where they still fit; `deploy/lock.sh --upgrade` takes the newest.
 # Needs network access to the package index that the machine's package client uses by default.

@@ -36,7 +36,7 @@ from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 MESSAGE_VERSION: Final = 1
 _MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
-"""More values (items.check_items) than a block with a hundred round changes and a hundred votes consists of."""
+"""More values (value_count.py) than a block with a hundred round changes and a hundred votes consists of."""
 
 JUSTIFICATION_BYTES: Final = 64 * 1024
 """More than 100 round changes and 100 votes take: what a message may have beyond its block."""

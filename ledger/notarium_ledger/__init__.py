@@ -1,1 +1,1 @@
-"""What is true: entries, blocks, certificates, proofs and state, as pure values and functions."""
+"""The ledger's rules: entries, blocks, certificates, proofs and state, as pure values and functions."""

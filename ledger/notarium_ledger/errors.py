@@ -1,4 +1,4 @@
-"""Errors named by what is invalid. Each carries its field and its limit, so that the sender can correct it."""
+"""Errors named by what is invalid. Each carries field and limit, so that the sender can correct the input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LedgerError(ValueError):
     """Base of all errors about bytes and values of the ledger.
 
     `field` is the path of the invalid part (``body.subjects[3].digest``), or "" for the whole. `limit` is the greatest
-    value that is allowed there, where the error is about one.
+    allowed value, or None where the error is not about a limit.
     """
 
     def __init__(self, reason: str, field: str = "", *, limit: int | None = None) -> None:
@@ -28,7 +28,7 @@ class LedgerError(ValueError):
 
 
 class StepError(LedgerError):
-    """A numbered verification failed; `step` is the number that docs/formats.md gives to the failed step."""
+    """A failed verification; `step` is the number of the failed step in docs/formats.md."""
 
     def __init__(self, step: int, reason: str, field: str = "", *, limit: int | None = None) -> None:
         super().__init__(reason, field, limit=limit)
@@ -86,8 +86,8 @@ class InvalidEquivocationFile(StepError):
 class errors_as:
     """Raise any LedgerError of the `with` block as `error_class`, with its reason, field and limit.
 
-    An error that is of that class already passes unchanged. `step`: for the errors that have one. `field`: where the
-    block reads from; the field of the error is a path inside it.
+    An error that is already of that class passes unchanged. `step` is for error classes that have one. `field` is a
+    prefix for the error's field.
     """
 
     __slots__ = ("_error_class", "_field", "_step")

@@ -1,7 +1,7 @@
-"""Ed25519 with domain tags, by libsodium's acceptance rule (PyNaCl), which is part of validity for ever.
+"""Ed25519 with domain tags, by libsodium's acceptance rule (PyNaCl). The rule is part of validity and never changes.
 
-Every signature covers a tag that names its purpose and the genesis hash, so that nothing signed for one
-ledger or one purpose is valid for another.
+Every signature covers a tag that names its purpose, and the genesis hash, so that a signature made for one ledger or
+one purpose is not valid for another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def tagged_hash(tag: bytes, data: bytes) -> Hash:
 
 
 class SigningKey:
-    """An Ed25519 secret key. Never printed: its repr shows the public half."""
+    """An Ed25519 secret key. Its repr shows the public key only."""
 
     __slots__ = ("_secret", "public")
 
@@ -42,7 +42,7 @@ class SigningKey:
         self.public = PublicKey(public)
 
     def sign(self, message: bytes) -> Signature:
-        """Sign `message`; the same message always gives the same 64 bytes."""
+        """Sign `message`. Deterministic: the same message gives the same 64 bytes."""
         return Signature(sodium.crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
 
     def __repr__(self) -> str:
@@ -61,5 +61,5 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def is_valid_key(key: bytes) -> bool:
-    """Whether `key` may be enrolled: canonical, on the curve, in the main subgroup (so not of small order)."""
+    """Whether `key` may be enrolled: canonical, on the curve, in the main subgroup (thus not of small order)."""
     return len(key) == KEY_BYTES and bool(sodium.crypto_core_ed25519_is_valid_point(key))

@@ -1,4 +1,4 @@
-"""The names of plain values, so that a height is never taken for a round."""
+"""Named types for plain values, so that the type checker catches a height where a round belongs."""
 
 from __future__ import annotations
 

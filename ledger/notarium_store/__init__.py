@@ -1,4 +1,4 @@
-"""Where the ledger is kept: one LevelDB per node, and nothing else touches LevelDB."""
+"""The storage of the ledger: one LevelDB per node. No other package uses LevelDB."""
 
 from notarium_store.errors import ForeignStore, HistoryIncomplete, StoreCorruption, StoreError, StoreFull, StoreLocked
 from notarium_store.store import Store

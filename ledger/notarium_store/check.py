@@ -1,11 +1,11 @@
-"""The full check of a store: the chain replayed from genesis, and all that is stored compared with what it makes.
+"""The full check of a store: replays the chain from genesis and compares every stored pair with the result.
 
-Every block is applied anew (entries, signatures, registry, tree), its certificate verified, and each pair that its
-commit wrote compared with the stored one. At the end the state is compared, and the keys are counted, so that nothing
-is stored beside it.
+The check applies every block again (entries, signatures, registry, tree), verifies its certificate, and compares each
+pair that its commit wrote with the stored one. At the end it compares the state and counts the keys, so that the store
+holds nothing else.
 
-Where blocks are missing below an adopted snapshot (gap.py), the snapshot is verified from genesis, and the blocks on
-both sides of the gap are replayed; what an earlier snapshot left in the gap is not looked at, and not counted.
+Where blocks are missing below an adopted snapshot (gap.py), the check verifies the snapshot from genesis and replays
+the blocks on both sides of the gap. It ignores the pairs that an earlier snapshot left in the gap.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.chain_state import ChainState, apply_block
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
-from notarium_store import keys, opening, reading, values
+from notarium_store import keys, layout, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
 
 Progress = Callable[[int, int], None]
-"""(heights done, heights in all)."""
+"""(heights done, total heights)."""
 
 _SCANNED = 4096
 """Pairs read at a time."""
@@ -35,26 +35,26 @@ _WRITE_BUFFER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What a sound store holds."""
+    """The content of a store that passed the check."""
 
     height: Height
     entries: int
     tip_hash: Hash
     """The genesis hash before the first block."""
     history: Height
-    """Up to here, no block from genesis on is missing; below `height` while an adopted snapshot's are being fetched."""
+    """All blocks from genesis to here are stored; below `height` while blocks below an adopted snapshot are missing."""
     checked: int
-    """Blocks replayed: all of them, or those on both sides of the gap."""
+    """Number of blocks replayed: all, or those on both sides of the gap."""
 
 
 def check_chain(path: Path, genesis: Genesis, progress: Progress) -> CheckReport:
-    """Check the store in `path`, which no node may have open, from genesis to its tip.
+    """Check the store in `path` from genesis to its tip. Stop the node that uses it first.
 
-    Raises StoreCorruption that names the first damaged height, ForeignStore, StoreLocked, or StoreError where there is
-    no store.
+    Raises StoreCorruption with the first damaged height, ForeignStore, StoreLocked, or StoreError where `path` has no
+    store.
     """
     if not (path / "CURRENT").exists() and not any(path.glob("*.ldb")):
-        raise StoreError(path, "there is no store here; check the data directory's path")
+        raise StoreError(path, "there is no store here; check the path of the data directory")
     database = Database(path, cache_bytes=_CACHE_BYTES, write_buffer_bytes=_WRITE_BUFFER_BYTES, min_free_bytes=0)
     try:
         return _Check(database, genesis).run(progress)
@@ -70,13 +70,13 @@ class _Check:
         self._genesis = genesis
         self._end = ChainEnd(ChainState.initial(genesis.hash, genesis.registry), Height(0))
         self._gap: Gap | None = None
-        self._pairs = 1  # The format stands beside what decisions write.
+        self._pairs = 1  # The format key; the rest is what decisions write.
 
     def run(self, progress: Progress) -> CheckReport:
         opening.check_meta(self._db, self._genesis)
         gap = self._gap = opening.load_gap(self._db, self._genesis)
         encoded = self._db.get(keys.STATE)
-        stored = None if encoded is None else reading.decoded(self._db, StoredState.decode, encoded, keys.STATE)
+        stored = None if encoded is None else lookups.decoded(self._db, StoredState.decode, encoded, keys.STATE)
         tip = 0 if stored is None else stored.height
         below = range(1, (tip if gap is None else gap.history.state.height) + 1)
         behind = range(0) if gap is None else range(gap.base.height + 1, tip + 1)
@@ -96,9 +96,9 @@ class _Check:
         return CheckReport(state.height, state.frontier.size, state.tip, Height(len(below)), total)
 
     def _cross(self, gap: Gap) -> None:
-        """From the last block before the gap to the snapshot behind it."""
+        """Go from the last block before the gap to the snapshot after it."""
         if self._end != gap.history:
-            raise StoreCorruption(self._db.path, f"{keys.describe(keys.HISTORY)} is not what the chain makes")
+            raise StoreCorruption(self._db.path, f"{keys.describe(keys.HISTORY)} differs from what the chain makes")
         self._pairs += len((keys.BASE, keys.HISTORY))
         self._end = ChainEnd(gap.base, gap.base.height)
 
@@ -114,50 +114,50 @@ class _Check:
 
     def _replay(self, height: int) -> None:
         before = self._end.state
-        decision = reading.read_decision(self._db, height)
+        decision = lookups.read_decision(self._db, height)
         transition = apply_block(before, decision.block, self._is_in_log_before)
         validators = before.registry.validators
         decision.certificate.verify(self._genesis.hash, validators, decision.height, decision.block.hash)
-        for key, value in values.decision_items(decision, transition, before, values.join_nodes(transition.nodes)):
+        for key, value in layout.decision_items(decision, transition, before, layout.join_nodes(transition.nodes)):
             self._pairs += 1
             found = self._db.require(key)
             if found != value:
-                raise StoreCorruption(self._db.path, f"{keys.describe(key)} is not what the chain makes", height)
+                raise StoreCorruption(self._db.path, f"{keys.describe(key)} differs from what the chain makes", height)
         self._end = self._end.after(transition)
 
     def _is_in_log_before(self, id_: Hash) -> bool:
-        """Whether the index has the entry below the block in hand. That the index is whole is checked pair by pair."""
+        """Whether the index has the entry below the current block. The check compares the index itself pair by pair."""
         key = keys.ID + id_
         value = self._db.get(key)
         if value is None:
             return False
-        _, index = reading.decoded(self._db, values.decode_position, value, key)
+        _, index = lookups.decoded(self._db, layout.decode_position, value, key)
         return index < self._end.state.frontier.size
 
     def _check_equivocation(self) -> None:
-        """Equivocation is no part of the chain, but it is shown as proof, so it must prove what it says."""
-        for number, equivocation in reading.read_equivocation(self._db):
+        """Equivocations are not part of the chain, but the node serves them as proof, so each must be valid."""
+        for number, equivocation in lookups.read_equivocations(self._db):
             self._pairs += 1
             try:
                 equivocation.verify()
             except LedgerError as error:
                 key = keys.describe(keys.numbered(keys.EQUIVOCATION, number))
-                raise StoreCorruption(self._db.path, f"{key} proves nothing: {error}") from error
+                raise StoreCorruption(self._db.path, f"{key} does not prove an equivocation: {error}") from error
 
     def _check_end(self, stored: StoredState | None) -> None:
         if stored is not None:
             self._pairs += 1
             if stored != self._end.stored():
-                raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} is not what the chain makes")
+                raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} differs from what the chain makes")
         expected = self._pairs + self._db.count(keys.RECORD)
         if self._gap is not None:
             expected += self._count_in(self._gap)
         found = self._db.count()
         if found != expected:
-            raise StoreCorruption(self._db.path, f"{found} keys are stored, the chain makes {expected}")
+            raise StoreCorruption(self._db.path, f"contains {found} keys, the chain makes {expected}")
 
     def _count_in(self, gap: Gap) -> int:
-        """Pairs of missing blocks, as an earlier snapshot left them."""
+        """The number of pairs of missing blocks that an earlier snapshot left behind."""
         return sum(gap.holds(key, value) for key, value in self._pairs_of_blocks())
 
     def _pairs_of_blocks(self) -> Iterator[Item]:

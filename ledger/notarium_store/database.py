@@ -1,8 +1,8 @@
-"""LevelDB with errors by name, and nothing of the ledger: the only file that imports plyvel.
+"""LevelDB with named errors, without knowledge of the ledger. The only file that imports plyvel.
 
-One thread writes at a time; any thread may read. A failed write may leave half a record at the end of LevelDB's
-log, and what would be written behind it would be lost at the next recovery. So after a failed write nothing is
-written until `reopen` has read the log again.
+One thread writes at a time; any thread may read. A failed write may leave half a record at the end of LevelDB's log,
+and the next recovery would lose what was written after it. Therefore nothing is written after a failed write until
+`reopen` has read the log again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from notarium_store.errors import StoreCorruption, StoreError, StoreFull, StoreL
 
 BLOOM_BITS = 10
 MAX_OPEN_FILES = 138
-"""LevelDB keeps ten for itself and maps as many tables of MAX_FILE_BYTES as are left into memory.
+"""LevelDB reserves ten and maps up to that many other tables of MAX_FILE_BYTES into memory.
 
-With a million entries, random reads all over the log then leave 130 MB resident and an id is found in 6 µs; with 74
-it is 85 MB and 15 µs, with 512 400 MB and 5 µs, for opening a table costs more than ten lookups in an open one.
+Measured with a million entries and random reads all over the log: 138 files leave 130 MB resident, and a lookup of an
+id takes 6 µs. 74 files: 85 MB and 15 µs. 512 files: 400 MB and 5 µs. Opening a table costs more than ten lookups in an
+open one.
 """
 MAX_FILE_BYTES = 2 * 1024 * 1024
 REOPEN_SPARE_BYTES = 256 * 1024
-"""Room for a new manifest and log, beside what recovery writes of the old log."""
+"""Room for a new manifest and log, in addition to what recovery writes from the old log."""
 
 Item = tuple[bytes, bytes]
 
@@ -43,15 +44,15 @@ class Database:
         self._write_buffer_bytes = write_buffer_bytes
         self._min_free_bytes = min_free_bytes
         self._write_lock = threading.RLock()
-        # Held while a handle is in use or replaced: closing LevelDB under a reader is undefined behaviour.
+        # Held while the handle is used or replaced: closing LevelDB during a read is undefined behaviour.
         self._handle_lock = threading.RLock()
         self.failed = False
-        """Whether a write failed since the directory was opened; then only `reopen` makes it writable again."""
+        """Whether a write failed since the directory was opened. Only `reopen` makes it writable again."""
         self.damage = ""
-        """The first damage that was met, with its remedy; "" as long as there is none. `reopen` mends nothing of it."""
+        """The first damage found, with its remedy; "" while no damage is known. `reopen` does not repair it."""
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "CURRENT").exists() and any(path.glob("*.ldb")):
-            raise StoreCorruption(path, "the file CURRENT is missing beside LevelDB tables")
+            raise StoreCorruption(path, "LevelDB tables are present, but the file CURRENT is missing")
         self._db: plyvel.DB | None = self._open()
 
     def close(self) -> None:
@@ -63,17 +64,17 @@ class Database:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
-        # As _reading does, written out: every new entry asks once whether it is in the log.
+        # _reading inlined for speed: each new entry is looked up here once.
         with self._handle_lock:
             if self._db is None:
                 raise StoreError(self.path, "the store is closed")
             try:
                 return self._db.get(key, verify_checksums=True)
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise self.corruption(f"reading {keys.describe(key)}: {_said(error)}") from error
+                raise self.corruption(f"reading {keys.describe(key)}: {_message(error)}") from error
 
     def require(self, key: bytes) -> bytes:
-        """The value of a key that must be there. Raises StoreCorruption."""
+        """The value of a key that must exist. Raises StoreCorruption."""
         value = self.get(key)
         if value is None:
             raise self.corruption(f"{keys.describe(key)} is missing")
@@ -102,7 +103,7 @@ class Database:
         return result
 
     def count(self, prefix: bytes = b"") -> int:
-        """How many keys begin with `prefix`. Reads them all."""
+        """The number of keys that begin with `prefix`. Reads all of them."""
         with (
             self._reading(prefix) as db,
             contextlib.closing(db.iterator(prefix=prefix, include_value=False, verify_checksums=True)) as iterator,
@@ -110,19 +111,20 @@ class Database:
             return sum(1 for _ in iterator)
 
     def corruption(self, reason: str, height: int | None = None) -> StoreCorruption:
-        """The error to raise for what is not as it was written; noted, whoever catches it."""
+        """The error to raise for data that differs from what was written. `damage` records it, even if it is caught."""
         error = StoreCorruption(self.path, reason, height)
         self.damage = self.damage or str(error)
         return error
 
     def write(self, items: Iterable[Item], deleted: Iterable[bytes] = ()) -> None:
-        """Write and delete in one batch, on the disk (fsync) when this returns; after an error, all of it or nothing.
+        """Write and delete in one batch, on the disk (fsync) when this returns. After an error, all of it or nothing is
+        there.
 
-        Raises StoreFull, or StoreError for any other failure; either way `reopen` comes before the next write.
+        Raises StoreFull, or StoreError for any other failure. After either, call `reopen` before the next write.
         """
         with self._write_lock:
             if self.failed:
-                raise StoreError(self.path, "a write failed before; reopen the store first")
+                raise StoreError(self.path, "an earlier write failed; reopen the store first")
             self._check_free(self._min_free_bytes)
             db = self._db
             if db is None:
@@ -138,11 +140,13 @@ class Database:
             except plyvel.Error as error:
                 self.failed = True
                 if isinstance(error, plyvel.CorruptionError):
-                    self.corruption(f"writing: {_said(error)}")  # LevelDB has read it to make new tables of old ones.
+                    self.corruption(
+                        f"writing: {_message(error)}"
+                    )  # LevelDB read damaged data while it compacted tables.
                 raise self._write_error(error) from error
 
     def reopen(self) -> None:
-        """Close and open again, so that LevelDB recovers from its log. Raises StoreFull while there is no room."""
+        """Close and open again, so that LevelDB recovers from its log. Raises StoreFull while the disk is full."""
         with self._write_lock, self._handle_lock:
             self._check_free(max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES))
             self.close()
@@ -160,18 +164,18 @@ class Database:
                 lru_cache_size=self._cache_bytes,
                 max_file_size=MAX_FILE_BYTES,
                 bloom_filter_bits=BLOOM_BITS,
-                # Hashes and signatures do not compress; without it, reads come straight from the mapped file and
-                # cost a third (measured with a million entries).
+                # Hashes and signatures do not compress. Without compression, reads come directly from the mapped file
+                # and cost a third (measured with a million entries).
                 compression=None,
             )
         except plyvel.CorruptionError as error:
-            raise StoreCorruption(self.path, f"LevelDB cannot read it: {_said(error)}") from error
+            raise StoreCorruption(self.path, f"LevelDB cannot open it: {_message(error)}") from error
         except plyvel.Error as error:
             text = str(error)
             if "lock" in text.lower():
-                raise StoreLocked(self.path, "another process has it open; stop that one first") from error
+                raise StoreLocked(self.path, "another process has it open; stop that process first") from error
             if "No such file" in text or "missing" in text:
-                raise StoreCorruption(self.path, f"LevelDB cannot read it: {_said(error)}") from error
+                raise StoreCorruption(self.path, f"LevelDB cannot open it: {_message(error)}") from error
             raise self._write_error(error) from error
 
     @contextlib.contextmanager
@@ -182,7 +186,7 @@ class Database:
             try:
                 yield self._db
             except (plyvel.CorruptionError, plyvel.IOError) as error:
-                raise self.corruption(f"reading {keys.describe(key)}: {_said(error)}") from error
+                raise self.corruption(f"reading {keys.describe(key)}: {_message(error)}") from error
 
     def _check_free(self, needed_bytes: int) -> None:
         if needed_bytes:
@@ -198,10 +202,12 @@ class Database:
         if os.strerror(errno.ENOSPC) in str(error):
             needed = max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES)
             return StoreFull(self.path, self._free_bytes(), needed)
-        return StoreError(self.path, f"cannot write: {_said(error)}; check the disk and the directory's permissions")
+        return StoreError(
+            self.path, f"cannot be written: {_message(error)}; check the disk and the directory's permissions"
+        )
 
 
-def _said(error: plyvel.Error) -> str:
-    """LevelDB's words, which plyvel passes on as bytes."""
-    words = error.args[0] if error.args else ""
-    return words.decode(errors="replace") if isinstance(words, bytes) else str(error)
+def _message(error: plyvel.Error) -> str:
+    """LevelDB's message, which plyvel passes on as bytes."""
+    message = error.args[0] if error.args else ""
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(error)

@@ -1,10 +1,10 @@
-"""What a store lacks between the blocks from genesis on and an adopted snapshot.
+"""The blocks that a store lacks between the history from genesis and an adopted snapshot.
 
     1 ... history | missing ... base | base + 1 ... tip
 
-`base` is the height of the snapshot. Of its block only the header, the certificate and the state after it are known, so
-it counts as missing too. Backfill moves `history` up until it is at `base`, and then nothing is missing any more.
-Blocks of an earlier snapshot may lie stored in the middle; they count as missing, and are written once more.
+`base` is the height of the snapshot. The store knows only the header and certificate of that block and the state after
+it, so the block counts as missing too. Backfill moves `history` up until it reaches `base`; then no block is missing.
+Blocks that an earlier snapshot left stored in the middle count as missing, and backfill writes them again.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash, Height
 from notarium_store import keys
+from notarium_store.layout import StoredState
 from notarium_store.recent import peaks_by_position
-from notarium_store.values import StoredState
 
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """Where a stored run of blocks ends."""
+    """The end of a stored run of blocks."""
 
     state: ChainState
-    """After its last block."""
+    """The state after its last block."""
     registry_height: Height
-    """The height whose block last changed the registry, or that of the snapshot where the run began; 0: genesis."""
+    """The height whose block last changed the registry, or the snapshot's where the run began there; 0: genesis."""
 
     def after(self, transition: Transition) -> ChainEnd:
         """The end with one more block."""
@@ -37,21 +37,21 @@ class ChainEnd:
         return ChainEnd(state, state.height if changed else self.registry_height)
 
     def stored(self) -> StoredState:
-        """As it is written."""
+        """The value that the store writes for it."""
         state = self.state
         return StoredState(state.height, state.tip, state.time_ms, state.frontier, self.registry_height)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The missing blocks, and what stands on both sides of them."""
+    """The missing blocks, and the chain on both sides of them."""
 
     history: ChainEnd
-    """Of the blocks from genesis on."""
+    """The end of the blocks from genesis on."""
     snapshot: Snapshot
-    """As adopted: verified."""
+    """The adopted snapshot, verified."""
     base: ChainState
-    """What the snapshot makes."""
+    """The state of the snapshot."""
     _peaks: dict[tuple[int, int], Hash] = field(init=False, repr=False, compare=False)
     _certificates: dict[Hash, QuorumCertificate] = field(init=False, repr=False, compare=False)
 
@@ -63,11 +63,11 @@ class Gap:
         object.__setattr__(self, "_certificates", named)
 
     def with_history(self, history: ChainEnd) -> Gap:
-        """What is missing once `history` has grown."""
+        """The gap that remains with a longer `history`."""
         return Gap(history, self.snapshot, self.base)
 
-    def as_told(self, decision: Decision) -> Decision:
-        """With the seals that the snapshot shows for this block, if any: they stand in receipts that were given out."""
+    def with_known_certificate(self, decision: Decision) -> Decision:
+        """The decision with the certificate that the snapshot has for this block, if any: given receipts contain it."""
         named = self._certificates.get(decision.block.hash)
         return decision if named is None else Decision(decision.block, named)
 
@@ -80,15 +80,15 @@ class Gap:
         return first < self.base.frontier.size and last >= self.history.state.frontier.size
 
     def lacks_node(self, level: int, index: int) -> bool:
-        """Whether the tree node is not among the stored ones. The peaks of the snapshot are known all the same."""
+        """Whether the tree node is not stored. `peak` knows the snapshot's peaks even then."""
         return self._lacks_position(keys.node_position(level, index))
 
     def peak(self, level: int, index: int) -> Hash | None:
-        """The node, if it is a peak of the snapshot's tree."""
+        """The node's hash, if it is a peak of the snapshot's tree."""
         return self._peaks.get((level, index))
 
     def holds(self, key: bytes, value: bytes) -> bool:
-        """Whether a stored pair belongs to a missing block; `key` begins with one of keys.OF_BLOCKS."""
+        """Whether a stored pair belongs to a missing block. `key` must begin with one of keys.OF_BLOCKS."""
         prefix = key[:1]
         if prefix in (keys.HEADER, keys.REGISTRY, keys.HANDOVER):
             return self.lacks_height(int.from_bytes(key[1:], "big"))

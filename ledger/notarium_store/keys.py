@@ -1,7 +1,7 @@
 """The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
 
-    m                                  → canonical [format version, genesis hash]; version 1, or 2 as long as there is b
-    s                                  → canonical state after the last decision (values.StoredState)
+    m                                  → canonical [format version, genesis hash]; version 1, or 2 while b exists
+    s                                  → canonical state after the last decision (layout.StoredState)
     h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
     x  last log index of a block u64   → height u64
@@ -11,20 +11,21 @@
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
-    q  number u64                      → canonical equivocation of a validator, numbered as it came to this node
-    b                                  → canonical snapshot that was adopted, while blocks up to it are missing
-    g                                  → canonical state after the last block before the gap, as long as there is b
+    q  number u64                      → canonical equivocation of a validator, numbered in the order of arrival
+    b                                  → canonical adopted snapshot, while blocks up to it are missing
+    g                                  → canonical state after the last block before the gap, while b exists
 
-The tree is one array of hashes in the order in which they are completed (post-order), so it only ever grows at its
-end, and the place of a node is a formula: the leaf that completes node (l, i) is j = (i+1)·2^l − 1, the leaves before
-it have completed 2j − popcount(j) nodes, and it completes its own from level 0 upwards: position 2j − popcount(j) + l.
+The tree is one array of hashes in the order in which they are completed (post-order), so it only grows at its end, and
+a formula gives the position of a node. The leaf that completes node (l, i) is j = (i+1)·2^l − 1. The leaves before it
+have completed 2j − popcount(j) nodes, and it completes its own nodes from level 0 upwards: position
+2j − popcount(j) + l.
 
-Entries, tree nodes and block numbers are grouped, and a group is keyed by its *last* index: one forward seek to
-the least key ≥ index finds the group that holds it. So a block of n entries costs n puts for ids, one for each
-digest and a few more; and nothing written is ever written again but `s`.
+Entries, tree nodes and block numbers are grouped. A group's key is its *last* index, so that one forward seek to the
+least key ≥ index finds the group that holds the index. A block of n entries costs n puts for ids, one for each digest,
+and a few more. Only `s` is ever overwritten.
 
-A node that joined by a snapshot lacks the blocks between `g` and `b` (gap.py). They are written from below, with the
-same keys and values as anywhere.
+A node that joined from a snapshot lacks the blocks between `g` and `b` (gap.py). Backfill writes them in ascending
+order, with the same keys and values as any other block.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ BASE = b"b"
 HISTORY = b"g"
 
 OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER)
-"""What decisions write for good."""
+"""Written by decisions, and never overwritten."""
 
 _NAMES = {
     META: "format",
@@ -71,12 +72,12 @@ def u64(number: int) -> bytes:
 
 
 def numbered(prefix: bytes, number: int) -> bytes:
-    """A key of one of the prefixes that a single number follows."""
+    """A key that consists of a prefix and one number."""
     return prefix + number.to_bytes(8, "big")
 
 
 def nodes_before(size: int) -> int:
-    """How many nodes `size` leaves have completed: the position of the next."""
+    """The number of nodes that `size` leaves have completed, which is the position of the next node."""
     return 2 * size - size.bit_count()
 
 
@@ -87,7 +88,7 @@ def node_position(level: int, index: int) -> int:
 
 
 def digest(value: bytes, index: int) -> bytes:
-    """The key that says: the entry at `index` names the artifact `value`."""
+    """The key that records that the entry at `index` names the artifact `value`."""
     return DIGEST + value + index.to_bytes(8, "big")
 
 
@@ -97,5 +98,5 @@ def record(height: int, name: bytes) -> bytes:
 
 
 def describe(key: bytes) -> str:
-    """A key for people: its kind and the rest in hex."""
+    """A key in readable form: its kind, and the key in hex."""
     return f"{_NAMES.get(key[:1], 'unknown')} key {key.hex()}"

@@ -1,14 +1,14 @@
-"""Reading the log: entries, blocks and proofs, from the last blocks in memory and from what is stored.
+"""Reads the log: entries, blocks and proofs, from the last blocks in memory and from the disk.
 
-Where blocks are missing below an adopted snapshot (gap.py), a question that needs them is answered with
-HistoryIncomplete, never with "there is none". Receipts and proofs of everything behind the snapshot work at once:
-whatever they need to the left of it is a peak of its tree.
+Where blocks are missing below an adopted snapshot (gap.py), a question that needs them raises HistoryIncomplete; the
+answer is never "not found". Receipts and proofs of everything after the snapshot work at once, because every node that
+they need to the left of it is a peak of its tree.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,23 +20,24 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_inclusion
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
-from notarium_store import keys, reading, values
-from notarium_store.bounded import Bounded
+from notarium_store import keys, layout, lookups
+from notarium_store.bounded_cache import BoundedCache
 from notarium_store.database import Database
 from notarium_store.errors import HistoryIncomplete
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.reading import NodeReader
+from notarium_store.layout import StoredHeader
+from notarium_store.lookups import NodeReader
 from notarium_store.recent import RecentBlocks, peaks_by_position
-from notarium_store.values import StoredHeader
 
 T = TypeVar("T")
 
 _CACHED_HEADERS = 256
 _CACHED_NODES = 16_384
 _CACHED_NODE_LEVEL = 6
-"""Nodes from this level up are cached one by one: few, and in the proof of every entry near them."""
+"""Nodes from this level up are cached one by one: they are few, and every proof of a nearby entry uses them."""
 
 
 class LogReader:
@@ -48,27 +49,27 @@ class LogReader:
     _recent: RecentBlocks
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
-        """For Store."""
+        """Only Store calls this."""
         self.path = path
         self.genesis = genesis
         self._db = database
-        self._headers: Bounded[Height, StoredHeader] = Bounded(_CACHED_HEADERS)
-        self._nodes: Bounded[tuple[int, int], Hash] = Bounded(_CACHED_NODES)
+        self._headers: BoundedCache[Height, StoredHeader] = BoundedCache(_CACHED_HEADERS)
+        self._nodes: BoundedCache[tuple[int, int], Hash] = BoundedCache(_CACHED_NODES)
 
     @property
     def state(self) -> ChainState:
-        """After the last decision: what the next block builds on."""
+        """The state after the last decision, on which the next block builds."""
         return self._live.state
 
     @property
     def history(self) -> ChainState:
-        """After the last block up to which all blocks from genesis on are stored; `state` where nothing is missing."""
+        """The state after the last block up to which all blocks are stored; `state` where no block is missing."""
         gap = self._gap
         return self.state if gap is None else gap.history.state
 
     @property
     def is_complete(self) -> bool:
-        """Whether every block from genesis to the tip is stored. A node that lacks some must not vote."""
+        """Whether every block from genesis to the tip is stored. A node that lacks blocks must not vote."""
         return self._gap is None
 
     @property
@@ -79,17 +80,17 @@ class LogReader:
 
     @property
     def damage(self) -> str:
-        """The first damage that was met since the store was opened, with its remedy; "" as long as there is none."""
+        """The first damage found since the store was opened, with its remedy; "" while no damage is known."""
         return self._db.damage
 
     # Entries
 
     def is_decided(self, id_: Hash) -> bool:
-        """Whether the entry is known to be in the log; False says nothing where blocks are missing."""
+        """Whether the entry is known to be in the log. False is inconclusive where blocks are missing."""
         return self.position(id_) is not None
 
     def is_in_history(self, id_: Hash) -> bool:
-        """Whether the entry is in the log up to `history`: the `is_decided` of blocks that are backfilled."""
+        """Whether the entry is in the log up to `history`. Backfill uses this in place of `is_decided`."""
         position = self.position(id_)
         return position is not None and position[1] < self.history.frontier.size
 
@@ -102,16 +103,12 @@ class LogReader:
         value = self._db.get(key)
         if value is None:
             return None
-        position = self._read(values.decode_position, value, key)
-        # A block that another thread has just written is not told of before `state` is.
+        position = self._read(layout.decode_position, value, key)
+        # Another thread may have just written the block: do not report it before `state` includes it.
         return position if position[1] < self.state.frontier.size else None
 
-    def positions(self, ids: Iterable[Hash]) -> list[tuple[Height, int] | None]:
-        """`position` of each, in order."""
-        return [self.position(id_) for id_ in ids]
-
     def entry(self, index: int) -> bytes:
-        """The wire bytes of the entry at a log index. Raises IndexError beyond the log."""
+        """The wire bytes of the entry at a log index. Raises IndexError beyond the log, or HistoryIncomplete."""
         self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
@@ -137,7 +134,7 @@ class LogReader:
     def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
         """Up to `limit` log indices above `after` of entries that name this artifact, ascending.
 
-        Raises HistoryIncomplete: an answer with gaps would be taken for the whole.
+        Raises HistoryIncomplete, because the caller would take an answer with gaps for the whole.
         """
         if len(digest) != HASH_BYTES:
             return []
@@ -151,7 +148,7 @@ class LogReader:
     # Blocks
 
     def height_of(self, index: int) -> Height:
-        """The height of the block that holds a log index. Raises IndexError beyond the log."""
+        """The height of the block that contains a log index. Raises IndexError beyond the log."""
         self._check_index(index)
         recent = self._recent.block_at(index)
         if recent is not None:
@@ -168,28 +165,28 @@ class LogReader:
         return 1 <= height <= self.state.height and not (gap is not None and gap.lacks_height(height))
 
     def decision(self, height: Height) -> Decision | None:
-        """The decision of `height`, or None where there is none yet. Raises HistoryIncomplete, as all below."""
-        return reading.read_decision(self._db, height) if self._has(height) else None
+        """The decision of `height`, or None where it is not decided yet. Raises HistoryIncomplete."""
+        return lookups.read_decision(self._db, height) if self._has(height) else None
 
     def decision_bytes(self, height: Height) -> bytes | None:
-        """The canonical encoding of the decision of `height`, or None: for streaming, not decoded."""
-        return reading.read_decision_bytes(self._db, height) if self._has(height) else None
+        """The canonical encoding of the decision of `height`, or None. Not decoded; for streaming."""
+        return lookups.read_decision_bytes(self._db, height) if self._has(height) else None
 
     def decided_header(self, height: Height) -> DecidedHeader | None:
-        """The header of `height` with what proves it from genesis, or None."""
+        """The header of `height` with its proof from genesis, or None. Raises HistoryIncomplete."""
         gap = self._gap
         if gap is not None and height == gap.base.height:
             return gap.snapshot.decided
         return self._decided(self._stored_header(height)) if self._has(height) else None
 
     def stored_header(self, height: Height) -> StoredHeader | None:
-        """The header of `height`, its certificate and the first log index, or None: a summary without the entries."""
+        """The header of `height`, its certificate and its first log index, or None. Raises HistoryIncomplete."""
         return self._stored_header(height) if self._has(height) else None
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """Who signs `height`, or None where that is not decided yet: beyond the height after the tip.
+        """The set that signs `height`, or None beyond the height after the tip, where it is not decided yet.
 
-        Known for missing blocks too, so their certificates can be checked before the blocks below them are here.
+        Known for missing blocks too, so that their certificates can be checked before the blocks below them arrive.
         """
         if not 1 <= height <= self.state.height + 1:
             return None
@@ -205,8 +202,8 @@ class LogReader:
     def receipt(self, id_: Hash) -> Receipt | None:
         """The receipt of an entry, or None where it is not decided.
 
-        It proves inclusion in the tree of the entry's own block, so it never changes.
-        Raises HistoryIncomplete, or StoreCorruption where what is stored does not prove it.
+        It proves inclusion in the tree of the entry's own block, so it never changes. Raises HistoryIncomplete, or
+        StoreCorruption where the stored nodes do not prove it.
         """
         position = self._known_position(id_)
         if position is None:
@@ -231,7 +228,7 @@ class LogReader:
         return tree.frontier_at(self._node_reader(), size).root()
 
     def node(self, level: int, index: int) -> bytes:
-        """The hash of a complete tree node (tree.NodeReader). Raises KeyError where there is none yet."""
+        """The hash of a complete tree node (frontier.NodeReader). Raises KeyError where the node is not complete."""
         return self._node_reader()(level, index)
 
     def nodes(self, level: int, first: int, count: int) -> list[Hash]:
@@ -242,7 +239,7 @@ class LogReader:
     # Reading
 
     def _known_position(self, id_: Hash) -> tuple[Height, int] | None:
-        """`position`, where None means that the entry is not in the log. Raises HistoryIncomplete."""
+        """As `position`, but None means that the entry is not in the log. Raises HistoryIncomplete."""
         gap = self._gap
         position = self.position(id_)
         if position is None and gap is not None:
@@ -259,7 +256,7 @@ class LogReader:
             raise self._incomplete(gap, f"the log from index {first} to {last}")
 
     def _has(self, height: int) -> bool:
-        """Whether the block is decided. Raises HistoryIncomplete where it is, and missing."""
+        """Whether the block is decided. Raises HistoryIncomplete where it is decided but missing."""
         gap = self._gap
         if gap is not None and gap.lacks_height(height):
             raise self._incomplete(gap, f"block {height}")
@@ -274,7 +271,7 @@ class LogReader:
     def _stored_header(self, height: Height) -> StoredHeader:
         cached = self._headers.get(height)
         if cached is None:
-            cached = reading.read_header(self._db, height)
+            cached = lookups.read_header(self._db, height)
             self._headers.put(height, cached)
         return cached
 
@@ -282,16 +279,16 @@ class LogReader:
         return DecidedHeader(stored.header, stored.certificate, self._handovers_before(stored.header.height))
 
     def _stored_receipt(self, height: Height, index: int) -> Receipt:
-        """A receipt from what the block itself wrote, with point reads only."""
+        """A receipt from the pairs that the block itself wrote, with point reads only."""
         stored = self._stored_header(height)
         size, peaks = stored.header.tree_size, peaks_by_position(stored.before)
 
-        read_stored = NodeReader(lambda position: reading.read_block_group(self._db, stored, position))
+        read_stored = NodeReader(lambda position: lookups.read_block_group(self._db, stored, position))
 
         def read(level: int, node: int) -> bytes:
             return peaks.get((level, node)) or read_stored(level, node)
 
-        entry = reading.read_block_entry(self._db, stored, index)
+        entry = lookups.read_block_entry(self._db, stored, index)
         try:
             path = tree.inclusion_path(read, index, size)
             verify_inclusion(leaf_hash(entry), index, size, path, stored.header.tree_root)
@@ -300,16 +297,16 @@ class LogReader:
         return Receipt(entry, index, tuple(path), self._decided(stored))
 
     def _group(self, index: int) -> tuple[int, list[bytes]]:
-        """The stored group of entries that holds a log index, and the index of its first."""
+        """The stored group of entries that contains a log index, and the index of its first entry."""
         start = keys.numbered(keys.ENTRIES, index)
         found = self._db.seek(start, keys.ENTRIES)
         if found is None:
             raise self._db.corruption(f"{keys.describe(start)} or a later one is missing")
         key, value = found
-        entries = self._read(values.decode_entries, value, key)
+        entries = self._read(layout.decode_entries, value, key)
         first = int.from_bytes(key[1:], "big") - len(entries) + 1
         if first > index:
-            raise self._db.corruption(f"no stored group holds the entry at log index {index}")
+            raise self._db.corruption(f"no stored group contains the entry at log index {index}")
         return first, entries
 
     def _proof(self, make: Callable[[tree.NodeReader, int, int], list[Hash]], first: int, size: int) -> list[Hash]:
@@ -318,8 +315,8 @@ class LogReader:
         return make(self._node_reader(), first, size)
 
     def _node_reader(self) -> tree.NodeReader:
-        """A reader for one proof: it reads each stored group once, and upper nodes from memory where they are."""
-        read_stored = NodeReader(lambda position: reading.read_group(self._db, position))
+        """A reader for one proof. Reads each stored group once, and upper nodes from the cache where it has them."""
+        read_stored = NodeReader(lambda position: lookups.read_group(self._db, position))
         size, gap = self.state.frontier.size, self._gap
 
         def read(level: int, index: int) -> bytes:
@@ -343,4 +340,4 @@ class LogReader:
         return read
 
     def _read(self, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-        return reading.decoded(self._db, decode, value, key)
+        return lookups.decoded(self._db, decode, value, key)

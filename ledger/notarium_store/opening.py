@@ -1,9 +1,9 @@
-"""What is read and checked when a store is opened: that it is this ledger's, and that its tip holds together.
+"""Reads and checks a store when it is opened: it belongs to this ledger, and its tip is consistent.
 
-The tip is checked from the certificate down: the stored header hashes to the state's tip, a quorum of the set that
-signs it certified it, the registry hashes to its state root and the stored tree nodes fold to its tree root. What lies
-below is covered by LevelDB's checksums at every read, and by `check.check_chain`. Where blocks are missing below an
-adopted snapshot, that snapshot is verified again, and the last block before the gap is checked like a tip.
+The check of the tip starts at the certificate: the stored header hashes to the state's tip, a quorum of its validator
+set certified it, the registry hashes to its state root, and the stored tree nodes fold to its tree root. LevelDB's
+checksums at every read, and `check.check_chain`, cover the blocks below. Where blocks are missing below an adopted
+snapshot, opening verifies the snapshot again, and checks the last block before the gap like a tip.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from notarium_ledger.log import frontier as tree
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
-from notarium_ledger.trust.receipt import Handover
+from notarium_ledger.trust.chain import Handover
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store import keys, values
+from notarium_store import keys, layout
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
 from notarium_store.gap import ChainEnd, Gap
-from notarium_store.reading import NodeReader, decoded, read_group, read_header
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
+from notarium_store.lookups import NodeReader, decoded, read_group, read_header
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a store keeps in memory."""
+    """The part of a store that is kept in memory."""
 
     live: ChainEnd
-    """What new blocks build on."""
+    """The end of the chain, on which new blocks build."""
     gap: Gap | None
     handovers: tuple[Handover, ...]
-    """All changes of the validator set from genesis to the tip; of missing blocks as the snapshot names them."""
+    """All changes of the validator set from genesis to the tip; those of missing blocks come from the snapshot."""
     record_keys: set[bytes]
 
 
 def load(database: Database, genesis: Genesis) -> Loaded:
-    """Read the state and check the tip; an empty database becomes this ledger's.
+    """Read the state and check the tip. Initialises an empty database for this ledger.
 
     Raises StoreCorruption or ForeignStore.
     """
@@ -52,7 +52,7 @@ def load(database: Database, genesis: Genesis) -> Loaded:
     encoded = database.get(keys.STATE)
     if encoded is None:
         if gap is not None or database.seek(keys.HEADER, keys.HEADER) is not None:
-            raise StoreCorruption(database.path, f"{keys.describe(keys.STATE)} is missing beside stored blocks")
+            raise StoreCorruption(database.path, f"{keys.describe(keys.STATE)} is missing, but blocks are stored")
         start = ChainState.initial(genesis.hash, genesis.registry)
         return Loaded(ChainEnd(start, Height(0)), None, handovers, record_keys)
     stored = decoded(database, StoredState.decode, encoded, keys.STATE)
@@ -60,13 +60,15 @@ def load(database: Database, genesis: Genesis) -> Loaded:
 
 
 def load_gap(database: Database, genesis: Genesis) -> Gap | None:
-    """What is missing below an adopted snapshot, which is verified again, or None. Raises StoreCorruption."""
+    """The gap below an adopted snapshot, or None. Verifies the snapshot again. Raises StoreCorruption."""
     base, history = database.get(keys.BASE), database.get(keys.HISTORY)
     if base is None and history is None:
         return None
     if base is None or history is None:
         missing, present = (keys.BASE, keys.HISTORY) if base is None else (keys.HISTORY, keys.BASE)
-        raise StoreCorruption(database.path, f"{keys.describe(missing)} is missing beside {keys.describe(present)}")
+        raise StoreCorruption(
+            database.path, f"{keys.describe(missing)} is missing, but {keys.describe(present)} is present"
+        )
     snapshot = decoded(database, Snapshot.decode, base, keys.BASE)
     try:
         state = snapshot.verify(genesis)
@@ -81,7 +83,7 @@ def load_gap(database: Database, genesis: Genesis) -> Gap | None:
 def _chain_end(
     database: Database, genesis: Genesis, stored: StoredState, handovers: tuple[Handover, ...], gap: Gap | None
 ) -> ChainEnd:
-    """The end of the blocks up to `stored`, checked. `gap`: what is missing below it, if anything."""
+    """The end of the blocks up to `stored`, checked. `gap`: the missing blocks below it, if any."""
     if stored.height == 0:
         initial = ChainEnd(ChainState.initial(genesis.hash, genesis.registry), Height(0))
         if stored != initial.stored():
@@ -102,33 +104,33 @@ def _chain_end(
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
-    """That the database is this ledger's; an empty one becomes so. Raises ForeignStore or StoreCorruption."""
+    """Check that the database is this ledger's; initialise an empty one. Raises ForeignStore or StoreCorruption."""
     found = database.get(keys.META)
-    if found == values.meta_value(genesis.hash, _version(database)):
+    if found == layout.meta_value(genesis.hash, _version(database)):
         return
     if found is None:
         if database.seek(b"", b"") is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is missing")
-        database.write([(keys.META, values.meta_value(genesis.hash))])
+        database.write([(keys.META, layout.meta_value(genesis.hash))])
         return
     value = decoded(database, canonical.decode, found, keys.META)
     if not isinstance(value, list) or len(value) != 2:
         raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is not [version, genesis hash]")
     version, hash_ = value
-    if version not in (values.FORMAT_VERSION, values.GAPPED_VERSION):
+    if version not in (layout.FORMAT_VERSION, layout.GAPPED_VERSION):
         raise StoreCorruption(
-            database.path, f"format version {version!r}, this software reads up to {values.GAPPED_VERSION}"
+            database.path, f"format version {version!r}, this software reads up to {layout.GAPPED_VERSION}"
         )
     if hash_ == genesis.hash:
         raise StoreCorruption(
-            database.path, f"format version {version} does not go with {keys.describe(keys.BASE)} being there or not"
+            database.path, f"format version {version} does not match the presence of {keys.describe(keys.BASE)}"
         )
     shown = hash_.hex() if isinstance(hash_, bytes) else repr(hash_)
-    raise ForeignStore(database.path, f"is of the ledger with genesis {shown}, not of {genesis.hash.hex()}")
+    raise ForeignStore(database.path, f"belongs to the ledger with genesis {shown}, not to {genesis.hash.hex()}")
 
 
 def _version(database: Database) -> int:
-    return values.FORMAT_VERSION if database.get(keys.BASE) is None else values.GAPPED_VERSION
+    return layout.FORMAT_VERSION if database.get(keys.BASE) is None else layout.GAPPED_VERSION
 
 
 def _registry(database: Database, genesis: Genesis, height: Height) -> Registry:
@@ -171,11 +173,11 @@ def _check_tip(
     if header.hash != state.tip or header.height != state.height or header.time_ms != state.time_ms:
         raise fail("the stored header is not the state's tip")
     if header.genesis != genesis.hash:
-        raise fail("the header is of another ledger")
+        raise fail("the header belongs to another ledger")
     before = [each.validators for each in handovers if each.header.height < state.height]
     signing = before[-1] if before else genesis.registry.validators
     if signing.hash != header.validators:
-        raise fail("the stored handovers do not lead to the validator set that signs it")
+        raise fail("the stored handovers do not lead to the validator set of the header")
     try:
         stored.certificate.verify(genesis.hash, signing, state.height, state.tip)
     except LedgerError as error:
@@ -183,7 +185,7 @@ def _check_tip(
     if registry.hash != header.state_root:
         raise fail("the stored registry does not hash to the state root")
     if state.frontier.size != header.tree_size or state.frontier.root() != header.tree_root:
-        raise fail("the state's frontier is not that of the tree root")
+        raise fail("the state's frontier does not fold to the tree root")
 
     read_stored = NodeReader(lambda position: read_group(database, position))
 

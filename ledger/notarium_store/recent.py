@@ -1,7 +1,7 @@
-"""The last blocks in memory, so that a receipt for an entry just decided reads nothing from the disk.
+"""The last blocks in memory, so that the receipt of an entry just decided needs no read from the disk.
 
-The proof of an entry in the tree of its own block's header needs only the nodes that the block completed and
-the peaks of the tree before it: a sibling wholly left of the block is a peak, for its parent was not complete.
+The proof of an entry in the tree of its own block needs only the nodes that the block completed and the peaks of the
+tree before it: a sibling that lies entirely left of the block is a peak, because its parent was not complete.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from notarium_ledger.log.frontier import Frontier, inclusion_path
-from notarium_ledger.trust.receipt import DecidedHeader, Receipt
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 
@@ -21,7 +22,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RecentBlock:
-    """A block with what its receipts need."""
+    """A block with everything that its receipts need."""
 
     first_index: int
     decided: DecidedHeader
@@ -29,7 +30,7 @@ class RecentBlock:
     entries: tuple[bytes, ...]
     size_bytes: int
     nodes: bytes
-    """What the block completed, in the order of positions (keys.py)."""
+    """The nodes that the block completed, joined in the order of positions (keys.py)."""
     peaks: dict[tuple[int, int], Hash]
 
     @classmethod
@@ -41,7 +42,7 @@ class RecentBlock:
         entries: tuple[bytes, ...],
         nodes: bytes,
     ) -> RecentBlock:
-        """From what a decision wrote and the frontier before it."""
+        """From a decision and the frontier before it."""
         return cls(
             before.size,
             decided,
@@ -53,7 +54,7 @@ class RecentBlock:
         )
 
     def node(self, level: int, index: int) -> bytes:
-        """A tree node (tree.NodeReader)."""
+        """A tree node (frontier.NodeReader)."""
         peak = self.peaks.get((level, index))
         if peak is not None:
             return peak
@@ -69,7 +70,7 @@ class RecentBlock:
 
 
 class RecentBlocks:
-    """The newest blocks, bounded by blocks, entries and bytes; one writer, any readers."""
+    """The newest blocks, bounded by blocks, entries and bytes. One thread writes; any thread may read."""
 
     def __init__(self) -> None:
         self._blocks: list[RecentBlock] = []
@@ -77,7 +78,7 @@ class RecentBlocks:
         self._bytes = 0
 
     def add(self, block: RecentBlock) -> None:
-        """Remember `block`, the new tip, and forget the oldest beyond the bounds."""
+        """Add `block`, the new tip, and drop the oldest blocks above the bounds."""
         height = block.decided.header.height
         self._positions.update((id_, (height, index)) for index, id_ in enumerate(block.ids, block.first_index))
         blocks = [*self._blocks, block]
@@ -89,14 +90,14 @@ class RecentBlocks:
             self._bytes -= oldest.size_bytes
             for id_ in oldest.ids:
                 del self._positions[id_]
-        self._blocks = blocks  # Replaced as a whole: a reader in another thread sees the old or the new list.
+        self._blocks = blocks  # Replaced as a whole, so that a reader in another thread sees the old or the new list.
 
     def position(self, id_: Hash) -> tuple[Height, int] | None:
         """(height, log index) of a recent entry."""
         return self._positions.get(id_)
 
     def block_at(self, index: int) -> RecentBlock | None:
-        """The recent block that holds the log index, or None."""
+        """The recent block that contains the log index, or None."""
         blocks = self._blocks
         at = bisect_right(blocks, index, key=_first_index) - 1
         if at < 0 or index >= blocks[at].decided.header.tree_size:

@@ -5,16 +5,15 @@
     store.commit(decision, transition)
     store.receipt(entry_id)
 
-A node far behind adopts a snapshot, goes on from there at once, and writes the missing blocks below it later:
+A node that is far behind adopts a snapshot, continues from there at once, and writes the missing blocks below later:
 
     store.adopt(snapshot)                              # state is the snapshot's, history is where it was
     store.commit(decision, transition)                 # new blocks, on state
     store.backfill([(decision, transition), ...])      # old blocks, on history, until the two meet
 
-A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash a decision is there with all
-that belongs to it, or not at all.
-One thread calls what writes (commit, adopt, backfill, put_record, put_equivocation, recover, close);
-any thread may read.
+A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash the store has all parts of a
+decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_equivocation,
+recover, close); any thread may read.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from pathlib import Path
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
-from notarium_ledger.trust.receipt import DecidedHeader, Handover
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store import keys, opening, reading
+from notarium_store import keys, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.gap import ChainEnd, Gap
+from notarium_store.layout import GAPPED_VERSION, decision_items, join_nodes, meta_value
 from notarium_store.log_reader import LogReader
 from notarium_store.recent import RecentBlock, RecentBlocks
-from notarium_store.values import GAPPED_VERSION, decision_items, join_nodes, meta_value
 
 Part = tuple[Decision, Transition]
-"""A decision and what its block does."""
+"""A decision and the effects of its block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +50,22 @@ class _Written:
     before: ChainEnd
     after: ChainEnd
     nodes: bytes
-    """The tree nodes that it completes, joined."""
+    """The joined tree nodes that it completes."""
 
     @property
     def handover(self) -> Handover | None:
-        """Of the validator set, where it changes."""
+        """The handover, where the validator set changes."""
         after = self.after.state.registry.validators
         if after.hash == self.before.state.registry.validators.hash:
             return None
         return Handover(self.transition.header, self.decision.certificate, after)
 
     def items(self) -> Iterator[Item]:
-        """The pairs that it writes for good."""
+        """The pairs that it writes."""
         return decision_items(self.decision, self.transition, self.before.state, self.nodes)
 
     def recent(self, handovers: tuple[Handover, ...]) -> RecentBlock:
-        """The block for memory."""
+        """The block as it is kept in memory."""
         decided = DecidedHeader(self.transition.header, self.decision.certificate, handovers)
         ids = tuple(entry.id for entry in self.transition.entries)
         return RecentBlock.make(self.before.state.frontier, decided, ids, self.decision.block.entries, self.nodes)
@@ -78,12 +77,12 @@ def _items(run: Sequence[_Written]) -> Iterator[Item]:
 
 
 class Store(LogReader):
-    """The store, open. Make one with `Store.open`. What it answers is in LogReader."""
+    """An open store. Create it with `Store.open`. LogReader has the methods that read."""
 
     _record_keys: set[bytes]
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
-        """For `open`."""
+        """Only `open` calls this."""
         super().__init__(path, genesis, database)
         self._load()
 
@@ -97,9 +96,9 @@ class Store(LogReader):
         write_buffer_bytes: int = 4 << 20,
         min_free_bytes: int = 0,
     ) -> Store:
-        """Open the store in the directory `path`, or create it there, and check its tip.
+        """Open the store in the directory `path`, or create it, and check its tip.
 
-        `min_free_bytes`: writes are refused while the disk has less than this free.
+        Writes raise StoreFull while the disk has less than `min_free_bytes` free.
         Raises StoreCorruption, ForeignStore, StoreLocked, StoreFull or StoreError.
         """
         database = Database(
@@ -124,16 +123,16 @@ class Store(LogReader):
     # Decisions
 
     def commit(self, decision: Decision, transition: Transition) -> None:
-        """Store the decision of the next height; it is on the disk when this returns.
+        """Store the decision of the next height. It is on the disk when this returns.
 
-        Committing the tip again does nothing. The caller has verified the certificate and got
-        `transition` from apply_block or advance on `state`.
-        Raises StoreFull or StoreError: then nothing has changed, and the same commit may be tried again.
+        Committing the tip again has no effect. The caller has verified the certificate, and has `transition` from
+        apply_block or advance on `state`. Raises StoreFull or StoreError; nothing has changed then, and the caller may
+        try the same commit again.
         """
         self.commit_many([(decision, transition)])
 
     def commit_many(self, parts: Sequence[Part]) -> None:
-        """`commit` of several decisions, one on the other, with one fsync. What is stored up to the tip is skipped."""
+        """`commit` of several consecutive decisions with one fsync. Skips those that are already stored."""
         self._recover_if_failed()
         todo = self._after_tip(parts)
         if not todo:
@@ -151,7 +150,7 @@ class Store(LogReader):
         self._record_keys.difference_update(done)
         self._handovers = handovers
         self._live = run[-1].after
-        # Last, so that whoever finds an entry in memory finds its block in the state as well.
+        # Last, so that a reader that finds an entry in memory also finds its block in the state.
         for block in recent:
             self._recent.add(block)
 
@@ -164,10 +163,10 @@ class Store(LogReader):
         return None if decided is None else Snapshot.of(state, decided)
 
     def adopt(self, snapshot: Snapshot) -> bool:
-        """Go on from `snapshot`: it becomes `state`, and `history` stays where it was. One synced batch.
+        """Continue from `snapshot`: it becomes `state`, and `history` does not change. One synced batch.
 
-        Verifies it. False, and nothing changes, where it is not above the tip. The consensus records up to its height
-        are dropped, as by a decision. Raises InvalidSnapshot, StoreFull or StoreError.
+        Verifies the snapshot. Returns False and changes nothing where it is not above the tip. Deletes the consensus
+        records up to its height, as a decision does. Raises InvalidSnapshot, StoreFull or StoreError.
         """
         state = snapshot.verify(self.genesis)
         self._recover_if_failed()
@@ -190,11 +189,11 @@ class Store(LogReader):
         return True
 
     def backfill(self, parts: Sequence[Part]) -> None:
-        """Store the blocks that follow `history`, in one synced batch; the last one may be that of the snapshot.
+        """Store the blocks that follow `history` in one synced batch. The last one may be the snapshot's block.
 
-        Blocks that history has already are skipped. The caller has verified the certificates and got the transitions
-        from apply_block, one on the other from `history` on, with `is_in_history`.
-        Raises StoreCorruption where history and snapshot do not meet, StoreFull or StoreError.
+        Skips blocks that `history` already has. The caller has verified the certificates, and has the transitions from
+        apply_block with `is_in_history`, one after the other from `history` on. Raises StoreCorruption where history
+        and snapshot do not meet, StoreFull or StoreError.
         """
         self._recover_if_failed()
         gap = self._gap
@@ -203,7 +202,9 @@ class Store(LogReader):
             return
         if gap is None or todo[-1][0].height > gap.base.height:
             raise StoreError(self.path, f"block {todo[-1][0].height} is not missing; commit it")
-        run = self._run(gap.history, [(gap.as_told(decision), transition) for decision, transition in todo])
+        run = self._run(
+            gap.history, [(gap.with_known_certificate(decision), transition) for decision, transition in todo]
+        )
         self._check_meets(gap, run)
         history, live = run[-1].after, self._live
         if history.state.height < gap.base.height:
@@ -218,33 +219,35 @@ class Store(LogReader):
         self._gap = None
 
     def _check_meets(self, gap: Gap, run: Sequence[_Written]) -> None:
-        """That the blocks are those on which the adopted chain stands, as far as they can tell."""
+        """Raise StoreCorruption where the blocks contradict the adopted chain."""
 
         def fail(height: Height, reason: str) -> StoreCorruption:
             return StoreCorruption(
-                self.path, f"{reason}: more than a third of the validators certified two histories; tell them", height
+                self.path,
+                f"{reason}: more than a third of the validators certified two histories; inform their operators",
+                height,
             )
 
         for part in run:
             for entry in part.transition.entries:
                 position = self.position(entry.id)
                 if position is not None and position[1] >= gap.base.frontier.size:
-                    raise fail(position[0], f"entry {entry.id.hex()} is in block {part.decision.height} already")
+                    raise fail(position[0], f"entry {entry.id.hex()} is already in block {part.decision.height}")
         end = run[-1].after.state
         if end.height == gap.base.height and (end.tip, end.frontier) != (gap.base.tip, gap.base.frontier):
-            raise fail(end.height, "the block that was fetched is not that of the adopted snapshot")
+            raise fail(end.height, "the fetched block is not the block of the adopted snapshot")
 
     # The consensus record
 
     def put_record(self, height: Height, key: bytes, value: bytes) -> None:
-        """Keep a part of the consensus record of an undecided height; on the disk when this returns.
+        """Store a part of the consensus record of an undecided height. It is on the disk when this returns.
 
         Raises StoreFull or StoreError.
         """
         self.put_records(height, [(key, value)])
 
     def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
-        """Several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
+        """Store several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
         if height <= self.state.height:
             raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
@@ -263,32 +266,32 @@ class Store(LogReader):
     def _records_until(self, height: Height) -> list[bytes]:
         return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]
 
-    # Equivocation
+    # Equivocations
 
     def put_equivocation(self, number: int, equivocation: Equivocation) -> None:
-        """Keep equivocation under a number that is not taken; on the disk when this returns.
+        """Store an equivocation under an unused number. It is on the disk when this returns.
 
         Raises StoreFull or StoreError.
         """
         self._recover_if_failed()
         self._db.write([(keys.numbered(keys.EQUIVOCATION, number), equivocation.encode())])
 
-    def equivocation(self) -> list[tuple[int, Equivocation]]:
-        """All equivocation with its numbers, ascending. Raises StoreCorruption."""
-        return reading.read_equivocation(self._db)
+    def equivocations(self) -> list[tuple[int, Equivocation]]:
+        """All equivocations with their numbers, ascending. Raises StoreCorruption."""
+        return lookups.read_equivocations(self._db)
 
     # Upkeep
 
     def recover(self) -> None:
         """After a failed write: close LevelDB, let it recover from its log, and load the state again.
 
-        Every write does this by itself, so a full disk needs no restart. Raises StoreFull while there is no room.
+        Every write does this by itself, so a full disk needs no restart. Raises StoreFull while the disk is full.
         """
         self._db.reopen()
         try:
             self._load()
         except StoreError:
-            # What is stored is not known, so nothing may be written on what is remembered.
+            # The stored state is unknown, so nothing may be written on top of the remembered one.
             self._db.failed = True
             raise
 
@@ -307,14 +310,14 @@ class Store(LogReader):
         self._nodes.clear()
 
     def _after_tip(self, parts: Sequence[Part]) -> Sequence[Part]:
-        """Those behind the tip, if the tip is among them."""
+        """The parts after the tip, if the tip is among them."""
         for number, (decision, _) in enumerate(parts):
             if decision.block.hash == self.state.tip:
                 return parts[number + 1 :]
         return parts
 
     def _run(self, before: ChainEnd, parts: Sequence[Part]) -> list[_Written]:
-        """What the parts write, one on the other from `before` on. Raises StoreError where one does not follow."""
+        """What the parts write, one after the other from `before` on. Raises StoreError where one does not follow."""
         run: list[_Written] = []
         for decision, transition in parts:
             self._check_next(before.state, decision, transition)
@@ -332,4 +335,4 @@ class Store(LogReader):
                 "apply it to the store's state",
             )
         if transition.header != header or transition.first_index != before.frontier.size:
-            raise StoreError(self.path, f"the transition is not that of block {header.height}")
+            raise StoreError(self.path, f"the transition does not belong to block {header.height}")

@@ -24,8 +24,8 @@ ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
 FIRST_START = "FIRST-START"
 MAX_CONFIG_BYTES = 32_768
-"""TOML takes time with the square of a line's length."""
-_TOO_DEEP = "nested too deeply: no field holds more than a list"
+"""The time to parse TOML grows with the square of a line's length."""
+_TOO_DEEP = "nested too deeply: no field is deeper than a list"
 
 
 class ConfigError(Exception):
@@ -35,16 +35,16 @@ class ConfigError(Exception):
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     base: Path = (info.context or {}).get("base", Path())
     if "\0" in str(path):
-        raise ValueError("a path cannot hold the character U+0000: remove it")
+        raise ValueError("a path cannot contain the character U+0000: remove it")
     try:
         return base / path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"there is no user {path.parts[0]} here: write the whole path") from error
+        raise ValueError(f"there is no user {path.parts[0]} on this machine: write the whole path") from error
 
 
 ConfigPath = Annotated[Path, AfterValidator(_resolve)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
-"""0 means any free port: for tests only, for nobody else would find it."""
+"""0 means any free port, which only tests can use: nobody else would find it."""
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 
 
@@ -56,11 +56,11 @@ class NodeSection(_Section):
     """Who this node is."""
 
     data_dir: ConfigPath
-    """Holds the keys and the store. Default: where the configuration file is."""
+    """The directory of the keys and the store. Default: where the configuration file is."""
     genesis: ConfigPath
     """The genesis file. Default: genesis.json in data_dir."""
     genesis_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """What the genesis file must hash to: the root of all trust, compared by phone."""
+    """The hash of the genesis file: the root of all trust, compared by phone."""
     validator_key: ConfigPath
     """Default: keys/validator.key in data_dir."""
     transport_key: ConfigPath
@@ -89,25 +89,25 @@ class NodeSection(_Section):
 
     @property
     def first_start_mark(self) -> Path:
-        """A file that `init` leaves for a node that was never started. It is lost when the store is."""
+        """A file that `init` makes for a node that was never started. It is lost together with the store."""
         return self.store_dir / FIRST_START
 
 
 class PeerSection(_Section):
-    """The socket for other nodes. Where they find it stands in the node's record, in the ledger."""
+    """The socket for other nodes. The address where they find it is in the node's record, in the ledger."""
 
     host: str = ""
-    """Address to listen on; empty: all, IPv4 and IPv6."""
+    """Address to listen on; empty: all addresses, IPv4 and IPv6."""
     port: Port
     max_message_bytes: Annotated[int, Field(ge=17 * MIB, le=256 * MIB)] = 32 * MIB
-    """A proposal carries a whole block, so not below the largest block allowed by the ledger."""
+    """A proposal has a whole block, so this is not below the largest block that a ledger may allow."""
     send_queue_bytes: Annotated[int, Field(ge=1 * MIB, le=4096 * MIB)] = 64 * MIB
     bytes_per_s: Annotated[int, Field(ge=MIB)] = 200_000_000
     messages_per_s: Annotated[int, Field(ge=100)] = 20_000
     pending_handshakes: Annotated[int, Field(ge=4, le=10_000)] = 64
     handshake_ms: Milliseconds = 10_000
     heartbeat_ms: Milliseconds = 6_000
-    """After so long a silence a peer is asked for a sign of life; half as long again and it counts as gone."""
+    """A peer that is silent for this long gets a ping; without an answer within half that time it is disconnected."""
     reconnect_first_ms: Milliseconds = 100
     reconnect_last_ms: Milliseconds = 5_000
     clock_probe_ms: Milliseconds = 30_000
@@ -144,32 +144,32 @@ class ApiSection(_Section):
     host: str = "127.0.0.1"
     port: Port = 8470
     tls_certificate: ConfigPath | None = None
-    """PEM file; without it the API speaks plain HTTP, for localhost or behind a proxy."""
+    """PEM file. Without it the API uses plain HTTP, for localhost or behind a proxy."""
     tls_key: ConfigPath | None = None
     max_request_bytes: Annotated[int, Field(ge=65_536, le=256 * MIB)] = 8 * MIB
     max_clients: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """Connections at one time."""
+    """How many connections may be open."""
     wait_ms: Milliseconds = 30_000
     """How long a request may wait for a decision."""
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together: give both or neither")
+            raise ValueError("tls_certificate and tls_key belong together: set both or neither")
         return self
 
 
 class ConsensusSection(_Section):
-    """Time and size of rounds. Nodes may differ in these."""
+    """Duration of rounds and size of blocks. Nodes may have different values."""
 
     base_timeout_ms: Milliseconds = 1_000
-    """Of round 0; each further round doubles it."""
+    """The timeout of round 0; each further round doubles it."""
     max_timeout_ms: Milliseconds = 10_000
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
-    """Sign nothing below this height. After restoring a backup: three above what the others have decided."""
+    """Sign nothing below this height. After restoring a backup: three above the height that the others have decided."""
     block_bytes_target: Annotated[int, Field(ge=65_536, le=16 * MIB)] = 2 * MIB
-    """A proposer cuts its block there, below the limit that the consortium has agreed on."""
+    """The size at which a proposer ends its block, below the limit that the consortium has agreed on."""
     block_entries_target: Annotated[int, Field(ge=1, le=65_536)] = 4_096
 
     @model_validator(mode="after")
@@ -180,25 +180,25 @@ class ConsensusSection(_Section):
 
 
 class MempoolSection(_Section):
-    """Entries waiting for a block."""
+    """Entries that wait for a block."""
 
     max_entries: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     max_bytes: Annotated[int, Field(ge=MIB, le=16_384 * MIB)] = 64 * MIB
     verify_threads: Annotated[int, Field(ge=0, le=256)] | None = None
-    """For signatures; 0: none. Default: one per core, none below four cores (verifier.py says why)."""
+    """Threads for signatures; 0: none. Default: one per core, none below four cores (see verifier.py)."""
 
 
 class SyncSection(_Section):
     """Catching up."""
 
     snapshot_lag_blocks: Annotated[int, Field(ge=10, le=2**62)] = 1_000
-    """More blocks behind than this, the node takes a snapshot first. It is at the tip then at once and fetches the rest
-    behind it; up to there the blocks themselves come within seconds, and the node votes sooner."""
+    """A node that is more blocks behind than this fetches a snapshot first: it is at the tip at once and fetches the
+    older blocks later. Fewer blocks arrive within seconds, and then the node votes sooner without a snapshot."""
     check_signatures: bool | None = None
-    """Whether the authors' signatures are verified, too, in blocks below a snapshot. Certificates always are, and each
-    proves that a quorum has verified the signatures. Default: on an observer."""
+    """Whether authors' signatures in blocks below a snapshot are verified too. Certificates always are, and each proves
+    that a quorum has verified the signatures. Default: on an observer."""
     verify_threads: Annotated[int, Field(ge=0, le=256)] | None = None
-    """For certificates and signatures of what is fetched; 0: none. Default: one per core, none with one core."""
+    """Threads for certificates and signatures of fetched blocks; 0: none. Default: one per core, none with one core."""
 
 
 class StoreSection(_Section):
@@ -207,7 +207,7 @@ class StoreSection(_Section):
     cache_bytes: Annotated[int, Field(ge=MIB, le=65_536 * MIB)] = 16 * MIB
     write_buffer_bytes: Annotated[int, Field(ge=MIB, le=1_024 * MIB)] = 8 * MIB
     min_free_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
-    """With less room on the disk the node stops voting, while there is still room to stop cleanly."""
+    """With less free disk space the node stops voting, while there is still space to stop cleanly."""
 
 
 class LogSection(_Section):
@@ -239,14 +239,14 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Nod
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        # TOMLDecodeError, UnicodeDecodeError, and a number of more digits than Python reads.
+        # TOMLDecodeError, UnicodeDecodeError, and a number with more digits than Python reads.
         raise ConfigError(f"{path} is not TOML: {error}") from error
     _override(content, os.environ if environment is None else environment)
     return parse_config(content, path)
 
 
 def _text_of(path: Path) -> str:
-    """What the file holds. Raises OSError, or ValueError where it is too large or not UTF-8."""
+    """The file's content. Raises OSError, or ValueError where it is too large or not UTF-8."""
     with path.open("rb") as file:
         content = file.read(MAX_CONFIG_BYTES + 1)
     if len(content) > MAX_CONFIG_BYTES:
@@ -255,9 +255,9 @@ def _text_of(path: Path) -> str:
 
 
 def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
-    """Validate `content` as if it stood in the file `path`. Raises ConfigError."""
+    """Validate `content` as the content of the file `path`. Raises ConfigError."""
     try:
-        # By way of JSON, whose strict rules take text for paths, and still no text for numbers.
+        # Through JSON, whose strict rules accept text for paths, but not for numbers.
         return NodeConfig.model_validate_json(
             json.dumps(content, default=str), context={"base": path.absolute().parent}
         )
@@ -269,14 +269,15 @@ def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
 
 
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Put the environment's values into `content`. A name that means nothing is an error, not a surprise later."""
+    """Put the environment's values into `content`. An unknown name is an error now, not a surprise later."""
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         section, separator, field = name[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         if not separator or field not in _fields(section):
             raise ConfigError(
-                f"environment variable {name} names no field{_nearest(name, _environment_names())}: correct or unset it"
+                f"environment variable {name} does not name a field{_nearest(name, _environment_names())}: "
+                "correct or unset it"
             )
         content.setdefault(section, {})
         if isinstance(content[section], dict):
@@ -284,7 +285,7 @@ def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _fields(section: str) -> list[str]:
-    """The names of a section's fields; none if there is no such section."""
+    """The names of a section's fields; an empty list for an unknown section."""
     info = NodeConfig.model_fields.get(section)
     model = None if info is None else info.annotation
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, _Section) else []
@@ -307,7 +308,7 @@ def _toml_value(text: str) -> Any:
 
 def _explain(error: ErrorDetails) -> str:
     """ "peer.port: 70000 is not allowed: input should be ... . Correct it there or in NOTARIUM_NODE_PEER__PORT"."""
-    if error["type"] == "json_invalid":  # Of the JSON that was made here, so nothing else can be wrong with it.
+    if error["type"] == "json_invalid":  # The JSON was made above, so only its depth can be wrong.
         return _TOO_DEEP
     location = [str(part) for part in error["loc"]]
     field = ".".join(location)

@@ -16,7 +16,6 @@ from notarium_ledger.state.chain_state import Transition
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.types import Height
-from notarium_node.api.problems import ApiProblem
 from notarium_node.catchup.announcing import HeightAnnouncer
 from notarium_node.catchup.followers import Followers
 from notarium_node.catchup.serving import CatchUpServer
@@ -38,6 +37,7 @@ from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.tasks import PeerTasks
+from notarium_node.refusals import Refusal, RefusalKind
 from notarium_node.routing.peers import PeerRouter
 from notarium_node.routing.reports import ReportRouter
 from notarium_node.settings import NodeSettings
@@ -90,8 +90,6 @@ class Node:
         self.condition = Condition(self)
         self.metrics = Metrics(self, self.condition)
         self._make_routes()
-
-    # Parts
 
     def _make_entries(self, settings: NodeSettings) -> None:
         """What entries pass on their way to a block."""
@@ -203,32 +201,34 @@ class Node:
 
     # Entries
 
-    def refusal(self) -> ApiProblem | None:
+    def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
         if self.own.role == "observer":
-            apis = [
-                each.api for each in self.store.state.registry.nodes.values() if each.role == "validator" and each.api
-            ]
-            return ApiProblem("read-only", "this node only observes; submit to a validator", validators=sorted(apis))
+            nodes = self._registry().nodes.values()
+            return Refusal(
+                RefusalKind.READ_ONLY,
+                "this node is an observer and takes no entries",
+                remedy="Submit the entry to a validator.",
+                validators=tuple(sorted(each.api for each in nodes if each.role == "validator" and each.api)),
+            )
         if not self.store.is_complete:
-            return self.incomplete("this node cannot tell yet whether an entry is in the log already")
+            return self.incomplete("this node cannot decide yet whether an entry is in the log already")
         if self.driver.stalled:
-            return ApiProblem(
-                "busy", self.driver.stalled, headers={"Retry-After": "10"}, remedy="submit to another node"
+            return Refusal(
+                RefusalKind.BUSY, self.driver.stalled, remedy="Submit the entry to another node.", retry_after_s=10
             )
         return None
 
-    def incomplete(self, detail: str) -> ApiProblem:
-        """The answer to what only blocks can tell that this node is still fetching."""
+    def incomplete(self, detail: str) -> Refusal:
+        """The answer to a request that needs blocks which this node is still fetching."""
         history, base = self.store.history.height, self.store.base or 0
-        return ApiProblem(
-            "history-incomplete",
+        others = {each.api for each in self._registry().nodes.values() if each.api and each.key != self.own.key}
+        return Refusal(
+            RefusalKind.HISTORY_INCOMPLETE,
             detail,
-            headers={"Retry-After": "10"},
-            remedy="ask another node, or this one again later",
-            others=sorted(
-                {each.api for each in self.store.state.registry.nodes.values() if each.api and each.key != self.own.key}
-            ),
+            remedy="Ask another node, or ask this one again later.",
+            retry_after_s=10,
+            others=tuple(sorted(others)),
             progress={**self.sync.history_progress.figures(), "height": history, "target": base},
         )
 

@@ -1,4 +1,4 @@
-"""`notarium-node run`: opens the store, starts the node and its API, and ends both on SIGTERM or SIGINT."""
+"""`notarium-node run`: opens the store, starts the node and its API, and stops both on SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
+from notarium_node.api.problems import bad_request
 from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
@@ -22,26 +23,26 @@ from notarium_node.identity.keys import Purpose, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
 from notarium_node.settings import NodeSettings
-from notarium_node.startup import StartupError, load_genesis, use_first_start
+from notarium_node.startup import Check, Finding, StartupError, load_genesis, use_first_start
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
 
 SHUTDOWN_S = 2.0
-"""How long open requests may take when the node stops."""
+"""How long open requests may take once the node stops."""
 
 OTHER_FILES = 1024
-"""Open files beside the API's connections: peers, handshakes, LevelDB's tables and logs, and some to spare."""
+"""Open files besides the API's connections: peers, handshakes, LevelDB's tables and logs, and a reserve."""
 
 
 class NodeFailed(Exception):
-    """The node ended itself after an unexpected error, which its log describes. Starting it again is safe."""
+    """The node stopped after an unexpected error, which its log describes. Starting it again is safe."""
 
 
 async def run(config: NodeConfig) -> None:
-    """Run until a signal asks to stop.
+    """Run until SIGTERM or SIGINT.
 
-    Raises StartupError, StoreError or OSError where it cannot start, and NodeFailed where it could not go on.
+    Raises StartupError, StoreError or OSError where the node cannot start, and NodeFailed where it cannot go on.
     """
     allow_open_files(config.api.max_clients + OTHER_FILES)
     genesis = load_genesis(config)
@@ -77,15 +78,15 @@ async def run(config: NodeConfig) -> None:
             await api.cleanup()
             await node.stop()
     if failure is not None:
-        raise NodeFailed(f"the node ended after an unexpected error: {failure!r}; see its log, then start it again")
+        raise NodeFailed(f"the node stopped after an unexpected error: {failure!r}; see its log, then start it again")
     _log.info("node stopped")
 
 
 def allow_open_files(needed: int) -> None:
     """Raise this process's limit to `needed`, as far as the machine allows.
 
-    Many machines begin with 1,024. Strangers' connections alone would use those up, and then neither a peer gets in nor
-    LevelDB opens its next file.
+    The default is often 1,024. Connections to the API alone could use those up, and then no peer could connect and
+    LevelDB could not open its next file.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -97,20 +98,23 @@ def allow_open_files(needed: int) -> None:
             "this machine allows too few open files",
             allowed=allowed,
             needed=needed,
-            remedy="raise its limit (ulimit -Hn, LimitNOFILE), or lower api.max_clients",
+            remedy="raise the limit (ulimit -Hn, LimitNOFILE), or lower api.max_clients",
         )
 
 
 def find_own(store: Store, config: NodeConfig, key: PublicKey) -> NodeRecord:
-    """This node's entry in the registry, or on its card as long as the store knows of no such node.
+    """This node's record in the registry, or on its card as long as the registry in the store does not have it.
 
-    Raises StartupError, CeremonyError or KeyFileError.
+    Raises StartupError or CardError.
     """
     record = own_record(store.state.registry, config.node.data_dir, key)
     if record is None:
         raise StartupError(
-            f"this node's key {key.hex()} is not in the registry: it was not founded with it, or was removed; "
-            f"if members have just voted it in, put its card into {config.node.data_dir}"
+            Finding(
+                Check.IDENTITY,
+                f"this node's key {key.hex()} is not in the registry: it was never there, or the node was removed",
+                f"If members have just voted this node in, put its card into {config.node.data_dir}.",
+            )
         )
     return record
 
@@ -139,6 +143,7 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
     runner = HardenedAppRunner(
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
         most=config.api.max_clients,
+        bad_request=bad_request,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,
@@ -170,7 +175,9 @@ async def _signal_or_failure(stopping: asyncio.Event, node: Node) -> Exception |
 
 
 def _relax_garbage_collector() -> None:
-    """A full mempool is a million small objects without cycles; scanning them took a quarter of a busy node's time."""
+    """Collect less often: a full mempool is a million small objects without cycles, and to scan them took a quarter of
+    a busy node's time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 5, 5)

@@ -1,4 +1,4 @@
-"""Start-up checks: what is wrong is said before anything is touched, with what to do about it."""
+"""Start-up checks: all that is wrong is found before anything is touched, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -9,64 +9,133 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-import structlog
-
-from notarium_ledger.errors import InvalidGenesis
+from notarium.errors import ProjectError
+from notarium.project import read_genesis as read_genesis_file
+from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import NodeRecord
 from notarium_node.config import NodeConfig
-from notarium_node.identity.keys import Purpose, load_key, load_seed
+from notarium_node.identity.card import CardError
+from notarium_node.identity.keys import KeyFileError, Purpose, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.recall import Recall
 from notarium_node.identity.tls import CertificateError, certificate_key, server_context
 from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000
+ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104
+"""Hosts with which a socket listens on every address of the machine."""
 
-_log = structlog.get_logger("notarium.startup")
+
+class Check(StrEnum):
+    """What was checked."""
+
+    DATA_DIRECTORY = "data directory"
+    DISK_SPACE = "disk space"
+    FIRST_START = "first start"
+    GENESIS = "genesis"
+    CLOCK = "clock"
+    KEYS = "keys"
+    IDENTITY = "identity"
+    API_TLS = "API certificate"
+    PORT = "port"
+
+
+class Severity(StrEnum):
+    """Whether the node can start all the same."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    check: Check
+    message: str
+    """Names the field or file, and its limit."""
+    remedy: str
+    """An instruction, as a sentence; "" where the message has it."""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
 
 
 class StartupError(Exception):
-    """The node cannot start as it is set up. The message names the problem and the remedy."""
+    """The node cannot start as it is set up. One line for each finding."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("\n".join(map(str, findings)))
+        self.findings = findings
 
 
-def check(config: NodeConfig) -> Genesis:
-    """Everything that can be checked without opening the store. Raises StartupError or KeyFileError."""
-    check_data_dir(config)
-    genesis = load_genesis(config)
-    check_clock(genesis)
-    check_keys(config, genesis)
-    check_api_tls(config)
-    check_port("peer", config.peer.host, config.peer.port)
-    check_port("api", config.api.host, config.api.port)
-    return genesis
+def check(config: NodeConfig) -> tuple[Finding, ...]:
+    """All that is wrong, as far as it shows without opening the store. Changes nothing."""
+    return tuple(_findings(config))
 
 
-def check_data_dir(config: NodeConfig) -> None:
-    """The data directory exists, is ours to write, and its disk has room."""
+def _findings(config: NodeConfig) -> Iterator[Finding]:
+    yield from check_data_dir(config)
+    genesis: Genesis | None = None
+    if _is_expected(config.node.genesis, config):
+        try:
+            genesis = load_genesis(config)
+        except StartupError as error:
+            yield from error.findings
+    if genesis is not None:
+        yield from check_clock(genesis)
+    yield from check_keys(config, genesis)
+    yield from check_api_tls(config)
+    yield from check_port("peer", config.peer.host, config.peer.port)
+    yield from check_port("api", config.api.host, config.api.port)
+    yield from check_two_sockets(config)
+
+
+def _is_expected(path: Path, config: NodeConfig) -> bool:
+    """False for a file in a data directory that does not exist: one finding about the directory is enough."""
+    return config.node.data_dir.is_dir() or not path.is_relative_to(config.node.data_dir)
+
+
+def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
+    """The data directory exists, this user may write to it, and its disk has room."""
     path = config.node.data_dir
     if not path.is_dir():
-        raise StartupError(
-            f"the data directory {path} does not exist: make it with 'notarium-node init', or correct node.data_dir"
+        yield Finding(
+            Check.DATA_DIRECTORY,
+            f"the data directory {path} does not exist",
+            "Make it with 'notarium-node init', or correct node.data_dir.",
         )
+        return
     for each in (path, config.node.store_dir):
         if each.exists() and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
-            raise StartupError(f"{each} is not writable by user {os.geteuid()}: run as its owner, or chown it")
+            yield Finding(
+                Check.DATA_DIRECTORY,
+                f"{each} is not writable by user {os.geteuid()}",
+                "Run the node as the owner of this directory, or change the owner with chown.",
+            )
     status = os.statvfs(path)
-    free = status.f_bavail * status.f_frsize
-    if free < config.store.min_free_bytes:
-        # Not an error: the node may follow and serve, and votes when there is room again.
-        _log.warning(
-            "little room on the disk, the node will not vote", free_bytes=free, needed_bytes=config.store.min_free_bytes
+    free, needed = status.f_bavail * status.f_frsize, config.store.min_free_bytes
+    if free < needed:
+        # Not an error: the node can follow the ledger and answer, and votes as soon as there is room again.
+        yield Finding(
+            Check.DISK_SPACE,
+            f"little free disk space, the node does not vote: {free} bytes free, store.min_free_bytes is {needed}",
+            "Free disk space, or lower store.min_free_bytes.",
+            Severity.WARNING,
         )
 
 
 def use_first_start(mark: Path, recall: Recall) -> None:
-    """Before anything is signed: the mark of the first start goes, so that nothing left over from a lost store has it.
+    """Remove the mark of the first start before anything is signed, so that it never outlives a store that is lost.
 
-    First the store knows that it was started, then the mark goes, each on the disk: a crash in between changes nothing.
-    Raises StartupError where the disk does not take it.
+    First the store records that the node was started, then the mark is removed, and both are synced: a crash in between
+    changes nothing. Raises StartupError where the disk refuses this.
     """
     try:
         recall.begin()
@@ -76,13 +145,16 @@ def use_first_start(mark: Path, recall: Recall) -> None:
             _sync(mark.parent)
     except (StoreError, OSError) as error:
         raise StartupError(
-            f"the mark of the first start, {mark}, must go before anything is signed, and the disk does not take that: "
-            f"{error}; make room, or give the directory to user {os.geteuid()}, and start again"
+            Finding(
+                Check.FIRST_START,
+                f"the mark of the first start, {mark}, must be removed before anything is signed, but: {error}",
+                f"Make room on the disk, or give the directory to user {os.geteuid()}; then start again.",
+            )
         ) from error
 
 
 def _sync(directory: Path) -> None:
-    """Have the names in `directory` on the disk."""
+    """Sync the names in `directory` to the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,62 +162,113 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def load_genesis(config: NodeConfig) -> Genesis:
-    """The genesis file, if it is the pinned one."""
-    path = config.node.genesis
+def read_genesis(path: Path) -> Genesis:
+    """The genesis file at `path`, whatever its hash. Raises StartupError."""
     try:
-        genesis = Genesis.decode_json(path.read_bytes())
-    except OSError as error:
-        raise StartupError(f"cannot read the genesis file {path}: {error.strerror}; get it from any member") from error
-    except InvalidGenesis as error:
-        raise StartupError(f"{path} is not a genesis file: {error}") from error
+        return read_genesis_file(path)
+    except ProjectError as error:
+        cause = error.__cause__
+        message = f"cannot read {path}: {cause.strerror}" if isinstance(cause, OSError) else str(error)
+        raise StartupError(Finding(Check.GENESIS, message, "Get the genesis file from any member.")) from error
+
+
+def load_genesis(config: NodeConfig) -> Genesis:
+    """The genesis file, if it is the pinned one. Raises StartupError."""
+    path = config.node.genesis
+    genesis = read_genesis(path)
     if genesis.hash.hex() != config.node.genesis_hash:
         raise StartupError(
-            f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash pins "
-            f"{config.node.genesis_hash}; get the right file, or correct the pin if your partners confirm that hash"
+            Finding(
+                Check.GENESIS,
+                f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash pins "
+                f"{config.node.genesis_hash}",
+                "Get the right file, or correct the pin if your partners confirm the hash of this file.",
+            )
         )
     return genesis
 
 
-def check_clock(genesis: Genesis, now_ms: int | None = None) -> None:
-    """This machine's clock is not before the ledger was made. Whether it is exact, only peers can tell (later)."""
+def check_clock(genesis: Genesis, now_ms: int | None = None) -> Iterator[Finding]:
+    """This machine's clock is not before the founding. Whether it is exact shows later, by comparison with peers."""
     now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     if now < genesis.created_ms - DAY_MS:
         behind = (genesis.created_ms - now) // DAY_MS
-        raise StartupError(f"this machine's clock is {behind} days before the ledger was founded: set it, enable NTP")
-
-
-def check_keys(config: NodeConfig, genesis: Genesis, joining: bool = True) -> None:
-    """Both keys are readable by us alone and, at the first start, fit the node's record in genesis.
-
-    `joining`: a node that is not in the genesis may have its record on its own card, for members may vote it in later.
-
-    Later the record may have changed; then the registry in the store is what counts, and the node itself looks there.
-    """
-    key = load_key(config.node.validator_key, Purpose.VALIDATOR)
-    seed = load_seed(config.node.transport_key, Purpose.TRANSPORT)
-    mark = config.node.first_start_mark
-    if config.node.store_dir.is_dir() and any(path != mark for path in config.node.store_dir.iterdir()):
-        return
-    record = own_record(genesis.registry, config.node.data_dir if joining else None, key.public)
-    if record is None:
-        known = ", ".join(sorted({node.member for node in genesis.registry.nodes.values()}))
-        raise StartupError(
-            f"the key in {config.node.validator_key} ({key.public.hex()[:16]}...) belongs to no node of this ledger "
-            f"(members with nodes: {known}): use the key from 'keygen', or the genesis that was made with your card; "
-            f"for a node voted in after the founding: 'init --joining', with its card in {config.node.data_dir}"
+        yield Finding(
+            Check.CLOCK,
+            f"this machine's clock is {behind} days before the founding of the ledger",
+            "Set the clock, and enable NTP.",
         )
+
+
+def check_keys(config: NodeConfig, genesis: Genesis | None, joining: bool = True) -> Iterator[Finding]:
+    """Only this user can read both keys and, before the first start, they match the node's record.
+
+    `genesis`: None where it cannot be read, so that only the files are checked. `joining`: a node that is not in the
+    genesis may have its record on its own card, because members may vote it in later.
+
+    After the first start the record may have changed. The registry in the store counts then, and the node looks there.
+    """
+    node = config.node
+    key: SigningKey | None = None
+    seed: bytes | None = None
+    if _is_expected(node.validator_key, config):
+        try:
+            key = load_key(node.validator_key, Purpose.VALIDATOR)
+        except KeyFileError as error:
+            yield Finding(Check.KEYS, str(error), "")
+    if _is_expected(node.transport_key, config):
+        try:
+            seed = load_seed(node.transport_key, Purpose.TRANSPORT)
+        except KeyFileError as error:
+            yield Finding(Check.KEYS, str(error), "")
+    if genesis is None or key is None or _has_store(config):
+        return
+    try:
+        record = own_record(genesis.registry, node.data_dir if joining else None, key.public)
+    except CardError as error:
+        yield Finding(Check.IDENTITY, str(error), "Restore the card, or move it out of the data directory.")
+        return
+    if record is None:
+        yield _stranger(config, genesis, key)
+    elif seed is not None:
+        yield from _check_transport_key(config, record, key, seed)
+
+
+def _has_store(config: NodeConfig) -> bool:
+    """Whether there is more in the store's directory than the mark of the first start."""
+    directory = config.node.store_dir
+    return directory.is_dir() and any(path != config.node.first_start_mark for path in directory.iterdir())
+
+
+def _stranger(config: NodeConfig, genesis: Genesis, key: SigningKey) -> Finding:
+    members = ", ".join(sorted({node.member for node in genesis.registry.nodes.values()}))
+    return Finding(
+        Check.IDENTITY,
+        f"the key in {config.node.validator_key} ({key.public.hex()[:16]}...) belongs to no node of this ledger "
+        f"(members with nodes: {members})",
+        "Use the key from 'keygen', or the genesis that was made with your card. For a node voted in after the "
+        f"founding, use 'init --joining' and put its card into {config.node.data_dir}.",
+    )
+
+
+def _check_transport_key(config: NodeConfig, record: NodeRecord, key: SigningKey, seed: bytes) -> Iterator[Finding]:
     try:
         server_context(record.certificate, seed, [])
-    except (CertificateError, ssl.SSLError) as error:
-        raise StartupError(
-            f"the key in {config.node.transport_key} is not the one on {record.member}'s card: restore the right file"
-        ) from error
-    if certificate_key(record.certificate) == key.public:
-        raise StartupError("the same key is used for votes and TLS: make new keys with 'notarium-node keygen'")
+        is_shared = certificate_key(record.certificate) == key.public
+    except (CertificateError, ssl.SSLError):
+        yield Finding(
+            Check.KEYS,
+            f"the key in {config.node.transport_key} is not the one on {record.member}'s card",
+            "Restore the right key file.",
+        )
+        return
+    if is_shared:
+        yield Finding(
+            Check.KEYS, "the same key is used for votes and for TLS", "Make new keys with 'notarium-node keygen'."
+        )
 
 
-def check_api_tls(config: NodeConfig) -> None:
+def check_api_tls(config: NodeConfig) -> Iterator[Finding]:
     """The API's certificate and key load."""
     certificate, key = config.api.tls_certificate, config.api.tls_key
     if certificate is None or key is None:
@@ -153,44 +276,75 @@ def check_api_tls(config: NodeConfig) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ValueError) as error:
-        raise StartupError(f"api.tls_certificate {certificate} and api.tls_key {key} do not load: {error}") from error
+        yield Finding(
+            Check.API_TLS,
+            f"api.tls_certificate {certificate} and api.tls_key {key} do not load: {error}",
+            "Give a certificate and its key without a passphrase, both in PEM, that this user can read.",
+        )
 
 
-def check_port(what: str, host: str, port: int) -> None:
-    """`port` can be listened on. Names the process that has it, where the system lets us see."""
+def check_port(what: str, host: str, port: int) -> Iterator[Finding]:
+    """The node can listen on `port`. Names the process that has it, where the system shows it."""
     if port == 0:
         return
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise StartupError(f"{what}.host {host!r} is no address of this machine: {error.strerror}") from error
+        yield _not_an_address(what, host, f": {error.strerror}")
+        return
     family, _, _, _, address = found[0]
     try:
         # As the node itself will: SO_REUSEADDR, so that old connections in TIME_WAIT do not count.
         socket.create_server((str(address[0]), port), family=family).close()
     except OSError as error:
-        raise StartupError(_port_problem(what, host, port, error)) from error
+        yield _port_finding(what, host, port, error)
 
 
-def _port_problem(what: str, host: str, port: int, error: OSError) -> str:
+def check_two_sockets(config: NodeConfig) -> Iterator[Finding]:
+    """The peer socket and the API do not take each other's port."""
+    hosts, port = {config.peer.host, config.api.host}, config.peer.port
+    if port == config.api.port != 0 and (len(hosts) == 1 or hosts & set(ALL_ADDRESSES)):
+        yield Finding(
+            Check.PORT,
+            f"peer.port and api.port are both {port}, on the same address",
+            "Choose another port for one of them.",
+        )
+
+
+def _port_finding(what: str, host: str, port: int, error: OSError) -> Finding:
     if error.errno == errno.EADDRINUSE:
-        owner = next(_listeners(port), None)
-        return (
-            f"{what}.port {port} is taken by {owner or 'another process'}: stop it, or choose another port "
-            f"(NOTARIUM_NODE_{what.upper()}__PORT)"
+        owner = next(_listeners(port), "another process")
+        return Finding(
+            Check.PORT,
+            f"{what}.port {port} is taken by {owner}",
+            f"Stop that process, or choose another port (NOTARIUM_NODE_{what.upper()}__PORT).",
         )
     if error.errno == errno.EACCES:
-        return f"{what}.port {port} needs privileges (it is below 1024): choose a higher one"
+        return Finding(
+            Check.PORT, f"{what}.port {port} is below 1024 and needs privileges", "Choose a port from 1024 on."
+        )
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{what}.host {host!r} is no address of this machine: correct it, or leave it empty for all addresses"
-    return f"cannot listen on {what} {host}:{port}: {error.strerror}"
+        return _not_an_address(what, host)
+    return Finding(
+        Check.PORT,
+        f"cannot listen on {host}:{port} ({what}.host, {what}.port): {error.strerror}",
+        f"Correct {what}.host and {what}.port.",
+    )
+
+
+def _not_an_address(what: str, host: str, reason: str = "") -> Finding:
+    return Finding(
+        Check.PORT,
+        f"{what}.host {host!r} is not an address of this machine{reason}",
+        f"Correct {what}.host, or leave it empty to listen on all addresses.",
+    )
 
 
 def _listeners(port: int) -> Iterator[str]:
-    """Processes that listen on TCP `port`, as "pid 12 (name)"; only those this user may look into."""
+    """Processes that listen on TCP `port`, as "pid 12 (name)"; only those that this user may inspect."""
     inodes = set(_listening_inodes(port))
     for process in Path("/proc").glob("[0-9]*"):
-        # Processes come and go, and others' are closed to us: those simply stay unnamed.
+        # Processes end meanwhile, and those of other users are closed to this one: they stay unnamed.
         with suppress(OSError):
             for descriptor in (process / "fd").iterdir():
                 with suppress(OSError):

@@ -14,7 +14,8 @@ from notarium_ledger.entries.entry import Entry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_inclusion
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import DecidedHeader, Receipt, ReceiptVerifier, encode_receipt
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier, encode_receipt
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 

@@ -24,7 +24,8 @@ from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log import frontier as tree
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import check_admissible
-from notarium_ledger.trust.receipt import MEDIA_TYPE, DecidedHeader, Receipt
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt
 from notarium_ledger.trust.receipt_batch import encode_receipts
 
 

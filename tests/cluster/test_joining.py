@@ -18,9 +18,9 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
 from notarium_node.demo.local_network import LocalNode, free_ports
+from notarium_node.identity.card import Card, read_card
 from notarium_node.identity.keys import Purpose, load_key
 from notarium_node.operator import setup
-from notarium_node.operator.ceremony import Card
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 from notarium_store import Store
@@ -156,14 +156,15 @@ def newcomer_of(cluster: Cluster, role: str) -> LocalNode:
     directory = cluster.network.directory / f"newcomer-{role}"
     peer_port, api_port = free_ports(2)
     member, admin = ("late", None) if role == "validator" else ("m1", cluster.network.directory / "m1/keys/admin.key")
-    made = setup.make_keys(
-        directory, member, "Latecomer", role, f"127.0.0.1:{peer_port}", f"http://127.0.0.1:{api_port}", admin
+    description = setup.NodeDescription(
+        member, "Latecomer", role, f"127.0.0.1:{peer_port}", f"http://127.0.0.1:{api_port}"
     )
+    made = setup.make_keys(directory, description, admin)
     genesis = cluster.network.genesis
     setup.initialise(directory, cluster.network.genesis_file, genesis.hash.hex(), joining=True)
     with (directory / "node.toml").open("a") as file:
         file.write(f"\n{CONFIG}")
-    key = setup.read_card(made.card).node.key
+    key = read_card(made.card).node.key
     return LocalNode(member, role, directory, key.hex(), peer_port, api_port)
 
 
@@ -181,7 +182,7 @@ async def vote_in(cluster: Cluster, node: LocalNode) -> None:
 
 def _card_of(node: LocalNode) -> Card:
     (path,) = node.directory.glob("*.card.json")
-    return setup.read_card(path)
+    return read_card(path)
 
 
 async def agree(cluster: Cluster, action: dict) -> None:

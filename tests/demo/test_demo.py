@@ -19,6 +19,13 @@ from notarium_node.demo.__main__ import CHANGED_BYTE, _with_another_digit
 pytestmark = pytest.mark.slow
 
 NOTARIUM = Path(sys.executable).with_name("notarium")
+NODES = [
+    "Universitätsklinikum Nordhafen",
+    "Rijnmond Medical Centre",
+    "Institut Curval, Lyon",
+    "Västerhav Cancer Research Institute",
+    "observer at Västerhav Cancer Research Institute",
+]
 KINDS = {
     "protocol.md.receipt.json": "preregistration",
     "data.receipt.json": "dataset",
@@ -45,6 +52,16 @@ def running_below(directory: Path) -> list[list[str]]:
     """Command lines of processes that have to do with `directory`."""
     lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     return [line for line in lines if any(str(directory) in word for word in line)]
+
+
+def last_lines(output: str) -> tuple[dict[str, str], str, list[str]]:
+    """The end of what `up` prints: the API of each node by its name, the folder, and the commands to try."""
+    end = output[output.index("The network runs until `make demo-down`") :].splitlines()[1:]
+    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in end]
+    folder = next(number for number, row in enumerate(rows) if row[0] == "folder")
+    commands = [line.strip() for line in end[folder + 1 :] if line.strip()]
+    assert [re.match(r"\d\.", line) is not None for line in commands] == [True, False] * 3
+    return {row[0]: row[1] for row in rows[:folder]}, rows[folder][1], commands[1::2]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +98,9 @@ def test_the_story_is_the_promised_one(story: str) -> None:
         r"changed demo/study/data/part-2\.csv",
         r"exit code 1",
         r"signed by",
+        r"demo/study/ +the researcher's files",
+        r"demo/genesis\.json +the trust root",
+        r"demo/\*/node\.log",
         r"make demo-up",
     ]
     assert re.search(".*".join(told), story, re.DOTALL), story
@@ -129,11 +149,19 @@ def test_the_network_can_be_kept_running_and_stopped(story: str, place: Path, us
     try:
         output, _ = up.communicate(timeout=60)
         assert up.returncode == 0, output
-        urls = re.findall(r"curl -s (\S+)", output)
-        assert len(urls) == 7
-        for url in urls:
+        base, folder, steps = last_lines(output)
+        assert list(base) == NODES
+        assert folder.startswith("demo ")
+        assert len(steps) == 3
+        urls = [word for step in steps for word in step.split() if word.startswith("http://")]
+        assert len(urls) == 2
+        for url in (*urls, *(f"{api}/v1/status" for api in base.values())):
             with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
                 assert answer.status == 200
+        anchored = subprocess.run(
+            ["bash", "-c", f"{steps[2]} --json"], cwd=place.parent, capture_output=True, text=True, check=False
+        )
+        assert anchored.returncode == 0, anchored.stderr
     finally:
         down = demo("down", place, user)
         output, _ = down.communicate(timeout=60)
@@ -162,7 +190,7 @@ def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
     process = demo("run", directory, tmp_path)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "something else than a demo" in output
+    assert "files that are not a demo's" in output
     assert (directory / "chapter-1.txt").read_text() == "precious"
 
 

@@ -1,4 +1,4 @@
-"""What operators are told to alert on is what the node says."""
+"""Operators are asked to alert on exactly what the node logs and counts."""
 
 import re
 from pathlib import Path
@@ -24,6 +24,7 @@ def test_the_alert_rule_is_one_and_names_the_metric():
 
 
 def test_the_bounds_are_documented_as_they_are():
-    assert f"At most {MOST_PER_KEY} pieces are kept of one key ({MOST} in all)" in OPERATIONS
-    formats = (DOCS / "formats.md").read_text(encoding="utf-8")
+    operations = " ".join(OPERATIONS.split())  # Prose is wrapped.
+    assert f"At most {MOST_PER_KEY} proofs are kept of one key ({MOST} in all)" in operations
+    formats = " ".join((DOCS / "formats.md").read_text(encoding="utf-8").split())
     assert f"at most {MOST_PER_KEY} of one key and {MOST} in all" in formats

@@ -33,8 +33,8 @@ from notarium_ledger.trust.equivocation import Equivocation, conflict
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import Hash, Height, Round, Signature
+from notarium_node.identity.card import Card
 from notarium_node.identity.tls import make_certificate
-from notarium_node.operator.ceremony import Card
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 UNSIGNED = Signature(bytes(64))

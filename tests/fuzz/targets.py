@@ -17,8 +17,8 @@ TARGETS: tuple[Target, ...] = (
 )
 
 _OWN = "reads what this program made or checked itself"
-_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/test_cli.py)"
-_INSIDE = "calls decoders of this table on what the store holds, whose damage is tests/store/test_damage.py's"
+_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/operator/cli)"
+_INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_Earlier.id": _OWN,
     "notarium.anchoring.anchor:_described": _OWN,
@@ -31,15 +31,16 @@ EXEMPT: dict[str, str] = {
     "notarium.verifying.verification:Verifying.load": "target: receipt, verified",
     "notarium_ledger.entries.entry:encode_body": _OWN,
     "notarium_node.entries.admission:Admission.read": "takes entries that are decoded",
-    "notarium_node.operator.cli:_researcher": _LOCAL,
+    "notarium_node.operator.cli.founding:_researcher": _LOCAL,
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
+    "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",
     "notarium_store.opening:_decode_validators": _INSIDE,
     "notarium_store.opening:load": _INSIDE,
     "notarium_store.opening:load_gap": _INSIDE,
-    "notarium_store.reading:read_decision": _INSIDE,
+    "notarium_store.lookups:read_decision": _INSIDE,
     "notarium_store.store:Store._load": _INSIDE,
 }
 """Functions that look like decoders of outside bytes and are none: "module:qualified name" -> why."""

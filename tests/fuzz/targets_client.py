@@ -160,7 +160,7 @@ ANSWERS = (
         "answer: receipt of our own entry",
         _judged(_own_receipt()),
         (LyingNode,),
-        ("notarium.ledger_access.answers:_read_own_part",),
+        ("notarium_ledger.trust.receipt:ReceiptDecoder.decode", "notarium_ledger.trust.receipt:_from_own_part"),
         (seeds.receipts()[3].encode_json(),),
         dialect="json",
     ),

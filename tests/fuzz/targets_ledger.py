@@ -47,7 +47,7 @@ from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store.values import StoredHeader, StoredState, decode_entries, decode_position, position_value, split
+from notarium_store.layout import StoredHeader, StoredState, decode_entries, decode_position, position_value, split
 
 _DAMAGED = (LedgerError, ValueError, TypeError, KeyError, IndexError)
 """What the store takes for corruption (reading.decoded): it reads only what it wrote itself."""
@@ -206,10 +206,11 @@ LEDGER = (
         (
             "notarium_ledger.trust.receipt:Receipt.decode_json",
             "notarium_ledger.trust.receipt:_from_document",
-            "notarium_ledger.trust.receipt:_hash",
-            "notarium_ledger.trust.receipt:decode_decided",
-            "notarium_ledger.trust.receipt:read_base64",
-            "notarium_ledger.trust.receipt:read_document",
+            "notarium_ledger.trust.chain:DecidedHeader.from_document",
+            "notarium_ledger.trust.chain:Handover.from_document",
+            "notarium_ledger.encoding.json_file:read_base64",
+            "notarium_ledger.encoding.json_file:read_document",
+            "notarium_ledger.encoding.json_file:read_hex_hash",
         ),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
@@ -239,9 +240,8 @@ LEDGER = (
         (
             "notarium_ledger.trust.snapshot:Snapshot.decode",
             "notarium_ledger.trust.snapshot:Snapshot._from_value",
-            "notarium_ledger.trust.receipt:DecidedHeader.from_value",
-            "notarium_ledger.trust.receipt:Handover.from_value",
-            "notarium_ledger.trust.receipt:_header",
+            "notarium_ledger.trust.chain:DecidedHeader.from_value",
+            "notarium_ledger.trust.chain:Handover.from_value",
         ),
         seeds.vector_bytes("snapshots", "hex"),
         Snapshot.encode,
@@ -331,7 +331,7 @@ STORE = (
         "stored state",
         StoredState.decode,
         _DAMAGED,
-        ("notarium_store.values:StoredState.decode",),
+        ("notarium_store.layout:StoredState.decode",),
         (_stored_state(),),
         memory_factor=OWN,
     ),
@@ -339,7 +339,7 @@ STORE = (
         "stored header",
         StoredHeader.decode,
         _DAMAGED,
-        ("notarium_store.values:StoredHeader.decode",),
+        ("notarium_store.layout:StoredHeader.decode",),
         (_stored_header(),),
         memory_factor=OWN,
     ),
@@ -347,7 +347,7 @@ STORE = (
         "stored entries",
         decode_entries,
         (LedgerError,),
-        ("notarium_store.values:decode_entries",),
+        ("notarium_store.layout:decode_entries",),
         (seeds.canonical_list(*chain().decisions[0].block.entries),),
         lambda entries: seeds.canonical_list(*entries),
         memory_factor=OWN,
@@ -356,7 +356,7 @@ STORE = (
         "stored position",
         decode_position,
         (ValueError,),
-        ("notarium_store.values:decode_position",),
+        ("notarium_store.layout:decode_position",),
         (position_value(1, 2),),
         lambda place: position_value(*place),
     ),

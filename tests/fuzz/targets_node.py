@@ -18,22 +18,22 @@ from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidEquivocationFile, InvalidGenesis
+from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
 from notarium_node.api.submit import Submissions
 from notarium_node.config import ConfigError, load_config
+from notarium_node.identity.address import split_address
+from notarium_node.identity.card import Card, CardError, read_card
 from notarium_node.identity.keys import KeyFileError, Purpose, load_seed
 from notarium_node.identity.tls import CertificateError, certificate_key
-from notarium_node.operator import equivocations as equivocation_files
-from notarium_node.operator import node_api as asking
-from notarium_node.operator.ceremony import Card, CeremonyError, split_address, ungrouped
-from notarium_node.operator.enrolment import EnrolmentError, read_genesis
-from notarium_node.operator.setup import read_card
+from notarium_node.operator import equivocations as proofs
+from notarium_node.operator.ceremony import CeremonyError, ungrouped
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
 from notarium_node.peers.link import PROTOCOL, HelloError, Link, LinkError, LinkSettings
-from notarium_node.startup import StartupError, load_genesis
+from notarium_node.startup import StartupError, load_genesis, read_genesis
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
@@ -171,10 +171,10 @@ def _asked(question: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[bytes]
     """What a node's API answers to the operator's program, and to the shell that shows it."""
 
     def ask(data: bytes) -> Any:
-        async def fetch(*_: object) -> tuple[int, bytes]:
+        async def get(*_: object) -> tuple[int, bytes]:
             return 200, data
 
-        with patch.object(asking, "fetch", fetch):
+        with patch.object(NodeApi, "get", get):
             answer = _now(question())
         json.dumps(answer, ensure_ascii=False).encode()
         return answer
@@ -182,10 +182,10 @@ def _asked(question: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[bytes]
     return ask
 
 
-def _told_of(data: bytes) -> str:
-    told = equivocation_files._told(data)
-    told.encode()
-    return told
+def _refusal(data: bytes) -> str:
+    detail = proofs._detail(data)
+    detail.encode()
+    return detail
 
 
 _key_file = from_file("validator.key", lambda path: load_seed(path, Purpose.VALIDATOR), mode=0o600)
@@ -312,7 +312,7 @@ HTTP = (
     ),
     Target(
         "http: number",
-        _query(lambda text: parse_int(SimpleNamespace(query={"n": text}), "n", 0, 0, 1000)),  # type: ignore[arg-type]
+        _query(lambda text: parse_int(SimpleNamespace(query={"n": text}), "n", 0, minimum=0, maximum=1000)),  # type: ignore[arg-type]
         (ApiProblem,),
         ("notarium_node.api.problems:parse_int",),
         (b"17", b"0"),
@@ -325,8 +325,8 @@ FILES = (
     Target(
         "card",
         Card.read,
-        (CeremonyError,),
-        ("notarium_node.operator.ceremony:Card.read",),
+        (CardError,),
+        ("notarium_node.identity.card:Card.read", "notarium_node.identity.card:_parse"),
         (seeds.card(),),
         dialect="json",
         max_bytes=20_000,
@@ -334,8 +334,8 @@ FILES = (
     Target(
         "card file",
         from_file("m0.card.json", read_card),
-        (CeremonyError,),
-        ("notarium_node.operator.setup:read_card",),
+        (CardError,),
+        ("notarium_node.identity.card:read_card",),
         (seeds.card(),),
         dialect="json",
         max_bytes=20_000,
@@ -344,7 +344,7 @@ FILES = (
         "address",
         lambda data: split_address(data.decode("utf-8", "replace")),
         (ValueError,),
-        ("notarium_node.operator.ceremony:split_address",),
+        ("notarium_node.identity.address:split_address",),
         (b"node.example.org:7000", b"[::1]:7000"),
         dialect="text",
         max_bytes=8192,
@@ -399,7 +399,7 @@ FILES = (
     ),
     Target(
         "equivocation file of an operator",
-        from_file("equivocation.json", lambda path: equivocation_files.read(path, seeds.consortium().genesis)),
+        from_file("equivocation.json", lambda path: proofs.read(path, seeds.consortium().genesis)),
         (InvalidEquivocationFile,),
         ("notarium_node.operator.equivocations:read",),
         seeds.equivocation_files(),
@@ -408,33 +408,33 @@ FILES = (
     ),
     Target(
         "answer to an operator",
-        _asked(lambda: asking.get_json("https://node", "/v1/status")),
-        (asking.Unreachable,),
-        ("notarium_node.operator.node_api:get_json",),
+        _asked(lambda: NodeApi("https://node").status()),
+        (NodeUnreachable,),
+        ("notarium_node.operator.node_api:NodeApi.get_json",),
         (b'{"height": 3, "reasons": [], "peers": [{"member": "m1"}]}',),
         dialect="json",
     ),
     Target(
         "answer to an operator: equivocation",
-        _asked(lambda: equivocation_files.Asked("https://node", None).listed()),
-        (asking.Unreachable,),
+        _asked(lambda: proofs.listed(NodeApi("https://node"))),
+        (NodeUnreachable,),
         (),
         (b'{"equivocations": [{"id": "ab", "height": 3}], "next": null}',),
         dialect="json",
     ),
     Target(
         "answer to an operator: refusal",
-        _told_of,
+        _refusal,
         (),
-        ("notarium_node.operator.equivocations:_told",),
+        ("notarium_node.operator.equivocations:_detail",),
         (seeds.problem(),),
         dialect="json",
     ),
     Target(
         "genesis file of an administrator",
         from_file("genesis.json", read_genesis),
-        (EnrolmentError, InvalidGenesis),
-        ("notarium_node.operator.enrolment:read_genesis",),
+        (StartupError,),
+        ("notarium_node.startup:read_genesis",),
         (_genesis_file,),
         dialect="json",
     ),

@@ -20,7 +20,7 @@ from notarium_consensus.messages import decode_message
 from notarium_consensus.signing_record import PREPARED_KEY, decode_record
 from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.encoding import canonical
-from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry, LedgerError
 from notarium_ledger.types import Height
@@ -78,10 +78,10 @@ def test_a_message_of_empty_lists_is_not_built(decode):
 def test_counting_agrees_with_decoding(name):
     for data in seeds.vector_bytes(name, "decision" if name == "blocks" else "hex"):
         number = count(canonical.decode(data))
-        check_items(data, number)
+        check_value_count(data, number)
         if number > 1:
             with pytest.raises(LedgerError):
-                check_items(data, number - 1)
+                check_value_count(data, number - 1)
 
 
 def count(value) -> int:

@@ -1,4 +1,4 @@
-"""A small HTTP client for the tests of the API: every answer it gets is held against /openapi.json."""
+"""A small HTTP client for the tests of the API. Every answer is checked against /openapi.json."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 
 def _template(path: str) -> str | None:
-    # Longest first, for /v1/entries/batch is no {id}.
+    # Literal paths first: /v1/entries/batch must not match {id}.
     for template in sorted(document()["paths"], key=lambda each: ("{" in each, each)):
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             return template
@@ -121,7 +121,7 @@ def _template(path: str) -> str | None:
 
 @dataclass(frozen=True)
 class World:
-    """One validator with its observer, and those who write to it."""
+    """One validator, an observer, and the keys of those who write to it."""
 
     network: LocalNetwork
     researcher: SigningKey
@@ -136,14 +136,14 @@ class World:
         return self.network.genesis
 
     def body(self, **over: Any) -> dict[str, Any]:
-        """Another valid body each time."""
+        """A valid body, different each time."""
         base = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
         return {**base, "bundle": os.urandom(32), **over}
 
 
 @contextmanager
 def running_world(directory: Path) -> Iterator[World]:
-    """A World of real processes, which end with the context."""
+    """A World of real processes, which are stopped at the end."""
     researcher, to_be_revoked = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
     network = LocalNetwork.create(
         directory,

@@ -81,7 +81,7 @@ def test_errors_name_field_limit_and_remedy(tmp_path, text, expected):
         assert part in str(caught.value)
 
 
-def test_all_errors_are_told_at_once(tmp_path):
+def test_all_errors_are_reported_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "[node]\n[peer]\nport = -1\nhots = 1\n")
     assert len(str(caught.value).splitlines()) == 3

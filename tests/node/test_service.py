@@ -1,11 +1,17 @@
-"""What the process asks of its machine before the node runs."""
+"""What the process needs of its machine, which node it is, and how its API answers what is not HTTP."""
 
 import resource
+import socket
 
 import pytest
 from structlog.testing import capture_logs
 
-from notarium_node.service import allow_open_files
+from notarium_node.config import load_config
+from notarium_node.identity.card import read_card
+from notarium_node.operator.setup import NodeDescription, make_keys
+from notarium_node.service import allow_open_files, find_own
+from notarium_node.startup import Check, StartupError, load_genesis
+from notarium_store.store import Store
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def test_as_many_files_may_be_open_as_the_bounds_of_the_node_need(few_files):
     assert logs == []
 
 
-def test_a_machine_that_allows_too_few_is_reported(monkeypatch):
+def test_a_machine_that_allows_too_few_is_logged(monkeypatch):
     limits = [(256, 900)]
     monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.append(new))
@@ -38,3 +44,28 @@ def test_a_machine_that_allows_too_few_is_reported(monkeypatch):
         allow_open_files(1000)
     assert limits[-1] == (900, 900)
     assert [(each["log_level"], each["allowed"], each["needed"]) for each in logs] == [("warning", 900, 1000)]
+
+
+def test_a_node_is_who_the_registry_or_its_card_says_and_nobody_else(ready, ceremony, tmp_path):
+    config = load_config(ceremony[0] / "n1" / "node.toml", {})
+    genesis = load_genesis(config)
+    made = make_keys(tmp_path / "late", NodeDescription("late", "Late", "validator", "late.example:1"))
+    late = read_card(made.card).node
+    with Store.open(tmp_path / "store", genesis) as store:
+        for record in genesis.registry.nodes.values():
+            assert find_own(store, config, record.key) == record
+        with pytest.raises(StartupError, match="is not in the registry") as caught:
+            find_own(store, config, late.key)
+        assert caught.value.findings[0].check is Check.IDENTITY
+        made.card.replace(config.node.data_dir / made.card.name)
+        assert find_own(store, config, late.key) == late
+
+
+def test_the_api_answers_what_is_not_http_with_a_problem(world):
+    with socket.create_connection(("127.0.0.1", world.node.port), timeout=10) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        received = b""
+        while part := connection.recv(65_536):
+            received += part
+    assert b" 400 " in received.splitlines()[0]
+    assert b"urn:notarium:problem:malformed" in received

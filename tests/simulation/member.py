@@ -22,8 +22,8 @@ from notarium_node.peers.limits import PeerLimits
 from notarium_node.settings import NodeSettings
 from notarium_store import keys
 from notarium_store.errors import StoreError
+from notarium_store.layout import StoredState
 from notarium_store.store import Store
-from notarium_store.values import StoredState
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

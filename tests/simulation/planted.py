@@ -373,7 +373,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("prepare not persisted", _prepare_not_persisted, "persist before send", 5),
     Planted("sent before persisted", _sent_before_persisted, "persist before send", 5),
     Planted("commit without its block on disk", _commit_without_its_block, "persist before send", 5),
-    Planted("restart forgets what was said", _amnesia, "double vote|left|accused", 100),
+    Planted("restart forgets what was said", _amnesia, "double vote|left|false report", 100),
     Planted("writes not synced", _writes_not_synced, "persist before send|lost|chain", 5),
     Planted("fence of a restored backup ignored", _fence_ignored, "double vote", 200),
     Planted("acknowledged when admitted", _acknowledged_when_admitted, "lost", 5),

@@ -225,7 +225,9 @@ SUBTLE: tuple[Planted, ...] = (
         schedule="blackouts",
         liars=(HollowLock,),
     ),
-    Planted("blocks accepted from those that pass them on", _relayed_blocks_accepted, "accused", 50, liars=(Swapper,)),
+    Planted(
+        "blocks accepted from those that pass them on", _relayed_blocks_accepted, "false report", 50, liars=(Swapper,)
+    ),
     Planted(
         "signatures of a round change's prepares unchecked",
         _signatures_unchecked("round_change.prepares"),
@@ -257,7 +259,7 @@ SUBTLE: tuple[Planted, ...] = (
     Planted(
         "signatures remembered without what they sign",
         _remembered_without_what_it_signs,
-        "prepared|certificate|justification|accused",
+        "prepared|certificate|justification|false report",
         50,
         liars=(VoteForger, FalseLock),
     ),
@@ -295,7 +297,7 @@ SUBTLE: tuple[Planted, ...] = (
         liars=(BorrowedCertificate,),
     ),
     Planted("certificates of f + 1 believed", _certificate_of_too_few, "certificate", 50, liars=(BorrowedCertificate,)),
-    Planted("equivocation of peers unverified", _equivocation_believed, "accused", 50, liars=(FalseWitness,)),
+    Planted("equivocation of peers unverified", _equivocation_believed, "false report", 50, liars=(FalseWitness,)),
     Planted("equivocation not passed on", _equivocation_not_passed_on, "equivocation", 100),
 )
 PLANTED = (*planted.PLANTED, *SUBTLE)

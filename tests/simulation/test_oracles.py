@@ -285,7 +285,7 @@ def test_receipt_may_be_given_as_parsed_json(replay):
 def test_accused(replay):
     honest = bytes(replay.keys[1].public)
     replay.oracles.accused(0, bytes(key("liar").public), False)
-    with violation("accused"):
+    with violation("false report"):
         replay.oracles.accused(0, honest, True)
     replay.until_sent(1, PREPARE)
     replay.until("submitted")

@@ -171,7 +171,7 @@ class Watch:
             self._accused(member, event.proposer, event.reason)
         elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
             self._world.fail(
-                SafetyViolation(f"accused: node {member.number} finds a signature of its own that it forgot")
+                SafetyViolation(f"false report: node {member.number} finds a signature of its own that it forgot")
             )
 
     def _accused(self, member: Member, peer: PublicKey, reason: str) -> None:

@@ -47,5 +47,5 @@ def check(world: World) -> None:
             holders = [world.members[number] for number in world.holders.get(key, ())]
             if all(holder.is_honest and not holder.is_rolled_back for holder in holders):
                 raise SafetyViolation(
-                    f"accused: node {member.number} holds equivocation against the honest key {key.hex()[:8]}"
+                    f"false report: node {member.number} holds equivocation against the honest key {key.hex()[:8]}"
                 )

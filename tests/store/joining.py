@@ -1,7 +1,6 @@
 """A store that has joined by a snapshot, and what lies behind it on the disk."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ def pairs(path: Path) -> dict[bytes, bytes]:
     """All that a closed store holds."""
     with contextlib.closing(plyvel.DB(str(path))) as database:
         return dict(database)
-
-
-def edit(path: Path, change: Callable[[plyvel.DB], object]) -> None:
-    """Change a closed store behind its back."""
-    with contextlib.closing(plyvel.DB(str(path))) as database:
-        change(database)
 
 
 def check(path: Path, history: History) -> Any:

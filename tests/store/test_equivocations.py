@@ -30,28 +30,30 @@ def pieces(consortium):
 
 def test_it_reads_back_in_order_after_a_restart_and_passes_the_check(path, consortium, pieces):
     with Store.open(path, consortium.genesis) as store:
-        assert store.equivocation() == []
+        assert store.equivocations() == []
         for number, each in enumerate(pieces, 1):
             store.put_equivocation(number, each)
         grow(store, consortium, [3, 1])
     with Store.open(path, consortium.genesis) as store:
-        assert store.equivocation() == list(enumerate(pieces, 1))
+        assert store.equivocations() == list(enumerate(pieces, 1))
     assert check(path, consortium).height == 2
 
 
-def test_what_proves_nothing_or_cannot_be_read_is_told(path, consortium, pieces):
+def test_what_proves_nothing_or_cannot_be_read_is_reported(path, consortium, pieces):
     with Store.open(path, consortium.genesis) as store:
         grow(store, consortium, [1])
         for number, each in enumerate(pieces, 1):
             store.put_equivocation(number, each)
     edit(path, 2, lambda value: value[:-1] + bytes([value[-1] ^ 1]))
-    with pytest.raises(StoreCorruption, match=r"equivocation key 71\w*02 proves nothing: second: signature is invalid"):
+    with pytest.raises(
+        StoreCorruption, match=r"equivocation key 71\w*02 does not prove an equivocation: second: signature is invalid"
+    ):
         check(path, consortium)
     edit(path, 2, lambda value: value[:-1])
     with pytest.raises(StoreCorruption, match="equivocation key"):
         check(path, consortium)
     with Store.open(path, consortium.genesis) as store, pytest.raises(StoreCorruption, match="equivocation key"):
-        store.equivocation()
+        store.equivocations()
 
 
 def test_who_signs_a_height_is_known_up_to_the_one_after_the_tip(store, consortium):

@@ -217,7 +217,7 @@ def test_mistake_19_a_history_that_is_not_the_snapshots_is_quarantined(path: Pat
     consortium = history.consortium
     rival, transition = consortium.decide(history.states[10], consortium.entries(2))
     with joined(path, history, 10, 11, 12) as store:
-        with pytest.raises(StoreCorruption, match="not that of the adopted snapshot") as caught:
+        with pytest.raises(StoreCorruption, match="not the block of the adopted snapshot") as caught:
             store.backfill([(rival, transition)])
         assert caught.value.height == 11
         assert "move the directory away" in str(caught.value)
@@ -241,7 +241,7 @@ def test_an_entry_that_was_decided_on_both_sides_of_the_gap_is_quarantined(path:
         assert apply_block(store.state, third.block, store.is_decided) == third_does
         store.commit(third, third_does)
         assert not store.is_in_history(twice[0].id)
-        with pytest.raises(StoreCorruption, match=f"entry {twice[0].id.hex()} is in block 1 already") as caught:
+        with pytest.raises(StoreCorruption, match=f"entry {twice[0].id.hex()} is already in block 1") as caught:
             store.backfill([(first, first_does)])
         assert caught.value.height == 3
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import plyvel
 import pytest
-from tests.store.joining import check, edit, joined, pairs
+from tests.store.damaging import edit
+from tests.store.joining import check, joined, pairs
 from tests.support.consortium import digest
 from tests.support.histories import History
 
@@ -15,7 +16,7 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreCorruption, keys
-from notarium_store.values import StoredState
+from notarium_store.layout import StoredState
 
 
 def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:
@@ -60,10 +61,16 @@ def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable
 
 
 AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
-    "no snapshot": (_same(lambda db: db.delete(keys.BASE)), "format version 2 does not go with base snapshot key 62"),
-    "no gap": (_same(_without_gap), "base snapshot key 62 is missing beside history key 67"),
-    "as if of old": (_same(_format_1), "format version 1 does not go with base snapshot key 62"),
-    "no history": (_same(lambda db: db.delete(keys.HISTORY)), "history key 67 is missing beside base snapshot key 62"),
+    "no snapshot": (
+        _same(lambda db: db.delete(keys.BASE)),
+        "format version 2 does not match the presence of base snapshot key 62",
+    ),
+    "no gap": (_same(_without_gap), "base snapshot key 62 is missing, but history key 67 is present"),
+    "as if of old": (_same(_format_1), "format version 1 does not match the presence of base snapshot key 62"),
+    "no history": (
+        _same(lambda db: db.delete(keys.HISTORY)),
+        "history key 67 is missing, but base snapshot key 62 is present",
+    ),
     "no state": (_same(lambda db: db.delete(keys.STATE)), "state key 73 is missing"),
     "garbage snapshot": (_same(_garbage(keys.BASE)), "base snapshot key 62 cannot be read"),
     "garbage history": (_same(_garbage(keys.HISTORY)), "history key 67 cannot be read"),

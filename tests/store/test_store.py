@@ -14,7 +14,7 @@ from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreError
 from notarium_store.database import Database
-from notarium_store.values import ENTRIES_PER_GROUP
+from notarium_store.layout import ENTRIES_PER_GROUP
 
 # One entry, a few, one group, one more than a group, several groups with a rest, the ends of list heads.
 SIZES = (1, 3, 14, 15, 16, ENTRIES_PER_GROUP, ENTRIES_PER_GROUP + 1, 5 * ENTRIES_PER_GROUP + 7, 1, 2)
@@ -90,56 +90,6 @@ def test_a_receipt_never_changes(path: Path, consortium: Consortium) -> None:
         assert [store.receipt(id_) for id_ in ids] == early
 
 
-def test_what_was_just_decided_is_served_without_reading_the_disk(
-    store: Store, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decisions = grow(store, consortium, [200, 77, 1])
-
-    def forbidden(*_: object, **__: object) -> None:
-        raise AssertionError("read the disk")
-
-    for name in ("get", "seek", "scan"):
-        monkeypatch.setattr(Database, name, forbidden)
-    verifier = ReceiptVerifier(consortium.genesis)
-    for decision in decisions:
-        for raw in decision.block.entries:
-            receipt = store.receipt(leaf_hash(raw))
-            assert receipt is not None
-            assert store.is_decided(leaf_hash(raw))
-            verifier.verify(receipt)
-
-
-@pytest.mark.parametrize(
-    ("bound", "value", "sizes", "kept"),
-    [
-        ("MAX_ENTRIES", 50, [20, 20, 20, 1], [20, 20, 1]),
-        ("MAX_ENTRIES", 50, [20, 20, 300], [300]),
-        ("MAX_BLOCKS", 2, [1, 2, 3, 4], [3, 4]),
-        # An entry of a batch of one has between 200 and 250 bytes.
-        ("MAX_BYTES", 1000, [1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1]),
-        ("MAX_BYTES", 1000, [16], [16]),
-    ],
-)
-def test_recent_blocks_are_bounded(
-    store: Store,
-    consortium: Consortium,
-    monkeypatch: pytest.MonkeyPatch,
-    bound: str,
-    value: int,
-    sizes: list[int],
-    kept: list[int],
-) -> None:
-    monkeypatch.setattr(f"notarium_store.recent.{bound}", value)
-    decisions = grow(store, consortium, sizes)
-    recent = store._recent
-    assert [len(block.entries) for block in recent._blocks] == kept
-    assert len(recent._positions) == sum(kept)
-    assert recent._bytes == sum(block.size_bytes for block in recent._blocks)
-    receipt = store.receipt(leaf_hash(decisions[0].block.entries[-1]))
-    assert receipt is not None
-    ReceiptVerifier(consortium.genesis).verify(receipt)
-
-
 def test_committing_the_tip_again_changes_nothing(store: Store, consortium: Consortium) -> None:
     decision, transition = consortium.decide(store.state, consortium.entries(3))
     store.commit(decision, transition)
@@ -162,7 +112,7 @@ def test_a_block_that_does_not_follow_is_refused(store: Store, consortium: Conso
     with pytest.raises(StoreError, match="block 2 does not follow the stored block 1"):
         store.commit(*on_rival)
     for transition in (rival[1], other_later[1], on_rival[1]):
-        with pytest.raises(StoreError, match="transition is not that of block 2"):
+        with pytest.raises(StoreError, match="transition does not belong to block 2"):
             store.commit(later[0], transition)
     store.commit(*later)
     assert store.state == later[1].state

@@ -23,7 +23,7 @@ def damage_unseen(store: Path, genesis: Genesis, step: int) -> int:
         shutil.copytree(store, scratch)
         try:
             with Store.open(scratch, genesis) as opened:
-                opened.equivocation()
+                opened.equivocations()
                 if _any_block_unread(opened):
                     return place
         except StoreCorruption:

@@ -14,7 +14,8 @@ from notarium_ledger.blocks.block import Decision
 from notarium_ledger.log.frontier import inclusion_path
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import ChainState, Transition
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.types import Hash
 
 

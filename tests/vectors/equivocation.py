@@ -16,9 +16,9 @@ from tests.vectors.receipts import edited
 from notarium_ledger.blocks.statements import SignedStatement, StatementKind
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.encoding import canonical
+from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation, conflict
 from notarium_ledger.trust.equivocation_file import EquivocationFile
-from notarium_ledger.trust.receipt import DecidedHeader, Handover
 from notarium_ledger.types import Hash
 
 

@@ -12,7 +12,8 @@ from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
 

@@ -12,7 +12,7 @@ from tests.vectors.chain import chain
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.encoding import canonical
 from notarium_ledger.log.frontier import Frontier
-from notarium_ledger.trust.receipt import DecidedHeader
+from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Hash
 

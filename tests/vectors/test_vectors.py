@@ -52,7 +52,7 @@ def unhex(text: str) -> bytes:
 def test_the_code_still_makes_the_committed_file(name: str) -> None:
     committed = (generate.FOLDER / name).read_bytes()
     assert generate.encode(DOCUMENTS[name]) == committed, (
-        f"{name} would change. A public format is for ever: is this meant? Then run python -m tests.vectors.generate"
+        f"{name} would change, and a public format is permanent. If you mean it, run python -m tests.vectors.generate"
     )
 
 

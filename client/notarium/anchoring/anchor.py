@@ -20,10 +20,11 @@ from notarium.files import write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside, stem_of
 from notarium.project import Project, find_project
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier, iso_time
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 
 ANCHOR_S = 30.0
 _NOT_ASKED_FOR = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})

@@ -27,8 +27,8 @@ from notarium.evidence.statement import Artifact, Bundle, decimal_text, relative
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
 from notarium.project import Project, find_project
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
-from notarium_ledger.trust.receipt import iso_time
 
 logger = logging.getLogger("notarium")
 

@@ -31,8 +31,8 @@ from notarium.ledger_access.client import entry_id
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Homes, Project, find_project
 from notarium.verifying.verification import VerificationStatus, Verifying
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
-from notarium_ledger.trust.receipt import iso_time
 
 SHOWN_REASON = 160
 

@@ -17,7 +17,8 @@ from notarium.evidence.contents import HashingProgress as Hashed
 from notarium.evidence.contents import OnProgress
 from notarium.ledger_access.answers import CONTROL, VerifiedReceipt
 from notarium.verifying.verification import Verification, VerificationStatus
-from notarium_ledger.trust.receipt import about, iso_time
+from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.trust.receipt import about
 
 _COLOURS = {
     VerificationStatus.VERIFIED: "green",

@@ -17,10 +17,9 @@ from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.entries.commitment import Body, artifact_digests
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidReceipt, LedgerError
-from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
+from notarium_ledger.log.proofs import verify_consistency
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, DecidedHeader, Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptDecoder, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 
@@ -30,9 +29,6 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 _SAID_LIMIT = 500
 _MAX_DEPTH = 16
 """Of lists and objects in an answer; a receipt has four."""
-_SHARED_PART = b',\n"header":"'
-"""Where the part of a receipt file begins that is the same for all entries of a block."""
-_PROVEN_LIMIT = 256
 
 
 class NodeFailed(NotariumError):
@@ -163,8 +159,7 @@ class ReceiptReader:
 
     def __init__(self, verifier: ReceiptVerifier) -> None:
         self._verifier = verifier
-        self._proven: dict[bytes, DecidedHeader] = {}
-        """The part of a receipt file that all entries of a block share -> what it says, once it is proven."""
+        self._decoder = ReceiptDecoder()
 
     def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
         """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
@@ -173,19 +168,17 @@ class ReceiptReader:
         """
         if len(answer.body) > MAX_RECEIPT_BYTES:
             raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
-        cut = answer.body.find(_SHARED_PART)
         try:
-            if raw is not None and not check_author and (decided := self._proven.get(answer.body[cut:])):
-                return self._verify(_read_own_part(answer, raw, cut, decided), answer.url, check_author)
+            receipt = None if raw is None or check_author else self._decoder.decode(answer.body, raw)
+            if receipt is not None:
+                return self._verify(receipt, answer.url, check_author)
             receipt = Receipt.decode_json(answer.body)
             if raw is not None and receipt.entry != raw:
                 raise LyingNode(answer.url, "a receipt of another entry")
             verified = self._verify(receipt, answer.url, check_author)
         except LedgerError as error:
             raise _lie(answer, error) from error
-        if len(self._proven) >= _PROVEN_LIMIT:
-            del self._proven[next(iter(self._proven))]
-        self._proven[answer.body[cut:]] = receipt.decided
+        self._decoder.remember(answer.body, receipt)
         return verified
 
     def read_batch(self, answer: Answer, raws: Sequence[bytes], *, check_author: bool) -> dict[int, VerifiedReceipt]:
@@ -204,13 +197,7 @@ class ReceiptReader:
         if check_author:
             verified = self._verifier.verify(receipt)
             return VerifiedReceipt(receipt, verified.entry.id, url, [verified.entry])
-        self._verifier.verify_header(receipt.decided)
-        leaf, header = leaf_hash(receipt.entry), receipt.decided.header
-        try:
-            verify_inclusion(leaf, receipt.index, header.tree_size, receipt.path, header.tree_root)
-        except LedgerError as error:
-            raise InvalidReceipt(5, error.reason, error.field) from error
-        return VerifiedReceipt(receipt, leaf, url)
+        return VerifiedReceipt(receipt, self._verifier.verify_place(receipt), url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,21 +336,6 @@ def describe(error: Exception) -> str:
         # Its own text names host and port once more, and what the event loop calls each address.
         return os.strerror(error.os_error.errno).lower()
     return clean(str(error)) or type(error).__name__
-
-
-def _read_own_part(answer: Answer, raw: bytes, cut: int, decided: DecidedHeader) -> Receipt:
-    """The receipt of an entry of our own in a block that is proven already: only its place and path are news.
-
-    Nothing else of the file is used (`VerifiedReceipt.file_bytes` writes it anew), so nothing else is read.
-    """
-    try:
-        head = json.loads(answer.body[:cut] + b"}")
-        index, path = head["index"], tuple(Hash(bytes.fromhex(each)) for each in head["path"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LyingNode(answer.url, "not a receipt file") from error
-    if type(index) is not int:
-        raise LyingNode(answer.url, "index: not an integer")
-    return Receipt(raw, index, path, decided)
 
 
 def _check_printable(value: object, depth: int = 0) -> None:

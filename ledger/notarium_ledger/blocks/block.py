@@ -26,19 +26,19 @@ HEADER_VERSION: Final = 1
 _HEADER_ITEMS: Final = 32
 _CERTIFICATE_ITEMS: Final = 512
 MAX_BLOCK_ITEMS: Final = PARAMETER_LIMITS["max_block_entries"][1] + 32
-"""More values (items.check_items) than a block of any consortium consists of."""
+"""Bound on the values in a block (value_count.py); a block of the largest consortium has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a decision decides. It names no round, so a block proposed again is the same block."""
+    """What a decision is about. It holds no round, so a block that is proposed again keeps its hash."""
 
     genesis: Hash
     height: Height
     parent: Hash
     """Block hash of the parent; the genesis hash for height 1."""
     time_ms: int
-    """Milliseconds since 1970-01-01 UTC, by the proposer's clock; strictly above the parent's."""
+    """Milliseconds since 1970-01-01 UTC by the proposer's clock; greater than the parent's."""
     proposer: PublicKey
     tree_size: int
     """Leaves of the log after this block."""
@@ -76,7 +76,7 @@ class Header:
 
     @classmethod
     def decode(cls, raw: bytes) -> Header:
-        """Raises InvalidBlock, naming the field."""
+        """Inverse of `raw`. Raises InvalidBlock with the field."""
         with errors_as(InvalidBlock, field="header"):
             items = read_list(canonical.decode(raw, _HEADER_ITEMS), "", 11)
             read_version(items[0], "version", HEADER_VERSION)
@@ -96,14 +96,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header and the entries it adds to the log, as their wire bytes."""
+    """A header and the wire bytes of the entries that it adds to the log."""
 
     header: Header
     entries: tuple[bytes, ...]
 
     @property
     def hash(self) -> Hash:
-        """Block hash. The header's tree root binds the entries."""
+        """Block hash. It covers the entries through the header's tree root."""
         return self.header.hash
 
     @property
@@ -116,7 +116,7 @@ class Block:
 
     @classmethod
     def from_value(cls, value: canonical.Value) -> Block:
-        """Raises InvalidBlock. Checks form only; apply_block checks truth."""
+        """Inverse of to_value. Checks form only; apply_block checks the content. Raises InvalidBlock."""
         with errors_as(InvalidBlock):
             raw, entries = read_list(value, "", 2, "[header, entries]")
             return cls(Header.decode(read_bytes(raw, "header")), tuple(read_byte_strings(entries, "entries")))
@@ -149,7 +149,7 @@ class Decision:
 
     @classmethod
     def from_value(cls, value: canonical.Value) -> Decision:
-        """Raises InvalidBlock or InvalidCertificate."""
+        """Inverse of to_value. Checks form only. Raises InvalidBlock or InvalidCertificate."""
         with errors_as(InvalidBlock):
             block, certificate = read_list(value, "", 2, "[block, certificate]")
         return cls(Block.from_value(block), QuorumCertificate.from_value(certificate))
@@ -160,5 +160,5 @@ class Decision:
 
     @classmethod
     def decode(cls, data: bytes) -> Decision:
-        """Inverse of encode. Raises LedgerError: InvalidBlock, InvalidCertificate or NotCanonical."""
+        """Inverse of encode. Raises InvalidBlock, InvalidCertificate or NotCanonical."""
         return cls.from_value(canonical.decode(data, MAX_BLOCK_ITEMS + _CERTIFICATE_ITEMS))

@@ -1,8 +1,8 @@
 """Votes and the quorum certificate.
 
-A certificate holds commit votes of Q distinct validators for the *same* height, round and block hash.
-Votes of different rounds must never be mixed: with n = 4 and one liar that certifies two different blocks
-(consensus notes, mistake 5). So the round stands in every vote and once in the certificate.
+A certificate holds commit votes of Q distinct validators for the *same* height, round and block hash. Votes of
+different rounds must never be mixed: with n = 4 and one Byzantine validator, a mix can certify two different blocks
+(consensus notes, mistake 5). Therefore each vote names its round, and the certificate names one round for all of them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 _MAX_ITEMS = 512
-"""More values (items.check_items) than a certificate with a hundred seals consists of."""
+"""Bound on the values in a certificate (value_count.py); one with a hundred seals has fewer."""
 
 
 class VoteType(IntEnum):
-    """What a validator says of a block in a round."""
+    """What a validator states about a block in a round."""
 
     PROPOSAL = 1
     PREPARE = 2
@@ -39,7 +39,7 @@ class VoteType(IntEnum):
 
 
 def vote_bytes(vote: VoteType, genesis: Hash, validators: Hash, height: Height, round_: Round, block: Hash) -> bytes:
-    """What is signed: tag ‖ type u8 ‖ genesis hash ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ block hash."""
+    """The signed bytes: tag ‖ type u8 ‖ genesis hash ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ block hash."""
     return b"".join(
         (VOTE_TAG, bytes((vote,)), genesis, validators, height.to_bytes(8, "big"), round_.to_bytes(4, "big"), block)
     )
@@ -48,7 +48,7 @@ def vote_bytes(vote: VoteType, genesis: Hash, validators: Hash, height: Height, 
 def round_change_bytes(
     genesis: Hash, validators: Hash, height: Height, round_: Round, prepared: tuple[Round, Hash] | None
 ) -> bytes:
-    """What a ROUND-CHANGE signs.
+    """The signed bytes of a ROUND-CHANGE.
 
     tag ‖ genesis ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ (00 | 01 ‖ prepared round u32be ‖ block hash)
     """
@@ -75,7 +75,7 @@ class QuorumCertificate:
     block: Hash
     """Block hash."""
     seals: tuple[Seal, ...]
-    """In strictly ascending order of keys."""
+    """In ascending order of keys; no key twice."""
 
     def to_value(self) -> canonical.Value:
         """[height, round, block hash, [[key, signature], ...]]."""
@@ -88,7 +88,7 @@ class QuorumCertificate:
 
     @classmethod
     def from_value(cls, value: canonical.Value) -> QuorumCertificate:
-        """Raises InvalidCertificate for anything but to_value's form."""
+        """Inverse of to_value. Checks form only. Raises InvalidCertificate."""
         with errors_as(InvalidCertificate):
             height, round_, block, seals = read_list(value, "", 4, "[height, round, block, seals]")
             return cls(
@@ -107,10 +107,10 @@ class QuorumCertificate:
     def verify(self, genesis: Hash, validators: ValidatorSet, height: Height, block: Hash) -> None:
         """Raise InvalidCertificate unless this proves that `validators` decided `block` at `height`.
 
-        Every seal must be valid, also those beyond the quorum: a certificate has no unchecked bytes.
+        Every seal must be valid, also beyond the quorum, so that no byte of a certificate is unchecked.
         """
         if self.height != height or self.block != block:
-            raise InvalidCertificate("is about another block")
+            raise InvalidCertificate("certifies another block")
         keys = [seal.key for seal in self.seals]
         if any(left >= right for left, right in itertools.pairwise(keys)):
             raise InvalidCertificate("keys are not in strictly ascending order", "seals")

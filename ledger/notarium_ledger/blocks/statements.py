@@ -1,6 +1,6 @@
-"""What validators sign about a height: votes and round changes, without the blocks that travel along.
+"""What validators sign about a height: votes and round changes, without the blocks that messages carry.
 
-The bytes under the signatures are those of `certificate.vote_bytes` and `certificate.round_change_bytes`.
+The signed bytes are those of `certificate.vote_bytes` and `certificate.round_change_bytes`.
 """
 
 from __future__ import annotations
@@ -88,14 +88,14 @@ SignedStatement = SignedVote | SignedRoundChange
 
 
 def statement_from_value(value: canonical.Value, path: str) -> SignedStatement:
-    """A vote or a round change, told apart by their lengths. Raises LedgerError."""
+    """A vote (six fields) or a round change (five). Raises LedgerError."""
     if isinstance(value, list) and len(value) == 6:
         return SignedVote(*read_vote(value, path))
     return round_change_from_value(value, path)
 
 
 def round_change_from_value(value: canonical.Value, path: str) -> SignedRoundChange:
-    """The inverse of SignedRoundChange.to_value. Raises LedgerError."""
+    """Inverse of SignedRoundChange.to_value. Raises LedgerError."""
     height, round_, prepared, key, signature = read_list(value, path, 5)
     return SignedRoundChange(
         read_height(height, f"{path}.height"),

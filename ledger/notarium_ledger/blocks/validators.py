@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.reading import read_items, read_key, read_list, read_text
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.signing import VALIDATORS_TAG, tagged_hash
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 MAX_VALIDATORS = 100
 _MAX_ITEMS = 512
-"""More values (items.check_items) than a hundred validators consist of."""
+"""Bound on the values in a set (value_count.py); a hundred validators have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ValidatorSet:
 
     @property
     def faulty(self) -> int:
-        """f = ⌊(n−1)/3⌋: how many may lie."""
+        """f = ⌊(n−1)/3⌋: how many may be Byzantine."""
         return (len(self.validators) - 1) // 3
 
     @property
@@ -64,7 +65,7 @@ class ValidatorSet:
 
     @property
     def honest_minimum(self) -> int:
-        """f+1: among so many at least one is honest."""
+        """f+1: at least one of so many is honest."""
         return self.faulty + 1
 
     def proposer(self, height: Height, round_: Round) -> PublicKey:
@@ -86,20 +87,11 @@ class ValidatorSet:
 
     @classmethod
     def from_value(cls, value: canonical.Value, path: str = "validators") -> ValidatorSet:
-        """The inverse of to_value. Raises LedgerError for anything else, also for a wrong order."""
-        if not isinstance(value, list):
-            raise LedgerError("not a list", path)
+        """Inverse of to_value; keys must be in ascending order. Raises LedgerError."""
         validators = []
-        for number, item in enumerate(value):
-            if not (
-                isinstance(item, list)
-                and len(item) == 2
-                and isinstance(item[0], str)
-                and isinstance(item[1], bytes)
-                and len(item[1]) == 32
-            ):
-                raise LedgerError("not [member, key]", f"{path}[{number}]")
-            validators.append(Validator(item[0], PublicKey(item[1])))
+        for number, item in enumerate(read_items(value, path)):
+            member, key = read_list(item, f"{path}[{number}]", 2, "[member, key]")
+            validators.append(Validator(read_text(member, f"{path}[{number}]"), read_key(key, f"{path}[{number}]")))
         result = cls(tuple(validators))
         if list(result.validators) != validators:
             raise LedgerError("not in ascending order of keys", path)

@@ -1,1 +1,1 @@
-"""Canonical bytes and files, and how foreign ones are read."""
+"""Canonical bytes and proof files, and the readers for those that others wrote."""

@@ -1,15 +1,15 @@
 """Canonical msgpack: one value, one encoding.
 
-Shortest forms, maps with string keys in ascending order of their UTF-8 bytes, no floats, no
-extension types, no duplicate keys, no trailing bytes. A decoder that meets anything else rejects it,
-so that nobody can make two encodings, and so two hashes, of one statement.
+Shortest forms, maps with string keys in ascending order of their UTF-8 bytes, no floats, no extension types, no
+duplicate keys, no trailing bytes. The decoder rejects everything else, so that no statement has two encodings, and thus
+two hashes.
 """
 
 from __future__ import annotations
 
 import msgpack
 
-from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.errors import NotCanonical
 
 _SCALARS = frozenset({bool, int, str, bytes, type(None)})
@@ -18,30 +18,30 @@ Value = None | bool | int | str | bytes | list["Value"] | dict[str, "Value"]
 
 MAX_DEPTH = 16
 MAX_BYTES = 64 * 1024 * 1024
-"""An upper bound for any one canonical value (a block with its entries is the largest)."""
+"""Bound on any canonical value; a block with its entries is the largest."""
 
 
 SMALL_BYTES = 65_536
 _pack_small = msgpack.Packer(use_bin_type=True).pack
-"""One packer for all small values: `packb` allocates a fresh buffer of 256 KiB each time. Packing holds the GIL."""
+"""One packer for all small values, because `packb` allocates 256 KiB each time. Safe: packing holds the GIL."""
 
 
 def encode(value: Value) -> bytes:
-    """Encode `value`; maps are sorted here, so callers need not care. Raises NotCanonical."""
+    """Encode `value`; sorts its maps. Raises NotCanonical."""
     try:
         return msgpack.packb(_sorted(value, 0), use_bin_type=True)
     except (OverflowError, UnicodeEncodeError) as error:
         raise NotCanonical(f"cannot be encoded: {error}") from error
 
 
-def decode(data: bytes, max_items: int = MAX_BYTES) -> Value:
+def decode(data: bytes, max_values: int = MAX_BYTES) -> Value:
     """Decode `data` if, and only if, it is canonical. Raises NotCanonical.
 
-    `max_items`: of how many values it may consist (items.check_items). Callers that read what others wrote know it
-    from their format, and so bound the memory that it takes.
+    `max_values` bounds the number of values (value_count.py). A caller that reads foreign bytes knows the bound from
+    its format, and with it the memory that they can take.
     """
     if len(data) <= MAX_BYTES:
-        check_items(data, max_items)
+        check_value_count(data, max_values)
     value = decode_shortest(data)
     _check(value, 0)
     return value
@@ -50,8 +50,8 @@ def decode(data: bytes, max_items: int = MAX_BYTES) -> Value:
 def decode_shortest(data: bytes, max_length: int = -1) -> Value:
     """Decode `data` if it is the shortest form of its value, without trailing bytes. Raises NotCanonical.
 
-    For callers whose schema looks at every type and at the order of every map itself: types that have no canonical
-    form and unsorted maps pass here. `max_length`: of each list and map; -1 for none, where check_items was asked.
+    For callers whose schema checks every type and the order of every map itself: types without a canonical form and
+    unsorted maps pass here. `max_length` bounds each list and map; -1 where check_value_count was called before.
     """
     if len(data) > MAX_BYTES:
         raise NotCanonical(f"{len(data)} bytes, at most {MAX_BYTES} allowed", limit=MAX_BYTES)

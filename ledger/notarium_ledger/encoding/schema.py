@@ -1,7 +1,7 @@
 """Small checkers for decoded canonical values, composed into the schema of every body kind.
 
-A checker takes a value and returns nothing, or raises InvalidEntry with the path of what is wrong. All
-rules are explicit: no locale, no Unicode database and no library default decides validity.
+A checker accepts a value, or raises InvalidEntry with the path of the invalid field. All rules are explicit: validity
+never depends on a locale, a Unicode database or a library's default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def text(max_chars: int, pattern: str | None = None) -> Checker:
-    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or holds no control character."""
+    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or has no control character."""
     compiled = re.compile(pattern) if pattern else None
 
     def check(value: Value) -> None:
@@ -30,13 +30,13 @@ def text(max_chars: int, pattern: str | None = None) -> Checker:
             if not compiled.fullmatch(value):
                 raise InvalidEntry(f"does not match {pattern}")
         elif _CONTROL.search(value):
-            raise InvalidEntry("holds a control character")
+            raise InvalidEntry("contains a control character")
 
     return check
 
 
 def blob(min_bytes: int, max_bytes: int | None = None) -> Checker:
-    """Bytes of a length from `min_bytes` to `max_bytes` (default: exactly `min_bytes`)."""
+    """`min_bytes` to `max_bytes` bytes; without `max_bytes`, exactly `min_bytes`."""
     most = min_bytes if max_bytes is None else max_bytes
 
     def check(value: Value) -> None:
@@ -68,7 +68,7 @@ def boolean(value: Value) -> None:
 
 
 def one_of(*choices: str | int) -> Checker:
-    """One of a few strings or integers."""
+    """One of these strings or integers."""
     allowed = frozenset(choices)
     kinds = {type(choice) for choice in choices}
 
@@ -109,7 +109,7 @@ def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | No
             checker = fields.get(name)
             if checker is None:
                 raise InvalidEntry("unknown field", _short(name))
-            # Code point order is UTF-8 byte order. A repeated name is not the shortest form, so it never comes here.
+            # Code point order is UTF-8 byte order. A repeated name is not the shortest form, so it never arrives here.
             if name < last:
                 raise InvalidEntry("map keys are not in ascending order", name)
             last = name

@@ -1,8 +1,8 @@
-"""Counts the values in msgpack bytes before they are built.
+"""Counts the values in msgpack bytes before a decoder builds them.
 
-A stranger's bytes can be far larger in memory than on the wire: an empty list is one byte, and 64 once it is built;
-and a list's head of five bytes makes a decoder set room aside for as many items as it promises, a thousand times over
-where such heads are nested. So whoever decodes what others wrote says of how many values it may consist.
+Foreign bytes can be far larger in memory than on the wire. An empty list is one byte, and 64 bytes once built. A list
+head of five bytes makes a decoder reserve room for as many items as the head promises, and nested heads multiply that a
+thousand times. Therefore a caller that decodes foreign bytes bounds the number of values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COUNTS: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 
 
 def _width(head: int) -> int:
-    """Bytes of a scalar that begins with `head`; 0 where the head does not tell."""
+    """Bytes of a scalar that begins with `head`; 0 where more than the head decides it."""
     if head < 0x80 or head >= 0xE0 or head in (0xC0, 0xC1, 0xC2, 0xC3):
         return 1
     if 0xA0 <= head < 0xC0:
@@ -36,14 +36,14 @@ def _width(head: int) -> int:
 _WIDTHS: Final = bytes(map(_width, range(256)))
 
 
-def check_items(data: bytes, max_items: int) -> None:
-    """Raise NotCanonical unless the value that `data` begins with consists of at most `max_items` values.
+def check_value_count(data: bytes, max_values: int) -> None:
+    """Raise NotCanonical unless the value that `data` begins with consists of at most `max_values` values.
 
-    Counted are the value itself, everything inside it, and the keys of maps. What is no msgpack otherwise passes: the
-    decoder finds it.
+    Counts the value itself, everything inside it, and the keys of maps. Does not check that the rest is msgpack: the
+    decoder does.
     """
     end = len(data)
-    most = min(max_items, end)  # Each value takes a byte at least.
+    most = min(max_values, end)  # Each value takes a byte at least.
     at = 0
     count = to_come = 1
     while to_come:
@@ -67,7 +67,7 @@ def check_items(data: bytes, max_items: int) -> None:
             at += 1 + field
         count += items
         if count > most:
-            if count > max_items:
-                raise NotCanonical(f"{count} values or more, at most {max_items} allowed", limit=max_items)
+            if count > max_values:
+                raise NotCanonical(f"{count} values or more, at most {max_values} allowed", limit=max_values)
             raise NotCanonical(f"{count} values or more, in {end} bytes")
         to_come += items

@@ -1,1 +1,1 @@
-"""What authors sign: commitments, member statements and the entries that carry them."""
+"""What authors sign: commitments, members' statements, and the entries that carry them."""

@@ -1,7 +1,7 @@
 """The body kinds: what a researcher commits to, and what a member decides.
 
-A body is a canonical map. Each kind has a schema; an unknown field or a wrong type is rejected with its
-path, so that two nodes never read one statement differently.
+A body is a canonical map. Each kind has a schema. An unknown field or a wrong type is rejected with its path, so that
+two nodes never read one statement differently.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _commitment(
 def _evidenced(
     kind: str, required: dict[str, Checker] | None = None, optional: dict[str, Checker] | None = None
 ) -> Checker:
-    """A commitment that is nothing without its evidence bundle."""
+    """A commitment that requires an evidence bundle."""
     return _commitment(kind, {"bundle": digest, **(required or {})}, optional)
 
 
@@ -82,7 +82,7 @@ RESEARCH_KINDS: dict[str, Checker] = {
 }
 
 _REQUIRED_RELATION = {"review": "reviews", "replication": "replicates", "retraction": "supersedes"}
-"""What a review reviews, a replication replicates and a retraction takes back must be named."""
+"""A review, a replication and a retraction must name the entry that they are about."""
 
 _MEMBER_COMMON: dict[str, Checker] = {"v": one_of(BODY_VERSION), "member": member_id}
 
@@ -93,7 +93,7 @@ PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
     "clock_precision_ms": (1, 60_000),
     "message_delay_ms": (1, 600_000),
 }
-"""The consortium's parameters with their least and greatest values."""
+"""Parameter of the consortium -> (least, greatest value)."""
 
 _node = record(
     {
@@ -131,7 +131,7 @@ _check_kind = schema.variant("kind", {**RESEARCH_KINDS, **MEMBER_KINDS})
 def check_body(body: Value) -> Body:
     """Return `body` if it is valid by its kind's schema. Raises InvalidEntry with the field's path.
 
-    Whoever changes a schema, or adds a kind, counts `v` up: a body of a later version raises EntryOfLaterVersion.
+    A change of a schema and a new kind increase `v`; a body of a later version raises EntryOfLaterVersion.
     """
     try:
         _check_kind(body)
@@ -148,12 +148,12 @@ def check_body(body: Value) -> Body:
 
 
 def is_member_body(body: Body) -> bool:
-    """Whether a member, not a researcher, speaks."""
+    """Whether the body is a member's statement, not a researcher's."""
     return body["kind"] in MEMBER_KINDS
 
 
 def artifact_digests(body: Body) -> list[bytes]:
-    """The digests by which this commitment can be found, each once, in order."""
+    """The digests by which a search finds this commitment, each once, in order."""
     found = [body[name] for name in ("bundle", "manifest", "plan", "root") if name in body]
     found += [each["digest"] for each in body.get("subjects", ())]
     return list(dict.fromkeys(found))

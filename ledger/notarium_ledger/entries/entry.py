@@ -3,9 +3,9 @@
     single  [1, body, key, sig]                            sig over "notarium/entry/v1\\0" ‖ genesis ‖ body
     batch   [2, body, key, sig, index, size, path]         sig over "notarium/batch/v1\\0" ‖ genesis ‖ size u64be ‖ root
 
-`body` is the canonical encoding of the body map, as a byte string. In the batch form one signature covers the
-RFC 6962 tree over up to 4,096 bodies, and each entry carries its own path, so each leaf proves its author alone.
-An entry's id is its RFC 6962 leaf hash.
+`body` is the canonical encoding of the body map, as a byte string. In the batch form, one signature covers the RFC 6962
+tree over up to 4,096 bodies. Each entry carries its own path, so each leaf proves its author without the others. An
+entry's id is its RFC 6962 leaf hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_BATCH_PATH = 12
 """Hashes from a leaf of a tree of MAX_BATCH leaves to its root."""
 
 _MAX_LENGTH = 256
-"""Of a list or map in an entry: four times what any schema allows, so that the schema tells what is too long."""
+"""Of a list or map in an entry: four times what any schema allows, so that the schema reports what is too long."""
 
 SINGLE = 1
 BATCH = 2
@@ -36,7 +36,7 @@ BATCH = 2
 
 @dataclass(frozen=True, slots=True)
 class BatchPosition:
-    """Where a body stands in the tree that its author signed."""
+    """The place of a body in the tree that its author signed."""
 
     index: int
     size: int
@@ -45,7 +45,7 @@ class BatchPosition:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A well-formed entry. Its signature is checked by `verify_signature`, not by decoding."""
+    """A well-formed entry. Decoding does not check the signature; `verify_signature` does."""
 
     raw: bytes
     """The wire bytes: the leaf of the log."""
@@ -64,7 +64,7 @@ class Entry:
         return self.body["kind"]  # type: ignore[no-any-return]
 
     def signed_message(self, genesis: Hash) -> bytes:
-        """What `signature` covers. Equal for all entries of one signed batch, so it is checked once for all."""
+        """The bytes that `signature` covers; the same for all entries of one batch, so that one check serves all."""
         if self.batch is None:
             return ENTRY_TAG + genesis + self.body_bytes
         root = root_from_inclusion(leaf_hash(self.body_bytes), self.batch.index, self.batch.size, self.batch.path)
@@ -72,14 +72,14 @@ class Entry:
 
 
 def decode_entry(raw: bytes, max_bytes: int = MAX_ENTRY_BYTES, id_: Hash | None = None) -> Entry:
-    """Read an entry and check its form and its body's schema. Raises InvalidEntry, naming field and limit.
+    """Read an entry and check its form and its body's schema. Raises InvalidEntry with field and limit.
 
     `id_`: leaf_hash(raw), where the caller has computed it already.
     """
     if len(raw) > max_bytes:
         raise InvalidEntry(f"{len(raw)} bytes, at most {max_bytes} allowed", "entry", limit=max_bytes)
     try:
-        # Every type is looked at below, and the body's order of keys by its schema.
+        # The code below checks every type, and the schema checks the order of the body's keys.
         value = canonical.decode_shortest(raw, _MAX_LENGTH)
     except NotCanonical as error:
         raise InvalidEntry(error.reason, "entry") from error
@@ -121,14 +121,14 @@ def signed_message(entry: Entry, genesis: Hash) -> bytes:
 
 
 def sign_entry(key: SigningKey, genesis: Hash, body: Body) -> bytes:
-    """The wire bytes of a single-signed entry. Raises InvalidEntry for a body that no node would take."""
+    """The wire bytes of a single-signed entry. Raises InvalidEntry for a body that no node accepts."""
     body_bytes = encode_body(body)
     signature = key.sign(ENTRY_TAG + genesis + body_bytes)
     return canonical.encode([SINGLE, body_bytes, bytes(key.public), bytes(signature)])
 
 
 def sign_batch(key: SigningKey, genesis: Hash, bodies: Sequence[Body]) -> list[bytes]:
-    """The wire bytes of 1 to 4,096 entries under one signature, in order."""
+    """The wire bytes of 1 to 4,096 entries under one signature, in order. Raises InvalidEntry."""
     if not 1 <= len(bodies) <= MAX_BATCH:
         raise InvalidEntry(f"{len(bodies)} bodies, 1 to {MAX_BATCH} allowed", "size", limit=MAX_BATCH)
     encoded = [encode_body(body) for body in bodies]
@@ -146,7 +146,7 @@ def sign_batch(key: SigningKey, genesis: Hash, bodies: Sequence[Body]) -> list[b
 
 
 def encode_body(body: Body) -> bytes:
-    """Canonical bytes of a body, whatever the order of its keys. Raises InvalidEntry or NotCanonical."""
+    """Canonical bytes of a body; the order of its keys does not matter. Raises InvalidEntry or NotCanonical."""
     encoded = canonical.encode(body)
     check_body(canonical.decode_shortest(encoded))
     return encoded

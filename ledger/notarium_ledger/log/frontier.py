@@ -1,8 +1,8 @@
 """The append-only RFC 6962 tree: a frontier that grows, and proofs read from stored nodes.
 
-A node is addressed by (level, index): level 0 are the leaf hashes, node (l, i) covers the leaves
-[i·2^l, (i+1)·2^l). Only complete nodes exist, each is written once and never changes, so a proof for
-*any* earlier size needs no rebuild.
+A node is addressed by (level, index). Level 0 holds the leaf hashes; node (l, i) covers the leaves [i·2^l, (i+1)·2^l).
+Only complete nodes are stored. Each is written once and never changes, so a proof for *any* earlier size needs no
+rebuild.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from notarium_ledger.log.hashes import EMPTY_ROOT, node_hash
 from notarium_ledger.types import Hash
 
 NodeReader = Callable[[int, int], bytes]
-"""(level, index) -> hash of a complete node; raises KeyError where there is none."""
+"""(level, index) -> hash of a complete node; raises KeyError where no such node exists."""
 
 Node = tuple[int, int, Hash]
 """(level, index, hash)"""
@@ -24,7 +24,7 @@ Node = tuple[int, int, Hash]
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """The right edge of a tree: all that is needed to append and to know the root."""
+    """The right edge of a tree: enough to append leaves and to compute the root."""
 
     size: int
     """Number of leaves."""
@@ -32,7 +32,7 @@ class Frontier:
     """Roots of the complete subtrees, one for each bit set in `size`, largest first."""
 
     def extend(self, leaves: Iterable[Hash]) -> tuple[Frontier, list[Node]]:
-        """Append leaf hashes: the new frontier and every node completed on the way (O(1) amortised)."""
+        """Append leaf hashes: the new frontier, and every node that they complete (O(1) amortised for a leaf)."""
         peaks: list[bytes] = list(self.peaks)
         size = self.size
         nodes: list[Node] = []
@@ -69,7 +69,7 @@ def fold(peaks: Sequence[Hash]) -> Hash:
 
 
 def range_root(read: NodeReader, start: int, size: int) -> Hash:
-    """Root over the leaves [start, size); `start` is a multiple of every subtree that fits behind it."""
+    """Root over the leaves [start, size). `start` must be a multiple of the size of each subtree that follows it."""
     return fold(_peaks(read, start, size))
 
 
@@ -89,7 +89,7 @@ def _peaks(read: NodeReader, start: int, size: int) -> list[Hash]:
 
 
 def inclusion_path(read: NodeReader, index: int, size: int) -> list[Hash]:
-    """The audit path of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1)."""
+    """The audit path of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1). Raises InvalidProof."""
     if not 0 <= index < size:
         raise InvalidProof(f"index {index} is not in a tree of {size} leaves", "index")
     path: list[Hash] = []
@@ -100,7 +100,7 @@ def inclusion_path(read: NodeReader, index: int, size: int) -> list[Hash]:
             path.append(Hash(read(level, sibling)))
         elif sibling == last:
             path.append(range_root(read, sibling << level, size))
-        # else: no sibling, the node is promoted.
+        # Otherwise the node has no sibling and moves up a level unchanged.
         level += 1
         node >>= 1
         last >>= 1

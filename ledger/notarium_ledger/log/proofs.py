@@ -1,7 +1,7 @@
-"""RFC 6962 Merkle trees: verification of proofs as functions over values.
+"""RFC 6962 Merkle trees: verification of proofs, as functions over values.
 
-Nothing here holds a tree. Proofs come from outside, so lengths, sizes and indices are checked, and an
-empty hash is never valid.
+No function here needs a tree. Proofs come from outside, so each function checks lengths, sizes and indices; an empty
+hash is never valid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_PATH = 63
 def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> Hash:
     """The root that `path` leads to from `leaf` at `index` in a tree of `size` leaves (RFC 9162, 2.1.3.2).
 
-    Raises InvalidProof where the path has not exactly the shape that index and size demand.
+    Raises InvalidProof where the path does not have the exact length that index and size require.
     """
     _check_hashes((leaf, *path))
     if not 0 <= index < size < 2**63:
@@ -28,7 +28,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
     for sibling in path:
         if last == 0:
             raise InvalidProof("longer than the tree is high", "path")
-        # node_hash, written out: this loop runs for every entry of a signed batch and for every receipt.
+        # node_hash inlined for speed: this loop runs for every entry of a signed batch and for every receipt.
         if node & 1 or node == last:
             result = sha256(b"\x01" + sibling + result).digest()
             while not node & 1 and node:

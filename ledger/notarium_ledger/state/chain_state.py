@@ -1,7 +1,7 @@
 """The state machine: apply_block(state, block) -> state.
 
-Building a block and checking one are the same function: both compute what the header must be. Entries are applied
-in order, each against the registry its predecessors left behind.
+Building a block and checking a block use the same function: both compute what the header must be. Entries are applied
+in order, each against the registry that the entries before it made.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from notarium_ledger.state.registry import Parameters, Registry
 from notarium_ledger.types import Hash, Height, PublicKey
 
 MAX_MEMBER_ENTRIES = 256
-"""Members' entries in one block: each makes a new registry, which is work in proportion to its size."""
+"""Members' entries in one block. Each makes a new registry, which costs time in proportion to its size."""
 
 IsDecided = Callable[[Hash], bool]
-"""Whether an entry id is in the log already: the one question about history that the state does not answer itself."""
+"""Whether an entry id is in the log already: the only question about history that the state cannot answer."""
 
 ReadEntry = Callable[[bytes], Entry]
 """Wire bytes -> entry with a verified signature, or InvalidEntry."""
@@ -30,7 +30,7 @@ ReadEntry = Callable[[bytes], Entry]
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """Everything needed to judge the next block."""
+    """Everything that is needed to check the next block."""
 
     genesis: Hash
     height: Height
@@ -51,20 +51,20 @@ class ChainState:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a block does."""
+    """The effects of a block."""
 
     state: ChainState
     """The state after it."""
     header: Header
     entries: tuple[Entry, ...]
     first_index: int
-    """Position in the log of its first entry."""
+    """Log index of its first entry."""
     nodes: tuple[Node, ...]
-    """The tree nodes it completes."""
+    """The tree nodes that it completes."""
 
 
 def entry_reader(state: ChainState) -> ReadEntry:
-    """A reader that decodes and verifies every entry itself; a node uses one that remembers its mempool's work."""
+    """A reader that decodes and verifies every entry. A node uses another one, which reuses its mempool's work."""
     limit = state.registry.parameters.max_entry_bytes
 
     def read(raw: bytes) -> Entry:
@@ -76,7 +76,7 @@ def entry_reader(state: ChainState) -> ReadEntry:
 
 
 def check_admissible(state: ChainState, entry: Entry) -> None:
-    """Raise InvalidEntry where `entry` could not stand in the next block by what the state says now."""
+    """Raise InvalidEntry where the current state does not allow `entry` in the next block."""
     _check_size(state.registry.parameters, entry)
     if is_member_body(entry.body):
         apply_entry(state.registry, entry)
@@ -87,9 +87,9 @@ def check_admissible(state: ChainState, entry: Entry) -> None:
 def select_entries(
     state: ChainState, candidates: Sequence[Entry], is_decided: IsDecided
 ) -> tuple[list[Entry], list[tuple[Entry, InvalidEntry]]]:
-    """The longest run of `candidates` that makes one valid block, and those that are invalid by now, with the reason.
+    """The longest run of `candidates` that makes one valid block, and those that have become invalid, with the reason.
 
-    A second membership change is neither: it waits for the next block, as do members' entries beyond the bound.
+    A second membership change is in neither list: it waits for the next block, as do members' entries above the limit.
     """
     parameters = state.registry.parameters
     registry, changed, size, of_members = state.registry, False, 0, 0
@@ -105,7 +105,7 @@ def select_entries(
         try:
             if entry.id in seen or is_decided(entry.id):
                 raise InvalidEntry("is in the log already", "entry")
-            _check_size(parameters, entry)  # The limit may have been lowered since it came in.
+            _check_size(parameters, entry)  # The limit may have been lowered since the entry arrived.
             after, change = apply_entry(registry, entry)
         except InvalidEntry as error:
             rejected.append((entry, error))
@@ -121,9 +121,9 @@ def select_entries(
 
 
 def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer: PublicKey) -> Transition:
-    """The one block that these entries, time and proposer make on top of `state`. Raises InvalidBlock.
+    """The block that these entries, time and proposer make on top of `state`. Raises InvalidBlock.
 
-    `entries` are verified, distinct and not in the log; whether they are permitted is checked here.
+    `entries` must be verified, distinct and not in the log. This function checks whether they are permitted.
     """
     _check_limits(state, entries)
     if not state.time_ms < time_ms <= MAX_TIME_MS:
@@ -149,7 +149,7 @@ def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer:
 
 
 def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: ReadEntry | None = None) -> Transition:
-    """Check `block` against `state` in full and return what it does. Raises InvalidBlock, naming the field."""
+    """Check `block` against `state` in full and return its effects. Raises InvalidBlock with the field."""
     read = read or entry_reader(state)
     parameters = state.registry.parameters
     if len(block.entries) > parameters.max_block_entries:
@@ -173,7 +173,7 @@ def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: Re
             for each in fields(Header)
             if each.compare and getattr(result.header, each.name) != getattr(block.header, each.name)
         )
-        raise InvalidBlock("is not what the parent's state and the entries make", f"header.{wrong}")
+        raise InvalidBlock("does not follow from the parent's state and the entries", f"header.{wrong}")
     return result
 
 

@@ -1,6 +1,6 @@
-"""The genesis document: the trust root. Its hash is what everybody pins.
+"""The genesis document: the trust root. Everyone pins its hash.
 
-A JSON file for people; what is hashed is the canonical msgpack of its content, so white space does not matter and
+A JSON file for people. The hash covers the canonical msgpack of its content, so white space does not matter and
 everything else does.
 
     {"format": "notarium-genesis/1", "name": text, "created_ms": int,
@@ -65,13 +65,13 @@ class Genesis:
     registry: Registry
     """Before the first block."""
     hash: Hash
-    """SHA-256("notarium/genesis/v1\\0" ‖ canonical document): pin this."""
+    """SHA-256("notarium/genesis/v1\\0" ‖ canonical document). Pin this."""
     document: dict[str, Any]
-    """As in the file."""
+    """The JSON object of the file."""
 
     @classmethod
     def from_document(cls, document: Any) -> Genesis:
-        """Raises InvalidGenesis, naming the field."""
+        """Check a genesis document. Raises InvalidGenesis with the field."""
         with errors_as(InvalidGenesis):
             encoded = canonical.encode(document)
             _check(canonical.decode(encoded))  # Encoding sorts the names, so their order in the file does not matter.

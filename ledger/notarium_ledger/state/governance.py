@@ -1,7 +1,7 @@
-"""Who may say what, and what a member's word changes: the rules over the registry.
+"""Who may sign what, and what a member's statement changes: the rules over the registry.
 
-A membership change (members, nodes, parameters) is approved by members that hold at least Q of the validators'
-votes, at most one takes effect per block, and it is in force from the next height on.
+A membership change (members, nodes, parameters) needs the approval of members that hold at least Q of the validators'
+votes. At most one takes effect in a block. It is in force from the next height on.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from notarium_ledger.state.registry import Member, MembershipProposal, NodeRecor
 from notarium_ledger.types import Hash, PublicKey
 
 MAX_OPEN_PROPOSALS = 16
-"""Of one member: a bound for all together would let one member keep the others from proposing its removal."""
+"""For each member. A limit for all members together would let one member block a proposal to remove it."""
 
 
 def check_author(registry: Registry, entry: Entry) -> None:
-    """Raise InvalidEntry unless the entry's key may speak for the issuer or member that its body names."""
+    """Raise InvalidEntry unless the entry's key may sign for the issuer or member that its body names."""
     body = entry.body
     if is_member_body(body):
         member = registry.members.get(body["member"])
@@ -58,7 +58,7 @@ def _enrol(registry: Registry, body: Body) -> Registry:
     if not is_valid_key(key):
         raise InvalidEntry("is of small order or not canonical", "body.key")
     if key in registry.researchers:
-        raise InvalidEntry("is enrolled already, or was revoked", "body.key")
+        raise InvalidEntry("is enrolled already, or was revoked; enrol another key", "body.key")
     return replace(registry, researchers={**registry.researchers, key: Researcher(body["member"])})
 
 
@@ -68,7 +68,7 @@ def _revoke(registry: Registry, body: Body) -> Registry:
     if researcher is None or researcher.member != body["member"]:
         raise InvalidEntry(f"is not enrolled for {body['member']}", "body.key")
     if researcher.revoked:
-        raise InvalidEntry("is revoked already", "body.key")
+        raise InvalidEntry("is already revoked", "body.key")
     return replace(registry, researchers={**registry.researchers, key: replace(researcher, revoked=True)})
 
 
@@ -77,12 +77,12 @@ def _propose(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
     if sum(each.member == member for each in registry.proposals.values()) >= MAX_OPEN_PROPOSALS:
         raise InvalidEntry(
             f"{MAX_OPEN_PROPOSALS} proposals of {member} are open, at most {MAX_OPEN_PROPOSALS} allowed; "
-            "close one of them first (vote with approve false)",
+            "withdraw one first (vote with approve = false)",
             "body.action",
             limit=MAX_OPEN_PROPOSALS,
         )
     action = entry.body["action"]
-    _act(registry, action)  # Would it be possible at all? Told now, not when the last vote arrives.
+    _act(registry, action)  # Refuse an impossible action now, not when the last vote arrives.
     proposal = MembershipProposal(member, action, frozenset())
     opened = replace(registry, proposals={**registry.proposals, entry.id: proposal})
     return _approve(opened, entry.id, member)
@@ -95,7 +95,7 @@ def _vote(registry: Registry, body: Body) -> tuple[Registry, bool]:
     if body["approve"]:
         return _approve(registry, id_, body["member"])
     proposal = registry.proposals[id_]
-    if proposal.member == body["member"]:  # The proposer takes it back.
+    if proposal.member == body["member"]:  # The proposer withdraws it.
         return _without_proposal(registry, id_), False
     changed = replace(proposal, approvals=proposal.approvals - {body["member"]})
     return replace(registry, proposals={**registry.proposals, id_: changed}), False
@@ -116,7 +116,7 @@ def _without_proposal(registry: Registry, id_: Hash) -> Registry:
 
 
 def _act(registry: Registry, action: Body) -> Registry:
-    """Carry out an approved action. Raises InvalidEntry where the registry does not allow it (any more)."""
+    """Carry out an approved action. Raises InvalidEntry where the registry does not allow it, or no longer does."""
     kind = action["type"]
     try:
         if kind == "add-member":
@@ -130,13 +130,13 @@ def _act(registry: Registry, action: Body) -> Registry:
         return _set_parameter(registry, action["name"], action["value"])
     except InvalidEntry:
         raise
-    except LedgerError as error:  # For example a change that would leave no validator.
+    except LedgerError as error:  # Such as a change that would leave no validator.
         raise InvalidEntry(error.reason, "body.action", limit=error.limit) from error
 
 
 def _add_member(registry: Registry, action: Body) -> Registry:
     if action["id"] in registry.members:
-        raise InvalidEntry(f"{action['id']} is a member already", "body.action.id")
+        raise InvalidEntry(f"{action['id']} is already a member", "body.action.id")
     if not is_valid_key(action["key"]):
         raise InvalidEntry("is of small order or not canonical", "body.action.key")
     member = Member(action["id"], action["name"], PublicKey(action["key"]))
@@ -154,7 +154,7 @@ def _remove_member(registry: Registry, id_: str) -> Registry:
             key: replace(each, revoked=True) if each.member == id_ else each
             for key, each in registry.researchers.items()
         },
-        # Nobody could take its proposals back, and its approvals would count again were it added anew.
+        # Nobody could withdraw its proposals, and its approvals would count again if it were added again.
         proposals={
             key: replace(each, approvals=each.approvals - {id_})
             for key, each in registry.proposals.items()

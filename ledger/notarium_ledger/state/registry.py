@@ -1,7 +1,7 @@
 """The registry: members, nodes, researcher keys, parameters and open proposals.
 
-It is the part of the state that governs who may do what. Its hash is the header's state root; the validator
-set is derived from it.
+The registry is the part of the state that governs who may do what. Its hash is the header's state root, and the
+validator set is derived from it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class NodeRecord:
     role: str
     """"validator" or "observer"."""
     key: PublicKey
-    """Signs votes; the node's name towards its peers."""
+    """Signs votes, and identifies the node to its peers."""
     certificate: bytes
     """Self-signed X.509 certificate of its transport key, DER."""
     address: str
@@ -50,15 +50,15 @@ class Researcher:
 
     member: str
     revoked: bool = False
-    """A revoked key never comes back."""
+    """Permanent: a revoked key cannot be enrolled again."""
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipProposal:
-    """An action that members are voting on."""
+    """An action that is open for the members' votes."""
 
     member: str
-    """Who proposed it."""
+    """The proposer's id."""
     action: Mapping[str, canonical.Value]
     approvals: frozenset[str]
     """Ids of the members that approve."""
@@ -66,7 +66,7 @@ class MembershipProposal:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What the consortium has agreed on; limits stand in commitment.PARAMETER_LIMITS."""
+    """The consortium's parameters. commitment.PARAMETER_LIMITS has their limits."""
 
     max_entry_bytes: int = 16_384
     max_block_entries: int = 8_192
@@ -82,7 +82,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The registry after some height. Maps are never changed in place."""
+    """The registry after one height. Its maps never change in place."""
 
     members: Mapping[str, Member]
     nodes: Mapping[PublicKey, NodeRecord]
@@ -102,7 +102,7 @@ class Registry:
     def hash(self) -> Hash:
         """State root = SHA-256("notarium/registry/v1\\0" ‖ canonical registry).
 
-        Computed when first asked for: the registries between the entries of one block are never hashed.
+        Computed on first use, because the registries between the entries of one block need no hash.
         """
         if self._hash is None:
             object.__setattr__(self, "_hash", tagged_hash(REGISTRY_TAG, self.encode()))
@@ -138,7 +138,7 @@ class Registry:
 
     @classmethod
     def decode(cls, data: bytes) -> Registry:
-        """Inverse of encode, for bytes that this node itself wrote and whose hash is checked by the caller."""
+        """Inverse of encode, for bytes whose hash the caller has verified. Raises ValueError, TypeError or KeyError."""
         value: Any = canonical.decode(data)
         return cls(
             members={id_: Member(id_, name, key) for id_, name, key in value["members"]},

@@ -1,1 +1,1 @@
-"""Proofs that stand on the pinned genesis alone: receipts, snapshots, equivocations."""
+"""Proofs that need only the pinned genesis: decided headers, receipts, snapshots, equivocations."""

@@ -2,8 +2,8 @@
 
 Bytes: canonical ``[1, genesis hash, validator-set hash, first, second]``, where first and second are each a vote
 ``[type, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
-key, signature]``, the smaller encoding first, so that one pair of signatures has one encoding. That the key signed both
-needs nothing else; that it was a validator's is what the equivocation file adds (equivocation_file.py).
+key, signature]``. The smaller encoding comes first, so that one pair of signatures has one encoding. These bytes prove
+that the key signed both; the equivocation file (equivocation_file.py) adds the proof that it was a validator's key.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 EQUIVOCATION_VERSION: Final = 1
 MAX_EQUIVOCATION_BYTES: Final = 8192
-"""Before decoding. Of this version none has more than 380; later ones may have longer signatures."""
+"""Checked before decoding. This version needs at most 380; later versions may have longer signatures."""
 _FORM: Final = "[1, genesis, validators, first, second]"
 
 
 @dataclass(frozen=True, slots=True)
 class Equivocation:
-    """That `key` signed both `first` and `second`. Construct with `conflict`, or decode and verify."""
+    """`key` signed both `first` and `second`. Construct with `conflict`, or decode and verify."""
 
     genesis: Hash
     validators: Hash
@@ -36,7 +36,7 @@ class Equivocation:
 
     @property
     def key(self) -> PublicKey:
-        """The accused."""
+        """The signer of both statements."""
         return self.first.key
 
     @property
@@ -62,11 +62,11 @@ class Equivocation:
     def verify(self) -> None:
         """Raise InvalidEquivocation unless the two statements conflict and both signatures are valid.
 
-        Whether `key` was a validator then is for the caller, who knows the set with hash `validators`.
+        The caller, which knows the set with hash `validators`, checks whether `key` was a validator.
         """
         first, second = self.first, self.second
         if (first.key, first.height, first.round) != (second.key, second.height, second.round):
-            raise InvalidEquivocation("the statements are not of one validator, height and round")
+            raise InvalidEquivocation("the statements are not from one validator, height and round")
         if first.kind != second.kind:
             raise InvalidEquivocation("the statements are of different kinds")
         said = [each.signed_bytes(self.genesis, self.validators) for each in (first, second)]
@@ -106,18 +106,18 @@ class Equivocation:
                 statement_from_value(second, "second"),
             )
         if _order(result.first) > _order(result.second):
-            raise InvalidEquivocation("the greater encoding stands first")
+            raise InvalidEquivocation("the greater encoding comes first")
         return result
 
 
 def conflict(genesis: Hash, validators: Hash, one: SignedStatement, other: SignedStatement) -> Equivocation:
-    """Equivocation of two valid statements of one signer, height, round and kind."""
+    """The equivocation that two valid statements of one signer, height, round and kind make."""
     first, second = sorted((one, other), key=_order)
     return Equivocation(genesis, validators, first, second)
 
 
 def _check_version(value: canonical.Value) -> None:
-    """A later version may be of any length, so its version is looked at first."""
+    """A later version may have any length, so the version is checked first."""
     version = value[0] if isinstance(value, list) and value else None
     if type(version) is not int or version < EQUIVOCATION_VERSION:
         raise InvalidEquivocation(f"not {_FORM}")

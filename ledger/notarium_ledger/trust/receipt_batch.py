@@ -1,9 +1,9 @@
-"""Many receipts in one canonical msgpack message: what all entries of a block share is sent once.
+"""Many receipts in one canonical msgpack message, which holds each block once for all its entries.
 
     {"blocks": [[header, certificate, [[header, certificate, validators], ...]], ...],
      "receipts": [[block number, index, path as one byte string] | nil, ...]}
 
-The asker has the entries, so they are not sent back. nil stands for an entry that is not decided.
+The receiver has the entries, so the message does not repeat them. nil stands for an entry that is not decided.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidReceipt, LedgerError
-from notarium_ledger.trust.receipt import DecidedHeader, Receipt
-from notarium_ledger.types import HASH_BYTES, Hash
+from notarium_ledger.encoding.reading import read_hashes, read_items, read_list
+from notarium_ledger.errors import InvalidReceipt, LedgerError, errors_as
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.receipt import Receipt
+from notarium_ledger.types import Hash
 
 _VALUES_AROUND = 5
 """The map, its two keys and the two lists."""
 _VALUES_OF_ROW = 4
 """[block number, index, path]"""
 _BYTES_OF_VALUE = 20
-"""Everything else has more bytes than this for each of its values. The densest is a list of validators with ids of one
-letter, three values in 37 bytes; but each of these sets signs what comes next, by two thirds of it at least and with
-three values in 101 bytes, which makes 20 bytes for each value."""
+"""Every other part has more bytes than this for each of its values. The densest part is a list of validators with ids
+of one letter: three values in 37 bytes. But at least two thirds of each such set sign the next part, with three values
+in 101 bytes, which makes 20 bytes for each value."""
 
 
 def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
-    """The message for `receipts`, in order."""
+    """The message for `receipts`, in their order."""
     numbers: dict[Hash, int] = {}
     blocks: list[canonical.Value] = []
     rows: list[canonical.Value] = []
@@ -43,33 +45,23 @@ def encode_receipts(receipts: Sequence[Receipt | None]) -> bytes:
 
 
 def decode_receipts(data: bytes, entries: Sequence[bytes]) -> list[Receipt | None]:
-    """Receipts for `entries`, in order; not yet verified. Raises InvalidReceipt (step 1)."""
-    try:
+    """The receipts for `entries`, in their order; does not verify them. Raises InvalidReceipt (step 1)."""
+    with errors_as(InvalidReceipt, 1):  # 1 form
         value = canonical.decode(data, _VALUES_AROUND + _VALUES_OF_ROW * len(entries) + len(data) // _BYTES_OF_VALUE)
         if not isinstance(value, dict) or value.keys() != {"blocks", "receipts"}:
-            raise InvalidReceipt(1, "not {blocks, receipts}")
-        blocks, rows = value["blocks"], value["receipts"]
-        if not isinstance(blocks, list) or not isinstance(rows, list) or len(rows) != len(entries):
-            raise InvalidReceipt(1, f"not one row for each of {len(entries)} entries", "receipts")
+            raise LedgerError("not {blocks, receipts}")
+        rows = read_list(value["receipts"], "receipts", len(entries), f"one row for each of {len(entries)} entries")
+        blocks = read_items(value["blocks"], "blocks")
         if len(blocks) > len(rows):
-            raise InvalidReceipt(1, f"{len(blocks)} blocks for {len(rows)} entries", "blocks")
+            raise LedgerError(f"{len(blocks)} blocks for {len(rows)} entries", "blocks", limit=len(rows))
         decided = [DecidedHeader.from_value(each) for each in blocks]
         return [_receipt(row, raw, decided) for row, raw in zip(rows, entries, strict=True)]
-    except InvalidReceipt:
-        raise
-    except LedgerError as error:
-        raise InvalidReceipt(1, error.reason, error.field) from error
 
 
 def _receipt(row: canonical.Value, raw: bytes, decided: list[DecidedHeader]) -> Receipt | None:
     if row is None:
         return None
-    if not isinstance(row, list) or len(row) != 3:
-        raise InvalidReceipt(1, "not [block, index, path]", "receipts")
-    block, index, joined = row
+    block, index, path = read_list(row, "receipts", 3, "[block, index, path]")
     if type(block) is not int or not 0 <= block < len(decided) or type(index) is not int:
-        raise InvalidReceipt(1, "not a block number and an index", "receipts")
-    if not isinstance(joined, bytes) or len(joined) % HASH_BYTES:
-        raise InvalidReceipt(1, f"not a multiple of {HASH_BYTES} bytes", "receipts.path")
-    path = tuple(Hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES))
-    return Receipt(raw, index, path, decided[block])
+        raise LedgerError("not a block number and an index", "receipts")
+    return Receipt(raw, index, read_hashes(path, "receipts.path"), decided[block])

@@ -1,10 +1,10 @@
-"""The snapshot: what a node needs to go on at a decided height, provable from genesis and certificates alone.
+"""The snapshot: what a node needs to continue from a decided height, proven by genesis and certificates alone.
 
     canonical [1, [header, certificate, [[header, certificate, validators], ...]], registry, peaks]
 
-`registry` and `peaks` are byte strings: the canonical registry, and the peaks of the log's tree joined, largest first.
-How many peaks there are follows from the header's tree size. Whoever sends a snapshot need not be believed: it can be
-old, but it cannot be false. Verification is numbered; an error names its step:
+`registry` and `peaks` are byte strings: the canonical registry, and the joined peaks of the log's tree, largest first.
+The header's tree size gives the number of peaks. A node need not trust the sender: a snapshot can be old, but it cannot
+be false. Verification has numbered steps, and an error names its step:
 
  1  form        canonical, of a known version
  2  ledger      the header names the pinned genesis
@@ -19,42 +19,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidReceipt, InvalidSnapshot, LedgerError
+from notarium_ledger.encoding.reading import read_bytes, read_hashes, read_list, read_version
+from notarium_ledger.errors import InvalidSnapshot, LedgerError, errors_as
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, ReceiptVerifier
-from notarium_ledger.types import HASH_BYTES, Hash, Height
+from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, Handover, InvalidChain
+from notarium_ledger.types import Height
 
 SNAPSHOT_VERSION = 1
 MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
-"""Most of it is the registry: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
+"""The registry is the largest part: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
 MAX_SNAPSHOT_VALUES = 600_000
-"""Outside of byte strings. So many handovers fill the largest receipt (receipt.MAX_RECEIPT_BYTES), at 23 bytes a value.
-In memory a value takes a hundred bytes: without a bound, a liar's 64 MiB would take a gigabyte."""
+"""Outside of byte strings. At 23 bytes a value, handovers of so many values fill the largest receipt
+(receipt.MAX_RECEIPT_BYTES). A value takes a hundred bytes in memory: without a bound, 64 MiB from a Byzantine peer
+would take a gigabyte."""
+
+_CHAIN_STEPS = {ChainStep.LEDGER: 2, ChainStep.HANDOVERS: 3, ChainStep.DECISION: 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state after a decided block, with what proves it. Not yet verified."""
+    """The state after a decided block, with its proof. Not yet verified."""
 
     decided: DecidedHeader
     """The block's header, its certificate and the handovers before it."""
     registry: bytes
-    """Canonical registry after the block. Decoded only once its hash is known to be the state root."""
+    """Canonical registry after the block. Decoded only after its hash is checked against the state root."""
     frontier: Frontier
-    """Of the log after the block."""
+    """The log's frontier after the block."""
 
     @property
     def height(self) -> Height:
-        """Of the decided block."""
+        """Height of the decided block."""
         return self.decided.header.height
 
     @classmethod
     def of(cls, state: ChainState, decided: DecidedHeader) -> Snapshot:
-        """The snapshot of `state`, whose last block is that of `decided`."""
+        """The snapshot of `state`; `decided` is its last block."""
         return cls(decided, state.registry.encode(), state.frontier)
 
     def encode(self) -> bytes:
@@ -66,61 +70,52 @@ class Snapshot:
     @classmethod
     def decode(cls, data: bytes) -> Snapshot:
         """Step 1. Raises InvalidSnapshot."""
-        try:
-            # A seal is three values in a hundred bytes, a validator three in forty; the rest is in byte strings.
+        with errors_as(InvalidSnapshot, 1):  # 1 form
+            # A seal has three values in a hundred bytes, a validator three in forty; byte strings hold the rest.
             return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
-        except InvalidSnapshot:
-            raise
-        except LedgerError as error:
-            raise InvalidSnapshot(1, error.reason, error.field) from error
 
     @classmethod
     def _from_value(cls, value: canonical.Value) -> Snapshot:
-        if not isinstance(value, list) or len(value) != 4:
-            raise InvalidSnapshot(1, "not [version, decided header, registry, peaks]")
-        version, decided_value, registry, peaks = value
-        if type(version) is not int or version != SNAPSHOT_VERSION:
-            raise InvalidSnapshot(1, f"{version!r}, this software reads {SNAPSHOT_VERSION}", "version")
-        if not isinstance(registry, bytes):
-            raise InvalidSnapshot(1, "not bytes", "registry")
+        version, decided_value, registry, joined = read_list(value, "", 4, "[version, decided header, registry, peaks]")
+        read_version(version, "version", SNAPSHOT_VERSION)
         decided = DecidedHeader.from_value(decided_value)
-        size = decided.header.tree_size
-        if not isinstance(peaks, bytes) or len(peaks) != size.bit_count() * HASH_BYTES:
-            raise InvalidSnapshot(1, f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
-        hashes = tuple(Hash(peaks[at : at + HASH_BYTES]) for at in range(0, len(peaks), HASH_BYTES))
-        return cls(decided, registry, Frontier(size, hashes))
+        size, peaks = decided.header.tree_size, read_hashes(joined, "peaks")
+        if len(peaks) != size.bit_count():
+            raise LedgerError(f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
+        return cls(decided, read_bytes(registry, "registry"), Frontier(size, peaks))
 
     def verify(self, genesis: Genesis) -> ChainState:
         """Steps 2 to 6: the state that the ledger of `genesis` decided. Raises InvalidSnapshot."""
         header = self.decided.header
         try:
-            ReceiptVerifier(genesis).verify_header(self.decided)
-        except InvalidReceipt as error:  # Its steps 2 to 4 are the same.
-            raise InvalidSnapshot(error.step, error.reason, error.field) from error
+            ChainVerifier(genesis).verify(self.decided)  # 2 ledger, 3 handovers, 4 decision
+        except InvalidChain as error:
+            raise InvalidSnapshot(_CHAIN_STEPS[error.step], error.reason, error.field) from error
         registry = self._verified_registry()
-        if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:
+        if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:  # 6 frontier
             raise InvalidSnapshot(6, "the peaks do not fold to the header's tree root", "peaks")
         return ChainState(genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry)
 
     def _verified_registry(self) -> Registry:
+        """Step 5: the registry of the state root."""
         header = self.decided.header
         if tagged_hash(REGISTRY_TAG, self.registry) != header.state_root:
             raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")
         try:
             registry = Registry.decode(self.registry)
         except (LedgerError, ValueError, TypeError, KeyError) as error:
-            # A quorum agreed on these bytes: not a lie, but a format that this software does not know.
+            # A quorum agreed on these bytes, so they are not false: this software does not know their format.
             raise InvalidSnapshot(
-                5, f"is of a form that this software does not read; update it ({error})", "registry"
+                5, f"has a form that this software does not read; update the software ({error})", "registry"
             ) from error
         if registry.validators.hash != header.next_validators:
-            raise InvalidSnapshot(5, "does not make the header's next validator set", "registry")
+            raise InvalidSnapshot(5, "does not give the header's next validator set", "registry")
         return registry
 
     def handovers_after(self, registry: Registry) -> tuple[Handover, ...]:
-        """All handovers up to and including that of the decided block, if it is one.
+        """All handovers up to the decided block, including its own if it has one.
 
-        For a verified snapshot; `registry` is that of the state it makes.
+        For a verified snapshot; `registry` is that of the state which `verify` returned.
         """
         decided = self.decided
         if decided.header.validators == decided.header.next_validators:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -12,20 +11,18 @@ from aiohttp import web
 from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.events import Events
 from notarium_node.api.openapi import document
-from notarium_node.api.problems import ApiProblem
+from notarium_node.api.problems import ApiProblem, ProblemType, refused
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
+from notarium_node.config import ApiSection
 from notarium_node.health.metrics import CONTENT_TYPE
+from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError
-
-if TYPE_CHECKING:
-    from notarium_node.config import ApiSection
-    from notarium_node.node import Node
 
 _log = structlog.get_logger("notarium.api")
 
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
-"""The operator hears from a crowded node."""
+"""The operator needs these most when all places are taken."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -69,16 +66,17 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
 
 
 def limited(handler: Handler, connections: Callable[[], int], most: int) -> Handler:
-    """Refuse while more than `most` connections are open, and close those that came on top."""
+    """Refuse while more than `most` connections are open, and close those above the limit."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if connections() > most:
             raise ApiProblem(
-                "busy",
+                ProblemType.BUSY,
                 f"{most} connections are open already",
-                headers={"Retry-After": "1", "Connection": "close"},
+                remedy="Reuse connections, or ask another node.",
+                retry_after_s=1,
+                headers={"Connection": "close"},
                 limit=most,
-                remedy="reuse connections, or ask another node",
             )
         return await handler(request)
 
@@ -86,7 +84,7 @@ def limited(handler: Handler, connections: Callable[[], int], most: int) -> Hand
 
 
 def guarded(node: Node, handler: Handler) -> Handler:
-    """Answer problems as problem details; log what nobody expected."""
+    """Answer problems as problem details; log unexpected errors."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
@@ -96,20 +94,28 @@ def guarded(node: Node, handler: Handler) -> Handler:
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
         except HistoryIncomplete as error:
-            return node.incomplete(error.reason).response()
+            # Not the error's own words, which have a remedy already.
+            missing = f"the answer needs blocks from {error.history_height + 1} to {error.base_height}"
+            return refused(node.incomplete(f"{missing}, which this node is still fetching")).response()
         except StoreError as error:
             _log.error("the store failed", path=request.path, error=str(error))
-            return ApiProblem("internal", str(error), remedy="see the node's log; notarium-node check").response()
+            remedy = "See the node's log, and run 'notarium-node check' there."
+            return ApiProblem(ProblemType.INTERNAL, str(error), remedy=remedy).response()
         except Exception:
             _log.exception("a handler failed", path=request.path)
-            return ApiProblem("internal", "this is a defect of the node; its log says more").response()
+            detail = "the node has a defect; its log has the details"
+            return ApiProblem(ProblemType.INTERNAL, detail).response()
 
     return handle
 
 
 async def no_such_route(request: web.Request) -> web.StreamResponse:
-    """Anything else."""
-    raise ApiProblem("not-found", f"{request.method} {request.path[:200]}: see /openapi.json for what there is")
+    """Any other method or path."""
+    raise ApiProblem(
+        ProblemType.NOT_FOUND,
+        f"{request.method} {request.path[:200]}: no such route",
+        remedy="See /openapi.json for the routes of this API.",
+    )
 
 
 async def describe(request: web.Request) -> web.StreamResponse:
@@ -128,7 +134,7 @@ class Health:
         return web.json_response({"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.StreamResponse:
-        """The node does its part; if not, 503 and why."""
+        """Whether the node does its part; 503 with the reasons if not."""
         reasons = self._node.condition.not_ready()
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 

@@ -1,17 +1,13 @@
-"""GET /v1/equivocations: who signed two different things, with the proof."""
+"""GET /v1/equivocations: proofs that a validator signed two different things."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from notarium_ledger.trust.equivocation_file import MEDIA_TYPE, describe
 from notarium_ledger.types import Hash
-from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
-
-if TYPE_CHECKING:
-    from notarium_node.node import Node
+from notarium_node.api.problems import ApiProblem, ProblemType, parse_hash, parse_int
+from notarium_node.node import Node
 
 MAX_PAGE = 1000
 
@@ -23,27 +19,31 @@ class EquivocationQueries:
         self._node = node
 
     async def listed(self, request: web.Request) -> web.Response:
-        """All equivocations, in the order in which this node learned of it."""
-        limit = parse_int(request, "limit", 100, 1, MAX_PAGE)
-        after = parse_int(request, "after", 0, 0, 2**62)
+        """All equivocations, in the order in which this node learned of them."""
+        limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
+        after = parse_int(request, "after", 0, minimum=0, maximum=2**62)
         found = self._node.equivocations.page(after, limit + 1)
         rows = [{"number": each.number, **describe(each.equivocation, each.member)} for each in found[:limit]]
         return web.json_response({"equivocations": rows, "next": rows[-1]["number"] if len(found) > limit else None})
 
     async def file(self, request: web.Request) -> web.Response:
-        """One piece as the file that needs no node to be checked."""
+        """One equivocation as a file that can be verified without any node."""
         id_ = Hash(parse_hash(request.match_info["id"], "id"))
-        accusation = self._node.equivocations.get(id_)
-        if accusation is None:
+        held = self._node.equivocations.get(id_)
+        if held is None:
             raise ApiProblem(
-                "not-found", f"no equivocation {id_.hex()} here", field="id", remedy="see /v1/equivocations"
+                ProblemType.NOT_FOUND,
+                f"no equivocation {id_.hex()} on this node",
+                field="id",
+                remedy="List the equivocations at /v1/equivocations.",
             )
-        file = self._node.equivocations.file(accusation)
+        file = self._node.equivocations.file(held)
         if file is None:
+            missing = held.equivocation.height - 1
             raise ApiProblem(
-                "busy",
-                f"block {accusation.equivocation.height - 1}, which proves whose key it is, has not been fetched yet",
-                headers={"Retry-After": "10"},
-                remedy="ask again later, or another node",
+                ProblemType.BUSY,
+                f"block {missing}, which proves whose key it is, has not been fetched yet",
+                remedy="Ask again later, or ask another node.",
+                retry_after_s=10,
             )
         return web.Response(body=file.encode_json(), content_type=MEDIA_TYPE)

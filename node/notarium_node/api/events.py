@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
 from notarium_ledger.types import Height
-from notarium_node.api.problems import ApiProblem, parse_int
-from notarium_node.api.queries import block_json
+from notarium_node.api.problems import ApiProblem, ProblemType, parse_int
+from notarium_node.api.views import block_json
+from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError
-from notarium_store.values import StoredHeader
-
-if TYPE_CHECKING:
-    from notarium_node.node import Node
+from notarium_store.layout import StoredHeader
 
 _log = structlog.get_logger("notarium.api")
 
@@ -25,7 +22,7 @@ KEEPALIVE_S = 15.0
 
 
 class Events:
-    """Each reader follows at its own pace: what is sent is read from the store, so a slow one costs no memory."""
+    """Each reader follows at its own pace: blocks are read from the store, so a slow reader costs no memory."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -36,51 +33,69 @@ class Events:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Blocks above `after` (or the Last-Event-ID header), as they are decided."""
         if len(self._streams) >= MAX_STREAMS:
-            self._end_the_left()
+            self._drop_departed()
         if len(self._streams) >= MAX_STREAMS:
-            raise ApiProblem("busy", f"{MAX_STREAMS} event streams are open already", headers={"Retry-After": "10"})
-        last = request.headers.get("Last-Event-ID", "")
-        start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else self._node.store.state.height
-        height = parse_int(request, "after", start, 0, 2**62)
-        if height < self._node.store.state.height:
-            self._node.store.stored_header(Height(height + 1))  # Refused before it begins, if it is not here.
+            raise ApiProblem(
+                ProblemType.BUSY,
+                f"{MAX_STREAMS} event streams are open already",
+                remedy="Close other streams, or ask another node.",
+                retry_after_s=10,
+                limit=MAX_STREAMS,
+            )
+        height = self._start(request)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         news = asyncio.Event()
         self._streams[news] = request
         try:
             await response.write(b": notarium\n\n")
-            while not self._closing and not _has_left(request):
-                while height < self._node.store.state.height:
-                    height += 1
-                    stored = self._node.store.stored_header(Height(height))
-                    if stored is None:
-                        return response
-                    await response.write(_event(stored))
-                    # A write into a buffer with room does not wait: a reader of the whole chain must let others in.
-                    await asyncio.sleep(0)
-                news.clear()
-                try:
-                    async with asyncio.timeout(KEEPALIVE_S):
-                        await news.wait()
-                except TimeoutError:
-                    await response.write(b": alive\n\n")
+            await self._follow(request, response, news, height)
         except (ConnectionResetError, HistoryIncomplete):
-            pass  # The reader left; or this node has skipped blocks, and the reader comes again or goes elsewhere.
+            pass  # The reader left; or this node skipped blocks, and the reader reconnects here or to another node.
         except StoreError as error:
-            # Too late for another answer. Likewise the reader comes again, and is refused before the stream begins.
+            # Too late for another answer. The reader reconnects too, and is then refused before the stream begins.
             _log.error("the store failed", path=request.path, error=str(error))
         finally:
             self._streams.pop(news, None)
         return response
+
+    def _start(self, request: web.Request) -> int:
+        """The height to go on from. Raises HistoryIncomplete where the next block is not here."""
+        tip = self._node.store.state.height
+        last = request.headers.get("Last-Event-ID", "")
+        default = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else tip
+        height = parse_int(request, "after", default, minimum=0, maximum=2**62)
+        if height < tip:
+            self._node.store.stored_header(Height(height + 1))
+        return height
+
+    async def _follow(
+        self, request: web.Request, response: web.StreamResponse, news: asyncio.Event, height: int
+    ) -> None:
+        """Send the blocks above `height` until the reader leaves or the server stops."""
+        while not self._closing and not _has_left(request):
+            while height < self._node.store.state.height:
+                height += 1
+                stored = self._node.store.stored_header(Height(height))
+                if stored is None:
+                    return
+                await response.write(_event(stored))
+                # A write into a buffer with room does not wait, so a reader of the whole chain yields here.
+                await asyncio.sleep(0)
+            news.clear()
+            try:
+                async with asyncio.timeout(KEEPALIVE_S):
+                    await news.wait()
+            except TimeoutError:
+                await response.write(b": alive\n\n")
 
     async def close(self, app: web.Application) -> None:
         """End all streams, so that the server can stop."""
         self._closing = True
         self._wake()
 
-    def _end_the_left(self) -> None:
-        """A stream notices only when it writes that its reader has left, and until then keeps its place."""
+    def _drop_departed(self) -> None:
+        """A stream notices only on its next write that its reader has left, and keeps its place until then."""
         for news in [news for news, request in self._streams.items() if _has_left(request)]:
             del self._streams[news]
             news.set()

@@ -4,47 +4,87 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from typing import Any
 
 from aiohttp import web
 
 from notarium_ledger.errors import InvalidEntry
+from notarium_node.refusals import Refusal, RefusalKind
 
 MEDIA_TYPE = "application/problem+json"
-_LIMIT = re.compile(r"at most ([0-9]+) allowed")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
-TITLES = {
-    "malformed": (400, "The request cannot be read"),
-    "invalid-entry": (422, "The entry is not valid"),
-    "unknown-key": (403, "The key may not write to this ledger"),
-    "read-only": (403, "An observer takes no entries"),
-    "not-found": (404, "There is no such thing on this ledger"),
-    "too-large": (413, "The request is too large"),
-    "unsupported-media-type": (415, "The request has no known form"),
-    "busy": (503, "The node cannot take entries now"),
-    "history-incomplete": (503, "The node is still fetching older blocks"),
-    "internal": (500, "The node failed at this request"),
+
+class ProblemType(StrEnum):
+    """What went wrong. A problem's `type` is the URN `urn:notarium:problem:<value>`."""
+
+    MALFORMED = "malformed"
+    INVALID_ENTRY = "invalid-entry"
+    UNKNOWN_KEY = "unknown-key"
+    READ_ONLY = "read-only"
+    NOT_FOUND = "not-found"
+    TOO_LARGE = "too-large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    BUSY = "busy"
+    HISTORY_INCOMPLETE = "history-incomplete"
+    INTERNAL = "internal"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return _ANSWERS[self][0]
+
+    @property
+    def summary(self) -> str:
+        """The problem's title, the same for every problem of this type."""
+        return _ANSWERS[self][1]
+
+
+_ANSWERS = {
+    ProblemType.MALFORMED: (400, "The request cannot be read"),
+    ProblemType.INVALID_ENTRY: (422, "The entry is not valid"),
+    ProblemType.UNKNOWN_KEY: (403, "The key may not write to this ledger"),
+    ProblemType.READ_ONLY: (403, "An observer takes no entries"),
+    ProblemType.NOT_FOUND: (404, "Not found on this ledger"),
+    ProblemType.TOO_LARGE: (413, "The request is too large"),
+    ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
+    ProblemType.BUSY: (503, "The node cannot take this request now"),
+    ProblemType.HISTORY_INCOMPLETE: (503, "The node is still fetching older blocks"),
+    ProblemType.INTERNAL: (500, "The node failed on this request"),
 }
 
 
 class ApiProblem(Exception):
     """Raised by a handler, answered as problem details."""
 
-    def __init__(self, name: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        *,
+        remedy: str = "",
+        retry_after_s: int | None = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        """`remedy`: an instruction, as a sentence. `more`: further members of the document, such as field and limit."""
         super().__init__(detail)
-        self.name = name
+        self.kind = kind
         self.detail = detail
-        self.headers = headers
+        self.headers = dict(headers or {})
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(retry_after_s)
         self.more = more
+        if remedy:
+            self.more["remedy"] = remedy
 
     def document(self) -> dict[str, Any]:
         """The JSON object."""
-        status, title = TITLES[self.name]
         return {
-            "type": f"urn:notarium:problem:{self.name}",
-            "title": title,
-            "status": status,
+            "type": f"urn:notarium:problem:{self.kind}",
+            "title": self.kind.summary,
+            "status": self.kind.status,
             "detail": self.detail,
             **self.more,
         }
@@ -52,41 +92,69 @@ class ApiProblem(Exception):
     def response(self) -> web.Response:
         """The HTTP answer."""
         return web.Response(
-            status=TITLES[self.name][0],
+            status=self.kind.status,
             body=json.dumps(self.document()).encode(),
             content_type=MEDIA_TYPE,
             headers=self.headers,
         )
 
 
+def refused(refusal: Refusal) -> ApiProblem:
+    """The problem for what the node refuses."""
+    more: dict[str, Any] = {}
+    match refusal.kind:
+        case RefusalKind.READ_ONLY:
+            kind = ProblemType.READ_ONLY
+            more["validators"] = list(refusal.validators)
+        case RefusalKind.BUSY:
+            kind = ProblemType.BUSY
+        case RefusalKind.HISTORY_INCOMPLETE:
+            kind = ProblemType.HISTORY_INCOMPLETE
+            more["others"] = list(refusal.others)
+    if refusal.progress is not None:
+        more["progress"] = dict(refusal.progress)
+    return ApiProblem(kind, refusal.detail, remedy=refusal.remedy, retry_after_s=refusal.retry_after_s, **more)
+
+
 def invalid_entry(error: InvalidEntry, malformed: bool = False) -> ApiProblem:
     """The problem for an entry that was refused; `malformed`: by its bytes alone, whatever the registry says."""
     if error.field == "key" and not malformed:
         return ApiProblem(
-            "unknown-key", str(error), field="key", remedy="ask your institution's administrator to enrol it"
+            ProblemType.UNKNOWN_KEY,
+            str(error),
+            field="key",
+            remedy="Ask your institution's administrator to enrol this key.",
         )
-    if error.field == "entry" and (limit := _LIMIT.search(error.reason)):
-        return ApiProblem("too-large", str(error), field="entry", limit=int(limit[1]))
-    return ApiProblem("invalid-entry", str(error), field=error.field or "entry")
+    if error.field == "entry" and error.limit is not None:
+        return ApiProblem(ProblemType.TOO_LARGE, str(error), field="entry", limit=error.limit)
+    limit: dict[str, Any] = {} if error.limit is None else {"limit": error.limit}
+    return ApiProblem(ProblemType.INVALID_ENTRY, str(error), field=error.field or "entry", **limit)
+
+
+def bad_request(detail: str) -> web.Response:
+    """The answer to bytes that are not an HTTP request."""
+    return ApiProblem(ProblemType.MALFORMED, f"request: {detail}", field="request").response()
 
 
 def parse_hash(text: str, name: str) -> bytes:
-    """32 bytes in hex from a path or a query. Raises Problem."""
+    """32 bytes in hex from a path or a query. Raises ApiProblem."""
     try:
         value = bytes.fromhex(text)
     except ValueError:
         value = b""
     if len(value) != 32 or len(text) != 64:
-        raise ApiProblem("malformed", f"{name}: not 64 hex digits", field=name)
+        raise ApiProblem(ProblemType.MALFORMED, f"{name}: not 64 hex digits", field=name)
     return value
 
 
-def parse_int(request: web.BaseRequest, name: str, default: int, minimum: int, maximum: int) -> int:
-    """An integer from the query. Raises Problem."""
+def parse_int(request: web.BaseRequest, name: str, default: int, *, minimum: int, maximum: int) -> int:
+    """An integer from the query. Raises ApiProblem."""
     text = request.query.get(name)
     if text is None:
         return default
     value = int(text) if _INTEGER.fullmatch(text) else minimum - 1
     if not minimum <= value <= maximum:
-        raise ApiProblem("malformed", f"{name}: not an integer from {minimum} to {maximum}", field=name, limit=maximum)
+        raise ApiProblem(
+            ProblemType.MALFORMED, f"{name}: not an integer from {minimum} to {maximum}", field=name, limit=maximum
+        )
     return value

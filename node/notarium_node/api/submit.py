@@ -1,4 +1,4 @@
-"""POST /v1/entries and /v1/entries/batch: take entries, wait for their decision, answer with receipts."""
+"""POST /v1/entries and /v1/entries/batch: take entries, wait for their decision, answer with their receipts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -17,24 +17,23 @@ from notarium_ledger.errors import InvalidEntry, NotCanonical
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
-from notarium_node.api.problems import ApiProblem, invalid_entry, parse_int
+from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_int, refused
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.entries.mempool import MempoolFull
-
-if TYPE_CHECKING:
-    from notarium_node.node import Node
+from notarium_node.node import Node
 
 ENTRY_TYPES = ("application/msgpack", "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream")
 MAX_WAIT_MS = 60_000
 DEFAULT_WAIT_MS = 10_000
 READ_S = 20.0
-"""How long a request's body may take to arrive."""
+"""How long the body of a request may take to arrive."""
 ONE_ENTRY_BYTES = 128 * 1024
-"""The body of a single entry, base64 in JSON included."""
+"""Limit of the body of a single entry, which may be base64 in JSON."""
 _BATCH_ITEMS = 65_536
-"""Values (items.check_items) in a batch: far more than entries are allowed, so that whoever sends too many is told."""
+"""Values (value_count.py) that a batch may decode to. Far above the limit for entries, so that a batch with too many
+entries is refused with that limit."""
 MAX_READING_BYTES = 64 * 1024 * 1024
-"""Larger bodies that are arriving at the same time, all together; one alone may always."""
+"""Sum of the larger bodies that may arrive at the same time. One alone is always allowed."""
 
 
 class Submissions:
@@ -48,7 +47,7 @@ class Submissions:
         self._reading = 0
 
     async def one(self, request: web.Request) -> web.StreamResponse:
-        """One entry in; its receipt out (200), or 202 when it is not decided in time."""
+        """Takes one entry; answers with its receipt (200), or with 202 where it is not decided in time."""
         wait_s = min(_wait_s(request), self._max_wait_s)
         raw = await self._read_one(request)
         outcome = (await self._admit([raw]))[0]
@@ -62,7 +61,7 @@ class Submissions:
         return web.Response(body=self._encoder.encode(receipt, entry), content_type=MEDIA_TYPE)
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
-        """1 to 4,096 entries in, all or none; receipts out in the same order."""
+        """Takes 1 to 4,096 entries, all or none; answers with their receipts in the same order."""
         wait_s = min(_wait_s(request), self._max_wait_s)
         raws = await self._read_many(request)
         outcomes = await self._admit(raws)
@@ -73,7 +72,7 @@ class Submissions:
         ]
         if errors:
             raise ApiProblem(
-                "invalid-entry",
+                ProblemType.INVALID_ENTRY,
                 f"{len(errors)} of {len(outcomes)} entries are not valid; none was taken",
                 errors=errors[:100],
             )
@@ -87,15 +86,17 @@ class Submissions:
 
     async def _admit(self, raws: Sequence[bytes]) -> list[Outcome]:
         refusal = self._node.refusal()
-        if refusal:
-            raise refusal
+        if refusal is not None:
+            raise refused(refusal)
         try:
             return await self._node.admission.admit(raws, all_or_none=True)
         except MempoolFull as error:
-            raise ApiProblem("busy", str(error), headers={"Retry-After": "1"}, remedy="submit again later") from error
+            raise ApiProblem(
+                ProblemType.BUSY, str(error), remedy="Submit the entries again later.", retry_after_s=1
+            ) from error
 
     async def _receipts(self, outcomes: Sequence[Outcome], wait_s: float) -> dict[Hash, Receipt]:
-        """Receipts of what is decided, or is within `wait_s` seconds."""
+        """Receipts of the entries that are decided already or within `wait_s` seconds."""
         node = self._node
         found: dict[Hash, Receipt] = {}
         waiting: list[Hash] = []
@@ -108,17 +109,10 @@ class Submissions:
                 found[each.id] = receipt
         if not waiting or wait_s <= 0:
             return found
-        waiter = node.waiters.wait(waiting)
         try:
-            async with asyncio.timeout(wait_s):
-                await waiter.future
-        except TimeoutError:
-            pass  # The answer says which are pending.
+            found.update(await node.waiters.wait_for(waiting, wait_s))
         except InvalidEntry as error:
             raise invalid_entry(error) from error
-        finally:
-            node.waiters.leave(waiter)
-        found.update(waiter.receipts)
         return found
 
     async def _read_one(self, request: web.Request) -> bytes:
@@ -129,7 +123,7 @@ class Submissions:
         raw = await self._body(request, ONE_ENTRY_BYTES)
         if len(raw) > MAX_ENTRY_BYTES:
             raise ApiProblem(
-                "too-large",
+                ProblemType.TOO_LARGE,
                 f"entry: {len(raw)} bytes, at most {MAX_ENTRY_BYTES} allowed",
                 field="entry",
                 limit=MAX_ENTRY_BYTES,
@@ -145,15 +139,15 @@ class Submissions:
             try:
                 value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
             except NotCanonical as error:
-                raise ApiProblem("malformed", f"entries: {error.reason}", field="entries") from error
+                raise ApiProblem(ProblemType.MALFORMED, f"entries: {error.reason}", field="entries") from error
             if not isinstance(value, list):
-                raise ApiProblem("malformed", "entries: not a list of byte strings", field="entries")
+                raise ApiProblem(ProblemType.MALFORMED, "entries: not a list of byte strings", field="entries")
             raws = value
         else:
             raise _unsupported(request)
         if not 1 <= len(raws) <= MAX_BATCH:
             raise ApiProblem(
-                "too-large" if raws else "malformed",
+                ProblemType.TOO_LARGE if raws else ProblemType.MALFORMED,
                 f"entries: {len(raws)}, 1 to {MAX_BATCH} allowed",
                 field="entries",
                 limit=MAX_BATCH,
@@ -161,29 +155,29 @@ class Submissions:
         return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
 
     async def _member(self, request: web.Request, limit: int, name: str, kind: type) -> Any:
-        """The one member of the JSON object in the body. Raises Problem."""
+        """The one member of the JSON object in the body. Raises ApiProblem."""
         body = await self._body(request, limit)
-        # Nothing in such a body holds brackets, for base64 has none; and each of them could be a list in memory.
+        # Base64 has no brackets, so a valid body has two at most; each further one could become a list in memory.
         document: Any = None
         if body.count(b"[") + body.count(b"{") <= 2:
             try:
                 document = json.loads(body)
             except (ValueError, RecursionError) as error:
-                raise ApiProblem("malformed", f"the body is not JSON: {error}", field="body") from error
+                raise ApiProblem(ProblemType.MALFORMED, f"the body is not JSON: {error}", field="body") from error
         if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
-            raise ApiProblem("malformed", f'the body is not {{"{name}": ...}}', field=name)
+            raise ApiProblem(ProblemType.MALFORMED, f'the body is not {{"{name}": ...}}', field=name)
         return document[name]
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
-        """The whole body. Large ones share a budget, so that many slow senders cannot fill the memory."""
+        """The whole body. Large bodies share a budget, so that many slow senders cannot fill the memory."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            # Eight kilobytes of it can be eight megabytes, of which neither the length nor the budget knows.
+            # Eight compressed kilobytes can become eight megabytes, which neither the length nor the budget shows.
             raise ApiProblem(
-                "unsupported-media-type",
-                f"Content-Encoding {request.headers['Content-Encoding'][:40]}: bodies are taken uncompressed only",
+                ProblemType.UNSUPPORTED_MEDIA_TYPE,
+                f"Content-Encoding {request.headers['Content-Encoding'][:40]}: compressed bodies are not accepted",
+                remedy="Send the body uncompressed.",
                 headers={"Accept-Encoding": "identity"},
                 field="Content-Encoding",
-                remedy="send it uncompressed",
             )
         length = request.content_length
         if length is not None and length > limit:
@@ -192,24 +186,26 @@ class Submissions:
         share = 0 if share <= ONE_ENTRY_BYTES else share
         if self._reading and self._reading + share > MAX_READING_BYTES:
             raise ApiProblem(
-                "busy",
+                ProblemType.BUSY,
                 f"{MAX_READING_BYTES} bytes of large requests are arriving already",
-                headers={"Retry-After": "1"},
-                remedy="submit again later, or to another node",
+                remedy="Submit again later, or to another node.",
+                retry_after_s=1,
             )
         self._reading += share
         try:
-            if request.content.is_eof():  # Has arrived already, as small ones have: nothing to wait for.
+            if request.content.is_eof():  # Small bodies have arrived already: nothing to wait for.
                 body = await request.read()
             else:
                 async with asyncio.timeout(READ_S):
                     body = await request.read()
         except TimeoutError as error:
-            raise ApiProblem("malformed", f"the body did not arrive within {READ_S:.0f} s", field="body") from error
+            raise ApiProblem(
+                ProblemType.MALFORMED, f"the body did not arrive within {READ_S:.0f} s", field="body"
+            ) from error
         except web.HTTPRequestEntityTooLarge as error:
             raise self._too_large(limit) from error
         except web.RequestPayloadError as error:
-            raise ApiProblem("malformed", f"the body cannot be read: {error}", field="body") from error
+            raise ApiProblem(ProblemType.MALFORMED, f"the body cannot be read: {error}", field="body") from error
         finally:
             self._reading -= share
         if len(body) > limit:
@@ -218,18 +214,18 @@ class Submissions:
 
     def _too_large(self, limit: int) -> ApiProblem:
         return ApiProblem(
-            "too-large",
+            ProblemType.TOO_LARGE,
             f"the body is larger than {limit} bytes",
             field="body",
             limit=limit,
-            remedy="send smaller batches",
+            remedy="Send smaller batches.",
         )
 
 
 def pending(entry_id: Hash) -> web.Response:
-    """202: taken, not decided yet, so not acknowledged."""
+    """202: accepted, but not decided yet, so not acknowledged."""
     return web.json_response(
-        {"id": entry_id.hex(), "status": "pending"},
+        {"id": entry_id.hex(), "status": AdmissionStatus.PENDING.value},
         status=202,
         headers={"Location": f"/v1/receipts/{entry_id.hex()}"},
     )
@@ -237,7 +233,7 @@ def pending(entry_id: Hash) -> web.Response:
 
 def _row(outcome: Outcome, receipt: Receipt | None) -> dict[str, Any]:
     if receipt is None:
-        return {"id": outcome.id.hex(), "status": "pending"}
+        return {"id": outcome.id.hex(), "status": AdmissionStatus.PENDING.value}
     height = receipt.decided.header.height
     return {"id": outcome.id.hex(), "status": AdmissionStatus.DECIDED.value, "index": receipt.index, "height": height}
 
@@ -245,8 +241,8 @@ def _row(outcome: Outcome, receipt: Receipt | None) -> dict[str, Any]:
 def _wait_s(request: web.Request) -> float:
     wait = request.query.get("wait", "decided")
     if wait not in ("decided", "none"):
-        raise ApiProblem("malformed", "wait: neither decided nor none", field="wait")
-    timeout_ms = parse_int(request, "timeout_ms", DEFAULT_WAIT_MS, 0, MAX_WAIT_MS)
+        raise ApiProblem(ProblemType.MALFORMED, "wait: must be decided or none", field="wait")
+    timeout_ms = parse_int(request, "timeout_ms", DEFAULT_WAIT_MS, minimum=0, maximum=MAX_WAIT_MS)
     return timeout_ms / 1000 if wait == "decided" else 0.0
 
 
@@ -254,18 +250,19 @@ def _base64(text: Any, name: str) -> bytes:
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)
     except (AttributeError, UnicodeEncodeError, binascii.Error) as error:
-        raise ApiProblem("malformed", f"{name}: not base64", field=name) from error
+        raise ApiProblem(ProblemType.MALFORMED, f"{name}: not base64", field=name) from error
 
 
 def _entry_bytes(raw: Any, number: int) -> bytes:
     if type(raw) is not bytes:
-        raise ApiProblem("malformed", f"entries[{number}]: not bytes", field=f"entries[{number}]")
+        raise ApiProblem(ProblemType.MALFORMED, f"entries[{number}]: not bytes", field=f"entries[{number}]")
     return raw
 
 
 def _unsupported(request: web.Request) -> ApiProblem:
     return ApiProblem(
-        "unsupported-media-type",
-        f"{request.content_type}: send application/msgpack or application/json",
+        ProblemType.UNSUPPORTED_MEDIA_TYPE,
+        f"{request.content_type[:100]} is not accepted",
+        remedy="Send application/msgpack or application/json.",
         field="Content-Type",
     )

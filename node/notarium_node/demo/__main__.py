@@ -1,7 +1,7 @@
-"""`make demo`: four institutions found a ledger, a researcher anchors a study, and nobody needs to be believed.
+"""`make demo`: four institutions found a ledger, a researcher anchors a study, and anyone can check all of it.
 
-python -m notarium_node.demo run     the whole story, under a minute; nothing is left running
-python -m notarium_node.demo up      keep the network running for a look around
+python -m notarium_node.demo run     the whole story, under a minute; no process is left running
+python -m notarium_node.demo up      start the network and leave it running
 python -m notarium_node.demo down    stop it
 """
 
@@ -35,7 +35,7 @@ from notarium_node.demo.story import Story, shown
 from notarium_node.demo.study import Study
 
 CHANGED_BYTE = 4_000
-"""Its position in the partition that is tampered with."""
+"""From here on the demo looks for a digit to change in one partition."""
 
 
 class Demo:
@@ -66,7 +66,7 @@ class Demo:
         self._epilogue(network)
 
     def up(self) -> None:
-        """A running network with a study on its ledger: that of the last run, or a new one."""
+        """Leave a network running with a study on its ledger: that of the last run, or a new one."""
         founded = not (self._place.exists() and self._model_receipt.is_file())
         network = self._found() if founded else self._place.network()
         with stopped_on_failure(network):
@@ -75,12 +75,12 @@ class Demo:
             if founded:
                 self._plan_and_collect(study)
                 self._train(study)
-            self._look_around(network, study)
+            self._look_around(network)
 
     def down(self) -> None:
-        """Stop the network, if one runs."""
+        """Stop the network, if one is running."""
         if not self._place.exists():
-            self._story.say(f"there is no demo in {shown(self._place.directory)}, so nothing to stop")
+            self._story.say(f"there is no demo in {shown(self._place.directory)}, so there is nothing to stop")
             return
         with self._story.doing("stopped"):
             stop(self._place.network())
@@ -89,18 +89,22 @@ class Demo:
 
     def _found(self) -> LocalNetwork:
         self._story.chapter(f"Four institutions found the {LEDGER}")
-        with self._story.doing("keys made, genesis document written") as told:
+        with self._story.doing("keys made, genesis document written") as details:
             network = self._place.found()
-            told.append(f"genesis {network.genesis.hash.hex()}")
-            told.append("everybody pins this hash: it is the root of all trust")
+            details.append(f"genesis {network.genesis.hash.hex()}")
+            details.append("every node and client pins this hash: it is the root of all trust")
         return network
 
     def _start(self, network: LocalNetwork) -> None:
-        what = f"{len(network.validators)} validators and {len(network.observers)} observer run, TLS 1.3 between them"
-        with self._story.doing(what) as told:
+        what = (
+            f"{len(network.validators)} validators and {len(network.observers)} observer run, with TLS 1.3 between them"
+        )
+        with self._story.doing(what) as details:
             network.start()
             network.wait_ready()
-            told += [f"{label(node)}  [dim]pid {node.pid_file.read_text()} · {node.api}[/]" for node in network.nodes]
+            details += [
+                f"{label(node)}  [dim]pid {node.pid_file.read_text()} · {node.api}[/]" for node in network.nodes
+            ]
 
     def _plan_and_collect(self, study: Study) -> None:
         self._story.chapter(f"A researcher at {institution(RESEARCHER_AT)} begins a study")
@@ -108,10 +112,12 @@ class Demo:
         self._anchor("the data set, four CSV partitions of 569 patients", study.collect)
 
     def _train(self, study: Study) -> VerifiedReceipt:
-        with self._story.doing("a model is trained; configuration, seed, environment and metrics are recorded") as told:
+        with self._story.doing(
+            "a model is trained; configuration, seed, environment and metrics are recorded"
+        ) as details:
             receipt, metrics = study.train()
-            told.append(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-            told.append(_decided(receipt, study.folder / "train.run.receipt.json"))
+            details.append(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+            details.append(_decided(receipt, study.folder / "train.run.receipt.json"))
         model = self._anchor("the model file", study.publish_model)
         if model.receipt is None:
             raise DemoError("the model has no receipt")
@@ -120,23 +126,23 @@ class Demo:
     def _train_without_one(self, network: LocalNetwork, study: Study) -> VerifiedReceipt:
         self._story.chapter("A validator dies, the study goes on")
         victim = next(node for node in network.validators if node.member == "curval")
-        with self._story.doing(f"SIGKILL to {label(victim)}") as told:
+        with self._story.doing(f"SIGKILL to {label(victim)}") as details:
             height = victim.status()["height"]
             victim.kill()
-            told.append(f"it had {height} blocks; three of four validators remain, and three are a quorum")
+            details.append(f"it had {height} blocks; three of the four validators remain, which is a quorum")
         model = self._train(study)
         others = [node for node in network.nodes if node is not victim]
-        with self._story.doing(f"{label(victim)} is started again and catches up") as told:
+        with self._story.doing(f"{label(victim)} is started again and catches up") as details:
             ahead = max(node.status()["height"] for node in others)
             victim.start()
             network.wait_until(lambda: victim.status()["height"] >= ahead, "it to catch up", victim)
             network.wait_ready([victim])
-            told.append(f"from block {height} to block {victim.status()['height']}, where the others are")
+            details.append(f"from block {height} to block {victim.status()['height']}, like the others")
         return model
 
     def _ask_observer(self, network: LocalNetwork, model: VerifiedReceipt) -> None:
         observer = network.observers[0]
-        with self._story.doing("a regulator asks the observer for the model's entry") as told:
+        with self._story.doing("a regulator asks the observer for the model's entry") as details:
             network.wait_until(
                 lambda: observer.status()["height"] >= model.height, "the observer to catch up", observer
             )
@@ -144,16 +150,18 @@ class Demo:
                 found = client.receipt(model.id)
             if found.index != model.index:
                 raise DemoError(f"the observer has the model at {found.index}, the validators at {model.index}")
-            told.append(f"same entry, same place in the log: leaf {found.index}, block {found.height}; it only reads")
+            details.append(
+                f"same entry, same place in the log: leaf {found.index}, block {found.height}; it only reads"
+            )
 
     def _shut_down(self, network: LocalNetwork) -> None:
         self._story.chapter("Suppose the institutions are gone: the receipts are not")
-        with self._story.doing("all nodes stopped") as told:
+        with self._story.doing("all nodes stopped") as details:
             stop(network)
             running = [node.name for node in network.nodes if node.is_running()]
             if running:
                 raise DemoError(f"still running: {', '.join(running)}")
-            told.append("from here on there is no ledger to ask: the genesis document and the files must do")
+            details.append("from here on no ledger answers: only the genesis document and the files are left")
 
     def _verify_offline(self, study: Study) -> None:
         if self._verify(study.receipts) != ExitCode.OK:
@@ -166,56 +174,58 @@ class Demo:
         try:
             path.write_bytes(_with_another_digit(original))
             if self._verify([study.folder / "data.receipt.json"]) != ExitCode.MISMATCH:
-                raise DemoError(f"the change in {path} was not noticed")
+                raise DemoError(f"the change in {path} was not detected")
         finally:
             path.write_bytes(original)
-        self._story.say("The digit is put back.")
+        self._story.say("The digit is restored.")
 
     def _epilogue(self, network: LocalNetwork) -> None:
         base, program = shown(self._place.directory), shown(_notarium())
         pinned = f"--genesis {base}/genesis.json"
-        self._story.chapter(f"That was the main job, in {self._story.seconds:.0f} s. Nothing is left running.")
-        for what, command in (
+        self._story.chapter(f"That took {self._story.seconds:.0f} s. No process is left running.")
+        self._story.columns(
+            (f"{base}/study/", "the researcher's files, with their evidence and receipts"),
+            (f"{base}/genesis.json", "the trust root"),
+            (f"{base}/*/node.log", "what each node logged"),
+        )
+        self._story.steps(
             ("verify again", f"{program} verify --offline {pinned} {base}/study/*.receipt.json"),
             ("read a receipt", f"{program} show {pinned} {base}/study/train.run.receipt.json"),
-            ("read the evidence", f"{shown(Path(sys.executable))} -m json.tool {base}/study/train.run.bundle.json"),
             ("start the network again and look around", "make demo-up"),
-        ):
-            self._story.say(f"{what}:\n    [bold]{command}[/]")
+        )
 
-    def _look_around(self, network: LocalNetwork, study: Study) -> None:
-        node, observer = network.validators[0], network.observers[0]
-        model = read_receipt(study.project, self._model_receipt)
+    def _look_around(self, network: LocalNetwork) -> None:
+        """Where the network is and what to try next: the last lines of `make demo-up`."""
+        model = read_receipt(Study(self._place.study).project, self._model_receipt)
         if model is None:
-            raise DemoError(f"{self._model_receipt} does not verify: begin anew with make demo")
-        entry = model.id.hex()
-        self._story.chapter("The network runs until `make demo-down`. Try")
-        for what, url in (
-            ("how the node is", f"{node.api}/v1/status"),
-            ("who takes part", f"{node.api}/v1/members"),
-            ("the blocks", f"{node.api}/v1/blocks"),
-            ("the model's entry", f"{node.api}/v1/entries/{entry}"),
-            ("its receipt, from the observer", f"{observer.api}/v1/receipts/{entry}"),
-            ("all that the API can do", f"{node.api}/openapi.json"),
-            ("for Prometheus", f"{node.api}/metrics"),
-        ):
-            self._story.say(f"[bold]curl -s {url}[/]  [dim]{what}[/]")
-        self._story.say("\n  or anchor something of your own, as the researcher:")
-        self._story.say(f"[bold]cd {shown(self._place.study)} && export NOTARIUM_HOME={self._place.home}[/]")
-        self._story.say(f"[bold]{_notarium()} status[/]  [dim]also: log, anchor FILE, run -- COMMAND[/]")
+            raise DemoError(f"{self._model_receipt} does not verify: start over with make demo")
+        observer = network.observers[0]
+        self._story.chapter("The network runs until `make demo-down`")
+        self._story.columns(*((label(node), node.api) for node in network.nodes))
+        self._story.columns(
+            ("folder", f"{shown(self._place.directory)}  (nodes and their node.log, study/, genesis.json)")
+        )
+        self._story.steps(
+            ("see how a node is doing", f"curl -s {network.validators[0].api}/v1/status"),
+            ("get the model's receipt from the observer", f"curl -s {observer.api}/v1/receipts/{model.id.hex()}"),
+            (
+                "anchor a file as the researcher",
+                f"cd {shown(self._place.study)} && NOTARIUM_HOME={self._place.home} {_notarium()} anchor config.json",
+            ),
+        )
 
     # Parts of acts
 
     def _anchor(self, what: str, act: Callable[[], Anchored]) -> Anchored:
-        with self._story.doing(what) as told:
+        with self._story.doing(what) as details:
             result = act()
             if result.receipt is None:
                 raise DemoError(f"{result.path} was not anchored: {result.error}")
-            told.append(_decided(result.receipt, result.receipt_path))
+            details.append(_decided(result.receipt, result.receipt_path))
         return result
 
     def _verify(self, receipts: Sequence[Path]) -> int:
-        """Run the command that anybody would run; its exit code."""
+        """Run the command that anyone would run; its exit code."""
         words = [shown(_notarium()), "verify", "--offline", "--genesis", shown(self._place.directory / "genesis.json")]
         words += [shown(path) for path in receipts]
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -227,7 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m notarium_node.demo", description=__doc__.partition("\n")[0])
     parser.add_argument("act", choices=("run", "up", "down"))
-    parser.add_argument("--directory", type=Path, default=Path(".demo"), help="made anew by run [.demo]")
+    parser.add_argument(
+        "--directory", type=Path, default=Path(".demo"), help="where it all goes; run empties it first [.demo]"
+    )
     options = parser.parse_args(arguments)
     place = Place(options.directory.absolute())
     _stay_within(place)
@@ -236,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         {"run": demo.run, "up": demo.up, "down": demo.down}[options.act]()
     except KeyboardInterrupt:
-        story.say("[yellow]interrupted; all nodes are stopped[/]")
+        story.say("[yellow]interrupted, all nodes are stopped[/]")
         return 130
     except ModuleNotFoundError as error:
         story.console.print(f"{error}: the demo needs scikit-learn: pip install 'notarium[node,demo]'", style="red")
@@ -248,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stay_within(place: Place) -> None:
-    """The researcher's key, cache and settings: the demo's own, whatever this user has."""
+    """Use the demo's own key, cache and settings of a researcher, not those of this user."""
     for name in [each for each in os.environ if each.startswith("NOTARIUM_")]:
         del os.environ[name]
     os.environ["NOTARIUM_HOME"] = str(place.home)
@@ -259,7 +271,7 @@ def _decided(receipt: VerifiedReceipt, path: Path) -> str:
 
 
 def _notarium() -> Path:
-    """The researcher's command, of this environment."""
+    """The researcher's command in this environment."""
     return Path(sys.executable).with_name("notarium")
 
 

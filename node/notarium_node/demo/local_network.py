@@ -1,15 +1,14 @@
-"""A whole consortium on this machine: real processes, keys, stores, TLS and ports. For the demo, tests and benchmarks.
+"""A whole consortium on this machine, with real processes, keys, stores, TLS and ports. For demo, tests and benchmarks.
 
-Everything lives below one directory:
+All its files are in one directory:
 
     genesis.json                 the trust root
-    network.json                 who listens where
+    network.json                 the addresses of the nodes
     <member>[-observer]/         one node: node.toml, keys/, store/, node.log, pid
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -25,10 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.config import FIRST_START
+from notarium_node.identity.card import Card
 from notarium_node.identity.keys import Purpose, create_key, load_seed
 from notarium_node.identity.tls import make_certificate
+from notarium_node.operator.ceremony import make_genesis
+from notarium_node.startup import read_genesis
 
 START_S = 30.0
 STOP_S = 15.0
@@ -37,7 +40,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class NetworkError(Exception):
-    """A node did not do what it was asked; the message ends with the last lines of its log."""
+    """A node did not start, stop or answer as expected; the message ends with the last lines of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,20 @@ class LocalNode:
     host: str = LOOPBACK
     """Where it listens, for peers and for the API."""
     prefix: tuple[str, ...] = ()
-    """What starts the command, for example `ip netns exec NAME`; it must become the node, not its parent."""
+    """Words before the command, for example `ip netns exec NAME`; that program must become the node, not its parent."""
     environment: dict[str, str] = field(default_factory=dict)
-    """Beside what the node inherits."""
+    """Added to the environment that the node inherits."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
-        """Names the directory."""
+        """The name of its directory."""
         return self.directory.name
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key it votes with; an observer's node key too."""
+        return PublicKey(bytes.fromhex(self.key))
 
     @property
     def api(self) -> str:
@@ -79,7 +87,7 @@ class LocalNode:
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """The file with its log."""
         return self.directory / "node.log"
 
     @property
@@ -88,8 +96,8 @@ class LocalNode:
         return self.directory / "pid"
 
     def start(self) -> None:
-        """Start the process; `LocalNetwork.wait_ready` tells when it serves."""
-        run = [sys.executable, "-m", "notarium_node.operator.cli", "run", "--config", str(self.directory / "node.toml")]
+        """Start the process; `LocalNetwork.wait_ready` waits until it serves."""
+        run = [sys.executable, "-m", "notarium_node", "run", "--config", str(self.directory / "node.toml")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, *run],
@@ -102,21 +110,21 @@ class LocalNode:
         self.pid_file.write_text(str(self.process.pid))
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye, no flush."""
+        """SIGKILL: it can neither close nor flush anything."""
         self._signal(signal.SIGKILL)
         self._wait()
 
     def stop(self) -> None:
-        """SIGTERM, and wait for the clean end."""
+        """SIGTERM, and wait until the process has ended."""
         self._signal(signal.SIGTERM)
         self._wait()
 
     def status(self) -> dict[str, Any]:
-        """GET /v1/status. Raises NetworkError where it does not answer."""
+        """GET /v1/status. Raises NetworkError where the node does not answer."""
         return self.get("/v1/status")
 
     def get(self, path: str) -> dict[str, Any]:
-        """A JSON answer of the API, also of a refusal. Raises NetworkError where there is none."""
+        """The JSON answer of the API, also where it refuses. Raises NetworkError where it does not answer."""
         try:
             with urllib.request.urlopen(f"{self.api}{path}", timeout=5) as answer:  # noqa: S310
                 return json.load(answer)  # type: ignore[no-any-return]
@@ -126,7 +134,7 @@ class LocalNode:
             raise NetworkError(f"{self.name} does not answer: {error}") from error
 
     def is_running(self) -> bool:
-        """Whether the process lives, whoever started it."""
+        """Whether the process runs, even if another process started it."""
         if self.process is not None:
             return self.process.poll() is None
         return self._foreign_pid() is not None
@@ -188,31 +196,31 @@ class LocalNetwork:
 
     @property
     def genesis_file(self) -> Path:
-        """What everybody pins."""
+        """The file whose hash all nodes and clients pin."""
         return self.directory / "genesis.json"
 
     def start(self) -> None:
-        """Start every node that does not run."""
+        """Start every node that is not running."""
         for node in self.nodes:
             if not node.is_running():
                 node.start()
 
     def stop(self) -> None:
-        """Stop every node that runs."""
+        """Stop every node that is running."""
         for node in self.nodes:
             node._signal(signal.SIGTERM)
         for node in self.nodes:
             node._wait()
 
     def wait_ready(self, nodes: Sequence[LocalNode] | None = None) -> None:
-        """Wait until these (default: all) nodes say they are ready. Raises NetworkError."""
+        """Wait until these nodes (default: all) report that they are ready. Raises NetworkError."""
         for node in self.nodes if nodes is None else nodes:
             self.wait_until(lambda node=node: node.get("/readyz")["ready"], f"{node.name} to be ready", node)  # type: ignore[misc]
 
     def wait_until(
         self, condition: Callable[[], Any], what: str, node: LocalNode | None = None, timeout_s: float = START_S
     ) -> None:
-        """Poll until `condition` holds; a node that does not answer yet is asked again. Raises NetworkError."""
+        """Poll until `condition` holds, also while a node does not answer yet. Raises NetworkError."""
         deadline = time.monotonic() + timeout_s
         while True:
             trouble = ""
@@ -240,74 +248,66 @@ class LocalNetwork:
         extra_config: str = "",
         hosts: Sequence[str] = (),
     ) -> LocalNetwork:
-        """Found a consortium: keys, genesis and one directory per node. `observers`: ids of members that run one.
+        """Found a consortium: keys, genesis and one directory per node. `observers`: ids of the members that run one.
 
         `hosts`: an address for each node, validators first; by default all listen on the loopback interface.
         """
         directory = directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True)
-        members = []
-        for each in institutions:
-            key = create_key(_fresh(directory / each.id / "keys") / "admin.key", Purpose.ADMIN)
-            members.append({"id": each.id, "name": each.name, "key": key.public.hex()})
+        admins = {
+            each.id: create_key(_fresh(directory / each.id / "keys") / Purpose.ADMIN.file_name, Purpose.ADMIN)
+            for each in institutions
+        }
+        members = {each.id: Member(each.id, each.name, admins[each.id].public) for each in institutions}
         roles = [(each.id, "validator") for each in institutions] + [(each, "observer") for each in observers]
         ports = free_ports(2 * len(roles))
-        nodes, records = [], []
         addresses = hosts or [LOOPBACK] * len(roles)
+        nodes, cards = [], []
         for (member, role), host, peer_port, api_port in zip(roles, addresses, ports[::2], ports[1::2], strict=True):
             home = directory / (member if role == "validator" else f"{member}-observer")
-            key = create_key(_fresh(home / "keys") / "validator.key", Purpose.VALIDATOR)
-            create_key(home / "keys" / "transport.key", Purpose.TRANSPORT)
-            certificate = make_certificate(load_seed(home / "keys" / "transport.key", Purpose.TRANSPORT))
-            (_fresh(home / "store") / FIRST_START).touch()
-            node = LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host)
+            node, certificate = _make_node(home, member, role, (host, peer_port, api_port))
             nodes.append(node)
-            records.append(
-                {
-                    "member": member,
-                    "role": role,
-                    "key": node.key,
-                    "certificate": base64.b64encode(certificate).decode(),
-                    "address": f"{host}:{peer_port}",
-                    "api": node.api,
-                }
-            )
-        genesis = Genesis.from_document(
-            {
-                "format": "notarium-genesis/1",
-                "name": name,
-                "created_ms": time.time_ns() // 1_000_000,
-                "members": members,
-                "nodes": records,
-                "researchers": [{"member": member, "key": public.hex()} for member, public in researchers],
-                "parameters": parameters or {},
-            }
-        )
-        network = cls(directory, genesis, nodes)
-        network.genesis_file.write_bytes(genesis.encode_json())
-        for node in nodes:
-            _write_config(node, network.genesis_file, genesis, extra_config)
-        listing = [
-            [each.member, each.role, each.directory.name, each.key, each.peer_port, each.api_port, each.host]
-            for each in nodes
-        ]
-        (directory / "network.json").write_text(json.dumps(listing))
+            record = NodeRecord(member, role, node.public_key, certificate, f"{host}:{peer_port}", node.api)
+            cards.append(Card(members[member], record, time.time_ns() // 1_000_000))
+        network = cls(directory, make_genesis(name, cards, researchers, parameters), nodes)
+        network._write(extra_config)
         return network
 
     @classmethod
     def open(cls, directory: Path) -> LocalNetwork:
-        """A network that was created there earlier."""
+        """The network that was created in `directory` earlier."""
         directory = directory.absolute()
         listing = json.loads((directory / "network.json").read_text())
         nodes = [
             LocalNode(member, role, directory / name, key, peer_port, api_port, *host)
             for member, role, name, key, peer_port, api_port, *host in listing
         ]
-        return cls(directory, Genesis.decode_json((directory / "genesis.json").read_bytes()), nodes)
+        return cls(directory, read_genesis(directory / "genesis.json"), nodes)
+
+    def _write(self, extra_config: str) -> None:
+        """genesis.json, network.json and each node's node.toml."""
+        self.genesis_file.write_bytes(self.genesis.encode_json())
+        for node in self.nodes:
+            _write_config(node, self.genesis_file, self.genesis, extra_config)
+        listing = [
+            [each.member, each.role, each.directory.name, each.key, each.peer_port, each.api_port, each.host]
+            for each in self.nodes
+        ]
+        (self.directory / "network.json").write_text(json.dumps(listing))
+
+
+def _make_node(home: Path, member: str, role: str, listen: tuple[str, int, int]) -> tuple[LocalNode, bytes]:
+    """A node with new keys and the mark of its first start; and its certificate. `listen`: host, peer and API port."""
+    host, peer_port, api_port = listen
+    keys = _fresh(home / "keys")
+    key = create_key(keys / Purpose.VALIDATOR.file_name, Purpose.VALIDATOR)
+    create_key(keys / Purpose.TRANSPORT.file_name, Purpose.TRANSPORT)
+    certificate = make_certificate(load_seed(keys / Purpose.TRANSPORT.file_name, Purpose.TRANSPORT))
+    (_fresh(home / "store") / FIRST_START).touch()
+    return LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host), certificate
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
+    """Ports of 127.0.0.1 that no process listens on now."""
     sockets = []
     for _ in range(count):
         each = socket.socket()

@@ -1,6 +1,6 @@
-"""The demo's consortium: who founds it, where it lives, and that nothing of it is left running.
+"""The demo's consortium: who founds it, where its files are, and that no process of it is left running.
 
-<directory>/genesis.json, network.json, <member>/ ...   the network, as `localnet` lays it out
+<directory>/genesis.json, network.json, <member>/ ...   the network (local_network.py)
 <directory>/home/                                       the researcher's key, cache and settings
 <directory>/study/                                      what the researcher works on
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from notarium.key_files import create_key
 from notarium.project import Homes, create_project
 from notarium_node.demo.local_network import Institution, LocalNetwork, LocalNode, NetworkError
+from notarium_node.startup import StartupError
 
 LEDGER = "Northern Oncology Ledger"
 RESEARCHER_AT = "nordhafen"
@@ -30,11 +31,11 @@ INSTITUTIONS = (
 PROJECT = "cytology-malignancy"
 Handler = Callable[[int, object], None] | signal.Handlers
 MARKER = ".notarium-demo"
-"""Says that a directory is the demo's, and may be thrown away."""
+"""Marks a directory as the demo's, which may be removed."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says why and what to do."""
+    """The demo cannot go on. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +46,27 @@ class Place:
 
     @property
     def study(self) -> Path:
-        """What the researcher works on; receipts stand here."""
+        """The researcher's files, with their evidence and receipts."""
         return self.directory / "study"
 
     @property
     def home(self) -> Path:
-        """Takes the place of the user's configuration and cache folders (NOTARIUM_HOME)."""
+        """Replaces the user's configuration and cache folders (NOTARIUM_HOME)."""
         return self.directory / "home"
 
     def exists(self) -> bool:
-        """Whether a demo has been here."""
+        """Whether a demo was run here."""
         return (self.directory / MARKER).is_file()
 
     def network(self) -> LocalNetwork:
         """The network founded here earlier. Raises DemoError."""
         try:
             return LocalNetwork.open(self.directory)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StartupError) as error:
             raise DemoError(f"there is no network in {self.directory} ({error}): run the demo first") from error
 
     def found(self) -> LocalNetwork:
-        """Stop and remove what an earlier demo left here, then found the consortium and the researcher's project."""
+        """Stop and remove an earlier demo here, then found the consortium and the researcher's project."""
         self._clear()
         self.study.mkdir(parents=True)
         (self.directory / MARKER).touch()
@@ -88,7 +89,7 @@ class Place:
                 stop(self.network())
             shutil.rmtree(self.directory)
         elif self.directory.exists() and any(self.directory.iterdir()):
-            raise DemoError(f"{self.directory} holds something else than a demo: name another with --directory")
+            raise DemoError(f"{self.directory} has files that are not a demo's: name another with --directory")
 
 
 def institution(member: str) -> str:
@@ -97,35 +98,35 @@ def institution(member: str) -> str:
 
 
 def label(node: LocalNode) -> str:
-    """How the story calls a node."""
+    """The node's name in the story."""
     return institution(node.member) if node.role == "validator" else f"observer at {institution(node.member)}"
 
 
 @contextmanager
 def stopped_at_the_end(network: LocalNetwork) -> Iterator[None]:
-    """Whatever happens within, be it failure, Ctrl-C, SIGTERM or a closed terminal: no node runs afterwards."""
+    """No node runs after the block, even after a failure, Ctrl-C, SIGTERM or a closed terminal."""
     with _interrupted_by_signals():
         try:
             yield
         finally:
-            with _deaf_to_signals():
+            with _ignoring_signals():
                 stop(network)
 
 
 @contextmanager
 def stopped_on_failure(network: LocalNetwork) -> Iterator[None]:
-    """As `stopped_at_the_end`, but the nodes go on where all went well."""
+    """As `stopped_at_the_end`, but the nodes keep running where the block succeeds."""
     with _interrupted_by_signals():
         try:
             yield
         except BaseException:
-            with _deaf_to_signals():
+            with _ignoring_signals():
                 stop(network)
             raise
 
 
 def stop(network: LocalNetwork) -> None:
-    """Stop every node; one that does not stop when asked is killed."""
+    """Stop every node; kill one that does not stop."""
     try:
         network.stop()
     except NetworkError:
@@ -138,12 +139,12 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _interrupted_by_signals() -> AbstractContextManager[None]:
-    """SIGTERM and SIGHUP end what runs within as Ctrl-C does, by way of `finally`."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that `finally` runs."""
     return _handling((signal.SIGTERM, signal.SIGHUP), _interrupt)
 
 
-def _deaf_to_signals() -> AbstractContextManager[None]:
-    """A second Ctrl-C must not leave processes behind."""
+def _ignoring_signals() -> AbstractContextManager[None]:
+    """A second Ctrl-C must not leave processes running."""
     return _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.SIG_IGN)
 
 

@@ -1,4 +1,4 @@
-"""How the demo tells what happens: a line for each thing done, with how long it took."""
+"""How the demo shows what happens: a line for each thing done, with how long it took."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import iso_time
 
 
 class Story:
-    """Prints to stdout; a spinner turns while something is under way, where somebody watches."""
+    """Prints to stdout; on a terminal, a spinner shows that something is in progress."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
@@ -29,21 +29,33 @@ class Story:
 
     @contextmanager
     def doing(self, what: str) -> Iterator[list[str]]:
-        """Show `what` as under way, then as done; what is put into the list is told with it."""
-        told: list[str] = []
+        """Show `what` as in progress, then as done, followed by the lines that the caller puts into the list."""
+        details: list[str] = []
         start = time.monotonic()
         with self.console.status(what):
-            yield told
+            yield details
         self.console.print(f"  [green]✓[/] {what}[dim]  {time.monotonic() - start:.1f} s[/]")
-        for line in told:
+        for line in details:
             self.console.print(f"      {line}")
 
     def say(self, text: str) -> None:
         """A line of the story."""
         self.console.print(f"  {text}")
 
+    def columns(self, *rows: tuple[str, str]) -> None:
+        """Names and what they stand for, the second column aligned."""
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            self.console.print(f"  [bold]{escape(name):<{width}}[/]  {escape(value)}")
+
+    def steps(self, *commands: tuple[str, str]) -> None:
+        """Numbered commands to try next, each on its own line."""
+        self.console.print()
+        for number, (purpose, command) in enumerate(commands, 1):
+            self.console.print(f"  {number}. {purpose}:\n     [bold]{escape(command)}[/]")
+
     def command(self, words: list[str], output: str, code: int) -> None:
-        """A command as typed, what it printed and how it ended."""
+        """A command as typed, its output and its exit code."""
         self.console.print(f"  [bold]$ {escape(' '.join(words))}[/]")
         for line in output.splitlines():
             self.console.print(f"    {line}", markup=False)
@@ -56,7 +68,7 @@ class Story:
         signers = [members[nodes[seal.key].member].name for seal in receipt.receipt.decided.certificate.seals]
         rows = {
             "what": f"{body['kind']} of project {body['project']}",
-            "said by": f"{members[body['issuer']].name}, researcher's key {receipt.entry.key.hex()[:16]}…",
+            "issuer": f"{members[body['issuer']].name}, researcher's key {receipt.entry.key.hex()[:16]}…",
             "entry": receipt.id.hex(),
             "evidence": f"SHA-256 {body['bundle'].hex()}",
             "refers to": "\n".join(f"{each['rel']} {each['entry'].hex()[:16]}…" for each in body.get("refs", ())),
@@ -68,16 +80,16 @@ class Story:
         }
         for name, value in rows.items():
             for number, line in enumerate(value.splitlines()):
-                # Lines and not a table: a hash must be there whole, however narrow the terminal.
+                # Lines, not a table: a hash must be printed whole in a narrow terminal too.
                 self.console.print(f"  [dim]{'' if number else name:<12}[/]{escape(line)}")
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Since the start."""
         return time.monotonic() - self._started
 
 
 def shown(path: Path) -> str:
-    """`path` as one would type it here."""
+    """`path` as typed from the current directory."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

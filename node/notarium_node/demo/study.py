@@ -1,4 +1,4 @@
-"""The demo's study, as a researcher would write it: nothing here but the `notarium` package and scikit-learn.
+"""The demo's study, as a researcher would write it: with the `notarium` package and scikit-learn, and nothing else.
 
 Breast-cancer diagnosis from cell nuclei (Wolberg, Street, Mangasarian: 569 patients, 30 features; bundled with
 scikit-learn), as if each of four institutions had contributed one partition.
@@ -30,7 +30,7 @@ Hypothesis  Gradient-boosted trees on the 30 nuclear features separate malignant
 Data        All 569 patients; four partitions, one per institution; no exclusions.
 Split       70 % training, 30 % test, stratified by diagnosis, seed 20261122. The test set is used once.
 Outcome     Area under the ROC curve on the test set. Confirmed at 0.97 or above.
-Stopping    One training run. Whatever comes out is reported.
+Stopping    One training run. Its result is reported in any case.
 """
 RUN = "train"
 
@@ -54,11 +54,11 @@ class Study:
 
     @property
     def receipts(self) -> list[Path]:
-        """All that there are by now."""
+        """All receipts so far."""
         return sorted(self.folder.glob("*.receipt.json"))
 
     def preregister(self) -> Anchored:
-        """The plan, before anybody has seen the data."""
+        """Anchor the plan, before anyone has seen the data."""
         plan = self.folder / "protocol.md"
         plan.write_text(PLAN)
         return notarium.anchor(plan, "preregistration", project=self.project, strict=True)
@@ -90,7 +90,7 @@ class Study:
         )
 
     def train(self) -> tuple[notarium.VerifiedReceipt, dict[str, float]]:
-        """One training run on the partitions as they lie there; its receipt and metrics."""
+        """Train once on the partitions as they are; returns the receipt and the metrics."""
         import joblib
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.metrics import accuracy_score, log_loss, roc_auc_score

@@ -41,6 +41,21 @@ class Waiters:
             self._waiters.setdefault(each, []).append(waiter)
         return waiter
 
+    async def wait_for(self, ids: Sequence[Hash], timeout_s: float) -> dict[Hash, Receipt]:
+        """Receipts of those among these pending entries that are decided within `timeout_s`.
+
+        Raises the error of the first entry that becomes invalid meanwhile.
+        """
+        waiter = self.wait(ids)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await waiter.future
+        except TimeoutError:
+            pass  # The caller sees which receipts are missing.
+        finally:
+            self.leave(waiter)
+        return waiter.receipts
+
     def leave(self, waiter: Waiter) -> None:
         """Stop waiting."""
         if waiter.remaining == 0:

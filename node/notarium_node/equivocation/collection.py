@@ -77,7 +77,7 @@ class Equivocations:
         """How many of the list each connected peer was sent, or has sent itself."""
         self.refused = 0
         """Proofs beyond the bounds, since the start."""
-        for number, equivocation in store.equivocation():
+        for number, equivocation in store.equivocations():
             self._reserve(equivocation)
             self._list(number, equivocation)
         if self._all:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from notarium_ledger.trust.receipt import iso_time
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.health.observed import ObservedNode
 
 _log = structlog.get_logger("notarium.node")

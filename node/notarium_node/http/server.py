@@ -1,8 +1,8 @@
-"""aiohttp's HTTP server, for doors at which strangers knock: what is no HTTP costs no memory, who is silent no place.
+"""aiohttp's HTTP server, hardened: bytes that are not HTTP cost no memory, and idle connections give up their place.
 
-aiohttp alone logs an error with its traceback for each, goes on parsing what follows a broken head, and keeps every
-piece of it (an exception, whose traceback holds the frame, which holds the received bytes, in a cycle) until the
-garbage collector comes by: endless heads on two connections took 900 MiB in ten seconds.
+aiohttp alone logs an error with its traceback for every malformed request, goes on parsing what follows a broken head,
+and keeps all of it (an exception whose traceback holds the frame that holds the received bytes, in a cycle) until the
+next garbage collection: endless heads on two connections took 900 MiB in ten seconds.
 """
 
 from __future__ import annotations
@@ -10,33 +10,47 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from notarium_node.api.problems import ApiProblem
-
 _log = structlog.get_logger("notarium.http")
 
 _USED = ("_messages", "_current_request", "_force_close", "handle_error")
-"""What is used here of aiohttp's RequestHandler, most of it private to aiohttp."""
-_CHANGED = "this version of aiohttp is built otherwise, and strangers could fill the memory: install the locked one"
+"""What this module uses of aiohttp's RequestHandler, most of it private to aiohttp."""
+_CHANGED = (
+    "this version of aiohttp differs from the supported one, and clients could fill the memory: "
+    "install the locked version"
+)
+
+BadRequest = Callable[[str], web.Response]
+"""Makes the 400 answer to a malformed request, from one line that says what is wrong with it."""
+
+
+def plain_bad_request(detail: str) -> web.Response:
+    """The answer in plain text."""
+    return web.Response(status=400, text=f"{detail}\n")
 
 
 class HardenedConnection(RequestHandler):
     """One connection."""
 
-    __slots__ = ()
+    __slots__ = ("_bad_request",)
+
+    def __init__(self, server: web.Server, *, bad_request: BadRequest, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._bad_request = bad_request
 
     def data_received(self, data: bytes) -> None:
-        """As aiohttp's, but after the first broken head nothing more is read, and the bytes are let go."""
+        """As aiohttp does, but reads nothing after the first broken head, and releases its bytes."""
         super().data_received(data)
         for message, _ in self._messages:
             if isinstance(message, _ErrInfo):
                 message.exc.__traceback__ = None
-                # Ends the connection with the answer that is under way or, if there is none, with the refusal.
+                # Ends the connection after the answer in progress or, without one, after the refusal.
                 self.close()
 
     def handle_error(
@@ -46,12 +60,11 @@ class HardenedConnection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """As aiohttp's, but somebody else's broken request is no error of this node."""
+        """As aiohttp does, but a malformed request is not logged as an error of this node."""
         if status != 400 or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         _log.debug("not HTTP", address=request.remote, error=message)
-        said = " ".join((message or "not HTTP").split())[:200]
-        response = ApiProblem("malformed", f"request: {said}", field="request").response()
+        response = self._bad_request(" ".join((message or "not HTTP").split())[:200])
         response.force_close()
         return response
 
@@ -59,46 +72,69 @@ class HardenedConnection(RequestHandler):
 class HardenedServer(web.Server):
     """Makes such connections. `options` are those of aiohttp's RequestHandler."""
 
-    def __init__(self, handler: Any, request_factory: Any = None, *, most: int = sys.maxsize, **options: Any) -> None:
-        """`most`: so many connections may be open; for more, the longest open one without a request is closed.
+    def __init__(
+        self,
+        handler: Any,
+        request_factory: Any = None,
+        *,
+        most: int = sys.maxsize,
+        bad_request: BadRequest = plain_bad_request,
+        **options: Any,
+    ) -> None:
+        """`most`: how many connections may be open. Above that, the longest open one without a request is closed.
 
-        Where all have requests under way the newcomer stays: the application decides what to tell it.
-        Raises RuntimeError where aiohttp has changed, rather than going on without these bounds.
+        Where all have a request in progress, the new connection stays, and the application decides how to answer it.
+        Raises RuntimeError where aiohttp has changed, because these bounds would not hold.
         """
         if not all(hasattr(RequestHandler, name) for name in _USED):
             raise RuntimeError(_CHANGED)
         super().__init__(handler, request_factory=request_factory, **options)
         self._most = most
+        self._bad_request = bad_request
         self._options = options
 
     def __call__(self) -> RequestHandler:
-        """For another connection."""
-        return HardenedConnection(self, loop=self._loop, **self._options)
+        """One more connection."""
+        return HardenedConnection(self, loop=self._loop, bad_request=self._bad_request, **self._options)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Strangers can fill the room, but not keep it: aiohttp has no time limit for the first request."""
+        """Clients may fill all places but not hold them idle: aiohttp has no time limit for the first request."""
         super().connection_made(handler, transport)
         if len(self._connections) <= self._most:
             return
         open_ = [each for each in self._connections if not each._force_close]
-        silent = (each for each in open_ if each is not handler and each._current_request is None)
-        for oldest in itertools.islice(silent, max(0, len(open_) - self._most)):
+        idle = (each for each in open_ if each is not handler and each._current_request is None)
+        for oldest in itertools.islice(idle, max(0, len(open_) - self._most)):
             oldest.force_close()
 
 
 class HardenedAppRunner(web.AppRunner):
-    """Serves an application by way of such connections, `most` at a time."""
+    """Serves an application on such connections, `most` at a time."""
 
-    def __init__(self, app: web.Application, *, most: int = sys.maxsize, **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        most: int = sys.maxsize,
+        bad_request: BadRequest = plain_bad_request,
+        **options: Any,
+    ) -> None:
         super().__init__(app, **options)
         self._most = most
+        self._bad_request = bad_request
 
     async def setup(self) -> None:
-        """As aiohttp's. Raises RuntimeError where it has changed, as Server does."""
+        """As aiohttp does. Raises RuntimeError where aiohttp has changed, as HardenedServer does."""
         await super().setup()
         if not isinstance(self.server, HardenedServer):
             raise RuntimeError(_CHANGED)
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
-        return HardenedServer(plain.request_handler, plain.request_factory, most=self._most, **self._kwargs)
+        return HardenedServer(
+            plain.request_handler,
+            plain.request_factory,
+            most=self._most,
+            bad_request=self._bad_request,
+            **self._kwargs,
+        )

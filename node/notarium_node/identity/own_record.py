@@ -10,30 +10,21 @@ from pathlib import Path
 
 from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.types import PublicKey
-from notarium_node.identity.keys import KeyFileError
-from notarium_node.operator.ceremony import Card, CeremonyError
+from notarium_node.identity.card import read_card
 
 CARD_GLOB = "*.card.json"
 
 
 def own_record(registry: Registry, card_dir: Path | None, key: PublicKey) -> NodeRecord | None:
-    """The record of the node with `key`; on a card in `card_dir`, if one is given, where the registry has none.
+    """The record of the node with `key`: from the registry, otherwise from a card in `card_dir`, if one is given.
 
-    Raises CeremonyError or KeyFileError for a card that cannot be read.
+    Raises CardError for a card that cannot be read.
     """
     record = registry.nodes.get(key)
     return own_card(card_dir, key) if record is None and card_dir is not None else record
 
 
 def own_card(data_dir: Path, key: PublicKey) -> NodeRecord | None:
-    """The record on the card in `data_dir` that was made with `key`, or None. Raises as above."""
-    for path in sorted(data_dir.glob(CARD_GLOB)):
-        try:
-            node = Card.read(path.read_bytes()).node
-        except OSError as error:
-            raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
-        except CeremonyError as error:
-            raise CeremonyError(f"{path}: {error}") from error
-        if node.key == key:
-            return node
-    return None
+    """The record on the card in `data_dir` that was made with `key`, or None. Raises CardError."""
+    records = (read_card(path).node for path in sorted(data_dir.glob(CARD_GLOB)))
+    return next((each for each in records if each.key == key), None)

@@ -1,9 +1,9 @@
 """TLS between nodes: version 1.3 only, both sides show a certificate, and a peer is the key in its certificate.
 
-There is no certificate authority, no host name and no expiry: the ledger's registry lists every node's
-self-signed certificate, and exactly those are trusted. OpenSSL proves that the peer holds the private key; who the peer
-is says `NodeDirectory`, by the certificate's exact bytes. So a removed node is nobody at once, even while
-OpenSSL's store, which cannot forget, still holds its certificate.
+There is no certificate authority, no host name and no expiry: the ledger's registry lists every node's self-signed
+certificate, and exactly those are trusted. OpenSSL proves that the peer has the private key; `NodeDirectory` identifies
+the peer by the exact bytes of the certificate. So a removed node is a stranger at once, although OpenSSL's store, from
+which nothing can be removed, still has its certificate.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_CERTIFICATE_BYTES = 4096
 
 
 class CertificateError(Exception):
-    """A certificate that cannot stand for a node's transport key."""
+    """A certificate that cannot represent a node's transport key."""
 
 
 def make_certificate(seed: bytes) -> bytes:
@@ -87,7 +87,7 @@ def certificate_key(certificate: bytes) -> PublicKey:
 def server_context(certificate: bytes, seed: bytes, trusted: Iterable[bytes]) -> ssl.SSLContext:
     """For the listening side. `certificate` and `trusted` in DER, `seed` of the transport key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # No session tickets: every connection proves its key anew, so that removal from the registry is final.
+    # No session tickets: every connection proves its key again, so that removal from the registry takes effect.
     context.num_tickets = 0
     _prepare(context, certificate, seed, trusted)
     return context
@@ -96,17 +96,17 @@ def server_context(certificate: bytes, seed: bytes, trusted: Iterable[bytes]) ->
 def client_context(certificate: bytes, seed: bytes, trusted: Iterable[bytes]) -> ssl.SSLContext:
     """For the dialling side. `certificate` and `trusted` in DER, `seed` of the transport key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # The identity is the key, not the name under which it is reached.
+    # The identity is the key, not the host name.
     context.check_hostname = False
     _prepare(context, certificate, seed, trusted)
     return context
 
 
 def trust(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
-    """Trust these certificates (DER) too, from the next handshake on. Known ones do no harm.
+    """Trust these certificates (DER) too, from the next handshake on. Certificates that are trusted already do no harm.
 
-    What is no certificate of a transport key is left out: the registry keeps those bytes unread, so a record may hold
-    anything its member wrote, and its node then cannot connect. It must not keep the others from connecting.
+    Bytes that are not a certificate of a transport key are left out. The registry does not interpret these bytes, so a
+    record may have anything that its member wrote. Then its node cannot connect, but the others must.
     """
     usable = b"".join(each for each in certificates if is_usable(each))
     if usable:
@@ -114,7 +114,7 @@ def trust(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
 
 
 def is_usable(certificate: bytes) -> bool:
-    """Whether `certificate` can stand for a node's transport key."""
+    """Whether `certificate` can represent a node's transport key."""
     try:
         certificate_key(certificate)
     except CertificateError:
@@ -123,7 +123,7 @@ def is_usable(certificate: bytes) -> bool:
 
 
 class NodeDirectory:
-    """Who is behind a certificate: the node records, by certificate bytes."""
+    """The node records by the bytes of their certificates."""
 
     __slots__ = ("_by_certificate",)
 
@@ -159,7 +159,7 @@ def _key_and_certificate_pem(certificate: bytes, seed: bytes) -> bytes:
 
 @contextmanager
 def _secret_file(content: bytes) -> Iterator[str]:
-    """A path under which this process alone can read `content`; in memory, never on a disk."""
+    """A path where only this process can read `content`; in memory, never on a disk."""
     # The ssl module takes key material by file name only.
     descriptor = os.memfd_create("notarium-tls", os.MFD_CLOEXEC)
     try:

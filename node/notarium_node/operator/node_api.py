@@ -1,9 +1,10 @@
-"""Asking a node how it is, over its HTTP API, and showing the answer."""
+"""A node's HTTP API as the operator's commands use it, and its status as tables."""
 
 from __future__ import annotations
 
 import json
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from notarium_node.config import ConfigError, NodeConfig
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
-"""No answer is larger, and whoever asks for equivocations may ask a liar."""
+"""No answer is larger. The limit protects against a node that lies."""
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
-class Unreachable(Exception):
-    """The node does not answer, or not as a node does."""
+class NodeUnreachable(Exception):
+    """The node does not answer, or answers something that no node would."""
 
 
 def api_url(config: NodeConfig) -> str:
@@ -30,59 +31,80 @@ def api_url(config: NodeConfig) -> str:
     return f"{'https' if config.api.tls_certificate else 'http'}://{host}:{config.api.port}"
 
 
-async def fetch(url: str, path: str, certificate: Path | None = None) -> tuple[int, bytes]:
-    """GET a path of the API: HTTP status and body. `certificate`: PEM file of the node's own TLS certificate, trusted
-    whatever its name. Raises Unreachable, or ConfigError where that file cannot be used.
-    """
-    context: ssl.SSLContext | bool = True
-    if certificate is not None:
+@dataclass(frozen=True, slots=True)
+class NodeApi:
+    """A node's HTTP API, which is not trusted."""
+
+    url: str
+    certificate: Path | None = None
+    """PEM file of the node's own TLS certificate, trusted for whatever name it has."""
+
+    @classmethod
+    def of(cls, config: NodeConfig | None, url: str) -> NodeApi:
+        """The API of the node that either its configuration or its URL names. Raises ConfigError."""
+        if config is not None and not url:
+            return cls(api_url(config), config.api.tls_certificate)
+        if config is None and url:
+            return cls(url)
+        raise ConfigError("name the node by either --config or --url")
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """GET a path: HTTP status and body. Raises NodeUnreachable, or ConfigError for an unusable certificate."""
+        context = self._context()
         try:
-            context = ssl.create_default_context(cafile=certificate)
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+                session.get(f"{self.url.rstrip('/')}{path}", ssl=context) as response,
+            ):
+                return response.status, await self._body(response)
+        except TimeoutError as error:
+            raise NodeUnreachable(f"{self.url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
+        except aiohttp.ClientConnectorError as error:
+            reason = error.strerror or error.os_error
+            raise NodeUnreachable(f"{self.url} cannot be reached: {reason}; is the node running?") from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise NodeUnreachable(f"{self.url} cannot be reached: {error}; is the node running?") from error
+
+    async def get_json(self, path: str) -> dict[str, Any]:
+        """GET a path that answers with a JSON object. Raises NodeUnreachable."""
+        status, body = await self.get(path)
+        try:
+            answer = json.loads(body) if status == 200 else None
+            json.dumps(answer, ensure_ascii=False).encode()  # Lone surrogates, for example, could not be printed.
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            received = f"HTTP {status}" if status != 200 else "something other than a JSON object"
+            raise NodeUnreachable(f"{self.url} answers {received}: is this a Notarium node's API?")
+        return answer
+
+    async def status(self) -> dict[str, Any]:
+        """GET /v1/status. Raises NodeUnreachable."""
+        return await self.get_json("/v1/status")
+
+    def _context(self) -> ssl.SSLContext | bool:
+        if self.certificate is None:
+            return True
+        try:
+            context = ssl.create_default_context(cafile=self.certificate)
         except OSError as error:
-            raise ConfigError(f"api.tls_certificate {certificate} does not load: {error}") from error
+            raise ConfigError(f"api.tls_certificate {self.certificate} does not load: {error}") from error
         context.check_hostname = False
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-            session.get(f"{url.rstrip('/')}{path}", ssl=context) as response,
-        ):
-            body = bytearray()
-            async for part in response.content.iter_any():
-                body += part
-                if len(body) > ANSWER_BYTES:
-                    raise Unreachable(f"{url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does")
-            return response.status, bytes(body)
-    except TimeoutError as error:
-        raise Unreachable(f"{url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
-    except aiohttp.ClientConnectorError as error:
-        raise Unreachable(
-            f"{url} cannot be reached: {error.strerror or error.os_error}; is the node running?"
-        ) from error
-    except (aiohttp.ClientError, ValueError) as error:
-        raise Unreachable(f"{url} cannot be reached: {error}; is the node running?") from error
+        return context
 
-
-async def get_json(url: str, path: str, certificate: Path | None = None) -> dict[str, Any]:
-    """GET a path that answers with a JSON object. Raises Unreachable."""
-    status, body = await fetch(url, path, certificate)
-    try:
-        answer = json.loads(body) if status == 200 else None
-        json.dumps(answer, ensure_ascii=False).encode()  # What cannot be written again cannot be shown.
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        told = f"HTTP {status}" if status != 200 else "something else than a JSON object"
-        raise Unreachable(f"{url} answers {told}: is this a Notarium node's API?")
-    return answer
-
-
-async def get_status(url: str, certificate: Path | None = None) -> dict[str, Any]:
-    """GET /v1/status. Raises Unreachable."""
-    return await get_json(url, "/v1/status", certificate)
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > ANSWER_BYTES:
+                raise NodeUnreachable(
+                    f"{self.url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does"
+                )
+        return bytes(body)
 
 
 def tables(status: dict[str, Any]) -> list[Table]:
-    """The answer as tables: one with the plain fields, one more for each list of records (peers)."""
+    """A status as tables: one with the plain fields, and one for each list of records, such as the peers."""
     facts = Table(show_header=False, box=None)
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
@@ -110,7 +132,7 @@ def _records(name: str, records: list[dict[str, Any]]) -> Table:
 
 
 def _short(text: str) -> str:
-    """Keys and hashes are for telling apart here; --json shows them whole."""
+    """Keys and hashes only need to be distinguishable here; --json shows them whole."""
     return text[:12] if len(text) >= 64 else text
 
 

@@ -1,4 +1,4 @@
-"""What `keygen` and `init` do on the disk.
+"""What `keygen` and `init` write to the disk.
 
 DIR/keys/admin.key, validator.key, transport.key    secret, 0600 in a 0700 directory
 DIR/<member>.card.json                              public
@@ -16,17 +16,61 @@ from pathlib import Path
 from yarl import URL
 
 from notarium_ledger.signing import SigningKey
+from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import KEY_BYTES
-from notarium_node.config import parse_config
+from notarium_node.config import NodeConfig, parse_config
+from notarium_node.identity.address import LOCAL_HOSTS, split_address
+from notarium_node.identity.card import Card
 from notarium_node.identity.keys import KeyFileError, Purpose, create_key, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.tls import make_certificate
-from notarium_node.operator.ceremony import LOCAL_HOSTS, Card, CeremonyError, split_address
 from notarium_node.startup import StartupError, check_keys, load_genesis
 
 KEY_DIRECTORY = "keys"
 DEFAULT_API_PORT = 8470
+
+Sections = dict[str, dict[str, str | int]]
+"""The content of node.toml."""
+
+
+class SetupError(Exception):
+    """Files or options with which a command cannot go on. The message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDescription:
+    """What an institution decides about its node."""
+
+    member: str
+    """Its ROR id or a short id."""
+    name: str
+    """The institution's name."""
+    role: str
+    """validator or observer."""
+    address: str
+    """HOST:PORT where other nodes reach it."""
+    api: str = ""
+    """Base URL of its HTTP API, if public."""
+
+    def card(self, admin: SigningKey, validator: SigningKey, transport_seed: bytes) -> bytes:
+        """The card's file, checked as its readers will check it. Raises CardError."""
+        certificate = make_certificate(transport_seed)
+        node = NodeRecord(self.member, self.role, validator.public, certificate, self.address, self.api)
+        card = Card(Member(self.member, self.name, admin.public), node, time.time_ns() // 1_000_000).sign(admin)
+        Card.read(card)
+        return card
+
+    def check(self) -> None:
+        """Raises SetupError or CardError where no card can say this."""
+        try:
+            split_address(self.address)
+        except ValueError as error:
+            raise SetupError(f"--address: {error}") from error
+        if self.api and not self.api.startswith(("http://", "https://")):
+            raise SetupError(f"--api: {self.api!r} is not a URL: begin it with https:// or http://")
+        throwaway = os.urandom(KEY_BYTES)
+        self.card(SigningKey(throwaway), SigningKey(throwaway), throwaway)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +88,39 @@ class Initialised:
     config: Path
     record: NodeRecord
     admin_key: Path | None
-    """The governance key, if it still lies beside the node's."""
+    """The governance key, if it is still beside the node's keys."""
 
 
-def make_keys(
-    directory: Path, member: str, name: str, role: str, address: str, api: str, admin_key: Path | None = None
-) -> MadeKeys:
-    """Make a node's keys and card. Raises KeyFileError or CeremonyError, and then has written nothing."""
-    try:
-        split_address(address)
-    except ValueError as error:
-        raise CeremonyError(f"--address: {error}") from error
-    if api and not api.startswith(("http://", "https://")):
-        raise CeremonyError(f"--api: {api!r} is not a URL: it begins with https:// or http://")
+def make_keys(directory: Path, description: NodeDescription, admin_key: Path | None = None) -> MadeKeys:
+    """Make a node's keys and card; `admin_key`: the member's governance key, if it has one already.
+
+    Raises SetupError, KeyFileError or CardError, and then has written nothing.
+    """
     keys = directory / KEY_DIRECTORY
-    paths = {purpose: keys / purpose.file_name for purpose in Purpose}
-    card_path = directory / f"{member.rstrip('/').rpartition('/')[2]}.card.json"
-    created = [paths[Purpose.VALIDATOR], paths[Purpose.TRANSPORT]]
-    if admin_key is None:
-        created.insert(0, paths[Purpose.ADMIN])
-    for path in (*created, card_path):
+    purposes = list(Purpose) if admin_key is None else [Purpose.VALIDATOR, Purpose.TRANSPORT]
+    paths = {purpose: keys / purpose.file_name for purpose in purposes}
+    card_path = directory / f"{description.member.rstrip('/').rpartition('/')[2]}.card.json"
+    for path in (*paths.values(), card_path):
         if path.exists():
             raise KeyFileError(f"{path} exists already and is not overwritten: choose another --dir or move it away")
-    # A trial with throw-away keys, so that a bad name is refused before anything is written.
     given = None if admin_key is None else load_key(admin_key, Purpose.ADMIN)
-    throwaway = os.urandom(KEY_BYTES)
-    _make_card(member, name, role, address, api, SigningKey(throwaway), SigningKey(throwaway), throwaway)
+    description.check()
     try:
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise KeyFileError(f"cannot make {keys}: {error.strerror}") from error
-    admin = given or create_key(paths[Purpose.ADMIN], Purpose.ADMIN)
-    validator = create_key(paths[Purpose.VALIDATOR], Purpose.VALIDATOR)
-    create_key(paths[Purpose.TRANSPORT], Purpose.TRANSPORT)
-    transport = load_seed(paths[Purpose.TRANSPORT], Purpose.TRANSPORT)
-    write_new(card_path, _make_card(member, name, role, address, api, admin, validator, transport), "card")
-    return MadeKeys(tuple(created), card_path)
-
-
-def read_card(path: Path) -> Card:
-    """The card in `path`. Raises CeremonyError."""
-    try:
-        return Card.read(path.read_bytes())
-    except OSError as error:
-        raise CeremonyError(f"cannot read {path}: {error.strerror}") from error
-    except CeremonyError as error:
-        raise CeremonyError(f"{path}: {error}") from error
+    made = {purpose: create_key(path, purpose) for purpose, path in paths.items()}
+    transport_seed = load_seed(paths[Purpose.TRANSPORT], Purpose.TRANSPORT)
+    card = description.card(given or made[Purpose.ADMIN], made[Purpose.VALIDATOR], transport_seed)
+    write_new(card_path, card, "card")
+    return MadeKeys(tuple(paths.values()), card_path)
 
 
 def initialise(
     directory: Path,
-    genesis: Path,
+    genesis_file: Path,
     genesis_hash: str,
+    *,
     listen: str = "",
     api_listen: str = "",
     joining: bool = False,
@@ -106,29 +131,23 @@ def initialise(
     `joining`: the node joins after the founding, so it is not in the genesis; its card in `directory` counts.
     `used_keys`: a node with these keys has run before, elsewhere or here, so it may have signed already.
 
-    Raises StartupError, KeyFileError, ConfigError or CeremonyError.
+    Nothing is written before everything is checked. Raises SetupError, StartupError, KeyFileError, ConfigError or
+    CardError.
     """
     config_path = directory / "node.toml"
     if config_path.exists():
-        raise StartupError(f"{config_path} exists already: this node is initialised; edit it, or choose another --dir")
-    content: dict[str, dict[str, str | int]] = {"node": {"genesis_hash": genesis_hash}, "peer": {"port": 1}}
-    # First with the genesis where it lies: nothing is written until all of it fits.
-    content["node"]["genesis"] = str(genesis.absolute())
-    draft = parse_config(content, config_path)
-    checked = load_genesis(draft)
-    check_keys(draft, checked, joining)
-    key = load_key(draft.node.validator_key, Purpose.VALIDATOR)
-    record = own_record(checked.registry, draft.node.data_dir if joining else None, key.public)
-    if record is None:
-        raise StartupError(f"{directory} holds a store already, but no node.toml: restore it or choose another --dir")
-    del content["node"]["genesis"]
-    host, port = split_address(record.address)
-    # A node that is only known by a local address has no reason to listen to the world.
-    content["peer"] = _listen(listen, "--listen", host if host in LOCAL_HOSTS else "", port)
-    content["api"] = _listen(api_listen, "--api-listen", "127.0.0.1", URL(record.api).port or DEFAULT_API_PORT)
+        raise SetupError(f"{config_path} exists already, so this node is initialised: edit it, or choose another --dir")
+    pinned: dict[str, str | int] = {"genesis_hash": genesis_hash}
+    # The checks read the genesis from where it is now.
+    given = {**pinned, "genesis": str(genesis_file.absolute())}
+    draft = parse_config({"node": given, "peer": {"port": 1}}, config_path)
+    genesis = load_genesis(draft)
+    record = _own_record(draft, genesis, joining)
+    content: Sections = {"node": pinned, **_sockets(record, listen, api_listen)}
     parse_config(content, config_path)
-    if genesis.absolute() != (directory / "genesis.json").absolute():
-        write_new(directory / "genesis.json", checked.encode_json(), "genesis file")
+
+    if genesis_file.absolute() != (directory / "genesis.json").absolute():
+        write_new(directory / "genesis.json", genesis.encode_json(), "genesis file")
     draft.node.store_dir.mkdir(mode=0o700, exist_ok=True)
     if not used_keys:
         draft.node.first_start_mark.touch()
@@ -138,32 +157,37 @@ def initialise(
 
 
 def write_new(path: Path, content: bytes, what: str) -> None:
-    """Write a file that is not there yet, or is there with this very content. Raises CeremonyError."""
+    """Write a file that does not exist yet, or exists with exactly this content. Raises SetupError."""
     try:
         with path.open("xb") as file:
             file.write(content)
     except FileExistsError as error:
         if path.read_bytes() != content:
-            raise CeremonyError(f"{path} exists and is another {what}: move it away or choose another path") from error
+            raise SetupError(f"{path} exists and is another {what}: move it away or choose another path") from error
     except OSError as error:
-        raise CeremonyError(f"cannot write {path}: {error.strerror}") from error
+        raise SetupError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _make_card(
-    member: str,
-    name: str,
-    role: str,
-    address: str,
-    api: str,
-    admin: SigningKey,
-    validator: SigningKey,
-    transport_seed: bytes,
-) -> bytes:
-    """The card's file, checked as its readers will. Raises CeremonyError."""
-    node = NodeRecord(member, role, validator.public, make_certificate(transport_seed), address, api)
-    card = Card(Member(member, name, admin.public), node, time.time_ns() // 1_000_000).sign(admin)
-    Card.read(card)
-    return card
+def _own_record(draft: NodeConfig, genesis: Genesis, joining: bool) -> NodeRecord:
+    """The record that the keys belong to, in the genesis or on the card."""
+    findings = tuple(check_keys(draft, genesis, joining))
+    if findings:
+        raise StartupError(*findings)
+    key = load_key(draft.node.validator_key, Purpose.VALIDATOR)
+    record = own_record(genesis.registry, draft.node.data_dir if joining else None, key.public)
+    if record is None:
+        raise SetupError(
+            f"{draft.node.data_dir} has a store already, but no node.toml: restore it, or choose another --dir"
+        )
+    return record
+
+
+def _sockets(record: NodeRecord, listen: str, api_listen: str) -> Sections:
+    host, port = split_address(record.address)
+    # A node that is known by a local address only need not listen to the network.
+    peer = _listen(listen, "--listen", host if host in LOCAL_HOSTS else "", port)
+    api = _listen(api_listen, "--api-listen", "127.0.0.1", URL(record.api).port or DEFAULT_API_PORT)
+    return {"peer": peer, "api": api}
 
 
 def _listen(given: str, option: str, host: str, port: int) -> dict[str, str | int]:
@@ -171,11 +195,11 @@ def _listen(given: str, option: str, host: str, port: int) -> dict[str, str | in
         try:
             host, port = split_address(given)
         except ValueError as error:
-            raise CeremonyError(f"{option}: {error}") from error
+            raise SetupError(f"{option}: {error}") from error
     return {"host": host, "port": port}
 
 
-def _toml(content: dict[str, dict[str, str | int]], record: NodeRecord) -> str:
+def _toml(content: Sections, record: NodeRecord) -> str:
     lines = [
         f"# The {record.role} of {record.member}. Every field and its default: docs/operations.md.",
         "# NOTARIUM_NODE_<SECTION>__<FIELD> in the environment overrides a field.",

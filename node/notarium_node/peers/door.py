@@ -27,7 +27,7 @@ KNOCK_PATH = "/knock"
 """GET: the client asks to be dialled."""
 REFUSED_HEADER = "Notarium-Refused"
 
-Refusal = Literal["not in the registry", "banned for a while", "connects too often"]
+DoorRefusal = Literal["not in the registry", "banned for a while", "connects too often"]
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -38,7 +38,7 @@ class Host(Protocol):
     def identify(self, connection: ssl.SSLObject | None) -> NodeRecord | None:
         """The node at the other end; None if it is not in the registry."""
 
-    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
+    def refusal(self, record: NodeRecord | None) -> DoorRefusal | Literal[""]:
         """Why that node is not admitted now, or ""."""
 
     def on_knock(self, peer: PublicKey) -> None:
@@ -59,7 +59,7 @@ class Door:
         self._limits = settings.limits
         self._host = host
         self._counters = counters
-        self.refused: Counter[str] = Counter(dict.fromkeys((*get_args(Refusal), *get_args(HelloFault)), 0))
+        self.refused: Counter[str] = Counter(dict.fromkeys((*get_args(DoorRefusal), *get_args(HelloFault)), 0))
         self._pending: dict[asyncio.Task[None], None] = {}
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
         self._listener: socket.socket | None = None

@@ -22,7 +22,7 @@ from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.identity.tls import NodeDirectory, client_context, is_usable, server_context, trust
 from notarium_node.peers.dialer import DIAL_ERRORS, Dialer, explain
-from notarium_node.peers.door import Door, Refusal
+from notarium_node.peers.door import Door, DoorRefusal
 from notarium_node.peers.limits import Backoff, PeerLimits, Penalties, TokenBucket
 from notarium_node.peers.link import CLOSE_S, Link, LinkError, LinkEvent, LinkFault, LinkSettings, PeerInfo
 
@@ -277,7 +277,7 @@ class PeerNetwork:
         if peer in self._awake and peer not in self._links:
             self._awake[peer].set()
 
-    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
+    def refusal(self, record: NodeRecord | None) -> DoorRefusal | Literal[""]:
         """Why `record` is not admitted now, or ""."""
         if record is None or record.key == self._own.key:
             return "not in the registry"

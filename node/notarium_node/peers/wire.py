@@ -23,7 +23,7 @@ from enum import IntEnum
 
 import msgpack
 
-from notarium_ledger.encoding.value_count import check_items
+from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.errors import NotCanonical
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
@@ -185,7 +185,7 @@ def unpack_snapshot(payload: bytes) -> SnapshotPart:
 def _unpack(payload: bytes, max_items: int) -> object:
     """The value, if it consists of at most `max_items` values. Raises BadMessage."""
     try:
-        check_items(payload, max_items)
+        check_value_count(payload, max_items)
         return msgpack.unpackb(payload, raw=False, strict_map_key=True)
     except NotCanonical as error:
         raise BadMessage(error.reason) from error

@@ -10,7 +10,7 @@ import os
 import sys
 
 _directory = os.environ.get("BENCH_PROFILE_DIR", "")
-if _directory and "notarium_node.operator.cli" in " ".join(sys.orig_argv):
+if _directory and "-m notarium_node run" in " ".join(sys.orig_argv):
     _profile = cProfile.Profile()
 
     def _save() -> None:

@@ -1,20 +1,28 @@
-"""What a lying node's answer of many receipts may cost, and that no honest answer is taken for one."""
+"""Many receipts in one message: they read back, lies are found, and a hostile answer costs little memory."""
 
 import tracemalloc
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ledger.flipping import flip
 from tests.support.consortium import Consortium, digest
+from tests.vectors.chain import chain
 
 from notarium_ledger.blocks.certificate import Seal
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.encoding import canonical
-from notarium_ledger.errors import InvalidReceipt
-from notarium_ledger.trust.receipt import DecidedHeader, Handover, Receipt
+from notarium_ledger.errors import (
+    InvalidReceipt,
+)
+from notarium_ledger.trust.chain import DecidedHeader, Handover
+from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.types import PublicKey, Signature
 
 SIZE = 1024 * 1024
+
 ROWS = 16
 
 
@@ -66,3 +74,34 @@ def test_more_blocks_than_entries_are_not_read():
     data = canonical.encode({"blocks": [last.to_value()] * (ROWS + 1), "receipts": [None] * ROWS})
     with pytest.raises(InvalidReceipt, match="17 blocks for 16 entries"):
         decode_receipts(data, [b"entry"] * ROWS)
+
+
+@given(st.lists(st.sampled_from([(1, 0), (1, 2), (2, 1), (3, 0), (3, 4), None]), max_size=8))
+def test_receipts_round_trip_alone_and_together(wanted: list) -> None:
+    receipts = [each and chain().receipt(*each) for each in wanted]
+    entries = [each.entry if each else b"" for each in receipts]
+    assert decode_receipts(encode_receipts(receipts), entries) == receipts
+    for receipt in receipts:
+        if receipt:
+            assert Receipt.decode_json(receipt.encode_json()) == receipt
+
+
+RECEIPTS = [chain().receipt(1, 1), chain().receipt(3, 4)]
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_a_flipped_bit_of_a_receipt_batch_never_verifies(draw: st.DataObject) -> None:
+    verifier = ReceiptVerifier(chain().consortium.genesis)
+    data = encode_receipts(RECEIPTS)
+    entries = [receipt.entry for receipt in RECEIPTS]
+    changed = flip(data, draw.draw(st.integers(0, 8 * len(data) - 1)))
+    try:
+        receipts = decode_receipts(changed, entries)
+    except InvalidReceipt:
+        return
+    assert receipts != RECEIPTS
+    for receipt, original in zip(receipts, RECEIPTS, strict=True):
+        if receipt is not None and receipt != original:
+            with pytest.raises(InvalidReceipt):
+                verifier.verify(receipt)

@@ -14,7 +14,7 @@ from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
 from notarium_ledger.state.registry import Parameters
-from notarium_ledger.trust.receipt import DecidedHeader
+from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.types import Hash
 
@@ -140,9 +140,9 @@ def test_a_cut_snapshot_is_not_one(history: History) -> None:
 
 
 def test_a_registry_of_a_later_software_is_named_as_such(consortium_of_later_software: Snapshot) -> None:
-    """A quorum may agree on a form that an old node does not know: it is told to update, not that somebody lied."""
+    """A quorum may agree on a form that an old node does not know: the error says to update the software."""
     snapshot = consortium_of_later_software
-    with pytest.raises(InvalidSnapshot, match="update it") as caught:
+    with pytest.raises(InvalidSnapshot, match="update the software") as caught:
         snapshot.verify(Consortium(1).genesis)
     assert (caught.value.step, caught.value.field) == (5, "registry")
 

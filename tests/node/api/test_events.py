@@ -101,7 +101,7 @@ def test_readers_who_leave_cost_nothing_and_keep_no_place(world, decide):
         assert reader.events(1)[0][0] == height
 
 
-def test_too_many_readers_are_told_to_come_back(world, decide):
+def test_too_many_readers_are_refused_with_a_time_to_retry(world, decide):
     open_now = []
     try:
         for _ in range(400):

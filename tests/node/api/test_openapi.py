@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.node.http_api import Answer, check_described
 
 from notarium_node.api.app import make_app
-from notarium_node.api.problems import TITLES
+from notarium_node.api.problems import ProblemType
 from notarium_node.config import ApiSection
 from notarium_node.entries.waiters import Waiters
 
@@ -45,7 +45,7 @@ def test_every_problem_status_is_described_somewhere(world):
         for status, response in operation["responses"].items()
         if "application/problem+json" in response["content"]
     }
-    assert statuses == {status for status, _ in TITLES.values()}
+    assert statuses == {each.status for each in ProblemType}
 
 
 def test_uploads_are_taken_in_the_described_types_and_no_others(world):

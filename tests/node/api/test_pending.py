@@ -48,7 +48,7 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
     assert any("no quorum: 1 of 2" in reason for reason in ready.json["reasons"])
     assert api.get("/healthz").status == 200
 
-    # Whoever does not wait, and whoever waits in vain, is told that it is pending.
+    # A client that does not wait, or waits too short a time, gets "pending".
     first, second, third = sign(), sign(), sign()
     answer = api.submit(first, "?wait=none")
     assert answer.status == 202
@@ -63,7 +63,7 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
     assert packed.status == 202
     assert decode_receipts(packed.body, [third]) == [None]
 
-    # They are shown as what they are.
+    # They are shown as pending.
     shown = api.get(f"/v1/entries/{entry_id(first)}").json
     assert (shown["status"], "index" in shown) == ("pending", False)
     assert api.get(f"/v1/receipts/{entry_id(first)}").status == 202
@@ -71,7 +71,7 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
     status = api.get("/v1/status").json
     assert (status["height"], status["mempool"]["entries"], status["ready"]) == (0, 3, False)
 
-    # When there is no room, that is said, and what waits already is still known.
+    # A full mempool is reported, and entries that wait already are still known.
     rest = [sign() for _ in range(97)]
     assert api.post_json("/v1/entries/batch?wait=none", {"entries": [b64(raw) for raw in rest]}).status == 202
     full = api.submit(sign(), "?wait=none")

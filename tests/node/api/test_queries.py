@@ -19,7 +19,7 @@ from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import Receipt
 from notarium_node.health.events import ENGINE_EVENTS, EVENTS, NodeEvent
-from notarium_node.peers.door import Refusal
+from notarium_node.peers.door import DoorRefusal
 from notarium_node.peers.link import HelloFault, LinkEvent
 from notarium_node.peers.network import DropReason
 
@@ -253,7 +253,7 @@ def test_what_never_happened_is_counted_as_0_from_the_start(world):
         ("notarium_consensus_events", "event", EVENTS),
         ("notarium_peer_events", "event", get_args(LinkEvent)),
         ("notarium_peers_dropped", "reason", get_args(DropReason)),
-        ("notarium_peers_refused", "reason", (*get_args(Refusal), *get_args(HelloFault))),
+        ("notarium_peers_refused", "reason", (*get_args(DoorRefusal), *get_args(HelloFault))),
     ):
         [samples] = [family.samples for family in text_string_to_metric_families(text) if family.name == name]
         assert sorted(known) == [sample.labels[label] for sample in samples], name

@@ -162,7 +162,8 @@ def test_an_entry_signed_for_another_ledger_is_refused(world, sign):
 def test_an_unknown_key_may_not_write(world, sign):
     problem = world.node.submit(sign(key=SigningKey(os.urandom(32)))).problem(403, "unknown-key")
     assert problem["field"] == "key"
-    assert problem["remedy"]
+    assert problem["detail"] == "key: is not enrolled"
+    assert problem["remedy"] == "Ask your institution's administrator to enrol this key."
 
 
 def test_a_key_may_not_write_for_another_institution(world, sign):
@@ -207,7 +208,7 @@ def test_an_entry_above_every_limit_is_too_large(world):
     assert (problem["field"], problem["limit"]) == ("entry", MAX_ENTRY_BYTES)
 
 
-def test_a_body_above_the_nodes_limit_is_too_large_whether_its_length_is_told_or_not(world):
+def test_a_body_above_the_nodes_limit_is_too_large_with_or_without_its_length(world):
     limit = 8 * 1024 * 1024
     for body in (b"x" * (limit + 1), iter([b"x" * (1 << 20)] * 9)):
         problem = world.node.post("/v1/entries/batch", body).problem(413, "too-large")

@@ -82,3 +82,32 @@ async def test_subscribers_hear_of_each_decision_until_they_leave():
     leave()
     hub.announce(*consortium.decide(state, [consortium.entry()]))
     assert heard == [1, 2]
+
+
+async def test_who_waits_for_receipts_gets_those_of_the_decided_within_the_time():
+    waiters, receipt = Waiters(), make_receipt()
+    waiting = asyncio.create_task(waiters.wait_for([A, B], 0.05))
+    await asyncio.sleep(0)
+    waiters.resolve(A, receipt)
+    assert await waiting == {A: receipt}
+    assert waiters.waiting == 0
+
+
+async def test_who_waits_for_receipts_gets_the_error_of_an_entry_that_became_invalid():
+    waiters = Waiters()
+    waiting = asyncio.create_task(waiters.wait_for([A, B], 60))
+    await asyncio.sleep(0)
+    waiters.refuse(A, InvalidEntry("was revoked", "key"))
+    with pytest.raises(InvalidEntry, match="revoked"):
+        await waiting
+    assert waiters.waiting == 0
+
+
+async def test_a_wait_for_receipts_that_is_cancelled_leaves_nothing_behind():
+    waiters = Waiters()
+    waiting = asyncio.create_task(waiters.wait_for([A], 60))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert waiters.waiting == 0

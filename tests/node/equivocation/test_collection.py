@@ -93,7 +93,7 @@ def test_what_the_engine_saw_is_kept_sent_to_all_and_alarms_the_operator(witness
     with capture_logs() as logs:
         witness.equivocations.detect(equivocation)
     assert witness.sent() == {(peer, equivocation.encode()) for peer in witness.network.links}
-    assert [each for _, each in witness.store.equivocation()] == [equivocation] == witness.held()
+    assert [each for _, each in witness.store.equivocations()] == [equivocation] == witness.held()
     (line,) = [each for each in logs if each["event"] == ALARM]
     assert (line["log_level"], line["member"], line["equivocation"]) == ("error", "m0", equivocation.id.hex())
     assert witness.equivocations.by_member() == {"m0": 1, "m1": 0, "m2": 0, "m3": 0}

@@ -21,7 +21,7 @@ from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.demo.local_network import Institution, LocalNetwork
 from notarium_node.equivocation.collection import ALARM
 from notarium_node.identity.keys import Purpose, load_key, load_seed
-from notarium_node.operator import cli
+from notarium_node.operator.cli import app as cli
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import Kind

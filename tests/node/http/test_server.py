@@ -1,4 +1,4 @@
-"""What is no HTTP is refused, costs no memory and fills no log."""
+"""Bytes that are not HTTP are refused, cost no memory and fill no log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from notarium_node.http.server import HardenedAppRunner, HardenedServer
+from notarium_node.http.server import BadRequest, HardenedAppRunner, HardenedServer, plain_bad_request
 
 KIB = 1024
 GOOD = b"GET /good HTTP/1.1\r\nHost: node\r\n\r\n"
@@ -21,7 +21,7 @@ ENDLESS = [b"GET / HTTP/1.1\r\nX: ", *[b"x" * 64 * KIB] * 16]
 
 
 @asynccontextmanager
-async def by_app(most: int = 1000) -> AsyncIterator[int]:
+async def by_app(most: int = 1000, bad_request: BadRequest = plain_bad_request) -> AsyncIterator[int]:
     """The API's way; gives the port."""
 
     async def good(request: web.Request) -> web.Response:
@@ -30,7 +30,7 @@ async def by_app(most: int = 1000) -> AsyncIterator[int]:
 
     app = web.Application()
     app.router.add_route("*", "/good", good)
-    runner = HardenedAppRunner(app, most=most, access_log=None)
+    runner = HardenedAppRunner(app, most=most, bad_request=bad_request, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
@@ -78,6 +78,13 @@ async def test_what_is_not_http_is_refused_and_not_logged(way, caplog):
             for nonsense in (b"\x16\x03\x01\x02\x00nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nbad head\r\n\r\n"):
                 assert b" 400 " in (await talk(port, nonsense)).splitlines()[0]
     assert not caplog.records
+
+
+async def test_the_application_decides_how_malformed_requests_are_answered():
+    async with by_app() as port:
+        assert b"text/plain" in await talk(port, b"nonsense\r\n\r\n")
+    async with by_app(bad_request=lambda detail: web.json_response({"said": detail}, status=400)) as port:
+        assert b'{"said": "' in await talk(port, b"nonsense\r\n\r\n")
 
 
 @pytest.mark.parametrize("way", [by_app, by_server])

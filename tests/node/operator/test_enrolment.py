@@ -32,7 +32,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "notarium_node.operator.cli", *map(str, arguments), "--json"]
+    line = [sys.executable, "-m", "notarium_node", *map(str, arguments), "--json"]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 

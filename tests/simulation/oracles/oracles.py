@@ -175,7 +175,7 @@ class Oracles:
     def accused(self, node: int, accused_key: bytes, is_honest: bool) -> None:
         """The node reports equivocation or a violation of the protocol by `accused_key`."""
         if is_honest and accused_key not in self._speech.lost_keys:
-            raise SafetyViolation(f"accused: node {node} accuses the honest key {accused_key.hex()[:8]}")
+            raise SafetyViolation(f"false report: node {node} reports the honest key {accused_key.hex()[:8]}")
 
     def memory(self, node: int, signer: str, messages: int) -> None:
         """The node holds so many messages of one signer, which may be Byzantine."""

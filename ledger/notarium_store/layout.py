@@ -1,7 +1,7 @@
-"""What stands behind the keys: a decision as the pairs to write, and the readers of single values.
+"""The layout of the stored values: the pairs that a decision writes, and the decoders of single values.
 
-`decision_items` is the one place that knows what a decision writes. The store writes these pairs, and the checker
-compares them with what is stored.
+`decision_items` alone defines what a decision writes. The store writes these pairs, and the check compares them with
+the stored ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from notarium_store import keys
 
 FORMAT_VERSION = 1
 GAPPED_VERSION = 2
-"""While blocks are missing below an adopted snapshot: software that knows of no such thing must not vote with it."""
+"""While blocks are missing below an adopted snapshot. Software without snapshots must not vote with such a store."""
 ENTRIES_PER_GROUP = 64
 NODES_PER_GROUP = 256
 
@@ -32,7 +32,7 @@ _POSITION = struct.Struct(">QQ")
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """The state without the registry, which is stored only where it changes."""
+    """The state without the registry. The registry is stored only where it changes."""
 
     height: Height
     tip: Hash
@@ -58,7 +58,7 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class StoredHeader:
-    """A decided block without its entries, and the frontier of the log before it: what its receipts start from."""
+    """A decided block without its entries, and the log's frontier before it, from which its receipts are made."""
 
     header: Header
     certificate: QuorumCertificate
@@ -117,19 +117,19 @@ def decode_position(data: bytes) -> tuple[Height, int]:
 def split(joined: bytes) -> list[Hash]:
     """Concatenated hashes, one by one. Raises ValueError."""
     if len(joined) % HASH_BYTES:
-        raise ValueError(f"{len(joined)} bytes are no whole number of hashes")
+        raise ValueError(f"{len(joined)} bytes are not a whole number of hashes")
     return [Hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)]
 
 
 def join_nodes(nodes: Iterable[Node]) -> bytes:
-    """The hashes of the nodes that a block completes; Frontier.extend gives them in the order of their positions."""
+    """The joined hashes of the nodes that a block completes. Frontier.extend returns them in order of positions."""
     return b"".join([value for _, _, value in nodes])
 
 
 def decision_items(
     decision: Decision, transition: Transition, before: ChainState, nodes: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Every pair that `decision` writes for good: all but the key `s`. `nodes` are those of `transition`, joined."""
+    """Every pair that `decision` writes, except the key `s`. `nodes` are those of `transition`, joined."""
     height, first = decision.height, transition.first_index
     header = StoredHeader(decision.block.header, decision.certificate, before.frontier)
     yield keys.numbered(keys.HEADER, height), header.encode()
@@ -168,9 +168,9 @@ def decode_entries(data: bytes) -> list[bytes]:
 
 
 def join_decision(header: StoredHeader, groups: Iterable[bytes]) -> bytes:
-    """The canonical encoding of a decision, from the stored groups of its entries without decoding them.
+    """The canonical encoding of a decision, from the stored groups of its entries, without decoding them.
 
-    [[header, [entry, ...]], certificate], where the list's head is made anew and the groups' heads are cut off.
+    [[header, [entry, ...]], certificate]: one new list head, and the groups without their own heads.
     """
     count = header.header.tree_size - header.first_index
     parts = [b"\x92\x92", canonical.encode(header.header.raw), _list_head(count)]

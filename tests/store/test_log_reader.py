@@ -1,6 +1,7 @@
 """Proofs from stored nodes, at the newest and at every earlier size, against RFC 6962 word for word."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from tests.support import naive_tree
 from tests.support.chains import grow
 from tests.support.consortium import Consortium
 
+from notarium_ledger.entries.commitment import artifact_digests
 from notarium_ledger.errors import InvalidProof
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
@@ -76,3 +78,26 @@ def test_nothing_is_proven_beyond_the_log(grown) -> None:
             store.node(level, index)
     with pytest.raises(KeyError):
         store.nodes(0, size - 1, 2)
+
+
+def test_a_block_on_the_disk_is_not_reported_before_the_state_includes_it(
+    store: Store, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the write and the new state a reader would be sent to a log index that is not in the log yet."""
+    decision, transition = consortium.decide(store.state, consortium.entries(3))
+    entry = transition.entries[-1]
+    digests = artifact_digests(entry.body)
+    real = store._db.write
+    seen: list[object] = []
+
+    def writing(items: Any, deleted: Any = ()) -> None:
+        real(items, deleted)
+        seen.extend((store.position(entry.id), store.receipt(entry.id), store.entry_by_id(entry.id)))
+        seen.extend(store.find(each, 10) for each in digests)
+
+    monkeypatch.setattr(store._db, "write", writing)
+    store.commit(decision, transition)
+    assert seen == [None, None, None, *([] for _ in digests)]
+    assert store.position(entry.id) == (1, 2)
+    assert digests
+    assert all(2 in store.find(each, 10) for each in digests)

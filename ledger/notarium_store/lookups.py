@@ -1,4 +1,4 @@
-"""Single stored values, decoded; what is missing or cannot be read is StoreCorruption with its height or key."""
+"""Reads and decodes single stored values. A missing or unreadable value raises StoreCorruption with height or key."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.types import HASH_BYTES
-from notarium_store import keys, values
+from notarium_store import keys, layout
 from notarium_store.database import Database
-from notarium_store.values import StoredHeader
+from notarium_store.layout import StoredHeader
 
 T = TypeVar("T")
 
 
 def decoded(database: Database, decode: Callable[[bytes], T], value: bytes, key: bytes) -> T:
-    """decode(value), or StoreCorruption that names the key."""
+    """decode(value). Raises StoreCorruption with the key."""
     try:
         return decode(value)
     except (LedgerError, ValueError, TypeError, KeyError, IndexError) as error:
@@ -37,17 +37,17 @@ def read_header(database: Database, height: int) -> StoredHeader:
 
 
 def read_decision_bytes(database: Database, height: int) -> bytes:
-    """The canonical encoding of a decided height's decision, put together without decoding. Raises StoreCorruption."""
+    """The canonical encoding of a decided height's decision, joined without decoding. Raises StoreCorruption."""
     header = read_header(database, height)
     groups: list[bytes] = []
     index, size = header.first_index, header.header.tree_size
-    count = -(-(size - index) // values.ENTRIES_PER_GROUP)
+    count = -(-(size - index) // layout.ENTRIES_PER_GROUP)
     for key, value in database.scan(keys.ENTRIES, keys.numbered(keys.ENTRIES, index), count):
         groups.append(value)
         index = int.from_bytes(key[1:], "big") + 1
     if index != size:
         raise database.corruption(f"entries are missing before log index {size}", height)
-    return values.join_decision(header, groups)
+    return layout.join_decision(header, groups)
 
 
 def read_decision(database: Database, height: int) -> Decision:
@@ -59,17 +59,17 @@ def read_decision(database: Database, height: int) -> Decision:
 
 
 def read_block_entry(database: Database, header: StoredHeader, index: int) -> bytes:
-    """The entry at a log index that is in the block of `header`. Raises StoreCorruption."""
+    """The entry at a log index inside the block of `header`. Raises StoreCorruption."""
     last = header.group_end(index)
     key = keys.numbered(keys.ENTRIES, last)
-    group = decoded(database, values.decode_entries, database.require(key), key)
+    group = decoded(database, layout.decode_entries, database.require(key), key)
     if last - index >= len(group):
         raise database.corruption(f"{keys.describe(key)} does not hold the entry at {index}")
     return group[index - last - 1]
 
 
-def read_equivocation(database: Database) -> list[tuple[int, Equivocation]]:
-    """All stored equivocation with its numbers, ascending. Raises StoreCorruption."""
+def read_equivocations(database: Database) -> list[tuple[int, Equivocation]]:
+    """All stored equivocations with their numbers, ascending. Raises StoreCorruption."""
     return [
         (int.from_bytes(key[1:], "big"), decoded(database, Equivocation.decode, value, key))
         for key, value in database.scan(keys.EQUIVOCATION)
@@ -81,7 +81,7 @@ NodeGroup = tuple[int, bytes]
 
 
 def read_block_group(database: Database, header: StoredHeader, position: int) -> NodeGroup:
-    """The group of a node that the block of `header` completed. Raises KeyError, or StoreCorruption."""
+    """The group of a node that the block of `header` completed. Raises StoreCorruption; KeyError for another node."""
     first, last = header.node_group(position)
     key = keys.numbered(keys.TREE, last)
     group = database.require(key)
@@ -91,7 +91,7 @@ def read_block_group(database: Database, header: StoredHeader, position: int) ->
 
 
 def read_group(database: Database, position: int) -> NodeGroup:
-    """The group that holds the node at a position, which must be there. Raises StoreCorruption."""
+    """The group with the node at a position, which must be stored. Raises StoreCorruption."""
     found = database.seek(keys.numbered(keys.TREE, position), keys.TREE)
     if found is not None:
         key, group = found
@@ -102,10 +102,10 @@ def read_group(database: Database, position: int) -> NodeGroup:
 
 
 class NodeReader:
-    """Reads the nodes of one proof (tree.NodeReader), each stored group once: most of them are neighbours."""
+    """Reads the nodes of one proof (frontier.NodeReader), and each stored group once: most nodes are neighbours."""
 
     def __init__(self, load: Callable[[int], NodeGroup]) -> None:
-        """`load`: the group of a position."""
+        """`load` reads the group of a position."""
         self._load = load
         self._groups: list[NodeGroup] = []
 

@@ -16,7 +16,7 @@ from notarium_ledger.types import Height
 from notarium_store import HistoryIncomplete, Store
 
 
-def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Path, history: History) -> None:
+def test_what_needs_missing_blocks_is_never_answered_with_not_found(path: Path, history: History) -> None:
     with joined(path, history, 3, 11, 14, filled=1) as store:
         entries = [raw for decision in history.decisions for raw in decision.block.entries]
         start, end = history.states[4].frontier.size, history.states[11].frontier.size
@@ -46,7 +46,7 @@ def test_what_needs_missing_blocks_is_never_answered_with_there_is_none(path: Pa
             with pytest.raises(HistoryIncomplete, match="holds the blocks up to 4 and from 12 on") as caught:
                 ask()
             assert (caught.value.history_height, caught.value.base_height) == (4, 11)
-            assert "ask again later or ask another node" in str(caught.value)
+            assert "ask again later, or ask another node" in str(caught.value)
         assert store.position(lost) is None
         with pytest.raises(IndexError):
             store.entry(store.state.frontier.size)

@@ -1,4 +1,4 @@
-"""A small cache that forgets the oldest first."""
+"""A small cache that drops its oldest entry first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(Generic[K, V]):
-    """At most `limit` pairs; the one put first goes first. Threads may share it."""
+class BoundedCache(Generic[K, V]):
+    """At most `limit` pairs; drops the one that was put first. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._items: dict[K, V] = {}
-        # Finding the oldest is two steps; between them another thread must not change the dict.
+        # Finding and deleting the oldest are two steps; no other thread may change the dict between them.
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
@@ -23,7 +23,7 @@ class Bounded(Generic[K, V]):
         return self._items.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Remember `value`."""
+        """Store `value`."""
         items = self._items
         with self._lock:
             if len(items) >= self._limit and key not in items:
@@ -31,6 +31,6 @@ class Bounded(Generic[K, V]):
             items[key] = value
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop everything."""
         with self._lock:
             self._items.clear()

@@ -1,0 +1,69 @@
+"""Proof files: one JSON object in one form only, so that no byte of a file is unchecked.
+
+One field a line in a fixed order, no spaces, hashes in hex, bytes in standard base64 with padding. A reader decodes the
+file, writes what it read once more, and compares the bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.types import HASH_BYTES, Hash
+
+compact_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Without spaces."""
+
+
+def base64_text(data: bytes) -> str:
+    """Standard base64 with padding."""
+    return base64.b64encode(data).decode()
+
+
+def iso_time(time_ms: int) -> str:
+    """2026-11-22T10:30:00.123Z"""
+    seconds, millis = divmod(time_ms, 1000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
+
+
+def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
+    """A file of one JSON object with exactly these fields in this order. Raises LedgerError."""
+    if len(data) > max_bytes:
+        raise LedgerError(f"{len(data)} bytes, at most {max_bytes} allowed", limit=max_bytes)
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise LedgerError(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise LedgerError("not a JSON object")
+    if document.get("mediaType") != media_type:
+        raise LedgerError(f"not {media_type}", "mediaType")
+    if tuple(document) != fields:
+        raise LedgerError(f"fields are not {', '.join(fields)}, in this order")
+    return document
+
+
+def read_base64(document: dict[str, Any], name: str) -> bytes:
+    """The bytes of a field in standard base64. Raises LedgerError."""
+    value = document[name]
+    if not isinstance(value, str):
+        raise LedgerError("not a string", name)
+    try:
+        return base64.b64decode(value.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise LedgerError("not base64", name) from error
+
+
+def read_hex_hash(value: Any, path: str) -> Hash:
+    """A hash in hex. Raises LedgerError."""
+    try:
+        decoded = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        decoded = b""
+    if len(decoded) != HASH_BYTES:
+        raise LedgerError("not a hash in hex", path)
+    return Hash(decoded)

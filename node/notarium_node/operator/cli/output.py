@@ -1,0 +1,56 @@
+"""What all commands share: how they print, how they fail, and their common options.
+
+Data goes to stdout, messages to stderr. With --json a command prints one JSON object on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+ConfigFile = Annotated[Path, typer.Option("--config", help="The node's configuration file.")]
+OptionalConfigFile = Annotated[Path | None, typer.Option("--config", help="The node's configuration file.")]
+NodeUrl = Annotated[str, typer.Option("--url", help="Base URL of a node's HTTP API, instead of --config.")]
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    """Usage or configuration."""
+    UNREACHABLE = 5
+
+
+class Failure(Exception):
+    """Ends a command with a sentence for people and an exit code for programs."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def end_with_error(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
+    """Print the error, one paragraph for each line of `message`, and end the process."""
+    if as_json:
+        print_json({"error": message, "exit_code": int(code)})
+    for line in message.splitlines():
+        err.print("error:", style="bold red", end=" ")
+        err.print(line, markup=False)
+    sys.exit(code)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One line on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

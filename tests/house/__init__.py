@@ -1,0 +1,1 @@
+"""Rules for the words and the shape of this repository."""

@@ -1,0 +1,77 @@
+"""Proof files are read in one form only."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notarium_ledger.encoding.json_file import base64_text, iso_time, read_base64, read_document, read_hex_hash
+from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.errors import LedgerError
+
+TYPE = "application/x-test"
+FIELDS = ("mediaType", "a", "b")
+GOOD = json.dumps({"mediaType": TYPE, "a": 1, "b": "two"}).encode()
+
+
+def read(data: bytes):
+    return read_document(data, TYPE, FIELDS, 200)
+
+
+def test_a_file_with_its_fields_in_order_is_read():
+    assert read(GOOD) == {"mediaType": TYPE, "a": 1, "b": "two"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "field"),
+    [
+        (GOOD + b" " * 200, f"{len(GOOD) + 200} bytes, at most 200 allowed", ""),
+        (GOOD[:-1], "not JSON: ", ""),
+        (b"\xff", "not JSON: ", ""),
+        (b"[" * 150, "not JSON: ", ""),
+        (b"[]", "not a JSON object", ""),
+        (GOOD.replace(b"x-test", b"x-other"), f"not {TYPE}", "mediaType"),
+        (b'{"a": 1, "mediaType": "application/x-test", "b": 2}', "fields are not mediaType, a, b, in this order", ""),
+        (GOOD.replace(b"}", b', "c": 3}'), "fields are not mediaType, a, b, in this order", ""),
+    ],
+)
+def test_any_other_file_is_refused(data, reason, field):
+    with pytest.raises(LedgerError) as caught:
+        read(data)
+    assert caught.value.reason.startswith(reason)
+    assert caught.value.field == field
+    assert caught.value.limit == (200 if "allowed" in reason else None)
+
+
+@given(st.binary(max_size=80))
+def test_base64_both_ways(data):
+    assert base64_text(data) == base64.standard_b64encode(data).decode()
+    assert read_base64({"x": base64_text(data)}, "x") == data
+
+
+@pytest.mark.parametrize("value", ["?", "YQ", "YQ==\n", "é", "a b=", None, 1, ["YQ=="]])
+def test_what_is_not_base64_is_named(value):
+    with pytest.raises(LedgerError) as caught:
+        read_base64({"x": value}, "x")
+    assert caught.value.field == "x"
+
+
+def test_a_hash_in_hex():
+    assert read_hex_hash("ab" * 32, "path") == b"\xab" * 32
+
+
+@pytest.mark.parametrize("value", ["ab" * 31, "ab" * 33, "x" * 64, "", None, 5, b"ab" * 32])
+def test_what_is_not_a_hash_in_hex_is_named(value):
+    with pytest.raises(LedgerError) as caught:
+        read_hex_hash(value, "path")
+    assert (caught.value.reason, caught.value.field) == ("not a hash in hex", "path")
+
+
+@given(st.integers(0, MAX_TIME_MS))
+def test_times_are_written_to_the_millisecond(time_ms):
+    written = datetime.strptime(iso_time(time_ms), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    assert written == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    assert len(iso_time(time_ms)) == 24

@@ -1,0 +1,31 @@
+"""Values of the ledger as JSON: nothing is lost, and bytes are hex."""
+
+import json
+
+from tests.support.consortium import Consortium
+
+from notarium_node.api.views import entry_json, jsonable, registry_json
+
+
+def test_an_entry_is_readable_and_there_whole():
+    raw = Consortium(1).entry().raw
+    shown = entry_json(raw)
+    assert json.loads(json.dumps(shown)) == shown
+    assert shown["body"]["kind"] == shown["kind"]
+    assert len(bytes.fromhex(shown["id"])) == len(bytes.fromhex(shown["author"])) == 32
+
+
+def test_the_registry_lists_members_nodes_and_validators_in_order():
+    consortium = Consortium(4)
+    registry = consortium.genesis.registry
+    shown = registry_json(registry, consortium.state.height)
+    assert json.loads(json.dumps(shown)) == shown
+    assert [each["id"] for each in shown["members"]] == sorted(registry.members)
+    assert [each["key"] for each in shown["nodes"]] == sorted(key.hex() for key in registry.nodes)
+    assert shown["quorum"] == 3
+    assert shown["state_root"] == registry.hash.hex()
+    assert {each["key"] for each in shown["researchers"]} == {key.hex() for key in registry.researchers}
+
+
+def test_bytes_are_hex_at_any_depth():
+    assert jsonable({"a": [b"\x01", {"b": b""}], "n": 7, "t": "text"}) == {"a": ["01", {"b": ""}], "n": 7, "t": "text"}

@@ -1,0 +1,42 @@
+"""enrol and revoke: where they send to, and what they say where that fails. The rest is in ../test_enrolment.py."""
+
+import json
+
+import pytest
+
+from notarium_ledger.signing import SigningKey
+from notarium_node.operator.cli import researchers
+from notarium_node.startup import read_genesis
+
+KEY = SigningKey(b"r" * 32).public.hex()
+
+
+def test_by_default_the_nodes_are_this_one_or_the_validators_of_the_genesis(ready, ceremony):
+    root, path, hash_ = ceremony
+    genesis, nodes = researchers._ledger(root / "n1" / "node.toml", None, None)
+    assert genesis.hash.hex() == hash_
+    assert len(nodes) == 1
+    genesis, nodes = researchers._ledger(root / "none.toml", path, None)
+    assert sorted(nodes) == sorted(node.api for node in read_genesis(path).registry.nodes.values())
+    assert researchers._ledger(root / "none.toml", path, ["http://a"])[1] == ["http://a"]
+
+
+@pytest.mark.parametrize("command", ["enrol", "revoke"])
+def test_a_ledger_out_of_reach_has_its_own_exit_code(ceremony, notarium_node, command):
+    root, path, _ = ceremony
+    code, out, _ = notarium_node(
+        command, "--key", KEY, "--admin-key", root / "n1" / "keys" / "admin.key", "--genesis", path,
+        "--url", "http://127.0.0.1:1", "--json",
+    )  # fmt: skip
+    assert (code, json.loads(out)["exit_code"]) == (5, 5)
+
+
+def test_a_missing_genesis_file_and_a_key_of_no_member_are_named(ceremony, notarium_node):
+    root, path, _ = ceremony
+    code, _, err = notarium_node("enrol", "--key", KEY, "--genesis", root / "none.json")
+    assert (code, "none.json: No such file" in err) == (2, True)
+    code, _, err = notarium_node("keygen", "--dir", root / "s", "--member", "s", "--name", "S", "--address", "a:1")
+    assert code == 0, err
+    admin_key = root / "s" / "keys" / "admin.key"
+    code, _, err = notarium_node("enrol", "--key", KEY, "--admin-key", admin_key, "--genesis", path)
+    assert (code, "not the governance key of a founding member" in err) == (2, True)

@@ -1,0 +1,58 @@
+"""A node's API as the operator's commands use it."""
+
+import contextlib
+
+import pytest
+from aiohttp import web
+
+from notarium_node.config import ConfigError
+from notarium_node.operator.cli import output
+from notarium_node.operator.node_api import NodeApi, NodeUnreachable, tables
+
+STATUS = {
+    "member": "inst-1", "height": 7, "ready": False, "reasons": ["no quorum", "late"],
+    "mempool": {"entries": 3, "bytes": 900}, "peers": [{"member": "inst-2", "key": "ab" * 32, "lag": None}],
+}  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def answering(answer, status=200):
+    async def handle(_request):
+        return web.json_response(answer, status=status)
+
+    application = web.Application()
+    application.router.add_get("/v1/status", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_status_is_fetched_and_shown(capsys):
+    async with answering(STATUS) as url:
+        assert await NodeApi(url + "/").status() == STATUS
+    for table in tables(STATUS):
+        output.out.print(table)
+    out = capsys.readouterr().out
+    for part in ("inst-1", "no quorum", "3 entries, 900 bytes", "inst-2", "abababababab", "no"):
+        assert part in out
+
+
+@pytest.mark.parametrize(("answer", "code"), [([], 200), ({}, 500)])
+async def test_an_answer_that_is_no_status_counts_as_unreachable(answer, code):
+    async with answering(answer, code) as url:
+        with pytest.raises(NodeUnreachable, match="is this a Notarium node's API"):
+            await NodeApi(url).status()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+async def test_a_certificate_that_does_not_load_is_named(content, tmp_path):
+    path = tmp_path / "api.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"api\.tls_certificate .*api\.pem does not load"):
+        await NodeApi("https://127.0.0.1:1", path).status()

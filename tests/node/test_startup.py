@@ -1,0 +1,135 @@
+"""Start-up checks: each problem is found, all of them at once, and nothing is changed."""
+
+import socket
+
+import pytest
+
+from notarium_ledger.state.genesis import Genesis
+from notarium_node import startup
+from notarium_node.config import load_config
+from notarium_node.identity.keys import Purpose, create_key
+from notarium_node.startup import Check, Severity
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_only_who_listens_owns_a_port():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as connection,
+    ):
+        assert list(startup._listeners(listener.getsockname()[1])) != []
+        assert list(startup._listeners(connection.getsockname()[1])) == []
+
+
+def test_an_address_of_another_machine_is_refused():
+    [found] = startup.check_port("peer", "192.0.2.1", free_port())
+    assert found.check is Check.PORT
+    assert "not an address of this machine" in found.message
+
+
+def test_a_clock_long_before_the_ledger_stops_the_start(ceremony):
+    genesis = Genesis.decode_json(ceremony[1].read_bytes())
+    assert list(startup.check_clock(genesis)) == []
+    [found] = startup.check_clock(genesis, now_ms=0)
+    assert found.check is Check.CLOCK
+    assert "NTP" in found.remedy
+
+
+def test_a_node_with_a_store_may_have_other_keys_than_in_genesis(ready, ceremony):
+    """Its record may have changed since; the registry in the store decides then, and the file modes still count."""
+    root = ceremony[0]
+    config = load_config(root / "n1" / "node.toml", {})
+    (root / "n1" / "store" / "CURRENT").touch()
+    (root / "n2" / "keys" / "transport.key").replace(root / "n1" / "keys" / "transport.key")
+    assert list(startup.check_keys(config, startup.load_genesis(config))) == []
+    (root / "n1" / "keys" / "transport.key").chmod(0o644)
+    [found] = startup.check_keys(config, startup.load_genesis(config))
+    assert found.check is Check.KEYS
+
+
+def test_all_problems_are_found_at_once(ready, ceremony):
+    root = ceremony[0]
+    key, genesis = root / "n1" / "keys" / "transport.key", root / "n1" / "genesis.json"
+    key.chmod(0o644)
+    genesis.write_text(genesis.read_text().replace("Demo", "Dema"))
+    (root / "n1" / "api.pem").write_text("not a certificate")
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    environment = {
+        "NOTARIUM_NODE_API__TLS_CERTIFICATE": "api.pem",
+        "NOTARIUM_NODE_API__TLS_KEY": "api.pem",
+        "NOTARIUM_NODE_API__PORT": str(port),
+        "NOTARIUM_NODE_PEER__HOST": "192.0.2.1",
+        "NOTARIUM_NODE_STORE__MIN_FREE_BYTES": str(2**62),
+    }
+    with taken:
+        found = startup.check(load_config(root / "n1" / "node.toml", environment))
+    assert [each.check for each in found] == [
+        Check.DISK_SPACE,
+        Check.GENESIS,
+        Check.KEYS,
+        Check.API_TLS,
+        Check.PORT,
+        Check.PORT,
+    ]
+    assert [each.severity for each in found] == [Severity.WARNING, *[Severity.ERROR] * 5]
+    for each, named in zip(
+        found, ["min_free_bytes", "genesis_hash", str(key), "api.pem", "peer.host", f"api.port {port}"], strict=True
+    ):
+        assert named in each.message
+        assert each.remedy or "run 'chmod" in each.message
+
+
+@pytest.mark.parametrize(
+    ("peer", "api", "clash"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("", "127.0.0.1", True),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("127.0.0.1", "127.0.0.2", False),
+    ],
+)
+def test_one_port_for_both_sockets_is_found_where_they_would_clash(ready, ceremony, peer, api, clash):
+    port = str(free_port())
+    environment = {
+        "NOTARIUM_NODE_PEER__HOST": peer,
+        "NOTARIUM_NODE_PEER__PORT": port,
+        "NOTARIUM_NODE_API__HOST": api,
+        "NOTARIUM_NODE_API__PORT": port,
+    }
+    found = startup.check(load_config(ceremony[0] / "n1" / "node.toml", environment))
+    assert [each.message for each in found] == (
+        [f"peer.port and api.port are both {port}, on the same address"] if clash else []
+    )
+
+
+def test_a_missing_data_directory_is_one_finding_and_hides_no_other(ready, ceremony):
+    environment = {"NOTARIUM_NODE_NODE__DATA_DIR": "/nonexistent/data", "NOTARIUM_NODE_PEER__HOST": "192.0.2.1"}
+    found = startup.check(load_config(ceremony[0] / "n1" / "node.toml", environment))
+    assert [each.check for each in found] == [Check.DATA_DIRECTORY, Check.PORT]
+
+
+def test_a_missing_genesis_and_missing_keys_are_all_found(ready, ceremony):
+    root = ceremony[0]
+    for path in ("genesis.json", "keys/validator.key", "keys/transport.key"):
+        (root / "n1" / path).unlink()
+    found = startup.check(load_config(root / "n1" / "node.toml", {}))
+    assert [each.check for each in found] == [Check.GENESIS, Check.KEYS, Check.KEYS]
+
+
+def test_a_damaged_card_of_a_node_that_is_not_in_the_genesis_is_named(ready, ceremony):
+    root = ceremony[0]
+    config = load_config(root / "n1" / "node.toml", {})
+    genesis = startup.load_genesis(config)
+    (root / "n1" / "inst-1.card.json").write_text("{")
+    assert list(startup.check_keys(config, genesis)) == []  # Its record is in the genesis, so no card is read.
+    key = root / "n1" / "keys" / "validator.key"
+    key.unlink()
+    create_key(key, Purpose.VALIDATOR)
+    [found] = startup.check_keys(config, genesis)
+    assert found.check is Check.IDENTITY
+    assert "inst-1.card.json: not a card" in found.message
