@@ -9,14 +9,14 @@
         run.metric("auc", 0.93)
         run.output("model.joblib")
 
-Everything is imported when first used, so that `import notarium` costs next to nothing.
+Names are imported when they are first used, so that `import notarium` is fast.
 """
 
 from __future__ import annotations
 
 import importlib
 
-TYPE_CHECKING = False  # As in typing, whose import alone would be half of the time.
+TYPE_CHECKING = False  # As in typing, whose import alone would take half of the time.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from notarium.ledger_access.blocking import BlockingClient
     from notarium.ledger_access.client import Client
     from notarium.project import Project, find_project
-    from notarium.verifying.verification import Verification, verify
+    from notarium.verifying.result import Verification
+    from notarium.verifying.verification import verify
     from notarium_ledger.signing import SigningKey
     from notarium_ledger.state.genesis import Genesis
 
@@ -47,7 +48,7 @@ _HOME = {
     "Run": "notarium.anchoring.track",
     "SigningKey": "notarium_ledger.signing",
     "Unreachable": "notarium.errors",
-    "Verification": "notarium.verifying.verification",
+    "Verification": "notarium.verifying.result",
     "VerifiedReceipt": "notarium.ledger_access.answers",
     "anchor": "notarium.anchoring.anchor",
     "find_project": "notarium.project",

@@ -1,19 +1,33 @@
-"""What can go wrong for a researcher, each with the exit code of the command line.
+"""What can go wrong for a researcher. Each error has the exit code of the command line.
 
-A message says what was wrong and what to do about it. Text that came from a node is cleaned of control
-characters before it gets here, so that it cannot play with a terminal.
+    NotariumError
+    ├── ProjectError             configuration, genesis, key or command line cannot be used
+    │   └── KeyFileError         (in key_files) a key file cannot be used
+    ├── UnreadableArtifact       a file or folder cannot be hashed
+    ├── Unwritable               a file cannot be written
+    ├── InvalidBundle            not a valid evidence bundle
+    ├── NotAnchored              no node that answered knows the entry
+    ├── Rejected                 nodes refused the entry
+    ├── LyingNode                an answer does not verify
+    └── Unreachable              no node gave a usable answer
+
+A message says what is wrong and what to do about it. Text that came from a node has no control characters when it
+gets here, so it cannot manipulate a terminal.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What the command `notarium` tells the shell."""
+    """What the command `notarium` returns to the shell."""
 
     OK = 0
     MISMATCH = 1
@@ -24,13 +38,13 @@ class ExitCode(IntEnum):
 
 
 class NotariumError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything that this package raises on purpose."""
 
     exit_code = ExitCode.USAGE
 
 
 class ProjectError(NotariumError):
-    """Configuration, genesis or key that cannot be used; the message names the file and the remedy."""
+    """A configuration, genesis, key or argument that cannot be used; the message names it and the remedy."""
 
 
 class UnreadableArtifact(NotariumError):
@@ -42,14 +56,39 @@ class UnreadableArtifact(NotariumError):
         self.reason = reason
 
 
+_WRITE_REMEDIES = {
+    errno.EACCES: "make the folder {folder} writable for this user, then try again",
+    errno.EPERM: "make the folder {folder} writable for this user, then try again",
+    errno.EROFS: "make the file system of {folder} writable, then try again",
+    errno.ENOSPC: "free space on the file system of {folder}, then try again",
+    errno.EDQUOT: "free space within your quota on the file system of {folder}, then try again",
+    errno.ENOTDIR: "{folder} must be a folder: move what is in its place away, then try again",
+    errno.EEXIST: "{folder} must be a folder: move what is in its place away, then try again",
+}
+
+
+class Unwritable(NotariumError):
+    """A file that cannot be written, created or moved; the message names the folder and the remedy."""
+
+    def __init__(self, what: str, folder: Path, error: OSError) -> None:
+        """`what`: the failed action as a clause; `folder`: where it was tried."""
+        reason = error.strerror or str(error)
+        # A folder that could not be made is not there yet: the one above it is to be fixed.
+        folder = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
+        remedy = _WRITE_REMEDIES.get(error.errno or 0, "check the folder {folder}, then try again")
+        super().__init__(f"{what}: {reason}; {remedy.format(folder=folder)}")
+        self.folder = folder
+        self.reason = reason
+
+
 class InvalidBundle(NotariumError):
-    """An evidence bundle that is none."""
+    """Bytes that are not a valid evidence bundle, or not the one that was committed to."""
 
     exit_code = ExitCode.INCOMPLETE_EVIDENCE
 
 
 class NotAnchored(NotariumError):
-    """No node that answered knows the entry, or no receipt is there."""
+    """No node that answered knows the entry, or there is no receipt."""
 
     exit_code = ExitCode.NOT_ANCHORED
 
@@ -59,7 +98,7 @@ class ProblemDetails:
     """RFC 9457 problem details as a node sent them, cleaned."""
 
     name: str
-    """The last part of the type, such as "unknown-key"; "" where the node did not say."""
+    """The last part of the type, such as "unknown-key"; "" where the node did not give one."""
     status: int
     """HTTP status."""
     title: str
@@ -79,11 +118,23 @@ class ProblemDetails:
             text += f" (entry {first.get('position')}: {first.get('field', '')} {first.get('detail', '')})"
         if self.limit and self.limit not in text:
             text += f" (limit: {self.limit})"
-        return f"{text}. {self.remedy}" if self.remedy else text
+        if not self.remedy or _plain(self.remedy) in _plain(text):
+            return text
+        return f"{_sentence(text)} {_sentence(self.remedy[:1].upper() + self.remedy[1:])}"
+
+
+def _plain(text: str) -> str:
+    """`text` for a comparison: without the capital and the full stop of a sentence."""
+    return text.strip().rstrip(".").lower()
+
+
+def _sentence(text: str) -> str:
+    stripped = text.strip()
+    return stripped if stripped.endswith((".", "!", "?", "…")) else f"{stripped}."
 
 
 class Rejected(NotariumError):
-    """Nodes refused the entry, and asking again will not help."""
+    """Nodes refused the entry, and sending it again does not help."""
 
     exit_code = ExitCode.NOT_ANCHORED
 
@@ -106,18 +157,18 @@ class LyingNode(NotariumError):
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """What one node said, or what became of the attempt to ask it."""
+    """What one node answered, or why it could not be asked."""
 
     url: str
     said: str
 
 
 class Unreachable(NotariumError):
-    """No node gave a usable answer in time; lists what each of them said."""
+    """No node gave a usable answer in time; lists what each of them answered."""
 
     exit_code = ExitCode.UNREACHABLE
 
     def __init__(self, reports: Sequence[NodeReport]) -> None:
-        told = "; ".join(f"{each.url}: {each.said}" for each in reports) or "no node address is known"
-        super().__init__(f"no node gave a usable answer ({told})")
+        listed = "; ".join(f"{each.url}: {each.said}" for each in reports) or "no node address is known"
+        super().__init__(f"no node gave a usable answer ({listed})")
         self.reports = tuple(reports)

@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or not there, also after a power cut."""
+"""Writes files so that they are complete or absent, also after a power cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Put `data` at `path`: written aside, synced, renamed, the folder synced. Raises OSError.
+    """Put `data` at `path`: write a temporary file, sync it, rename it, sync the folder. Raises OSError.
 
     A private file is readable by its owner only; others get the usual permissions of a new file.
     """
@@ -30,7 +30,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename or a removal in `folder` outlive a power cut."""
+    """Make a rename or a removal in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -39,7 +39,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _umask() -> int:
-    # The only portable way to read the umask sets it, which other threads would notice; Linux tells it.
+    # The only portable way to read the umask sets it, which affects other threads; Linux also reports it here.
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             for line in status:

@@ -12,7 +12,7 @@ from pathlib import Path
 from notarium.errors import ProjectError
 
 FOLDER = ".notarium"
-"""In a project's folder: its configuration, and what is of this working copy only."""
+"""In a project's folder: its configuration, and the state of this working copy."""
 RECEIPT_SUFFIX = ".receipt.json"
 BUNDLE_SUFFIX = ".bundle.json"
 MAX_NAME_BYTES = 200
@@ -20,12 +20,12 @@ MAX_NAME_BYTES = 200
 
 
 def receipt_beside(artifact: Path) -> Path:
-    """Where the receipt of the artifact at `artifact` stands."""
+    """Where the receipt of the artifact at `artifact` lies."""
     return artifact.parent / (artifact.name + RECEIPT_SUFFIX)
 
 
 def bundle_of(receipt: Path) -> Path:
-    """The bundle that belongs to a receipt file (or would, whatever the receipt file is called)."""
+    """The bundle that belongs to a receipt file, whether it exists or not."""
     return receipt.parent / (stem_of(receipt) + BUNDLE_SUFFIX)
 
 
@@ -35,7 +35,7 @@ def receipt_of(bundle: Path) -> Path:
 
 
 def stem_of(receipt: Path) -> str:
-    """What the receipt is about, by its file name."""
+    """The name of what the receipt is about."""
     return receipt.name.removesuffix(RECEIPT_SUFFIX)
 
 
@@ -50,9 +50,11 @@ def is_bundle(path: Path) -> bool:
 
 
 def run_stem(name: str) -> str:
-    """The file name that stands for the run `name`. Raises ProjectError where it cannot be a file name."""
+    """The file name that represents the run `name`. Raises ProjectError where it cannot be a file name."""
     if not name or name.startswith(".") or any(each in name for each in "/\\\0\n\r") or not name.isprintable():
-        raise ProjectError(f"{name!r} is no name for a run: it becomes a file name, so no slashes and no leading dot")
+        raise ProjectError(
+            f"{name!r} is not a valid name for a run: it becomes a file name; use no slash and no leading dot"
+        )
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         raise ProjectError(f"the run name has more than {MAX_NAME_BYTES} bytes; choose a shorter one")
     return f"{name}.run"

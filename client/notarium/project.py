@@ -1,12 +1,12 @@
-"""Where a project's settings stand, and who overrides whom.
+"""Where a project's settings are stored, and which setting overrides which.
 
-    <project>/.notarium/config.toml    ledger, nodes, issuer, project name; made to be committed
-    <project>/.notarium/genesis.json   the pinned genesis document
-    <project>/.notarium/outbox/, log.jsonl, superseded/   of this working copy only (git-ignored)
+    <project>/.notarium/config.toml    ledger, nodes, issuer, project name; commit it
+    <project>/.notarium/genesis.json   the pinned genesis document; commit it
+    <project>/.notarium/outbox/, log.jsonl, superseded/   belong to this working copy (git-ignored)
     <config home>/keys/<ledger>.key    the researcher's key, never in the repository
 
 NOTARIUM_GENESIS, NOTARIUM_NODES (comma-separated), NOTARIUM_ISSUER, NOTARIUM_PROJECT and NOTARIUM_KEY override the
-file, so that CI needs no file at all. NOTARIUM_HOME takes the place of the XDG folders.
+file, so CI needs no file at all. NOTARIUM_HOME replaces the XDG folders.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from notarium.errors import ProjectError
+from notarium.errors import ProjectError, Unwritable
 from notarium.evidence.digest_cache import DigestCache
 from notarium.files import write_atomically
+from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
-from notarium.naming import FOLDER
+from notarium.naming import FOLDER, artifact_path
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
-from notarium_ledger.errors import LedgerError
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 
@@ -35,7 +35,7 @@ CONFIG = "config.toml"
 GENESIS = "genesis.json"
 MAX_CONFIG_BYTES = 32_768
 """TOML takes time with the square of a line's length."""
-_IGNORED = "# of this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
+_IGNORED = "# belongs to this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Homes:
             return cls(home, home / "cache", home / "state")
 
         def xdg(name: str, default: str) -> Path:
-            # The specification has relative paths ignored.
+            # The specification says to ignore relative paths.
             value = environ.get(name, "")
             return (Path(value) if os.path.isabs(value) else Path.home() / default) / "notarium"
 
@@ -78,12 +78,12 @@ class Project:
     genesis: Genesis
     nodes: tuple[str, ...]
     issuer: str
-    """The institution the researcher speaks for; "" where it is not known."""
+    """The institution the researcher writes for; "" where none is configured."""
     name: str
     """The project's name on the ledger; may be a pseudonym."""
     key_path: Path
     folder: Path
-    """Where outbox and log stand: `.notarium` of the project, or a folder of the user's where there is no project."""
+    """Where outbox and log are: `.notarium` of the project, or a folder of the user where there is no project."""
     root: Path | None
     """The folder that holds `.notarium`, or None."""
     homes: Homes
@@ -95,12 +95,12 @@ class Project:
     def issuer_or_fail(self) -> str:
         """The issuer. Raises ProjectError where none is configured."""
         if not self.issuer:
-            raise ProjectError("no issuer is configured: give 'notarium init --issuer', or set NOTARIUM_ISSUER")
+            raise ProjectError("no issuer is configured: run 'notarium init --issuer ID', or set NOTARIUM_ISSUER")
         return self.issuer
 
 
 def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
-    """The project that `start` (default: the working directory) lies in, with the environment's overrides.
+    """The project around `start` (default: the working directory), with the environment's overrides.
 
     Raises ProjectError, naming file, field and remedy.
     """
@@ -153,28 +153,26 @@ def find_genesis(
     return genesis
 
 
-def read_genesis(path: Path) -> Genesis:
-    """The genesis document in `path`. Raises ProjectError."""
-    try:
-        return Genesis.decode_json(path.read_bytes())
-    except OSError as error:
-        raise ProjectError(
-            f"cannot read the genesis file {path}: {error.strerror}; get it from your institution"
-        ) from error
-    except LedgerError as error:
-        raise ProjectError(f"{path} is not a genesis document: {error}") from error
+def genesis_for(path: Path, genesis_file: Path | None = None) -> Genesis:
+    """The genesis to verify `path` against: `genesis_file`, or what the project around it (or around here) pins.
+
+    Raises ProjectError.
+    """
+    if genesis_file is not None:
+        return read_genesis(genesis_file)
+    return find_genesis(find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd()))
 
 
 def create_project(
     root: Path, genesis: Genesis, nodes: Sequence[str], issuer: str, name: str, *, replace: bool = False
 ) -> Path:
-    """Write `.notarium/` into `root`; the path of config.toml. Raises ProjectError."""
+    """Write `.notarium/` into `root`; the path of config.toml. Raises ProjectError, Unwritable."""
     folder = root / FOLDER
     config = folder / CONFIG
     if config.exists() and not replace:
-        raise ProjectError(f"{config} exists already; edit it, or use --force to write it anew")
+        raise ProjectError(f"{config} exists already; edit it, or use --force to replace it")
     if not re.fullmatch(MEMBER_ID_PATTERN, issuer):
-        raise ProjectError(f"{issuer!r} is not the id of an institution: its ROR address or its short id is needed")
+        raise ProjectError(f"{issuer!r} is not the id of an institution: give its ROR address or its short id")
     urls = [normal_url(each) for each in nodes]
     text = (
         "# Notarium: which ledger this project anchors to. Commit this folder; your key is not in it.\n\n"
@@ -188,7 +186,7 @@ def create_project(
         write_atomically(folder / ".gitignore", _IGNORED.encode())
         write_atomically(config, text.encode())
     except OSError as error:
-        raise ProjectError(f"cannot write {folder}: {error.strerror}") from error
+        raise Unwritable(f"the project's settings in {folder} cannot be written", folder, error) from error
     return config
 
 
@@ -209,7 +207,7 @@ class _Settings:
         except OSError as error:
             raise ProjectError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
-            # TOMLDecodeError, UnicodeDecodeError, and a number of more digits than Python reads.
+            # TOMLDecodeError, UnicodeDecodeError, or a number with more digits than Python reads.
             raise ProjectError(f"{path} is not TOML: {error}") from error
         ledger, project = _table(path, document, "ledger"), _table(path, document, "project")
         for table, known in ((ledger, {"name", "genesis_hash", "nodes"}), (project, {"issuer", "name"})):
@@ -227,11 +225,11 @@ class _Settings:
 
 
 def _text_of(path: Path) -> str:
-    """What the file holds. Raises OSError, or ValueError where it is too large or not UTF-8."""
+    """The content of the file. Raises OSError, or ValueError where it is too large or not UTF-8."""
     with path.open("rb") as file:
         content = file.read(MAX_CONFIG_BYTES + 1)
     if len(content) > MAX_CONFIG_BYTES:
-        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, which no configuration needs")
+        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, the limit for a configuration")
     return content.decode()
 
 
@@ -250,5 +248,5 @@ def _text(path: Path, table: dict[str, Any], name: str) -> str:
 
 
 def _toml(text: str) -> str:
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    # A JSON string is a TOML basic string, except that TOML escapes DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

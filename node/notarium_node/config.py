@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
-from notarium_node.identity.keys import Purpose
+from notarium.key_files import Purpose
 from notarium_node.peers.limits import PeerLimits
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"

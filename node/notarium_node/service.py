@@ -11,6 +11,7 @@ import ssl
 import structlog
 from aiohttp import web
 
+from notarium.key_files import Purpose, load_key, load_seed
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
@@ -19,7 +20,6 @@ from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
 from notarium_node.http.server import HardenedAppRunner
-from notarium_node.identity.keys import Purpose, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
 from notarium_node.settings import NodeSettings

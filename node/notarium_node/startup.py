@@ -14,13 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from notarium.errors import ProjectError
-from notarium.project import read_genesis as read_genesis_file
+from notarium.genesis_file import read_genesis as read_genesis_file
+from notarium.key_files import KeyFileError, Purpose, load_key, load_seed
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
 from notarium_node.config import NodeConfig
 from notarium_node.identity.card import CardError
-from notarium_node.identity.keys import KeyFileError, Purpose, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.recall import Recall
 from notarium_node.identity.tls import CertificateError, certificate_key, server_context

@@ -7,17 +7,16 @@ the canonical form once per entry.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_inclusion
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import DecidedHeader
-from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier, encode_receipt
+from notarium_ledger.trust.receipt import Receipt, ReceiptDecoder, ReceiptVerifier, encode_receipt
 from notarium_ledger.trust.receipt_batch import decode_receipts
-from notarium_ledger.types import Hash
 
 REMEMBERED_BLOCKS = 256
 
@@ -31,7 +30,7 @@ class Checker:
 
     def __init__(self, genesis: Genesis) -> None:
         self._verifier = ReceiptVerifier(genesis)
-        self._blocks: dict[bytes, DecidedHeader] = {}
+        self._decoder = ReceiptDecoder(REMEMBERED_BLOCKS)
 
     def check_in_full(self, data: bytes, entry: bytes) -> None:
         """A receipt file, by all seven steps. Raises InvalidReceipt or WrongReceipt."""
@@ -40,20 +39,13 @@ class Checker:
 
     def check(self, data: bytes, entry: Entry) -> None:
         """A receipt file for what this process signed. Raises InvalidReceipt, InvalidProof or WrongReceipt."""
-        head, separator, tail = data.partition(b',\n"header":')
-        if not separator:
-            raise WrongReceipt("not a receipt")
-        decided = self._blocks.get(tail)
-        if decided is None:
+        receipt = self._decoder.decode(data, entry.raw)
+        if receipt is None:
             # The first of its block: in full, and what it shares with the others is known from then on.
-            receipt = Receipt.decode_json(data)
-            self._verifier.verify(receipt)
-            decided = self._blocks[tail] = receipt.decided
-            if len(self._blocks) > REMEMBERED_BLOCKS:
-                del self._blocks[next(iter(self._blocks))]
-        document = json.loads(head + b"}")
-        path = tuple(Hash(bytes.fromhex(each)) for each in document["path"])
-        receipt = Receipt(entry.raw, document["index"], path, decided)
+            first = Receipt.decode_json(data)
+            self._verifier.verify(first)
+            self._decoder.remember(data, first)
+            receipt = replace(first, entry=entry.raw)
         _check_inclusion(receipt)
         if encode_receipt(receipt, entry) != data:
             raise WrongReceipt("for another entry, or not in canonical form")

@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 from tests.cluster.crowd import Cluster, percentile
 
+from notarium.key_files import Purpose, load_key, load_seed
 from notarium_consensus.messages import Vote, encode_message
 from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 from notarium_node.demo.local_network import LocalNode
-from notarium_node.identity.keys import Purpose, load_key, load_seed
 from notarium_node.identity.tls import client_context, make_certificate
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind

@@ -13,13 +13,13 @@ from tests.cluster.crowd import Cluster
 from tests.cluster.test_hostile import Traitor
 
 from notarium import Client
+from notarium.key_files import Purpose, load_key
 from notarium_ledger.entries.entry import sign_entry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.types import Hash, Height
 from notarium_node.demo.local_network import LocalNode, free_ports
 from notarium_node.identity.card import Card, read_card
-from notarium_node.identity.keys import Purpose, load_key
 from notarium_node.operator import setup
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind

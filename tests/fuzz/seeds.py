@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 
-from notarium.evidence.contents import FileDigest, Manifest, Symlink
+from notarium.evidence.contents import Contents, Item
 from notarium.evidence.statement import Artifact, Bundle
 from notarium_consensus.equivocation import core_of
 from notarium_consensus.justification import Prepared
@@ -189,13 +189,15 @@ name = "study \\u00e9"
 
 
 def bundles() -> tuple[bytes, ...]:
-    """Equivocation bundles: of a file, and of a folder with a link."""
-    file = FileDigest("", 12, digest("file").hex())
-    folder = Manifest((FileDigest("a/b.csv", 7, digest("a").hex()), Symlink("c", "a/b.csv")))
+    """Evidence bundles: of a file, of a folder with a link, and of a file that a tool vouches for."""
+    file = Contents.of_file(12, digest("file").hex())
+    managed = Contents.of_file(12, digest("file").hex(), {"md5": "ab" * 16, "etag": '"5d41-2"'})
+    folder = Contents.of_folder([Item("a/b.csv", 7, digest("a").hex()), Item.link("c", "a/b.csv")])
     facts = {"params": {"lr": 0.5, "epochs": 3, "note": "é"}, "metrics": {"auc": "0.93"}, "salt": "00" * 32}
     return (
         Bundle("dataset", (Artifact("data.csv", "subject", file),), {"salt": "00" * 32}).encode(),
         Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts).encode(),
+        Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}).encode(),
     )
 
 

@@ -20,15 +20,14 @@ _OWN = "reads what this program made or checked itself"
 _LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/operator/cli)"
 _INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
-    "notarium.anchoring.anchor:_Earlier.id": _OWN,
     "notarium.anchoring.anchor:_described": _OWN,
-    "notarium.anchoring.anchor:reference": "target: entry id",
-    "notarium.anchoring.commit:_moved": _OWN,
     "notarium.anchoring.commit:make_body": _OWN,
+    "notarium.anchoring.delivery:_renewed_body": _OWN,
+    "notarium.anchoring.earlier:Earlier.id": _OWN,
+    "notarium.anchoring.references:reference": "target: entry id",
     "notarium.anchoring.track:Run._finish": _OWN,
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
-    "notarium.verifying.verification:Verifying._read_receipt": "target: receipt, verified",
-    "notarium.verifying.verification:Verifying.load": "target: receipt, verified",
+    "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, verified",
     "notarium_ledger.entries.entry:encode_body": _OWN,
     "notarium_node.entries.admission:Admission.read": "takes entries that are decoded",
     "notarium_node.operator.cli.founding:_researcher": _LOCAL,

@@ -17,16 +17,18 @@ from tests.vectors.chain import chain
 
 from notarium.anchoring import journal
 from notarium.anchoring.outbox import Outbox
-from notarium.cli.commands import read_hash
+from notarium.cli.init import read_hash
+from notarium.cli.options import parse_fields, parse_refs, parse_values
 from notarium.errors import InvalidBundle, LyingNode, ProjectError
 from notarium.evidence.digest_cache import DigestCache, FileState
 from notarium.evidence.statement import Bundle
-from notarium.key_files import load_key
+from notarium.genesis_file import read_genesis
+from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
 from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.pool import normal_url
-from notarium.project import _Settings, read_genesis
+from notarium.project import _Settings
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
@@ -41,7 +43,7 @@ def _answer(body: bytes, status: int = 200, content_type: str = "application/jso
 
 
 def _judged(judge: Callable[[Answer], Any]) -> Callable[[bytes], Any]:
-    """What a node answered; what is told about it fits one line of a terminal."""
+    """What a node answered; what is reported about it fits one line of a terminal."""
 
     def decode(data: bytes) -> Any:
         try:
@@ -56,7 +58,7 @@ def _judged(judge: Callable[[Answer], Any]) -> Callable[[bytes], Any]:
 def _fits_a_terminal(text: str) -> None:
     text.encode()
     if len(text) > 4096 or answers.CONTROL.search(text):
-        raise AssertionError(f"nothing for a terminal: {text[:200]!r}")
+        raise AssertionError(f"not fit for a terminal: {text[:200]!r}")
 
 
 def _problem(data: bytes) -> None:
@@ -120,6 +122,14 @@ def _hits(answer: Answer) -> Any:
     return answers.read_hits(answer, digest("found"), 3)
 
 
+def _options(data: bytes) -> Any:
+    text = data.decode("utf-8", "replace")
+    recorded = (parse_values([text], "--param"), parse_fields([text], "--set"))
+    # What is recorded is written as JSON, which has neither infinity nor NaN.
+    json.dumps(recorded, allow_nan=False)
+    return recorded
+
+
 def _outbox(path: Path) -> Any:
     return Outbox(path.parent, _genesis).list()
 
@@ -128,7 +138,7 @@ def _cache(path: Path) -> None:
     cache = DigestCache(path)
     for found in cache.get_many([_STATE]):
         if found is not None and len(bytes.fromhex(found)) != 32:
-            raise AssertionError(f"no digest: {found!r}")
+            raise AssertionError(f"not a digest: {found!r}")
     cache.put_many([(_STATE, "ab" * 32)], 10**19)
 
 
@@ -261,15 +271,15 @@ PROJECT = (
         "genesis file of a project",
         from_file("genesis.json", read_genesis),
         (ProjectError,),
-        ("notarium.project:read_genesis",),
+        ("notarium.genesis_file:read_genesis",),
         (_genesis.encode_json(),),
         dialect="json",
     ),
     Target(
         "researcher's key file",
         from_file("m0.key", load_key, mode=0o600),
-        (ProjectError,),
-        ("notarium.key_files:load_key", "notarium.key_files:_seed"),
+        (KeyFileError,),
+        ("notarium.key_files:load_key", "notarium.key_files:_parse"),
         (seeds.key_file("researcher"),),
         dialect="text",
         max_bytes=8192,
@@ -287,8 +297,26 @@ PROJECT = (
         "genesis hash as people pass it on",
         lambda data: read_hash(data.decode("utf-8", "replace")),
         (ProjectError,),
-        ("notarium.cli.commands:read_hash",),
+        ("notarium.cli.init:read_hash",),
         (b"abcd 0123 " * 8,),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "value of an option",
+        _options,
+        (ProjectError,),
+        ("notarium.cli.options:parse_values", "notarium.cli.options:parse_fields"),
+        (b"lr=0.1", b"n=3", b"x=-1e-3", b"shuffle=true", b"note=a=b"),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "reference on the command line",
+        lambda data: parse_refs([data.decode("utf-8", "replace")]),
+        (ProjectError,),
+        ("notarium.cli.options:parse_refs",),
+        (b"derivedFrom=fit.run.receipt.json",),
         dialect="text",
         max_bytes=8192,
     ),

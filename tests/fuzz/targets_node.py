@@ -17,6 +17,7 @@ from tests.fuzz.target import Target
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
+from notarium.key_files import KeyFileError, Purpose, load_seed
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.types import Hash, Height
@@ -25,7 +26,6 @@ from notarium_node.api.submit import Submissions
 from notarium_node.config import ConfigError, load_config
 from notarium_node.identity.address import split_address
 from notarium_node.identity.card import Card, CardError, read_card
-from notarium_node.identity.keys import KeyFileError, Purpose, load_seed
 from notarium_node.identity.tls import CertificateError, certificate_key
 from notarium_node.operator import equivocations as proofs
 from notarium_node.operator.ceremony import CeremonyError, ungrouped
@@ -362,11 +362,7 @@ FILES = (
         "node key file",
         _key_file,
         (KeyFileError,),
-        (
-            "notarium_node.identity.keys:load_seed",
-            "notarium_node.identity.keys:load_key",
-            "notarium_node.identity.keys:_parse",
-        ),
+        ("notarium.key_files:load_seed",),
         (seeds.key_file("validator"),),
         dialect="text",
         max_bytes=8192,

@@ -15,12 +15,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from notarium.key_files import Purpose, load_key
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_node.api.openapi import document
 from notarium_node.demo.local_network import Institution, LocalNetwork
-from notarium_node.identity.keys import Purpose, load_key
 
 MSGPACK = "application/msgpack"
 PROBLEM = "application/problem+json"

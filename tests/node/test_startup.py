@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
+from notarium.key_files import Purpose, create_key
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
 from notarium_node.config import load_config
-from notarium_node.identity.keys import Purpose, create_key
 from notarium_node.startup import Check, Severity
 
 

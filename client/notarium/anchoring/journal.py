@@ -12,7 +12,7 @@ FILE = "log.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One anchored commitment."""
+    """One commitment that was signed here."""
 
     time_ms: int
     """When it was signed, by this machine's clock."""
@@ -22,20 +22,20 @@ class JournalLine:
     """Path of the receipt file relative to the folder of the log."""
 
 
-def append(folder: Path, record: JournalLine) -> None:
+def append(folder: Path, line: JournalLine) -> None:
     """Add a line. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(record), ensure_ascii=False) + "\n"
-    # One write to a file opened for appending: lines of several processes do not mix.
+    text = json.dumps(asdict(line), ensure_ascii=False) + "\n"
+    # One write to a file opened for appending: lines of several processes do not interleave.
     descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        os.write(descriptor, line.encode())
+        os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
 
 
 def read(folder: Path) -> list[JournalLine]:
-    """All records, oldest first; a line that is none, as after a crash, is left out."""
+    """All lines, oldest first; a line that is damaged, as after a crash, is left out."""
     try:
         lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

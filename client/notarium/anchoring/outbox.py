@@ -1,7 +1,7 @@
 """Signed entries that no node has taken yet: one durable file each, until their receipt is written.
 
-Sending again is safe for ever: the same bytes are the same entry and get the same receipt. So an entry goes into
-the outbox before it is first sent, and a crash at any moment loses nothing.
+Sending again is always safe: the same bytes are the same entry and get the same receipt. So an entry goes into the
+outbox before it is first sent, and a crash at any moment loses nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from notarium.errors import ProjectError
 from notarium.files import sync_folder, write_atomically
+from notarium.project import Project
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 
@@ -23,18 +24,18 @@ FORMAT = "notarium-outbox-1"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An entry that waits to be sent."""
+    """A signed entry that waits to be sent."""
 
     entry: bytes
     """Wire bytes."""
     receipt_path: Path
-    """Where its receipt belongs."""
+    """Where its receipt will be written."""
     kind: str
     created_ms: int
     reason: str = ""
-    """Why it was not sent the last time."""
+    """Why the last attempt failed; "" before the first."""
     refused: bool = False
-    """Whether the nodes said that they do not take it: it helps to send it again only where something was mended."""
+    """Whether the nodes refused it: sending it again helps only after the cause is fixed."""
 
     @property
     def id(self) -> str:
@@ -53,7 +54,7 @@ class Outbox:
     def put(self, waiting: Waiting) -> None:
         """Keep `waiting` until `remove`; it is on disk when this returns. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Relative to the outbox, so that a project that is moved still finds the place.
+        # Relative to the outbox, so that a project that was moved still finds the place.
         place = os.path.relpath(waiting.receipt_path.absolute(), self._folder.absolute())
         document = {
             "format": FORMAT,
@@ -68,7 +69,7 @@ class Outbox:
         write_atomically(self._path(waiting.id), json.dumps(document, indent=1).encode() + b"\n")
 
     def remove(self, id_: str) -> None:
-        """Forget an entry; one that is not there is no error."""
+        """Remove an entry; one that is not there is not an error."""
         path = self._path(id_)
         if path.exists():
             path.unlink(missing_ok=True)
@@ -87,7 +88,7 @@ class Outbox:
         return sorted((each for each in found if each), key=lambda each: (each.created_ms, each.id))
 
     def find(self, receipt_path: Path) -> Waiting | None:
-        """The latest waiting entry whose receipt belongs at `receipt_path`."""
+        """The latest waiting entry whose receipt will be written to `receipt_path`."""
         wanted = os.path.realpath(receipt_path)
         return next((each for each in reversed(self.list()) if os.path.realpath(each.receipt_path) == wanted), None)
 
@@ -96,7 +97,8 @@ class Outbox:
         found = [each for each in self.list() if start and each.id.startswith(start.lower())]
         if len(found) != 1:
             raise ProjectError(
-                f"{start!r} is the beginning of {len(found) or 'no'} ids in the outbox; 'notarium status' lists them"
+                f"{start!r} is the beginning of {len(found) or 'no'} ids in the outbox; "
+                "run 'notarium status' to list them"
             )
         return found[0]
 
@@ -108,7 +110,7 @@ class Outbox:
         try:
             document = json.loads(path.read_bytes())
             if document["format"] != FORMAT:
-                raise ProjectError(f"{path} was written by another version of notarium")
+                raise ProjectError(f"{path} was written by another version of notarium; use that one, or move it away")
             if document["genesis"] != self._genesis:
                 return None
             return Waiting(
@@ -117,11 +119,16 @@ class Outbox:
                 kind=str(document["kind"]),
                 created_ms=int(document["created_ms"]),
                 reason=str(document["reason"]),
-                # Files of version 0.1 do not say.
+                # Files of version 0.1 do not have this field.
                 refused=document.get("refused") is True,
             )
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ProjectError(f"{path} is damaged ({error}); move it away") from error
+
+
+def outbox_of(project: Project) -> Outbox:
+    """The project's outbox."""
+    return Outbox(project.folder / "outbox", project.genesis)
 
 
 def now_ms() -> int:

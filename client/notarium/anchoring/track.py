@@ -1,9 +1,9 @@
-"""`with notarium.track("study-12") as run:` records a run and anchors it, and otherwise keeps out of the way.
+"""`with notarium.track("study-12") as run:` records a run and anchors it, without disturbing it.
 
-Nothing that happens in here may fail, slow or block the training. Inputs are hashed in a background thread while the
-training works; whatever goes wrong becomes one warning line and a gap in the evidence; the network is asked only at the
-end, for a bounded time, and what could not be sent waits in the outbox. `strict=True` turns that around, for CI.
-An exception of the user's own code is recorded and goes on its way untouched.
+Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
+works. An error becomes one warning line and a gap in the evidence. The network is used only at the end, for a bounded
+time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI.
+An exception of the user's own code is recorded and propagates unchanged.
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
-from notarium.anchoring.anchor import read_receipt, reference
-from notarium.anchoring.commit import Ref, commit, send
+from notarium.anchoring.anchor import AnchorStatus
+from notarium.anchoring.commit import Disclosure, Ref, commit
+from notarium.anchoring.delivery import send
 from notarium.anchoring.outbox import now_ms
+from notarium.anchoring.references import reference
+from notarium.anchoring.run_places import claim_place, release_place
 from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
-from notarium.evidence.contents import FileDigest, Manifest, hash_path
+from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
+from notarium.evidence.hashing import hash_path
 from notarium.evidence.statement import Artifact, Bundle, decimal_text, relative_name, to_json
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import RECEIPT_SUFFIX, artifact_path, bundle_of, receipt_beside, run_stem
+from notarium.ledger_access.receipt_file import find_receipt
+from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
 from notarium.project import Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
@@ -34,9 +40,16 @@ logger = logging.getLogger("notarium")
 
 SEND_S = 5.0
 """How long the end of a run may wait for the network."""
-MAX_RUNS_OF_ONE_NAME = 10_000
 
 P = ParamSpec("P")
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 def _guarded(
@@ -48,12 +61,23 @@ def _guarded(
     def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
+        except (NotariumError, _InvalidMetric) as error:
+            # These name what they are about.
+            if self.strict:
+                raise
+            self._warn(str(error))
         except Exception as error:
             if self.strict:
                 raise
-            self._warn(f"{method.__name__}: {error}")
+            # The name of a public method says which call it was; an internal one says nothing to the researcher.
+            name = method.__name__
+            self._warn(str(error) if name.startswith("_") else f"{name}: {error}")
 
     return guarded
+
+
+class _InvalidMetric(ValueError):
+    """A value that cannot be recorded as a metric; the message names the metric."""
 
 
 class Run:
@@ -65,7 +89,7 @@ class Run:
         *,
         directory: Path | str = ".",
         project: Project | None = None,
-        disclosure: str = "consortium",
+        disclosure: str = Disclosure.CONSORTIUM,
         strict: bool = False,
         wait: float = SEND_S,
         command: Sequence[str] | None = None,
@@ -88,21 +112,34 @@ class Run:
         self._params: dict[str, Any] = {}
         self._metrics: list[dict[str, Any]] = []
         self._seeds: dict[str, Any] = {}
-        self._inputs: dict[Path, tuple[str, Future[FileDigest | Manifest]]] = {}
+        self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
         self._outputs: dict[Path, None] = {}
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
-        self._status: str | None = None
+        self._status: RunStatus | None = None
+        self._warned: set[str] = set()
         self._started_ms = 0
         self._pid = 0
         self._hashing: ThreadPoolExecutor | None = None
 
-    # What a researcher says of the run.
+    def __repr__(self) -> str:
+        entry = f" · {self.id[:16]}…" if self.id else ""
+        at = f" · block {self.receipt.height} · #{self.receipt.index}" if self.receipt else ""
+        return f"<Run {self.name!r} {self.outcome}{entry}{at}>"
+
+    @property
+    def outcome(self) -> AnchorStatus:
+        """After the run: anchored, pending (also where it was refused) or not-anchored."""
+        if self.receipt is not None:
+            return AnchorStatus.ANCHORED
+        return AnchorStatus.PENDING if self.id else AnchorStatus.NOT_ANCHORED
+
+    # What a researcher records about the run.
 
     @_guarded
     def input(self, path: Path | str, role: str = "input") -> None:
-        """A file or folder that goes in. It is hashed now, in the background, as the run finds it."""
+        """A file or folder that the run reads. It is hashed now, in the background."""
         chosen = artifact_path(path).absolute()
         if self._hashing is None:
             self._hashing = ThreadPoolExecutor(1, "notarium-input")
@@ -110,12 +147,12 @@ class Run:
 
     @_guarded
     def config(self, path: Path | str) -> None:
-        """A configuration file: an input by the role "config"."""
+        """A configuration file: an input with the role "config"."""
         self.input(path, "config")
 
     @_guarded
     def output(self, path: Path | str) -> None:
-        """A file or folder that comes out. It is hashed when the run ends, so it may be named before it exists."""
+        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
         self._outputs[artifact_path(path).absolute()] = None
 
     @_guarded
@@ -131,7 +168,11 @@ class Run:
     @_guarded
     def metric(self, name: str, value: Any, step: int | None = None) -> None:
         """A measured number, kept as the decimal string that reads back as the same number."""
-        row: dict[str, Any] = {"name": str(name), "value": decimal_text(value), "time": iso_time(now_ms())}
+        try:
+            text = decimal_text(value)
+        except ValueError as error:
+            raise _InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
+        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(now_ms())}
         self._metrics.append(row if step is None else {**row, "step": int(step)})
 
     @_guarded
@@ -149,20 +190,22 @@ class Run:
     def refs(self, rel: str, target: bytes | str | Path) -> None:
         """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
         if rel not in RELATIONS:
-            raise ProjectError(f"relation {rel!r} is none of {', '.join(RELATIONS)}")
+            raise ProjectError(f"relation {rel!r} is not one of {', '.join(RELATIONS)}")
         self._refs.append((rel, target))
 
     @_guarded
     def gap(self, text: str) -> None:
-        """Something this record does not vouch for; it stands in the evidence."""
+        """Something this record does not vouch for; the evidence lists it."""
         self._gaps.append(str(text))
 
     @_guarded
-    def status(self, status: Literal["completed", "failed", "interrupted"]) -> None:
-        """How the run ended, where that is not told by an exception."""
-        self._status = status
+    def status(self, status: RunStatus | Literal["completed", "failed", "interrupted"]) -> None:
+        """How the run ended, where no exception shows it."""
+        if status not in set(RunStatus):
+            raise ProjectError(f"status {status!r} is not one of {', '.join(RunStatus)}")
+        self._status = RunStatus(status)
 
-    # The frame around it.
+    # The context around the run.
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
@@ -176,9 +219,9 @@ class Run:
         # A child process that was forked inside the block must not anchor the same run again.
         if os.getpid() == self._pid:
             try:
-                self._finish(_outcome(error) if self._status is None else self._status)
+                self._finish(_status_by(error) if self._status is None else self._status)
             except Exception as problem:
-                # The user's own exception is the one to see, also where the run is strict.
+                # The user's own exception takes precedence, also where the run is strict.
                 if self.strict and error is None:
                     raise
                 self._warn(str(problem))
@@ -192,7 +235,7 @@ class Run:
             self._command = command_line()
         self._code = describe_code(Path.cwd())
 
-    def _finish(self, status: str) -> None:
+    def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
         if self._project is None:
             self._project = find_project(self._directory)
@@ -200,31 +243,31 @@ class Run:
         artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
         refs = self._references(artifacts)
         bundle = Bundle.new("run", artifacts, self._facts(status, ended_ms))
-        fields: dict[str, Any] = {"status": status}
-        if self._disclosure != "sealed":
+        fields: dict[str, Any] = {"status": status.value}
+        if self._disclosure != Disclosure.SEALED:
             fields |= {"started_ms": self._started_ms, "ended_ms": ended_ms}
             if self._code.commit and not self._code.dirty:
                 fields["code"] = bytes.fromhex(self._code.commit)
-        receipt_path = _claim_place(self._directory, run_stem(self.name))
+        receipt_path = claim_place(self._directory, run_stem(self.name))
         try:
             waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
         except BaseException:
-            _release_place(receipt_path)
+            release_place(receipt_path)
             raise
         self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
         delivery = send(self._project, waiting, self._wait)
-        # What it refers to may have been signed anew, and so itself.
+        # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
             what = "refused, it stays" if delivery.waiting.refused else "not anchored yet, it waits"
-            self._warn(f"{what} in the outbox ('notarium status --flush' sends it): {delivery.error}")
+            self._warn(f"{what} in the outbox (run 'notarium status --flush' to send it): {delivery.error}")
 
-    def _facts(self, status: str, ended_ms: int) -> dict[str, Any]:
+    def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         return {
             "name": self.name,
-            "status": status,
+            "status": status.value,
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
             "command": self._command or [],
@@ -236,8 +279,8 @@ class Run:
             "gaps": [*self._code.gaps, *self._gaps],
         }
 
-    def _hash(self, path: Path, threads: int | None = None) -> FileDigest | Manifest:
-        """While the training runs one thread has to do, for the cores are not ours."""
+    def _hash(self, path: Path, threads: int | None = None) -> Contents:
+        """While the training runs one thread must do, because the cores belong to the training."""
         cache = self._project.homes.digest_cache() if self._project else None
         return hash_path(path, cache=cache, threads=threads)
 
@@ -253,7 +296,7 @@ class Run:
         for path in self._outputs:
             yield from self._artifact(path, "output", functools.partial(self._hash, path))
 
-    def _artifact(self, path: Path, role: str, content: Callable[[], FileDigest | Manifest]) -> Iterable[Artifact]:
+    def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
         name = relative_name(path, self._directory)
         try:
             yield Artifact(name, role, content())
@@ -264,7 +307,7 @@ class Run:
             self._warn(str(error))
 
     def _references(self, artifacts: Sequence[Artifact]) -> list[Ref]:
-        """What was named, and derivedFrom for each input whose receipt lies beside it and still holds."""
+        """The references that were named, and derivedFrom for each input whose receipt beside it still holds."""
         project = self._project
         if project is None:
             return []
@@ -286,7 +329,7 @@ class Run:
         return list(dict.fromkeys(found))
 
     def _derived_from(self, project: Project, artifact: Artifact, place: Path) -> list[Ref]:
-        receipt = read_receipt(project, place)
+        receipt = find_receipt(place, project.genesis)
         if receipt is None:
             self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
             return []
@@ -294,12 +337,16 @@ class Run:
             known = Bundle.decode(bundle_of(place).read_bytes()).artifacts
         except (OSError, InvalidBundle):
             known = ()
-        if not any(each.content == artifact.content for each in known):
+        if not any(each.content.has_same_bytes(artifact.content) for each in known):
             self._gaps.append(f"{artifact.name} is not what the receipt beside it is about: it has changed since")
             return []
         return [Ref("derivedFrom", receipt.id)]
 
     def _warn(self, text: str) -> None:
+        # The same trouble at the start and at the end, or in each step of a loop, is one warning.
+        if text in self._warned:
+            return
+        self._warned.add(text)
         # Logging never raises, and without any set-up it prints one line on stderr.
         logger.warning("notarium: run %r: %s", self.name, " ".join(text.split()))
 
@@ -309,16 +356,16 @@ def track(
     *,
     directory: Path | str = ".",
     project: Project | None = None,
-    disclosure: str = "consortium",
+    disclosure: str = Disclosure.CONSORTIUM,
     strict: bool = False,
     wait: float = SEND_S,
     command: Sequence[str] | None = None,
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
-    `disclosure`: "public" shows digests of artifacts on the ledger, "consortium" only that of the evidence, "sealed"
-    nothing else. `strict`: raise what otherwise would be a warning. `wait`: seconds that the end may wait for the
-    network.
+    `disclosure`: "public" shows digests of artifacts on the ledger, "consortium" only the digest of the evidence,
+    "sealed" nothing else. `strict`: raise errors that are warnings otherwise. `wait`: seconds that the end may wait
+    for the network.
     """
     return Run(
         name,
@@ -331,34 +378,7 @@ def track(
     )
 
 
-def _outcome(error: BaseException | None) -> str:
+def _status_by(error: BaseException | None) -> RunStatus:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return "completed"
-    return "failed" if isinstance(error, Exception | SystemExit) else "interrupted"
-
-
-def _claim_place(directory: Path, stem: str) -> Path:
-    """A receipt path that no other run of the same name has taken: fit.run, fit.2.run, fit.3.run ...
-
-    It is claimed by an empty bundle file, which cannot be made twice: runs of one name may end at the same moment.
-    """
-    base = stem.removesuffix(".run")
-    for number in range(1, MAX_RUNS_OF_ONE_NAME):
-        place = directory / f"{stem if number == 1 else f'{base}.{number}.run'}{RECEIPT_SUFFIX}"
-        if place.exists():
-            continue
-        try:
-            bundle_of(place).open("xb").close()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UnreadableArtifact(str(bundle_of(place)), f"cannot be written: {error.strerror}") from error
-        return place
-    raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
-
-
-def _release_place(place: Path) -> None:
-    """Give a claimed place back where nothing was written."""
-    bundle = bundle_of(place)
-    if bundle.exists() and bundle.stat().st_size == 0:
-        bundle.unlink()
+        return RunStatus.COMPLETED
+    return RunStatus.FAILED if isinstance(error, Exception | SystemExit) else RunStatus.INTERRUPTED

@@ -1,82 +1,115 @@
-"""The command `equivocation`: is this file proof that a validator signed two different things?
+"""The command `equivocation`: does this file prove that a validator signed two different things?
 
 Offline, against the pinned genesis. The steps are those of `notarium_ledger.trust.equivocation_file`; a file
-that fails one is a mismatch that names it.
+that fails one is a mismatch, and the result names the step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from notarium.cli.options import GenesisFile, Json
 from notarium.cli.output import Printer, shown
-from notarium.cli.verify import GRAVITY, genesis_for
 from notarium.errors import ExitCode
+from notarium.project import genesis_for
+from notarium.verdicts import gravest
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import MAX_EQUIVOCATION_FILE_BYTES, EquivocationFile, describe
 
 CAVEAT = (
-    "What this proves: the key of this validator signed two different things where an honest node signs one. "
-    "Not proven is who used the key, nor why; a node restored from an old backup does the same."
+    "This proves that the key of this validator signed two different things where an honest node signs one. "
+    "It does not prove who used the key, nor why; a node restored from an old backup does the same."
 )
+
+
+class FileStatus(StrEnum):
+    """The outcome for one equivocation file."""
+
+    VERIFIED = "verified"
+    MISMATCH = "mismatch"
+    UNREADABLE = "unreadable"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line returns."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    FileStatus.VERIFIED: ExitCode.OK,
+    FileStatus.MISMATCH: ExitCode.MISMATCH,
+    FileStatus.UNREADABLE: ExitCode.USAGE,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one file."""
+    """The outcome for one file."""
 
     path: str
-    status: str
-    """"verified", "mismatch" or "unreadable"."""
-    exit_code: ExitCode
+    status: FileStatus
     about: dict[str, Any] = field(default_factory=dict)
-    """Of verified equivocation: id, member, key, kind, height, round, first, second."""
+    """Of a verified equivocation: id, member, key, kind, height, round, first, second."""
     step: int = 0
-    """The failed step; 0 where it holds, or was not looked at."""
+    """The failed step; 0 where every step holds, or none was taken."""
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
-        said: dict[str, Any] = {"path": self.path, "status": self.status, "about": self.about or None}
+        said: dict[str, Any] = {"path": self.path, "status": self.status.value, "about": self.about or None}
         return {**said, "step": self.step, "reason": self.reason} if self.reason else said
 
 
-def judge(path: Path, genesis: Genesis) -> Judged:
+def equivocation(
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="As nodes export them.")],
+    genesis: GenesisFile = None,
+    as_json: Json = False,
+) -> int:
+    """Check the proof that a validator signed two different things. Asks no node."""
+    printer = Printer(as_json)
+    # First of all, so that an error in the configuration is reported before the results and not instead of one.
+    geneses = [genesis_for(path, genesis) for path in files]
+    results = [judge_file(path, pinned) for path, pinned in zip(files, geneses, strict=True)]
+    for each in results:
+        _print(printer, each)
+    if any(each.status is FileStatus.VERIFIED for each in results):
+        printer.note(CAVEAT)
+    code = gravest(each.status.exit_code for each in results)
+    status = next(each.status for each in results if each.status.exit_code is code)
+    printer.data({"status": status.value, "results": [each.to_json() for each in results]})
+    return code
+
+
+def judge_file(path: Path, genesis: Genesis) -> Judged:
     """Verify one equivocation file."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_EQUIVOCATION_FILE_BYTES + 1)
     except OSError as error:
-        return Judged(str(path), "unreadable", ExitCode.USAGE, reason=error.strerror or str(error))
+        return Judged(str(path), FileStatus.UNREADABLE, reason=error.strerror or str(error))
     try:
         held = EquivocationFile.decode_json(data)
         held.verify(genesis)
     except InvalidEquivocationFile as error:
-        return Judged(str(path), "mismatch", ExitCode.MISMATCH, step=error.step, reason=str(error))
+        return Judged(str(path), FileStatus.MISMATCH, step=error.step, reason=str(error))
     about = describe(held.equivocation, held.validators.member_of(held.equivocation.key))
-    return Judged(str(path), "verified", ExitCode.OK, about)
+    return Judged(str(path), FileStatus.VERIFIED, about)
 
 
-def check(printer: Printer, paths: Sequence[Path], genesis_file: Path | None) -> int:
-    """Verify each file, whatever becomes of the others; the exit code of the gravest result."""
-    # First of all, so that what is wrong with the configuration is told before and not instead of a result.
-    geneses = [genesis_for(path, genesis_file) for path in paths]
-    results = [judge(path, genesis) for path, genesis in zip(paths, geneses, strict=True)]
-    for each in results:
-        if each.exit_code is ExitCode.OK:
-            said = each.about
-            printer.line(
-                f"[green]verified[/] {shown(each.path)}  {shown(said['member'])} signed two different "
-                f"{said['kind']}s · height {said['height']} · round {said['round']} · key {said['key'][:16]}…"
-            )
-        else:
-            where = f"step {each.step}: " if each.step else ""
-            printer.line(f"[bold red]{each.status}[/] {shown(each.path)}  {where}{shown(each.reason)}")
-    if any(each.exit_code is ExitCode.OK for each in results):
-        printer.note(CAVEAT)
-    gravest = max(results, key=lambda each: GRAVITY.index(each.exit_code))
-    printer.data({"status": gravest.status, "results": [each.to_json() for each in results]})
-    return gravest.exit_code
+def _print(printer: Printer, judged: Judged) -> None:
+    if judged.status is FileStatus.VERIFIED:
+        said = judged.about
+        printer.line(
+            f"[green]verified[/] {shown(judged.path)}  {shown(said['member'])} signed two different "
+            f"{said['kind']}s · height {said['height']} · round {said['round']} · key {said['key'][:16]}…"
+        )
+    else:
+        where = f"step {judged.step}: " if judged.step else ""
+        printer.line(f"[bold red]{judged.status}[/] {shown(judged.path)}  {where}{shown(judged.reason)}")

@@ -1,4 +1,4 @@
-"""What the command line prints: data on stdout, everything else on stderr, colour and bars only on a terminal."""
+"""The one place of output: data on stdout, everything else on stderr, colour and bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from notarium.anchoring.anchor import Anchored
-from notarium.evidence.contents import HashingProgress as Hashed
-from notarium.evidence.contents import OnProgress
-from notarium.ledger_access.answers import CONTROL, VerifiedReceipt
-from notarium.verifying.verification import Verification, VerificationStatus
-from notarium_ledger.encoding.json_file import iso_time
-from notarium_ledger.trust.receipt import about
+from notarium.evidence.hashing import HashingProgress, OnProgress
+from notarium.ledger_access.answers import CONTROL
+from notarium.verifying.result import Verification, VerificationStatus
 
 _COLOURS = {
     VerificationStatus.VERIFIED: "green",
@@ -27,9 +23,9 @@ _COLOURS = {
     VerificationStatus.INCOMPLETE_EVIDENCE: "yellow",
 }
 _SHOWN_FINDINGS = 20
-REFUSED_REMEDY = (
-    "When the cause is mended (the key enrolled, issuer or key corrected: it is then signed anew), "
-    "'notarium status --flush' sends it; 'notarium status --drop {id}' gives it up."
+_REFUSED_REMEDY = (
+    "Fix the cause (have the key enrolled, or correct issuer or key: the entry is then signed again) and run "
+    "'notarium status --flush' to send it, or run 'notarium status --drop {id}' to give it up."
 )
 
 
@@ -48,6 +44,12 @@ class Printer:
             sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
             sys.stdout.flush()
 
+    def data_on_stderr(self, document: Any) -> None:
+        """The result as one line on stderr, where --json was asked for and stdout belongs to another program."""
+        if self.as_json:
+            sys.stderr.write(json.dumps(document) + "\n")
+            sys.stderr.flush()
+
     def line(self, markup: str) -> None:
         """A line of the result for people."""
         if not self.as_json:
@@ -57,9 +59,19 @@ class Printer:
         """A line on stderr."""
         self._err.print(markup)
 
+    def text(self, text: str, *, is_error: bool = False) -> None:
+        """Text of this program as it is, such as help: on stdout, or on stderr."""
+        stream = sys.stderr if is_error else sys.stdout
+        stream.write(text.rstrip("\n") + "\n")
+        stream.flush()
+
     def error(self, text: str) -> None:
         """An error, once, in one line."""
         self._err.print(f"[bold red]error:[/] {shown(text)}")
+
+    def refused_remedy(self, id_: str, *, on_stderr: bool = False) -> None:
+        """What to do about a refused entry."""
+        (self.note if on_stderr else self.line)(_REFUSED_REMEDY.format(id=id_[:16]))
 
     @contextmanager
     def hashing(self) -> Iterator[OnProgress]:
@@ -71,7 +83,7 @@ class Printer:
         with Progress(*columns, console=self._err, transient=True) as progress:
             task = progress.add_task("hashing", total=None)
 
-            def show(done: Hashed) -> None:
+            def show(done: HashingProgress) -> None:
                 progress.update(task, completed=done.bytes_done, total=done.bytes)
 
             yield show
@@ -88,52 +100,12 @@ class Printer:
         if reason:
             self.line(f"  {shown(reason)}")
         for finding in result.findings[:_SHOWN_FINDINGS]:
-            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} {shown(_bracketed(finding.detail))}")
+            detail = f"({finding.detail})" if finding.detail else ""
+            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} {shown(detail)}")
         if len(result.findings) > _SHOWN_FINDINGS:
             self.line(f"  … and {len(result.findings) - _SHOWN_FINDINGS} more (--json lists all)")
-
-    def anchored(self, result: Anchored) -> None:
-        """One line."""
-        where = f"{shown(str(result.receipt_path))}"
-        if result.status == "pending":
-            self.line(f"[yellow]pending[/] {shown(str(result.path))}  in the outbox as {result.id[:16]}…")
-            self.note(f"[yellow]not sent:[/] {shown(str(result.error))}")
-            return
-        if result.status == "refused":
-            self.line(f"[red]refused[/] {shown(str(result.path))}  in the outbox as {result.id[:16]}…")
-            self.note(f"[red]refused:[/] {shown(str(result.error))}")
-            self.note(REFUSED_REMEDY.format(id=result.id[:16]))
-            return
-        receipt = result.receipt
-        at = f"  #{receipt.index} · block {receipt.height} · {iso_time(receipt.time_ms)}" if receipt else ""
-        self.line(f"[green]{result.status}[/] {shown(str(result.path))}{at}  → {where}")
 
 
 def shown(text: str) -> str:
     """`text` for a line of the terminal: no markup, no control characters (file names may hold them)."""
     return escape(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
-
-
-def describe_receipt(receipt: VerifiedReceipt) -> dict[str, Any]:
-    """A verified entry for --json and `show`."""
-    return {
-        **about(receipt.entry, receipt.index, receipt.header),
-        "body": _plain(receipt.body),
-        "block": receipt.header.hash.hex(),
-        "round": receipt.receipt.decided.certificate.round,
-        "signers": [seal.key.hex() for seal in receipt.receipt.decided.certificate.seals],
-        "tree_size": receipt.header.tree_size,
-        "tree_root": receipt.header.tree_root.hex(),
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _bracketed(text: str) -> str:
-    return f"({text})" if text else ""

@@ -1,228 +1,105 @@
-"""SHA-256 of files and folders, in parallel (hashlib lets other threads run), with progress and a cache.
+"""What an artifact contains: one value for a file and for a folder, with digests by algorithm.
 
-A folder's manifest lists every regular file below it by its relative POSIX path. Symbolic links are never followed:
-they are recorded by their target, so a link that is bent elsewhere is a change. Empty folders leave no trace. Anything
-else (sockets, pipes, devices) is refused, because its content is not a fact that can be checked later.
+A folder lists every regular file below it by its relative POSIX path. Symbolic links are never followed: they are
+recorded by their target, so a link with another target is a change. Empty folders leave no trace.
+
+SHA-256 is always there and is what verification compares. Digests by other algorithms (an MD5, an ETag) are what a tool
+that manages the artifact vouches for: they are recorded and not checked.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import rfc8785
 
-from notarium.errors import UnreadableArtifact
-from notarium.evidence.digest_cache import DigestCache, FileState
-
-CHUNK_BYTES = 1024 * 1024
-MAX_THREADS = 8
+SHA256 = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
-class FileDigest:
-    """One regular file."""
+class Item:
+    """One regular file or symbolic link of an artifact."""
 
     path: str
     """Relative POSIX path; "" for the artifact itself where it is a file."""
     size: int
+    """Bytes; 0 for a link."""
     sha256: str
-    """Hex."""
+    """Hex; "" for a link, whose content is its target."""
+    link_target: str | None = None
+    """Where a symbolic link points to; None for a file."""
+
+    @classmethod
+    def link(cls, path: str, target: str) -> Item:
+        """A symbolic link, recorded and not followed."""
+        return cls(path, 0, "", target)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.link_target is not None
 
     def to_json(self) -> dict[str, Any]:
-        """{path, size, sha256}."""
+        """{path, size, sha256}, or {path, symlink} for a link."""
+        if self.is_link:
+            return {"path": self.path, "symlink": self.link_target}
         return {"path": self.path, "size": self.size, "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
-class Symlink:
-    """A symbolic link, recorded and not followed."""
+class Contents:
+    """What a file or a folder contains. Made by `of_file` and `of_folder`."""
 
-    path: str
-    target: str
-
-    def to_json(self) -> dict[str, Any]:
-        """{path, symlink}."""
-        return {"path": self.path, "symlink": self.target}
-
-
-Item = FileDigest | Symlink
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a folder holds, in ascending order of paths (by their UTF-8 bytes)."""
-
+    is_folder: bool
     items: tuple[Item, ...]
+    """Every file and link, in ascending order of paths (by their UTF-8 bytes); a file has one item with the path ""."""
+    digests: Mapping[str, str]
+    """Algorithm -> digest of the whole artifact. "sha256" (hex) is always there."""
+
+    @classmethod
+    def of_file(cls, size: int, sha256: str, vouched: Mapping[str, str] | None = None) -> Contents:
+        """The contents of one regular file. `vouched`: digests by other algorithms."""
+        return cls(False, (Item("", size, sha256),), _digests(sha256, vouched))
+
+    @classmethod
+    def of_folder(cls, items: Sequence[Item], vouched: Mapping[str, str] | None = None) -> Contents:
+        """The contents of a folder. Its SHA-256 is that of the canonical JSON (RFC 8785) of its items."""
+        sha256 = hashlib.sha256(rfc8785.dumps([item.to_json() for item in items])).hexdigest()
+        return cls(True, tuple(items), _digests(sha256, vouched))
 
     @property
     def sha256(self) -> str:
-        """Hex SHA-256 of the canonical JSON (RFC 8785) of to_json: the folder's digest."""
-        return hashlib.sha256(rfc8785.dumps(self.to_json())).hexdigest()
+        """Hex SHA-256 of the file, or of the folder's list of items."""
+        return self.digests[SHA256]
+
+    @property
+    def vouched(self) -> dict[str, str]:
+        """The digests by other algorithms than SHA-256, which nothing here checks."""
+        return {algorithm: digest for algorithm, digest in self.digests.items() if algorithm != SHA256}
 
     @property
     def size(self) -> int:
         """Bytes of all files together."""
-        return sum(item.size for item in self.items if isinstance(item, FileDigest))
+        return sum(item.size for item in self.items)
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """[{path, size, sha256} | {path, symlink}, ...]."""
-        return [item.to_json() for item in self.items]
+    def has_same_bytes(self, other: Contents) -> bool:
+        """Whether both are files or both folders and contain the same, whatever else is said about either."""
+        return self.is_folder == other.is_folder and self.sha256 == other.sha256
 
-
-@dataclass(frozen=True, slots=True)
-class HashingProgress:
-    """How far hashing has come."""
-
-    files_done: int
-    files: int
-    bytes_done: int
-    bytes: int
-
-
-OnProgress = Callable[[HashingProgress], None]
+    def to_json(self) -> dict[str, Any]:
+        """{type, size, sha256, files?, digests?}: `files` for a folder, `digests` where a tool vouches for some."""
+        described: dict[str, Any] = {"sha256": self.sha256, "size": self.size}
+        if self.is_folder:
+            described |= {"type": "folder", "files": [item.to_json() for item in self.items]}
+        else:
+            described["type"] = "file"
+        return {**described, "digests": self.vouched} if self.vouched else described
 
 
-def hash_path(
-    path: Path,
-    *,
-    cache: DigestCache | None = None,
-    deep: bool = False,
-    on_progress: OnProgress | None = None,
-    threads: int | None = None,
-) -> FileDigest | Manifest:
-    """Digest of the file, or manifest of the folder, at `path`. Raises UnreadableArtifact.
-
-    `deep` reads every byte even where the cache knows the file. `threads`: default one for each core, at most 8.
-    """
-    try:
-        # The artifact itself may be reached over a link; the links inside it are not followed.
-        status = path.stat()
-    except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
-    if stat.S_ISDIR(status.st_mode):
-        files, links = _walk(path)
-        digests = hash_files(path, files, cache=cache, deep=deep, on_progress=on_progress, threads=threads)
-        items: list[Item] = [*digests, *links]
-        return Manifest(tuple(sorted(items, key=lambda item: item.path.encode())))
-    [digest] = hash_files(path, [""], cache=cache, deep=deep, on_progress=on_progress, threads=1)
-    return digest
-
-
-def hash_files(
-    root: Path,
-    names: Sequence[str],
-    *,
-    cache: DigestCache | None = None,
-    deep: bool = False,
-    on_progress: OnProgress | None = None,
-    threads: int | None = None,
-) -> list[FileDigest]:
-    """Digests of the files `root`/`name`, in order. Raises UnreadableArtifact for the first that cannot be read."""
-    began_ns = time.time_ns()
-    states = [_state(root / name if name else root) for name in names]
-    known: dict[int, str] = {}
-    if cache is not None and not deep:
-        known = {number: found for number, found in enumerate(cache.get_many(states)) if found is not None}
-    total = sum(state.size for state in states)
-    done_files, done_bytes = len(known), sum(states[number].size for number in known)
-    todo = [number for number in range(len(names)) if number not in known]
-
-    def work(number: int) -> tuple[int, str]:
-        return number, _hash_file(root / names[number] if names[number] else root, states[number])
-
-    if on_progress:
-        on_progress(HashingProgress(done_files, len(names), done_bytes, total))
-    fresh: dict[int, str] = {}
-    with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1), "notarium-hash") as pool:
-        for number, sha256 in _finish_all(pool.map(work, todo), pool):
-            fresh[number] = sha256
-            done_files, done_bytes = done_files + 1, done_bytes + states[number].size
-            if on_progress:
-                on_progress(HashingProgress(done_files, len(names), done_bytes, total))
-    if cache is not None:
-        cache.put_many([(states[number], sha256) for number, sha256 in fresh.items()], began_ns)
-    known |= fresh
-    return [FileDigest(name, states[number].size, known[number]) for number, name in enumerate(names)]
-
-
-def _finish_all(results: Iterator[tuple[int, str]], pool: ThreadPoolExecutor) -> Iterator[tuple[int, str]]:
-    """`results`, but the first error drops what is still queued instead of hashing on for hours."""
-    try:
-        yield from results
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-
-
-def _walk(root: Path) -> tuple[list[str], list[Symlink]]:
-    files: list[str] = []
-    links: list[Symlink] = []
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    name = f"{folder}/{entry.name}" if folder else entry.name
-                    _check_name(root, name)
-                    if entry.is_symlink():
-                        target = os.readlink(entry.path)
-                        _check_name(root, target)
-                        links.append(Symlink(name, target))
-                    elif entry.is_dir(follow_symlinks=False):
-                        folders.append(name)
-                    else:
-                        files.append(name)
-        except OSError as error:
-            raise UnreadableArtifact(str(root / folder), _reason(error)) from error
-    return sorted(files, key=str.encode), links
-
-
-def _check_name(root: Path, name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        shown = name.encode(errors="surrogateescape").decode(errors="replace")
-        raise UnreadableArtifact(str(root / shown), "its name is not UTF-8; rename it") from error
-
-
-def _state(path: Path) -> FileState:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableArtifact(str(path), "neither a regular file nor a folder; leave it out")
-    return FileState.of(status)
-
-
-def _hash_file(path: Path, expected: FileState) -> str:
-    digest = hashlib.sha256()
-    try:
-        # O_NONBLOCK: a pipe put in place of the file since it was looked at must not hang the caller.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            buffer = memoryview(bytearray(min(CHUNK_BYTES, max(expected.size, 1))))
-            while count := file.readinto(buffer):
-                digest.update(buffer[:count])
-            if FileState.of(os.fstat(descriptor)) != expected:
-                raise UnreadableArtifact(str(path), "changed while it was being hashed; try again when it rests")
-    except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
-    return digest.hexdigest()
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if isinstance(error, PermissionError):
-        return "may not be read by this user; check its permissions"
-    return error.strerror or str(error)
+def _digests(sha256: str, vouched: Mapping[str, str] | None) -> dict[str, str]:
+    if vouched and SHA256 in vouched:
+        raise ValueError("sha256 is computed and not vouched for")
+    return {SHA256: sha256, **(vouched or {})}

@@ -1,10 +1,10 @@
-"""A cache of file digests, so that a terabyte is not read again for the sake of one new file.
+"""A cache of file digests, so that one new file does not cause a terabyte to be read again.
 
-A digest is found by (device, inode, size, mtime_ns, ctime_ns): a program can set a file's modification time back, but
-not its change time. A file that had changed less than two seconds before it was read is not stored, because another
-write within the same tick of the file system's clock would look the same (a tick is two seconds on some). So a digest
-that is found is never that of a file that has changed lately. The cache is a convenience: where it cannot be used,
-files are simply read.
+The key of a digest is (device, inode, size, mtime_ns, ctime_ns): a program can set a file's modification time back, but
+not its change time. A file that changed less than two seconds before it was read is not stored, because another write
+within the same tick of the file system's clock would look the same (a tick is two seconds on some file systems). So the
+cache never holds the digest of a file that may have changed since. The cache is a convenience: where it cannot be used,
+files are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What the file system says of a file; two contents with equal states are possible only within a clock tick."""
+    """What the file system reports about a file. Two contents can have equal states only within one clock tick."""
 
     device: int
     inode: int
@@ -44,7 +44,7 @@ class FileState:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def is_settled(self, now_ns: int) -> bool:
-        """Whether its last change is old enough to tell it from the next."""
+        """Whether its last change is old enough to be distinguished from the next."""
         return max(self.mtime_ns, self.ctime_ns) <= now_ns - SETTLED_NS
 
 
@@ -85,7 +85,7 @@ class DigestCache:
             "SELECT sha256 FROM digest WHERE device = ? AND inode = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ?",
             (_signed(state.device), _signed(state.inode), state.size, state.mtime_ns, state.ctime_ns),
         ).fetchone()
-        # A digest, or whatever damage made of it: then the file is read.
+        # A damaged database may hold anything here; then the file is read.
         return row[0] if row and isinstance(row[0], str) and _SHA256.fullmatch(row[0]) else None
 
     def _open(self) -> sqlite3.Connection:
@@ -102,7 +102,7 @@ class DigestCache:
         self.problem = f"digest cache {self._path} is not used: {error}"
         is_damaged = isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError)
         if is_damaged and not isinstance(error, sqlite3.OperationalError):
-            # Damaged, not merely busy: the next use starts a new one. Where it may not be removed, no use has one.
+            # Damaged, not merely busy: remove it, and the next use starts a new one. If that fails, there is no cache.
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 

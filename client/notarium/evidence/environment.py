@@ -1,6 +1,6 @@
 """What ran, and on what: Python, platform, packages, and the state of the Git work tree.
 
-Each part says what it cannot vouch for. Environment variables and absolute paths are never recorded: they hold
+Each part lists what it cannot vouch for. Environment variables and absolute paths are never recorded: they contain
 secrets and names of people.
 """
 
@@ -42,7 +42,7 @@ class Code:
     """The code that ran, as far as Git knows it."""
 
     commit: str
-    """Hex, or "" where there is none."""
+    """Hex; "" where there is no commit."""
     dirty: bool
     gaps: tuple[str, ...]
     """What this does not vouch for."""
@@ -83,14 +83,14 @@ def _git(git: str, folder: Path, *arguments: str) -> str | None:
         capture_output=True,
         timeout=_GIT_S,
         check=False,
-        # No lock is taken, so a concurrent git command of the user is not disturbed.
+        # Without locks, this does not disturb a git command that the user runs at the same time.
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
     )
     return done.stdout.decode(errors="replace").strip("\n") if done.returncode == 0 else None
 
 
 def command_line() -> list[str]:
-    """How this process was started, without the absolute path of the script."""
+    """The arguments this process was started with, without the absolute path of the script."""
     arguments = list(sys.argv)
     if arguments and os.path.isabs(arguments[0]):
         arguments[0] = os.path.basename(arguments[0])

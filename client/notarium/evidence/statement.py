@@ -1,10 +1,10 @@
 """The evidence bundle: the full record of a run, a data set or a model, kept off the ledger.
 
 An in-toto Statement v1 (https://in-toto.io/Statement/v1) as RFC 8785 canonical JSON. Its `subject` names the
-artifacts, its predicate says what they are and how they came about. The ledger holds the SHA-256 of the file's bytes; a
-random salt inside keeps anybody from guessing what was committed to.
+artifacts, its predicate says what they are and how they were made. The ledger holds the SHA-256 of the file's bytes; a
+random salt inside prevents anyone from guessing what was committed to.
 
-A folder is one subject. Its digest is the SHA-256 of its manifest, which stands in the predicate.
+A folder is one subject. Its digest is the SHA-256 of the list of its files, which stands in the predicate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import rfc8785
 
 from notarium.errors import InvalidBundle
-from notarium.evidence.contents import FileDigest, Item, Manifest, Symlink
+from notarium.evidence.contents import SHA256, Contents, Item
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_PREFIX = "urn:notarium:predicate:"
@@ -39,33 +39,31 @@ class Artifact:
     """POSIX path relative to the folder the bundle lies in; may begin with "..", is never absolute."""
     role: str
     """"subject" (what the commitment is about), "input", "config", "output", or the name a run gave to it."""
-    content: FileDigest | Manifest
+    content: Contents
 
     @property
     def sha256(self) -> str:
-        """Hex digest: of the file, or of the folder's manifest."""
+        """Hex SHA-256 of the file, or of the folder's list of items."""
         return self.content.sha256
 
     @property
     def is_folder(self) -> bool:
-        return isinstance(self.content, Manifest)
+        """Whether it is a folder."""
+        return self.content.is_folder
 
     @property
     def items(self) -> tuple[Item, ...]:
         """Every file and link; a file has one item with the path ""."""
-        return self.content.items if isinstance(self.content, Manifest) else (self.content,)
+        return self.content.items
 
     def to_json(self) -> dict[str, Any]:
-        """{name, role, type, size, sha256, files?}."""
-        described = {"name": self.name, "role": self.role, "sha256": self.sha256, "size": self.content.size}
-        if isinstance(self.content, Manifest):
-            return {**described, "type": "folder", "files": self.content.to_json()}
-        return {**described, "type": "file"}
+        """{name, role, type, size, sha256, files?, digests?}."""
+        return {"name": self.name, "role": self.role, **self.content.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A statement, read or about to be written."""
+    """An evidence bundle, read or about to be written."""
 
     kind: str
     artifacts: tuple[Artifact, ...]
@@ -74,7 +72,7 @@ class Bundle:
 
     @classmethod
     def new(cls, kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> Bundle:
-        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot say is turned into text."""
+        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot represent becomes text."""
         return cls(kind, tuple(artifacts), {**to_json(facts), "salt": secrets.token_hex(32)})
 
     def encode(self) -> bytes:
@@ -89,7 +87,7 @@ class Bundle:
 
     @classmethod
     def decode(cls, data: bytes) -> Bundle:
-        """Read a bundle's bytes. Raises InvalidBundle, also where subject and predicate tell different stories."""
+        """Read a bundle's bytes. Raises InvalidBundle, also where subject and predicate contradict each other."""
         if len(data) > MAX_BUNDLE_BYTES:
             raise InvalidBundle(f"{len(data)} bytes, at most {MAX_BUNDLE_BYTES} allowed")
         try:
@@ -103,7 +101,7 @@ class Bundle:
             if bundle.encode() != data:
                 raise InvalidBundle("not in canonical form, or its subjects are not its artifacts")
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise InvalidBundle(f"not an evidence bundle: {type(error).__name__}: {error}") from error
+            raise InvalidBundle(f"not a valid evidence bundle: {type(error).__name__}: {error}") from error
         return bundle
 
 
@@ -118,7 +116,7 @@ def relative_name(path: Path, folder: Path) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """`value` as something that RFC 8785 JSON can say exactly; what it cannot say becomes text.
+    """`value` as RFC 8785 JSON represents it exactly; what JSON cannot represent becomes text.
 
     Integers and whole floats from 2^53 on, NaN and infinities become text, because JSON readers round or refuse them.
     """
@@ -127,7 +125,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, int):
         return int(value) if abs(value) <= _SAFE_INTEGER else str(int(value))
     if isinstance(value, float):
-        # RFC 8785 writes large whole floats as integers, which then are beyond what readers keep exact.
+        # RFC 8785 writes large whole floats as integers, which are then beyond what readers keep exactly.
         whole = _SAFE_INTEGER < abs(value) < 1e21
         return float(value) if math.isfinite(value) and not whole else repr(float(value))
     if isinstance(value, Mapping):
@@ -140,17 +138,30 @@ def to_json(value: Any) -> Any:
 
 
 def decimal_text(value: Any) -> str:
-    """A metric as a decimal string that reads back as the same number. Raises ValueError for what is no number."""
+    """A metric as a decimal string that reads back as the same number. Raises ValueError for what is not a number."""
     if isinstance(value, bool):
-        raise ValueError("a boolean is not a metric")
+        raise ValueError(f"not a number: the boolean {value}")
     if isinstance(value, int | Decimal):
         return str(value)
-    if not isinstance(value, float):
-        scalar = _numpy_scalar(value)
-        if isinstance(scalar, int):
-            return decimal_text(scalar)
-        value = float(scalar if scalar is not None else value)
-    return repr(float(value))
+    if isinstance(value, float):
+        return repr(float(value))
+    scalar = _numpy_scalar(value)
+    if isinstance(scalar, int):
+        return decimal_text(scalar)
+    try:
+        return repr(float(scalar if scalar is not None else value))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"not a number: {_described(value)}") from error
+
+
+def _described(value: Any) -> str:
+    """What `value` is, for an error message."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"an array of shape {tuple(shape)}"
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _numpy_scalar(value: Any) -> bool | int | float | str | None:
@@ -166,11 +177,23 @@ def _artifact(value: Any) -> Artifact:
     name = value["name"]
     if not isinstance(name, str) or not name or name.startswith("/") or "\0" in name:
         raise InvalidBundle(f"{name!r} is not a relative path")
+    vouched = value.get("digests")
+    if vouched is not None and not _is_vouched(vouched):
+        raise InvalidBundle(f"{name}: digests is not a map of algorithms other than sha256 to texts")
     if value["type"] == "folder":
-        content: FileDigest | Manifest = Manifest(tuple(_item(each) for each in value["files"]))
+        content = Contents.of_folder([_item(each) for each in value["files"]], vouched)
     else:
-        content = FileDigest("", int(value["size"]), str(value["sha256"]))
+        content = Contents.of_file(int(value["size"]), str(value["sha256"]), vouched)
     return Artifact(name, str(value["role"]), content)
+
+
+def _is_vouched(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and SHA256 not in value
+        and all(isinstance(digest, str) for digest in value.values())
+    )
 
 
 def _item(value: Any) -> Item:
@@ -178,5 +201,5 @@ def _item(value: Any) -> Item:
     if not isinstance(path, str) or path.startswith("/") or "\0" in path or ".." in path.split("/") or not path:
         raise InvalidBundle(f"{path!r} is not a path inside a folder")
     if "symlink" in value:
-        return Symlink(path, str(value["symlink"]))
-    return FileDigest(path, int(value["size"]), str(value["sha256"]))
+        return Item.link(path, str(value["symlink"]))
+    return Item(path, int(value["size"]), str(value["sha256"]))

@@ -1,10 +1,11 @@
-"""What nodes answer, and the checks that turn an answer into something to believe."""
+"""Answers of nodes, and the checks that every answer passes before it is used."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ import aiohttp
 from notarium.errors import LyingNode, NotariumError, ProblemDetails, Rejected
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import Body, artifact_digests
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidReceipt, LedgerError
@@ -25,14 +27,14 @@ from notarium_ledger.types import Hash
 
 PROBLEM_TYPE = "application/problem+json"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-"""Characters that play with a terminal, and halves of characters, which it cannot print."""
+"""Characters that manipulate a terminal, and lone surrogates, which it cannot print."""
 _SAID_LIMIT = 500
 _MAX_DEPTH = 16
 """Of lists and objects in an answer; a receipt has four."""
 
 
 class NodeFailed(NotariumError):
-    """A node that cannot answer now: busy, not ready, broken. Another may, or this one later."""
+    """A node that cannot answer now: busy, not ready or broken. Another node, or this one later, may."""
 
     def __init__(self, said: str, retry_after: float = 0.0) -> None:
         super().__init__(said)
@@ -44,7 +46,7 @@ class NotYet(NotariumError):
 
 
 class Unknown(NotariumError):
-    """A node that does not know what was asked for; `error` is for the caller if nobody else does."""
+    """A node that does not know what was asked for; `error` is for the caller if no other node knows it."""
 
     def __init__(self, error: NotariumError) -> None:
         super().__init__(str(error))
@@ -52,7 +54,7 @@ class Unknown(NotariumError):
 
 
 class Refused(NotariumError):
-    """A node that refuses, or that takes no entries at all."""
+    """A node that refuses this entry, or that takes no entries at all (`read_only`)."""
 
     def __init__(self, rejected: Rejected, read_only: bool) -> None:
         super().__init__(str(rejected))
@@ -62,7 +64,7 @@ class Refused(NotariumError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, not yet believed."""
+    """An HTTP answer that is not verified yet."""
 
     url: str
     """Base address of the node."""
@@ -72,7 +74,7 @@ class Answer:
     retry_after: str = ""
 
     def expect(self, *statuses: int) -> None:
-        """Raise what any other status means."""
+        """Raise the error that any other status stands for."""
         if self.status in statuses:
             return
         problem = read_problem(self)
@@ -81,16 +83,8 @@ class Answer:
             raise NodeFailed(f"HTTP {self.status} {problem}", wait)
         raise Refused(Rejected(self.url, problem), problem.name == "read-only")
 
-    def not_yet(self, said: str) -> NotYet:
-        """The error for an answer that is no answer yet."""
-        return NotYet(said)
-
-    def unknown(self, error: NotariumError) -> Unknown:
-        """The error for a node that does not know."""
-        return Unknown(error)
-
     def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises LyingNode: an honest node answers what the API promises."""
+        """The body as a JSON object. Raises LyingNode: an honest node keeps to the API."""
         try:
             value = json.loads(self.body)
             _check_printable(value)
@@ -111,6 +105,13 @@ class VerifiedReceipt:
     url: str = ""
     """The node that gave it; "" where it was read from a file."""
     _decoded: list[Entry] = field(default_factory=list, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        # One line: this is what a notebook shows for `run.receipt`, and the proof itself is kilobytes of bytes.
+        return (
+            f"<VerifiedReceipt {self.id.hex()[:16]}… {self.body['kind']} · block {self.height} · #{self.index} · "
+            f"{iso_time(self.time_ms)}>"
+        )
 
     @property
     def index(self) -> int:
@@ -202,7 +203,7 @@ class ReceiptReader:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What one node says of itself, or why it said nothing."""
+    """The status that one node reports, or why it reported none."""
 
     url: str
     answer: dict[str, Any] | None
@@ -210,12 +211,12 @@ class NodeStatus:
 
     @property
     def ready(self) -> bool:
-        """Whether it says that it can take entries."""
+        """Whether it reports that it can take entries."""
         return self.answer is not None and not self.problem and bool(self.answer.get("ready"))
 
 
 def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
-    """The status in `answer`; a node of another ledger is told as such. Raises LyingNode."""
+    """The status in `answer`; the result names a node of another ledger as such. Raises LyingNode."""
     said = answer.json_object()
     if not isinstance(said.get("reasons", []), list):
         raise LyingNode(answer.url, "reasons: not a list")
@@ -225,7 +226,7 @@ def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
 
 
 def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[bytes], int | None]:
-    """The entry ids that a search found, and where to go on. Raises LyingNode."""
+    """The entry ids that a search found, and where the next page begins. Raises LyingNode."""
     said = answer.json_object()
     rows = said.get("entries")
     if said.get("digest") != digest.hex() or not isinstance(rows, list):
@@ -234,7 +235,7 @@ def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[by
     if following is not None and (
         type(following) is not int or following <= (-1 if after is None else after) or not rows
     ):
-        raise LyingNode(answer.url, "next: does not lead on")
+        raise LyingNode(answer.url, "next: does not advance")
     ids = [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
     return ids, following
 
@@ -285,7 +286,7 @@ def check_members(url: str, said: dict[str, Any], header: Header | None, genesis
 
 
 def read_problem(answer: Answer) -> ProblemDetails:
-    """Problem details (RFC 9457), or the best that can be made of another answer."""
+    """Problem details (RFC 9457); for another answer, what can be read from its status."""
     try:
         value = json.loads(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
     except (ValueError, RecursionError):
@@ -314,12 +315,12 @@ def read_problem(answer: Answer) -> ProblemDetails:
 
 
 def _scalar(value: object) -> str:
-    """Text or a number of an answer, cleaned; "" for anything else, which may be nested without end."""
+    """Text or a number of an answer, cleaned; "" for anything else, which may be nested to any depth."""
     return clean(str(value)) if isinstance(value, str | int | float) else ""
 
 
 def clean(text: str) -> str:
-    """`text` from outside, fit for a terminal: one line, no control or direction characters, not endless."""
+    """`text` from outside, safe for a terminal: one line, bounded, no control or direction characters."""
     cleaned = CONTROL.sub(" ", text).strip()
     return cleaned if len(cleaned) <= _SAID_LIMIT else cleaned[:_SAID_LIMIT] + "…"
 
@@ -332,14 +333,17 @@ def describe(error: Exception) -> str:
         return f"its answer does not verify: {error.reason}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
+        # The numbers of getaddrinfo are not those of errno: strerror would call them unknown.
+        return f"host name {clean(error.host)} does not resolve"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
-        # Its own text names host and port once more, and what the event loop calls each address.
+        # Its own text repeats host and port, and lists each address.
         return os.strerror(error.os_error.errno).lower()
     return clean(str(error)) or type(error).__name__
 
 
 def _check_printable(value: object, depth: int = 0) -> None:
-    """Raise ValueError for JSON that cannot be written again: nested deeply, or with halves of characters."""
+    """Raise ValueError for JSON that cannot be written again: nested too deeply, or with lone surrogates."""
     if isinstance(value, str):
         value.encode()  # UnicodeEncodeError is a ValueError.
     elif isinstance(value, list | dict):

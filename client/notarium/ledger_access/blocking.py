@@ -1,6 +1,6 @@
 """The client for code that is not async: scripts, and notebooks (whose own loop is running already).
 
-One background thread runs the loop; every method hands its work there and waits.
+One background thread runs the loop; every method submits its work there and waits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BlockingClient:
         """As `Client`."""
         self._client = Client(genesis, nodes, key, timeout=timeout, attempt_timeout=attempt_timeout)
         self._loop = asyncio.new_event_loop()
-        # A daemon, so that a client that nobody closed cannot keep a script from ending.
+        # A daemon, so that a client that was never closed does not prevent a script from ending.
         self._thread = threading.Thread(target=self._loop.run_forever, name="notarium-client", daemon=True)
         self._thread.start()
 
@@ -116,6 +116,6 @@ class BlockingClient:
         try:
             return future.result()
         except BaseException:
-            # KeyboardInterrupt while waiting: the work must not go on unseen.
+            # KeyboardInterrupt while waiting: the work must not continue in the background.
             future.cancel()
             raise

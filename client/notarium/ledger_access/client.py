@@ -1,10 +1,10 @@
-"""The client of the ledger: several nodes, fail-over, and no answer believed before it is verified.
+"""The client of the ledger: several nodes, fail-over, and every answer verified before it is used.
 
 Entries are idempotent (an entry has one id and one place in the log), so sending one again, to the same node or to
-another, is always safe. What a node says is checked against the pinned genesis; a node whose answer
-does not verify is recorded in `Client.lies` and another one is asked.
+another, is always safe. Answers are checked against the pinned genesis. The client records a node whose answer does
+not verify in `Client.lies` and asks another one.
 
-What cannot be proven is said so: a node may hide a search hit or call an entry unknown, but cannot invent one.
+Absence cannot be proven: a node may hide a search hit or call an entry unknown, but it cannot invent one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, Self
 import aiohttp
 
 from notarium.errors import LyingNode, NotAnchored, NotariumError, ProjectError
+from notarium.genesis_file import read_genesis
 from notarium.ledger_access import answers
-from notarium.ledger_access.answers import Answer, NodeStatus, VerifiedReceipt
+from notarium.ledger_access.answers import Answer, NodeStatus, NotYet, Unknown, VerifiedReceipt
 from notarium.ledger_access.failover import ATTEMPT_S, Failover, Request, in_parallel
 from notarium.ledger_access.pool import NodePool
-from notarium.project import read_genesis
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.commitment import BODY_VERSION, Body
@@ -32,9 +32,9 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier
 
 REQUEST_BYTES = 4 * 1024 * 1024
-"""Entries of one batch request, together; a node takes at least so much."""
+"""Entries of one batch request, together; every node accepts at least this much."""
 CONCURRENT_REQUESTS = 4
-"""How many requests of one large batch, or of one search, are under way at a time."""
+"""How many requests of one large batch, or of one search, run at the same time."""
 PAGE = 100
 """Search hits asked for at a time."""
 ENTRY_TYPE = "application/vnd.notarium.entry.v1+msgpack"
@@ -53,9 +53,9 @@ class Client:
         attempt_timeout: float = ATTEMPT_S,
         connections: int = 128,
     ) -> None:
-        """`timeout`: seconds for one call in all, with its retries; `attempt_timeout`: for one node's answer.
+        """`timeout`: seconds for one call with all its retries; `attempt_timeout`: seconds for one node's answer.
 
-        `key` signs what `submit` is given; without it the client can still send signed entries and read.
+        `key` signs what is passed to `submit`; without it the client can still send signed entries and read.
         Raises ProjectError for a genesis or an address that cannot be used.
         """
         self.genesis = genesis if isinstance(genesis, Genesis) else read_genesis(Path(genesis))
@@ -94,20 +94,20 @@ class Client:
     async def submit(self, body: Body) -> VerifiedReceipt:
         """Sign `body`, have it decided and return its verified receipt.
 
-        Raises InvalidEntry for a body that no node would take, Rejected where nodes refuse it, Unreachable.
+        Raises InvalidEntry for a body that every node would refuse, Rejected where nodes refuse it, Unreachable.
         """
         raw = sign_entry(self._signing_key(), self.genesis.hash, {"v": BODY_VERSION, **body})
         return await self._submit(raw, trusted=True)
 
     async def submit_entry(self, raw: bytes) -> VerifiedReceipt:
-        """Have an entry that is signed already decided. Sending the same entry again gives the same receipt."""
+        """Have a signed entry decided. Sending the same entry again gives the same receipt."""
         decode_entry(raw)
         return await self._submit(raw, trusted=False)
 
     async def submit_batch(self, bodies: Sequence[Body], batch_signed: bool = True) -> list[VerifiedReceipt]:
         """Sign and submit many bodies; their receipts in the same order.
 
-        `batch_signed`: one signature for up to 4,096 entries, each still provable alone; otherwise one each.
+        `batch_signed`: one signature for up to 4,096 entries, each still provable on its own; otherwise one for each.
         """
         key, genesis = self._signing_key(), self.genesis.hash
         complete = [{"v": BODY_VERSION, **body} for body in bodies]
@@ -120,7 +120,7 @@ class Client:
         return await self._submit_many(raws, trusted=True)
 
     async def submit_entries(self, raws: Sequence[bytes]) -> list[VerifiedReceipt]:
-        """Submit many entries that are signed already; their receipts in the same order."""
+        """Submit many signed entries; their receipts in the same order."""
         for raw in raws:
             decode_entry(raw)
         return await self._submit_many(raws, trusted=False)
@@ -128,7 +128,7 @@ class Client:
     async def _submit(self, raw: bytes, *, trusted: bool) -> VerifiedReceipt:
         def judge(answer: Answer) -> VerifiedReceipt:
             if answer.status == 202:
-                raise answer.not_yet("has it, but it is not decided yet")
+                raise NotYet("has it, but it is not decided yet")
             answer.expect(200)
             return self._receipts.read(answer, raw, check_author=not trusted)
 
@@ -161,7 +161,7 @@ class Client:
             answer.expect(200, 202)
             done.update(self._receipts.read_batch(answer, raws, check_author=not trusted))
             if len(done) < len(raws):
-                raise answer.not_yet(f"has them, but {len(raws) - len(done)} are not decided yet")
+                raise NotYet(f"has them, but {len(raws) - len(done)} are not decided yet")
 
         request = Request(
             "POST",
@@ -177,7 +177,7 @@ class Client:
 
     def _signing_key(self) -> SigningKey:
         if self.key is None:
-            raise ProjectError("this client has no key to sign with: give it one, or submit signed entries")
+            raise ProjectError("this client has no key to sign with: pass one as key=, or submit signed entries")
         return self.key
 
     # Reading.
@@ -191,9 +191,9 @@ class Client:
 
         def judge(answer: Answer) -> VerifiedReceipt:
             if answer.status == 404:
-                raise answer.unknown(NotAnchored(f"entry {wanted.hex()} is not in the log"))
+                raise Unknown(NotAnchored(f"entry {wanted.hex()} is not in the log"))
             if answer.status == 202:
-                raise answer.not_yet("has it, but it is not decided yet")
+                raise NotYet("has it, but it is not decided yet")
             answer.expect(200)
             found = self._receipts.read(answer, None, check_author=True)
             if found.id != wanted:
@@ -221,7 +221,7 @@ class Client:
                 try:
                     receipt = await self.receipt(id_)
                 except NotAnchored:
-                    self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which nobody can prove"))
+                    self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which no node can prove"))
                     return None
             if wanted not in receipt.digests:
                 self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which does not name {wanted.hex()}"))
@@ -251,7 +251,7 @@ class Client:
         return await self._asker.ask(Request("GET", "/v1/search", query=query), judge)
 
     async def status(self) -> list[NodeStatus]:
-        """What every node says of itself, asked once and in parallel. Claims, not proofs; a foreign ledger is told."""
+        """The status of every node, asked once and in parallel. Claims, not proofs; marks nodes of another ledger."""
         return await in_parallel([self._status_of(url) for url in self.pool.urls])
 
     async def _status_of(self, url: str) -> NodeStatus:
@@ -263,10 +263,10 @@ class Client:
             return NodeStatus(url, None, answers.describe(error))
 
     async def members(self) -> dict[str, Any]:
-        """The consortium as one node tells it, checked against the latest block that it proves.
+        """The consortium as one node reports it, checked against the latest block that it proves.
 
-        Proven are height, state root and the validators, with their handovers from the pinned genesis; names, addresses
-        and the list of researchers are that node's word.
+        Proven are height, state root and the validators, with their handovers from the pinned genesis. Names, addresses
+        and the list of researchers are claims of that node.
         """
 
         def judge(answer: Answer) -> tuple[str, dict[str, Any]]:
@@ -291,10 +291,9 @@ class Client:
         return proof.header
 
     async def consistency(self, older: VerifiedReceipt, newer: VerifiedReceipt) -> None:
-        """Check that the log under `newer` extends the log under `older`: nothing was taken out or changed between.
+        """Check that the log under `newer` extends the log under `older`: nothing was removed or changed in between.
 
-        Both heads are proven already, so no node has to be believed. Raises LyingNode or Unreachable where no proof is
-        given.
+        Both heads are proven, so this trusts no node. Raises LyingNode or Unreachable where no node gives a proof.
         """
         first, second = sorted((older.header, newer.header), key=lambda header: header.tree_size)
 

@@ -1,9 +1,9 @@
-"""Asking nodes one after another until one gives an answer that holds, within a deadline.
+"""Asks nodes one after another until one gives an answer that verifies, within a deadline.
 
 Every request is safe to repeat: reads change nothing, and an entry has one id and one place in the log. So the rules
-are simple. A node that cannot be reached, is busy or fails is left alone for a while and the next is asked. A node
-whose answer does not verify is recorded as a liar. A refusal cannot be proven, so it is believed when so many nodes
-refuse that one of them must be honest (or when there are no others).
+are simple. A node that cannot be reached, is busy or fails is not asked for a while, and the next one is. A node whose
+answer does not verify is recorded as a liar. A refusal cannot be proven, so it counts only when so many nodes refuse
+that at least one of them is honest (or when there are no other nodes).
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ CONNECT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
 REFUSED_ROUNDS = 2
-"""After so many rounds in which each node refused the connection at once, none of them is running."""
+"""After this many rounds in which every node refused the connection, the client concludes that none is running."""
 REFUSED_PAUSE_S = 1.0
-"""Between those rounds: a node that is just starting again gets a moment."""
+"""Between those rounds: time for a node that is restarting."""
 ANSWER_LIMIT = 64 * 1024 * 1024
-"""Bytes of one answer that a client is willing to read; the receipts of a whole batch are the largest."""
+"""The most bytes of one answer that the client reads; the receipts of a whole batch are the largest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, the same for whichever node gets it."""
+    """One HTTP request, the same for every node."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     wait_name: str = ""
-    """Query parameter by which the node is told how many milliseconds to wait; "" where it need not wait."""
+    """Query parameter for the milliseconds that the node may wait; "" for a request without waiting."""
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     writing: bool = False
@@ -55,7 +55,7 @@ class Failover:
     def __init__(
         self, pool: NodePool, *, refusals: int, timeout: float, attempt_timeout: float, connections: int
     ) -> None:
-        """`refusals`: so many nodes must refuse before that is believed."""
+        """`refusals`: this many nodes must refuse before a refusal counts."""
         self.pool = pool
         self._refusals = refusals
         self._timeout = timeout
@@ -79,8 +79,8 @@ class Failover:
     ) -> T:
         """The first answer that `judge` accepts.
 
-        `judge` returns the value of a good answer or raises what is wrong with it. `within_s`: seconds in all;
-        `rounds`: how often to go through all nodes (default: until the deadline).
+        `judge` returns the value of a good answer or raises the error in it. `within_s`: seconds for all attempts;
+        `rounds`: how often to ask all nodes (default: until the deadline).
         Raises Rejected, NotAnchored, LyingNode (where all nodes lied) or Unreachable.
         """
         now = asyncio.get_running_loop().time
@@ -112,11 +112,11 @@ class Failover:
             await asyncio.sleep(pause)
 
     async def ask_node(self, url: str, request: Request, remaining: float | None = None) -> Answer:
-        """One attempt with one node. Raises what aiohttp raises, or NodeFailed for an answer beyond all limits."""
+        """One attempt with one node. Raises what aiohttp raises, or NodeFailed for an answer beyond the limit."""
         limit = self._attempt_timeout if remaining is None else min(self._attempt_timeout, remaining)
         query = dict(request.query)
         if request.wait_name:
-            # Less than this side's patience, so that "not decided yet" arrives as an answer.
+            # Less than this side's own timeout, so that "not decided yet" arrives as an answer.
             query[request.wait_name] = str(max(1, int(limit * 900)))
         async with self._open_session().request(
             request.method,
@@ -131,7 +131,7 @@ class Failover:
             return Answer(url, response.status, response.content_type, body, response.headers.get("Retry-After", ""))
 
     def record_lie(self, lie: LyingNode) -> None:
-        """Remember an answer that turned out wrong only later."""
+        """Record an answer that turned out to be wrong only later."""
         self.pool.lied(lie, asyncio.get_running_loop().time())
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -141,7 +141,7 @@ class Failover:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Proofs do not compress, and what is never unpacked cannot be a bomb.
+                # Proofs do not compress, and without unpacking there can be no decompression bomb.
                 headers={"Accept-Encoding": "identity", "User-Agent": "notarium-client"},
                 auto_decompress=False,
             )
@@ -149,7 +149,7 @@ class Failover:
 
 
 class _Question:
-    """What the nodes have said to one question so far."""
+    """What the nodes have answered to one question so far."""
 
     def __init__(self, pool: NodePool, refusals: int) -> None:
         self._pool = pool
@@ -160,7 +160,7 @@ class _Question:
         self._lies: list[LyingNode] = []
         self._retry_after = 0.0
         self.excluded: set[str] = set()
-        """Nodes that need not be asked this question again."""
+        """Nodes that are not asked this question again."""
         self._heard = False
         self._silent_rounds = 0
 
@@ -173,7 +173,7 @@ class _Question:
         self._silent_rounds = 0 if self._heard else self._silent_rounds + 1
 
     def note(self, url: str, error: Exception, now: float) -> None:
-        """Record why `url` gave no usable answer; errors that are nobody's fault but the caller's pass through."""
+        """Record why `url` gave no usable answer."""
         self._said[url] = answers.describe(error)
         self._heard = self._heard or not _is_refused_connection(error)
         if isinstance(error, LyingNode):
@@ -202,14 +202,14 @@ class _Question:
         return self.excluded >= set(self._pool.urls)
 
     def pause(self, attempt: int) -> float:
-        """Seconds before the next round: doubling, jittered so that clients do not come back in step."""
+        """Seconds before the next round: doubling, with jitter so that clients do not return in step."""
         if self._silent_rounds:
             return REFUSED_PAUSE_S
         longest = min(FIRST_BACKOFF_S * 2**attempt, LONGEST_BACKOFF_S)
         return max(random.uniform(longest / 2, longest), min(self._retry_after, LONGEST_BACKOFF_S))  # noqa: S311
 
     def failure(self) -> NotariumError:
-        """The error that tells best what happened."""
+        """The error that describes the outcome best."""
         if self._refusals:
             return self._refusals[0]
         if self._unknown:
@@ -220,7 +220,7 @@ class _Question:
 
 
 def _is_refused_connection(error: Exception) -> bool:
-    """Whether nobody listens there, which is known at once and seldom changes within seconds."""
+    """Whether nothing listens there, which is known at once and seldom changes within seconds."""
     return isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
 
 

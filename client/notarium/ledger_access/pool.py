@@ -1,4 +1,4 @@
-"""Which node to ask next: the last good one first, those that failed lately last.
+"""Which node to ask next: the last good one first, nodes that failed recently last.
 
 No IO and no clock in here: `now` is an argument, in seconds of any monotonic clock.
 """
@@ -14,7 +14,7 @@ from notarium.errors import LyingNode, ProjectError
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
 LIAR_PAUSE_S = 600.0
-"""A node that lied is asked again only after this time, or when there is nobody else."""
+"""A node that lied is asked again only after this time, or when there is no other node."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class NodePool:
         return tuple(self._circuits)
 
     def order(self, now: float, *, writing: bool = False) -> list[str]:
-        """All addresses, most promising first. `writing` puts nodes that only answer questions last."""
+        """All addresses, most promising first. `writing` puts nodes that take no entries last."""
 
         def rank(url: str) -> tuple[bool, bool, bool]:
             circuit = self._circuits[url]
@@ -55,7 +55,7 @@ class NodePool:
         self._preferred = url
 
     def failed(self, url: str, now: float) -> None:
-        """`url` gave no usable answer: leave it alone for a while, longer each time."""
+        """`url` gave no usable answer: do not ask it for a while, longer each time."""
         circuit = self._circuits[url]
         circuit.open_until = now + min(FIRST_PAUSE_S * 2**circuit.failures, LONGEST_PAUSE_S)
         circuit.failures = min(circuit.failures + 1, 16)
@@ -78,5 +78,5 @@ def normal_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment or parts.username is not None:
-        raise ProjectError(f"{url!r} is not a node address; expected something like https://node.example.org:8443")
+        raise ProjectError(f"{url!r} is not a node address; expected an address such as https://node.example.org:8443")
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Which receipt is about a path, and which path an artifact of a bundle stands for.
+"""Finds the receipt that is about a path, and the path of an artifact that a bundle names.
 
 A bundle may come from a stranger: no name in it leads out of the folder that its receipt lies in.
 """
@@ -12,7 +12,7 @@ from notarium.naming import receipt_beside, stem_of
 
 
 def without_dots(path: Path) -> Path:
-    """`path` without "..". Links are resolved only where it has some: an artifact may be reached over a link."""
+    """`path` without "..". Links are resolved only where it has ".." in it: a link may lead to an artifact."""
     return path.parent.resolve() / path.name if ".." in path.parts else path
 
 
@@ -27,7 +27,7 @@ def receipt_for(asked: Path) -> Path | None:
 def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
     """Where an artifact should be: beside the receipt under the receipt's name, or where the bundle says.
 
-    None where the bundle says a place outside the receipt's folder. A run may have inputs there, but a stranger's
+    None where the bundle names a place outside the receipt's folder. A run may have inputs there, but a stranger's
     bundle must not choose which files of this machine are read.
     """
     if (
@@ -41,7 +41,7 @@ def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
 
 
 def asked_inside(asked: Path, artifact: Artifact, location: Path | None) -> str | None:
-    """`asked` as a path inside the artifact: "" where it is the artifact itself, None where it is no part of it."""
+    """`asked` as a path inside the artifact: "" for the artifact itself, None where it is not part of it."""
     if location is None or not asked.absolute().is_relative_to(location.absolute()):
         return None
     inside = PurePosixPath(asked.absolute().relative_to(location.absolute()))
@@ -52,10 +52,10 @@ def asked_inside(asked: Path, artifact: Artifact, location: Path | None) -> str 
 
 
 def is_behind_link(location: Path, only: str) -> bool:
-    """Whether the way from the folder `location` to `only` goes over a link; those inside are not followed."""
+    """Whether a link lies on the way from the folder `location` to `only`; links inside are not followed."""
     return any((location / parent).is_symlink() for parent in PurePosixPath(only).parents if parent.parts)
 
 
 def is_within(path: str, only: str | None) -> bool:
-    """Whether the item at `path` is the one at `only`, or below it; every one is, where `only` is None."""
+    """Whether the item at `path` is the one at `only`, or below it; true for every item where `only` is None."""
     return only is None or path == only or path.startswith(f"{only}/")

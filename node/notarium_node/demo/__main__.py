@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from notarium import BlockingClient
-from notarium.anchoring.anchor import Anchored, read_receipt
+from notarium.anchoring.anchor import Anchored
 from notarium.errors import ExitCode, NotariumError
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import receipt_beside
 from notarium_node.demo.local_network import LocalNetwork, NetworkError
 from notarium_node.demo.network import (
@@ -196,7 +197,7 @@ class Demo:
 
     def _look_around(self, network: LocalNetwork) -> None:
         """Where the network is and what to try next: the last lines of `make demo-up`."""
-        model = read_receipt(Study(self._place.study).project, self._model_receipt)
+        model = find_receipt(self._model_receipt, Study(self._place.study).project.genesis)
         if model is None:
             raise DemoError(f"{self._model_receipt} does not verify: start over with make demo")
         observer = network.observers[0]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import notarium
-from notarium.anchoring.anchor import Anchored, reference
+from notarium.anchoring.anchor import Anchored
+from notarium.anchoring.references import reference
 
 PARTITIONS = 4
 CONFIG: dict[str, Any] = {

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from notarium.key_files import Purpose, load_key
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium_ledger.entries.commitment import BODY_VERSION
 from notarium_ledger.signing import SigningKey, is_valid_key
 from notarium_ledger.state.genesis import Genesis
-from notarium_node.identity.keys import Purpose, load_key
 
 
 class EnrolmentError(Exception):

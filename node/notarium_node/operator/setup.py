@@ -15,6 +15,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from notarium.key_files import KeyFileError, Purpose, create_key, load_key, load_seed
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
@@ -22,12 +23,12 @@ from notarium_ledger.types import KEY_BYTES
 from notarium_node.config import NodeConfig, parse_config
 from notarium_node.identity.address import LOCAL_HOSTS, split_address
 from notarium_node.identity.card import Card
-from notarium_node.identity.keys import KeyFileError, Purpose, create_key, load_key, load_seed
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.tls import make_certificate
 from notarium_node.startup import StartupError, check_keys, load_genesis
 
 KEY_DIRECTORY = "keys"
+NODE_PURPOSES = (Purpose.ADMIN, Purpose.VALIDATOR, Purpose.TRANSPORT)
 DEFAULT_API_PORT = 8470
 
 Sections = dict[str, dict[str, str | int]]
@@ -97,7 +98,7 @@ def make_keys(directory: Path, description: NodeDescription, admin_key: Path | N
     Raises SetupError, KeyFileError or CardError, and then has written nothing.
     """
     keys = directory / KEY_DIRECTORY
-    purposes = list(Purpose) if admin_key is None else [Purpose.VALIDATOR, Purpose.TRANSPORT]
+    purposes = NODE_PURPOSES if admin_key is None else NODE_PURPOSES[1:]
     paths = {purpose: keys / purpose.file_name for purpose in purposes}
     card_path = directory / f"{description.member.rstrip('/').rpartition('/')[2]}.card.json"
     for path in (*paths.values(), card_path):

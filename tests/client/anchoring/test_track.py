@@ -13,11 +13,23 @@ import pytest
 from tests.client.helpers import present
 
 import notarium
+from notarium.anchoring import delivery
 from notarium.anchoring.anchor import anchor
-from notarium.anchoring.commit import deliver, outbox_of
+from notarium.anchoring.delivery import deliver
+from notarium.anchoring.outbox import outbox_of
 from notarium.errors import NotariumError, ProjectError, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
-from notarium.verifying.verification import VerificationStatus, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import verify
+
+
+class Array:
+    """As NumPy's arrays behave that are not scalars."""
+
+    shape = (2,)
+
+    def __float__(self):
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
 
 
 def predicate_of(run):
@@ -88,7 +100,7 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
 
 
-def test_an_anchored_input_is_referred_to_and_a_changed_one_is_told(project):
+def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
     (project.root / "data").mkdir()
     (project.root / "data" / "a.csv").write_text("1")
     (project.root / "plan.md").write_text("plan")
@@ -198,13 +210,14 @@ def test_a_refused_key_is_one_warning(project, home, caplog):
     assert run.receipt is None
 
 
-def test_no_project_is_one_warning_for_each_thing_it_prevents_and_no_error(tmp_path, home, monkeypatch, caplog):
+def test_no_project_is_one_warning_and_no_error(tmp_path, home, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with notarium.track("fit") as run:
         run.param("x", 1)
         run.output("nothing")
     assert run.receipt is None
-    assert all("notarium init" in each for each in warnings_of(caplog))
+    [warning] = warnings_of(caplog)
+    assert warning.startswith("notarium: run 'fit': no project here: run 'notarium init")
     assert os.listdir(tmp_path) == ["home"]
 
 
@@ -224,6 +237,58 @@ def test_misuse_is_a_warning_and_the_rest_is_still_anchored(project, caplog, mis
         misuse(run)
     assert len(warnings_of(caplog)) == 1
     assert run.receipt is not None
+
+
+@pytest.mark.parametrize("value", [Array(), "high", None, True])
+def test_a_metric_that_is_not_a_number_is_named(project, caplog, value):
+    with notarium.track("fit") as run:
+        run.metric("loss", 1)
+        run.metric("auc", value)
+        run.metric("auc", value, step=2)
+    [warning] = warnings_of(caplog)
+    assert "metric 'auc': not a number: " in warning
+    assert warning.endswith("; log one number for each metric")
+    assert [each["name"] for each in predicate_of(run)["metrics"]] == ["loss"]
+
+
+def test_a_status_that_does_not_exist_is_a_warning_with_those_that_do(project, caplog):
+    with notarium.track("fit") as run:
+        run.status("done")  # type: ignore[arg-type]
+    [warning] = warnings_of(caplog)
+    assert "status 'done' is not one of completed, failed, interrupted" in warning
+    assert present(run.receipt).body["status"] == "completed"
+
+
+def test_a_run_is_one_short_line_in_a_notebook(project, nodes):
+    with notarium.track("fit") as run:
+        assert repr(run) == "<Run 'fit' not-anchored>"
+    assert repr(run) == f"<Run 'fit' anchored · {run.id[:16]}… · block 1 · #0>"
+    assert "b'" not in repr(run.receipt)
+    assert len(repr(run.receipt)) < 120
+    nodes[0].stop()
+    with notarium.track("later", wait=0.3) as run:
+        pass
+    assert repr(run) == f"<Run 'later' pending · {run.id[:16]}…>"
+
+
+def test_the_entry_and_the_backlog_go_over_one_client(project, nodes, monkeypatch):
+    nodes[0].stop()
+    with notarium.track("first", wait=0.3):
+        pass
+    nodes[0].start_again()
+    opened = []
+    real = notarium.BlockingClient
+
+    def open_client(*args, **kwargs):
+        opened.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(delivery, "BlockingClient", open_client)
+    with notarium.track("second") as run:
+        pass
+    assert run.receipt is not None
+    assert outbox_of(project).list() == []
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a\nb", "x" * 300])

@@ -51,11 +51,11 @@ def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):
     nodes[0].fault = refuse
     code, _, err = cli("anchor", "x")
     assert code == 3
-    assert "ask your institution" in err
+    assert "Ask your institution." in err
     assert "\x1b" not in err
 
 
-def test_a_refused_entry_is_called_so_and_can_be_mended_or_dropped(project, home, ledger, cli):
+def test_a_refused_entry_is_called_so_and_can_be_fixed_or_dropped(project, home, ledger, cli):
     key = home / "keys" / "test.key"
     good = key.read_bytes()
     key.unlink()
@@ -97,3 +97,32 @@ def test_references_fields_and_facts(project, cli):
     shown = json.loads(cli("show", json.loads(out)["results"][0]["id"], "--json")[1])
     assert shown["body"]["identifier"] == "doi:10.1/2"
     assert shown["body"]["refs"][0]["rel"] == "preRegisteredBy"
+
+
+def test_a_refusal_names_the_remedy_once(project, nodes, cli):
+    async def refuse(request):
+        remedy = "ask your institution's administrator to enrol it"
+        return problem(403, "unknown-key", "is not enrolled", field="key", remedy=remedy)
+
+    (project.root / "x").write_text("x")
+    nodes[0].fault = refuse
+    _, _, err = cli("anchor", "x")
+    assert "refused: key: is not enrolled. Ask your institution's administrator to enrol it.\n" in err
+
+
+def test_facts_are_numbers_where_fields_stay_text(project, cli):
+    (project.root / "paper").write_text("paper")
+    code, _, _ = cli("anchor", "paper", "--kind", "publication", "--set", "identifier=10.5", "--fact", "share=0.5")
+    assert code == 0
+    assert json.loads(Path("paper.bundle.json").read_bytes())["predicate"]["share"] == 0.5
+    assert json.loads(cli("show", "paper", "--json")[1])["body"]["identifier"] == "10.5"
+
+
+def test_a_folder_that_cannot_be_written_is_named(project, cli):
+    (project.root / "x").write_text("1")
+    assert cli("anchor", "x")[0] == 0
+    (project.root / "x").write_text("2")
+    (project.folder / "superseded").write_text("in the way")
+    code, _, err = cli("anchor", "x")
+    assert code == 2
+    assert f"{project.folder / 'superseded'} must be a folder" in err

@@ -4,124 +4,13 @@ import importlib.metadata
 import json
 import os
 import subprocess
-import sys
 
 import pytest
-from tests.client.fake_node import flip_path
 from tests.client.helpers import NOTARIUM, notarium, present
 
-from notarium.cli.app import KindChoice, main
-from notarium.cli.commands import enrol_command
+from notarium.cli.anchor import KindChoice
+from notarium.cli.app import main
 from notarium_ledger.entries.commitment import RESEARCH_KINDS
-
-# init
-
-
-def test_init_pins_the_ledger_makes_a_key_and_says_how_to_enrol_it(tmp_path, ledger, home, cli, monkeypatch):
-    genesis = ledger.consortium.genesis
-    (tmp_path / "g.json").write_bytes(genesis.encode_json())
-    (home / "keys" / "test.key").unlink()
-    (tmp_path / "p").mkdir()
-    monkeypatch.chdir(tmp_path / "p")
-    arguments = ("init", "--genesis", "../g.json", "--genesis-hash", genesis.hash.hex(), "--issuer", "m0")
-    code, out, _ = cli(*arguments, "--node", "http://127.0.0.1:1", "--project", "study", "--json")
-    said = json.loads(out)
-    assert code == 0
-    assert said["key_created"]
-    assert said["enrol_command"] == enrol_command("m0", said["public_key"])
-    assert (home / "keys" / "test.key").stat().st_mode & 0o777 == 0o600
-    assert "test.key" not in "".join(os.listdir(tmp_path / "p" / ".notarium"))
-    assert cli(*arguments, "--node", "http://127.0.0.1:1")[0] == 2
-    code, out, _ = cli(*arguments, "--node", "http://127.0.0.1:1", "--force", "--json")
-    assert (code, json.loads(out)["public_key"]) == (0, said["public_key"])
-
-
-def test_init_refuses_another_hash_and_a_genesis_without_addresses(tmp_path, ledger, home, cli, monkeypatch):
-    (tmp_path / "g.json").write_bytes(ledger.consortium.genesis.encode_json())
-    monkeypatch.chdir(tmp_path)
-    code, _, err = cli("init", "--genesis", "g.json", "--genesis-hash", "00" * 32, "--issuer", "m0")
-    assert code == 2
-    assert "another ledger" in err
-    code, _, err = cli("init", "--genesis", "g.json", "--issuer", "m0")
-    assert code == 2
-    assert "--node" in err
-    assert not (tmp_path / ".notarium").exists()
-    code, _, err = cli("init", "--genesis", "g.json", "--genesis-hash", "4f2c", "--issuer", "m0")
-    assert code == 2
-    assert "malformed: 4 characters" in err
-
-
-@pytest.mark.parametrize("between", [" ", ":", "-", ""])
-def test_init_takes_the_hash_as_the_ceremony_prints_it(tmp_path, ledger, home, cli, monkeypatch, between):
-    genesis = ledger.consortium.genesis
-    (tmp_path / "g.json").write_bytes(genesis.encode_json())
-    monkeypatch.chdir(tmp_path)
-    digits = genesis.hash.hex().upper()
-    told = between.join(digits[at : at + 4] for at in range(0, 64, 4)) + " "
-    arguments = ("init", "--genesis", "g.json", "--genesis-hash", told, "--node", "http://127.0.0.1:1")
-    (home / "keys" / "test.key").unlink()
-    code, out, _ = cli(*arguments, "--issuer", "m0")
-    assert code == 0
-    for each in ("notarium-node enrol --member m0 --key", "in the node's folder", "--admin-key", "--genesis", "--url"):
-        assert each in out
-
-
-# show, find, log, status
-
-
-def test_show_by_receipt_artifact_and_id(study, cli, nodes):
-    by_receipt = json.loads(cli("show", "data.receipt.json", "--json")[1])
-    assert by_receipt["kind"] == "dataset"
-    assert json.loads(cli("show", "data", "--json")[1]) == by_receipt
-    assert json.loads(cli("show", by_receipt["id"], "--json")[1]) == by_receipt
-    assert by_receipt["id"] in cli("show", "data")[1]
-    assert cli("show", "ab" * 32)[0] == 3
-    assert cli("show", "nowhere.receipt.json")[0] == 3
-    nodes[0].tamper = flip_path
-    code, _, err = cli("show", by_receipt["id"])
-    assert code == 5
-    assert nodes[0].url in err
-    nodes[0].stop()
-    assert cli("show", by_receipt["id"], "--timeout", "0.3")[0] == 5
-
-
-def test_find(project, cli):
-    (project.root / "open.csv").write_text("x")
-    cli("anchor", "open.csv", "--disclosure", "public")
-    code, out, _ = cli("find", "open.csv", "--json")
-    assert code == 0
-    assert len(json.loads(out)["entries"]) == 1
-    code, out, err = cli("find", "00" * 32, "--json")
-    assert code == 3
-    assert json.loads(out)["entries"] == []
-    assert "no entry names" in err
-
-
-def test_log_tells_what_became_of_each(study, nodes, cli):
-    (study / "x").write_text("x")
-    nodes[0].stop()
-    cli("anchor", "x", "--timeout", "0.3")
-    code, out, _ = cli("log", "--json")
-    rows = json.loads(out)["entries"]
-    assert code == 0
-    assert [(each["receipt"], each["status"]) for each in rows] == [
-        ("data.receipt.json", "anchored"),
-        ("x.receipt.json", "pending"),
-    ]
-    assert len(cli("log")[1].splitlines()) == 2
-
-
-def test_status_names_each_node(study, nodes, cli):
-    code, out, _ = cli("status")
-    assert code == 0
-    assert nodes[0].url in out
-    nodes[0].stop()
-    code, out, _ = cli("status", "--timeout", "0.5")
-    assert code == 5
-    assert "unusable" in out
-
-
-# The frame
 
 
 @pytest.mark.parametrize(
@@ -199,14 +88,44 @@ def test_a_reader_that_goes_away_is_no_error(study):
     process.wait(30)
 
 
-def test_importing_the_package_is_fast_because_nothing_is_imported():
-    code = "import sys; before = set(sys.modules); import notarium; print(len(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    # Time depends on the machine, the number of modules does not: aiohttp alone would be hundreds.
-    assert int(done.stdout) < 10
-    code = (
-        "import notarium; import notarium.anchoring.track; "
-        "print([callable(getattr(notarium, n)) for n in notarium.__all__])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "False" not in done.stdout
+# What help and completion print.
+
+
+def test_without_arguments_the_help_is_printed_line_by_line(cli):
+    code, out, err = cli()
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert lines[0].startswith("Usage: notarium")
+    assert len(lines) > 10
+    assert "\N{REPLACEMENT CHARACTER}" not in err
+    assert "error:" not in err
+    assert any(line.strip().startswith("verify ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "command", [[], *([each] for each in (
+        "init", "prereg", "anchor", "run", "verify", "equivocation", "show", "find", "log", "status"
+    ))]
+)  # fmt: skip
+def test_h_is_short_for_help(cli, command):
+    code, out, _ = cli(*command, "-h")
+    assert (code, out) == cli(*command, "--help")[:2]
+    assert code == 0
+    assert out.startswith("Usage: notarium")
+    assert "-h, --help" in out
+
+
+def test_h_after_the_command_to_run_belongs_to_it(study):
+    done = notarium("run", "--name", "echo", "--", "echo", "-h")
+    assert (done.returncode, done.stdout) == (0, "-h\n")
+
+
+def test_a_shell_completes_commands(tmp_path):
+    environment = {**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script = notarium("--show-completion", "bash", env=environment)
+    assert script.returncode == 0
+    assert "complete -o default -F _notarium_completion notarium" in script.stdout
+    asked = {"_NOTARIUM_COMPLETE": "complete_bash", "COMP_WORDS": "notarium ver", "COMP_CWORD": "1"}
+    assert notarium(env={**environment, **asked}).stdout.split() == ["verify"]
+    assert notarium("--install-completion", "bash", env=environment).returncode == 0
+    assert "notarium" in (tmp_path / ".bashrc").read_text()

@@ -1,4 +1,4 @@
-"""`notarium equivocation`: for whoever has the file and the genesis, and nothing else."""
+"""`notarium equivocation`: for anyone who has the file and the genesis, and nothing else."""
 
 import json
 import subprocess
@@ -24,18 +24,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_valid_equivocation_is_told_with_what_it_does_not_prove(folder, capsys):
+def test_a_valid_equivocation_is_reported_with_what_it_does_not_prove(folder, capsys):
     assert run_command(["equivocation", "good.json", "--genesis", "genesis.json"]) == ExitCode.OK
     out, err = capsys.readouterr()
     assert "m1 signed two different commits · height 3 · round 0" in out
-    assert "Not proven is who used the key" in err
+    assert "It does not prove who used the key" in err
 
 
 def test_one_that_proves_nothing_is_a_mismatch_and_names_the_step(folder, capsys):
     code = run_command(["equivocation", "good.json", "bad.json", "--genesis", "genesis.json", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (code, told["status"]) == (ExitCode.MISMATCH, "mismatch")
-    good, bad = told["results"]
+    said = json.loads(capsys.readouterr().out)
+    assert (code, said["status"]) == (ExitCode.MISMATCH, "mismatch")
+    good, bad = said["results"]
     assert (good["status"], good["about"]["member"]) == ("verified", "m1")
     assert (bad["status"], bad["step"], bad["about"]) == ("mismatch", 6, None)
     assert "signature is invalid" in bad["reason"]
@@ -55,15 +55,15 @@ def test_equivocation_of_another_ledger_or_none_at_all(folder, capsys):
 def test_a_file_that_cannot_be_read_hides_no_other(folder, capsys, order):
     names = [each if each == "." else f"{each}.json" for each in order]
     code = run_command(["equivocation", *names, "--genesis", "genesis.json", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (code, told["status"]) == (ExitCode.MISMATCH, "mismatch")
+    said = json.loads(capsys.readouterr().out)
+    assert (code, said["status"]) == (ExitCode.MISMATCH, "mismatch")
     status = {"good": "verified", "bad": "mismatch", "gone": "unreadable", ".": "unreadable"}
-    assert [each["status"] for each in told["results"]] == [status[each] for each in order]
+    assert [each["status"] for each in said["results"]] == [status[each] for each in order]
     assert run_command(["equivocation", "gone.json", "good.json", "--genesis", "genesis.json"]) == ExitCode.USAGE
     out, err = capsys.readouterr()
     assert "unreadable gone.json  No such file" in out
     assert "verified good.json" in out
-    assert "Not proven is who used the key" in err
+    assert "It does not prove who used the key" in err
 
 
 def test_markup_and_control_characters_in_a_name_do_no_harm(folder, capsys):

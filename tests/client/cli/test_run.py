@@ -46,7 +46,7 @@ def test_run_goes_on_where_nothing_can_be_anchored(tmp_path, home, monkeypatch):
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]])
-def test_run_of_what_is_no_command_ends_as_in_a_shell_and_records_nothing(study, ledger, cli, strict):
+def test_run_of_what_is_not_a_command_ends_as_in_a_shell_and_records_nothing(study, ledger, cli, strict):
     before = sorted(os.listdir(study))
     code, _, err = cli("run", *strict, "--", "no-such-command-here")
     assert code == 127
@@ -65,7 +65,7 @@ try:
     print("up", flush=True)
     signal.pause()
 except KeyboardInterrupt:
-    time.sleep(0.2)  # An end in good order takes a moment, and nobody may cut it short.
+    time.sleep(0.2)  # An orderly end takes a moment, and nothing may cut it short.
     sys.exit({code})
 """
     process = subprocess.Popen(
@@ -81,5 +81,31 @@ except KeyboardInterrupt:
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
 
 
-def test_run_tells_a_death_by_signal_as_the_shell_does(study):
+def test_run_returns_a_death_by_signal_as_the_shell_does(study):
     assert notarium("run", "--name", "dies", "--", "sh", "-c", "kill -9 $$").returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("exit 3", "anchored run sh (failed, exit code 3)  →"), ("exit 0", "anchored run sh  →"),
+     ("kill -INT $$", "anchored run sh (interrupted, exit code 130)  →")],
+)  # fmt: skip
+def test_run_shows_how_the_command_ended(study, script, said):
+    assert said in notarium("run", "--", "sh", "-c", script).stderr
+
+
+def test_run_records_decimals_and_booleans_as_such(study, cli):
+    assert (
+        cli("run", "--name", "fit", "--param", "lr=0.1", "--param", "n=3", "--param", "shuffle=true", "--", "true")[0]
+        == 0
+    )
+    recorded = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]["params"]
+    assert recorded == {"lr": 0.1, "n": 3, "shuffle": True, "exit_code": 0}
+
+
+def test_run_warns_once_without_a_project_and_names_nothing_internal(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = notarium("run", "--", "true")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("notarium: run 'true': no project here: run 'notarium init")
+    assert "_start" not in line

@@ -1,4 +1,4 @@
-"""`notarium verify`: a row and an exit code for each path, whatever befalls the others."""
+"""`notarium verify`: a row and an exit code for each path, whatever happens to the others."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def test_verify_offline_needs_no_project_and_prints_a_line_for_each_receipt(stud
     cli("prereg", "plan.md")
     genesis = tmp_path / "genesis.json"
     genesis.write_bytes(ledger.consortium.genesis.encode_json())
-    monkeypatch.setenv("NOTARIUM_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("NOTARIUM_HOME", str(tmp_path / "elsewhere"))
     os.rename(study / ".notarium", tmp_path / "away")
     monkeypatch.chdir(tmp_path)
     code, out, _ = cli("verify", "--offline", "--genesis", "genesis.json", *sorted(study.glob("*.receipt.json")))
@@ -99,7 +99,7 @@ def test_what_waits_in_the_outbox_is_pending(project, nodes, cli):
         assert "--flush" in out
 
 
-def test_a_damaged_configuration_is_told_where_only_the_genesis_was_given(project, cli):
+def test_a_damaged_configuration_is_reported_where_only_the_genesis_was_given(project, cli):
     """The outbox and the ledger were not asked, so "not anchored" alone would say too much."""
     (project.root / "x").write_text("never anchored")
     folder = project.root / ".notarium"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notarium.errors import InvalidBundle
-from notarium.evidence.contents import FileDigest, Manifest, Symlink
+from notarium.evidence.contents import Contents, Item
 from notarium.evidence.statement import Artifact, Bundle, bundle_digest, decimal_text, relative_name, to_json
 
-FILE = FileDigest("", 3, "ab" * 32)
-FOLDER = Manifest((FileDigest("a", 1, "cd" * 32), Symlink("b", "a")))
+FILE = Contents.of_file(3, "ab" * 32)
+FOLDER = Contents.of_folder([Item("a", 1, "cd" * 32), Item.link("b", "a")])
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -73,7 +73,7 @@ def test_what_is_not_a_bundle_is_refused(change):
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"_type": 1}'])
-def test_bytes_that_are_no_bundle_are_refused(data):
+def test_bytes_that_are_not_a_bundle_are_refused(data):
     with pytest.raises(InvalidBundle):
         Bundle.decode(data)
 
@@ -93,6 +93,16 @@ class Scalar:
 
     def item(self):
         return self._value
+
+
+class Array:
+    """As NumPy's arrays behave that are not scalars."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __float__(self):
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,7 @@ def test_metrics_as_text(value, text):
 
 
 @pytest.mark.parametrize("value", [True, None, "good", [1], Scalar(True)])
-def test_what_is_no_number_is_no_metric(value):
+def test_what_is_not_a_number_is_not_a_metric(value):
     with pytest.raises((ValueError, TypeError)):
         decimal_text(value)
 
@@ -147,3 +157,37 @@ def test_numpy_numbers():
 def test_names_are_relative_and_posix(tmp_path):
     assert relative_name(tmp_path / "a" / "b", tmp_path) == "a/b"
     assert relative_name(tmp_path / "a", tmp_path / "c") == "../a"
+
+
+def test_digests_that_a_tool_vouches_for_are_kept_and_change_no_subject():
+    managed = Contents.of_file(3, "ab" * 32, {"md5": "11" * 16})
+    bundle = Bundle("dataset", (Artifact("x", "subject", managed),), {"salt": "00" * 32})
+    statement = json.loads(bundle.encode())
+    assert statement["subject"] == [{"digest": {"sha256": "ab" * 32}, "name": "x"}]
+    assert statement["predicate"]["artifacts"][0]["digests"] == {"md5": "11" * 16}
+    assert Bundle.decode(bundle.encode()) == bundle
+    assert b'"digests"' not in example().encode()
+
+
+@pytest.mark.parametrize("digests", [{}, [], "md5", {"md5": 5}, {"sha256": "ab" * 32}])
+def test_digests_of_another_form_are_refused(digests):
+    statement = json.loads(example().encode())
+    statement["predicate"]["artifacts"][0]["digests"] = digests
+    with pytest.raises(InvalidBundle, match="digests"):
+        Bundle.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Array((2,)), "an array of shape (2,)"),
+        ("good", "the text 'good'"),
+        (None, "None"),
+        ([1], "a value of type list"),
+        (True, "the boolean True"),
+    ],
+)
+def test_what_is_not_a_number_is_described(value, message):
+    with pytest.raises(ValueError, match="not a number") as caught:
+        decimal_text(value)
+    assert message in str(caught.value)

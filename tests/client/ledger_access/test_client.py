@@ -7,7 +7,6 @@ from tests.client.helpers import body, client_of
 from tests.support.consortium import Consortium, digest, key
 
 from notarium.errors import LyingNode, NotAnchored, ProjectError, Rejected, Unreachable
-from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.client import Client
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.trust.receipt import ReceiptVerifier
@@ -248,7 +247,7 @@ async def test_members_are_checked_against_a_decided_block(ledger, nodes):
             await client.members()
 
 
-async def test_status_tells_each_node_apart(ledger, nodes):
+async def test_status_distinguishes_the_nodes(ledger, nodes):
     nodes[1].stop()
     with FakeNode(FakeLedger(Consortium(4, name="foreign"))) as foreign:
         async with client_of(ledger, [nodes[0], nodes[1], foreign]) as client:
@@ -260,30 +259,9 @@ async def test_status_tells_each_node_apart(ledger, nodes):
     assert "another ledger" in other.problem
 
 
-# Blocking
-
-
-def test_the_blocking_client_does_the_same_also_from_several_threads(ledger, node):
-    with BlockingClient(ledger.consortium.genesis, [node.url], ledger.consortium.researcher) as client:
-        receipt = client.submit(body(ledger))
-        assert client.receipt(receipt.id).index == 0
-        assert len(client.submit_batch([body(ledger) for _ in range(3)])) == 3
-        assert client.status()[0].ready
-        with pytest.raises(NotAnchored):
-            client.entry(digest("nothing"))
-    with pytest.raises(RuntimeError, match="closed"):
-        client.status()
-    client.close()
-
-
-async def test_the_blocking_client_works_where_a_loop_is_running_already(ledger, node):
-    with BlockingClient(ledger.consortium.genesis, [node.url], ledger.consortium.researcher) as client:
-        assert client.submit(body(ledger)).index == 0
-
-
 @pytest.mark.parametrize(
     "url", ["", "node.example.org", "ftp://x", "http://", "http://u:p@h", "http://h:x", "http://h/?q"]
 )
-def test_an_address_that_is_none_is_refused(ledger, url):
+def test_what_is_not_an_address_is_refused(ledger, url):
     with pytest.raises(ProjectError, match="node address"):
         Client(ledger.consortium.genesis, [url])

@@ -81,7 +81,7 @@ async def test_a_node_that_cannot_now_is_passed_over(ledger, nodes, answer):
         assert client.lies == ()
 
 
-async def test_when_nobody_answers_every_node_is_named_with_what_it_said(ledger, nodes):
+async def test_when_no_node_answers_every_node_is_named_with_its_error(ledger, nodes):
     async def fault(request):
         return problem(503, "busy", "no quorum\x1b[2J")
 

@@ -81,7 +81,7 @@ async def test_when_all_nodes_lie_the_error_says_so_at_once(ledger, node):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"index": 1}', "[" * 100_000])
-async def test_an_answer_that_is_no_receipt_is_a_lie_too(ledger, node, text):
+async def test_an_answer_that_is_not_a_receipt_is_a_lie_too(ledger, node, text):
     async def fault(request):
         return web.Response(text=text)
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.node.http_api import Api
 
 from notarium.cli import app as client_cli
+from notarium.key_files import Purpose, load_key, load_seed
 from notarium_consensus.messages import Vote, encode_message
 from notarium_ledger.blocks.certificate import VoteType, vote_bytes
 from notarium_ledger.trust.equivocation import conflict
@@ -20,7 +21,6 @@ from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.demo.local_network import Institution, LocalNetwork
 from notarium_node.equivocation.collection import ALARM
-from notarium_node.identity.keys import Purpose, load_key, load_seed
 from notarium_node.operator.cli import app as cli
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork

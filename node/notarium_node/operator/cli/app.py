@@ -9,10 +9,10 @@ import sys
 
 import typer
 
+from notarium.key_files import KeyFileError
 from notarium_ledger.errors import LedgerError
 from notarium_node.config import ConfigError
 from notarium_node.identity.card import CardError
-from notarium_node.identity.keys import KeyFileError
 from notarium_node.identity.tls import CertificateError
 from notarium_node.operator.ceremony import CeremonyError
 from notarium_node.operator.cli import equivocations, founding, researchers, running

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from notarium_node.identity.keys import KeyFileError, Purpose, create_key, load_key, load_seed
+from notarium.key_files import KeyFileError, Purpose, create_key, load_key, load_seed
 
 
 def test_a_new_key_is_private_and_reads_back(tmp_path):

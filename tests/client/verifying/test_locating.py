@@ -6,12 +6,14 @@ import pytest
 from tests.client.helpers import present
 
 from notarium.anchoring.anchor import anchor
-from notarium.anchoring.commit import commit, send
+from notarium.anchoring.commit import commit
+from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
-from notarium.evidence.contents import hash_path
+from notarium.evidence.hashing import hash_path
 from notarium.evidence.statement import Artifact, Bundle
 from notarium.verifying import verification
-from notarium.verifying.verification import VerificationStatus, Verifying, verify
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture

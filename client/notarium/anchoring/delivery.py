@@ -1,0 +1,219 @@
+"""From the outbox to the receipt: send signed entries, write their receipts, sign again what was refused.
+
+No reference is left dangling: an entry is sent only when nothing that it refers to is still waiting. So it is still
+here, and can be signed again, when the entry it refers to gets another id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from notarium.anchoring.commit import keep, sign
+from notarium.anchoring.outbox import Outbox, Waiting, now_ms, outbox_of
+from notarium.errors import (
+    ExitCode,
+    NodeReport,
+    NotAnchored,
+    NotariumError,
+    ProjectError,
+    Rejected,
+    Unreachable,
+    Unwritable,
+)
+from notarium.files import write_atomically
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.blocking import BlockingClient
+from notarium.project import Project
+from notarium_ledger.entries.commitment import Body
+from notarium_ledger.entries.entry import Entry, decode_entry
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.log.hashes import leaf_hash
+
+BACKLOG = 32
+"""At most this many older entries are sent after one that was anchored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The outcome for one waiting entry."""
+
+    waiting: Waiting
+    receipt: VerifiedReceipt | None
+    error: NotariumError | None = None
+
+
+def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
+    """Send one entry and, where that works, what else is waiting in the outbox, within `timeout` seconds."""
+    started = time.monotonic()
+    with _client(project, timeout) as client:
+        *_, delivery = _deliver(client, project, [waiting], timeout)
+        left = timeout - (time.monotonic() - started)
+        if delivery.receipt is not None and left > 0:
+            _deliver(client, project, _backlog(project), left)
+    return delivery
+
+
+def _backlog(project: Project) -> list[Waiting]:
+    """The oldest waiting entries. A damaged file among them concerns no other entry; `notarium status` reports it."""
+    try:
+        return outbox_of(project).list()[:BACKLOG]
+    except ProjectError:
+        return []
+
+
+def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
+    """Send entries from the outbox and write their receipts. `timeout`: seconds for all of them but the last call.
+
+    What an entry refers to goes first, where that is waiting too, whether it is in `waiting` or not.
+    An entry that fails stays in the outbox with the reason; the error is in the result and is not raised.
+    """
+    if not waiting:
+        return []
+    with _client(project, timeout) as client:
+        return _deliver(client, project, waiting, timeout)
+
+
+def _client(project: Project, timeout: float) -> BlockingClient:
+    return BlockingClient(project.genesis, project.nodes, timeout=timeout)
+
+
+def _deliver(client: BlockingClient, project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
+    outbox = outbox_of(project)
+    queue = _targets_first(waiting, outbox)
+    unsigned: NotariumError | None = None
+    if any(each.refused for each in queue):
+        try:
+            renewed = _sign_again(project, outbox)
+            queue = [renewed.get(each.id, each) for each in queue]
+        except NotariumError as error:
+            unsigned = error
+    results: list[Delivery] = []
+    deadline = time.monotonic() + timeout
+    unreachable: NotariumError | None = None
+    for each in queue:
+        if unreachable is None and time.monotonic() > deadline:
+            unreachable = Unreachable([NodeReport("all nodes", f"not asked any more after {timeout:.0f} s")])
+        # After one failure to reach the nodes the rest of a hundred entries does not wait for the same again.
+        done = _deliver_one(client, project, each, unreachable or (unsigned if each.refused else None))
+        if unreachable is None and done.error is not None and done.error.exit_code is ExitCode.UNREACHABLE:
+            unreachable = done.error
+        results.append(done)
+    return results
+
+
+def _deliver_one(
+    client: BlockingClient, project: Project, waiting: Waiting, obstacle: NotariumError | None
+) -> Delivery:
+    """Send one entry, unless there is an `obstacle` already; remove it from the outbox once its receipt is written."""
+    outbox = outbox_of(project)
+    try:
+        if obstacle is not None:
+            raise obstacle
+        _check_targets(waiting, outbox)
+        receipt = client.submit_entry(waiting.entry)
+        _write_receipt(waiting.receipt_path, receipt)
+    except NotariumError as error:
+        return _failed(project, waiting, error)
+    except LedgerError as error:
+        return _failed(project, waiting, ProjectError(f"not a valid entry: {error}"))
+    outbox.remove(waiting.id)
+    return Delivery(waiting, receipt)
+
+
+def targets(waiting: Waiting) -> set[str]:
+    """The ids that an entry refers to, hex."""
+    entry = _entry(waiting)
+    return {each["entry"].hex() for each in entry.body.get("refs", ())} if entry else set()
+
+
+def _entry(waiting: Waiting) -> Entry | None:
+    """None for bytes that are not a valid entry; sending them reports the error."""
+    try:
+        return decode_entry(waiting.entry)
+    except LedgerError:
+        return None
+
+
+def _targets_first(waiting: Sequence[Waiting], outbox: Outbox) -> list[Waiting]:
+    """`waiting` and what these refer to in the outbox, each after everything that it refers to."""
+    known = {each.id: each for each in waiting}
+    graph: dict[str, set[str]] = {}
+    ahead = list(waiting)
+    for each in ahead:
+        graph[each.id] = targets(each)
+        for id_ in graph[each.id] - known.keys():
+            # A damaged file is reported when the entry that refers to it is sent.
+            with suppress(ProjectError):
+                if found := outbox.get(id_):
+                    known[id_] = found
+                    ahead.append(found)
+    return [known[id_] for id_ in TopologicalSorter(graph).static_order() if id_ in known]
+
+
+def _check_targets(waiting: Waiting, outbox: Outbox) -> None:
+    """Raise NotAnchored where the entry refers to one that is still waiting, and may get another id."""
+    for id_ in sorted(targets(waiting)):
+        if outbox.get(id_):
+            raise NotAnchored(
+                f"refers to {id_[:16]}…, which must be anchored first; run 'notarium status' to see why it waits"
+            )
+
+
+def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
+    """Refused entries signed again where issuer or key has changed since, and all that refer to them, by the old id.
+
+    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. All new entries are
+    kept before the first old one is removed, and no old one is removed before those that refer to it.
+    Raises NotariumError.
+    """
+    issuer, key = project.issuer_or_fail(), project.key().public
+    renewed: dict[str, Waiting] = {}
+    for each in _targets_first(outbox.list(), outbox):
+        entry = _entry(each)
+        if entry is None:
+            continue
+        outdated = each.refused and (entry.key != key or entry.body.get("issuer") != issuer)
+        if not outdated and targets(each).isdisjoint(renewed):
+            continue
+        raw = sign(project, _renewed_body(entry, issuer, renewed))
+        renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", refused=False)
+    for each in renewed.values():
+        keep(project, each)
+    for id_ in reversed(renewed):
+        outbox.remove(id_)
+    return renewed
+
+
+def _renewed_body(entry: Entry, issuer: str, renewed: Mapping[str, Waiting]) -> Body:
+    """The entry's body with this issuer, and with the new ids of the entries that were signed again."""
+    body = {**entry.body, "issuer": issuer}
+    if "refs" in body:
+        ids = {old: leaf_hash(new.entry) for old, new in renewed.items()}
+        body["refs"] = [{**ref, "entry": ids.get(ref["entry"].hex(), ref["entry"])} for ref in body["refs"]]
+    return body
+
+
+def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:
+    refused = isinstance(error, Rejected | ProjectError)
+    if waiting.refused and not refused:
+        # The reason for a refusal is worth more than that no node could be asked today.
+        return Delivery(waiting, None, error)
+    noted = replace(waiting, reason=str(error), refused=refused)
+    try:
+        outbox_of(project).put(noted)
+    except OSError:
+        # The entry itself is in the outbox already; only the newer reason is not.
+        return Delivery(waiting, None, error)
+    return Delivery(noted, None, error)
+
+
+def _write_receipt(path: Path, receipt: VerifiedReceipt) -> None:
+    try:
+        write_atomically(path, receipt.file_bytes())
+    except OSError as error:
+        raise Unwritable(f"the receipt {path} cannot be written", path.parent, error) from error

@@ -1,0 +1,143 @@
+"""What an earlier anchoring left beside an artifact: whether it still holds, and how it makes room for a new one."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from notarium.anchoring.commit import Ref
+from notarium.anchoring.outbox import Waiting, outbox_of
+from notarium.errors import InvalidBundle, ProjectError, Unwritable
+from notarium.evidence.statement import Bundle
+from notarium.files import write_atomically
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.receipt_file import find_receipt
+from notarium.naming import bundle_of
+from notarium.project import Project
+from notarium_ledger.entries.commitment import Body
+from notarium_ledger.entries.entry import decode_entry
+
+_SET_BY_OTHERS = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})
+"""Parts of a commitment that do not come from its `fields`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier anchoring left beside an artifact. Any part may be missing."""
+
+    bundle: Bundle | None
+    receipt: VerifiedReceipt | None
+    waiting: Waiting | None
+
+    @classmethod
+    def find(cls, project: Project, receipt_path: Path) -> Earlier:
+        """What lies at `receipt_path`, beside it, and in the outbox."""
+        receipt = find_receipt(receipt_path, project.genesis)
+        waiting = None if receipt else outbox_of(project).find(receipt_path)
+        try:
+            bundle = Bundle.decode(bundle_of(receipt_path).read_bytes())
+        except (FileNotFoundError, InvalidBundle):
+            bundle = None
+        return cls(bundle, receipt, waiting)
+
+    @property
+    def id(self) -> bytes | None:
+        """Id of the earlier entry."""
+        if self.receipt is not None:
+            return self.receipt.id
+        return bytes.fromhex(self.waiting.id) if self.waiting else None
+
+    @property
+    def body(self) -> Body | None:
+        """What the earlier entry commits to."""
+        if self.receipt is not None:
+            return self.receipt.body
+        return decode_entry(self.waiting.entry).body if self.waiting else None
+
+    def matches(self, bundle: Bundle, fields: Mapping[str, Any], refs: Sequence[Ref], disclosure: str) -> bool:
+        """Whether it already commits to all that is asked for now: content, kind, facts, fields, refs, disclosure."""
+        body = self.body
+        if body is None or self.bundle is None or self.bundle.kind != bundle.kind:
+            return False
+        asked = [each.to_value() for each in refs]
+        known = list(body.get("refs", ()))
+        return (
+            self.bundle.artifacts == bundle.artifacts
+            and _facts(self.bundle) == _facts(bundle)
+            and body["disclosure"] == disclosure
+            and {name: value for name, value in body.items() if name not in _SET_BY_OTHERS} == dict(fields)
+            and all(each in known for each in asked)
+            # A reference to what it supersedes is added without being asked for.
+            and all(each in asked or each["rel"] == "supersedes" for each in known)
+        )
+
+    def check_kind(self, path: Path, kind: str) -> None:
+        """Raise ProjectError where `kind` is another one: a publication does not supersede the review of a file."""
+        known = None if self.body is None else self.body["kind"]
+        if known in (None, kind):
+            return
+        if self.receipt is None:
+            raise ProjectError(
+                f"{path} is signed as a {known} and waits in the outbox; as a {kind} it would take the same place. "
+                "Anchor a copy by another name, or run 'notarium status --help' to see how to send or drop what waits"
+            )
+        stem = path.name
+        raise ProjectError(
+            f"{path} is anchored as a {known}, which a {kind} does not supersede. To have both, first rename "
+            f"{stem}.receipt.json and {stem}.bundle.json to {stem}.{known}.receipt.json and {stem}.{known}.bundle.json "
+            "(they still verify), or anchor a copy by another name"
+        )
+
+    def put_aside(self, project: Project, receipt_path: Path) -> None:
+        """Move the earlier receipt and bundle to `.notarium/superseded`, where nothing is ever overwritten.
+
+        Raises Unwritable, which names the folder.
+        """
+        kept_in, beside = project.folder / "superseded", receipt_path.absolute().parent
+        with _moving(receipt_path, kept_in, failing=beside):
+            kept = {path: path.read_bytes() for path in (bundle_of(receipt_path), receipt_path) if path.exists()}
+        if not kept and self.waiting is None:
+            return
+        with _moving(receipt_path, kept_in, failing=kept_in):
+            kept_in.mkdir(parents=True, exist_ok=True)
+            label = _label(kept_in, self.id, kept)
+            if self.waiting is not None:
+                # Its receipt, when it comes, must not replace the newer one.
+                moved = replace(self.waiting, receipt_path=kept_in / f"{label}.{receipt_path.name}")
+                outbox_of(project).put(moved)
+            for path, data in kept.items():
+                write_atomically(kept_in / f"{label}.{path.name}", data)
+        with _moving(receipt_path, kept_in, failing=beside):
+            for path in kept:
+                path.unlink()
+
+
+@contextmanager
+def _moving(receipt_path: Path, to: Path, *, failing: Path) -> Iterator[None]:
+    """Raise Unwritable for an OSError, naming the folder `failing` as the one to fix."""
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(f"the earlier receipt {receipt_path} cannot be moved to {to}", failing, error) from error
+
+
+def _facts(bundle: Bundle) -> dict[str, Any]:
+    """What a bundle says, without the parts that are new each time."""
+    return {name: value for name, value in bundle.predicate.items() if name not in ("salt", "code")}
+
+
+def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
+    """The name of the files that are put aside: their entry's id or, where that is lost, their own digest."""
+    digest = hashlib.sha256(next(iter(kept.values()), b"")).hexdigest()
+    labels = [id_.hex()[:16]] if id_ else []
+    for label in (*labels, digest[:16], digest):
+        places = {folder / f"{label}.{path.name}": data for path, data in kept.items()}
+        if all(not place.exists() or place.read_bytes() == data for place, data in places.items()):
+            return label
+    # The same evidence is kept there already with another receipt.
+    return f"{digest}.{secrets.token_hex(8)}"

@@ -1,0 +1,37 @@
+"""References to other entries, by what a researcher has at hand: an id, a receipt file, or an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from notarium.anchoring.commit import Ref
+from notarium.anchoring.outbox import outbox_of
+from notarium.errors import ProjectError
+from notarium.ledger_access.receipt_file import find_receipt
+from notarium.naming import artifact_path, is_receipt, receipt_beside, stem_of
+from notarium.project import Project
+
+
+def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
+    """A reference to an entry by its id, by its receipt file, or by an artifact that has a receipt beside it.
+
+    Raises ProjectError where there is no valid receipt.
+    """
+    if isinstance(target, bytes):
+        return Ref(rel, target)
+    if isinstance(target, str) and len(target) == 64:
+        try:
+            return Ref(rel, bytes.fromhex(target))
+        except ValueError:
+            pass
+    path = artifact_path(target)
+    place = path if is_receipt(path) else receipt_beside(path)
+    found = find_receipt(place, project.genesis)
+    if found is not None:
+        return Ref(rel, found.id)
+    pending = outbox_of(project).find(place)
+    if pending is not None:
+        return Ref(rel, bytes.fromhex(pending.id))
+    raise ProjectError(
+        f"{target} is neither an entry id nor something with a valid receipt ({stem_of(place)}.receipt.json)"
+    )

@@ -1,0 +1,37 @@
+"""Where the receipt of a run goes: runs of one name take numbered places, also when they end at the same moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from notarium.errors import ProjectError, Unwritable
+from notarium.naming import RECEIPT_SUFFIX, bundle_of
+
+MAX_RUNS_OF_ONE_NAME = 10_000
+
+
+def claim_place(directory: Path, stem: str) -> Path:
+    """A receipt path that no other run of the same name has taken: fit.run, fit.2.run, fit.3.run ...
+
+    An empty bundle file, which cannot be created twice, claims it: runs of one name may end at the same moment.
+    """
+    base = stem.removesuffix(".run")
+    for number in range(1, MAX_RUNS_OF_ONE_NAME + 1):
+        place = directory / f"{stem if number == 1 else f'{base}.{number}.run'}{RECEIPT_SUFFIX}"
+        if place.exists():
+            continue
+        try:
+            bundle_of(place).open("xb").close()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise Unwritable(f"{bundle_of(place)} cannot be written", directory, error) from error
+        return place
+    raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
+
+
+def release_place(place: Path) -> None:
+    """Give back a claimed place where nothing was written."""
+    bundle = bundle_of(place)
+    if bundle.exists() and bundle.stat().st_size == 0:
+        bundle.unlink()

@@ -1,0 +1,82 @@
+"""Options that several commands share, and the values that are written as NAME=VALUE and REL=TARGET."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from notarium.anchoring.commit import Disclosure
+from notarium.errors import ProjectError
+from notarium_ledger.entries.commitment import RELATIONS
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to try all nodes.")]
+DisclosureOption = Annotated[
+    Disclosure,
+    typer.Option(
+        "--disclosure",
+        help="public: digests of artifacts on the ledger; consortium: only that of the evidence; sealed: nothing else.",
+    ),
+]
+Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, without the cache of digests.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail instead of leaving work to the outbox.")]
+Refs = Annotated[
+    list[str] | None,
+    typer.Option("--ref", metavar="REL=TARGET", help="derivedFrom=… with an entry id, a receipt or an artifact."),
+]
+GenesisFile = Annotated[
+    Path | None, typer.Option("--genesis", metavar="FILE", help="Pin this genesis; no project is needed then.")
+]
+
+VALUES_HELP = "A number, true or false is recorded as such, everything else as text."
+FIELDS_HELP = "An integer is recorded as such, everything else as text: the ledger holds no fractions."
+
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_DECIMAL = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def parse_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
+    """NAME=VALUE pairs for the evidence: integers, finite decimals, true, false, or text. Raises ProjectError."""
+    return {name: _value(text) for name, text in _pairs(texts, option)}
+
+
+def parse_fields(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
+    """NAME=VALUE pairs for the commitment: integers, or else text. Raises ProjectError."""
+    return {name: int(text) if _INTEGER.fullmatch(text) else text for name, text in _pairs(texts, option)}
+
+
+def parse_refs(texts: Sequence[str] | None) -> list[tuple[str, str]]:
+    """REL=TARGET pairs. Raises ProjectError."""
+    pairs = []
+    for text in texts or ():
+        rel, sign, target = text.partition("=")
+        if not sign or not target or rel not in RELATIONS:
+            raise ProjectError(f"--ref {text!r}: expected REL=TARGET with REL one of {', '.join(RELATIONS)}")
+        pairs.append((rel, target))
+    return pairs
+
+
+def _pairs(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ProjectError(f"{option} {text!r}: expected NAME=VALUE")
+        pairs.append((name, value))
+    return pairs
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text in ("true", "false"):
+        return text == "true"
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    # An integer of more digits stays text, because JSON readers round it.
+    if _DECIMAL.fullmatch(text) and not text.lstrip("-").isdigit() and math.isfinite(number := float(text)):
+        return number
+    return text

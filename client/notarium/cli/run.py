@@ -1,0 +1,145 @@
+"""The command `run`: run another command and anchor its inputs and outputs."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from notarium.anchoring.commit import Disclosure
+from notarium.anchoring.track import SEND_S, Run, RunStatus, track
+from notarium.cli.options import (
+    VALUES_HELP,
+    DisclosureOption,
+    Json,
+    Refs,
+    Strict,
+    Timeout,
+    parse_refs,
+    parse_values,
+)
+from notarium.cli.output import Printer, shown
+from notarium.errors import ProjectError
+from notarium.project import find_project
+
+COMMAND_NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+_SIGNALLED = 128
+"""A shell adds the number of the signal that ended a command."""
+
+
+def run(
+    *,
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    name: Annotated[str, typer.Option(help="Name of the run; default: the command's.")] = "",
+    inputs: Annotated[
+        list[Path] | None, typer.Option("--input", metavar="PATH", help="A file or folder that the run reads.")
+    ] = None,
+    outputs: Annotated[
+        list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
+    ] = None,
+    directory: Annotated[Path, typer.Option(metavar="DIR", help="Where the receipt goes.")] = Path("."),
+    disclosure: DisclosureOption = Disclosure.CONSORTIUM,
+    ref: Refs = None,
+    strict: Strict = False,
+    timeout: Timeout = SEND_S,
+    as_json: Json = False,
+) -> int:
+    """Run a command and anchor its inputs and outputs. Its exit code, stdout and stderr stay its own.
+
+    With --json the result is the last line on stderr, because stdout belongs to the command.
+    """
+    printer = Printer(as_json)
+    if (missing := _why_not_runnable(command[0])) is not None:
+        # As a shell reports it, and before anything is recorded about a run that never started.
+        return _report_missing(printer, command[0], *missing)
+    params, refs = parse_values(param, "--param"), parse_refs(ref)
+    tracked = track(
+        name or Path(command[0]).name,
+        directory=directory,
+        project=find_project(directory) if strict else None,
+        disclosure=disclosure,
+        strict=strict,
+        wait=timeout,
+        command=[Path(command[0]).name, *command[1:]],
+    )
+    with tracked:
+        for path in inputs or ():
+            tracked.input(path)
+        for path in outputs or ():
+            tracked.output(path)
+        tracked.params(params)
+        for rel, target in refs:
+            tracked.refs(rel, target)
+        code = _call(command)
+        tracked.status(_status_by(code))
+        tracked.param("exit_code", code)
+    _print(printer, tracked, code)
+    return code
+
+
+def _why_not_runnable(program: str) -> tuple[int, str] | None:
+    """Exit code and message for a program that cannot be run, or None."""
+    if shutil.which(program) is not None:
+        return None
+    if Path(program).exists():
+        return NOT_EXECUTABLE, "is not executable"
+    return COMMAND_NOT_FOUND, "command not found"
+
+
+def _report_missing(printer: Printer, program: str, code: int, text: str) -> int:
+    printer.data_on_stderr({"error": f"{program}: {text}", "exit_code": code})
+    if not printer.as_json:
+        printer.error(f"{program}: {text}")
+    return code
+
+
+def _status_by(code: int) -> RunStatus:
+    if code == 0:
+        return RunStatus.COMPLETED
+    return RunStatus.INTERRUPTED if code == _SIGNALLED + signal.SIGINT else RunStatus.FAILED
+
+
+def _to_json(tracked: Run, code: int) -> dict[str, Any]:
+    return {
+        "name": tracked.name,
+        "exit_code": code,
+        "id": tracked.id or None,
+        "status": tracked.outcome.value,
+        "receipt": str(tracked.receipt_path) if tracked.receipt_path else None,
+        "bundle": str(tracked.bundle_path) if tracked.bundle_path else None,
+    }
+
+
+def _print(printer: Printer, tracked: Run, code: int) -> None:
+    printer.data_on_stderr(_to_json(tracked, code))
+    if printer.as_json or tracked.receipt is None:
+        return
+    status = _status_by(code)
+    ended = "" if status is RunStatus.COMPLETED else f" ({status}, exit code {code})"
+    place = shown(str(tracked.receipt_path))
+    printer.note(f"[green]{tracked.outcome}[/] run {shown(tracked.name)}{ended}  → {place}")
+
+
+def _call(command: Sequence[str]) -> int:
+    """Exit code of a command that shares our terminal and streams; 128 + n where signal n ended it."""
+    # Ctrl-C goes to the command (the terminal sends it to the whole group): the command decides, and we record it.
+    # A handler, and not SIG_IGN, because the command would inherit the latter.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.Popen(command).wait()
+    except FileNotFoundError as error:
+        raise ProjectError(f"{command[0]}: command not found") from error
+    except PermissionError as error:
+        raise ProjectError(f"{command[0]}: is not executable") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return _SIGNALLED - code if code < 0 else code

@@ -1,0 +1,111 @@
+"""The commands that show what was anchored: `show` one entry, `find` entries by a digest, `log` those of a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from notarium.anchoring.history import history
+from notarium.cli.options import GenesisFile, Json, Timeout
+from notarium.cli.output import Printer, shown
+from notarium.errors import ExitCode
+from notarium.evidence.hashing import hash_path
+from notarium.genesis_file import read_genesis
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.blocking import BlockingClient
+from notarium.ledger_access.client import entry_id
+from notarium.ledger_access.describing import describe_receipt
+from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.project import find_project, genesis_for
+from notarium.verifying.verification import Verifying
+from notarium_ledger.encoding.json_file import iso_time
+
+
+def show(
+    *,
+    target: Annotated[str, typer.Argument(metavar="ID|RECEIPT|ARTIFACT")],
+    genesis: GenesisFile = None,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+) -> int:
+    """Show a verified entry: from a receipt file, or from the ledger by its id."""
+    printer = Printer(as_json)
+    path = artifact_path(target)
+    if path.exists() or is_receipt(path):
+        place = path if is_receipt(path) else receipt_beside(path)
+        result = Verifying(genesis_for(place, genesis), receipt_only=True).verify_receipt_file(place)
+        if result.receipt is None:
+            printer.verification(result)
+            printer.data(result.to_json())
+            return result.status.exit_code
+        receipt = result.receipt
+    else:
+        receipt = _fetch(target, genesis, timeout)
+    _print(printer, receipt)
+    return ExitCode.OK
+
+
+def find(
+    *,
+    target: Annotated[str, typer.Argument(metavar="FILE|DIGEST")],
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+) -> int:
+    """Find the ledger's entries that name a file, a folder or a digest."""
+    printer = Printer(as_json)
+    here = find_project()
+    path = artifact_path(target)
+    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else entry_id(target).hex()
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
+        found = client.find(digest)
+    printer.data({"digest": digest, "entries": [describe_receipt(each) for each in found]})
+    for each in found:
+        issuer = shown(str(each.body.get("issuer", "")))
+        printer.line(f"{each.id.hex()}  {each.body['kind']} · {issuer} · {iso_time(each.time_ms)}")
+    if not found:
+        printer.error(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
+        return ExitCode.NOT_ANCHORED
+    return ExitCode.OK
+
+
+def log(*, as_json: Json = False) -> int:
+    """List what was anchored from this project."""
+    printer = Printer(as_json)
+    rows = [
+        {
+            "time": iso_time(each.line.time_ms),
+            "status": each.state.value,
+            "kind": each.line.kind,
+            "id": each.line.id,
+            "receipt": each.line.receipt,
+        }
+        for each in history(find_project())
+    ]
+    printer.data({"entries": rows})
+    for row in rows:
+        printer.line(f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {shown(row['receipt'])}")
+    return ExitCode.OK
+
+
+def _fetch(target: str, genesis_file: Path | None, timeout: float) -> VerifiedReceipt:
+    """The entry of this id, from the ledger. Raises NotariumError."""
+    wanted = entry_id(target)
+    here = find_project()
+    genesis = read_genesis(genesis_file) if genesis_file else here.genesis
+    with BlockingClient(genesis, here.nodes, timeout=timeout) as client:
+        return client.receipt(wanted)
+
+
+def _print(printer: Printer, receipt: VerifiedReceipt) -> None:
+    document = describe_receipt(receipt)
+    printer.data(document)
+    for name, value in document.items():
+        if isinstance(value, dict | list):
+            # JSON escapes control characters itself, and has lines of its own.
+            lines = json.dumps(value, indent=1).splitlines()
+            printer.line(f"[bold]{name}[/] " + "\n".join(map(shown, lines)))
+        else:
+            printer.line(f"[bold]{name}[/] {shown(str(value))}")

@@ -1,0 +1,138 @@
+"""The command `status`: the nodes, and what waits in the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from notarium.anchoring.delivery import Delivery, deliver, targets
+from notarium.anchoring.outbox import Outbox, Waiting, outbox_of
+from notarium.cli.options import Json, Timeout
+from notarium.cli.output import Printer, shown
+from notarium.errors import ExitCode, ProjectError
+from notarium.ledger_access.answers import NodeStatus
+from notarium.ledger_access.blocking import BlockingClient
+from notarium.project import Project, find_project
+from notarium_ledger.encoding.json_file import iso_time
+
+SHOWN_REASON = 160
+NODE_S = 5.0
+"""How long one node may take to report its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the command found and did."""
+
+    project: Project
+    nodes: Sequence[NodeStatus]
+    dropped: Sequence[Waiting]
+    sent: Sequence[Delivery]
+    waiting: Sequence[Waiting]
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "ledger": self.project.genesis.name,
+            "genesis_hash": self.project.genesis.hash.hex(),
+            "nodes": [
+                {"url": each.url, "ready": each.ready, "problem": each.problem or None, "answer": each.answer}
+                for each in self.nodes
+            ],
+            "dropped": [each.id for each in self.dropped],
+            "sent": [each.waiting.id for each in self.sent if each.receipt is not None],
+            "outbox": [_waiting_json(each) for each in self.waiting],
+        }
+
+    def exit_code(self, *, is_flush: bool) -> ExitCode:
+        """With --flush the first reason why something still waits, otherwise whether any node answers."""
+        if is_flush and self.waiting:
+            return next((each.error.exit_code for each in self.sent if each.error), ExitCode.UNREACHABLE)
+        return ExitCode.OK if any(not each.problem for each in self.nodes) else ExitCode.UNREACHABLE
+
+
+def status(
+    *,
+    flush: Annotated[bool, typer.Option("--flush", help="Send what waits in the outbox.")] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="ID", help="Give up permanently what waits under this id (or its beginning)."),
+    ] = None,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+) -> int:
+    """Show the nodes, and what waits in the outbox."""
+    printer = Printer(as_json)
+    here = find_project()
+    outbox = outbox_of(here)
+    dropped = _drop(outbox, drop or [])
+    sent = deliver(here, outbox.list(), timeout) if flush else []
+    waiting = outbox.list()
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout, attempt_timeout=min(timeout, NODE_S)) as client:
+        nodes = client.status()
+    report = _Report(here, nodes, dropped, sent, waiting)
+    printer.data(report.to_json())
+    _print(printer, report)
+    return report.exit_code(is_flush=flush)
+
+
+def _drop(outbox: Outbox, starts: Sequence[str]) -> list[Waiting]:
+    """Remove the entries whose ids begin so. Raises ProjectError where an entry that stays refers to one of them."""
+    dropped = [outbox.matching(each) for each in starts]
+    gone = {each.id for each in dropped}
+    for each in outbox.list():
+        # It would be anchored with a reference to nothing.
+        if each.id not in gone and (missing := sorted(gone & targets(each))):
+            raise ProjectError(
+                f"{each.id[:16]}… is waiting too and refers to {missing[0][:16]}…: drop both, or fix the cause of the "
+                "latter and send both"
+            )
+    for each in dropped:
+        outbox.remove(each.id)
+    return dropped
+
+
+def _waiting_json(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "id": waiting.id,
+        "kind": waiting.kind,
+        "receipt": str(waiting.receipt_path),
+        "time": iso_time(waiting.created_ms),
+        "reason": waiting.reason or None,
+        "refused": waiting.refused,
+    }
+
+
+def _print(printer: Printer, report: _Report) -> None:
+    for node in report.nodes:
+        _print_node(printer, node)
+    for delivery in report.sent:
+        if delivery.receipt is not None:
+            place = shown(str(delivery.waiting.receipt_path))
+            printer.line(f"[green]sent[/] {delivery.waiting.id[:16]}…  → {place}")
+    for each in report.dropped:
+        printer.line(f"dropped {each.id[:16]}…  {each.kind}  {shown(str(each.receipt_path))}")
+    for each in report.waiting:
+        state = "[red]refused[/]" if each.refused else "[yellow]waiting[/]"
+        printer.line(f"{state} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
+        if each.refused:
+            printer.refused_remedy(each.id)
+
+
+def _print_node(printer: Printer, node: NodeStatus) -> None:
+    if node.problem:
+        printer.line(f"[red]{'unusable':<11}[/] {shown(node.url)}  {shown(node.problem)}")
+        return
+    said = node.answer or {}
+    state = "[green]ready[/]      " if node.ready else "[yellow]not ready[/]  "
+    role, member, height = (shown(str(said.get(name, "?"))) for name in ("role", "member", "height"))
+    reasons = shown(" · ".join(map(str, said.get("reasons") or [])))
+    printer.line(f"{state} {shown(node.url)}  {role} of {member} · height {height} {reasons}")
+
+
+def _short(reason: str) -> str:
+    """What fits a line; --json has it all."""
+    return reason if len(reason) <= SHOWN_REASON else f"{reason[: SHOWN_REASON - 1]}…"

@@ -1,0 +1,174 @@
+"""SHA-256 of files and folders, in parallel (hashlib releases the interpreter lock), with progress and a cache.
+
+Sockets, pipes and devices are refused, because their content is not a fact that can be checked later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from notarium.errors import UnreadableArtifact
+from notarium.evidence.contents import Contents, Item
+from notarium.evidence.digest_cache import DigestCache, FileState
+
+CHUNK_BYTES = 1024 * 1024
+MAX_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class HashingProgress:
+    """How far hashing is."""
+
+    files_done: int
+    files: int
+    bytes_done: int
+    bytes: int
+
+
+OnProgress = Callable[[HashingProgress], None]
+
+
+def hash_path(
+    path: Path,
+    *,
+    cache: DigestCache | None = None,
+    deep: bool = False,
+    on_progress: OnProgress | None = None,
+    threads: int | None = None,
+) -> Contents:
+    """The contents of the file or folder at `path`. Raises UnreadableArtifact.
+
+    `deep` reads every byte even where the cache knows the file. `threads`: default one for each core, at most 8.
+    """
+    try:
+        # The artifact itself may be reached over a link; the links inside it are not followed.
+        status = path.stat()
+    except OSError as error:
+        raise UnreadableArtifact(str(path), _reason(error)) from error
+    if stat.S_ISDIR(status.st_mode):
+        files, links = _walk(path)
+        hashed = hash_files(path, files, cache=cache, deep=deep, on_progress=on_progress, threads=threads)
+        return Contents.of_folder(sorted([*hashed, *links], key=lambda item: item.path.encode()))
+    [item] = hash_files(path, [""], cache=cache, deep=deep, on_progress=on_progress, threads=1)
+    return Contents.of_file(item.size, item.sha256)
+
+
+def hash_files(
+    root: Path,
+    names: Sequence[str],
+    *,
+    cache: DigestCache | None = None,
+    deep: bool = False,
+    on_progress: OnProgress | None = None,
+    threads: int | None = None,
+) -> list[Item]:
+    """The files `root`/`name` with their digests, in order. Raises UnreadableArtifact for the first unreadable one."""
+    began_ns = time.time_ns()
+    states = [_state(root / name if name else root) for name in names]
+    known: dict[int, str] = {}
+    if cache is not None and not deep:
+        known = {number: found for number, found in enumerate(cache.get_many(states)) if found is not None}
+    total = sum(state.size for state in states)
+    done_files, done_bytes = len(known), sum(states[number].size for number in known)
+    todo = [number for number in range(len(names)) if number not in known]
+
+    def work(number: int) -> tuple[int, str]:
+        return number, _hash_file(root / names[number] if names[number] else root, states[number])
+
+    if on_progress:
+        on_progress(HashingProgress(done_files, len(names), done_bytes, total))
+    fresh: dict[int, str] = {}
+    with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1), "notarium-hash") as pool:
+        for number, sha256 in _finish_all(pool.map(work, todo), pool):
+            fresh[number] = sha256
+            done_files, done_bytes = done_files + 1, done_bytes + states[number].size
+            if on_progress:
+                on_progress(HashingProgress(done_files, len(names), done_bytes, total))
+    if cache is not None:
+        cache.put_many([(states[number], sha256) for number, sha256 in fresh.items()], began_ns)
+    known |= fresh
+    return [Item(name, states[number].size, known[number]) for number, name in enumerate(names)]
+
+
+def _finish_all(results: Iterator[tuple[int, str]], pool: ThreadPoolExecutor) -> Iterator[tuple[int, str]]:
+    """`results`, but the first error cancels what is still queued instead of hashing on for hours."""
+    try:
+        yield from results
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _walk(root: Path) -> tuple[list[str], list[Item]]:
+    files: list[str] = []
+    links: list[Item] = []
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(root / folder) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    _check_name(root, name)
+                    if entry.is_symlink():
+                        target = os.readlink(entry.path)
+                        _check_name(root, target)
+                        links.append(Item.link(name, target))
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append(name)
+                    else:
+                        files.append(name)
+        except OSError as error:
+            raise UnreadableArtifact(str(root / folder), _reason(error)) from error
+    return sorted(files, key=str.encode), links
+
+
+def _check_name(root: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="surrogateescape").decode(errors="replace")
+        raise UnreadableArtifact(str(root / shown), "its name is not UTF-8; rename it") from error
+
+
+def _state(path: Path) -> FileState:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UnreadableArtifact(str(path), _reason(error)) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableArtifact(str(path), "neither a regular file nor a folder; leave it out")
+    return FileState.of(status)
+
+
+def _hash_file(path: Path, expected: FileState) -> str:
+    digest = hashlib.sha256()
+    try:
+        # O_NONBLOCK: a pipe that has replaced the file since `_state` must not hang the caller.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            buffer = memoryview(bytearray(min(CHUNK_BYTES, max(expected.size, 1))))
+            while count := file.readinto(buffer):
+                digest.update(buffer[:count])
+            if FileState.of(os.fstat(descriptor)) != expected:
+                raise UnreadableArtifact(
+                    str(path), "changed while it was being hashed; try again when nothing writes to it"
+                )
+    except OSError as error:
+        raise UnreadableArtifact(str(path), _reason(error)) from error
+    return digest.hexdigest()
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user; check its permissions"
+    return error.strerror or str(error)

@@ -1,0 +1,21 @@
+"""The genesis document in a file: the trust root of everything that is verified here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from notarium.errors import ProjectError
+from notarium_ledger.errors import LedgerError
+from notarium_ledger.state.genesis import Genesis
+
+
+def read_genesis(path: Path) -> Genesis:
+    """The genesis document in `path`. Raises ProjectError."""
+    try:
+        return Genesis.decode_json(path.read_bytes())
+    except OSError as error:
+        raise ProjectError(
+            f"cannot read the genesis file {path}: {error.strerror}; get it from your institution"
+        ) from error
+    except LedgerError as error:
+        raise ProjectError(f"{path} is not a genesis document: {error}") from error

@@ -1,0 +1,127 @@
+"""The verdict on a path: from the files on the disk first, then the outbox, then (unless offline) the ledger.
+
+Every path gets its own verdict, and an error about one hides no other: a node that cannot be reached must not hide a
+mismatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from notarium.anchoring.outbox import outbox_of
+from notarium.errors import ExitCode, NotariumError, ProjectError
+from notarium.evidence.hashing import hash_path
+from notarium.ledger_access.blocking import BlockingClient
+from notarium.ledger_access.describing import describe_receipt
+from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.project import Project, find_project, find_root
+from notarium.verifying.result import Verification, VerificationStatus
+from notarium.verifying.verification import Verifying
+
+_GRAVITY = (
+    ExitCode.OK,
+    ExitCode.INCOMPLETE_EVIDENCE,
+    ExitCode.NOT_ANCHORED,
+    ExitCode.USAGE,
+    ExitCode.UNREACHABLE,
+    ExitCode.MISMATCH,
+)
+"""The last is the gravest: a proven contradiction outweighs a question that could not be asked."""
+
+
+class VerdictStatus(StrEnum):
+    """The outcome for one path: that of the verification, or what the outbox and the nodes add to it."""
+
+    VERIFIED = "verified"
+    MISMATCH = "mismatch"
+    NOT_ANCHORED = "not-anchored"
+    INCOMPLETE_EVIDENCE = "incomplete-evidence"
+    PENDING = "pending"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome for one path."""
+
+    result: Verification
+    status: VerdictStatus
+    exit_code: ExitCode
+    reason: str = ""
+    """Where the outcome is not that of `result`: why."""
+
+    @classmethod
+    def of(cls, result: Verification) -> Verdict:
+        """The verdict where nothing is added to the verification."""
+        return cls(result, VerdictStatus(result.status), result.status.exit_code)
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        said = {**self.result.to_json(), "status": self.status.value}
+        return {**said, "reason": self.reason} if self.reason else said
+
+
+def gravest(exit_codes: Iterable[ExitCode]) -> ExitCode:
+    """The exit code that counts for several outcomes together."""
+    return max(exit_codes, key=_GRAVITY.index)
+
+
+def judge(path: Path, verifying: Verifying, *, offline: bool, timeout: float) -> list[Verdict]:
+    """Verify `path`, one verdict for each receipt in it. `timeout`: seconds for the nodes, where they are asked."""
+    return [_look_further(each, verifying, offline, timeout) for each in verifying.verify(path)]
+
+
+def _look_further(result: Verification, verifying: Verifying, offline: bool, timeout: float) -> Verdict:
+    """Where the disk has no receipt: is its entry waiting in the outbox, or does the ledger have one?"""
+    if result.status is not VerificationStatus.NOT_ANCHORED:
+        return Verdict.of(result)
+    path = artifact_path(result.path)
+    folder = path.absolute().parent
+    try:
+        here = find_project(folder)
+    except ProjectError as error:
+        if find_root(folder) is None:
+            return Verdict.of(result)
+        reason = f"neither outbox nor ledger was asked: {error}"
+        return Verdict(result, VerdictStatus.NOT_ANCHORED, error.exit_code, reason)
+    if here.genesis.hash != verifying.genesis.hash:
+        return Verdict.of(result)
+    try:
+        waiting = outbox_of(here).find(path if is_receipt(path) else receipt_beside(path))
+        if waiting is not None:
+            if waiting.refused:
+                return Verdict(result, VerdictStatus.REFUSED, ExitCode.NOT_ANCHORED, waiting.reason)
+            reason = f"{waiting.id[:16]}… is signed and waits in the outbox; run 'notarium status --flush' to send it"
+            return Verdict(result, VerdictStatus.PENDING, ExitCode.NOT_ANCHORED, reason)
+        return Verdict.of(result if offline else _ask_ledger(result, path, here, verifying, timeout))
+    except NotariumError as error:
+        is_unreachable = error.exit_code is ExitCode.UNREACHABLE
+        status = VerdictStatus.UNREACHABLE if is_unreachable else VerdictStatus.NOT_ANCHORED
+        return Verdict(result, status, error.exit_code, str(error))
+
+
+def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Verifying, timeout: float) -> Verification:
+    """For an artifact without a receipt: does an entry name its plain digest? Raises NotariumError."""
+    if is_receipt(path) or not path.exists() or not here.nodes:
+        return result
+    content = hash_path(path, cache=verifying.cache, deep=verifying.deep)
+    if not content.items:
+        # All empty folders have one digest: that another one was anchored says nothing about this one.
+        return result
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
+        found = client.find(content.sha256)
+    if not found:
+        return result
+    return Verification(
+        str(path),
+        VerificationStatus.VERIFIED,
+        about=describe_receipt(found[0]),
+        checked="the ledger's entry, by the digest on it",
+        files=len(content.items),
+        receipt=found[0],
+    )

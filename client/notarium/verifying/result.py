@@ -1,0 +1,130 @@
+"""The result of a verification: its status, and a finding for everything that does not hold or was not checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from notarium.errors import ExitCode
+from notarium.ledger_access.answers import VerifiedReceipt
+
+
+class VerificationStatus(StrEnum):
+    """The outcome of a verification."""
+
+    VERIFIED = "verified"
+    MISMATCH = "mismatch"
+    NOT_ANCHORED = "not-anchored"
+    INCOMPLETE_EVIDENCE = "incomplete-evidence"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line returns."""
+        return _EXIT_CODES[self]
+
+    @property
+    def gravity(self) -> int:
+        """Higher for a worse outcome; the worst of several counts."""
+        return _GRAVITY.index(self)
+
+
+_EXIT_CODES = {
+    VerificationStatus.VERIFIED: ExitCode.OK,
+    VerificationStatus.MISMATCH: ExitCode.MISMATCH,
+    VerificationStatus.NOT_ANCHORED: ExitCode.NOT_ANCHORED,
+    VerificationStatus.INCOMPLETE_EVIDENCE: ExitCode.INCOMPLETE_EVIDENCE,
+}
+
+
+_GRAVITY = (
+    VerificationStatus.VERIFIED,
+    VerificationStatus.INCOMPLETE_EVIDENCE,
+    VerificationStatus.NOT_ANCHORED,
+    VerificationStatus.MISMATCH,
+)
+
+
+class FindingKind(StrEnum):
+    """What is wrong with one file, or why it was not checked."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    EXTRA = "extra"
+    RECEIPT = "receipt"
+    """The receipt is not there or not valid."""
+    BUNDLE = "bundle"
+    """The evidence is not valid, or not the evidence that was committed to."""
+    ABSENT = "absent"
+    """An artifact that is not on this machine."""
+    OUTSIDE = "outside"
+    """A name in the evidence that leads out of the receipt's folder."""
+    EMPTY = "empty"
+    """Without a file, so nothing was compared."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was, or could not be checked."""
+
+    what: FindingKind
+    path: str
+    """Relative to the working directory, or as it was asked for."""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was checked, and the outcome."""
+
+    path: str
+    """The path that was asked about."""
+    status: VerificationStatus
+    receipt_path: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Id, kind, issuer, height, time ... of a verified receipt."""
+    checked: str = "nothing"
+    """"receipt only", "receipt + evidence + 5 files"."""
+    findings: tuple[Finding, ...] = ()
+    files: int = 0
+    """How many files were compared."""
+    receipt: VerifiedReceipt | None = None
+    """The receipt, where its own steps hold."""
+
+    def __repr__(self) -> str:
+        named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
+        checked = f": {self.checked}" if self.about else ""
+        return f"<Verification {self.status} {self.path!r}{checked}{f' · {named}' if named else ''}>"
+
+    def __bool__(self) -> bool:
+        """Whether everything that was asked for holds."""
+        return self.status is VerificationStatus.VERIFIED
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "path": self.path,
+            "status": str(self.status),
+            "receipt": self.receipt_path or None,
+            "about": self.about or None,
+            "checked": self.checked,
+            "files": self.files,
+            "findings": [{"what": str(each.what), "path": each.path, "detail": each.detail} for each in self.findings],
+        }
+
+
+_CONTRADICTIONS = frozenset({FindingKind.CHANGED, FindingKind.MISSING, FindingKind.EXTRA})
+"""Findings about artifacts that contradict the evidence; all others mean that something could not be checked."""
+
+
+def status_by(findings: Sequence[Finding]) -> VerificationStatus:
+    """The status that the findings about artifacts amount to."""
+    kinds = {finding.what for finding in findings}
+    if kinds & _CONTRADICTIONS:
+        return VerificationStatus.MISMATCH
+    return VerificationStatus.INCOMPLETE_EVIDENCE if kinds else VerificationStatus.VERIFIED

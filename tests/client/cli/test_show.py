@@ -1,0 +1,62 @@
+"""`notarium show`, `find` and `log`."""
+
+import json
+
+from tests.client.fake_node import flip_path
+
+from notarium_ledger.trust.receipt import ReceiptVerifier
+
+
+def test_show_by_receipt_artifact_and_id(study, cli, nodes):
+    by_receipt = json.loads(cli("show", "data.receipt.json", "--json")[1])
+    assert by_receipt["kind"] == "dataset"
+    assert json.loads(cli("show", "data", "--json")[1]) == by_receipt
+    assert json.loads(cli("show", by_receipt["id"], "--json")[1]) == by_receipt
+    assert by_receipt["id"] in cli("show", "data")[1]
+    assert cli("show", "ab" * 32)[0] == 3
+    assert cli("show", "nowhere.receipt.json")[0] == 3
+    nodes[0].tamper = flip_path
+    code, _, err = cli("show", by_receipt["id"])
+    assert code == 5
+    assert nodes[0].url in err
+    nodes[0].stop()
+    assert cli("show", by_receipt["id"], "--timeout", "0.3")[0] == 5
+
+
+def test_find(project, cli):
+    (project.root / "open.csv").write_text("x")
+    cli("anchor", "open.csv", "--disclosure", "public")
+    code, out, _ = cli("find", "open.csv", "--json")
+    assert code == 0
+    assert len(json.loads(out)["entries"]) == 1
+    code, out, err = cli("find", "00" * 32, "--json")
+    assert code == 3
+    assert json.loads(out)["entries"] == []
+    assert "no entry names" in err
+
+
+def test_log_shows_the_state_of_each(study, nodes, cli):
+    (study / "x").write_text("x")
+    nodes[0].stop()
+    cli("anchor", "x", "--timeout", "0.3")
+    code, out, _ = cli("log", "--json")
+    rows = json.loads(out)["entries"]
+    assert code == 0
+    assert [(each["receipt"], each["status"]) for each in rows] == [
+        ("data.receipt.json", "anchored"),
+        ("x.receipt.json", "pending"),
+    ]
+    assert len(cli("log")[1].splitlines()) == 2
+
+
+def test_show_verifies_a_receipt_once(study, cli, monkeypatch):
+    verified = []
+    real = ReceiptVerifier.verify
+
+    def count(self, receipt):
+        verified.append(receipt.index)
+        return real(self, receipt)
+
+    monkeypatch.setattr(ReceiptVerifier, "verify", count)
+    assert cli("show", "data")[0] == 0
+    assert verified == [0]
