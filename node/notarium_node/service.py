@@ -21,7 +21,8 @@ from notarium_node.config import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
 from notarium_node.http.server import HardenedAppRunner
 from notarium_node.identity.own_record import own_record
-from notarium_node.node import Node, NodeSettings
+from notarium_node.node import Node
+from notarium_node.settings import NodeSettings
 from notarium_node.startup import Check, Finding, StartupError, load_genesis, use_first_start
 from notarium_store.store import Store
 

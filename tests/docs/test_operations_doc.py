@@ -12,7 +12,10 @@ NODE = ROOT / "node" / "notarium_node"
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 LEVELS = {"warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
 
-TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(NODE.rglob("*.py"))}
+TREES = {
+    path.relative_to(NODE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(NODE.rglob("*.py"))
+}
 CALLS = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
 
 
@@ -65,9 +68,9 @@ def test_every_reason_why_a_node_is_not_ready_is_documented():
         for reason in re.findall(r"`([^`]+)`", cell)[1:]
     ]
     reasons = []
-    for node in ast.walk(TREES["condition"]):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "reasons.append":
-            [text] = node.args
+    for node in ast.walk(TREES["health/condition.py"]):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason":
+            _, text = node.args
             first = text.values[0] if isinstance(text, ast.JoinedStr) else text
             if isinstance(first, ast.Constant):
                 reasons.append(str(first.value))

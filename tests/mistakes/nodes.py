@@ -20,9 +20,10 @@ from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash, Height, PublicKey
-from notarium_node.node import Node, NodeSettings
+from notarium_node.node import Node
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
+from notarium_node.settings import NodeSettings
 from notarium_store import Store
 
 RECONNECT_S = 0.05

@@ -20,25 +20,25 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.events import PeerAhead
 from notarium_consensus.messages import Message
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
-from notarium_node.node import Node
 from notarium_node.peers import wire
+from notarium_node.routing.peers import PeerRouter
 
 HUGE = Height(2**60)
 
 
 def claims_are_believed(patch: pytest.MonkeyPatch) -> None:
     """A node that is behind what any peer ever claimed takes no part in consensus until it is there."""
-    on_message = Node._on_message
+    hear = PeerRouter.hear
 
-    def believe(self: Node, peer: Any, data: bytes) -> None:
+    def believe(self: PeerRouter, peer: Any, data: bytes) -> None:
         believed = self.__dict__.setdefault("_believed", [0])
         if data[0] == wire.Kind.STATUS:
             claimed: Any = wire.unpack_status(data[1:])
             believed.append(claimed[0] if isinstance(claimed, tuple) else claimed.height)
-        if data[0] != wire.Kind.CONSENSUS or max(believed) <= self.store.state.height:
-            on_message(self, peer, data)
+        if data[0] != wire.Kind.CONSENSUS or max(believed) <= self._store.state.height:
+            hear(self, peer, data)
 
-    patch.setattr(Node, "_on_message", believe)
+    patch.setattr(PeerRouter, "hear", believe)
 
 
 def messages_of_great_heights_are_believed(patch: pytest.MonkeyPatch) -> None:

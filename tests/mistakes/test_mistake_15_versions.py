@@ -33,10 +33,10 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidBlock, InvalidEntry, InvalidGenesis
 from notarium_ledger.state.genesis import Genesis
-from notarium_node import node as node_module
 from notarium_node.identity import tls
 from notarium_node.peers import link as peer_link
 from notarium_node.peers import wire
+from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.wire import Kind
 from notarium_store import Store, StoreCorruption, keys
 
@@ -48,7 +48,7 @@ def what_is_unknown_is_garbage(patch: pytest.MonkeyPatch) -> None:
     class Never(Exception):
         """Nothing raises it."""
 
-    patch.setattr(node_module, "LaterVersion", Never)
+    patch.setattr("notarium_node.routing.peers.LaterVersion", Never)
     patch.setattr("notarium_node.entries.admission.EntryOfLaterVersion", Never)
 
 
@@ -59,7 +59,7 @@ def later_is_wrong(patch: pytest.MonkeyPatch) -> None:
 
 def everything_unknown_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """The other way round: nobody is ever parted with."""
-    patch.setattr(node_module.Node, "_misbehaved", lambda self, peer, kind, detail: None)
+    patch.setattr(Conduct, "drop", lambda self, peer, reason, detail: None)
 
 
 def a_hello_has_two_parts(patch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ async def test_mistake_15_what_no_version_says_still_ends_the_connection(what: s
 
 async def _settle(made: nodes.Cluster) -> None:
     """All that was begun for peers is done."""
-    await eventually(lambda: not any(node._tasks for node in made.nodes.values()))
+    await eventually(lambda: not any(len(node.tasks) for node in made.nodes.values()))
 
 
 async def test_mistake_15_a_half_upgraded_network_decides_and_nobody_is_parted_with(tmp_path: Path) -> None:

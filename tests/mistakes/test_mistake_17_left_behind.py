@@ -19,8 +19,8 @@ from tests.mistakes.test_mistake_07_memory import all_heights_are_kept, objects_
 
 from notarium_consensus.engine import Engine
 from notarium_ledger.types import Hash
-from notarium_node.node import Node
 from notarium_node.peers import wire
+from notarium_node.routing.peers import PeerRouter
 
 FEW, MANY = 20, 200
 """Heights that the others decide while this node is left behind."""
@@ -28,13 +28,13 @@ FEW, MANY = 20, 200
 
 def nobody_asks_how_far_the_others_are(patch: pytest.MonkeyPatch) -> None:
     """What peers say of their height is not listened to."""
-    on_message = Node._on_message
+    hear = PeerRouter.hear
 
-    def deaf(self: Node, peer: Any, data: bytes) -> None:
+    def deaf(self: PeerRouter, peer: Any, data: bytes) -> None:
         if data[0] != wire.Kind.STATUS:
-            on_message(self, peer, data)
+            hear(self, peer, data)
 
-    patch.setattr(Node, "_on_message", deaf)
+    patch.setattr(PeerRouter, "hear", deaf)
 
 
 def late_messages_are_kept(patch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.node.drivers import make_driver
@@ -27,7 +28,9 @@ from notarium_node.entries.verifier import Verifier
 from notarium_node.entries.waiters import Waiters
 from notarium_node.identity.recall import Recall
 from notarium_node.peers import wire
+from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.tasks import PeerTasks
 from notarium_node.peers.wire import HeightStatus, Kind, SnapshotPart
 from notarium_store import Store
 
@@ -66,12 +69,15 @@ class Peer:
         self._answers = FakeNetwork(key)
         self._tasks: list[asyncio.Task[None]] = []
         self.floods: list[str] = []
+        tasks = SimpleNamespace(begin=lambda work: self._tasks.append(asyncio.ensure_future(work)))
+        conduct = SimpleNamespace(drop=self._on_drop)
         self._server = CatchUpServer(
-            ledger.store,
-            cast(PeerNetwork, self._answers),
-            lambda work: self._tasks.append(asyncio.ensure_future(work)),
-            lambda peer, detail: self.floods.append(detail),
+            ledger.store, cast(PeerNetwork, self._answers), cast(PeerTasks, tasks), cast(Conduct, conduct)
         )
+
+    def _on_drop(self, peer: PublicKey, reason: str, detail: str) -> None:
+        assert reason == "flood"
+        self.floods.append(detail)
 
     def status(self) -> HeightStatus:
         state = self.ledger.store.state
@@ -157,7 +163,14 @@ class Node:
         self.watcher = asyncio.create_task(self._watch())
         follows = key_number is None
         self.sync = Sync(
-            own, network, self.store, self.driver, self.mempool, self.verifier, follows, SyncSettings(**settings)
+            own,
+            network=network,
+            store=self.store,
+            driver=self.driver,
+            mempool=self.mempool,
+            verifier=self.verifier,
+            follows=follows,
+            settings=SyncSettings(**settings),
         )
         self.network.on_disconnect = self.sync.on_disconnect
         self.peers: dict[PublicKey, Peer] = {}

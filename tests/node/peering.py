@@ -4,6 +4,10 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 
+import pytest
+import uvloop
+
+from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
@@ -12,8 +16,15 @@ from notarium_node.peers.limits import PeerLimits
 from notarium_node.peers.network import PeerNetwork
 
 GENESIS = Hash(b"g" * 32)
+HELLO = canonical.encode([b"notarium-peer/1", GENESIS])
 QUICK = PeerLimits(backoff_first_s=0.01, backoff_last_s=0.05, handshake_s=2, heartbeat_s=0.2, clock_probe_s=0.05)
 WAIT_S = 60
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def both_loops(request):
+    """For `event_loop_policy`: nodes run with uvloop where it is installed, and its sockets differ in detail."""
+    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
 
 
 _drawn: set[int] = set()
@@ -46,7 +57,7 @@ def make_record(rank, role="validator", port=None):
 
 
 class Node:
-    """A PeerNetwork that remembers what it is told."""
+    """A PeerNetwork that remembers its messages and events."""
 
     def __init__(self, rank, nodes, *, genesis=GENESIS, limits=QUICK, own=None, **options):
         self.record = own or nodes[rank]
@@ -106,3 +117,10 @@ async def dial_raw(target, rank, trusted=None):
     seed = seed_of(ORDERED[rank])
     context = tls.client_context(tls.make_certificate(seed), seed, trusted or [target.record.certificate])
     return await asyncio.open_connection("127.0.0.1", target.net.port, ssl=context)
+
+
+async def websocket(target, rank, session):
+    """A WebSocket at the door of `target` with a node's own identity, before its HELLO."""
+    seed = seed_of(ORDERED[rank])
+    context = tls.client_context(tls.make_certificate(seed), seed, [target.record.certificate])
+    return await session.ws_connect(f"https://127.0.0.1:{target.net.port}/peer", ssl=context, max_msg_size=0)

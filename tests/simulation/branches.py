@@ -43,7 +43,7 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (BlockWork, "_read_and_finish"),
     (Fetcher, "_ask"),
     (Fetcher, "_deadline"),
-    (Fetcher, "disappointed"),
+    (Fetcher, "failed_to_deliver"),
     (Fetcher, "lied"),
     (Joiner, "join"),
     (Driver, "_adopt"),

@@ -17,8 +17,9 @@ from notarium_ledger.types import Height, PublicKey
 from notarium_node.api.problems import ApiProblem
 from notarium_node.api.submit import Submissions
 from notarium_node.catchup.sync import SyncSettings
-from notarium_node.node import Node, NodeSettings
+from notarium_node.node import Node
 from notarium_node.peers.limits import PeerLimits
+from notarium_node.settings import NodeSettings
 from notarium_store import keys
 from notarium_store.errors import StoreError
 from notarium_store.layout import StoredState

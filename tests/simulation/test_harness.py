@@ -17,7 +17,7 @@ from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
 from notarium_ledger.log.hashes import leaf_hash
-from notarium_node.node import Node
+from notarium_node.peers.tasks import PeerTasks
 
 QUIET = 4
 """A seed in which no process dies."""
@@ -40,13 +40,13 @@ def test_an_oracle_that_breaks_ends_the_run(monkeypatch, method):
 
 
 def test_a_task_that_fails_at_a_node_that_lives_to_the_end_is_found(monkeypatch):
-    begin: Callable[..., None] = Node._begin
+    begin: Callable[..., None] = PeerTasks.begin
 
-    def failing(self: Node, work: Any) -> None:
+    def failing(self: PeerTasks, work: Any) -> None:
         begin(self, work)
-        self.event_counts["failed_task"] += 1
+        self._counts["failed_task"] += 1
 
-    monkeypatch.setattr(Node, "_begin", failing)
+    monkeypatch.setattr(PeerTasks, "begin", failing)
     with pytest.raises(AssertionError, match=r"a task of node \d failed"):
         run_seed(QUIET, 4)
 

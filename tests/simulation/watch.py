@@ -20,9 +20,9 @@ from notarium_consensus.events import (
 from notarium_consensus.phase import Phase
 from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node import node as node_module
 from notarium_node.node import Node
 from notarium_node.peers.wire import Kind
+from notarium_node.routing import peers as routing
 from notarium_store import keys
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Watch:
         node = member.node
         if data[0] != Kind.CONSENSUS or node is None or not member.is_honest or node.driver.stalled:
             return
-        message = node_module.decode_message(data[1:])  # type: ignore[attr-defined]  # the shared one
+        message = routing.decode_message(data[1:])  # type: ignore[attr-defined]  # the shared one
         engine = node.engine
         if not isinstance(message, Vote) or message.key in self._honest_keys:
             return

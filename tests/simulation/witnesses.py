@@ -42,8 +42,8 @@ def is_spread(world: World, equivocation: dict[Slot, list[Member]]) -> bool:
 def check(world: World) -> None:
     """Raise SafetyViolation where an honest node holds equivocation against another one."""
     for member in world.honest:
-        for accusation in () if member.node is None else member.node.equivocations.page(0, 1000):
-            key = accusation.equivocation.key
+        for kept in () if member.node is None else member.node.equivocations.page(0, 1000):
+            key = kept.equivocation.key
             holders = [world.members[number] for number in world.holders.get(key, ())]
             if all(holder.is_honest and not holder.is_rolled_back for holder in holders):
                 raise SafetyViolation(

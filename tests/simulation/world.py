@@ -28,7 +28,7 @@ from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node import node as node_module
+from notarium_node.routing import peers as routing
 from notarium_store import database
 from notarium_store.database import Database
 
@@ -351,8 +351,8 @@ def simulated(world: World) -> Iterator[None]:
     free = Database._free_bytes
     Database._free_bytes = free_bytes  # type: ignore[method-assign]
     real = database.plyvel  # type: ignore[attr-defined]
-    decode = node_module.decode_message  # type: ignore[attr-defined]
-    node_module.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
+    decode = routing.decode_message  # type: ignore[attr-defined]
+    routing.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
     database.plyvel = SimpleNamespace(  # type: ignore[attr-defined,assignment]
         DB=open_database, Error=plyvel.Error, CorruptionError=plyvel.CorruptionError, IOError=plyvel.IOError
     )
@@ -365,6 +365,6 @@ def simulated(world: World) -> Iterator[None]:
     finally:
         gc.enable()
         Database._free_bytes = free  # type: ignore[method-assign]
-        node_module.decode_message = decode  # type: ignore[attr-defined]
+        routing.decode_message = decode  # type: ignore[attr-defined]
         database.plyvel = real  # type: ignore[attr-defined]
         structlog.reset_defaults()

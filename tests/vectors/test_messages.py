@@ -16,11 +16,11 @@ from notarium_consensus.messages import decode_message, encode_message
 from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node.node import Node
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
 from notarium_node.peers.link import HelloError, Link, LinkSettings
 from notarium_node.peers.wire import Kind
+from notarium_node.routing.peers import PeerRouter
 
 PEER = PublicKey(bytes(32))
 
@@ -53,33 +53,38 @@ def test_message_of_a_later_version(case: Any) -> None:
         decode_message(unhex(case["hex"]))
 
 
-class Listener(Node):
+class Listener:
     """A node's ear alone: what it does with frames, as frames again."""
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.judged: list[str] = []
         take = self.taken.append
-        parts: Any = self
-        parts.driver = SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message))))
-        parts.sync = SimpleNamespace(
-            on_status=lambda peer, status: take(wire.pack_status(status)),
-            on_blocks=lambda peer, blocks: take(wire.pack_list(Kind.BLOCKS, blocks)),
-            on_snapshot=lambda peer, part: take(wire.pack_snapshot(part)),
-        )
-        parts.server = SimpleNamespace(
-            on_get_blocks=lambda peer, *asked: take(wire.pack_get_blocks(*asked)),
-            on_get_snapshot=lambda peer, *asked: take(wire.pack_get_snapshot(*asked)),
-        )
-        parts.equivocations = SimpleNamespace(hear=lambda peer, told: take(wire.pack_list(Kind.EQUIVOCATIONS, told)))
-        parts._followers = SimpleNamespace(add=lambda peer: take(bytes((Kind.FOLLOW,))))
-        parts._on_entries = lambda peer, raws: take(wire.pack_list(Kind.ENTRIES, raws))
-        parts._misbehaved = lambda peer, kind, detail: self.judged.append(kind)
-        parts._of_later_version = lambda peer, detail: self.judged.append("later")
+        parts: dict[str, Any] = {
+            "driver": SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message)))),
+            "entries": SimpleNamespace(hear=lambda peer, raws: take(wire.pack_list(Kind.ENTRIES, raws))),
+            "sync": SimpleNamespace(
+                on_status=lambda peer, status: take(wire.pack_status(status)),
+                on_blocks=lambda peer, blocks: take(wire.pack_list(Kind.BLOCKS, blocks)),
+                on_snapshot=lambda peer, part: take(wire.pack_snapshot(part)),
+            ),
+            "catch_up_server": SimpleNamespace(
+                on_get_blocks=lambda peer, *asked: take(wire.pack_get_blocks(*asked)),
+                on_get_snapshot=lambda peer, *asked: take(wire.pack_get_snapshot(*asked)),
+            ),
+            "followers": SimpleNamespace(add=lambda peer: take(bytes((Kind.FOLLOW,)))),
+            "equivocations": SimpleNamespace(hear=lambda peer, raws: take(wire.pack_list(Kind.EQUIVOCATIONS, raws))),
+            "conduct": SimpleNamespace(
+                drop=lambda peer, reason, detail: self.judged.append(reason),
+                note_later_version=lambda peer, detail: self.judged.append("later"),
+            ),
+        }
+        nothing: Any = None
+        self._router = PeerRouter(nothing, announcer=nothing, gossip=nothing, mempool=nothing, **parts)
 
     def hear(self, frame: bytes) -> tuple[list[bytes], list[str]]:
         """What was taken of this frame, and the verdicts on its sender."""
-        self._on_message(PEER, frame)
+        self._router.hear(PEER, frame)
         return self.taken, self.judged
 
 

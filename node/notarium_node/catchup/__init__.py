@@ -1,1 +1,1 @@
-"""Fetching what this node lacks, and serving it to nodes that are behind."""
+"""Fetching the blocks that this node lacks, and serving blocks to nodes that are behind."""

@@ -1,12 +1,12 @@
 """Joining by a snapshot: fetched in parts from one peer, verified from genesis by certificates alone, then adopted.
 
-Whoever sends it need not be trusted, and no height is configured: at worst a snapshot is old (consensus notes, mistake
-18). One that does not verify makes its sender a liar; after one that is old, or none, its sender is not asked for a
-while, whatever it claims: nothing else is fetched meanwhile, so that a liar could hold us up for ever.
+The sender need not be trusted, and no height is configured: at worst a snapshot is old (consensus notes, mistake 18).
+A snapshot that does not verify makes its sender a liar. A peer that sends an old one, or none, is not asked again for a
+while, whatever it claims: nothing else is fetched during a join, so a liar could otherwise delay this node without end.
 
-True is not enough: a liar may be the only one that has the newest block, and keep it to itself. Whoever took its
-snapshot would wait for that block for ever, and have given up the votes that make the others decide it. So a snapshot
-is adopted only if f+1 validators claim to hold all blocks up to it: one of them is honest.
+A valid snapshot is not enough. A liar may be the only node that has the newest block, and withhold it. A node that
+adopted its snapshot would wait for that block without end, and would not cast the votes with which the others decide
+it. So a snapshot is adopted only if f+1 validators claim to hold all blocks up to it: one of them is honest.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _log = structlog.get_logger("notarium.sync")
 
 TIP = Height(0)
 HELD_S = 5.0
-"""How long others may take to say that they have come as far as a snapshot."""
+"""How long others may take to report that they hold all blocks up to a snapshot."""
 REST_S = 60.0
-"""How long a peer is not asked after its first snapshot that was of no use; doubled each time."""
+"""How long a peer is not asked again after its first useless snapshot; doubled each time."""
 REST_RATIO = 10
-"""And at least so many times as long as that took."""
+"""The rest is at least this many times as long as the useless fetch took."""
 MAX_REST_S = 3600.0
 
 
@@ -46,11 +46,12 @@ class Joiner:
         fetcher: Fetcher,
         verifier: Verifier,
         genesis: Genesis,
+        *,
         height: Callable[[], int],
         adopt: Callable[[Snapshot], bool],
         slack: int,
     ) -> None:
-        """`height`: of the tip. `slack`: blocks by which a snapshot may be behind what its sender claims."""
+        """`height`: the height of the tip. `slack`: how many blocks a snapshot may be behind its sender's claim."""
         self._fetcher = fetcher
         self._verifier = verifier
         self._genesis = genesis
@@ -58,11 +59,11 @@ class Joiner:
         self._adopt = adopt
         self._slack = slack
         self._useless: Counter[PublicKey] = Counter()
-        """How often peers had no snapshot for us, or one that was old."""
+        """How often each peer had no snapshot, or an old one."""
         self._rest_until: dict[PublicKey, float] = {}
 
     def sources(self, above: int) -> list[PublicKey]:
-        """Peers whose snapshot is worth asking for: so far above the present height, the best first."""
+        """Peers that claim at least the height `above` and may be asked for a snapshot now, the best first."""
         claims, now = self._fetcher.claims, asyncio.get_running_loop().time()
         return [
             peer
@@ -71,14 +72,14 @@ class Joiner:
         ]
 
     def _let_rest(self, peer: PublicKey, began: float) -> None:
-        """Do not ask `peer` for a while: what it was asked for since `began` was of no use."""
+        """Do not ask `peer` for a while: its answer to the request of `began` was useless."""
         now = asyncio.get_running_loop().time()
         rest_s = max(REST_S, REST_RATIO * (now - began)) * 2 ** min(self._useless[peer], 16)
         self._useless[peer] += 1
         self._rest_until[peer] = now + min(rest_s, MAX_REST_S)
 
     async def join(self, peer: PublicKey) -> bool:
-        """Take the snapshot of `peer`. False: not from this one, or not now."""
+        """Fetch, verify and adopt the snapshot of `peer`. False: not from this peer, or not now."""
         claimed, before = self._fetcher.claims[peer].height, self._height()
         began = asyncio.get_running_loop().time()
         data = await self._fetch(peer)
@@ -91,12 +92,13 @@ class Joiner:
         except InvalidSnapshot as error:
             self._fetcher.lied(peer, f"its snapshot is not valid: {error}")
             return False
-        self._fetcher.kept_word(peer)
-        # What an honest peer sends is at most as old as its last status and a large snapshot, and far above us.
+        self._fetcher.delivered(peer)
+        # A snapshot of an honest peer is at most as old as its last status plus the making of a large snapshot, and is
+        # far above this node's height.
         if snapshot.height + self._slack < claimed or snapshot.height <= before + self._slack // 2:
             self._let_rest(peer, began)
         if not await self._is_held(snapshot.height, validators):
-            _log.warning("too few validators hold what this snapshot stands on", height=snapshot.height)
+            _log.warning("too few validators hold the blocks up to this snapshot", height=snapshot.height)
             self._let_rest(peer, began)
             return False
         if snapshot.height <= self._height() or not self._adopt(snapshot):
@@ -111,21 +113,21 @@ class Joiner:
         return True
 
     async def _fetch(self, peer: PublicKey) -> bytes | None:
-        """The encoded snapshot of the tip of `peer`."""
+        """The encoded snapshot of the tip of `peer`; None if it does not arrive."""
         height, data = TIP, bytearray()
         while True:
             part = await self._fetcher.snapshot_part(peer, height, len(data))
             if part is None or part.size == 0 or (height and part.height != height) or part.offset != len(data):
                 return None
             if len(part.data) != min(wire.SNAPSHOT_PART_BYTES, part.size - len(data)):
-                return None  # In crumbs it would never end.
+                return None  # Every part but the last is full: small parts would keep this node busy without end.
             height = part.height
             data += part.data
             if len(data) == part.size:
                 return bytes(data)
 
     async def _is_held(self, height: int, validators: ValidatorSet) -> bool:
-        """Whether f+1 of the validators say soon that they hold every block up to `height`."""
+        """Whether f+1 of the validators report within HELD_S that they hold every block up to `height`."""
 
         def holders() -> int:
             claims = self._fetcher.claims
@@ -140,7 +142,7 @@ class Joiner:
         return True
 
     async def _verified(self, data: bytes) -> tuple[Snapshot, ValidatorSet]:
-        """The snapshot, and who signs the block after it. Raises InvalidSnapshot."""
+        """The snapshot, and the validators of the block after it. Raises InvalidSnapshot."""
         found: list[tuple[Snapshot, ValidatorSet]] = []
 
         def verify() -> None:

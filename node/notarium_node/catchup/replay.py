@@ -1,14 +1,14 @@
-"""From fetched bytes to stored blocks: certificates and signatures are checked ahead of the applying.
+"""From fetched bytes to stored blocks: the certificates of a group are checked while the one before it is applied.
 
-    numbered        what is checked                                             where
+    step            what is checked                                             where
     1  form         each item is a decision of the next height                  event loop, in slices
     2  link         parent, ledger and validator set are those before it        event loop
     3  certificate  Q commits of distinct validators, each signature            worker threads, a group ahead
-    4  signatures   of the entries' authors, where the line wants them          worker threads
+    4  signatures   of the entries' authors, if the line requires it             worker threads
     5  content      applying the entries makes the header: log root, registry   event loop, in slices
 
-A group is what is written with one fsync. It ends where the validator set changes, because who must have certified the
-next block is known only when that block was applied.
+A group is written with one fsync. It ends where the validator set changes, because the validators that certify the next
+block are known only after that block is applied.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ GROUP_BYTES = 512 * 1024
 SLICE = 400
 """Entries decoded or applied between two turns of the event loop, 2 to 4 ms."""
 BLOCK_COST = 12
-"""What a block costs beside its entries, in entries."""
+"""The cost of a block itself, in entries."""
 
 
 class Lie(Exception):
-    """What a peer delivered is not what the ledger decided."""
+    """A peer delivered something else than the ledger decided."""
 
 
 class TwoHistories(Exception):
-    """Others go on from another block than this node has, and both are certified. The message names the remedy."""
+    """The others continue from another block than this node's, and both are certified. The message names the remedy."""
 
 
 class CannotFollow(Exception):
-    """A quorum certified what is not valid by the rules of this software. The message names the remedy."""
+    """A quorum certified a block that this software's rules refuse. The message names the remedy."""
 
 
 class Line(Protocol):
-    """A run of blocks that is to grow: the live chain, or the history."""
+    """A run of blocks that grows: the live chain, or the history."""
 
     checks_signatures: bool
-    """Whether the authors' signatures are verified, beside the certificates."""
+    """Whether the authors' signatures are verified besides the certificates."""
 
     @property
     def state(self) -> ChainState:
-        """What its next block builds on."""
+        """The state that its next block builds on."""
 
     def known(self, raw: bytes) -> Entry | None:
         """An entry whose signature was verified already."""
@@ -66,11 +66,11 @@ class Line(Protocol):
         """Whether an entry is in the log before the next block."""
 
     def store(self, parts: Sequence[Part]) -> bool:
-        """Keep them, if that is possible now."""
+        """Store them. False if that is not possible now."""
 
 
 class Turns:
-    """Gives the event loop a turn after each slice of work."""
+    """Returns to the event loop after each slice of work."""
 
     def __init__(self) -> None:
         self._spent = 0
@@ -84,15 +84,15 @@ class Turns:
 
 
 class Replayer:
-    """Checks and stores; holds nothing between two calls."""
+    """Checks and stores blocks; keeps nothing between two calls."""
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
     async def extend(self, line: Line, fetched: Fetched) -> bool:
-        """Check and store blocks that follow `line`; those that it has by now are skipped.
+        """Check and store blocks that follow `line`, except those that it has by now.
 
-        False where the store does not take them now. Raises Lie, TwoHistories or CannotFollow.
+        False if the store does not take them now. Raises Lie, TwoHistories or CannotFollow.
         """
         state = line.state
         decisions = [each for each in await _decode(fetched.items) if each.height > state.height]
@@ -102,7 +102,7 @@ class Replayer:
         ahead: asyncio.Task[None] | None = None
         try:
             for number, group in enumerate(groups):
-                # Consensus may have decided some of them meanwhile, and the state is then that behind those.
+                # Consensus may have decided some of them meanwhile; the state is then the one after those.
                 left = [each for each in group if each.height > state.height]
                 await (ahead or self._certify(left, state.height, state.tip, state.registry.validators, state.genesis))
                 ahead = None
@@ -139,7 +139,7 @@ class Replayer:
             if header.height != height:
                 raise Lie(f"it sent block {header.height} where {height} comes next")
             if (header.genesis, header.parent, header.validators) != (genesis, tip, validators.hash):
-                raise Lie(f"block {height} does not stand on the block before it")
+                raise Lie(f"block {height} does not build on the block before it")
             jobs.append(_job(decision, genesis, validators))
             tip = header.hash
         try:
@@ -157,7 +157,7 @@ class Replayer:
                 for raw in decision.block.entries:
                     entry = line.known(raw)
                     if entry is None:
-                        # Whether it is too long for this ledger is seen when it is applied: that may change.
+                        # Applying it checks its length: this ledger's limit may change on the way.
                         entry = decode_entry(raw)
                         fresh.append(entry)
                     entries[raw] = entry
@@ -180,35 +180,35 @@ class Replayer:
 
 
 def _check_fork(decision: Decision, state: ChainState) -> None:
-    """A certified block on another parent than ours is no lie of who sent it: all others would send the same."""
+    """A certified block on another parent than this node's tip is no lie of its sender: all would send it."""
     header, validators = decision.block.header, state.registry.validators
     if header.height != state.height + 1 or header.parent == state.tip or header.validators != validators.hash:
         return
     try:
         decision.certificate.verify(state.genesis, validators, header.height, header.hash)
     except InvalidCertificate:
-        return  # A lie after all, which is seen next.
+        return  # A lie after all: the next check finds it.
     raise TwoHistories(
-        f"block {header.height}, which a quorum certified, stands on block {state.height} {header.parent.hex()}, but "
-        f"this node has {state.tip.hex()} there, certified as well: more than a third of the validators certified two "
-        "histories, or the only validator went on from an old backup. Find out with the other members which one "
-        "counts; if it is not this node's, move its store away and let it fetch the chain again"
+        f"block {header.height}, which a quorum certified, builds on block {state.height} {header.parent.hex()}, but "
+        f"this node has {state.tip.hex()} there, also certified: more than a third of the validators certified two "
+        "histories, or the only validator continued from an old backup. Agree with the other members which history "
+        "counts. If it is not this node's, move its store away and let it fetch the chain again"
     )
 
 
 def _check_truth(group: Sequence[Decision], state: ChainState, reason: Lie) -> None:
-    """Certified headers bind the entries below them: whoever sent those very entries is no liar, valid or not."""
+    """Certified headers bind their entries: a peer that sent exactly those entries is no liar, valid or not."""
     frontier = state.frontier
     for each in group:
         frontier, _ = frontier.extend(leaf_hash(raw) for raw in each.block.entries)
         header = each.block.header
-        # Each block by itself: an entry moved from one to the next leaves the tree after both as it was.
+        # Each block by itself: an entry moved from one block to the next leaves the tree after both unchanged.
         if (frontier.size, frontier.root()) != (header.tree_size, header.tree_root):
             return
     raise CannotFollow(
         f"blocks {group[0].height} to {group[-1].height}, which a quorum certified, are not valid for this software: "
         f"{reason}. Most likely the others run a later version: upgrade this node. If it is up to date, more than "
-        "a third of the validators certified what they should not have: tell the other members"
+        "a third of the validators certified invalid blocks: report this to the other members"
     ) from reason
 
 
@@ -221,12 +221,12 @@ async def _decode(items: Iterable[bytes]) -> list[Decision]:
             decisions.append(decision)
             await turns.spend(BLOCK_COST + len(decision.block.entries) // 10)
     except LedgerError as error:
-        raise Lie(f"it sent what is no decision: {error}") from error
+        raise Lie(f"it sent something that is not a decision: {error}") from error
     return decisions
 
 
 async def _apply(line: Line, state: ChainState, group: Sequence[Decision], entries: dict[bytes, Entry]) -> list[Part]:
-    """Step 5. What consensus decides meanwhile is left out."""
+    """Step 5, without the blocks that consensus decides meanwhile."""
     parts: list[Part] = []
     seen: set[Hash] = set()
     turns = Turns()

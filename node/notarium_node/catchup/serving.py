@@ -1,32 +1,33 @@
-"""Answering peers that catch up: blocks and snapshots, one question at a time a peer."""
+"""Answering peers that catch up: blocks and snapshots, one request at a time per peer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.peers import wire
+from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.tasks import PeerTasks
 from notarium_node.peers.wire import SnapshotPart
 from notarium_store.store import Store
 
 READ_BYTES = 256 * 1024
-"""Blocks read for a peer in one turn of the event loop."""
+"""Bytes of blocks read for a peer in one turn of the event loop."""
 UNREAD_BYTES = 16 * 1024 * 1024
-"""A peer for which so much is queued gets no answer: making one costs time, and it does not read what it has."""
-SNAPSHOT_FRESH_S = 10.0
+"""A peer with more than this in its send queue gets no answer: it does not read what it was sent already."""
 LARGE_SNAPSHOT_BYTES = 1024 * 1024
-"""A larger one is given to further askers for so long as it is: making it costs time in proportion to the registry."""
+SNAPSHOT_FRESH_S = 10.0
+"""A snapshot larger than LARGE_SNAPSHOT_BYTES is served this long before a new one is made: the cost of making one
+grows with the registry."""
 SNAPSHOTS_KEPT = 2
-"""The one that is given out now, and one that somebody may still be fetching."""
+"""The one that is served now, and one that a peer may still be fetching."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A snapshot, encoded."""
+    """An encoded snapshot."""
 
     height: Height
     data: bytes
@@ -34,44 +35,29 @@ class _Made:
 
 
 class CatchUpServer:
-    """What a node does for others that are behind."""
+    """Serves the stored blocks and snapshots of one node."""
 
-    def __init__(
-        self,
-        store: Store,
-        network: PeerNetwork,
-        begin: Callable[[Coroutine[Any, Any, None]], None],
-        flood: Callable[[PublicKey, str], None],
-    ) -> None:
-        """`begin`: runs a task. `flood`: called for a peer that asks too much."""
+    def __init__(self, store: Store, network: PeerNetwork, tasks: PeerTasks, conduct: Conduct) -> None:
         self._store = store
         self._network = network
-        self._begin = begin
-        self._flood = flood
+        self._tasks = tasks
+        self._conduct = conduct
         self._serving: set[PublicKey] = set()
         self._snapshots: list[_Made] = []
 
     def on_disconnect(self, peer: PublicKey) -> None:
-        """It may ask anew when it comes back."""
+        """The peer may ask again when it comes back."""
         self._serving.discard(peer)
 
     def on_get_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
         """GET_BLOCKS."""
-        # Asking is cheap and answering is not; an honest node waits for the answer before it asks again.
-        if peer in self._serving:
-            self._flood(peer, "it asks for blocks before it has the answer to its last question")
-            return
-        if self._network.queue_bytes(peer) > UNREAD_BYTES:
-            return
-        self._serving.add(peer)
-        self._begin(self._send_blocks(peer, first, most))
+        if self._may_ask(peer, "blocks"):
+            self._serving.add(peer)
+            self._tasks.begin(self._send_blocks(peer, first, most))
 
     def on_get_snapshot(self, peer: PublicKey, height: Height, offset: int) -> None:
-        """GET_SNAPSHOT. Answered at once, a part at a time."""
-        if peer in self._serving:
-            self._flood(peer, "it asks for a snapshot before it has the answer to its last question")
-            return
-        if self._network.queue_bytes(peer) > UNREAD_BYTES:
+        """GET_SNAPSHOT. Answered at once with one part."""
+        if not self._may_ask(peer, "a snapshot"):
             return
         made = self._snapshot() if height == 0 else self._kept(height)
         if made is None or offset >= len(made.data):
@@ -81,8 +67,16 @@ class CatchUpServer:
             part = SnapshotPart(made.height, len(made.data), offset, made.data[offset:end])
         self._network.send(peer, wire.pack_snapshot(part))
 
+    def _may_ask(self, peer: PublicKey, what: str) -> bool:
+        """Whether `peer` gets an answer. Asking is cheap and answering is not: an honest node waits for the answer
+        before it asks again, and a node that does not is dropped."""
+        if peer in self._serving:
+            self._conduct.drop(peer, "flood", f"it asks for {what} before it has the answer to its last request")
+            return False
+        return self._network.queue_bytes(peer) <= UNREAD_BYTES
+
     async def _send_blocks(self, peer: PublicKey, first: Height, most: int) -> None:
-        """Answer with blocks up to a size; the asker comes again for more."""
+        """Answer with blocks up to a size; the peer asks again for more."""
         items: list[bytes] = []
         size = unpaused = 0
         try:

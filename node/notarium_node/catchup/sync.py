@@ -1,30 +1,28 @@
-"""Catch-up: what a node lacks, it fetches. Two tasks, which never wait for one another:
+"""Catch-up: a node fetches what it lacks, in two tasks that never wait for each other:
 
-    the live chain   blocks above the tip, with all signatures checked. More than `snapshot_lag` behind: a snapshot
-                     first, so that the node is at the tip within seconds, and then the blocks since.
-    the history      the blocks below an adopted snapshot, from genesis on, until nothing is missing.
+    the live chain   blocks above the tip, with all signatures checked. A node more than `snapshot_lag` blocks behind
+                     takes a snapshot first, so that it is at the tip within seconds, and then the blocks since.
+    the history      the blocks below an adopted snapshot, from genesis on, until none is missing.
 
-A peer's claimed height is a hint whom to ask, never believed (consensus notes, mistake 8): each block stands on its own
-certificate. Whatever is interrupted, by a restart or a lost peer, goes on from what is stored.
+A peer's claimed height is a hint whom to ask and is never believed (consensus notes, mistake 8): each block is proven
+by its own certificate. After an interruption, by a restart or a lost peer, catch-up continues from what is stored.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from notarium_ledger.blocks.block import Decision
-from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import LedgerError
-from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.state.chain_state import ChainState
-from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_ledger.types import Height, PublicKey
 from notarium_node.catchup.fetching import Fetched, Fetcher
 from notarium_node.catchup.joining import Joiner
+from notarium_node.catchup.lines import HistoryLine, LiveLine
 from notarium_node.catchup.replay import CannotFollow, Lie, Line, Replayer
 from notarium_node.driving.driver import Driver
 from notarium_node.entries.mempool import Mempool
@@ -33,14 +31,14 @@ from notarium_node.health.progress import CatchUpProgress
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import HeightStatus, SnapshotPart
-from notarium_store.store import Part, Store
+from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.sync")
 
 GRACE_S = 0.25
-"""A lag of one block is usually being decided right now: ask only if it lasts."""
+"""A block that is one ahead is usually being decided right now: it is asked for only after this time."""
 MAX_PUSHED = 256
-"""Blocks that a peer has sent us unasked and that wait; what comes on top is asked for later."""
+"""Most pushed blocks that wait to be stored; further ones are requested later."""
 MAX_PUSHED_BYTES = 32 * 1024 * 1024
 
 
@@ -49,78 +47,27 @@ class SyncSettings:
     """How a node catches up."""
 
     snapshot_lag: int = 1_000
-    """More blocks behind than this, a node takes a snapshot first."""
+    """A node that is more blocks behind than this takes a snapshot first."""
     check_signatures: bool = True
-    """Whether the authors' signatures in the history below a snapshot are verified, too."""
-
-
-class _LiveLine:
-    """The chain that new blocks extend."""
-
-    checks_signatures = True
-
-    def __init__(self, store: Store, driver: Driver, mempool: Mempool) -> None:
-        self._store = store
-        self._driver = driver
-        self._mempool = mempool
-
-    @property
-    def state(self) -> ChainState:
-        return self._store.state
-
-    def known(self, raw: bytes) -> Entry | None:
-        return self._mempool.get(leaf_hash(raw)) if len(self._mempool) else None
-
-    def is_decided(self, id_: Hash) -> bool:
-        # Where history is missing, this finds only the duplicates that are known. The certificate vouches for the rest.
-        return self._store.is_decided(id_)
-
-    def store(self, parts: Sequence[Part]) -> bool:
-        return self._driver.take(parts)
-
-
-class _HistoryLine:
-    """The chain from genesis up to the adopted snapshot."""
-
-    def __init__(self, store: Store, driver: Driver, is_caught_up: Callable[[], bool], checks_signatures: bool) -> None:
-        self._store = store
-        self._driver = driver
-        self._is_caught_up = is_caught_up
-        self.checks_signatures = checks_signatures
-
-    @property
-    def state(self) -> ChainState:
-        return self._store.history
-
-    def known(self, raw: bytes) -> Entry | None:
-        return None
-
-    def is_decided(self, id_: Hash) -> bool:
-        return self._store.is_in_history(id_)
-
-    def store(self, parts: Sequence[Part]) -> bool:
-        if not self._driver.backfill(parts):
-            return False
-        self._driver.review(self._is_caught_up())
-        return True
+    """Whether the authors' signatures in the history below a snapshot are verified too."""
 
 
 class Sync:
-    """Keeps one node at the tip, and its history whole."""
+    """Keeps one node at the tip, and its history complete."""
 
     def __init__(
         self,
         own_key: PublicKey,
+        *,
         network: PeerNetwork,
         store: Store,
         driver: Driver,
         mempool: Mempool,
         verifier: Verifier,
         follows: bool,
-        settings: SyncSettings | None = None,
+        settings: SyncSettings,
     ) -> None:
-        """`follows`: an observer, which has a validator push each decision to it."""
-        settings = settings or SyncSettings()
+        """`follows`: whether a validator pushes each decision to this node, which is an observer."""
         self._own_key = own_key
         self._network = network
         self._store = store
@@ -130,17 +77,24 @@ class Sync:
         self._news = asyncio.Event()
         self._fetcher = Fetcher(network, self._news.set)
         self._replayer = Replayer(verifier)
-        self._joiner = Joiner(self._fetcher, verifier, store.genesis, self._height, driver.adopt, settings.snapshot_lag)
-        self._live = _LiveLine(store, driver, mempool)
-        self._history = _HistoryLine(store, driver, self.is_caught_up, settings.check_signatures)
+        self._joiner = Joiner(
+            self._fetcher,
+            verifier,
+            store.genesis,
+            height=self._height,
+            adopt=driver.adopt,
+            slack=settings.snapshot_lag,
+        )
+        self._live = LiveLine(store, driver, mempool)
+        self._history = HistoryLine(store, driver, self.is_caught_up, settings.check_signatures)
         self._tasks: list[asyncio.Task[None]] = []
         self._pushed: deque[tuple[int, Fetched]] = deque()
         self._pushed_bytes = 0
         self._upstream: PublicKey | None = None
         self._grace: tuple[int, float] | None = None
-        """A height, and until when its block may still be decided here."""
+        """A height, and until when the next block may still be decided here."""
         self.obstacle = ""
-        """Why one of the two tasks has ended: what the others decided needs another version of this software."""
+        """Why one of the two tasks ended: the others' decisions need another version of this software, or ""."""
         self.live_progress = CatchUpProgress("catching up", _now_s)
         self.history_progress = CatchUpProgress("fetching the history", _now_s)
 
@@ -148,31 +102,31 @@ class Sync:
 
     @property
     def claims(self) -> dict[PublicKey, HeightStatus]:
-        """What each connected peer said last of how far it is."""
+        """The last status of each connected peer."""
         return self._fetcher.claims
 
     @property
     def target(self) -> int:
-        """The greatest height any connected peer claims."""
+        """The greatest height that a connected peer claims."""
         return next(iter(self._fetcher.heights), 0)
 
     @property
     def lag(self) -> int:
-        """Blocks that peers claim to have and this node has not."""
+        """Blocks that peers claim to have and this node lacks."""
         return max(0, self.target - self._store.state.height)
 
     @property
     def claimed_lag(self) -> int:
-        """The same by their words alone. Who does not keep those is dropped; a mere hint costs a liar nothing."""
+        """The same without hints: a false status gets its sender dropped, but a false hint costs a liar nothing."""
         return max((claim.height for claim in self.claims.values()), default=0) - self._store.state.height
 
     def credible_lag(self, liars: int) -> int:
-        """Blocks that this node lacks for certain, if at most `liars` peers claim what is not."""
+        """Blocks that this node lacks for certain, if at most `liars` peers make false claims."""
         heights = self._fetcher.heights
         return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
 
     def is_caught_up(self) -> bool:
-        """Whether a quorum of validators, this one included, has said how far it is, and none is further."""
+        """Whether a quorum of validators, this one included, has reported its height, and none is further."""
         validators, claims = self._store.state.registry.validators, self.claims
         heard = 1 + sum(each.key != self._own_key and each.key in claims for each in validators.validators)
         return self._own_key in validators and heard >= validators.quorum and self.claimed_lag <= 0
@@ -183,14 +137,14 @@ class Sync:
     # Life
 
     def start(self) -> None:
-        """Begin to fetch what is missing."""
+        """Start to fetch what is missing."""
         for name, work in (("live chain", self._keep_up()), ("history", self._fill_history())):
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
     def stop(self) -> None:
-        """Ask nobody any more."""
+        """Stop fetching."""
         self._fetcher.stop()
         for task in self._tasks:
             task.cancel()
@@ -210,12 +164,12 @@ class Sync:
     # Peers
 
     def on_connect(self, peer: PublicKey) -> None:
-        """A validator is there; an observer without a source takes it."""
+        """A validator connected. An observer that follows none yet follows it."""
         if self._follows and self._upstream is None and peer not in self._fetcher.liars:
             self._follow(peer)
 
     def on_disconnect(self, peer: PublicKey) -> None:
-        """Forget what it claimed; ask another."""
+        """Forget what the peer claimed; follow another one if it was the followed one."""
         self._fetcher.on_disconnect(peer)
         if self._upstream == peer:
             self._upstream = None
@@ -224,22 +178,22 @@ class Sync:
                 self._follow(max(others, key=lambda each: self.claims[each].height))
 
     def on_status(self, peer: PublicKey, status: HeightStatus) -> None:
-        """A peer says how far it is."""
+        """STATUS of a peer."""
         self._fetcher.on_status(peer, status)
         self._driver.review(self.is_caught_up())
 
     def on_hint(self, peer: PublicKey, height: Height) -> None:
-        """What a peer says in consensus suggests that it has the block of `height`."""
+        """A consensus message of a peer suggests that it has the block of `height`."""
         self._fetcher.on_hint(peer, height)
 
     def on_blocks(self, peer: PublicKey, items: list[bytes]) -> None:
-        """Decisions, as an answer or pushed because we follow. Raises BadMessage for what cannot be read."""
+        """Decisions: an answer, or pushed by the followed peer. Raises BadMessage if unreadable or unasked for."""
         first = _height(items[0]) if items else None
         if self._fetcher.on_blocks(peer, items, first):
             return
         if self._upstream != peer or first is None:
             raise wire.BadMessage("blocks that were not asked for")
-        # Pushed; or an answer that comes late, because a push before it was taken for it.
+        # Pushed, or a late answer: an earlier push was taken for it.
         last = first + len(items) - 1
         self._fetcher.on_hint(peer, Height(last))
         if first == self._following() and len(self._pushed) < MAX_PUSHED and self._pushed_bytes < MAX_PUSHED_BYTES:
@@ -248,12 +202,12 @@ class Sync:
             self._news.set()
 
     def on_snapshot(self, peer: PublicKey, part: SnapshotPart) -> None:
-        """A part of a snapshot. Raises BadMessage where none was asked for."""
+        """A part of a snapshot. Raises BadMessage if none was asked for."""
         if not self._fetcher.on_snapshot(peer, part):
             raise wire.BadMessage("a snapshot that was not asked for")
 
     def _following(self) -> int:
-        """The height that comes after the tip and what was pushed."""
+        """The height after the tip and the pushed blocks."""
         return 1 + max(self._store.state.height, self._pushed[-1][0] if self._pushed else 0)
 
     def _follow(self, peer: PublicKey) -> None:
@@ -263,7 +217,7 @@ class Sync:
     # The live chain
 
     async def _keep_up(self) -> None:
-        """Never ends."""
+        """Runs until it is cancelled: store what was pushed, join by a snapshot, or fetch blocks."""
         while True:
             self._news.clear()
             height, lag = self._store.state.height, self.lag
@@ -279,13 +233,13 @@ class Sync:
                 await self._extend(self._live, self._live_is_enough, lambda: self.target, self.live_progress)
 
     def _grace_s(self, height: int) -> float:
-        """How long to wait before the block after `height` is asked for."""
+        """How long to wait before the block after `height` is requested."""
         if self._grace is None or self._grace[0] != height:
             self._grace = height, _now_s() + GRACE_S
         return self._grace[1] - _now_s()
 
     async def _join(self) -> bool:
-        """Far behind: take a snapshot, if there is somebody to give one."""
+        """If this node is far behind, ask a peer for a snapshot. False if there is no peer to ask, or no need."""
         sources = self._snapshot_sources()
         if not sources:
             return False
@@ -295,13 +249,13 @@ class Sync:
         return True
 
     def _snapshot_sources(self) -> list[PublicKey]:
-        """Whose snapshot is worth asking for, the best first; none where the node is not far behind."""
+        """Peers to ask for a snapshot, the best first; empty unless this node is far behind."""
         if self.lag <= self._snapshot_lag:
             return []
         return self._joiner.sources(self._store.state.height + self._snapshot_lag)
 
     async def _take_pushed(self) -> None:
-        """What was pushed and is not known yet."""
+        """Check and store the pushed blocks above the tip."""
         pushed = [fetched for last, fetched in self._pushed if last > self._store.state.height]
         self._pushed.clear()
         self._pushed_bytes = 0
@@ -310,14 +264,14 @@ class Sync:
                 return
 
     def _live_is_enough(self, following: int) -> bool:
-        """Whether nobody need send the block `following` any more, or something is more urgent."""
+        """Whether the block `following` is no longer needed from a peer, or something else is more urgent."""
         urgent = self._pushed or self._snapshot_sources()
         return self._store.state.height >= following or self.target < following or bool(urgent)
 
     # The history
 
     async def _fill_history(self) -> None:
-        """Never ends: a node may fall far behind, and join by a snapshot, more than once."""
+        """Runs until it is cancelled: a node may fall far behind, and join by a snapshot, more than once."""
         while True:
             self._news.clear()
             if self._store.is_complete or self._driver.stalled:
@@ -337,39 +291,39 @@ class Sync:
     async def _extend(
         self, line: Line, is_enough: Callable[[int], bool], goal: Callable[[], int], progress: CatchUpProgress
     ) -> None:
-        """Fetch and store blocks up to the goal. While an answer is worked on, the next question is under way."""
+        """Fetch and store blocks up to the goal. The next request is under way while an answer is checked."""
         following = line.state.height + 1
-        question: asyncio.Task[Fetched] | None = self._ask(following, goal())
+        request: asyncio.Task[Fetched] | None = self._ask(following, goal())
         try:
-            while question is not None:
+            while request is not None:
                 progress.update(line.state.height, goal())
-                fetched = await self._answer(question, lambda: is_enough(following))  # noqa: B023 - used at once
+                fetched = await self._answer(request, lambda: is_enough(following))  # noqa: B023 - used at once
                 if fetched is None:
                     return
                 following += len(fetched.items)
-                question = self._ask(following, goal()) if following <= goal() else None
+                request = self._ask(following, goal()) if following <= goal() else None
                 if not await self._replay(line, fetched) or (line is self._live and self._snapshot_sources()):
                     return
         finally:
-            if question is not None:
-                question.cancel()
+            if request is not None:
+                request.cancel()
 
     def _ask(self, first: int, last: int) -> asyncio.Task[Fetched]:
         task = asyncio.create_task(self._fetcher.blocks(first, last))
         task.add_done_callback(lambda _: self._news.set())
         return task
 
-    async def _answer(self, question: asyncio.Task[Fetched], is_enough: Callable[[], bool]) -> Fetched | None:
-        """The answer, or None when it is not needed any more."""
-        while not question.done():
+    async def _answer(self, request: asyncio.Task[Fetched], is_enough: Callable[[], bool]) -> Fetched | None:
+        """The answer, or None once it is not needed any more."""
+        while not request.done():
             self._news.clear()
             if is_enough() or self._driver.stalled:
                 return None
             await self._news.wait()
-        return question.result()
+        return request.result()
 
     async def _replay(self, line: Line, fetched: Fetched) -> bool:
-        """Check and store. False: do not go on with what follows."""
+        """Check and store. False: do not continue with what follows."""
         try:
             stored = await self._replayer.extend(line, fetched)
         except Lie as lie:
@@ -377,11 +331,11 @@ class Sync:
             self._pushed_bytes = 0
             self._fetcher.lied(fetched.peer, str(lie))
             return False
-        self._fetcher.kept_word(fetched.peer)
+        self._fetcher.delivered(fetched.peer)
         return stored
 
     async def _pause(self, seconds: float) -> None:
-        """Until something changes, but not longer."""
+        """Wait until something changes, at most this long."""
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -394,7 +348,7 @@ def _now_s() -> float:
 
 
 def _height(item: bytes) -> int:
-    """Of an encoded decision. Raises BadMessage."""
+    """The height of an encoded decision. Raises BadMessage."""
     try:
         return Decision.decode(item).height
     except LedgerError as error:

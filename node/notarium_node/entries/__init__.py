@@ -1,1 +1,1 @@
-"""Entries on their way to a block: admission, mempool, gossip, signature checks, waiting clients."""
+"""Entries on their way to a block: admission, mempool, gossip, signature checks, waiting requests."""

@@ -1,6 +1,6 @@
-"""Admission: from bytes that anybody may have sent to verified entries in the mempool.
+"""Admission: from bytes that anyone may have sent to verified entries in the mempool.
 
-Cheap refusals first (size, form, schema, permission), then the signature, then the one look-up in the store.
+The cheap checks come first (size, form, schema, permission), then the signature, then the one look-up in the store.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.verifier import Check, Verifier
 
 SLICE = 128
-"""Entries screened in one turn of the event loop, 2 to 5 ms."""
+"""Entries screened in one turn of the event loop: 2 to 5 ms."""
 
 
 class AdmissionStatus(StrEnum):
-    """What became of a submitted entry."""
+    """The outcome for a submitted entry."""
 
     FRESH = "fresh"
-    """Verified and new: it waits in the mempool now."""
+    """It is verified and new, and waits in the mempool now."""
     PENDING = "pending"
-    """It waited there already."""
+    """It waited in the mempool already."""
     DECIDED = "decided"
     """It is in the log already."""
     REFUSED = "refused"
-    """No honest validator would take it (by its form, signature or author), or not now (by the state)."""
+    """No honest validator takes it (by its form, signature or author), or none takes it now (by the state)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Outcome:
     entry: Entry | None = None
     error: InvalidEntry | None = None
     malicious: bool = False
-    """Refused for a reason that no honest node overlooks, whatever its height."""
+    """Refused for a reason that no honest node overlooks, at any height."""
 
 
 class Admission:
@@ -68,7 +68,7 @@ class Admission:
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
         """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull.
 
-        With `all_or_none`, nothing enters the mempool if any is refused.
+        With `all_or_none`, no entry enters the mempool if one is refused.
         """
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
@@ -79,7 +79,7 @@ class Admission:
             done.set_result(None)
 
     async def under_way(self) -> None:
-        """Wait until the admissions that run now have ended."""
+        """Wait until all admissions that run now have ended."""
         if self._under_way:
             await asyncio.wait(list(self._under_way))
 
@@ -89,7 +89,7 @@ class Admission:
         height = self._state().height
         for start in range(0, len(raws), SLICE):
             if start:
-                await asyncio.sleep(0)  # A long batch lets votes pass.
+                await asyncio.sleep(0)  # Votes must not wait for a long batch.
             self._screen(raws[start : start + SLICE], outcomes, waiting)
         if waiting:
             await self._check_signatures(outcomes, waiting)
@@ -98,7 +98,7 @@ class Admission:
         return outcomes
 
     async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
-        """Verified entries for a block's content; whether they are permitted is the block's affair.
+        """Decode and verify a block's entries. The block's check decides whether they are permitted.
 
         Raises InvalidEntry for the first that is malformed or wrongly signed.
         """
@@ -112,7 +112,7 @@ class Admission:
         return {entry.raw: entry for entry in entries}
 
     def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
-        """All that needs no signature, for the next few entries."""
+        """All checks without signatures, for the next few entries."""
         state = self._state()
         for raw in raws:
             id_ = leaf_hash(raw)
@@ -124,11 +124,11 @@ class Admission:
                 outcomes.append(Outcome(id_, AdmissionStatus.DECIDED))
                 continue
             try:
-                # The consortium's limit is looked at below: a node that is ahead or behind may know another one.
+                # check_admissible applies the consortium's limit: a node that is ahead or behind may know another one.
                 entry = decode_entry(raw, id_=id_)
                 check = _check(entry, state.genesis)
             except InvalidEntry as error:
-                is_later = isinstance(error, EntryOfLaterVersion)  # A node that is upgraded already passes these on.
+                is_later = isinstance(error, EntryOfLaterVersion)  # Nodes that were upgraded already pass these on.
                 outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error, malicious=not is_later))
                 continue
             try:
@@ -149,7 +149,7 @@ class Admission:
                 )
 
     def _insert(self, outcomes: list[Outcome], screened_at: Height) -> None:
-        """The last step, without an await: what was decided meanwhile is seen, what is new is added and told."""
+        """The last step, without an await: find what was decided meanwhile, add and announce what is new."""
         fresh: list[Entry] = []
         moved = self._state().height != screened_at
         for position, outcome in enumerate(outcomes):

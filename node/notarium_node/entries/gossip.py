@@ -1,4 +1,4 @@
-"""Sends fresh entries to the other validators: at once when idle, some milliseconds' worth a message under load."""
+"""Sends fresh entries to the other validators: at once when idle, those of some milliseconds together under load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from notarium_node.peers.network import PeerNetwork
 
 MESSAGE_BYTES = 1024 * 1024
 INTERVAL_S = 0.008
-"""Between two messages to all: each costs every validator a turn, whatever it carries."""
+"""Between two messages to all: each costs every validator a turn of its event loop, whatever its size."""
 
 
 class Gossip:
-    """Only the node that an entry was submitted to passes it on: validators are fully meshed."""
+    """Only the node to which an entry was submitted sends it on: validators are fully meshed."""
 
     def __init__(self, network: PeerNetwork, validators: Callable[[], Iterable[PublicKey]]) -> None:
         self._network = network
@@ -32,7 +32,7 @@ class Gossip:
         self._waiting.extend(entry.raw for entry in entries)
 
     def send_all(self, peer: PublicKey, entries: Iterable[Entry]) -> None:
-        """A peer came (back): it gets everything that waits."""
+        """Send a peer that connected the waiting `entries`."""
         for message in _messages([entry.raw for entry in entries]):
             self._network.send(peer, message)
 

@@ -1,4 +1,4 @@
-"""Verified entries that wait for a block, in order of arrival, bounded by count and bytes."""
+"""The verified entries that wait for a block, in the order of arrival, bounded by count and bytes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from notarium_ledger.types import Hash
 
 
 class MempoolFull(Exception):
-    """No room for another entry; the submitter is told to come back later."""
+    """There is no room for another entry; the submitter has to try again later."""
 
 
 class Mempool:
-    """Holds only entries whose signature was verified and that were not decided when they came in."""
+    """Holds only entries whose signature was verified and that were not decided when they arrived."""
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self._entries: dict[Hash, Entry] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self.bytes = 0
-        """Sum of the lengths of the entries held."""
+        """The sum of the lengths of the entries."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -31,7 +31,7 @@ class Mempool:
         return entry_id in self._entries
 
     def get(self, entry_id: Hash) -> Entry | None:
-        """The entry waiting under this id, or None."""
+        """The waiting entry with this id, or None."""
         return self._entries.get(entry_id)
 
     def has_room(self, count: int, size: int) -> bool:
@@ -51,14 +51,14 @@ class Mempool:
         self.bytes += len(entry.raw)
 
     def remove(self, ids: Iterable[Hash]) -> None:
-        """Forget entries that were decided or became invalid."""
+        """Remove entries that were decided or became invalid."""
         for each in ids:
             entry = self._entries.pop(each, None)
             if entry is not None:
                 self.bytes -= len(entry.raw)
 
     def oldest(self, count: int, size: int | None = None) -> list[Entry]:
-        """Up to `count` entries of up to `size` bytes together (but at least one) in order of arrival."""
+        """Up to `count` entries of up to `size` bytes together (but at least one), in the order of arrival."""
         entries = list(islice(self._entries.values(), count))
         if size is not None and self.bytes > size:
             ends = accumulate(len(entry.raw) for entry in entries)

@@ -1,9 +1,9 @@
 """Ed25519 checks: each distinct signature once, a few at once inline, many in worker threads.
 
-libsodium releases the GIL, so threads use the cores that the event loop leaves idle. But each check gives the GIL
-back and must get it again from a busy loop: handing over one check costs more than the check itself (174 µs
-against 45 measured), and where two cores are busy anyway, threads made an entry cost 178 µs instead of 104.
-So short runs stay inline, and machines with few cores use no threads at all.
+libsodium releases the GIL, so threads use the cores that the event loop leaves idle. But each check gives up the GIL
+and must get it back from a busy event loop: the hand-over of one check costs more than the check itself (measured:
+174 µs against 45 µs), and with two busy cores, threads raised the cost of an entry from 104 µs to 178 µs. So short runs
+stay inline, and machines with few cores use no threads at all.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ Check = tuple[bytes, bytes, bytes]
 CORES_FOR_THREADS = 4
 INLINE_LIMIT = 16
 SLICE = 32
-"""Checks done inline before the event loop gets a turn, 1.5 ms."""
+"""Checks done inline before the event loop gets a turn: 1.5 ms."""
 CHUNK = 64
 REMEMBERED = 4_096
 
 
 def default_workers() -> int:
-    """One thread per core, or none where cores are few."""
+    """One thread per core; none on a machine with few cores."""
     cores = os.cpu_count() or 1
     return cores if cores >= CORES_FOR_THREADS else 0
 
 
 def catch_up_workers() -> int:
-    """For blocks that are fetched: a node that is behind has its cores to itself, so two are enough to gain by."""
+    """For fetched blocks: a node that is behind does nothing else, so two cores are enough for threads to pay."""
     cores = os.cpu_count() or 1
     return cores if cores > 1 else 0
 
 
 class Verifier:
-    """Remembers the batch signatures that held, so that one signature over many entries is checked once."""
+    """Checks signatures. Remembers valid batch signatures, so that one over many entries is checked once."""
 
     def __init__(self, workers: int) -> None:
         """`workers`: threads; 0 checks everything in the event loop, in slices."""
@@ -47,10 +47,10 @@ class Verifier:
         self._workers = workers
         self._valid: dict[Check, None] = {}
         self.checked = 0
-        """Signatures computed, for the metrics."""
+        """Signatures checked, for the metrics."""
 
     async def check(self, checks: Sequence[Check]) -> dict[Check, bool]:
-        """Whether each signature holds."""
+        """Whether each signature is valid."""
         results: dict[Check, bool] = {}
         todo: list[Check] = []
         for each in dict.fromkeys(checks):
@@ -69,7 +69,7 @@ class Verifier:
         return results
 
     async def run(self, jobs: Sequence[Callable[[], None]], signatures: int) -> None:
-        """Do all `jobs`, each the checking of about so many `signatures`. Raises what the first of them raises."""
+        """Run all `jobs`, each of which checks about `signatures` signatures. Raises the first error of a job."""
         if self._executor is None:
             for start in range(0, len(jobs), size := max(1, SLICE // signatures)):
                 _run_all(jobs[start : start + size])
@@ -94,7 +94,7 @@ class Verifier:
             del self._valid[next(iter(self._valid))]
 
     def close(self) -> None:
-        """Let the threads end."""
+        """End the threads."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""Tells those who wait: submitters of entries, and subscribers to decided blocks."""
+"""Notifies what waits for decisions: requests that submitted entries, and subscribers to decided blocks."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class Waiter:
     def __init__(self, ids: Sequence[Hash]) -> None:
         self.ids = ids
         self.receipts: dict[Hash, Receipt] = {}
-        """What has been decided so far."""
+        """Those of the entries decided so far."""
         self.remaining = len(set(ids))
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when every entry is decided, or with the error of the first that became invalid."""
 
 
 class Waiters:
-    """Waiters by entry id, served once the decision is on disk."""
+    """All waiters, by entry id. They are answered once the decision is on disk."""
 
     def __init__(self) -> None:
         self._waiters: dict[Hash, list[Waiter]] = {}
         self._subscribers: list[Subscriber] = []
 
     def wait(self, ids: Sequence[Hash]) -> Waiter:
-        """Wait for entries that are pending; `leave` when done or tired of it."""
+        """Wait for pending entries; call `leave` in the end, whether they were decided or not."""
         waiter = Waiter(ids)
         for each in set(ids):
             self._waiters.setdefault(each, []).append(waiter)
@@ -68,12 +68,12 @@ class Waiters:
                     del self._waiters[each]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` for each decision; returns the function that ends it."""
+        """Call `subscriber` for each decision. Returns the function that ends the subscription."""
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
     def is_awaited(self, entry_id: Hash) -> bool:
-        """Whether somebody waits for this entry."""
+        """Whether a request waits for this entry."""
         return entry_id in self._waiters
 
     def resolve(self, entry_id: Hash, receipt: Receipt) -> None:
@@ -97,5 +97,5 @@ class Waiters:
 
     @property
     def waiting(self) -> int:
-        """Entries that somebody waits for."""
+        """The number of entries that a request waits for."""
         return len(self._waiters)

@@ -1,21 +1,22 @@
-"""What this node holds against validators: kept on disk, told to every node, verified before either.
+"""The equivocations that this node keeps: verified first, then stored on disk, then sent to every other node.
 
-A proof comes from the own engine or from a peer. A peer's is looked at in the order of cost: form, ledger, whether it
-is known, the validator set of that height by the own chain, and at last the two signatures. Whoever sends what does not
-hold is dropped, for an honest node keeps and passes on nothing that it has not verified.
+A proof comes from this node's engine or from a peer. A peer's proof is checked in the order of cost: form, ledger,
+whether it is known, the validator set of that height by this node's chain, and the two signatures. A peer that sends an
+invalid proof is dropped, because an honest node keeps and sends nothing that it has not verified.
 
-Bounds. One piece per validator, kind and height is enough. Of one key MOST_PER_KEY are kept and MOST in all, and what
-comes later is refused rather than the oldest dropped: one piece convicts, the first may have been cited already, and
-a liar could else push out its first lie by a flood of new ones, each with an fsync and a message to all. Since nothing
-is ever dropped, an honest peer sends at most MOST pieces, each once a connection, and more is a flood.
+Bounds. One proof per validator, kind and height is enough. A node keeps at most MOST_PER_KEY proofs of one key and at
+most MOST in all. Further ones are refused; the oldest is never dropped, because one proof is enough, the first may have
+been cited already, and otherwise a liar could push out its first lie by a flood of new ones, each of which costs an
+fsync and a message to all. Since no proof is ever dropped, an honest peer sends at most MOST proofs, each once per
+connection; more is a flood.
 
-Every peer gets all. What its link does not take, because much else waits there, is told when it is looked again.
+Every peer is sent all proofs. What does not fit into its send queue is sent at the next `retry`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -26,55 +27,45 @@ from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node.peers import wire
-from notarium_node.peers.network import DropReason, PeerNetwork
+from notarium_node.peers.conduct import Conduct
+from notarium_node.peers.network import PeerNetwork
 from notarium_store.errors import StoreError
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.node")
 
 ALARM = "EQUIVOCATION: a validator signed two different things"
-"""Operators alert on this line: docs/operations.md, Watch it."""
+"""Operators alert on this line (docs/operations.md, "Watch it")."""
 MOST = 1024
 MOST_PER_KEY = 16
 EARLY_PER_PEER = 128
-"""Of heights not reached here: kept until they are. A new node meets all proofs so; what is more comes with the next
-connection."""
+"""Proofs of heights that this node has not reached wait until it has; a new node receives all proofs this way. What
+exceeds the bound comes again with the peer's next connection."""
 
 Slot = tuple[PublicKey, Height, StatementKind]
 
 
 @dataclass(frozen=True, slots=True)
 class KeptEquivocation:
-    """Equivocation as it stands in the list."""
+    """An equivocation and its place in the list."""
 
     number: int
     """From 1, in the order in which this node learned of it."""
     id: Hash
     equivocation: Equivocation
     member: str
-    """Who ran the accused validator at that height."""
+    """The member that ran the validator at that height."""
 
 
 class Equivocations:
-    """The equivocation of one node."""
+    """All equivocations that one node keeps."""
 
-    def __init__(
-        self,
-        store: Store,
-        network: PeerNetwork,
-        own_key: PublicKey,
-        misbehaved: Callable[[PublicKey, DropReason, str], None],
-        of_later_version: Callable[[PublicKey, str], None],
-    ) -> None:
-        """`misbehaved`: drops a peer; key, reason and the detail. Raises StoreCorruption.
-
-        `of_later_version`: a peer sent what this software does not know yet; key and detail.
-        """
+    def __init__(self, store: Store, network: PeerNetwork, own_key: PublicKey, conduct: Conduct) -> None:
+        """Reads the stored ones. Raises StoreCorruption."""
         self._store = store
         self._network = network
         self._own_key = own_key
-        self._misbehaved = misbehaved
-        self._of_later_version = of_later_version
+        self._conduct = conduct
         self._all: list[KeptEquivocation] = []
         self._by_id: dict[Hash, KeptEquivocation] = {}
         self._slots: set[Slot] = set()
@@ -82,98 +73,101 @@ class Equivocations:
         self._unsaved: list[tuple[Equivocation, PublicKey | None]] = []
         self._early: dict[PublicKey, dict[bytes, Equivocation]] = {}
         self._heard: Counter[PublicKey] = Counter()
-        self._told: dict[PublicKey, int] = {}
-        """How many of the list each connected peer has been told, or has told us."""
+        self._exchanged: dict[PublicKey, int] = {}
+        """How many of the list each connected peer was sent, or has sent itself."""
         self.refused = 0
-        """Pieces beyond the bounds, since the start."""
+        """Proofs beyond the bounds, since the start."""
         for number, equivocation in store.equivocations():
             self._reserve(equivocation)
             self._list(number, equivocation)
         if self._all:
-            _log.warning("equivocations is on disk", pieces=len(self._all), members=dict(self._count()))
+            _log.warning("equivocations on disk", count=len(self._all), members=dict(self._count()))
 
-    # What is held
+    # What is kept
 
     def __len__(self) -> int:
         return len(self._all)
 
     def get(self, id_: Hash) -> KeptEquivocation | None:
-        """One piece by its id."""
+        """The equivocation with this id, or None."""
         return self._by_id.get(id_)
 
     def page(self, after: int, limit: int) -> Sequence[KeptEquivocation]:
-        """Up to `limit` pieces with numbers above `after`, ascending."""
+        """Up to `limit` equivocations with numbers above `after`, ascending."""
         return self._all[after : after + limit]
 
     def by_member(self) -> Mapping[str, int]:
-        """How many pieces accuse each member; every present validator's member is named, also with 0."""
+        """How many equivocations of each member are kept; the present validators' members are included with 0."""
         present = self._store.state.registry.validators.validators
         return {**{each.member: 0 for each in present}, **self._count()}
 
-    def file(self, accusation: KeptEquivocation) -> EquivocationFile | None:
-        """The piece with what proves whose key it is, or None while the block before its height is not here."""
-        height = accusation.equivocation.height
+    def file(self, kept: KeptEquivocation) -> EquivocationFile | None:
+        """The equivocation with the proof of whose key it is, or None while the block before its height is missing."""
+        height = kept.equivocation.height
         validators = self._store.validators_at(height)
         parent = self._store.decided_header(Height(height - 1)) if height > 1 else None
         if validators is None or (height > 1 and parent is None):
             return None
-        return EquivocationFile(accusation.equivocation, validators, parent)
+        return EquivocationFile(kept.equivocation, validators, parent)
 
-    # What comes
+    # What arrives
 
     def detect(self, equivocation: Equivocation) -> None:
-        """The own engine has seen both messages and verified them."""
-        if self._is_news(equivocation):
+        """This node's engine received both messages and verified them."""
+        if self._is_new(equivocation):
             self._reserve(equivocation)
             self._keep(equivocation, None)
 
     def hear(self, peer: PublicKey, items: Sequence[bytes]) -> None:
-        """A peer's equivocation; drops the peer at the first piece that does not hold."""
+        """A peer's equivocations, encoded. Drops the peer at the first invalid one."""
         self._heard[peer] += len(items)
         if self._heard[peer] > MOST:
-            self._misbehaved(peer, "flood", f"more than the {MOST} equivocations that a node keeps")
+            self._conduct.drop(peer, "flood", f"it sends more than the {MOST} equivocations that a node keeps")
             return
         try:
             for item in items:
                 try:
                     equivocation = Equivocation.decode(item)
                 except EquivocationOfLaterVersion as error:
-                    self._of_later_version(peer, f"equivocation: {error}")
+                    self._conduct.note_later_version(peer, f"equivocation: {error}")
                 else:
                     self._judge(peer, equivocation)
         except InvalidEquivocation as error:
-            self._misbehaved(peer, "invalid equivocation", str(error))
+            self._conduct.drop(peer, "invalid equivocation", str(error))
 
     def greet(self, peer: PublicKey) -> None:
-        """A peer is there: it gets all."""
-        self._told[peer] = 0
-        self._tell(peer)
+        """A peer connected: send it all."""
+        self._exchanged[peer] = 0
+        self._send(peer)
 
     def forget(self, peer: PublicKey) -> None:
-        """A peer left. What it told too early it tells again when it comes back."""
+        """A peer disconnected. What it sent too early it sends again when it comes back."""
         del self._heard[peer]
-        self._told.pop(peer, None)
+        self._exchanged.pop(peer, None)
         self._early.pop(peer, None)
 
-    def look_again(self) -> None:
-        """Judge what came before its height was reached; keep and tell what could not be. Called now and then."""
+    def retry(self) -> None:
+        """Judge what came before its height was reached, store what the disk refused, send what did not fit.
+
+        Called periodically.
+        """
         for peer, waiting in list(self._early.items()):
-            ripe = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
+            reached = [raw for raw, each in waiting.items() if each.height <= self._store.state.height + 1]
             try:
-                for raw in ripe:
+                for raw in reached:
                     self._judge(peer, waiting.pop(raw))
             except InvalidEquivocation as error:
-                self._misbehaved(peer, "invalid equivocation", str(error))
+                self._conduct.drop(peer, "invalid equivocation", str(error))
         unsaved, self._unsaved = self._unsaved, []
         for equivocation, source in unsaved:
             self._keep(equivocation, source)
-        self._tell_all()
+        self._send_to_all()
 
     def _judge(self, peer: PublicKey, equivocation: Equivocation) -> None:
-        """Keep what is new and holds. Raises InvalidEquivocation for what no honest node sends."""
+        """Keep it if it is new and valid. Raises InvalidEquivocation for what no honest node sends."""
         if equivocation.genesis != self._store.genesis.hash:
             raise InvalidEquivocation("is of another ledger", "genesis")
-        if not self._is_news(equivocation):
+        if not self._is_new(equivocation):
             return
         validators = self._store.validators_at(equivocation.height)
         if validators is None:
@@ -193,8 +187,8 @@ class Equivocations:
 
     # Keeping
 
-    def _is_news(self, equivocation: Equivocation) -> bool:
-        """Whether it is about another fault than those known, and there is room."""
+    def _is_new(self, equivocation: Equivocation) -> bool:
+        """Whether it proves another fault than the known ones, and there is room for it."""
         if _slot(equivocation) in self._slots:
             return False
         if self._per_key[equivocation.key] >= MOST_PER_KEY or len(self._slots) >= MOST:
@@ -207,7 +201,7 @@ class Equivocations:
         self._per_key[equivocation.key] += 1
 
     def _keep(self, equivocation: Equivocation, source: PublicKey | None) -> None:
-        """On disk first, then told: to the operator, and to all peers but the one that told us."""
+        """Store it, then report it to the operator, then send it to all peers except the one that sent it."""
         number = len(self._all) + 1
         try:
             self._store.put_equivocation(number, equivocation)
@@ -215,44 +209,44 @@ class Equivocations:
             _log.warning("equivocation waits for the disk", error=str(error))
             self._unsaved.append((equivocation, source))
             return
-        accusation = self._list(number, equivocation)
-        own = {"own_key": True, "remedy": "make sure that the key is used by one node only"}
+        kept = self._list(number, equivocation)
+        own = {"own_key": True, "remedy": "use this key on one node only"}
         _log.error(
             ALARM,
-            member=accusation.member,
+            member=kept.member,
             key=equivocation.key.hex(),
             kind=equivocation.kind.name.lower().replace("_", "-"),
             height=equivocation.height,
             round=equivocation.round,
-            equivocation=accusation.id.hex(),
-            told_by=None if source is None else self._member(source),
+            equivocation=kept.id.hex(),
+            reported_by=None if source is None else self._member(source),
             **(own if equivocation.key == self._own_key else {}),
         )
-        if source is not None and self._told.get(source) == number - 1:
-            self._told[source] = number  # from where it came
-        self._tell_all()
+        if source is not None and self._exchanged.get(source) == number - 1:
+            self._exchanged[source] = number  # It came from there.
+        self._send_to_all()
 
-    def _tell_all(self) -> None:
+    def _send_to_all(self) -> None:
         for peer in self._store.state.registry.nodes:
-            if peer in self._told:
-                self._tell(peer)
+            if peer in self._exchanged:
+                self._send(peer)
 
-    def _tell(self, peer: PublicKey) -> None:
-        """What this peer was not told yet, as far as its link takes it."""
-        while (told := self._told[peer]) < len(self._all):
-            group = self._all[told : told + wire.MAX_EQUIVOCATIONS]
+    def _send(self, peer: PublicKey) -> None:
+        """Send what this peer lacks, as far as it fits into its send queue."""
+        while (exchanged := self._exchanged[peer]) < len(self._all):
+            group = self._all[exchanged : exchanged + wire.MAX_EQUIVOCATIONS]
             raws = [each.equivocation.encode() for each in group]
             if not self._network.send(peer, wire.pack_list(wire.Kind.EQUIVOCATIONS, raws)):
                 return
-            self._told[peer] = told + len(group)
+            self._exchanged[peer] = exchanged + len(group)
 
     def _list(self, number: int, equivocation: Equivocation) -> KeptEquivocation:
         validators = self._store.validators_at(equivocation.height)
         member = validators.member_of(equivocation.key) if validators is not None else None
-        accusation = KeptEquivocation(number, equivocation.id, equivocation, member or "unknown")
-        self._all.append(accusation)
-        self._by_id[accusation.id] = accusation
-        return accusation
+        kept = KeptEquivocation(number, equivocation.id, equivocation, member or "unknown")
+        self._all.append(kept)
+        self._by_id[kept.id] = kept
+        return kept
 
     def _count(self) -> Counter[str]:
         return Counter(each.member for each in self._all)

@@ -1,1 +1,1 @@
-"""How the node is doing: condition, metrics, logs and progress."""
+"""The health of a node: condition, metrics, event counts, logs and progress."""

@@ -1,152 +1,190 @@
-"""How a node is doing: whether it does its part and, if not, why; for /readyz, /v1/status, the metrics and the log."""
+"""The condition of a node: whether it does its part and, if not, why; for /readyz, /v1/status, metrics and log."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from notarium_consensus.permission import Refusal
 from notarium_ledger.encoding.json_file import iso_time
-
-if TYPE_CHECKING:
-    from notarium_node.node import Node
+from notarium_node.health.observed import ObservedNode
 
 _log = structlog.get_logger("notarium.node")
 
-NOT_STARTED = "the node is starting"
 LAG_LIMIT = 10
 """A node further behind than this is not ready."""
+
+
+class ReasonKind(StrEnum):
+    """Why a node does not do its part."""
+
+    STARTING = "starting"
+    DISK_REFUSES_WRITES = "disk-refuses-writes"
+    STORE_DAMAGED = "store-damaged"
+    CANNOT_FOLLOW = "cannot-follow"
+    NO_QUORUM = "no-quorum"
+    NO_VALIDATOR = "no-validator"
+    NOT_REGISTERED_YET = "not-registered-yet"
+    NOT_REGISTERED = "not-registered"
+    ROLE_CHANGED = "role-changed"
+    BEHIND = "behind"
+    HISTORY_MISSING = "history-missing"
+    UNSURE_OF_THE_HEIGHT = "unsure-of-the-height"
+    CLOCK_OFF = "clock-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: its kind for programs, its text with the present figures for the operator."""
+
+    kind: ReasonKind
+    text: str
 
 
 class Condition:
     """Reads a node's parts; changes nothing."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ObservedNode) -> None:
         self._node = node
-        self._told: tuple[str, ...] = ()
+        self._logged: tuple[ReasonKind, ...] = ()
 
     def log_changes(self) -> None:
-        """One line when the node ceases to do its part or does it again, not one for each changed figure."""
-        node = self._node
-        reasons = self.not_ready()
-        kinds = tuple(reason.partition(":")[0] for reason in reasons)
-        if kinds == self._told:
+        """Log when the kinds of reasons change, not when a figure in a text does."""
+        reasons = self.reasons()
+        kinds = tuple(each.kind for each in reasons)
+        if kinds == self._logged:
             return
-        self._told = kinds
+        self._logged = kinds
         if reasons:
-            say = _log.error if node.store.damage else _log.warning
-            say("not ready", reasons=reasons)
+            log = _log.error if ReasonKind.STORE_DAMAGED in kinds else _log.warning
+            log("not ready", reasons=[each.text for each in reasons])
         else:
-            _log.info("ready", height=node.store.state.height)
+            _log.info("ready", height=self._node.store.state.height)
 
     def not_ready(self) -> list[str]:
+        """The texts of the reasons why the node does not do its part now; empty when it does."""
+        return [each.text for each in self.reasons()]
+
+    def reasons(self) -> list[Reason]:
         """Why the node does not do its part now; empty when it does."""
+        return [
+            *self._of_process_and_disk(),
+            *self._of_connections(),
+            *self._of_registry(),
+            *self._of_missing_blocks(),
+            *self._of_clock(),
+        ]
+
+    def _of_process_and_disk(self) -> Iterator[Reason]:
         node = self._node
-        reasons: list[str] = []
         if not node.started:
-            reasons.append(NOT_STARTED)
+            yield Reason(ReasonKind.STARTING, "the node is starting")
         if node.driver.stalled:
-            reasons.append(f"not voting: {node.driver.stalled}")
+            yield Reason(ReasonKind.DISK_REFUSES_WRITES, f"not voting: {node.driver.stalled}")
         if node.store.damage:
-            # It votes on: what is built on was checked at the start, and a bad sector under old blocks is no reason to
-            # stop an institution. Until a restart, for nothing else tells that it was mended.
-            reasons.append(f"the store is damaged: {node.store.damage}")
+            # The node goes on voting: the start checked what new blocks build on, and a bad sector under old blocks is
+            # no reason to stop an institution. Only a restart ends this, because nothing else shows that the disk was
+            # repaired.
+            yield Reason(ReasonKind.STORE_DAMAGED, f"the store is damaged: {node.store.damage}")
         if node.sync.obstacle:
-            reasons.append(f"cannot follow the ledger: {node.sync.obstacle}")
-        validators = node.store.state.registry.validators
-        reachable = sum(
-            each.key == node.own.key or node.network.is_connected(each.key) for each in validators.validators
-        )
+            yield Reason(ReasonKind.CANNOT_FOLLOW, f"cannot follow the ledger: {node.sync.obstacle}")
+
+    def _of_connections(self) -> Iterator[Reason]:
+        node, validators = self._node, self._node.store.state.registry.validators
+        reachable = self._reachable()
         if node.own.role == "validator" and reachable < validators.quorum:
-            reasons.append(
+            yield Reason(
+                ReasonKind.NO_QUORUM,
                 f"no quorum: {reachable} of {len(validators)} validators reachable, {validators.quorum} needed; "
-                "nothing is decided until more return"
+                "nothing is decided until more return",
             )
         if node.own.role == "observer" and reachable == 0:
-            reasons.append("no validator is reachable")
+            yield Reason(ReasonKind.NO_VALIDATOR, "no validator is reachable")
+
+    def _of_registry(self) -> Iterator[Reason]:
+        node = self._node
         record = node.store.state.registry.nodes.get(node.own.key)
         if record is None and node.sync.lag:
-            reasons.append("this node is not in the registry of the blocks it has so far")
+            yield Reason(ReasonKind.NOT_REGISTERED_YET, "this node is not in the registry of the blocks it has so far")
         elif record is None:
-            reasons.append("this node is not in the registry: it was removed, or not added yet")
+            yield Reason(
+                ReasonKind.NOT_REGISTERED, "this node is not in the registry: it was removed, or not added yet"
+            )
         elif record.role != node.own.role:
-            reasons.append(f"this node is a {record.role} now: restart it")
-        # One liar's claim makes nobody unready. An observer may follow a single validator, so it believes any.
-        lag = node.sync.credible_lag(validators.faulty if node.own.role == "validator" else 0)
+            yield Reason(ReasonKind.ROLE_CHANGED, f"this node is a {record.role} now: restart it")
+
+    def _of_missing_blocks(self) -> Iterator[Reason]:
+        node, validators = self._node, self._node.store.state.registry.validators
+        is_validator = node.own.role == "validator"
+        # The claim of one liar must not make a node unready. An observer may follow a single validator, so it believes
+        # each one.
+        lag = node.sync.credible_lag(validators.faulty if is_validator else 0)
         if lag > LAG_LIMIT:
-            reasons.append(f"catching up: {lag} blocks behind")
+            yield Reason(ReasonKind.BEHIND, f"catching up: {lag} blocks behind")
         if not node.store.is_complete:
-            silent = ", and does not vote" if node.own.role == "validator" else ""
-            reasons.append(f"fetching the history: {self.missing_blocks} blocks are missing{silent}")
-        elif not node.recall.permission.remembers and node.own.key in validators and reachable >= validators.quorum:
-            reasons.append(f"not voting: {Refusal.FORGOTTEN.value}")
+            silent = ", and does not vote" if is_validator else ""
+            yield Reason(
+                ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
+            )
+        elif (
+            not node.recall.permission.remembers
+            and node.own.key in validators
+            and self._reachable() >= validators.quorum
+        ):
+            yield Reason(ReasonKind.UNSURE_OF_THE_HEIGHT, f"not voting: {Refusal.FORGOTTEN.value}")
+
+    def _of_clock(self) -> Iterator[Reason]:
+        limit = self._node.store.state.registry.parameters.clock_precision_ms
         drift = self._clock_drift()
-        if drift is not None and abs(drift) > node.store.state.registry.parameters.clock_precision_ms:
-            limit = node.store.state.registry.parameters.clock_precision_ms
-            reasons.append(f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP")
-        return reasons
+        if drift is not None and abs(drift) > limit:
+            yield Reason(
+                ReasonKind.CLOCK_OFF, f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP"
+            )
 
     def notes(self) -> list[str]:
-        """What the operator of a node that does its part should know all the same."""
+        """What the operator should know of a node although it does its part."""
         node, permission = self._node, self._node.engine.permission
         is_validator = node.own.key in node.store.state.registry.validators
         if not is_validator or permission.vote_from <= node.store.state.height + 1:
             return []
         why = permission.fenced_by.value
-        return [f"votes from height {permission.vote_from} on: {why}; until then the quorum is up to the others"]
+        return [f"votes from height {permission.vote_from} on: {why}; until then the quorum must come from the others"]
 
     @property
     def missing_blocks(self) -> int:
-        """Between the history and the adopted snapshot."""
+        """Blocks between the history and the adopted snapshot."""
         store = self._node.store
         return 0 if store.base is None else store.base - store.history.height
 
+    def _reachable(self) -> int:
+        """Validators that are connected, this node included if it is one."""
+        node = self._node
+        return sum(
+            each.key == node.own.key or node.network.is_connected(each.key)
+            for each in node.store.state.registry.validators.validators
+        )
+
     def _clock_drift(self) -> int | None:
-        """The peers' clocks minus ours, median, in ms; None while too few are compared to outvote liars."""
+        """The median of the peers' clocks minus this node's, ms; None with too few peers to outvote liars."""
         node = self._node
         offsets = node.network.clock_offsets()
         if len(offsets) < max(2, node.store.state.registry.validators.faulty * 2):
             return None
         return round(statistics.median(offsets))
 
-    def _progress(self) -> dict[str, Any] | None:
-        """What is being fetched, how far it is and how fast it comes; None where nothing is."""
-        node = self._node
-        if not node.store.is_complete:
-            now: dict[str, int] = {"height": node.store.history.height, "target": node.store.base or 0}
-            return {"what": "history", **node.sync.history_progress.figures(), **now}
-        if node.sync.lag > 1:
-            now = {"height": node.store.state.height, "target": node.sync.target}
-            return {"what": "blocks", **node.sync.live_progress.figures(), **now}
-        return None
+    # The answer of GET /v1/status
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /v1/status."""
-        node = self._node
-        state = node.store.state
+        node, state = self._node, self._node.store.state
         reasons = self.not_ready()
-        connected = node.network.connected
-        peers = []
-        for key, record in sorted(state.registry.nodes.items()):
-            if key == node.own.key:
-                continue
-            info = connected.get(key)
-            claim = node.sync.claims.get(key)
-            peers.append(
-                {
-                    "member": record.member,
-                    "role": record.role,
-                    "key": key.hex(),
-                    "connected": info is not None,
-                    "height": None if claim is None else claim.height,
-                    "lag": None if claim is None else max(0, state.height - claim.height),
-                    "clock_offset_ms": info.clock_offset_ms if info else None,
-                }
-            )
         return {
             "version": version("notarium"),
             "ledger": node.genesis.name,
@@ -164,7 +202,7 @@ class Condition:
             "ready": not reasons,
             "reasons": reasons,
             "notes": self.notes(),
-            "peers": peers,
+            "peers": self._peers(),
             "lag": node.sync.lag,
             "voting": node.engine.is_voting,
             "votes_from": node.engine.vote_from,
@@ -174,3 +212,36 @@ class Condition:
             "mempool": {"entries": len(node.mempool), "bytes": node.mempool.bytes},
             "uptime_s": round(time.monotonic() - node.started) if node.started else 0,
         }
+
+    def _peers(self) -> list[dict[str, Any]]:
+        """The other nodes of the registry, in the order of their keys."""
+        node, state = self._node, self._node.store.state
+        connected, claims = node.network.connected, node.sync.claims
+        peers = []
+        for key, record in sorted(state.registry.nodes.items()):
+            if key == node.own.key:
+                continue
+            link, claim = connected.get(key), claims.get(key)
+            peers.append(
+                {
+                    "member": record.member,
+                    "role": record.role,
+                    "key": key.hex(),
+                    "connected": link is not None,
+                    "height": None if claim is None else claim.height,
+                    "lag": None if claim is None else max(0, state.height - claim.height),
+                    "clock_offset_ms": None if link is None else link.clock_offset_ms,
+                }
+            )
+        return peers
+
+    def _progress(self) -> dict[str, Any] | None:
+        """What is being fetched, how far it is and how fast it comes; None when nothing is fetched."""
+        node = self._node
+        if not node.store.is_complete:
+            now: dict[str, int] = {"height": node.store.history.height, "target": node.store.base or 0}
+            return {"what": "history", **node.sync.history_progress.figures(), **now}
+        if node.sync.lag > 1:
+            now = {"height": node.store.state.height, "target": node.sync.target}
+            return {"what": "blocks", **node.sync.live_progress.figures(), **now}
+        return None

@@ -1,6 +1,6 @@
-"""Structured logs on stderr: one JSON object a line, or a readable line for a console. Times are UTC.
+"""Structured logs on stderr: one JSON object per line, or readable lines for a console. Times are UTC.
 
-Records of the standard library's logging (aiohttp, asyncio) go the same way, so that nothing is lost.
+Records of the standard library's logging (aiohttp, asyncio) take the same path, so that none is lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
     ]
     if format_ == "json":
         ending: list[structlog.typing.Processor] = [
-            # Without local variables: they may hold keys.
+            # No local variables: they may hold keys.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(default=_printable),
@@ -51,7 +51,7 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # The tests configure again; elsewhere a cached logger saves little.
+        # Tests configure more than once, and a cached logger saves little.
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(target)
@@ -64,7 +64,7 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    # Libraries are heard when something is wrong, or when everything is asked for.
+    # Libraries log from warning on, or everything at level debug.
     for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING) if level != "debug" else logging.DEBUG)
 

@@ -1,17 +1,17 @@
-"""Prometheus metrics, read from the node's own counters when scraped, so that counting costs nothing."""
+"""Prometheus metrics, read from the node's own counters at each scrape, so that counting costs nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.process_collector import ProcessCollector
 
-if TYPE_CHECKING:
-    from notarium_node.node import Node
+from notarium_node.health.condition import Condition
+from notarium_node.health.observed import ObservedNode
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -19,8 +19,9 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 class Metrics:
     """One node's collector."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ObservedNode, condition: Condition) -> None:
         self._node = node
+        self._condition = condition
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -31,46 +32,63 @@ class Metrics:
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry for each scrape."""
-        node = self._node
-        state = node.store.state
+        yield from self._of_ledger()
+        yield from self._of_health()
+        yield from self._of_entries()
+        yield from self._of_events()
+        yield from self._of_members()
+
+    def _of_ledger(self) -> Iterable[Metric]:
+        node, store, state = self._node, self._node.store, self._node.store.state
         yield _gauge("notarium_height", "Height of the last block on disk", state.height)
         yield _gauge("notarium_log_size", "Entries in the log", state.frontier.size)
         yield _gauge("notarium_block_time_seconds", "Time of the last block", state.time_ms / 1000)
         yield _gauge("notarium_round", "Round at the current height", node.engine.round)
-        yield _gauge("notarium_lag_blocks", "Blocks that peers claim to have and this node has not", node.sync.lag)
-        store = node.store
-        yield _gauge("notarium_history_height", "Up to here no block from genesis on is missing", store.history.height)
-        yield _gauge("notarium_history_missing", "Blocks below the tip still to fetch", node.condition.missing_blocks)
-        yield _gauge("notarium_voting", "1 if the node signs at the present height", 1 if node.engine.is_voting else 0)
-        yield _gauge("notarium_ready", "1 if the node does its part", 0 if node.condition.not_ready() else 1)
-        yield _gauge("notarium_stalled", "1 if the disk refuses writes", 1 if node.driver.stalled else 0)
-        yield _gauge("notarium_store_damaged", "1 if a read met damage since the start", 1 if node.store.damage else 0)
-        yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
-        yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)
+        yield _gauge("notarium_lag_blocks", "Blocks that peers claim to have and this node lacks", node.sync.lag)
+        yield _gauge("notarium_history_height", "No block from genesis up to here is missing", store.history.height)
+        yield _gauge("notarium_history_missing", "Blocks below the tip still to fetch", self._condition.missing_blocks)
         yield _gauge("notarium_validators", "Validators of the next block", len(state.registry.validators))
         yield _gauge("notarium_quorum", "Votes that a decision needs", state.registry.validators.quorum)
-        yield _gauge("notarium_waiting_requests", "Entries that a request waits for", node.waiters.waiting)
         yield _counter("notarium_blocks_decided", "Blocks decided since the start", node.chain.decided)
+
+    def _of_health(self) -> Iterable[Metric]:
+        node = self._node
+        yield _flag("notarium_voting", "1 if the node signs at the present height", node.engine.is_voting)
+        yield _flag("notarium_ready", "1 if the node does its part", not self._condition.reasons())
+        yield _flag("notarium_stalled", "1 if the disk refuses writes", bool(node.driver.stalled))
+        yield _flag("notarium_store_damaged", "1 if a read found damage since the start", bool(node.store.damage))
+
+    def _of_entries(self) -> Iterable[Metric]:
+        node = self._node
+        yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
+        yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)
+        yield _gauge("notarium_waiting_requests", "Entries that a request waits for", node.waiters.waiting)
         checked = node.verifier.checked + node.catch_up_verifier.checked
         yield _counter("notarium_signatures_checked", "Entry signatures verified", checked)
-        yield _labelled("notarium_consensus_events", "Reports of the consensus engine", "event", node.event_counts)
-        yield _labelled("notarium_peer_events", "Events of peer links", "event", node.network.counters)
-        yield _labelled("notarium_peers_dropped", "Peers dropped for misbehaviour", "reason", node.network.dropped)
-        yield _labelled("notarium_peers_refused", "Peer connections refused", "reason", node.network.refused)
-        accused = CounterMetricFamily("notarium_equivocations", "Equivocations kept here", labels=["member"])
-        for member, count in sorted(node.equivocations.by_member().items()):
-            accused.add_metric([member], count)
-        yield accused
+
+    def _of_events(self) -> Iterable[Metric]:
+        node, network = self._node, self._node.network
+        yield _labelled("notarium_consensus_events", "Events of consensus and peers", "event", node.event_counts)
+        yield _labelled("notarium_peer_events", "Events of peer links", "event", network.counters)
+        yield _labelled("notarium_peers_dropped", "Peers dropped", "reason", network.dropped)
+        yield _labelled("notarium_peers_refused", "Peer connections refused", "reason", network.refused)
+
+    def _of_members(self) -> Iterable[Metric]:
+        node = self._node
+        yield _labelled("notarium_equivocations", "Equivocations kept here", "member", node.equivocations.by_member())
         connected = GaugeMetricFamily("notarium_peer_connected", "1 for each connected peer", labels=["member", "key"])
-        for key, info in node.network.connected.items():
-            del info
-            record = state.registry.nodes.get(key)
+        for key in node.network.connected:
+            record = node.store.state.registry.nodes.get(key)
             connected.add_metric([record.member if record else "?", key.hex()], 1)
         yield connected
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
+
+
+def _flag(name: str, text: str, value: bool) -> Metric:
+    return GaugeMetricFamily(name, text, value=1 if value else 0)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

@@ -1,1 +1,1 @@
-"""Connections to the other nodes: who dials, who is let in, and the bytes they exchange."""
+"""Connections to the other nodes: who dials, who is admitted, and the bytes that are exchanged."""

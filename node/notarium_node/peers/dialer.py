@@ -22,11 +22,11 @@ class DialError(Exception):
 
 
 DIAL_ERRORS = (OSError, TimeoutError, ValueError, aiohttp.ClientError, DialError, HelloError)
-"""All that can go wrong on the way to a link, an address that is none (ValueError) included; not this node's fault."""
+"""All failures on the way to a link, an invalid address (ValueError) included. None is a defect of this node."""
 
 
 class Dialer:
-    """Dials from `open` to `close`."""
+    """Dials between `open` and `close`."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class Dialer:
         self._identify = identify
 
     def open(self) -> None:
-        """Within the running event loop."""
+        """Start; needs the running event loop."""
         self._session = _make_session()
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End all that is under way."""
         await self._session.close()
 
     async def connect(self, record: NodeRecord) -> Link:
@@ -73,7 +73,7 @@ class Dialer:
             return link
 
     async def knock(self, record: NodeRecord) -> None:
-        """Tell a node that should dial us that we are there."""
+        """Ask a node that should dial this one to dial now."""
         try:
             async with (
                 asyncio.timeout(self._limits.handshake_s),
@@ -83,8 +83,8 @@ class Dialer:
             ):
                 response.release()
         except DIAL_ERRORS as error:
-            # It is down. When it comes up, it dials.
-            _log.debug("knocked in vain", member=record.member, reason=explain(error))
+            # It is down. It dials when it starts.
+            _log.debug("knock not answered", member=record.member, reason=explain(error))
 
 
 def explain(error: BaseException) -> str:
@@ -93,9 +93,9 @@ def explain(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, aiohttp.WSServerHandshakeError):
         refusal = error.headers.get(REFUSED_HEADER) if error.headers else None
-        return f"it refused us: {refusal or f'HTTP {error.status}'}"
+        return f"it refused this node: {refusal or f'HTTP {error.status}'}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return f"its certificate is not in our registry, or ours not in its: {error}"
+        return f"its certificate is not in this node's registry, or this node's is not in its: {error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect: {error.strerror or error.os_error}"
     return str(error) or type(error).__name__
@@ -103,7 +103,7 @@ def explain(error: BaseException) -> str:
 
 def _make_session() -> aiohttp.ClientSession:
     async def no_redirects(*_: object) -> None:
-        raise DialError("it answers with a redirect, which no node does")
+        raise DialError("it answers with a redirect, so it is not a node")
 
     tracing = aiohttp.TraceConfig(trace_config_ctx_factory=SimpleNamespace)
     tracing.on_request_redirect.append(no_redirects)

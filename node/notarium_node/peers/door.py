@@ -1,7 +1,7 @@
 """The listening half of the peer network: from a TCP connection to a link with a known peer.
 
-Whoever connects has a bounded time to prove who they are (TLS), ask for /peer and say HELLO. Only so many may be at it
-at one time, and the oldest makes room for the newest.
+A client has a bounded time to prove its identity (TLS), request /peer and send HELLO. The number of such handshakes is
+bounded; the oldest gives up its place to the newest.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from notarium_node.peers.link import CLOSE_S, UNLIMITED, HelloError, HelloFault,
 PATH = "/peer"
 """WebSocket upgrade: a link."""
 KNOCK_PATH = "/knock"
-"""GET: "I am here, dial me"."""
+"""GET: the client asks to be dialled."""
 REFUSED_HEADER = "Notarium-Refused"
 
-Refusal = Literal["not in the registry", "banned for a while", "connects too often"]
+DoorRefusal = Literal["not in the registry", "banned for a while", "connects too often"]
 
 _log = structlog.get_logger("notarium.peers")
 
 
 class Host(Protocol):
-    """Who lives behind the door."""
+    """The peer network behind the door."""
 
     def identify(self, connection: ssl.SSLObject | None) -> NodeRecord | None:
-        """The node at the other end, or None for a stranger."""
+        """The node at the other end; None if it is not in the registry."""
 
-    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
-        """Why that node may not come in now, or ""."""
+    def refusal(self, record: NodeRecord | None) -> DoorRefusal | Literal[""]:
+        """Why that node is not admitted now, or ""."""
 
     def on_knock(self, peer: PublicKey) -> None:
         """`peer` asks to be dialled."""
@@ -49,7 +49,7 @@ class Host(Protocol):
 
 
 class Door:
-    """Listens from `open` to `close`."""
+    """Listens between `open` and `close`."""
 
     def __init__(
         self, context: ssl.SSLContext, settings: LinkSettings, host: Host, counters: Counter[LinkEvent]
@@ -59,13 +59,13 @@ class Door:
         self._limits = settings.limits
         self._host = host
         self._counters = counters
-        self.refused: Counter[str] = Counter(dict.fromkeys((*get_args(Refusal), *get_args(HelloFault)), 0))
+        self.refused: Counter[str] = Counter(dict.fromkeys((*get_args(DoorRefusal), *get_args(HelloFault)), 0))
         self._pending: dict[asyncio.Task[None], None] = {}
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
         self._listener: socket.socket | None = None
 
     async def open(self, host: str, port: int) -> None:
-        """Listen; `accept` lets people in. Raises OSError if the address cannot be bound."""
+        """Listen; `accept` admits connections. Raises OSError if the address cannot be bound."""
         self._listener = await _bind(host, port)
         self._http = HardenedServer(self._handle, access_log=None, lingering_time=0)
 
@@ -88,18 +88,18 @@ class Door:
             await self._http.shutdown(CLOSE_S)
 
     async def accept(self) -> None:
-        """Let people in until cancelled."""
+        """Accept connections until cancelled."""
         loop = asyncio.get_running_loop()
         while self._listener is not None:
             try:
                 connection, _ = await loop.sock_accept(self._listener)
             except OSError as error:
-                # Out of file descriptors, or the connection was gone again: others may still come.
+                # No file descriptors left, or the connection ended at once: others may still come.
                 _log.error("cannot accept a peer connection", error=str(error))
                 await asyncio.sleep(self._limits.backoff_first_s)
                 continue
             if len(self._pending) >= self._limits.pending_handshakes:
-                # Strangers can fill the room, but not keep it: an honest handshake takes milliseconds.
+                # Strangers can take all places, but cannot keep them: an honest handshake takes milliseconds.
                 self._counters["evicted"] += 1
                 oldest = next(iter(self._pending))
                 del self._pending[oldest]
@@ -109,7 +109,7 @@ class Door:
             task.add_done_callback(lambda done: self._pending.pop(done, None))
 
     async def _admit(self, connection: socket.socket) -> None:
-        """TLS, request and HELLO of an incoming connection, within the time allowed."""
+        """TLS, request and HELLO of an incoming connection, within the time limit."""
         loop = asyncio.get_running_loop()
         protocol = self._http()
         admitted = self._admitted[protocol] = loop.create_future()
@@ -165,7 +165,7 @@ class Door:
         except HelloError as error:
             self.refused[error.reason] += 1
             _log.warning("incoming peer refused", member=record.member, reason=str(error))
-            # Politely: the peer must get our HELLO to see for itself.
+            # Politely: the peer must receive this node's HELLO to find out why.
             await link.close()
             return socket_
         if not admitted.done():
@@ -184,7 +184,7 @@ def _answer(admitted: asyncio.Future[None], status: int, headers: Mapping[str, s
 
 
 async def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket on the first address of `host`; "" means all addresses, IPv6 too where there is IPv6."""
+    """A listening socket on the first address of `host`; "" means all addresses, with IPv6 if the machine has it."""
     loop = asyncio.get_running_loop()
     if host in ("", "::") and socket.has_dualstack_ipv6():
         listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)

@@ -1,6 +1,6 @@
-"""What a peer may cost us: limits, token buckets, back-off and penalties. No clock here: `now` is an argument.
+"""Bounds on what a peer may cost this node: limits, token buckets, back-off, penalties.
 
-All times are seconds of one monotonic clock.
+Nothing here reads a clock: `now` is an argument. All times are seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ class PeerLimits:
     max_message_bytes: int = 32 * 1024 * 1024
     """Longest message in either direction."""
     send_queue_bytes: int = 64 * 1024 * 1024
-    """Not yet sent bytes per peer; a message that would exceed them is dropped and counted."""
+    """Unsent bytes per peer; a message that would exceed them is dropped and counted."""
     bytes_per_s: int = 200_000_000
-    """Inbound, per peer; two seconds' worth may come at once. A peer that sends more is dropped."""
+    """Inbound, per peer; the amount of two seconds may come at once. A peer that sends more is dropped."""
     messages_per_s: int = 20_000
     """Inbound, per peer, as above."""
     handshake_s: float = 10.0
     """From TCP connection to HELLO, in either role."""
     pending_handshakes: int = 64
-    """Connections that have not proven who they are; the oldest makes room for a newcomer."""
+    """Connections that have not proven their identity; the oldest is closed for a newer one."""
     heartbeat_s: float = 6.0
-    """Silence after which a peer is asked for a sign of life; half as long again and it counts as gone."""
+    """A peer that is silent this long is pinged; without an answer within half as long, its link ends."""
     clock_probe_s: float = 30.0
     """How often a peer is asked for its time."""
     backoff_first_s: float = 0.1
     backoff_last_s: float = 5.0
     stable_s: float = 5.0
-    """A link that lived so long puts the back-off to its beginning."""
+    """A link that lasted this long resets the back-off."""
     max_ban_s: float = 600.0
 
 
@@ -50,7 +50,7 @@ class TokenBucket:
         self._filled_at = now
 
     def take(self, amount: float, now: float) -> bool:
-        """Take `amount` if it is there, else take nothing and say False."""
+        """Take `amount` if it is there; otherwise take nothing and return False."""
         tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         if tokens < amount:
@@ -61,7 +61,7 @@ class TokenBucket:
 
 
 class Backoff:
-    """Growing delays, each drawn from the upper half of its step so that nodes do not dial in step."""
+    """Growing delays, each drawn from the upper half of its step so that nodes do not dial at the same time."""
 
     __slots__ = ("_first_s", "_last_s", "_random", "_step_s")
 
@@ -78,12 +78,12 @@ class Backoff:
         return step * (0.5 + self._random.random() / 2)
 
     def reset(self) -> None:
-        """Begin again with the shortest delay."""
+        """Start again with the shortest delay."""
         self._step_s = self._first_s
 
 
 class Penalties:
-    """Who is refused and until when. Each strike doubles the time, up to a bound; an hour's peace forgives."""
+    """Refused peers and until when. Each strike doubles the time, up to a bound; an hour without a strike resets it."""
 
     FORGIVEN_S = 3600.0
     __slots__ = ("_max_ban_s", "_strikes", "_until")
@@ -94,8 +94,10 @@ class Penalties:
         self._strikes: dict[PublicKey, int] = {}
 
     def strike(self, peer: PublicKey, ban_s: float, now: float) -> float:
-        """Refuse `peer` for `ban_s`, doubled per earlier strike. Returns the seconds. Bounded, because nobody may
-        be lost to the quorum for ever by a fault that was mended."""
+        """Refuse `peer` for `ban_s`, doubled per earlier strike. Returns the seconds.
+
+        The time is bounded: a fault that was repaired must not keep a validator from the quorum permanently.
+        """
         if now - self._until.get(peer, now) > self.FORGIVEN_S:
             self._strikes.pop(peer, None)
         strikes = self._strikes.get(peer, 0)
@@ -105,10 +107,10 @@ class Penalties:
         return duration
 
     def remaining_s(self, peer: PublicKey, now: float) -> float:
-        """Seconds until `peer` is welcome again; 0 if it is now."""
+        """Seconds until `peer` is admitted again; 0 if it is now."""
         return max(0.0, self._until.get(peer, 0.0) - now)
 
     def forget(self, peer: PublicKey) -> None:
-        """`peer` is no node any more."""
+        """`peer` left the registry."""
         self._until.pop(peer, None)
         self._strikes.pop(peer, None)

@@ -1,9 +1,8 @@
 """One live connection to one peer: framing, greeting, rates, heartbeat and clock comparison.
 
 The wire: WebSocket binary frames over mutual TLS 1.3, no compression. The first frame each way is HELLO, canonical
-``[b"notarium-peer/1", genesis hash]``; what a later version says after these two is ignored. After it every frame is a
-message for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value; they belong to the
-link:
+``[b"notarium-peer/1", genesis hash]``; further items of a later version are ignored. After it every frame is a message
+for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value; they belong to the link:
 
     C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
     C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
@@ -37,23 +36,23 @@ _PROBE = struct.Struct(">BBQ")
 _ANSWER = struct.Struct(">BBQQ")
 _CLOCK_SAMPLES = 4
 _EARLY_PROBE_S = 0.5
-"""Until there are so many samples the clock is asked more often: the first answer comes from a busy moment."""
+"""The interval of probes until there are _CLOCK_SAMPLES: the first answer comes from a busy moment."""
 CLOSE_S = 1.0
-"""How long a goodbye may take."""
+"""How long a polite close may take."""
 UNLIMITED = sys.maxsize
-"""For aiohttp's writers: they never wait, because the link itself bounds what is queued (Link.send)."""
+"""For aiohttp's writers: they never wait, because the link itself bounds its send queue (Link.send)."""
 
 
 LinkEvent = Literal[
     "connected", "disconnected", "replaced", "dial_failed", "send_dropped", "handshake_failed", "evicted"
 ]
-"""`evicted`: a handshake that made room for a newer one."""
+"""`evicted`: a handshake that was ended for a newer one."""
 HelloFault = Literal["no hello", "bad hello", "other protocol", "foreign genesis"]
 LinkFault = Literal["text frame", "bad frame", "oversized", "flood"]
 
 
 class HelloError(Exception):
-    """The peer's HELLO is not one for this node. `reason` is for the counters, the message is for the log."""
+    """The peer's HELLO is not acceptable. `reason` is for the counters, the message is for the log."""
 
     def __init__(self, reason: HelloFault, message: str) -> None:
         super().__init__(message)
@@ -61,7 +60,7 @@ class HelloError(Exception):
 
 
 class LinkError(Exception):
-    """The peer broke the link's rules. `reason` is for the counters, the message is for the log."""
+    """The peer broke the rules of the link. `reason` is for the counters, the message is for the log."""
 
     def __init__(self, reason: LinkFault, message: str) -> None:
         super().__init__(message)
@@ -70,7 +69,7 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What all links of a node have in common."""
+    """The settings that all links of a node share."""
 
     genesis: Hash
     limits: PeerLimits
@@ -80,16 +79,16 @@ class LinkSettings:
 
 @dataclass(frozen=True, slots=True)
 class PeerInfo:
-    """A connected peer as status and metrics show it."""
+    """The figures of a connected peer."""
 
     member: str
     role: str
     address: str
-    """Where its connection comes from or goes to."""
+    """The remote end of its connection."""
     dialed: bool
     """Whether this node opened the connection."""
     since_ms: int
-    """When it was established, ms since 1970."""
+    """When the link was established, ms since 1970."""
     last_message_ms: int
     bytes_in: int
     bytes_out: int
@@ -98,11 +97,11 @@ class PeerInfo:
     queue_bytes: int
     """Accepted by send and not yet on the wire."""
     clock_offset_ms: int | None
-    """The peer's clock minus ours, None until compared."""
+    """The peer's clock minus this node's; None until compared."""
 
 
 class DialledSocket(aiohttp.ClientWebSocketResponse):
-    """The client's WebSocket with a writer that never waits, and with its transport in view."""
+    """The client's WebSocket with a writer that never waits, and with its transport exposed."""
 
     def __init__(self, reader: Any, writer: WebSocketWriter, *args: Any, **kwargs: Any) -> None:
         self.transport = writer.transport
@@ -111,7 +110,7 @@ class DialledSocket(aiohttp.ClientWebSocketResponse):
 
 
 class Link:
-    """A connection whose other end has proven to be `record`. Used in one event loop only."""
+    """A connection whose other end has proven to be `record`. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -162,11 +161,11 @@ class Link:
         if hello[1] != self._genesis:
             raise HelloError(
                 "foreign genesis", f"it serves another ledger: its genesis hash is {bytes(hello[1]).hex()}, "  # type: ignore[arg-type]
-                f"ours {self._genesis.hex()}; compare both genesis files",
+                f"this node's is {self._genesis.hex()}; compare both genesis files",
             )  # fmt: skip
 
     async def run(self, on_message: Callable[[bytes], None]) -> str:
-        """Deliver messages until the link ends; says why it ended. Raises LinkError if the peer broke a rule."""
+        """Deliver messages until the link ends; returns why it ended. Raises LinkError if the peer broke a rule."""
         self._ask_time()
         receive = self._socket.receive
         now = self._loop.time
@@ -180,10 +179,10 @@ class Link:
                 else:
                     on_message(data)
             elif kind is aiohttp.WSMsgType.PING:
-                # Answered here and not by aiohttp, so that pings count and their answers are bounded.
+                # Answered here and not by aiohttp, so that pings are counted and their answers are bounded.
                 self._count_inbound(len(data), now())
                 if self._has_room(len(data)):
-                    # A connection that is lost says so to the next receive.
+                    # The next receive reports a lost connection.
                     with suppress(ConnectionError):
                         _finish(self._socket.pong(data))
             elif kind is aiohttp.WSMsgType.PONG:
@@ -195,7 +194,7 @@ class Link:
             else:
                 break
         if self._goodbye is not None:
-            # The caller of run ends the connection: not before the goodbye is said.
+            # The caller of run ends the connection, but only after the close frame was sent.
             await self._goodbye.wait()
         return "closed"
 
@@ -209,7 +208,7 @@ class Link:
         try:
             _finish(self._socket.send_bytes(data))
         except ConnectionError:
-            # Lost, and the receiving side will say so.
+            # The connection is lost, which the receiving side reports.
             return False
         self._bytes_out += len(data)
         self._messages_out += 1
@@ -217,16 +216,16 @@ class Link:
 
     @property
     def queue_bytes(self) -> int:
-        """Accepted by send and not yet given to the kernel (less what OpenSSL's one record in hand holds)."""
+        """Bytes accepted by send and not yet given to the kernel (without the record that OpenSSL holds)."""
         return self._transport.get_write_buffer_size()
 
     @property
     def clock_offset_ms(self) -> int | None:
-        """The peer's clock minus ours: of the last samples the one with the shortest round trip, as NTP does."""
+        """The peer's clock minus this node's: the last samples' value with the shortest round trip, as NTP does."""
         return min(self._clock_samples)[1] if self._clock_samples else None
 
     def info(self) -> PeerInfo:
-        """A snapshot."""
+        """The present figures."""
         peername = self._transport.get_extra_info("peername")
         return PeerInfo(
             member=self.record.member,
@@ -249,7 +248,7 @@ class Link:
         hang_up(self._transport)
 
     async def close(self) -> None:
-        """End the link politely: send what is queued, say goodbye, wait briefly for the answer."""
+        """End the link politely: send what is queued, send a close frame, wait briefly for the answer."""
         self._end()
         self._goodbye = asyncio.Event()
         try:
@@ -272,9 +271,9 @@ class Link:
         self._messages_in += 1
         self._last_message_ms = self._wall_ms()
         if not self._message_rate.take(1, now):
-            raise LinkError("flood", f"it sends more than {self._limits.messages_per_s} messages a second")
+            raise LinkError("flood", f"it sends more than {self._limits.messages_per_s} messages per second")
         if not self._byte_rate.take(size, now):
-            raise LinkError("flood", f"it sends more than {self._limits.bytes_per_s} bytes a second")
+            raise LinkError("flood", f"it sends more than {self._limits.bytes_per_s} bytes per second")
 
     def _on_error(self, error: object) -> str:
         if isinstance(error, aiohttp.WebSocketError):
@@ -301,7 +300,7 @@ class Link:
             self.send(_ANSWER.pack(_CONTROL, 2, asked_ms, self._wall_ms()))
         elif len(data) == _ANSWER.size and data[1] == 2:
             _, _, asked_ms, peer_ms = _ANSWER.unpack(data)
-            # An answer to a question not asked (or answered already) could be made up to bend our view of time.
+            # An answer to no open question could be made up, to distort this node's view of time.
             if self._probe is not None and self._probe[0] == asked_ms:
                 round_trip_s = self._loop.time() - self._probe[1]
                 self._probe = None
@@ -312,7 +311,7 @@ class Link:
 
 
 def _finish(step: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that does not suspend: aiohttp's send with UNLIMITED writers, without a task of its own."""
+    """Run a coroutine that does not suspend (aiohttp's send with UNLIMITED writers) without a task."""
     try:
         step.send(None)
     except StopIteration:
@@ -322,10 +321,10 @@ def _finish(step: Coroutine[Any, Any, None]) -> None:
 
 
 def hang_up(transport: asyncio.WriteTransport) -> None:
-    """Abort `transport`, whatever became of it.
+    """Abort `transport`, in whichever state it is.
 
-    The TLS transport of asyncio in Python 3.11.2 (Debian 12) forgets its protocol when it is closed twice, and then
-    fails to abort: it is being shut down already.
+    The TLS transport of asyncio in Python 3.11.2 (Debian 12) loses its protocol when it is closed twice, and then
+    fails to abort. It is being shut down already in that case.
     """
     try:
         transport.abort()

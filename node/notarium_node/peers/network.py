@@ -1,9 +1,9 @@
 """The node's peers: who is connected, who dials whom, who is refused.
 
-Of two validators the one with the smaller key dials; observers dial validators. A node that starts knocks once at
-those who should dial it, for they may be in the middle of a long back-off: a request that asks to be dialled now.
-At most one link per peer: a newer one replaces an older, which may be dead without knowing. All of it runs in one event
-loop, and the callbacks are called in it, synchronously.
+Of two validators the one with the smaller key dials; observers dial validators. A node that starts sends each node that
+should dial it a request to dial now ("knock"), because that node may be in a long back-off. There is at most one link
+per peer: a newer one replaces an older one, which may be dead without notice. Everything runs in one event loop, and
+the callbacks are called in it, synchronously.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.identity.tls import NodeDirectory, client_context, is_usable, server_context, trust
 from notarium_node.peers.dialer import DIAL_ERRORS, Dialer, explain
-from notarium_node.peers.door import Door, Refusal
+from notarium_node.peers.door import Door, DoorRefusal
 from notarium_node.peers.limits import Backoff, PeerLimits, Penalties, TokenBucket
 from notarium_node.peers.link import CLOSE_S, Link, LinkError, LinkEvent, LinkFault, LinkSettings, PeerInfo
 
 BREACH_BAN_S = 1.0
-"""First ban for breaking the link's rules; repeated, it doubles."""
+"""The first ban for breaking a rule; each further one doubles it."""
 
 DropReason = Literal[
     LinkFault,
@@ -43,7 +43,7 @@ _log = structlog.get_logger("notarium.peers")
 
 
 def dials(own: NodeRecord, other: NodeRecord) -> bool:
-    """Whether `own` is the one that opens the connection to `other`."""
+    """Whether `own` opens the connection to `other`."""
     if other.role != "validator" or own.key == other.key:
         return False
     return own.role != "validator" or own.key < other.key
@@ -55,7 +55,7 @@ def wall_ms() -> int:
 
 
 class PeerNetwork:
-    """Links to all other nodes of the registry, kept up for as long as it runs."""
+    """Links to all other nodes of the registry, kept up between `start` and `stop`."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class PeerNetwork:
         limits: PeerLimits | None = None,
         wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
-        """`listen`: host and port (0 for a free one). Raises CertificateError if seed and `own` do not fit."""
+        """`listen`: host and port (0 for a free one). Raises CertificateError if the seed does not match `own`."""
         self._own = own
         self._listen = listen
         self._nodes = dict(nodes)
@@ -86,15 +86,15 @@ class PeerNetwork:
         self._links: dict[PublicKey, Link] = {}
         self._dialers: dict[PublicKey, asyncio.Task[None]] = {}
         self._awake: dict[PublicKey, asyncio.Event] = {}
-        """Set when a peer that we dial knocks."""
+        """Set when a peer that this node dials knocks."""
         self._knocks: set[asyncio.Task[None]] = set()
         self._penalties = Penalties(self._limits.max_ban_s)
         self._arrivals: dict[PublicKey, TokenBucket] = {}
         self._acceptor: asyncio.Task[None] | None = None
         self.counters: Counter[LinkEvent] = Counter(dict.fromkeys(get_args(LinkEvent), 0))
-        """Totals for metrics. Here as below, what never happened yet is there with 0: rates begin at the first."""
+        """Totals for metrics. Here and below, all labels start at 0: a rate begins with its first sample."""
         self.dropped: Counter[DropReason] = Counter(dict.fromkeys(get_args(DropReason), 0))
-        """Peers dropped for misbehaviour, by reason."""
+        """Peers dropped, by reason."""
         settings = LinkSettings(genesis, self._limits, wall_ms)
         self._door = Door(self._server_context, settings, self, self.counters)
         self._dialer = Dialer(self._client_context, settings, self.identify)
@@ -104,7 +104,7 @@ class PeerNetwork:
     # Life
 
     async def start(self) -> None:
-        """Listen and begin to dial. Raises OSError if the address cannot be bound."""
+        """Listen and start to dial. Raises OSError if the address cannot be bound."""
         await self._door.open(*self._listen)
         self._dialer.open()
         self._acceptor = self._begin(self._door.accept(), "accepting peers")
@@ -142,7 +142,7 @@ class PeerNetwork:
         return self._door.port
 
     def update_nodes(self, nodes: Mapping[PublicKey, NodeRecord]) -> None:
-        """The registry changed: trust newcomers, part with those who left, dial again whoever moved."""
+        """The registry changed: trust new nodes, disconnect removed ones, dial moved ones again."""
         before, self._nodes = self._nodes, dict(nodes)
         self._own = self._nodes.get(self._own.key, self._own)
         self._directory = NodeDirectory(self._nodes)
@@ -180,7 +180,7 @@ class PeerNetwork:
         return False
 
     def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
-        """Send one message to each of `to`; this node itself is left out."""
+        """Send one message to each of `to` except this node itself."""
         for peer in to:
             if peer != self._own.key:
                 self.send(peer, data)
@@ -189,7 +189,7 @@ class PeerNetwork:
 
     @property
     def connected(self) -> Mapping[PublicKey, PeerInfo]:
-        """Who is connected now: a snapshot with figures."""
+        """The peers connected now, with their present figures."""
         return {key: link.info() for key, link in self._links.items()}
 
     def is_connected(self, peer: PublicKey) -> bool:
@@ -197,19 +197,19 @@ class PeerNetwork:
         return peer in self._links
 
     def queue_bytes(self, peer: PublicKey) -> int:
-        """What is queued for `peer`; bulk senders (catch-up) wait while this is large."""
+        """Bytes queued for `peer`; bulk senders (catch-up) wait while this is large."""
         link = self._links.get(peer)
         return 0 if link is None else link.queue_bytes
 
     def clock_offsets(self) -> list[int]:
-        """Each compared peer's clock minus ours, ms."""
+        """Each compared peer's clock minus this node's, ms."""
         offsets = (link.clock_offset_ms for link in self._links.values())
         return [offset for offset in offsets if offset is not None]
 
     def drop(self, peer: PublicKey, reason: DropReason, ban_s: float = BREACH_BAN_S) -> None:
-        """`peer` misbehaved: close its link and refuse it for `ban_s` seconds, doubled with each strike, bounded.
+        """End the link with `peer` and refuse it for `ban_s` seconds, doubled with each strike up to a bound.
 
-        `reason` becomes a label of the counters. Calls on_disconnect before it returns.
+        `reason` is the label of the counter. Calls on_disconnect before it returns.
         """
         seconds = self._penalties.strike(peer, ban_s, asyncio.get_running_loop().time())
         self.dropped[reason] += 1
@@ -218,7 +218,7 @@ class PeerNetwork:
 
     @staticmethod
     def _begin(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-        """A task whose failure, which only a defect can cause, is heard."""
+        """A task whose failure, which only a defect can cause, is logged."""
 
         def done(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()):
@@ -231,7 +231,7 @@ class PeerNetwork:
     # Dialling
 
     def _redial(self) -> None:
-        """Bring the dialling tasks in line with the registry."""
+        """Adapt the dialling tasks to the registry."""
         wanted = {key: record for key, record in self._nodes.items() if dials(self._own, record)}
         for key in [key for key in self._dialers if key not in wanted]:
             self._dialers.pop(key).cancel()
@@ -244,7 +244,7 @@ class PeerNetwork:
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._limits.backoff_first_s, self._limits.backoff_last_s)
         awake = self._awake.setdefault(record.key, asyncio.Event())
-        told = ""
+        logged = ""
         while True:
             try:
                 link = await self._dialer.connect(record)
@@ -252,11 +252,11 @@ class PeerNetwork:
                 self.counters["dial_failed"] += 1
                 reason = explain(error)
                 # Once per reason: a peer that is down for a week is one line.
-                if reason != told:
+                if reason != logged:
                     _log.warning("cannot reach peer", **self._naming(record.key), address=record.address, reason=reason)
-                    told = reason
+                    logged = reason
             else:
-                told = ""
+                logged = ""
                 awake.clear()
                 await self.serve(link)
                 if loop.time() - link.opened_at >= self._limits.stable_s:
@@ -266,10 +266,10 @@ class PeerNetwork:
                     await awake.wait()
             awake.clear()
 
-    # What the door asks (peer_door.Host)
+    # What the door asks (door.Host)
 
     def identify(self, connection: ssl.SSLObject | None) -> NodeRecord | None:
-        """The node at the other end of an established TLS connection, or None for a stranger."""
+        """The node at the other end of an established TLS connection; None if it is not in the registry."""
         return self._directory.identify(connection)
 
     def on_knock(self, peer: PublicKey) -> None:
@@ -277,14 +277,14 @@ class PeerNetwork:
         if peer in self._awake and peer not in self._links:
             self._awake[peer].set()
 
-    def refusal(self, record: NodeRecord | None) -> Refusal | Literal[""]:
-        """Why `record` may not connect now, or ""."""
+    def refusal(self, record: NodeRecord | None) -> DoorRefusal | Literal[""]:
+        """Why `record` is not admitted now, or ""."""
         if record is None or record.key == self._own.key:
             return "not in the registry"
         now = asyncio.get_running_loop().time()
         if self._penalties.remaining_s(record.key, now):
             return "banned for a while"
-        # A peer that comes and goes all the time makes work: five at once, then one in two seconds.
+        # A peer that connects again and again costs work: five at once, then one in two seconds.
         bucket = self._arrivals.setdefault(record.key, TokenBucket(0.5, 5, now))
         return "" if bucket.take(1, now) else "connects too often"
 
@@ -292,7 +292,7 @@ class PeerNetwork:
         """Make `link` the peer's one link and deliver its messages until it ends."""
         peer = link.record.key
         if self._nodes.get(peer) != link.record or self._acceptor is None:
-            # The registry changed, or the node stopped, while they shook hands.
+            # The registry changed, or the node stopped, during the handshake.
             link.abort()
             return
         if peer in self._links:
@@ -310,8 +310,8 @@ class PeerNetwork:
             if self._links.get(peer) is link:
                 self.drop(peer, error.reason)
         except Exception:
-            # A defect in this node that one peer's message brought out. The others must not suffer, and nor must
-            # this peer be heard again and again with the same message.
+            # A defect in this node that one peer's message exposed. The other links must not suffer from it, and the
+            # same message of this peer must not be handled again and again.
             _log.exception("a peer's message could not be handled", **self._naming(peer))
             if self._links.get(peer) is link:
                 self.drop(peer, "handler failed")

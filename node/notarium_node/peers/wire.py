@@ -1,18 +1,18 @@
-"""What nodes say to one another: one byte of type, then the payload. Bounded, checked, versioned by HELLO.
+"""The messages between nodes: one byte that names the kind, then the payload. Bounded, checked, versioned by HELLO.
 
-A kind below LATER_KINDS_END that this software does not know is a later version's: it is ignored, so that nodes can be
-upgraded one after the other (consensus notes, mistake 15). Any other unknown kind is garbage.
+An unknown kind below LATER_KINDS_END belongs to a later version and is ignored, so that nodes can be upgraded one at a
+time (consensus notes, mistake 15). Any other unknown kind is garbage.
 
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
-03 status      msgpack [height, tip], or [height, tip, history, base]: how far I am, and that I lack the blocks above
+03 status      msgpack [height, tip], or [height, tip, history, base]: the sender's height; it lacks the blocks above
                `history` up to `base`. A hint, never believed
-04 get-blocks  msgpack [from height, most]: send me decisions
+04 get-blocks  msgpack [from height, most]: requests decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
-06 follow      empty: send me every decision from now on
+06 follow      empty: requests every decision from now on
 07 equivocations msgpack list of canonical equivocations: a validator signed two different things
-08 get-snapshot msgpack [height, offset]: send me that part of your snapshot of this height; height 0: of your tip
-09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: I have none
+08 get-snapshot msgpack [height, offset]: requests a part of the snapshot of this height; height 0: of the tip
+09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: the sender has none
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
 MAX_EQUIVOCATIONS = 64
 BLOCKS_BYTES = 2 * 1024 * 1024
-"""An answer to get-blocks ends with the block that passes this size; it must arrive before the asker gives up."""
+"""An answer to get-blocks ends with the block that exceeds this size; it must arrive before the request times out."""
 SNAPSHOT_PART_BYTES = 1024 * 1024
-"""A part of a snapshot, likewise."""
+"""The size of a part of a snapshot, for the same reason."""
 
 
 class Kind(IntEnum):
@@ -56,11 +56,11 @@ _KINDS = frozenset(map(int, Kind))
 
 
 class BadMessage(ValueError):
-    """A peer's bytes are none of the above."""
+    """A peer's bytes are not a valid message."""
 
 
 def is_of_later_version(message: bytes) -> bool:
-    """Whether `message` is of a kind that is kept for later versions of this protocol."""
+    """Whether the kind of `message` is reserved for later versions of this protocol."""
     return bool(message) and 0 < message[0] < LATER_KINDS_END and message[0] not in _KINDS
 
 
@@ -82,17 +82,17 @@ def unpack_list(payload: bytes, most: int) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class HeightStatus:
-    """How far a node says it is."""
+    """How far a node claims to be."""
 
     height: Height
     tip: Hash
     history: Height
-    """All blocks from genesis up to here are there."""
+    """It holds all blocks from genesis up to here."""
     base: Height
-    """And all above this height. Both are `height` where nothing is missing."""
+    """And all above this height. Both are `height` if no block is missing."""
 
     def holds(self, height: int) -> bool:
-        """Whether it can send the block of `height`."""
+        """Whether it holds the block of `height`."""
         return height <= self.history or self.base < height <= self.height
 
 
@@ -114,7 +114,7 @@ def unpack_status(payload: bytes) -> HeightStatus:
     if not 0 <= history <= base <= height <= MAX_HEIGHT or len(tip) != HASH_BYTES:
         raise BadMessage("not heights in ascending order and a hash")
     if len(value) == 4 and history == base:
-        raise BadMessage("names a gap of no blocks")
+        raise BadMessage("reports missing blocks, but their number is 0")
     return HeightStatus(Height(height), Hash(tip), Height(history), Height(base))
 
 
@@ -136,11 +136,11 @@ def unpack_get_blocks(payload: bytes) -> tuple[Height, int]:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPart:
-    """A piece of an encoded snapshot."""
+    """A part of an encoded snapshot."""
 
     height: Height
     size: int
-    """Bytes of the whole; 0: there is no such snapshot."""
+    """Bytes of the whole snapshot; 0: there is no such snapshot."""
     offset: int
     data: bytes
 

@@ -1,14 +1,15 @@
 """GET: entries, receipts, search, blocks, proofs, members, status, genesis, health, metrics."""
 
-import inspect
 import os
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.node.http_api import MSGPACK, b64, entry_id
 
+import notarium_node
 from notarium_consensus.events import Event
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.encoding import canonical
@@ -17,9 +18,8 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import Receipt
-from notarium_node import node as node_module
-from notarium_node.node import EVENTS
-from notarium_node.peers.door import Refusal
+from notarium_node.health.events import ENGINE_EVENTS, EVENTS, NodeEvent
+from notarium_node.peers.door import DoorRefusal
 from notarium_node.peers.link import HelloFault, LinkEvent
 from notarium_node.peers.network import DropReason
 
@@ -253,7 +253,7 @@ def test_what_never_happened_is_counted_as_0_from_the_start(world):
         ("notarium_consensus_events", "event", EVENTS),
         ("notarium_peer_events", "event", get_args(LinkEvent)),
         ("notarium_peers_dropped", "reason", get_args(DropReason)),
-        ("notarium_peers_refused", "reason", (*get_args(Refusal), *get_args(HelloFault))),
+        ("notarium_peers_refused", "reason", (*get_args(DoorRefusal), *get_args(HelloFault))),
     ):
         [samples] = [family.samples for family in text_string_to_metric_families(text) if family.name == name]
         assert sorted(known) == [sample.labels[label] for sample in samples], name
@@ -262,9 +262,13 @@ def test_what_never_happened_is_counted_as_0_from_the_start(world):
 
 
 def test_every_event_that_a_node_counts_is_known_before():
-    """Reasons and events of links are types; these are plain words."""
-    counted = set(re.findall(r'event_counts\["(\w+)"\] \+= 1', inspect.getsource(node_module)))
-    assert {each.__name__ for each in get_args(Event)} | counted == set(EVENTS)
+    """Reasons and events of links are types; these are an enumeration and the engine's reports."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(notarium_node.__file__).parent.rglob("*.py"))
+    counted = re.findall(r"_counts\[([^]]+)\] \+= 1", sources)
+    assert len(counted) == len(NodeEvent) + 1
+    assert {f"NodeEvent.{each.name}" for each in NodeEvent} | {"type(event).__name__"} == set(counted)
+    assert set(ENGINE_EVENTS) == {each.__name__ for each in get_args(Event)}
+    assert set(EVENTS) == {*ENGINE_EVENTS, *NodeEvent}
 
 
 def test_what_there_is_not_is_not_found(api):

@@ -23,13 +23,13 @@ class Bench:
         self.decided: set[Hash] = set()
         self.mempool = Mempool(max_entries, 1 << 24)
         self.verifier = Verifier(2)
-        self.told: list = []
+        self.announced: list = []
         self.admission = Admission(
             lambda: self.state,
             self.decided.__contains__,
             self.mempool,
             self.verifier,
-            self.told.append,
+            self.announced.append,
         )
 
     async def admit(self, *raws, **options):
@@ -53,21 +53,21 @@ def bench():
     made.verifier.close()
 
 
-async def test_a_valid_entry_is_fresh_waits_and_is_told_to_the_others(bench):
+async def test_a_valid_entry_is_fresh_waits_and_is_announced(bench):
     raw = bench.consortium.entry().raw
     outcome = await bench.one(raw)
     assert outcome.status is AdmissionStatus.FRESH
     assert outcome.entry
     assert outcome.entry.raw == raw
     assert [entry.raw for entry in bench.mempool.oldest(9)] == [raw]
-    assert [[entry.raw for entry in fresh] for fresh in bench.told] == [[raw]]
+    assert [[entry.raw for entry in fresh] for fresh in bench.announced] == [[raw]]
 
 
-async def test_what_waits_already_costs_no_second_signature_and_is_not_told_again(bench):
+async def test_what_waits_already_costs_no_second_signature_and_is_not_announced_again(bench):
     raw = bench.consortium.entry().raw
     await bench.one(raw)
     assert (await bench.one(raw)).status is AdmissionStatus.PENDING
-    assert (bench.verifier.checked, len(bench.told), len(bench.mempool)) == (1, 1, 1)
+    assert (bench.verifier.checked, len(bench.announced), len(bench.mempool)) == (1, 1, 1)
 
 
 async def test_what_is_decided_stays_out(bench):
@@ -135,7 +135,7 @@ async def test_a_refused_entry_names_its_field_and_whether_an_honest_node_could_
     assert outcome.status is AdmissionStatus.REFUSED
     assert outcome.error
     assert (outcome.error.field, outcome.malicious) == (field, malicious)
-    assert (len(bench.mempool), bench.told) == (0, [])
+    assert (len(bench.mempool), bench.announced) == (0, [])
 
 
 async def test_outcomes_are_in_the_order_of_what_was_sent(bench):
@@ -157,7 +157,7 @@ async def test_all_or_none_leaves_nothing_behind_when_one_is_bad(bench):
     good = bench.consortium.entry().raw
     outcomes = await bench.admit(good, forged(bench), all_or_none=True)
     assert [each.status for each in outcomes] == [AdmissionStatus.FRESH, AdmissionStatus.REFUSED]
-    assert (len(bench.mempool), bench.told) == (0, [])
+    assert (len(bench.mempool), bench.announced) == (0, [])
 
 
 async def test_one_signature_over_a_batch_is_checked_once(bench):
@@ -207,7 +207,7 @@ async def test_two_who_send_the_same_at_once_make_one(bench):
     # Which of the two is through first is the threads' affair.
     for first, second in zip(one, two, strict=True):
         assert {first.status, second.status} == {AdmissionStatus.FRESH, AdmissionStatus.PENDING}
-    assert (len(bench.mempool), sum(map(len, bench.told))) == (200, 200)
+    assert (len(bench.mempool), sum(map(len, bench.announced))) == (200, 200)
 
 
 async def test_reading_a_blocks_content_verifies_it(bench):

@@ -1,4 +1,4 @@
-"""The hub: who waits for what, and who is told."""
+"""Requests wait for entries and are answered once these are decided."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ async def test_a_waiter_is_done_when_all_its_entries_are_decided():
     assert hub.waiting == 0
 
 
-async def test_everybody_who_waits_is_told():
+async def test_everyone_who_waits_is_answered():
     hub, receipt = Waiters(), make_receipt()
     waiters = [hub.wait([A]), hub.wait([A, B]), hub.wait([A])]
     hub.resolve(A, receipt)

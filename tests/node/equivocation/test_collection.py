@@ -1,6 +1,7 @@
-"""What a node holds against validators: verified before it is kept, kept before it is told, and bounded."""
+"""The equivocations that a node keeps: verified before it is kept, kept before it is sent, and bounded."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -18,6 +19,7 @@ from notarium_ledger.types import Hash
 from notarium_node.equivocation import collection as collection_module
 from notarium_node.equivocation.collection import ALARM, EARLY_PER_PEER, MOST, MOST_PER_KEY, Equivocations
 from notarium_node.peers import wire
+from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork
 from notarium_store import Store
 from notarium_store.database import Database
@@ -25,7 +27,7 @@ from notarium_store.errors import StoreError
 
 
 class Witness:
-    """A node's accusations with a real store, three peers that listen, and the first validator as the liar."""
+    """A node's equivocations with a real store, three peers that listen, and the first validator as the liar."""
 
     def __init__(self, path, consortium=None):
         self.consortium = consortium or Consortium(4, observers=1)
@@ -46,8 +48,13 @@ class Witness:
             self.store,
             cast(PeerNetwork, self.network),
             self.own.public,
-            lambda peer, kind, detail: self.dropped.append((kind, detail)),
-            lambda peer, detail: self.later.append(detail),
+            cast(
+                Conduct,
+                SimpleNamespace(
+                    drop=lambda peer, reason, detail: self.dropped.append((reason, detail)),
+                    note_later_version=lambda peer, detail: self.later.append(detail),
+                ),
+            ),
         )
 
     def restart(self):
@@ -57,7 +64,7 @@ class Witness:
     def hear(self, *equivocation, peer=None):
         self.equivocations.hear(peer or self.peer, [each.encode() for each in equivocation])
 
-    def told(self):
+    def sent(self):
         """Who was sent what since the last call."""
         return {
             (peer, raw)
@@ -81,22 +88,22 @@ def witness(tmp_path):
 
 
 @pytest.mark.parametrize("kind", StatementKind)
-def test_what_the_engine_saw_is_kept_told_to_all_and_alarms_the_operator(witness, kind):
+def test_what_the_engine_saw_is_kept_sent_to_all_and_alarms_the_operator(witness, kind):
     equivocation = witness.lie(kind=kind)
     with capture_logs() as logs:
         witness.equivocations.detect(equivocation)
-    assert witness.told() == {(peer, equivocation.encode()) for peer in witness.network.links}
+    assert witness.sent() == {(peer, equivocation.encode()) for peer in witness.network.links}
     assert [each for _, each in witness.store.equivocations()] == [equivocation] == witness.held()
     (line,) = [each for each in logs if each["event"] == ALARM]
     assert (line["log_level"], line["member"], line["equivocation"]) == ("error", "m0", equivocation.id.hex())
     assert witness.equivocations.by_member() == {"m0": 1, "m1": 0, "m2": 0, "m3": 0}
 
 
-def test_a_peers_equivocation_is_kept_and_told_to_all_the_others(witness):
+def test_a_peers_equivocation_is_kept_and_sent_to_all_the_others(witness):
     equivocation = witness.lie()
     witness.hear(equivocation)
     assert witness.held() == [equivocation]
-    assert witness.told() == {(peer, equivocation.encode()) for peer in witness.network.links - {witness.peer}}
+    assert witness.sent() == {(peer, equivocation.encode()) for peer in witness.network.links - {witness.peer}}
     assert witness.dropped == []
 
 
@@ -104,44 +111,44 @@ def test_it_survives_a_restart_and_a_peer_that_connects_gets_it(witness):
     pieces = [witness.lie(height=1), lie(witness.consortium, witness.own)]
     for each in pieces:
         witness.equivocations.detect(each)
-    witness.told()
+    witness.sent()
     witness.restart()
     assert witness.held() == pieces
     assert witness.equivocations.by_member() == {"m0": 1, "m1": 1, "m2": 0, "m3": 0}
     witness.equivocations.greet(witness.peer)
-    assert witness.told() == {(witness.peer, each.encode()) for each in pieces}
+    assert witness.sent() == {(witness.peer, each.encode()) for each in pieces}
     witness.hear(*pieces)
     assert len(witness.equivocations) == 2, "known after the restart too"
 
 
-def test_what_a_full_link_did_not_take_is_told_when_it_has_room(witness):
+def test_what_a_full_link_did_not_take_is_sent_when_it_has_room(witness):
     pieces = [
         lie(witness.consortium, one, kind=kind)
         for one in witness.consortium.validator_keys[:2]
         for kind in StatementKind
     ]
     witness.equivocations.detect(pieces[0])
-    witness.told()
+    witness.sent()
     witness.network.links.discard(witness.peer)  # send says False, as where the queue is full
     for each in pieces[1:]:
         witness.equivocations.detect(each)
-    assert {each.encode() for each in pieces[1:]} == {raw for _, raw in witness.told()}
-    witness.equivocations.look_again()
-    assert witness.told() == set()
+    assert {each.encode() for each in pieces[1:]} == {raw for _, raw in witness.sent()}
+    witness.equivocations.retry()
+    assert witness.sent() == set()
     witness.network.links.add(witness.peer)
-    witness.equivocations.look_again()
-    assert witness.told() == {(witness.peer, each.encode()) for each in pieces[1:]}
-    witness.equivocations.look_again()
-    assert witness.told() == set()
+    witness.equivocations.retry()
+    assert witness.sent() == {(witness.peer, each.encode()) for each in pieces[1:]}
+    witness.equivocations.retry()
+    assert witness.sent() == set()
 
 
 def test_what_is_known_costs_no_signature_and_no_message(witness, monkeypatch):
     witness.hear(witness.lie())
-    witness.told()
+    witness.sent()
     monkeypatch.setattr(equivocation_module, "verify", lambda *_: pytest.fail("verified again"))
     witness.hear(witness.lie(), witness.lie(label="other words in the same slot"))
     assert len(witness.equivocations) == 1
-    assert witness.told() == set()
+    assert witness.sent() == set()
 
 
 def test_one_piece_per_validator_kind_and_height(witness):
@@ -183,10 +190,10 @@ def spoilt(witness):
         "two heights",
     ],
 )
-def test_a_peer_with_false_equivocation_is_dropped_and_nothing_kept_or_told(witness, name):
+def test_a_peer_with_false_equivocation_is_dropped_and_nothing_kept_or_sent(witness, name):
     witness.hear(spoilt(witness)[name], witness.lie(kind=StatementKind.PREPARE))
     assert [kind for kind, _ in witness.dropped] == ["invalid equivocation"]
-    assert (witness.held(), witness.told()) == ([], set())
+    assert (witness.held(), witness.sent()) == ([], set())
 
 
 def test_equivocation_of_a_later_version_is_ignored_and_not_punished(witness):
@@ -225,12 +232,12 @@ def test_equivocation_of_a_height_not_reached_waits_for_it(witness):
     witness.hear(lie(witness.consortium, key("stranger"), 2), peer=witness.own.public)
     assert (witness.held(), witness.dropped) == ([], [])
     grow(witness.store, witness.consortium, [1])
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert [kind for kind, _ in witness.dropped] == ["invalid equivocation"], "height 2 can be judged now"
     grow(witness.store, witness.consortium, [1])
-    witness.equivocations.look_again()
+    witness.equivocations.retry()
     assert witness.held() == [witness.lie(height=3)]
-    assert len(witness.told()) == len(witness.network.links) - 1
+    assert len(witness.sent()) == len(witness.network.links) - 1
 
 
 def test_what_waits_is_bounded_and_leaves_with_its_peer(witness):
@@ -245,14 +252,14 @@ def test_a_liars_flood_is_kept_up_to_a_bound_and_costs_nothing_beyond(witness, m
     grow(witness.store, witness.consortium, [1] * 40)
     pieces = [witness.lie(height=height) for height in range(1, 42)]
     witness.hear(*pieces[:MOST_PER_KEY])
-    witness.told()
+    witness.sent()
     with monkeypatch.context() as patched:
         patched.setattr(equivocation_module, "verify", lambda *_: pytest.fail("verified"))
         patched.setattr(Database, "write", lambda *_, **__: pytest.fail("written"))
         witness.hear(*pieces[MOST_PER_KEY:])
         witness.equivocations.detect(pieces[-1])
     assert witness.held() == pieces[:MOST_PER_KEY], "the first ones stay: they may have been cited"
-    assert witness.told() == set()
+    assert witness.sent() == set()
     assert witness.equivocations.refused == len(pieces) - MOST_PER_KEY + 1
     other = lie(witness.consortium, witness.own)
     witness.hear(other)
@@ -280,7 +287,7 @@ def test_a_peer_that_sends_more_than_any_node_keeps_is_dropped(witness):
     assert len(witness.dropped) == 1, "counted for each connection"
 
 
-def test_what_the_disk_refuses_is_told_to_nobody_until_it_is_kept(witness, monkeypatch):
+def test_what_the_disk_refuses_is_sent_to_nobody_until_it_is_kept(witness, monkeypatch):
     def refuse(database, *_):
         raise StoreError(database.path, "full")
 
@@ -288,13 +295,13 @@ def test_what_the_disk_refuses_is_told_to_nobody_until_it_is_kept(witness, monke
     with monkeypatch.context() as patched:
         patched.setattr(Database, "write", refuse)
         witness.equivocations.detect(equivocation)
-        witness.equivocations.look_again()
+        witness.equivocations.retry()
         witness.hear(equivocation)
-    assert (witness.held(), witness.told()) == ([], set())
-    witness.equivocations.look_again()
-    witness.equivocations.look_again()
+    assert (witness.held(), witness.sent()) == ([], set())
+    witness.equivocations.retry()
+    witness.equivocations.retry()
     assert witness.held() == [equivocation]
-    assert len(witness.told()) == len(witness.network.links)
+    assert len(witness.sent()) == len(witness.network.links)
 
 
 def test_equivocation_against_the_own_key_says_what_to_do(witness):

@@ -76,7 +76,7 @@ class Liar:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def exposed(tmp_path_factory):
     """A network of three validators and an observer after the fourth has lied to the first; the liar is offline."""
     network = LocalNetwork.create(
         tmp_path_factory.mktemp("liar") / "network",
@@ -91,7 +91,7 @@ def told(tmp_path_factory):
         network.wait_ready(running)
         asyncio.run(Liar(network, liar).lie_to(honest[0]))
         for node in running:
-            network.wait_until(partial(knows, node), f"{node.name} to be told", node)
+            network.wait_until(partial(knows, node), f"{node.name} to have the equivocation", node)
         yield network, running
     finally:
         for node in running:
@@ -102,18 +102,18 @@ def knows(node):
     return node.status()["equivocations"] == 1
 
 
-def accusations(node):
+def equivocations(node):
     return Api(node.api_port).get("/v1/equivocations").json["equivocations"]
 
 
-def test_every_node_serves_the_same_equivocation_and_so_do_observers(told):
-    network, running = told
-    (row,) = accusations(running[0])
+def test_every_node_serves_the_same_equivocation_and_so_do_observers(exposed):
+    network, running = exposed
+    (row,) = equivocations(running[0])
     assert (row["member"], row["kind"], row["height"], row["round"]) == ("m3", "prepare", 1, 0)
     assert {row["first"]["block"], row["second"]["block"]} == {"01" * 32, "02" * 32}
     for node in running:
         api = Api(node.api_port)
-        assert accusations(node) == [row]
+        assert equivocations(node) == [row]
         answer = api.get(f"/v1/equivocations/{row['id']}")
         assert answer.media_type == "application/vnd.notarium.equivocation.v1+json"
         file = EquivocationFile.decode_json(answer.body)
@@ -121,8 +121,8 @@ def test_every_node_serves_the_same_equivocation_and_so_do_observers(told):
         assert answer.json["about"] == {name: value for name, value in row.items() if name != "number"}
 
 
-def test_pages_unknown_ids_and_bad_queries(told):
-    api = Api(told[1][0].api_port)
+def test_pages_unknown_ids_and_bad_queries(exposed):
+    api = Api(exposed[1][0].api_port)
     assert api.get("/v1/equivocations?limit=1").json["next"] is None
     assert api.get("/v1/equivocations?after=1").json == {"equivocations": [], "next": None}
     for query, field in (("limit=0", "limit"), ("limit=1001", "limit"), ("after=-1", "after"), ("after=x", "after")):
@@ -131,8 +131,8 @@ def test_pages_unknown_ids_and_bad_queries(told):
     assert api.get("/v1/equivocations/xyz").problem(400, "malformed")["field"] == "id"
 
 
-def test_metric_and_log_line_name_the_accused(told):
-    for node in told[1]:
+def test_metric_and_log_line_name_the_member(exposed):
+    for node in exposed[1]:
         text = Api(node.api_port).get("/metrics").body.decode()
         families = {family.name: family for family in text_string_to_metric_families(text)}
         found = {sample.labels["member"]: sample.value for sample in families["notarium_equivocations"].samples}
@@ -155,12 +155,12 @@ def run(capsys):
     return call
 
 
-def test_operators_list_show_and_export_and_a_regulator_needs_the_file_and_the_genesis(told, run, tmp_path):
-    network, (node, *_) = told
+def test_operators_list_show_and_export_and_a_regulator_needs_the_file_and_the_genesis(exposed, run, tmp_path):
+    network, (node, *_) = exposed
     config = ("--config", node.directory / "node.toml")
     code, out, _ = run(cli.main, "equivocations", *config, "--json")
     (row,) = json.loads(out)["equivocations"]
-    assert (code, row) == (0, accusations(node)[0])
+    assert (code, row) == (0, equivocations(node)[0])
     code, out, _ = run(cli.main, "equivocations", *config)
     assert (code, "m3" in out, "prepare" in out) == (0, True, True)
 
@@ -182,10 +182,10 @@ def test_operators_list_show_and_export_and_a_regulator_needs_the_file_and_the_g
         assert (code, '"m3"' in out) == (0, True)
 
 
-def test_refusals_of_the_command_say_what_to_do(told, run, tmp_path):
-    network, (node, *_) = told
+def test_refusals_of_the_command_say_what_to_do(exposed, run, tmp_path):
+    network, (node, *_) = exposed
     config = ("--config", node.directory / "node.toml")
-    id_ = accusations(node)[0]["id"]
+    id_ = equivocations(node)[0]["id"]
     for arguments, code, words in (
         ((), 2, "--config or --url"),
         (("--url", node.api, *config), 2, "--config or --url"),
@@ -199,11 +199,11 @@ def test_refusals_of_the_command_say_what_to_do(told, run, tmp_path):
         assert (got, words in err, out) == (code, True, ""), err
 
 
-def test_who_accuses_falsely_is_dropped_and_the_node_lives_on(told):
-    network, (node, *_) = told
+def test_who_sends_false_equivocation_is_dropped_and_the_node_lives_on(exposed):
+    network, (node, *_) = exposed
     honest, liar = network.validators[1], network.validators[3]
     api = Api(node.api_port)
-    file = EquivocationFile.decode_json(api.get(f"/v1/equivocations/{accusations(node)[0]['id']}").body)
+    file = EquivocationFile.decode_json(api.get(f"/v1/equivocations/{equivocations(node)[0]['id']}").body)
     first, second = (
         replace(each, key=PublicKey(bytes.fromhex(honest.key)))
         for each in (file.equivocation.first, file.equivocation.second)
@@ -216,13 +216,13 @@ def test_who_accuses_falsely_is_dropped_and_the_node_lives_on(told):
 
     message = wire.pack_list(Kind.EQUIVOCATIONS, [forged.encode()])
     asyncio.run(Liar(network, liar).say(node, [message], is_dropped))
-    assert len(accusations(node)) == 1
+    assert len(equivocations(node)) == 1
     assert api.get("/readyz").json["ready"]
 
 
-def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(told):
-    network, running = told
-    before = accusations(running[0])
+def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(exposed):
+    network, running = exposed
+    before = equivocations(running[0])
     kept, wiped = running[1], running[2]
     kept.stop()
     kept.start()
@@ -230,5 +230,5 @@ def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(told):
     (wiped.directory / "store").rename(wiped.directory / f"store.{os.getpid()}")
     wiped.start()
     network.wait_ready([kept, wiped])
-    assert accusations(kept) == before
-    network.wait_until(lambda: accusations(wiped) == before, "the wiped node to be told")
+    assert equivocations(kept) == before
+    network.wait_until(lambda: equivocations(wiped) == before, "the wiped node to have the equivocation")

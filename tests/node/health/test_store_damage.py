@@ -56,7 +56,7 @@ class Node:
         return reasons
 
     def unread(self):
-        """The problems told for the blocks that cannot be read."""
+        """The problems answered for the blocks that cannot be read."""
         answers = [self.process.get(f"/v1/blocks/{height}") for height in range(1, BLOCKS + 1)]
         return [each["detail"] for each in answers if each.get("status") == 500]
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
 from tests.support.chains import change_validator
 from tests.support.consortium import Consortium

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from tests.node import catching_up
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, peers
 from tests.node.parts import until
 from tests.support.consortium import Consortium
 
 from notarium_ledger.state.chain_state import apply_block
 from notarium_ledger.types import Height
-from notarium_node.catchup import fetching, serving
+from notarium_node.catchup import fetching
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 
@@ -134,15 +134,15 @@ class Tempter(Old):
         return replace(super().status(), height=height, history=height, base=height)
 
     def snapshot(self, height, offset):
-        self.told(self)
+        self.on_answer(self)
         return super().snapshot(height, offset)
 
     async def blocks(self, first, most):
         return []
 
     @staticmethod
-    def told(peer):
-        """Set by the test: the node hears its status."""
+    def on_answer(peer):
+        """Called before it answers; set by the test."""
 
 
 class Crumbler(Peer):
@@ -162,7 +162,7 @@ async def test_mistake_8_who_has_no_good_snapshot_is_not_asked_again_for_a_while
     node = start()
     one, *honest = peers(ledger)
     liar = kind(one.key, ledger)
-    liar.told = lambda liar: node.sync.on_status(liar.key, liar.status())
+    liar.on_answer = lambda liar: node.sync.on_status(liar.key, liar.status())
     node.meet(liar)
     await until(lambda: liar.asked_for(Kind.GET_BLOCKS))
     node.meet(liar, *honest)
@@ -185,18 +185,8 @@ async def test_mistake_8_hints_that_nobody_keeps_do_not_silence_a_wiped_validato
     assert node.network.dropped == []
 
 
-async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):
-    monkeypatch.setattr(serving, "UNREAD_BYTES", 4000)
-    (peer,) = peers(ledger, count=1)
-    for _ in range(100):
-        peer._server.on_get_snapshot(peer.key, Height(0), 0)
-    assert 4000 < sum(len(data) for _, data in peer._answers.take()) < 8000
-    peer._server.on_get_snapshot(peer.key, Height(0), 0)
-    assert peer._answers.take()
-
-
 async def test_a_true_snapshot_of_which_one_peer_alone_has_the_blocks_is_not_adopted(ledger, tmp_path):
-    """It might keep the newest block to itself for ever (seed 21317 of the simulator)."""
+    """It might keep the newest block to itself permanently (seed 21317 of the simulator)."""
     behind = Ledger(tmp_path / "behind", ledger.consortium)
     for decision in ledger.decisions[:20]:
         behind.store.commit(decision, apply_block(behind.store.state, decision.block, behind.store.is_decided))

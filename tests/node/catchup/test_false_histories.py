@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.mistakes.nodes import cluster, eventually
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
 
 from notarium_ledger.blocks.block import Block
@@ -99,7 +99,7 @@ def of_later_version(ledger):
 
 
 @pytest.mark.parametrize("lag", [LAG, 10 * LENGTH], ids=["by a snapshot", "by blocks"])
-async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_is_told_to_upgrade(
+async def test_mistake_15_who_delivers_what_a_later_version_decided_is_no_liar_and_the_operator_reads_what_to_do(
     tmp_path, lag
 ):
     """The node stays where it is, and goes on serving what it has."""
@@ -145,7 +145,7 @@ async def test_mistake_19_a_store_that_others_do_not_go_on_from_ends_the_node_an
     node = start(snapshot_lag=lag)
     node.meet(*peers(ledger))
     await until(lambda: node.failures, timeout_s=120)
-    assert "block 6, which a quorum certified, stands on block 5" in str(node.failures[0])
+    assert "block 6, which a quorum certified, builds on block 5" in str(node.failures[0])
     assert "move its store away" in str(node.failures[0])
     assert node.network.dropped == []
     other.store.close()

@@ -4,13 +4,12 @@ import asyncio
 import shutil
 
 from tests.node.catching_up import Ledger, Node, Peer
-from tests.node.catchup.joining.chain import LAG, LENGTH, Chain, NoHistory, peers
+from tests.node.catchup.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
 from tests.support.chains import change_validator
 
 from notarium_ledger.state.chain_state import apply_block
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_node.catchup import serving
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 from notarium_store.check import check_chain
@@ -109,34 +108,6 @@ async def test_entries_that_waited_here_and_were_decided_in_the_gap_leave_the_me
     await asyncio.wait_for(waiter.future, 5)
     assert waiter.receipts[entry.id].entry == entry.raw
     assert len(node.mempool) == 0
-
-
-async def test_a_snapshot_is_made_once_a_height_and_a_large_one_once_in_some_seconds(start, ledger, monkeypatch):
-    made = []
-    snapshot = ledger.store.snapshot
-
-    def make():
-        made.append(ledger.store.state.height)
-        return snapshot()
-
-    monkeypatch.setattr(ledger.store, "snapshot", make)
-    (peer,) = peers(ledger, count=1)
-    for path in ("one", "two"):
-        node = start(path)
-        node.meet(peer)
-        await node.completes()
-    assert made == [LENGTH]
-    ledger.grow(1)
-    monkeypatch.setattr(serving, "LARGE_SNAPSHOT_BYTES", 100)  # So is this one now.
-    node = start("three")
-    node.meet(peer)
-    await node.completes()
-    assert made == [LENGTH]
-    monkeypatch.setattr(serving, "SNAPSHOT_FRESH_S", 0.0)
-    node = start("four")
-    node.meet(peer)
-    await node.completes()
-    assert made == [LENGTH, LENGTH + 1]
 
 
 async def test_a_lost_disk_and_a_lost_peer_together_still_end_well(start, ledger, small_answers):

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.node.catching_up import Node
-from tests.node.catchup.joining.chain import LAG, LENGTH, WIPED, Chain, peers
+from tests.node.catchup.chain import LAG, LENGTH, WIPED, Chain, peers
 
 from notarium_node.peers import wire
 

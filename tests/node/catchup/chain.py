@@ -31,7 +31,7 @@ def peers(ledger, kind=Peer, count=3):
 
 
 class NoHistory(Peer):
-    """Has a snapshot, and is silent about old blocks until told otherwise."""
+    """Has a snapshot, and is silent about old blocks until `hidden` is lowered."""
 
     hidden = LENGTH
 

@@ -1,0 +1,187 @@
+"""The figures of a running node that its condition and its metrics read.
+
+A node has these parts. They are described here by what is read of them, so that this room imports no other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from notarium_consensus.engine import Engine
+from notarium_consensus.permission import Permission
+from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.registry import NodeRecord
+from notarium_ledger.types import Height, PublicKey
+from notarium_node.health.progress import CatchUpProgress
+from notarium_store.store import Store
+
+
+class ConnectedPeer(Protocol):
+    """One live connection."""
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """The peer's clock minus this node's; None until compared."""
+
+
+class Network(Protocol):
+    """The connections to peers."""
+
+    @property
+    def connected(self) -> Mapping[PublicKey, ConnectedPeer]:
+        """The peers that are connected now."""
+
+    @property
+    def counters(self) -> Mapping[Any, int]:
+        """Events of links."""
+
+    @property
+    def dropped(self) -> Mapping[Any, int]:
+        """Peers dropped, by reason."""
+
+    @property
+    def refused(self) -> Mapping[Any, int]:
+        """Connections refused, by reason."""
+
+    def is_connected(self, peer: PublicKey) -> bool:
+        """Whether `peer` has a live link."""
+
+    def clock_offsets(self) -> list[int]:
+        """Each compared peer's clock minus this node's, ms."""
+
+
+class HeightClaim(Protocol):
+    """How far a peer claims to be."""
+
+    @property
+    def height(self) -> Height:
+        """The last block that it claims to have."""
+
+
+class CatchUp(Protocol):
+    """The fetching of missing blocks."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why the node cannot follow the ledger; "" if it can."""
+
+    @property
+    def lag(self) -> int:
+        """Blocks that peers claim to have and this node lacks."""
+
+    @property
+    def target(self) -> int:
+        """The greatest height that a connected peer claims."""
+
+    @property
+    def claims(self) -> Mapping[PublicKey, HeightClaim]:
+        """The last status of each connected peer."""
+
+    @property
+    def live_progress(self) -> CatchUpProgress:
+        """Of the blocks above the tip."""
+
+    @property
+    def history_progress(self) -> CatchUpProgress:
+        """Of the blocks below an adopted snapshot."""
+
+    def credible_lag(self, liars: int) -> int:
+        """Blocks that this node lacks for certain if at most `liars` peers make false claims."""
+
+
+class Driver(Protocol):
+    """What performs the effects of the consensus engine."""
+
+    @property
+    def stalled(self) -> str:
+        """Why the node does not vote now; "" if it does."""
+
+
+class Memory(Protocol):
+    """What the node remembers of its own signatures."""
+
+    @property
+    def permission(self) -> Permission:
+        """Where this node may sign, as far as its store shows."""
+
+
+class Chain(Protocol):
+    """The writer of decisions."""
+
+    @property
+    def decided(self) -> int:
+        """Blocks decided since the start."""
+
+
+class Pool(Protocol):
+    """The entries that wait for a block."""
+
+    @property
+    def bytes(self) -> int:
+        """The sum of their lengths."""
+
+    def __len__(self) -> int: ...
+
+
+class Waiters(Protocol):
+    """The requests that wait for a decision."""
+
+    @property
+    def waiting(self) -> int:
+        """The entries that a request waits for."""
+
+
+class SignatureChecks(Protocol):
+    """A verifier of entries' signatures."""
+
+    @property
+    def checked(self) -> int:
+        """Signatures computed."""
+
+
+class KeptEquivocations(Protocol):
+    """The equivocations that the node keeps."""
+
+    def __len__(self) -> int: ...
+
+    def by_member(self) -> Mapping[str, int]:
+        """How many of each member."""
+
+
+class ObservedNode(Protocol):
+    """The parts of a node that are read here."""
+
+    @property
+    def genesis(self) -> Genesis: ...
+    @property
+    def own(self) -> NodeRecord: ...
+    @property
+    def started(self) -> float: ...
+    @property
+    def event_counts(self) -> Counter[str]: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def driver(self) -> Driver: ...
+    @property
+    def chain(self) -> Chain: ...
+    @property
+    def recall(self) -> Memory: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def sync(self) -> CatchUp: ...
+    @property
+    def equivocations(self) -> KeptEquivocations: ...
+    @property
+    def mempool(self) -> Pool: ...
+    @property
+    def waiters(self) -> Waiters: ...
+    @property
+    def verifier(self) -> SignatureChecks: ...
+    @property
+    def catch_up_verifier(self) -> SignatureChecks: ...

@@ -1,0 +1,1 @@
+"""From a peer's message or the engine's report to the part of the node that deals with it."""

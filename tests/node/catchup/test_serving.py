@@ -1,0 +1,71 @@
+"""What a node sends to peers that catch up, and when it stops sending."""
+
+import asyncio
+
+from tests.node.catchup.chain import LENGTH, peers
+
+from notarium_ledger.types import Height
+from notarium_node.catchup import serving
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
+
+
+async def test_a_snapshot_is_made_once_a_height_and_a_large_one_once_in_some_seconds(start, ledger, monkeypatch):
+    made = []
+    snapshot = ledger.store.snapshot
+
+    def make():
+        made.append(ledger.store.state.height)
+        return snapshot()
+
+    monkeypatch.setattr(ledger.store, "snapshot", make)
+    (peer,) = peers(ledger, count=1)
+    for path in ("one", "two"):
+        node = start(path)
+        node.meet(peer)
+        await node.completes()
+    assert made == [LENGTH]
+    ledger.grow(1)
+    monkeypatch.setattr(serving, "LARGE_SNAPSHOT_BYTES", 100)  # So is this one now.
+    node = start("three")
+    node.meet(peer)
+    await node.completes()
+    assert made == [LENGTH]
+    monkeypatch.setattr(serving, "SNAPSHOT_FRESH_S", 0.0)
+    node = start("four")
+    node.meet(peer)
+    await node.completes()
+    assert made == [LENGTH, LENGTH + 1]
+
+
+async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):
+    monkeypatch.setattr(serving, "UNREAD_BYTES", 4000)
+    (peer,) = peers(ledger, count=1)
+    for _ in range(100):
+        peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert 4000 < sum(len(data) for _, data in peer._answers.take()) < 8000
+    peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert peer._answers.take()
+
+
+async def test_a_peer_that_asks_again_before_its_answer_is_dropped_for_a_flood(ledger):
+    (peer,) = peers(ledger, count=1)
+    peer._server.on_get_blocks(peer.key, Height(1), 10)
+    peer._server.on_get_blocks(peer.key, Height(1), 10)
+    peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert peer.floods == [
+        "it asks for blocks before it has the answer to its last request",
+        "it asks for a snapshot before it has the answer to its last request",
+    ]
+    await asyncio.gather(*peer._tasks)
+    (answer,) = peer._answers.take()
+    assert len(wire.unpack_list(answer[1][1:], wire.MAX_BLOCKS)) == 10
+    peer._server.on_get_snapshot(peer.key, Height(0), 0)
+    assert len(peer.floods) == 2, "it has its answer and may ask again"
+
+
+async def test_what_it_lacks_is_answered_with_nothing(ledger):
+    (peer,) = peers(ledger, count=1)
+    assert await peer.blocks(Height(LENGTH + 1), 5) == [wire.pack_list(Kind.BLOCKS, [])]
+    (answer,) = peer.snapshot(Height(LENGTH - 1), 0)
+    assert wire.unpack_snapshot(answer[1:]).size == 0

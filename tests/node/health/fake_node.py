@@ -1,0 +1,70 @@
+"""A node of which condition and metrics see what a test sets: two of four validators connected, all else well."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from tests.support.consortium import Consortium
+
+from notarium_consensus.permission import Permission
+from notarium_ledger.types import Height
+from notarium_node.health.events import new_event_counts
+
+
+def fake_node(role: str = "validator") -> Any:
+    """Node m0 (or the observer) of a consortium of four; three validators are connected."""
+    consortium = Consortium(4, observers=1)
+    keys = [each.public for each in (consortium.validator_keys if role == "validator" else consortium.observer_keys)]
+    connected = {each.public: SimpleNamespace(clock_offset_ms=3) for each in consortium.validator_keys[:3]}
+    connected.pop(keys[0], None)
+    progress = SimpleNamespace(figures=lambda: {"height": 1, "target": 2, "blocks_per_s": 1.0, "remaining_s": 1.0})
+    network = SimpleNamespace(
+        connected=connected,
+        is_connected=connected.__contains__,
+        offsets=[],
+        counters={"connected": 2},
+        dropped={"flood": 1},
+        refused={"bad hello": 4},
+    )
+    network.clock_offsets = lambda: network.offsets
+    store = SimpleNamespace(
+        state=consortium.state, history=SimpleNamespace(height=0), base=None, damage="", is_complete=True
+    )
+    sync = SimpleNamespace(
+        obstacle="", lag=0, target=0, claims={}, live_progress=progress, history_progress=progress, credible=0
+    )
+    sync.credible_lag = lambda liars: sync.credible
+    return SimpleNamespace(
+        genesis=consortium.genesis,
+        own=consortium.genesis.registry.nodes[keys[0]],
+        started=1.0,
+        event_counts=new_event_counts(),
+        store=store,
+        engine=SimpleNamespace(
+            permission=Permission(),
+            vote_from=Height(1),
+            round=2,
+            is_voting=True,
+            phase=SimpleNamespace(value="waiting"),
+        ),
+        driver=SimpleNamespace(stalled=""),
+        chain=SimpleNamespace(decided=5),
+        recall=SimpleNamespace(permission=Permission()),
+        network=network,
+        sync=sync,
+        equivocations=SimpleNamespace(by_member=lambda: {"m0": 1, "m1": 0}, __len__=lambda: 1),
+        mempool=Pool(),
+        waiters=SimpleNamespace(waiting=6),
+        verifier=SimpleNamespace(checked=10),
+        catch_up_verifier=SimpleNamespace(checked=20),
+    )
+
+
+class Pool:
+    """Three entries."""
+
+    bytes = 300
+
+    def __len__(self) -> int:
+        return 3

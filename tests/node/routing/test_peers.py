@@ -1,0 +1,122 @@
+"""Each kind of message reaches its part; what cannot be read costs its sender the connection.
+
+That every kind of frame is read as the vectors say is in tests/vectors/test_messages.py.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.node.routing.recorder import Recorder
+from tests.support.consortium import Consortium
+
+from notarium_consensus.errors import LaterVersion
+from notarium_consensus.inputs import PeerConnected
+from notarium_ledger.types import PublicKey
+from notarium_node.peers import wire
+from notarium_node.peers.wire import Kind
+from notarium_node.routing import peers as routing
+from notarium_node.routing.peers import PeerRouter
+
+CONSORTIUM = Consortium(2, observers=1)
+VALIDATOR, OBSERVER = CONSORTIUM.validator_keys[0].public, CONSORTIUM.observer_keys[0].public
+PARTS = (
+    "driver",
+    "entries",
+    "sync",
+    "catch_up_server",
+    "followers",
+    "equivocations",
+    "conduct",
+    "announcer",
+    "gossip",
+)
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def router(calls):
+    names = [
+        "driver",
+        "entries",
+        "sync",
+        "catch_up_server",
+        "followers",
+        "equivocations",
+        "conduct",
+        "announcer",
+        "gossip",
+    ]
+    parts: dict[str, Any] = {name: Recorder(name, calls) for name in names}
+    mempool: Any = SimpleNamespace(oldest=lambda count: ["what waits"])
+    store: Any = SimpleNamespace(state=CONSORTIUM.state)
+    return PeerRouter(store, mempool=mempool, **parts)
+
+
+def test_a_validator_that_connects_is_sent_height_equivocations_and_what_waits(router, calls):
+    router.connected(VALIDATOR)
+    assert calls == [
+        ("announcer.send_to", VALIDATOR),
+        ("equivocations.greet", VALIDATOR),
+        ("gossip.send_all", VALIDATOR, ["what waits"]),
+        ("sync.on_connect", VALIDATOR),
+        ("driver.feed", PeerConnected(VALIDATOR)),
+    ]
+
+
+def test_an_observer_that_connects_is_sent_no_entries_and_followed_by_nobody(router, calls):
+    router.connected(OBSERVER)
+    assert [name for name, *_ in calls] == ["announcer.send_to", "equivocations.greet", "driver.feed"]
+
+
+def test_every_part_that_knows_connections_forgets_the_one_that_ended(router, calls):
+    router.disconnected(VALIDATOR)
+    assert {name for name, *_ in calls} == {
+        "followers.discard",
+        "catch_up_server.on_disconnect",
+        "conduct.forget",
+        "equivocations.forget",
+        "sync.on_disconnect",
+    }
+    assert {peer for _, peer in calls} == {VALIDATOR}
+
+
+def test_every_kind_has_a_route(router):
+    assert set(router._routes) == set(Kind)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x40", b"\xff", bytes((Kind.STATUS,)), bytes((Kind.FOLLOW, 0))])
+def test_what_cannot_be_read_drops_the_sender(router, calls, data):
+    router.hear(VALIDATOR, data)
+    [(name, peer, reason, detail)] = calls
+    assert (name, peer, reason) == ("conduct.drop", VALIDATOR, "garbage")
+    assert detail
+
+
+@pytest.mark.parametrize("data", [b"\x20", b"\x3f and more"])
+def test_a_kind_of_a_later_version_is_noted(router, calls, data):
+    router.hear(VALIDATOR, data)
+    assert calls == [("conduct.note_later_version", VALIDATOR, f"message of kind {data[0]}")]
+
+
+def test_a_known_kind_in_a_later_version_is_noted(router, calls, monkeypatch):
+    def later(payload: bytes) -> None:
+        raise LaterVersion("is 2, this software reads 1", "version")
+
+    monkeypatch.setattr(routing, "decode_message", later)
+    router.hear(VALIDATOR, bytes((Kind.CONSENSUS,)) + b"payload")
+    [(name, peer, _)] = calls
+    assert (name, peer) == ("conduct.note_later_version", VALIDATOR)
+
+
+def test_a_bad_message_that_a_part_finds_drops_the_sender_too(router, calls):
+    def unasked(peer: PublicKey, items: list[bytes]) -> None:
+        raise wire.BadMessage("blocks that were not asked for")
+
+    router._sync = SimpleNamespace(on_blocks=unasked)
+    router.hear(VALIDATOR, wire.pack_list(Kind.BLOCKS, [b"x"]))
+    assert calls == [("conduct.drop", VALIDATOR, "garbage", "blocks that were not asked for")]

@@ -1,0 +1,48 @@
+"""A node as a whole: its parts meet, its periodic work runs, and it ends without leftovers."""
+
+import asyncio
+
+from tests.mistakes.nodes import cluster, eventually
+
+from notarium_ledger.types import Height
+from notarium_node import node as node_module
+from notarium_node.health.events import EVENTS
+from notarium_node.peers import wire
+
+
+async def test_four_nodes_decide_and_each_knows_the_heights_of_the_others(tmp_path):
+    async with cluster(tmp_path) as made:
+        await made.decided(await made.submit(1))
+        made.agree()
+        node = made.nodes[0]
+        await eventually(lambda: sorted(claim.height for claim in node.sync.claims.values()) == [1, 1, 1])
+        assert set(node.event_counts) == set(EVENTS)
+        assert node.event_counts["peer_dropped"] == 0
+        assert not node.condition.reasons()
+        assert b'notarium_consensus_events_total{event="peer_dropped"} 0.0' in node.metrics.render()
+
+
+async def test_a_decision_is_pushed_to_a_follower(tmp_path):
+    async with cluster(tmp_path, run=[0, 1, 2]) as made:
+        follower = await made.puppet(3)
+        await eventually(lambda: len(follower.view.links) == 3)
+        follower.view.send(made.keys[0].public, bytes((wire.Kind.FOLLOW,)))
+        await made.decided(await made.submit(1))
+        await eventually(lambda: [peer for peer, data in follower.heard if data[0] == wire.Kind.BLOCKS])
+        [(source, data)] = [(peer, data) for peer, data in follower.heard if data[0] == wire.Kind.BLOCKS]
+        assert source == made.keys[0].public
+        assert wire.unpack_list(data[1:], 1) == [made.nodes[0].store.decision_bytes(Height(1))]
+
+
+async def test_the_periodic_work_ends_with_the_node(tmp_path, monkeypatch):
+    monkeypatch.setattr(node_module, "TICK_S", 0.01)
+    async with cluster(tmp_path) as made:
+        node = made.nodes[0]
+        ticks = []
+        monkeypatch.setattr(node.announcer, "announce", lambda: ticks.append(True))
+        await eventually(lambda: len(ticks) > 3)
+        await made.stop(0)
+        assert len(node.tasks) == 0
+        count = len(ticks)
+        await asyncio.sleep(0.05)
+        assert len(ticks) == count
