@@ -1,11 +1,11 @@
-"""Which signatures are valid, each verified once; and the watch for signatures of our own that we do not know."""
+"""Verifies signatures, each once, and notices valid signatures of our own key that our record lacks."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.messages import Signed, statement
+from notarium_consensus.messages import Signed
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey
@@ -15,10 +15,10 @@ CACHE_ENTRIES: Final = 8192
 
 
 class Authenticator:
-    """Checks that a signer is a validator and its signature valid. Raises InvalidMessage otherwise.
+    """Checks that the signer of a message is a validator and that the signature is valid.
 
-    A verified (key, statement, signature) is remembered for this and the next height, so that a message that comes
-    again, alone or inside a justification, costs no verification.
+    A verified (key, statement, signature) is remembered for this height and the next one. A message that comes again,
+    alone or inside a justification, then costs no verification.
     """
 
     __slots__ = ("_current", "_genesis", "_own_key", "_own_statements", "_previous", "own_seen")
@@ -30,7 +30,7 @@ class Authenticator:
         self._current: set[bytes] = set()
         self._previous: set[bytes] = set()
         self.own_seen: Height | None = None
-        """The highest height of a valid signature of ours that our record lacks (consensus notes, mistake 6)."""
+        """The highest height of a valid signature of ours that our record lacks (docs/consensus.md, mistake 6)."""
 
     def next_height(self) -> None:
         """Forget what is two heights old."""
@@ -38,8 +38,8 @@ class Authenticator:
         self._own_statements.clear()
 
     def trust(self, signed: Signed, validators: ValidatorSet) -> None:
-        """`signed` is our own, made here or read from our record."""
-        said = statement(signed, self._genesis, validators.hash)
+        """Remember `signed`, which is our own: made here, or read from our record."""
+        said = signed.statement.signed_bytes(self._genesis, validators.hash)
         self._own_statements.add(said)
         self._remember(signed.key + signed.signature + said)
 
@@ -47,7 +47,7 @@ class Authenticator:
         """Raise InvalidMessage unless a validator of this set signed. `field` names the part in the error."""
         if signed.key not in validators:
             raise InvalidMessage(f"{signed.key.hex()} is not a validator of height {signed.height}", f"{field}.key")
-        said = statement(signed, self._genesis, validators.hash)
+        said = signed.statement.signed_bytes(self._genesis, validators.hash)
         seen = signed.key + signed.signature + said
         if seen in self._current:
             return
@@ -58,7 +58,7 @@ class Authenticator:
             self._see_own(signed.height)
 
     def _see_own(self, height: Height) -> None:
-        """Somebody has a valid signature of ours for `height` that our record lacks."""
+        """A peer holds a valid signature of ours for `height` that our record lacks."""
         self.own_seen = height if self.own_seen is None else max(self.own_seen, height)
 
     def _remember(self, seen: bytes) -> None:

@@ -1,9 +1,9 @@
 """What is known of the content of this height's blocks.
 
-A block hash covers the header; the header's tree root binds the entries, but only a content check shows it. So
-a "valid" holds for the hash (later copies are taken from here), while an "invalid" holds for these very entries
-only: a liar that sends garbage under a good header must not spoil the good block. Every rejected copy is remembered,
-so that the copies of several liars are each checked once and the good one gets its turn.
+A block hash covers the header. The header's tree root binds the entries, but only a content check shows whether the
+entries of a copy are those. So "valid" holds for the hash, and later copies are taken from here. "Invalid" holds for
+the entries of this copy only: a liar that sends other entries under a good header must not spoil the good block. Each
+rejected copy is remembered, so that the copies of several liars are checked once each and the good copy gets its turn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from notarium_ledger.blocks.block import Block
 from notarium_ledger.types import Hash
 
 BLOCKS_KEPT: Final = 8
-"""Checked blocks in memory; beyond, the oldest that nobody needs goes, and is fetched as a decision if ever decided."""
+"""Checked blocks in memory. Beyond that the oldest that is not needed goes; if it is decided, it is fetched."""
 
 
 class Verdict(Enum):
@@ -31,8 +31,8 @@ class Verdict(Enum):
 class KnownBlocks:
     """Results of CheckBlock for one height.
 
-    `rejected_kept`: rejected copies remembered, the oldest going first; at least as many as the distinct copies among
-    which one is looked for (the round changes of a round: one a validator), or they would be checked in turn for ever.
+    `rejected_kept`: how many rejected copies are remembered; the oldest goes first. At least as many as there can be
+    distinct copies of a block (in the round changes of a round: one for each validator), or their checks never end.
     """
 
     __slots__ = ("_checking", "_rejected", "_rejected_kept", "_valid")
@@ -69,7 +69,7 @@ class KnownBlocks:
         self._checking[block.hash] = block
 
     def finish_check(self, block: Hash, valid: bool, reason: str, needed: Collection[Hash]) -> bool:
-        """The answer came; False if nobody asked. `needed`: hashes that must not be forgotten."""
+        """The answer to a CheckBlock; False if none was emitted. `needed`: hashes that must not be forgotten."""
         checked = self._checking.pop(block, None)
         if checked is None:
             return False
@@ -84,7 +84,7 @@ class KnownBlocks:
     def add_valid(self, block: Block, needed: Collection[Hash]) -> None:
         """`block` was built by this node, or its check has succeeded."""
         for copy in [copy for copy in self._rejected if copy[0] == block.hash]:
-            del self._rejected[copy]  # from here on the good copy stands for all
+            del self._rejected[copy]  # From here on the good copy stands for all.
         self._valid.setdefault(block.hash, block)
         if len(self._valid) > BLOCKS_KEPT:
             kept = {*needed, block.hash}

@@ -1,12 +1,12 @@
-"""What one engine is told once."""
+"""The settings of one engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from notarium_consensus.messages import JUSTIFICATION_BYTES
-from notarium_ledger.signing import SigningKey
-from notarium_ledger.types import Hash, Height, Round
+from notarium_consensus.signing import Signer
+from notarium_ledger.types import Hash, PublicKey, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +14,14 @@ class EngineConfig:
     """Limits and times of one engine. All validators should use the same, but safety does not depend on it."""
 
     genesis: Hash
-    key: SigningKey | None
+    signer: Signer | None
     """None: an observer, which never signs."""
     base_timeout_ms: int = 1000
     """How long round 0 may last."""
     max_timeout_ms: int = 60_000
-    """Where the doubling of round times (and of the allowed message delay) ends."""
+    """Where the doubling of round times, and of the allowed message delay, ends."""
     resend_ms: int = 1000
-    """How often the current round's own messages are sent again while a block is due."""
-    vote_from: Height = Height(1)  # noqa: RUF009  # a NewType call is an int
-    """Do not sign below this height: set it after restoring a backup."""
+    """How often our messages of the current round are sent again while a block is due."""
     max_block_bytes: int = 8 * 1024 * 1024
     """Encoded size of the largest block."""
 
@@ -32,6 +30,11 @@ class EngineConfig:
             raise ValueError("base_timeout_ms: above 0 and at most max_timeout_ms")
         if self.resend_ms <= 0:
             raise ValueError("resend_ms: above 0")
+
+    @property
+    def own_key(self) -> PublicKey | None:
+        """The key of this node; None for an observer."""
+        return None if self.signer is None else self.signer.public
 
     @property
     def max_message_bytes(self) -> int:

@@ -41,7 +41,7 @@ class Persist:
 
     height: Height
     key: bytes
-    """round u32be ‖ kind u8 for an own message; record.PREPARED_KEY; record.FENCE_KEY."""
+    """round u32be ‖ kind u8 for one of our messages; signing_record.PREPARED_KEY; permission.FENCE_KEY."""
     value: bytes
 
 
@@ -62,7 +62,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Answer with TimerExpired(timer) at `at_ms` or later; replaces an equal timer. There is no cancel."""
+    """Answer with TimerExpired(timer) at `at_ms` or later; replaces an equal timer. Timers are never cancelled."""
 
     timer: Timer
     at_ms: int

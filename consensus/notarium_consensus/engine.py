@@ -24,11 +24,15 @@ from notarium_consensus.inputs import (
     TimerExpired,
     WorkPending,
 )
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, MessageKind, Vote, commits_of
-from notarium_consensus.signing_record import FENCE_KEY, SigningRecord, decode_record, encode_fence
+from notarium_consensus.messages import Message, commits_of
+from notarium_consensus.permission import FENCE_KEY, Permission, encode_fence
+from notarium_consensus.phase import Phase
+from notarium_consensus.rules import Rule
+from notarium_consensus.signing_record import SigningRecord, decode_record
 from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
 
@@ -46,14 +50,13 @@ class Engine:
         self._config = config
         self._record = dict(record)
         self._record_height = record_height
-        self._vote_from = config.vote_from
-        self._outbox = StepEffects()
-        own = None if config.key is None else config.key.public
-        self._authenticator = Authenticator(config.genesis, own)
+        self._permission = Permission()
+        self._effects = StepEffects()
+        self._authenticator = Authenticator(config.genesis, config.own_key)
         self._instance: Instance | None = None
         self._previous_validators: ValidatorSet | None = None
-        self._early: dict[tuple[PublicKey, MessageKind], tuple[Message, PublicKey]] = {}
-        self._late: set[tuple[PublicKey, MessageKind]] = set()
+        self._early: dict[tuple[PublicKey, StatementKind], tuple[Message, PublicKey]] = {}
+        self._late: set[tuple[PublicKey, StatementKind]] = set()
         self._hinted: dict[tuple[type, PublicKey], int] = {}
 
     # ---- status ------------------------------------------------------------------------------------------------
@@ -79,6 +82,11 @@ class Engine:
         return self._instance is not None and self._instance.due
 
     @property
+    def fired(self) -> tuple[Rule, ...]:
+        """The rules that fired in the last step, in order."""
+        return tuple(self._effects.fired)
+
+    @property
     def prepared_round(self) -> Round | None:
         """The round whose block this node is locked on."""
         prepared = None if self._instance is None else self._instance.prepared
@@ -87,25 +95,30 @@ class Engine:
     @property
     def is_validator(self) -> bool:
         """Whether this node's key is in the validator set of the current height."""
-        key = self._config.key
-        return key is not None and self._instance is not None and key.public in self._instance.context.validators
+        key = self._config.own_key
+        return key is not None and self._instance is not None and key in self._instance.context.validators
 
     @property
     def is_voting(self) -> bool:
-        """Whether this node signs at the current height: a validator, and not fenced by vote_from."""
-        return self._instance is not None and self._instance.signer.may_sign
+        """Whether this node signs at the current height: it is a validator, and its permission allows it."""
+        return self._instance is not None and self._instance.own.may_sign
+
+    @property
+    def permission(self) -> Permission:
+        """Where this node signs, if it is a validator there: what the runner knows, and what the engine has seen."""
+        return self._permission
 
     @property
     def vote_from(self) -> Height:
         """Nothing below this height is signed."""
-        return self._vote_from
+        return self._permission.vote_from
 
     def has_committed(self, height: Height, round_: Round) -> bool:
-        """Whether this node knows that it signed a COMMIT there. Of earlier heights it knows nothing any more."""
+        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten."""
         instance = self._instance
         if instance is None or instance.context.height != height:
             return False
-        return instance.signer.has_signed(round_, MessageKind.COMMIT)
+        return instance.own.has_signed(round_, StatementKind.COMMIT)
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators not heard from in the current round."""
@@ -115,13 +128,13 @@ class Engine:
 
     def step(self, event: Input, now_ms: int) -> list[Effect]:
         """What is to be done about `event`, in order; `now_ms` is this node's clock (ms since 1970)."""
-        self._outbox.now_ms = now_ms
+        self._effects.begin(now_ms)
         if isinstance(event, Advance):
             self._advance(event)
         elif self._instance is not None:
             self._dispatch(event, self._instance)
         self._fence_if_own_signature_seen()
-        return self._outbox.take()
+        return self._effects.take()
 
     def _dispatch(self, event: Input, instance: Instance) -> None:
         if isinstance(event, MessageReceived):
@@ -164,7 +177,7 @@ class Engine:
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)
-        instance = Instance(context, config, config.key, self._authenticator, self._outbox, may_sign)
+        instance = Instance(context, config, self._authenticator, self._effects, may_sign)
         self._instance = instance
         early, self._early = self._early, {}
         self._late.clear()
@@ -177,25 +190,24 @@ class Engine:
                 self._receive(message, peer, instance)
 
     def _may_sign(self, event: Advance) -> bool:
-        self._vote_from = max(self._vote_from, event.vote_from)
-        if self._vote_from > max(event.height, self._config.vote_from):
-            # The fence goes along, since the record of a decided height is deleted.
-            self._outbox.emit(Persist(event.height, FENCE_KEY, encode_fence(self._vote_from)))
-        return event.may_sign and event.height >= self._vote_from
+        self._permission = event.permission.raised(self._permission.fence)
+        for key, value in self._permission.fence_items(event.height):
+            self._effects.emit(Persist(event.height, key, value))
+        return self._permission.allows(event.height)
 
     def _sign_at_last(self, event: Advance, instance: Instance) -> None:
-        if self._may_sign(event) and not instance.signer.may_sign:
+        if self._may_sign(event) and not instance.own.may_sign:
             instance.begin_to_sign()
 
     # ---- messages ----------------------------------------------------------------------------------------------
 
     def _receive(self, message: Message, peer: PublicKey, instance: Instance) -> None:
         height = instance.context.height
-        own = self._config.key is not None and message.key == self._config.key.public
+        own = message.key == self._config.own_key
         if not own and peer != message.key and not isinstance(message, Vote) and message.block is not None:
-            # The signature covers the block's header only. Whoever passes the message on could put other entries
-            # under it, and the copy that comes first takes the signer's slot. (Ours: see the fence.)
-            self._outbox.report(ProtocolViolation(peer, f"{message.kind.name} with a block signed by another"))
+            # The signature covers the block's header only. A peer that passes the message on could put other entries
+            # under it, and the copy that comes first takes the signer's slot. (Ours are let through for the fence.)
+            self._effects.report(ProtocolViolation(peer, f"{message.kind.name} with a block signed by another"))
         elif message.height == height:
             instance.receive(message, peer)
         elif message.height < height:
@@ -204,16 +216,16 @@ class Engine:
             self._receive_early(message, peer, instance)
 
     def _receive_late(self, message: Message, peer: PublicKey, instance: Instance) -> None:
-        """Of a height decided here. Its signer may need decisions (paper, algorithm 3, last rule).
+        """Of a height decided here. Its bearer may need decisions (paper, algorithm 3, last rule).
 
-        The votes beyond the quorum of every block come late, so the first of each kind for the height before
-        says nothing; that it comes again does.
+        The votes beyond the quorum of every block come late. So the first of each signer and kind for the height before
+        means nothing; a second one means that the peer is behind.
         """
         height = instance.context.height
-        if self._config.key is not None and message.key == self._config.key.public:
-            return  # our own words of a height that is over
+        if message.key == self._config.own_key:
+            return  # A message of ours, of a height that is over.
         late = (message.key, message.kind)
-        if message.height == height - 1 and message.kind is not MessageKind.ROUND_CHANGE and late not in self._late:
+        if message.height == height - 1 and message.kind is not StatementKind.ROUND_CHANGE and late not in self._late:
             if message.key in instance.context.validators:
                 self._late.add(late)
             return
@@ -221,10 +233,10 @@ class Engine:
             self._hint(PeerBehind(peer, message.height))
 
     def _receive_early(self, message: Message, peer: PublicKey, instance: Instance) -> None:
-        """Of a height not reached here; kept for the next height only, one a signer and kind.
+        """Of a height not reached here; kept for the next height only, one for each signer and kind.
 
-        Checked with the present validator set, the only one known here: nothing is kept unauthenticated. When
-        the set changes in between, such messages are lost, and sent again by their signers.
+        Nothing is kept unauthenticated. Only the present validator set is known here; if the set changes in between,
+        such messages are lost, and their signers send them again.
         """
         height = instance.context.height
         if message.height == height + 1:
@@ -238,7 +250,7 @@ class Engine:
             self._hint(PeerAhead(peer, message.height))
 
     def _is_authentic(self, message: Message, instance: Instance) -> bool:
-        # Of another height, so perhaps signed under another set: failing is no violation.
+        # It is of another height, so perhaps signed under another set: an invalid signature is not a violation.
         for validators in (instance.context.validators, self._previous_validators):
             if validators is not None and message.key in validators:
                 try:
@@ -253,12 +265,12 @@ class Engine:
         return last_ms is None or not self._is_recent(last_ms)
 
     def _is_recent(self, at_ms: int) -> bool:
-        return self._outbox.now_ms - at_ms < self._config.resend_ms
+        return self._effects.now_ms - at_ms < self._config.resend_ms
 
     def _hint(self, hint: PeerAhead | PeerBehind) -> None:
         if self._hint_is_fresh(type(hint), hint.peer):
-            self._hinted[type(hint), hint.peer] = self._outbox.now_ms
-            self._outbox.report(hint)
+            self._hinted[type(hint), hint.peer] = self._effects.now_ms
+            self._effects.report(hint)
 
     # ---- timers ------------------------------------------------------------------------------------------------
 
@@ -270,7 +282,7 @@ class Engine:
             return
         instance.resend_timeout()
         if instance.phase is not Phase.DECIDED:
-            # A resend time has passed and others are still at the next height: they have what we lack.
+            # A resend time has passed, and others are still at the next height: they have what we lack.
             for message, peer in self._early.values():
                 self._hint(PeerAhead(peer, message.height))
 
@@ -282,23 +294,25 @@ class Engine:
             self._record, self._record_height = {}, None
             return None
         if self._record_height > height:
-            # The chain was rolled back, the record was not: we have voted there, so wait until it is reached.
-            self._vote_from = max(self._vote_from, self._record_height)
+            # The chain was rolled back, the record was not. We have voted there, so wait until it is reached.
+            self._permission = self._permission.raised(self._record_height)
             return None
         record = decode_record(self._record, height)
         self._record, self._record_height = {}, None
-        self._vote_from = max(self._vote_from, record.fence)
+        self._permission = self._permission.raised(record.fence)
         return record
 
     def _fence_if_own_signature_seen(self) -> None:
-        """A restored backup observes until a height is decided that exceeds whatever its key may have signed."""
+        """A restored backup observes until it is above every height at which its key may have signed."""
         seen, instance = self._authenticator.own_seen, self._instance
         if seen is None or instance is None:
             return
         self._authenticator.own_seen = None
-        if seen < self._vote_from:
-            return  # fenced already
-        self._vote_from = Height(seen + 1)
-        instance.signer.may_sign = instance.signer.may_sign and instance.context.height >= self._vote_from
-        self._outbox.emit(Persist(instance.context.height, FENCE_KEY, encode_fence(self._vote_from)))
-        self._outbox.report(OwnSignatureSeen(seen))
+        if seen < self._permission.vote_from:
+            return  # It is fenced already.
+        self._permission = self._permission.own_signature_seen(seen)
+        height = instance.context.height
+        if not self._permission.allows(height):
+            instance.own.forbid()
+        self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
+        self._effects.report(OwnSignatureSeen(seen))

@@ -1,4 +1,4 @@
-"""Errors of the agreement, named by what is invalid."""
+"""Errors of consensus, named by what is invalid."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from notarium_ledger.errors import LedgerError
 
 
 class InvalidMessage(LedgerError):
-    """A consensus message that no honest validator sends: malformed, wrongly signed or not justified."""
+    """A consensus message that an honest validator does not send: malformed, wrongly signed or not justified."""
 
 
 class LaterVersion(InvalidMessage):
-    """A message of a later version of this software: not for us, and nobody's fault."""
+    """A message of a later version of this software. It is ignored; its sender does nothing wrong."""
 
 
 class InvalidRecord(LedgerError):

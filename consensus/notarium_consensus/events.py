@@ -1,4 +1,4 @@
-"""What the engine reports: for logs, metrics, alarms and catch-up."""
+"""What the engine reports, for logs, metrics, alarms and catch-up."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class RoundStarted:
 
 @dataclass(frozen=True, slots=True)
 class EquivocationDetected:
-    """A validator signed two different things; at most one report per validator, kind and height."""
+    """A validator signed two different statements; at most one report for each validator, kind and height."""
 
     equivocation: Equivocation
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolViolation:
-    """`peer` handed over something that no honest node sends."""
+    """`peer` handed over something that an honest node does not send."""
 
     peer: PublicKey
     reason: str
@@ -34,7 +34,7 @@ class ProtocolViolation:
 
 @dataclass(frozen=True, slots=True)
 class ProposalRejected:
-    """This node does not vote for a proposal: its content is invalid, or its time is off (maybe our clock is)."""
+    """This node does not vote for a proposal: its content is invalid, or its time is off (or our clock is)."""
 
     height: Height
     round: Round
@@ -63,8 +63,10 @@ class PeerAhead:
 
 @dataclass(frozen=True, slots=True)
 class OwnSignatureSeen:
-    """Somebody holds a signature of our key that our record lacks: our disk was rolled back, or the key
-    is used twice. Nothing is signed at or below `height`."""
+    """A peer holds a signature of our key that our record lacks: our disk was rolled back, or the key is used twice.
+
+    Nothing is signed at `height` or below.
+    """
 
     height: Height
 

@@ -1,8 +1,8 @@
 """Admits messages of the current height: authentic, well-formed, justified, and then kept.
 
 Nothing is kept before its signature is verified, and nothing is verified that would not be kept.
-Each admit method returns whether the message is new here, and raises InvalidMessage if no honest node would hand
-it over.
+Each admit method returns whether the message is new here. It raises InvalidMessage for a message that an honest node
+does not hand over.
 """
 
 from __future__ import annotations
@@ -14,19 +14,10 @@ from notarium_consensus.equivocation import conflict
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import EquivocationDetected
 from notarium_consensus.justification import HeightContext, check_proposal, check_round_change
-from notarium_consensus.messages import (
-    Message,
-    MessageKind,
-    Proposal,
-    RoundChange,
-    Signed,
-    SignedRoundChange,
-    Vote,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, RoundChange, Signed
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote
 from notarium_ledger.types import PublicKey, Round
 
 
@@ -34,22 +25,22 @@ class Inbox:
     """The messages of one height that may count."""
 
     __slots__ = (
-        "_accused",
         "_authenticator",
         "_context",
-        "_outbox",
+        "_effects",
+        "_reported",
         "commits",
         "prepares",
         "proposals",
         "round_changes",
     )
 
-    def __init__(self, context: HeightContext, authenticator: Authenticator, outbox: StepEffects) -> None:
+    def __init__(self, context: HeightContext, authenticator: Authenticator, effects: StepEffects) -> None:
         quorum = context.validators.quorum
         self._context = context
         self._authenticator = authenticator
-        self._outbox = outbox
-        self._accused: set[tuple[PublicKey, MessageKind]] = set()
+        self._effects = effects
+        self._reported: set[tuple[PublicKey, StatementKind]] = set()
         self.proposals: RoundKeeper[Proposal] = RoundKeeper()
         self.prepares = VoteKeeper(quorum)
         self.commits = VoteKeeper(quorum)
@@ -57,17 +48,17 @@ class Inbox:
 
     def admit_vote(self, vote: Vote, current: Round) -> bool:
         """A PREPARE of this round or a later one, or a COMMIT of any round."""
-        if vote.type == VoteType.PROPOSAL:
-            raise InvalidMessage("a vote of type PROPOSAL is no message", "vote.type")
-        keeper = self.prepares if vote.type == VoteType.PREPARE else self.commits
+        if vote.kind is StatementKind.PROPOSAL:
+            raise InvalidMessage("a vote of type PROPOSAL is not a message", "vote.type")
+        keeper = self.prepares if vote.kind is StatementKind.PREPARE else self.commits
         known = keeper.get(vote.key, vote.round)
         if known is not None:
-            # Another signature of the same content is no news, whether valid or not: count signers, never signatures.
+            # A second signature of the same content is not news, valid or not: signers are counted, not signatures.
             if known.block_hash != vote.block_hash:
-                self._accuse(known, vote)
+                self._report_equivocation(known, vote)
             return False
-        if vote.type == VoteType.PREPARE and vote.round < current:
-            return False  # its round is left: nobody commits in it any more
+        if vote.kind is StatementKind.PREPARE and vote.round < current:
+            return False  # This node has left its round, and does not commit there any more.
         if not keeper.wants(vote.key, vote.round, current):
             return False
         self._authenticator.check(vote, self._context.validators, "vote")
@@ -82,7 +73,7 @@ class Inbox:
         known = self.proposals.get(proposal.key, proposal.round)
         if known is not None:
             if known.block_hash != proposal.block_hash:
-                self._accuse(known, proposal)
+                self._report_equivocation(known, proposal)
             return False
         wanted = proposal.round >= current or self._is_committed(proposal)
         if not wanted or not self.proposals.wants(proposal.key, proposal.round, current):
@@ -103,7 +94,7 @@ class Inbox:
         known = self.round_changes.get(change.key, change.round)
         if known is not None:
             if known.signed.prepared != change.signed.prepared:
-                self._accuse(known, change)
+                self._report_equivocation(known, change)
             return False
         if change.round < current:
             return False
@@ -119,19 +110,20 @@ class Inbox:
         return True
 
     def compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
-        """Accuse whoever told us one thing and signed another, that came verified inside a message or certificate.
+        """Report validators that sent this node one statement and signed another one, which is verified.
 
-        A liar that tells each node one thing only is found out when the nodes show each other what they have.
+        `statements` come inside messages and certificates. A liar that sends each node one statement only is found
+        when the nodes show each other what they have.
         """
         for other in statements:
             known: Message | None
             if isinstance(other, SignedRoundChange):
                 known = self.round_changes.get(other.key, other.round)
             else:
-                keeper = self.prepares if other.type == VoteType.PREPARE else self.commits
+                keeper = self.prepares if other.kind is StatementKind.PREPARE else self.commits
                 known = keeper.get(other.key, other.round)
             if known is not None and self._words(known) != self._words(other):
-                self._accuse(known, other)
+                self._report_equivocation(known, other)
 
     def admit_own(self, message: Message, current: Round) -> None:
         """Keep a message that this node signed."""
@@ -139,7 +131,7 @@ class Inbox:
             self.proposals.add(message, current)
         elif isinstance(message, RoundChange):
             self.round_changes.add(message, current)
-        elif message.type == VoteType.PREPARE:
+        elif message.kind is StatementKind.PREPARE:
             self.prepares.add(message, current)
         else:
             self.commits.add(message, current)
@@ -149,8 +141,13 @@ class Inbox:
         keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
         return set().union(*(keeper.heard_in(round_) for keeper in keepers))
 
+    def missing_in(self, round_: Round) -> tuple[PublicKey, ...]:
+        """Validators of which no message of `round_` is here, in ascending order of keys."""
+        heard = self.heard_in(round_)
+        return tuple(each.key for each in self._context.validators.validators if each.key not in heard)
+
     def _words(self, signed: Signed) -> bytes:
-        return statement(signed, self._context.genesis, self._context.validators.hash)
+        return signed.statement.signed_bytes(self._context.genesis, self._context.validators.hash)
 
     def reached(self, round_: Round) -> set[PublicKey]:
         """Validators of which any message of `round_` or a later round is here."""
@@ -161,12 +158,12 @@ class Inbox:
         # A late proposal still matters if a quorum has committed to its block, which we may lack.
         return any(block == proposal.block_hash for _, block in self.commits.complete)
 
-    def _accuse(self, known: Message, other: Message | SignedRoundChange) -> None:
-        # One report per validator and kind: after it, more of the same costs nothing.
-        accused = (other.key, other.kind)
-        if accused in self._accused:
+    def _report_equivocation(self, known: Message, other: Message | SignedRoundChange) -> None:
+        # One report for each validator and kind; after it, more of the same costs nothing.
+        slot = (other.key, other.kind)
+        if slot in self._reported:
             return
         validators = self._context.validators
         self._authenticator.check(other, validators, "message")
-        self._accused.add(accused)
-        self._outbox.report(EquivocationDetected(conflict(self._context.genesis, validators.hash, known, other)))
+        self._reported.add(slot)
+        self._effects.report(EquivocationDetected(conflict(self._context.genesis, validators.hash, known, other)))

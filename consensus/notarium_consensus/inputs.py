@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from notarium_consensus.effects import Timer
 from notarium_consensus.messages import Message
+from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 
-NO_FENCE = Height(1)
+ANYWHERE: Final = Permission()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Advance:
     """The height before `height` is stored and applied: work on `height`. Also the first input of all.
 
     Heights may end without a Decide and be skipped: others decided them, and the runner has fetched and checked their
-    blocks. It comes once more for the present height when a node that was not to sign there may do so.
+    blocks. It comes again for the present height when a node that followed there may begin to sign.
     """
 
     height: Height
@@ -33,11 +35,8 @@ class Advance:
     """By how much honest clocks may differ."""
     message_delay_ms: int
     """How long a proposal may travel in round 0; doubles with each round."""
-    may_sign: bool = True
-    """False: follow only. The node lacks blocks, so it could prepare an entry that was decided long ago, or it does not
-    remember what its key has signed."""
-    vote_from: Height = NO_FENCE
-    """Nothing below this height is ever signed; like the fence, it can only be raised."""
+    permission: Permission = ANYWHERE
+    """What the node knows of its right to sign. Its fence can only raise the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class WorkPending:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A decoded message and the peer that handed it over, who need not be its signer."""
+    """A decoded message, and the peer that handed it over, which may not be its signer."""
 
     message: Message
     peer: PublicKey
@@ -55,7 +54,8 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class CertificateSeen:
-    """Others decided by this certificate, which is verified. Its seals convict who said something else to this node."""
+    """Others decided by this verified certificate. Its seals prove the equivocation of a validator that sent this node
+    something else."""
 
     certificate: QuorumCertificate
 
@@ -69,7 +69,7 @@ class TimerExpired:
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """The answer to RequestBlock; None: there is nothing to propose after all."""
+    """The answer to RequestBlock; None if there is nothing to propose after all."""
 
     height: Height
     round: Round
@@ -87,7 +87,7 @@ class BlockChecked:
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
-    """A peer can be reached (again): it gets the current round's own messages."""
+    """A peer can be reached, for the first time or again: it gets our messages of the current round."""
 
     peer: PublicKey
 

@@ -1,100 +1,57 @@
 """QBFT for one height: state, and the rules of the paper as methods `_upon_*`.
 
-Inputs only change the state; then `_run` applies the rules until none fires, as the paper's "upon" clauses and the
-Dafny specification's Upon* predicates do. "Paper" is arXiv 2002.03613 (there rounds count from 1, here from 0).
+Inputs only change the state. Then `_run` tries the first five rules in this order until none fires; the last two fire
+on their input. "Paper" is arXiv 2002.03613 (there rounds count from 1, here from 0), the predicates are those of the
+Dafny specification, and the mistakes are numbered as in docs/consensus.md.
+
+============================  ============================================  ==================  ==============
+rule                          paper                                         Dafny               mistakes
+============================  ============================================  ==================  ==============
+_upon_proposal                algorithm 2, "upon PRE-PREPARE"               UponProposal        4, 9
+_upon_prepare                 algorithm 2, "upon a quorum of PREPARE"       UponPrepare         1, 2, 3, 6, 10
+_upon_commit                  algorithm 2, "upon a quorum of COMMIT"        UponCommit          1, 3, 5
+_upon_higher_round_changes    algorithm 3, "upon f+1 ROUND-CHANGE"          (none)              12
+_upon_round_change_quorum     algorithm 3, "upon a quorum of ROUND-CHANGE"  UponRoundChange     1, 2, 4, 14
+_upon_round_timeout           algorithm 3, "upon timer expires"             UponRoundTimeout    10, 12, 14
+_upon_later_proposal          algorithm 2, "upon PRE-PREPARE"               UponProposal        4, 12
+============================  ============================================  ==================  ==============
+
+Each is a member of `Rule`, and `Engine.fired` lists those that fired in the last step.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-
-from notarium_consensus.authentication import Authenticator
-from notarium_consensus.block_checks import KnownBlocks, Verdict
-from notarium_consensus.config import EngineConfig
+from notarium_consensus.block_checks import Verdict
 from notarium_consensus.effects import (
-    Broadcast,
-    CheckBlock,
-    Decide,
-    Persist,
     RequestBlock,
-    ResendTimer,
-    RoundTimer,
     Send,
-    SetTimer,
 )
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.events import PeerAhead, ProposalRejected, ProtocolViolation, RoundStarted
-from notarium_consensus.inbox import Inbox
-from notarium_consensus.justification import HeightContext, Prepared, check_header, highest_prepared, is_fresh, untimely
-from notarium_consensus.messages import Message, MessageKind, Proposal, RoundChange, Vote
-from notarium_consensus.signer import Signer
-from notarium_consensus.signing_record import PREPARED_KEY, SigningRecord, encode_prepared
-from notarium_consensus.step_effects import StepEffects
-from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
-from notarium_ledger.signing import SigningKey
+from notarium_consensus.events import PeerAhead, ProtocolViolation
+from notarium_consensus.height_state import HeightState
+from notarium_consensus.justification import Prepared, check_header, highest_prepared
+from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.phase import Phase
+from notarium_consensus.rules import Rule
+from notarium_consensus.signing_record import SigningRecord
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import MAX_ROUND, Hash, PublicKey, Round
 
 
-class Phase(Enum):
-    """How far the current round is, as this node sees it."""
-
-    WAITING = "waiting"
-    """No acceptable proposal yet."""
-    CHECKING = "checking"
-    """A justified proposal is here; its content is being checked."""
-    REJECTED = "rejected"
-    """The proposal's content is invalid; the round will time out."""
-    PREPARING = "preparing"
-    """The block is good; waiting for Q prepares."""
-    COMMITTING = "committing"
-    """Q prepares are here; waiting for Q commits."""
-    DECIDED = "decided"
-    """Nothing more happens at this height."""
-
-
-class Instance:
+class Instance(HeightState):
     """One height. The engine hands it only messages of this height."""
-
-    def __init__(
-        self,
-        context: HeightContext,
-        config: EngineConfig,
-        key: SigningKey | None,
-        authenticator: Authenticator,
-        outbox: StepEffects,
-        may_sign: bool,
-    ) -> None:
-        self.context = context
-        self.signer = Signer(context, key, authenticator, outbox, may_sign)
-        self.inbox = Inbox(context, authenticator, outbox)
-        self.blocks = KnownBlocks(rejected_kept=len(context.validators))
-        self.round = Round(0)
-        self.phase = Phase.WAITING
-        self.prepared: Prepared | None = None
-        self.due = False
-        """A block is due: only then timers run (mistake 14)."""
-        self._config = config
-        self._outbox = outbox
-        self._own = None if key is None else key.public
-        self._accepted: Proposal | None = None
-        self._timely = True
-        self._timer_runs = False
-        """Of the current round."""
-        self._building: Round | None = None
-        self._nothing_to_propose = False
-        self._asked: set[Hash] = set()
-        self._last_peer: PublicKey | None = None
 
     # ---- inputs ------------------------------------------------------------------------------------------------
 
     def restore(self, record: SigningRecord) -> None:
-        """After a restart: the round, the prepared block and the own messages of this height, which are sent again.
+        """After a restart: restore the round, the prepared block and our messages of this height, and send them again.
 
-        Recorded blocks are checked once more: the runner has forgotten what follows from them.
+        Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
         self.prepared = record.prepared
-        own = self.signer.restore(record.messages)
+        own = self.own.restore(record.messages)
         rounds = [message.round for message in own]
         if self.prepared is not None:
             rounds.append(self.prepared.round)
@@ -112,13 +69,13 @@ class Instance:
         self._run()
 
     def begin_to_sign(self) -> None:
-        """From here on this node signs, what it would have signed of the current round first."""
-        self.signer.allow()
+        """Sign from now on; first what this node would have signed of the current round."""
+        self.own.allow()
         proposal = self._accepted
         if self.round > 0 and self.phase is Phase.WAITING:
-            self._keep(self.signer.change_round(self.round, self.prepared))
+            self._keep(self.own.change_round(self.round, self.prepared))
         if proposal is not None and self.phase in (Phase.PREPARING, Phase.COMMITTING) and self._timely:
-            self._keep(self.signer.vote(VoteType.PREPARE, self.round, proposal.block.hash))
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
         if self.phase is Phase.COMMITTING and self.prepared is not None:
             self._commit(self.prepared)
         self._start_round_timer()
@@ -138,7 +95,7 @@ class Instance:
         try:
             news = self._admit(message, peer)
         except InvalidMessage as error:
-            self._outbox.report(ProtocolViolation(peer, str(error)))
+            self._effects.report(ProtocolViolation(peer, str(error)))
             return
         if news:
             self._become_due("a message came")
@@ -155,11 +112,14 @@ class Instance:
         changes = self._usable_changes()
         if highest_prepared([change.signed for change in changes]) is None:
             check_header(block, self.context)
-            if block.header.proposer != self._own:
+            if block.header.proposer != self._own_key:
                 raise InvalidMessage("the block built here names another proposer", "block.header.proposer")
             self.blocks.add_valid(block, self._needed())
-            self._propose(block, changes, ())
-        # Else a prepared block came to light meanwhile: the rules propose that one.
+            if self._propose(block, changes, ()):
+                self._effects.fired.append(Rule.ROUND_CHANGE_QUORUM)
+            elif self._is_voting():
+                self._nothing_to_propose = True  # The signer refuses: do not ask for the same block without end.
+        # Otherwise a prepared block came to light meanwhile: the rules propose that one.
         self._run()
 
     def block_checked(self, block: Hash, valid: bool, reason: str) -> None:
@@ -168,44 +128,58 @@ class Instance:
             self._run()
 
     def round_timeout(self, round_: Round) -> None:
-        """Paper, algorithm 3, "upon timer expires"; "UponRoundTimeout"."""
-        if round_ != self.round or not self.due or not self._is_voting() or round_ >= MAX_ROUND:
-            return
-        self._change_round(Round(round_ + 1), "timeout")
-        self._run()
+        """The timer of `round_` has expired."""
+        if self._upon_round_timeout(round_):
+            self._run()
 
     def resend_timeout(self) -> None:
-        """Send again, as long as a block is due: QBFT assumes that messages arrive in the end (mistake 12)."""
+        """Send again while a block is due: QBFT assumes that messages arrive eventually (mistake 12)."""
         if self.phase is Phase.DECIDED or not self.due:
             return
         self._asked.clear()
-        self._set_resend_timer()
+        self._timers.start_resend()
         self._resend()
         self._run()
 
     def peer_connected(self, peer: PublicKey) -> None:
-        """Give `peer` what it missed."""
+        """Send `peer` our messages of the current round."""
         if self.phase is not Phase.DECIDED and self._is_voting():
-            for message in self.signer.of_round(self.round):
-                self._outbox.emit(Send(peer, message))
+            for message in self.own.of_round(self.round):
+                self._effects.emit(Send(peer, message))
 
     def fall_behind(self) -> None:
-        """Others seem to be at the next height: this one's block is due."""
+        """Others seem to be at the next height, so a block is due at this one."""
         self._become_due("others are ahead")
+
+    def _admit(self, message: Message, peer: PublicKey) -> bool:
+        if isinstance(message, Vote):
+            return self.inbox.admit_vote(message, self.round)
+        if isinstance(message, RoundChange):
+            return self.inbox.admit_round_change(message, self.round)
+        if not self.inbox.admit_proposal(message, self.round):
+            return False
+        if message.round < self.round:
+            self._verdict(message.block)  # Late, but a quorum has committed to it: its content is needed.
+        elif not self._upon_later_proposal(message):
+            self._accept(message)
+        return True
 
     # ---- rules -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        # Not kept on the instance: bound methods of itself would be a cycle, and its blocks would outlive it.
+        # Not kept on the instance: its bound methods would form a cycle with it, and its blocks would outlive it.
         rules = (
-            self._upon_proposal,
-            self._upon_prepare,
-            self._upon_commit,
-            self._upon_higher_round_changes,
-            self._upon_round_change_quorum,
+            (Rule.PROPOSAL, self._upon_proposal),
+            (Rule.PREPARE, self._upon_prepare),
+            (Rule.COMMIT, self._upon_commit),
+            (Rule.HIGHER_ROUND_CHANGES, self._upon_higher_round_changes),
+            (Rule.ROUND_CHANGE_QUORUM, self._upon_round_change_quorum),
         )
-        while self.phase is not Phase.DECIDED and any(rule() for rule in rules):
-            pass
+        while self.phase is not Phase.DECIDED:
+            fired = next((rule for rule, upon in rules if upon()), None)
+            if fired is None:
+                break
+            self._effects.fired.append(fired)
         self._start_round_timer()
 
     def _upon_proposal(self) -> bool:
@@ -225,13 +199,13 @@ class Instance:
             return False
         self.phase = Phase.PREPARING
         if self._timely:
-            self._keep(self.signer.vote(VoteType.PREPARE, self.round, proposal.block.hash))
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
         return True
 
     def _upon_prepare(self) -> bool:
         """Paper, algorithm 2, "upon a quorum of PREPARE"; "UponPrepare": lock the block, broadcast COMMIT.
 
-        Only in the current round: whoever has left a round never votes in it (mistake 10).
+        Only in the current round: a node never votes in a round that it has left (mistake 10).
         """
         proposal = self._accepted
         if proposal is None or self.phase is not Phase.PREPARING:
@@ -254,16 +228,15 @@ class Instance:
                 return True
             if self.blocks.is_checking(block) or block in self._asked or self._last_peer is None:
                 continue
-            # Decided, but the block never came (or with wrong entries): somebody must have it.
+            # Decided, but the block did not come, or with wrong entries only: a peer must have it.
             self._asked.add(block)
-            self._outbox.report(PeerAhead(self._last_peer, self.context.height))
+            self._effects.report(PeerAhead(self._last_peer, self.context.height))
         return False
 
     def _upon_higher_round_changes(self) -> bool:
         """Paper, algorithm 3, "upon f+1 ROUND-CHANGE of higher rounds": jump to the lowest of them.
 
-        Of all sets of f+1 the one with the highest rounds is taken, which is where applying the rule again and
-        again ends.
+        Of all sets of f+1 the one with the highest rounds counts. To apply the paper's rule again and again ends there.
         """
         rounds = self.inbox.round_changes.highest_rounds()
         reach = self.context.validators.honest_minimum
@@ -275,13 +248,14 @@ class Instance:
     def _upon_round_change_quorum(self) -> bool:
         """Paper, algorithm 3, "upon a quorum of ROUND-CHANGE" at its leader; "UponRoundChange": propose.
 
-        Round 0 needs no quorum, only work ("UponBlockTimeout" in Dafny: here a block is due at once).
+        Round 0 needs no quorum, only work ("UponBlockTimeout" in Dafny; here a block is due at once). The rule has
+        fired when the proposal is signed, which for a fresh block is in `block_built`.
         """
         if not self.due or not self._is_voting() or self._building is not None:
             return False
-        if self.context.validators.proposer(self.context.height, self.round) != self._own:
+        if self.context.validators.proposer(self.context.height, self.round) != self._own_key:
             return False
-        if self.signer.has_signed(self.round, MessageKind.PROPOSAL):
+        if self.own.has_signed(self.round, StatementKind.PROPOSAL):
             return False
         changes = self._usable_changes()
         if self.round > 0 and len(changes) < self.context.validators.quorum:
@@ -292,172 +266,27 @@ class Instance:
         if not self._nothing_to_propose:
             self._building = self.round
             earliest_ms = self.context.parent_time_ms + 1
-            self._outbox.emit(RequestBlock(self.context.height, self.round, earliest_ms))
+            self._effects.emit(RequestBlock(self.context.height, self.round, earliest_ms))
         return False
 
-    # ---- steps -------------------------------------------------------------------------------------------------
-
-    def _admit(self, message: Message, peer: PublicKey) -> bool:
-        if isinstance(message, Vote):
-            return self.inbox.admit_vote(message, self.round)
-        if isinstance(message, RoundChange):
-            return self.inbox.admit_round_change(message, self.round)
-        if not self.inbox.admit_proposal(message, self.round):
+    def _upon_round_timeout(self, round_: Round) -> bool:
+        """Paper, algorithm 3, "upon timer expires"; "UponRoundTimeout": go to the next round."""
+        if round_ != self.round or not self.due or not self._is_voting() or round_ >= MAX_ROUND:
             return False
-        if message.round > self.round:
-            # "UponProposal": Q round changes inside prove the round, so the jump needs no others.
-            self._become_due("a proposal came")
-            self._enter(message.round, "a justified proposal")
-            self._start_round_timer(proven=True)
-        if message.round == self.round:
-            self._accept(message)
-        else:
-            self._verdict(message.block)  # late, but committed by a quorum: its content is wanted
+        self._effects.fired.append(Rule.ROUND_TIMEOUT)
+        self._change_round(Round(round_ + 1), "timeout")
         return True
 
-    def _accept(self, proposal: Proposal) -> None:
-        self._accepted = proposal
-        self.phase = Phase.CHECKING
-        self._timely = True
-        if is_fresh(proposal) and proposal.key != self._own:
-            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._outbox.now_ms)
-            if reason is not None:
-                self._timely = False
-                self._reject(proposal, reason)
+    def _upon_later_proposal(self, proposal: Proposal) -> bool:
+        """Paper, algorithm 2, "upon PRE-PREPARE"; "UponProposal": go to the round of a justified proposal.
 
-    def _commit(self, prepared: Prepared) -> None:
-        if self.signer.may_sign:
-            # The block and its prepares are on disk before the COMMIT that promises to remember them.
-            self._outbox.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
-        self._keep(self.signer.vote(VoteType.COMMIT, prepared.round, prepared.block.hash))
-
-    def _change_round(self, round_: Round, reason: str) -> None:
-        """Leave the round for a higher one and say so."""
-        self._become_due(reason)
-        self._enter(round_, reason)
-        self._keep(self.signer.change_round(round_, self.prepared))
-
-    def _enter(self, round_: Round, reason: str) -> None:
-        self.round = round_
-        self.phase = Phase.WAITING
-        self._accepted = None
-        self._building = None
-        self._nothing_to_propose = False
-        self._timer_runs = False
-        self._outbox.report(RoundStarted(self.context.height, round_, reason))
-
-    def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
-        """Propose the highest prepared block; its entries as that copy has them whose content is right."""
-        for change in changes:
-            if change.signed.prepared == highest and change.block is not None:
-                verdict = self._verdict(change.block)
-                block = self.blocks.valid(highest[1])
-                if block is not None:
-                    return self._propose(block, changes, change.prepares)
-                if verdict is not Verdict.INVALID:
-                    return False  # being checked
-        return False
-
-    def _usable_changes(self) -> list[RoundChange]:
-        """This round's, but those of a prepared block that is here with wrong entries only.
-
-        Whoever sends these lies, and if nobody has the true ones any more (those that prepared may have restarted),
-        its claim would keep every honest proposer from proposing.
+        The Q round changes inside prove the round, so the jump needs no others.
         """
-        changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
-        blocks = [change.block for change in changes if change.block is not None]
-        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
-        return [change for change in changes if change.block is None or change.block.hash in hopeful]
-
-    def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
-        """False: nothing is signed any more, for a signature of ours that we do not know was seen in this step."""
-        proposal = self.signer.propose(self.round, block, tuple(change.signed for change in changes), prepares)
-        if proposal is None:
+        if proposal.round <= self.round:
             return False
-        self._keep(proposal)
+        self._effects.fired.append(Rule.LATER_PROPOSAL)
+        self._become_due("a proposal came")
+        self._enter(proposal.round, "a justified proposal")
+        self._start_round_timer(proven=True)
         self._accept(proposal)
         return True
-
-    def _decide(self, certificate: QuorumCertificate) -> None:
-        block = self.blocks.valid(certificate.block)
-        if block is None:
-            raise RuntimeError("decided without a checked block; callers look it up first")
-        self.phase = Phase.DECIDED
-        self._outbox.emit(Decide(Decision(block, certificate)))
-
-    def _verdict(self, block: Block) -> Verdict:
-        """What is known of the content of `block`; starts its check if nothing is."""
-        verdict = self.blocks.verdict(block)
-        if verdict is Verdict.UNKNOWN:
-            self.blocks.start_check(block)
-            self._outbox.emit(CheckBlock(block))
-            return Verdict.CHECKING
-        return verdict
-
-    def _keep(self, message: Message | None) -> None:
-        if message is not None:
-            self.inbox.admit_own(message, self.round)
-
-    def _reject(self, proposal: Proposal, reason: str) -> None:
-        self._outbox.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
-
-    def _needed(self) -> list[Hash]:
-        needed = [block for _, block in self.inbox.commits.complete]
-        if self.prepared is not None:
-            needed.append(self.prepared.block.hash)
-        if self._accepted is not None:
-            needed.append(self._accepted.block.hash)
-        return needed
-
-    # ---- timers ------------------------------------------------------------------------------------------------
-
-    def _is_voting(self) -> bool:
-        return self.signer.may_sign and self.phase is not Phase.DECIDED
-
-    def _become_due(self, reason: str) -> None:
-        if self.due or self.phase is Phase.DECIDED:
-            return
-        self.due = True
-        self._start_round_timer()
-        self._set_resend_timer()
-        self._outbox.report(RoundStarted(self.context.height, self.round, reason))
-
-    def _start_round_timer(self, proven: bool = False) -> None:
-        """Above round 0 only once Q validators are in the round or beyond (PBFT; Castro and Liskov, OSDI 1999, 4.5.2).
-
-        Else a validator that is cut off goes on through the rounds alone, and since the timer is capped, those it meets
-        again never catch up with it: where it is needed for the quorum, the ledger stands still (mistake 12). `proven`:
-        a justified proposal of the round shows that Q were there.
-        """
-        if self._timer_runs or not self.due or not self._is_voting():
-            return
-        if self.round > 0 and not proven and len(self.inbox.reached(self.round)) < self.context.validators.quorum:
-            return
-        self._timer_runs = True
-        at_ms = self._outbox.now_ms + self._config.timeout_ms(self.round)
-        self._outbox.emit(SetTimer(RoundTimer(self.context.height, self.round), at_ms))
-
-    def _set_resend_timer(self) -> None:
-        self._outbox.emit(SetTimer(ResendTimer(self.context.height), self._outbox.now_ms + self._config.resend_ms))
-
-    def _resend(self) -> None:
-        """Votes to all; the proposal, which may be large, only to those of whom nothing shows that they have it."""
-        if not self._is_voting():
-            return
-        for message in self.signer.of_round(self.round):
-            if isinstance(message, Proposal):
-                have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
-                for validator in self.context.validators.validators:
-                    if validator.key != self._own and validator.key not in have:
-                        self._outbox.emit(Send(validator.key, message))
-            else:
-                self._outbox.emit(Broadcast(message))
-
-    def votes_missing(self) -> tuple[PublicKey, ...]:
-        """Validators of whom no message of the current round is here, this node aside."""
-        heard = self.inbox.heard_in(self.round)
-        return tuple(
-            validator.key
-            for validator in self.context.validators.validators
-            if validator.key not in heard and validator.key != self._own
-        )

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote, VoteStatement
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Hash, Height, Round
 
 
 @dataclass(frozen=True, slots=True)
 class HeightContext:
-    """What is decided before this height: all that its messages are checked against."""
+    """What is fixed before this height begins: its messages are checked against it."""
 
     genesis: Hash
     height: Height
@@ -68,8 +68,8 @@ def check_header(block: Block, context: HeightContext) -> None:
 def untimely(time_ms: int, round_: Round, context: HeightContext, now_ms: int) -> str | None:
     """Why a fresh block is not timely (proposer-based timestamps), or None if it is.
 
-    now − precision − delay·2^round ≤ time ≤ now + precision. The delay grows with the round, so that a
-    delay configured too low cannot halt the ledger (consensus notes, mistake 9).
+    now − precision − delay·2^round ≤ time ≤ now + precision. The delay grows with the round, so that a delay that is
+    configured too low cannot halt the ledger (docs/consensus.md, mistake 9).
     """
     doubled = context.message_delay_ms << min(round_, 32)
     delay_ms = min(doubled, max(context.message_delay_ms, context.max_delay_ms))
@@ -87,16 +87,17 @@ def check_prepares(
 ) -> None:
     """Paper, algorithm 4, "a quorum of valid PREPARE"; "validSignedPreparesForHeightRoundAndDigest".
 
-    Q distinct validators, all for exactly this height, round and block, in every round (mistake 4: an
-    off-by-one elsewhere skipped this check for round 1).
+    Q distinct validators, all for exactly this height, round and block, in every round (mistake 4: elsewhere an
+    off-by-one error skipped this check for round 1).
     """
     if not validators.quorum <= len(prepares) <= len(validators):
         raise InvalidMessage(f"{len(prepares)} votes, {validators.quorum} to {len(validators)} needed", field)
     _ascending(prepares, field)
+    expected = VoteStatement(StatementKind.PREPARE, height, round_, block)
     for vote in prepares:
         if vote.key not in validators:
             raise InvalidMessage(f"{vote.key.hex()} is not a validator", field)
-        if (vote.type, vote.height, vote.round, vote.block_hash) != (VoteType.PREPARE, height, round_, block):
+        if vote.statement != expected:
             raise InvalidMessage("a vote is not a PREPARE of the prepared height, round and block", field)
 
 
@@ -107,7 +108,7 @@ def check_round_change(message: RoundChange, context: HeightContext) -> None:
     """
     signed = message.signed
     if signed.round == 0:
-        raise InvalidMessage("nobody changes to round 0", "round_change.round")
+        raise InvalidMessage("a round change to round 0 does not exist", "round_change.round")
     if signed.prepared is None:
         if message.block is not None or message.prepares:
             raise InvalidMessage("has a block or prepares, but names no prepared round", "round_change.prepared")
@@ -131,9 +132,9 @@ def highest_prepared(round_changes: Sequence[SignedRoundChange]) -> tuple[Round,
 def check_proposal(proposal: Proposal, context: HeightContext) -> None:
     """Paper, algorithm 4, JustifyPrePrepare; "isValidProposalJustification".
 
-    Round 0 needs no justification and may carry none. A higher round needs Q round changes for exactly it; if
-    they name a prepared round, the block of the highest one with its Q prepares. Fresh blocks name the
-    round's proposer in their header, which re-proposed blocks need not.
+    In round 0 a proposal carries no justification. In a higher round it needs Q round changes for exactly this round.
+    If they name a prepared round, it needs the block of the highest one, with its Q prepares. The header of a fresh
+    block names the round's proposer; that of a block proposed again may not.
     """
     check_header(proposal.block, context)
     if proposal.round == 0:
@@ -148,7 +149,7 @@ def check_proposal(proposal: Proposal, context: HeightContext) -> None:
             raise InvalidMessage("prepares, but no round change names a prepared round", "proposal.prepares")
         _fresh(proposal)
         return
-    # A liar may claim the highest round for another block, but it cannot bring the prepares.
+    # A liar may claim the highest round for another block, but it cannot show the prepares.
     claim = (highest[0], proposal.block.hash)
     if not any(change.prepared == claim for change in proposal.round_changes):
         raise InvalidMessage("not the block of the highest prepared round", "proposal.block")
@@ -158,8 +159,8 @@ def check_proposal(proposal: Proposal, context: HeightContext) -> None:
 def is_fresh(proposal: Proposal) -> bool:
     """Whether a justified proposal offers a new block, so that the time rule applies to it.
 
-    The time of a block proposed again was checked when it was fresh; checking it anew would halt the
-    ledger (consensus notes, mistake 9).
+    The time of a block that is proposed again was checked when it was fresh; to check it again would halt the ledger
+    (docs/consensus.md, mistake 9).
     """
     return not proposal.prepares
 

@@ -10,11 +10,11 @@ round      ``[V, 4, round change, block or nil, [vote, ...]]``
 change
 ========== =====================================================================================
 
-Inside them, ``vote`` = ``[type, height, round, block hash, key, signature]``, ``round change`` =
+Inside them, ``vote`` = ``[kind, height, round, block hash, key, signature]``, ``round change`` =
 ``[height, round, nil or [prepared round, prepared hash], key, signature]`` and ``block`` as in the ledger.
 
-What is signed is not these bytes but the fixed-width statement of `statement` (ledger: vote_bytes,
-round_change_bytes). A proposal's signature covers the block hash only: its justification is proven by the
+What is signed is not these bytes but the fixed-width bytes of the message's `statement` (notarium_ledger:
+blocks/statements.py). A proposal's signature covers the block hash only: its justification is proven by the
 signatures inside. Lists of votes and round changes are in strictly ascending order of keys.
 """
 
@@ -25,9 +25,17 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_ledger.blocks.block import MAX_BLOCK_ITEMS, Block
-from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
-from notarium_ledger.blocks.statements import SignedRoundChange as SignedRoundChange
-from notarium_ledger.blocks.statements import StatementKind, read_vote, round_change_from_value
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    SignedStatement,
+    StatementKind,
+    Vote,
+    VoteStatement,
+    round_change_from_value,
+    vote_from_value,
+)
 from notarium_ledger.blocks.validators import MAX_VALIDATORS
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.reading import read_height, read_items, read_key, read_list, read_round, read_signature
@@ -39,40 +47,7 @@ _MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
 """More values (value_count.py) than a block with a hundred round changes and a hundred votes consists of."""
 
 JUSTIFICATION_BYTES: Final = 64 * 1024
-"""More than 100 round changes and 100 votes take: what a message may have beyond its block."""
-
-
-MessageKind = StatementKind
-"""What a message says; the first three are the VoteTypes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A PREPARE or COMMIT; as the signed core of a proposal (in equivocation only) also a PROPOSAL."""
-
-    type: VoteType
-    height: Height
-    round: Round
-    block_hash: Hash
-    key: PublicKey
-    signature: Signature
-    _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
-
-    @property
-    def kind(self) -> MessageKind:
-        """PREPARE or COMMIT."""
-        return MessageKind(self.type)
-
-    def to_value(self) -> canonical.Value:
-        """[type, height, round, block hash, key, signature]."""
-        return [
-            int(self.type),
-            int(self.height),
-            int(self.round),
-            bytes(self.block_hash),
-            bytes(self.key),
-            bytes(self.signature),
-        ]
+"""What a message may have beyond its block: more than 100 round changes and 100 votes take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +58,27 @@ class Proposal:
     round: Round
     block: Block
     round_changes: tuple[SignedRoundChange, ...]
-    """Round 0: none. Else Q or more for exactly this height and round."""
+    """Empty in round 0; in a later round Q or more, for exactly this height and round."""
     prepares: tuple[Vote, ...]
-    """Q prepares of the highest prepared round named in `round_changes`; none if no round is named."""
+    """Q prepares of the highest prepared round that `round_changes` name; empty if they name none."""
     key: PublicKey
     signature: Signature
     _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
 
     @property
-    def kind(self) -> MessageKind:
+    def kind(self) -> StatementKind:
         """PROPOSAL."""
-        return MessageKind.PROPOSAL
+        return StatementKind.PROPOSAL
 
     @property
     def block_hash(self) -> Hash:
-        """What the signature covers."""
+        """Of the block."""
         return self.block.hash
 
-    def core(self) -> Vote:
-        """What was signed, without the block: enough for equivocation."""
-        return Vote(VoteType.PROPOSAL, self.height, self.round, self.block.hash, self.key, self.signature)
+    @property
+    def statement(self) -> VoteStatement:
+        """What the signature covers."""
+        return VoteStatement(StatementKind.PROPOSAL, self.height, self.round, self.block.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,47 +93,55 @@ class RoundChange:
     _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
 
     @property
-    def kind(self) -> MessageKind:
+    def kind(self) -> StatementKind:
         """ROUND_CHANGE."""
-        return MessageKind.ROUND_CHANGE
+        return StatementKind.ROUND_CHANGE
+
+    @property
+    def statement(self) -> RoundChangeStatement:
+        """What the signature covers."""
+        return self.signed.statement
 
     @property
     def height(self) -> Height:
-        """Of the signed core."""
+        """Of the signed part."""
         return self.signed.height
 
     @property
     def round(self) -> Round:
-        """Of the signed core."""
+        """Of the signed part."""
         return self.signed.round
 
     @property
     def key(self) -> PublicKey:
-        """Of the signed core."""
+        """Of the signed part."""
         return self.signed.key
 
     @property
     def signature(self) -> Signature:
-        """Of the signed core."""
+        """Of the signed part."""
         return self.signed.signature
 
 
 Message = Proposal | Vote | RoundChange
-Signed = Proposal | Vote | RoundChange | SignedRoundChange
+"""What validators send each other."""
+Signed = Message | SignedRoundChange
+"""What has a statement, a key and a signature."""
 
 
-def statement(signed: Signed, genesis: Hash, validators: Hash) -> bytes:
-    """The bytes that `signed.signature` covers, for a ledger and the hash of its validator set."""
-    if isinstance(signed, Vote):
-        return vote_bytes(signed.type, genesis, validators, signed.height, signed.round, signed.block_hash)
-    if isinstance(signed, Proposal):
-        return vote_bytes(VoteType.PROPOSAL, genesis, validators, signed.height, signed.round, signed.block.hash)
-    core = signed.signed if isinstance(signed, RoundChange) else signed
-    return round_change_bytes(genesis, validators, core.height, core.round, core.prepared)
+def signed_part(message: Signed) -> SignedStatement:
+    """The statement of a message with key and signature, without the blocks that travel along."""
+    if isinstance(message, RoundChange):
+        return message.signed
+    if isinstance(message, Proposal):
+        return Vote(message.statement, message.key, message.signature)
+    return message
 
 
 def encode_message(message: Message) -> bytes:
-    """Canonical bytes; computed once per message object, since a message is recorded, sent and sent again."""
+    """Canonical bytes. Of a message with a block they are made once, since it is recorded, sent and sent again."""
+    if isinstance(message, Vote):
+        return canonical.encode([MESSAGE_VERSION, *message.to_value()])
     if message._encoded is None:
         object.__setattr__(message, "_encoded", canonical.encode(_to_value(message)))
     encoded = message._encoded
@@ -174,31 +158,29 @@ def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message
         raise InvalidMessage(f"{len(data)} bytes, at most {max_bytes} allowed", "message", limit=max_bytes)
     with errors_as(InvalidMessage):
         message = _from_value(canonical.decode(data, _MAX_ITEMS))
-    # The decoder accepts one encoding only, so these bytes are what encode_message would make.
-    object.__setattr__(message, "_encoded", bytes(data))
+    if not isinstance(message, Vote):
+        # The decoder accepts one encoding only, so these bytes are what encode_message would make.
+        object.__setattr__(message, "_encoded", bytes(data))
     return message
 
 
 def commits_of(certificate: QuorumCertificate) -> tuple[Vote, ...]:
     """The seals as the votes that they are."""
-    height, round_, block = certificate.height, certificate.round, certificate.block
-    return tuple(Vote(VoteType.COMMIT, height, round_, block, seal.key, seal.signature) for seal in certificate.seals)
+    statement = VoteStatement(StatementKind.COMMIT, certificate.height, certificate.round, certificate.block)
+    return tuple(Vote(statement, seal.key, seal.signature) for seal in certificate.seals)
 
 
 def votes_from_value(value: canonical.Value, path: str) -> tuple[Vote, ...]:
     """Inside a message or record: a list of at most MAX_VALIDATORS votes. Raises LedgerError."""
     items = read_items(value, path, MAX_VALIDATORS)
-    return tuple(Vote(*read_vote(item, f"{path}[{number}]")) for number, item in enumerate(items))
+    return tuple(vote_from_value(item, f"{path}[{number}]") for number, item in enumerate(items))
 
 
-def _to_value(message: Message) -> canonical.Value:
-    if isinstance(message, Vote):
-        items = message.to_value()
-        return [MESSAGE_VERSION, *items] if isinstance(items, list) else items
+def _to_value(message: Proposal | RoundChange) -> canonical.Value:
     if isinstance(message, Proposal):
         return [
             MESSAGE_VERSION,
-            int(MessageKind.PROPOSAL),
+            int(StatementKind.PROPOSAL),
             int(message.height),
             int(message.round),
             message.block.to_value(),
@@ -209,7 +191,7 @@ def _to_value(message: Message) -> canonical.Value:
         ]
     return [
         MESSAGE_VERSION,
-        int(MessageKind.ROUND_CHANGE),
+        int(StatementKind.ROUND_CHANGE),
         message.signed.to_value(),
         None if message.block is None else message.block.to_value(),
         [vote.to_value() for vote in message.prepares],
@@ -227,11 +209,11 @@ def _from_value(value: canonical.Value) -> Message:
     kind = value[1]
     if type(kind) is not int or kind not in (1, 2, 3, 4):
         raise InvalidMessage("not a message kind (1 to 4)", "message.kind")
-    if kind == MessageKind.PROPOSAL:
+    if kind == StatementKind.PROPOSAL:
         return _proposal(read_list(value, "proposal", 9))
-    if kind == MessageKind.ROUND_CHANGE:
+    if kind == StatementKind.ROUND_CHANGE:
         return _round_change(read_list(value, "round_change", 5))
-    return Vote(*read_vote(value[1:], "vote"))
+    return vote_from_value(value[1:], "vote")
 
 
 def _proposal(items: list[canonical.Value]) -> Proposal:

@@ -5,10 +5,10 @@ Under each height:
 =================  ===================================================================================
 key                value
 =================  ===================================================================================
-round u32be ‖      the own message of that round and kind, as sent (`encode_message`)
+round u32be ‖      our message of that round and kind, as sent (`encode_message`)
 kind u8
 ``prepared``       canonical ``[1, round, block, [vote, ...]]``: the block this node may have committed to
-``fence``          height u64be: sign nothing below it (an unknown signature of ours was seen)
+``fence``          height u64be: sign nothing below it (permission.py)
 =================  ===================================================================================
 
 A slot is written once: after a restart the recorded bytes are sent again, never new ones (mistake 6).
@@ -23,18 +23,18 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import Message, MessageKind, decode_message, votes_from_value
+from notarium_consensus.messages import Message, decode_message, votes_from_value
+from notarium_consensus.permission import FENCE_KEY, NO_FENCE, decode_fence
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import MAX_ROUND, Height, Round
 
 RECORD_VERSION: Final = 1
 PREPARED_KEY: Final = b"prepared"
-FENCE_KEY: Final = b"fence"
 
 _SLOT = struct.Struct(">IB")
-_FENCE = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class SigningRecord:
     """A decoded record of one height."""
 
     messages: tuple[Message, ...]
-    """Own messages, by round and kind."""
+    """Our messages, by round and kind."""
     prepared: Prepared | None
     fence: Height
-    """0 if there is none."""
+    """NO_FENCE if none is recorded."""
 
 
-def slot_key(round_: Round, kind: MessageKind) -> bytes:
+def slot_key(round_: Round, kind: StatementKind) -> bytes:
     """round u32be ‖ kind u8."""
     return _SLOT.pack(round_, kind)
 
@@ -65,22 +65,17 @@ def encode_prepared(prepared: Prepared) -> bytes:
     )
 
 
-def encode_fence(height: Height) -> bytes:
-    """height u64be."""
-    return _FENCE.pack(height)
-
-
 def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecord:
-    """Read what Persist wrote for `height`. Raises InvalidRecord: better not to start than to sign twice."""
+    """Read what Persist wrote for `height`. Raises InvalidRecord: not to start is better than to sign twice."""
     messages: list[Message] = []
     prepared: Prepared | None = None
-    fence = Height(0)
+    fence = NO_FENCE
     for key, value in sorted(record.items()):
         try:
             if key == PREPARED_KEY:
                 prepared = _prepared(value)
             elif key == FENCE_KEY:
-                fence = Height(_FENCE.unpack(value)[0])
+                fence = decode_fence(value)
             else:
                 messages.append(_message(key, value, height))
         except (LedgerError, struct.error) as error:

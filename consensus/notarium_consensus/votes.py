@@ -1,15 +1,15 @@
 """Keepers of messages: per validator and kind only a few rounds, distinct signers only.
 
-Bounded memory (consensus notes, mistake 7): whatever a validator sends, it occupies at most ROUNDS_KEPT slots per
-kind. Evicting is safe: votes of other rounds only speed things up, and they are sent again by their
-signers while they matter.
+Memory is bounded (docs/consensus.md, mistake 7): a validator occupies at most ROUNDS_KEPT slots of each kind. Eviction
+is safe: votes of other rounds only save time, and their signers send them again while they matter.
 """
 
 from __future__ import annotations
 
 from typing import Final, Generic, TypeVar
 
-from notarium_consensus.messages import Proposal, RoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey, Round
 
 ROUNDS_KEPT: Final = 2
@@ -19,7 +19,7 @@ Kept = TypeVar("Kept", Vote, Proposal, RoundChange)
 
 
 class RoundKeeper(Generic[Kept]):
-    """For each signer its messages of at most ROUNDS_KEPT rounds, one a round: the first that came."""
+    """For each signer the first message of each round, for at most ROUNDS_KEPT rounds."""
 
     __slots__ = ("_by_signer",)
 
@@ -32,16 +32,16 @@ class RoundKeeper(Generic[Kept]):
         return None if held is None else held.get(round_)
 
     def wants(self, key: PublicKey, round_: Round, current: Round) -> bool:
-        """Whether `add` would keep a message of `key` in `round_`: to be asked before its signature is verified."""
+        """Whether `add` would keep a message of `key` in `round_`: ask before verifying its signature."""
         held = self._by_signer.get(key)
         if held is None or len(held) < ROUNDS_KEPT:
             return True
         return round_ == current or any(other != current and other < round_ for other in held)
 
     def add(self, message: Kept, current: Round) -> Kept | None:
-        """Keep `message`, if wanted and the first of its round. Returns what had to go for it.
+        """Keep `message`, if it is wanted and the first of its round. Returns the message that was evicted for it.
 
-        Evicted is the lowest round that is not the current one.
+        That is the one of the lowest round that is not the current round.
         """
         held = self._by_signer.setdefault(message.key, {})
         if message.round in held or not self.wants(message.key, message.round, current):
@@ -62,11 +62,11 @@ class RoundKeeper(Generic[Kept]):
         return sorted((max(held) for held in self._by_signer.values() if held), reverse=True)
 
     def heard_in(self, round_: Round) -> set[PublicKey]:
-        """Who has a message of `round_` here."""
+        """The signers of which a message of `round_` is here."""
         return {key for key, held in self._by_signer.items() if round_ in held}
 
     def reached(self, round_: Round) -> set[PublicKey]:
-        """Who has a message of `round_` or a later round here."""
+        """The signers of which a message of `round_` or a later round is here."""
         return {key for key, held in self._by_signer.items() if held and max(held) >= round_}
 
     def __len__(self) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from notarium_consensus.config import EngineConfig
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.signing import SigningKey
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Hash
 from notarium_node.catchup.sync import SyncSettings
 from notarium_node.driving.block_work import BlockTarget
 from notarium_node.peers.limits import PeerLimits
@@ -49,10 +50,9 @@ class NodeSettings:
         """For the engine of a validator with `key`; None: of a node that never votes."""
         return EngineConfig(
             genesis=genesis,
-            key=key,
+            signer=None if key is None else KeySigner(key),
             base_timeout_ms=self.base_timeout_ms,
             max_timeout_ms=self.max_timeout_ms,
             resend_ms=self.resend_ms,
-            vote_from=Height(self.vote_from),
             max_block_bytes=MAX_BLOCK_BYTES,
         )

@@ -14,8 +14,8 @@ import pytest
 from tests.cluster.crowd import Cluster, percentile
 
 from notarium.key_files import Purpose, load_key, load_seed
-from notarium_consensus.messages import Vote, encode_message
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_consensus.messages import encode_message
+from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 from notarium_node.demo.local_network import LocalNode
@@ -72,7 +72,8 @@ class Traitor:
     def forged_vote(self, height: int) -> bytes:
         """A COMMIT with a signature that is none."""
         nonsense = Hash(b"\x07" * 32)
-        vote = Vote(VoteType.COMMIT, Height(height), Round(0), nonsense, self.key.public, Signature(b"\x01" * 64))
+        statement = VoteStatement(StatementKind.COMMIT, Height(height), Round(0), nonsense)
+        vote = Vote(statement, self.key.public, Signature(b"\x01" * 64))
         return bytes((Kind.CONSENSUS,)) + encode_message(vote)
 
 

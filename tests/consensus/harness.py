@@ -7,31 +7,33 @@ under test is 1 unless said otherwise, so validator 1 proposes in round 0, valid
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from tests.simulation.chain import GENESIS, GENESIS_TIME_MS, Tip, build, validator_keys, validator_set
 
+from notarium_consensus import authentication
 from notarium_consensus.effects import Broadcast, Decide, Effect, Persist, Report, RoundTimer, SetTimer
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.events import Event
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, TimerExpired
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import (
-    Message,
-    MessageKind,
-    Proposal,
-    RoundChange,
-    Signed,
-    SignedRoundChange,
-    Vote,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.permission import Permission
+from notarium_consensus.signing import KeySigner, Signer
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    Statement,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.blocks.validators import ValidatorSet
-from notarium_ledger.signing import SigningKey
+from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 NOW_MS = GENESIS_TIME_MS + 60_000
@@ -56,27 +58,27 @@ class Club:
         when_ms = NOW_MS + self.height if time_ms is None else time_ms
         return build(self.tip, list(entries) or [b"ok"], when_ms, self.keys[proposer].public, self.validators)
 
-    def sign(self, signer: int, draft: Signed) -> Signature:
-        return self.keys[signer].sign(statement(draft, GENESIS, self.validators.hash))
+    def sign(self, signer: int, statement: Statement) -> Signature:
+        return self.keys[signer].sign(statement.signed_bytes(GENESIS, self.validators.hash))
 
-    def vote(self, type_: VoteType, signer: int, round_: int, block: Block | Hash) -> Vote:
+    def vote(self, kind: StatementKind, signer: int, round_: int, block: Block | Hash) -> Vote:
         block_hash = block.hash if isinstance(block, Block) else block
-        draft = Vote(type_, self.height, Round(round_), block_hash, self.keys[signer].public, Signature(bytes(64)))
-        return replace(draft, signature=self.sign(signer, draft))
+        statement = VoteStatement(kind, self.height, Round(round_), block_hash)
+        return Vote(statement, self.keys[signer].public, self.sign(signer, statement))
 
     def prepare(self, signer: int, round_: int, block: Block | Hash) -> Vote:
-        return self.vote(VoteType.PREPARE, signer, round_, block)
+        return self.vote(StatementKind.PREPARE, signer, round_, block)
 
     def commit(self, signer: int, round_: int, block: Block | Hash) -> Vote:
-        return self.vote(VoteType.COMMIT, signer, round_, block)
+        return self.vote(StatementKind.COMMIT, signer, round_, block)
 
     def prepares(self, signers: Sequence[int], round_: int, block: Block) -> tuple[Vote, ...]:
         return tuple(self.prepare(signer, round_, block) for signer in sorted(signers))
 
     def signed_change(self, signer: int, round_: int, prepared: tuple[int, Block] | None = None) -> SignedRoundChange:
         claim = None if prepared is None else (Round(prepared[0]), prepared[1].hash)
-        draft = SignedRoundChange(self.height, Round(round_), claim, self.keys[signer].public, Signature(bytes(64)))
-        return replace(draft, signature=self.sign(signer, draft))
+        statement = RoundChangeStatement(self.height, Round(round_), claim)
+        return SignedRoundChange(statement, self.keys[signer].public, self.sign(signer, statement))
 
     def change(
         self, signer: int, round_: int, prepared: tuple[int, Block] | None = None, by: Sequence[int] = (0, 1, 2)
@@ -95,7 +97,7 @@ class Club:
         changes: Sequence[SignedRoundChange] = (),
         prepares: Sequence[Vote] = (),
     ) -> Proposal:
-        core = self.vote(VoteType.PROPOSAL, signer, round_, block)
+        core = self.vote(StatementKind.PROPOSAL, signer, round_, block)
         changes = tuple(sorted(changes, key=lambda change: change.key))
         return Proposal(self.height, Round(round_), block, changes, tuple(prepares), core.key, core.signature)
 
@@ -115,7 +117,7 @@ class Club:
 
 
 class Bench:
-    """An engine with a clock that only moves when told."""
+    """An engine with a clock that moves only when a test moves it."""
 
     def __init__(
         self,
@@ -124,11 +126,16 @@ class Bench:
         record: Mapping[bytes, bytes] | None = None,
         record_height: int | None = None,
         advance: bool = True,
+        signer: Signer | None = None,
+        vote_from: int = 1,
         **config: object,
     ) -> None:
         self.club = Club(size)
-        key: SigningKey | None = None if own is None else self.club.keys[own]
-        settings = EngineConfig(GENESIS, key, **config)  # type: ignore[arg-type]
+        self.own = own
+        self.permission = Permission(by_hand=Height(vote_from))
+        if signer is None and own is not None:
+            signer = KeySigner(self.club.keys[own])
+        settings = EngineConfig(GENESIS, signer, **config)  # type: ignore[arg-type]
         height = None if record_height is None else Height(record_height)
         self.engine = Engine(settings, record or {}, height)
         self.now_ms = NOW_MS
@@ -152,6 +159,7 @@ class Bench:
                 validators or self.club.validators,
                 PRECISION_MS,
                 DELAY_MS,
+                self.permission,
             )
         )
 
@@ -197,7 +205,7 @@ class Bench:
     def of(self, type_: type[E]) -> list[E]:
         return [effect for effect in self.effects if isinstance(effect, type_)]
 
-    def sent(self, kind: MessageKind | None = None) -> list[Message]:
+    def sent(self, kind: StatementKind | None = None) -> list[Message]:
         """Messages broadcast."""
         return [effect.message for effect in self.of(Broadcast) if kind is None or effect.message.kind is kind]
 
@@ -216,4 +224,16 @@ class Bench:
         return {effect.timer: effect.at_ms - self.now_ms for effect in self.of(SetTimer)}
 
 
-__all__ = ["DELAY_MS", "GENESIS", "GENESIS_TIME_MS", "NOW_MS", "PRECISION_MS", "Bench", "Club"]
+def count_verifications(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """A list that grows by one with each signature that is verified."""
+    calls: list[Any] = []
+
+    def counting(*arguments: Any) -> bool:
+        calls.append(arguments)
+        return verify(*arguments)
+
+    monkeypatch.setattr(authentication, "verify", counting)
+    return calls
+
+
+__all__ = ["DELAY_MS", "GENESIS", "GENESIS_TIME_MS", "NOW_MS", "PRECISION_MS", "Bench", "Club", "count_verifications"]

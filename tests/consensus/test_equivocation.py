@@ -15,7 +15,7 @@ from notarium_consensus.equivocation import Equivocation, conflict
 from notarium_consensus.errors import InvalidEquivocation
 from notarium_consensus.events import EquivocationDetected, ProtocolViolation
 from notarium_consensus.inputs import CertificateSeen
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 
 CLUB = Club()
 ONE, OTHER = CLUB.block(1, b"ok one"), CLUB.block(1, b"ok other")
@@ -76,7 +76,7 @@ def test_what_others_show_is_compared_with_what_a_liar_told_us():
         bench.receive(message)
         (event,) = bench.events(EquivocationDetected)
         event.equivocation.verify()
-        assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, MessageKind.PREPARE)
+        assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, StatementKind.PREPARE)
 
 
 def test_a_round_change_inside_a_proposal_is_compared_as_well():
@@ -88,7 +88,7 @@ def test_a_round_change_inside_a_proposal_is_compared_as_well():
     bench.receive(CLUB.proposal(2, 1, ONE, changes, honest.prepares))
     (event,) = bench.events(EquivocationDetected)
     event.equivocation.verify()
-    assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, MessageKind.ROUND_CHANGE)
+    assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, StatementKind.ROUND_CHANGE)
 
 
 def test_a_certificate_of_others_is_compared_with_the_commits_that_came():
@@ -97,7 +97,7 @@ def test_a_certificate_of_others_is_compared_with_the_commits_that_came():
     bench.step(CertificateSeen(CLUB.decision(OTHER, (1, 2, 3)).certificate))
     (event,) = bench.events(EquivocationDetected)
     event.equivocation.verify()
-    assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, MessageKind.COMMIT)
+    assert (event.equivocation.key, event.equivocation.kind) == (CLUB.keys[3].public, StatementKind.COMMIT)
 
 
 def test_nobody_is_accused_by_what_agrees():

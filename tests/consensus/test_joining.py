@@ -12,13 +12,15 @@ from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
 from notarium_consensus.effects import Broadcast, Persist, RequestBlock, RoundTimer
 from notarium_consensus.inputs import Advance, WorkPending
-from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, encode_fence
+from notarium_consensus.permission import FENCE_KEY, NO_FENCE, Permission, encode_fence
+from notarium_consensus.signing_record import PREPARED_KEY
 
 
-def work_on(bench: Bench, **how: object) -> Advance:
+def work_on(bench: Bench, may_sign: bool = True, vote_from: int = NO_FENCE, **how: object) -> Advance:
+    """The Advance of a node that lacks blocks unless it `may_sign`, and that is fenced by `vote_from`."""
     tip, club = bench.club.tip, bench.club
     event = Advance(club.height, tip.hash, tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)
-    return replace(event, **how)
+    return replace(event, permission=Permission(is_complete=may_sign, fence=vote_from), **how)
 
 
 def follower(own: int = 0, **how: object) -> Bench:

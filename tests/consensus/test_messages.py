@@ -20,12 +20,16 @@ from notarium_consensus.messages import (
     Message,
     Proposal,
     RoundChange,
-    SignedRoundChange,
-    Vote,
     decode_message,
     encode_message,
 )
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, PublicKey, Round, Signature
 
@@ -53,9 +57,12 @@ rounds = st.integers(0, MAX_ROUND).map(Round)
 hashes = st.binary(min_size=32, max_size=32).map(Hash)
 keys = st.binary(min_size=32, max_size=32).map(PublicKey)
 signatures = st.binary(min_size=64, max_size=64).map(Signature)
-prepares = st.builds(Vote, st.just(VoteType.PREPARE), heights, rounds, hashes, keys, signatures)
-votes = st.builds(Vote, st.sampled_from([VoteType.PREPARE, VoteType.COMMIT]), heights, rounds, hashes, keys, signatures)
-signed_changes = st.builds(SignedRoundChange, heights, rounds, st.none() | st.tuples(rounds, hashes), keys, signatures)
+prepared = st.builds(VoteStatement, st.just(StatementKind.PREPARE), heights, rounds, hashes)
+committed = st.builds(VoteStatement, st.just(StatementKind.COMMIT), heights, rounds, hashes)
+prepares = st.builds(Vote, prepared, keys, signatures)
+votes = st.builds(Vote, prepared | committed, keys, signatures)
+changes = st.builds(RoundChangeStatement, heights, rounds, st.none() | st.tuples(rounds, hashes))
+signed_changes = st.builds(SignedRoundChange, changes, keys, signatures)
 messages = st.one_of(
     votes,
     st.builds(
@@ -73,7 +80,7 @@ messages = st.one_of(
 
 
 def fresh(message: Message) -> bytes:
-    """Encoded anew, not from the memory of the object."""
+    """Encoded again, not from the memory of the object."""
     return encode_message(replace(message))
 
 
@@ -174,8 +181,10 @@ def test_oversized_messages_are_refused_before_they_are_decoded():
 
 def test_the_largest_justification_fits_beside_the_largest_block():
     claim = (MAX_ROUND, BLOCK)
-    change = replace(CLUB.signed_change(0, MAX_ROUND, claim), height=Height(MAX_HEIGHT))
-    vote = replace(CLUB.prepare(0, MAX_ROUND, BLOCK), height=Height(MAX_HEIGHT))
+    change = CLUB.signed_change(0, MAX_ROUND, claim)
+    change = replace(change, statement=replace(change.statement, height=Height(MAX_HEIGHT)))
+    vote = CLUB.prepare(0, MAX_ROUND, BLOCK)
+    vote = replace(vote, statement=replace(vote.statement, height=Height(MAX_HEIGHT)))
     proposal = CLUB.proposal(0, MAX_ROUND, BLOCK, [change] * 100, [vote] * 100)
     assert len(encode_message(proposal)) - len(BLOCK.encode()) <= JUSTIFICATION_BYTES
     config = EngineConfig(GENESIS, None, max_block_bytes=len(BLOCK.encode()))

@@ -9,14 +9,15 @@ import pytest
 from tests.consensus.harness import Bench, Club
 
 from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, ResendTimer, RoundTimer
-from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import MessageKind, Vote, encode_message
-from notarium_consensus.signer import Signer
-from notarium_consensus.signing_record import FENCE_KEY, PREPARED_KEY, decode_record, encode_fence, encode_prepared
+from notarium_consensus.messages import encode_message
+from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.permission import FENCE_KEY, encode_fence
+from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Round
 
 
@@ -89,7 +90,9 @@ def test_a_restarted_proposer_proposes_the_recorded_block_not_a_new_one():
     block = bench.club.block(1)
     bench.built(block)
     again = restarted(bench, own=1)
-    assert [message.kind for message in again.sent()] == [MessageKind.PREPARE], "the proposal goes to each who lacks it"
+    assert [message.kind for message in again.sent()] == [StatementKind.PREPARE], (
+        "the proposal goes to each who lacks it"
+    )
     again.step(WorkPending())
     assert again.of(RequestBlock) == []
     again.checked(block)
@@ -138,16 +141,6 @@ def test_a_record_of_a_later_height_fences_all_below_it():
     assert again.said() == []
     assert not again.engine.is_voting
     assert again.engine.vote_from == 3
-
-
-def test_a_damaged_record_stops_the_node():
-    bench, _ = prepared_bench()
-    ((key, value),) = bench.disk.items()
-    for bad in ({key: value[:-1]}, {b"\x00" * 5: value}, {b"x": value}, {PREPARED_KEY: value}, {FENCE_KEY: b"1"}):
-        with pytest.raises(InvalidRecord, match=r"record\[1\]"):
-            Bench(own=0, record=bad, record_height=1)
-    with pytest.raises(InvalidRecord, match="another height"):
-        decode_record(bench.disk, 2)
 
 
 def test_with_a_new_key_the_old_keys_messages_are_not_sent():
@@ -213,7 +206,7 @@ def test_an_unknown_own_signature_inside_a_justification_counts_too_and_before_w
 
 def test_an_unknown_own_signature_in_what_makes_the_quorum_of_round_changes_ends_the_step(monkeypatch):
     """The proposer would propose the prepared block again, and may sign nothing any more: that rule must not repeat."""
-    propose, tries = Signer.propose, []
+    propose, tries = OwnMessages.propose, []
 
     def counted(self, *args):
         tries.append(args)
@@ -221,7 +214,7 @@ def test_an_unknown_own_signature_in_what_makes_the_quorum_of_round_changes_ends
             pytest.fail("the rules never come to an end")
         return propose(self, *args)
 
-    monkeypatch.setattr(Signer, "propose", counted)
+    monkeypatch.setattr(OwnMessages, "propose", counted)
     bench = Bench(own=3)
     block = bench.club.block(1)
     bench.accept(bench.club.proposal(1, 0, block))

@@ -8,9 +8,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notarium_consensus.messages import Vote
 from notarium_consensus.votes import ROUNDS_KEPT, VoteKeeper
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 QUORUM = 3
@@ -18,10 +17,7 @@ QUORUM = 3
 
 def vote(signer: int, round_: int, block: int, signature: int = 0) -> Vote:
     return Vote(
-        VoteType.COMMIT,
-        Height(1),
-        Round(round_),
-        Hash(bytes([block]) * 32),
+        VoteStatement(StatementKind.COMMIT, Height(1), Round(round_), Hash(bytes([block]) * 32)),
         PublicKey(bytes([signer]) * 32),
         Signature(bytes([signature]) * 64),
     )

@@ -1,6 +1,6 @@
 """Liars send wrong entries under the true header: each copy is checked once, and the good one is found.
 
-The engine cannot tell the copies apart, since the header binds the entries only through the tree root.
+The engine cannot distinguish the copies, since the header binds the entries only through the tree root.
 """
 
 # Plain integers stand for heights and rounds here.
@@ -25,7 +25,7 @@ ROUND = 5
 OTHERS = (0, 1, 2, 3, 4)
 GOOD, WRONG_1, WRONG_2 = "good", "wrong 1", "wrong 2"
 CHECKS_ALLOWED = 20
-"""Far above what is needed, to end a test that checks for ever."""
+"""Far above what is needed, to end a test whose checks do not end."""
 
 
 def send_round_change(bench: Bench, signer: int, block: Block) -> list[Effect]:

@@ -13,19 +13,16 @@ from tests.vectors.chain import chain
 
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.statement import Artifact, Bundle
-from notarium_consensus.equivocation import core_of
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import (
-    Message,
-    Proposal,
-    RoundChange,
-    SignedRoundChange,
-    Vote,
-    encode_message,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, RoundChange, encode_message
 from notarium_consensus.signing_record import encode_prepared
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import Member, NodeRecord
@@ -62,24 +59,16 @@ def receipts() -> tuple[Receipt, ...]:
     return tuple(chain().receipt(*place) for place in ((1, 0), (1, 2), (2, 0), (3, 4)))
 
 
-def _signed_vote(signer: SigningKey, type_: VoteType, height: int, round_: int, block: bytes) -> Vote:
+def _signed_vote(signer: SigningKey, type_: StatementKind, height: int, round_: int, block: bytes) -> Vote:
     genesis, validators = consortium().genesis.hash, consortium().genesis.registry.validators.hash
-    draft = Vote(type_, Height(height), Round(round_), Hash(block), signer.public, UNSIGNED)
-    return Vote(
-        type_,
-        draft.height,
-        draft.round,
-        draft.block_hash,
-        draft.key,
-        signer.sign(statement(draft, genesis, validators)),
-    )
+    statement = VoteStatement(type_, Height(height), Round(round_), Hash(block))
+    return Vote(statement, signer.public, signer.sign(statement.signed_bytes(genesis, validators)))
 
 
 def _signed_change(signer: SigningKey, height: int, round_: int, prepared: tuple[Round, Hash] | None) -> Any:
     genesis, validators = consortium().genesis.hash, consortium().genesis.registry.validators.hash
-    draft = SignedRoundChange(Height(height), Round(round_), prepared, signer.public, UNSIGNED)
-    signature = signer.sign(statement(draft, genesis, validators))
-    return SignedRoundChange(draft.height, draft.round, prepared, draft.key, signature)
+    statement = RoundChangeStatement(Height(height), Round(round_), prepared)
+    return SignedRoundChange(statement, signer.public, signer.sign(statement.signed_bytes(genesis, validators)))
 
 
 @cache
@@ -87,15 +76,15 @@ def messages() -> tuple[Message, ...]:
     """One of each kind, with and without justification."""
     block = chain().decisions[0].block
     signers = sorted(consortium().validator_keys, key=lambda each: each.public)
-    prepares = tuple(_signed_vote(each, VoteType.PREPARE, 1, 0, block.hash) for each in signers[:3])
+    prepares = tuple(_signed_vote(each, StatementKind.PREPARE, 1, 0, block.hash) for each in signers[:3])
     changes = tuple(_signed_change(each, 1, 1, (Round(0), block.hash)) for each in signers[:3])
     leader = signers[0]
-    signature = _signed_vote(leader, VoteType.PROPOSAL, 1, 1, block.hash).signature
+    signature = _signed_vote(leader, StatementKind.PROPOSAL, 1, 1, block.hash).signature
     return (
         Proposal(Height(1), Round(0), block, (), (), leader.public, signature),
         Proposal(Height(1), Round(1), block, changes, prepares, leader.public, signature),
         prepares[0],
-        _signed_vote(leader, VoteType.COMMIT, 1, 0, block.hash),
+        _signed_vote(leader, StatementKind.COMMIT, 1, 0, block.hash),
         RoundChange(changes[0], block, prepares),
         RoundChange(_signed_change(leader, 2, 5, None), None, ()),
     )
@@ -118,11 +107,11 @@ def prepared() -> bytes:
 def _equivocation() -> tuple[Equivocation, ...]:
     genesis, validators = consortium().genesis.hash, consortium().genesis.registry.validators.hash
     liar = consortium().validator_keys[0]
-    votes = [_signed_vote(liar, VoteType.COMMIT, 2, 1, digest(each)) for each in "ab"]
+    votes = [_signed_vote(liar, StatementKind.COMMIT, 2, 1, digest(each)) for each in "ab"]
     changes = [
         _signed_change(liar, 1, 2, None if each is None else (Round(each), Hash(digest("c")))) for each in (None, 1)
     ]
-    return (conflict(genesis, validators, *map(core_of, votes)), conflict(genesis, validators, *changes))
+    return (conflict(genesis, validators, *votes), conflict(genesis, validators, *changes))
 
 
 def equivocation() -> tuple[bytes, ...]:

@@ -12,14 +12,8 @@ from tests.vectors.chain import chain
 
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
 from notarium_consensus.messages import decode_message, encode_message
-from notarium_consensus.signing_record import (
-    FENCE_KEY,
-    PREPARED_KEY,
-    decode_record,
-    encode_fence,
-    encode_prepared,
-    slot_key,
-)
+from notarium_consensus.permission import FENCE_KEY, encode_fence
+from notarium_consensus.signing_record import PREPARED_KEY, decode_record, encode_prepared, slot_key
 from notarium_ledger.blocks.block import Block, Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.blocks.validators import ValidatorSet
@@ -256,7 +250,7 @@ AGREEMENT = (
         (
             "notarium_consensus.messages:decode_message",
             "notarium_consensus.messages:_from_value",
-            "notarium_ledger.blocks.statements:read_vote",
+            "notarium_ledger.blocks.statements:vote_from_value",
             "notarium_consensus.messages:votes_from_value",
             "notarium_ledger.blocks.statements:round_change_from_value",
         ),
@@ -308,7 +302,7 @@ AGREEMENT = (
         "record: fence",
         _record(FENCE_KEY),
         (InvalidRecord,),
-        (),
+        ("notarium_consensus.permission:decode_fence",),
         (encode_fence(Height(7)),),
         lambda record: encode_fence(record.fence),
     ),

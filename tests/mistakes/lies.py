@@ -59,7 +59,7 @@ def sealed_by_itself(made: Cluster, liar: Puppet, chain: Chain) -> list[bytes]:
 
 
 def a_quorum_of_forged_seals(made: Cluster, liar: Puppet, chain: Chain) -> list[bytes]:
-    """As above, with the others' keys and signatures that are none."""
+    """As above, with the others' keys and invalid signatures."""
     decision = _own_block(made, liar)
     seals = tuple(
         seal if seal.key == liar.key.public else Seal(seal.key, decision.certificate.seals[0].signature)

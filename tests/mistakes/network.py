@@ -38,6 +38,7 @@ from notarium_consensus.inputs import (
     WorkPending,
 )
 from notarium_consensus.messages import Message, decode_message, encode_message
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
@@ -137,7 +138,7 @@ class Net:
         return [len(self.nodes[number].decisions) for number in chosen]
 
     def agreed(self, height: int = 1) -> Hash | None:
-        """The block that is decided at `height`, None if there is none. Fails if there are two."""
+        """The block that is decided at `height`, None if no block is decided there. Fails if there are two."""
         hashes = {node.decisions[height - 1].block.hash for node in self.nodes if len(node.decisions) >= height}
         assert len(hashes) <= 1, f"two blocks are decided at height {height}"
         return hashes.pop() if hashes else None
@@ -155,7 +156,7 @@ class Member:
         self.decisions: list[Decision] = []
         self.waiting: list[bytes] = []
         self.timers: dict[Timer, int] = {}
-        self.engine = Engine(EngineConfig(GENESIS, key, **net.config), {}, None)  # type: ignore[arg-type]
+        self.engine = Engine(EngineConfig(GENESIS, KeySigner(key), **net.config), {}, None)
 
     @property
     def now_ms(self) -> int:

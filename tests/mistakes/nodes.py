@@ -172,7 +172,7 @@ class Cluster:
             other.on_connect(one.own.key)
 
     def part(self, one: PublicKey, other: PublicKey) -> None:
-        """End the connection; both are told."""
+        """End the connection; both sides notice."""
         for own, peer in ((one, other), (other, one)):
             view = self.views.get(own)
             if view is not None and peer in view.links:

@@ -14,7 +14,7 @@ _SEEDS = {SigningKey(seed).public: seed for seed in (sha256(f"validator {n}".enc
 
 
 def another_signature(key: PublicKey, message: bytes, number: int) -> Signature:
-    """A valid signature of `message` with a nonce of our choice (RFC 8032 derives it, but no verifier can tell)."""
+    """A valid signature of `message` with a nonce of our choice (RFC 8032 derives it, but no verifier can see that)."""
     scalar = edwards.secret_scalar(_SEEDS[key])
     nonce = 1000 + number
     commitment = edwards.encode(edwards.multiply(nonce, edwards.BASE))

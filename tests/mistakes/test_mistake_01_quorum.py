@@ -13,7 +13,7 @@ from tests.support.chains import approved
 from tests.support.consortium import Consortium
 
 from notarium_consensus.events import ProtocolViolation
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.state.governance import apply_entry
@@ -36,7 +36,7 @@ def one_too_few(patch: pytest.MonkeyPatch) -> None:
 def test_mistake_01_any_two_quorums_share_an_honest_validator_and_the_honest_ones_are_a_quorum(size: int) -> None:
     validators = Club(size).validators
     assert 2 * validators.quorum - size > validators.faulty, "f liars may be in both"
-    assert validators.quorum <= size - validators.faulty, "f may be silent for ever"
+    assert validators.quorum <= size - validators.faulty, "f may be silent permanently"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -72,7 +72,7 @@ def test_mistake_01_a_new_round_needs_the_quorum_of_round_changes(size: int) -> 
         bench = Bench(own=0, size=size)
         changes = [club.signed_change(signer, 1) for signer in range(1, count + 1)]
         bench.accept(club.proposal(2, 1, club.block(2), changes))
-        assert bool(bench.sent(MessageKind.PREPARE)) is justified
+        assert bool(bench.sent(StatementKind.PREPARE)) is justified
         assert bool(bench.events(ProtocolViolation)) is not justified
 
 

@@ -1,7 +1,7 @@
 """Mistake 2: IBFT 1 is neither safe nor live (Saltini and Hyland-Wood, arXiv 1901.07160).
 
 Its validators lock on a block they committed to and then accept no other, and their round changes say nothing of the
-lock. So honest validators that are locked on different blocks block one another for ever, and a round that knows of no
+lock. So honest validators that are locked on different blocks block one another permanently. A round that knows no
 lock replaces what somebody has decided.
 """
 
@@ -12,8 +12,8 @@ from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
 
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import MessageKind
-from notarium_consensus.signer import Signer
+from notarium_consensus.own_messages import OwnMessages
+from notarium_ledger.blocks.statements import StatementKind
 
 
 def locks_are_kept_against_proposals(patch: pytest.MonkeyPatch) -> None:
@@ -31,8 +31,8 @@ def locks_are_kept_against_proposals(patch: pytest.MonkeyPatch) -> None:
 
 def round_changes_hide_locks(patch: pytest.MonkeyPatch) -> None:
     """A round change says "next round" and no more."""
-    change_round = Signer.change_round
-    patch.setattr(Signer, "change_round", lambda self, round_, prepared: change_round(self, round_, None))
+    change_round = OwnMessages.change_round
+    patch.setattr(OwnMessages, "change_round", lambda self, round_, prepared: change_round(self, round_, None))
 
 
 def groups(size: int) -> tuple[set[int], set[int], set[int]]:
@@ -49,7 +49,7 @@ def test_mistake_02_live_validators_locked_on_different_blocks_still_decide_one(
     net.work()
 
     # Round 0: all prepare d, but only `first` learn of it, lock it and commit.
-    net.drop = lambda sender, receiver, message: message.kind is MessageKind.PREPARE and receiver not in first
+    net.drop = lambda sender, receiver, message: message.kind is StatementKind.PREPARE and receiver not in first
     net.run(900)
     locked = {net.nodes[number].engine.prepared_round for number in first}
     assert locked == {0}
@@ -58,8 +58,8 @@ def test_mistake_02_live_validators_locked_on_different_blocks_still_decide_one(
     net.drop = lambda sender, receiver, message: (
         sender in first
         or receiver in first
-        or (message.kind is MessageKind.PREPARE and receiver not in second)
-        or message.kind is MessageKind.COMMIT
+        or (message.kind is StatementKind.PREPARE and receiver not in second)
+        or message.kind is StatementKind.COMMIT
     )
     others = set(range(size)) - first
     net.run(10_000, lambda: all(net.nodes[number].engine.prepared_round for number in second))
@@ -81,11 +81,11 @@ def test_mistake_02_safe_what_one_validator_has_decided_no_later_round_replaces(
     net.start()
     net.work()
     # Only validator 0 hears the commits: it alone decides, and is not heard of again.
-    net.drop = lambda sender, receiver, message: message.kind is MessageKind.COMMIT and receiver != 0
+    net.drop = lambda sender, receiver, message: message.kind is StatementKind.COMMIT and receiver != 0
     assert net.run(900, lambda: net.heights() == [1] + [0] * (size - 1))
     net.silent = {0}
     left = range(1, size)
-    net.drop = lambda sender, receiver, message: message.kind is MessageKind.PROPOSAL and message.round <= lost_rounds
+    net.drop = lambda sender, receiver, message: message.kind is StatementKind.PROPOSAL and message.round <= lost_rounds
     assert net.run(60_000, lambda: set(net.heights(left)) == {1})
     assert net.agreed() == net.nodes[0].decisions[0].block.hash
     assert net.nodes[1].decisions[0].certificate.round > lost_rounds

@@ -15,9 +15,10 @@ from tests.mistakes.signatures import another_signature
 
 from notarium_consensus import justification
 from notarium_consensus.events import ProtocolViolation
-from notarium_consensus.messages import Proposal, RoundChange, Vote, statement
+from notarium_consensus.messages import Proposal, RoundChange
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height, Round
 
@@ -53,7 +54,7 @@ def lists_may_name_a_signer_twice(patch: pytest.MonkeyPatch) -> None:
 
 def copies(club: Club, vote: Vote, count: int) -> list[Vote]:
     """`vote` and further valid signatures of the same statement."""
-    said = statement(vote, GENESIS, club.validators.hash)
+    said = vote.statement.signed_bytes(GENESIS, club.validators.hash)
     return [vote, *(replace(vote, signature=another_signature(vote.key, said, n)) for n in range(1, count))]
 
 
@@ -80,7 +81,7 @@ def test_mistake_03_many_round_changes_of_one_validator_move_nobody(size: int) -
     club = bench.club
     for round_ in (1, 5, 6, 7):
         change = club.change(1, round_)
-        said = statement(change, GENESIS, club.validators.hash)
+        said = change.statement.signed_bytes(GENESIS, club.validators.hash)
         for number in range(1, club.validators.honest_minimum + 1):
             signature = another_signature(change.key, said, number)
             bench.receive(RoundChange(replace(change.signed, signature=signature), None, ()))
@@ -111,7 +112,7 @@ def test_mistake_03_a_justification_that_names_one_signer_twice_justifies_nothin
     assert ["not distinct" in violation.reason for violation in bench.events(ProtocolViolation)] == [True]
 
     signed = club.signed_change(3, 1)
-    said = statement(signed, GENESIS, club.validators.hash)
+    said = signed.statement.signed_bytes(GENESIS, club.validators.hash)
     changes = [replace(signed, signature=another_signature(signed.key, said, n)) for n in range(quorum)]
     bench.accept(club.proposal(2, 1, club.block(2), changes))
     assert bench.said() == []

@@ -19,8 +19,9 @@ from notarium_consensus.authentication import Authenticator
 from notarium_consensus.effects import RequestBlock
 from notarium_consensus.events import ProtocolViolation
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.messages import Proposal, RoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import Vote
 
 ROUNDS = (1, 2, 3, 7)
 """Rounds that are started; the prepared round is the one before."""
@@ -74,8 +75,8 @@ def under_test(size: int, started: int) -> Bench:
 
 
 def by_quorum(club: Club, bench: Bench | None = None) -> list[int]:
-    """Q signers without the validator under test (0, if not told)."""
-    own = 0 if bench is None or bench.engine._config.key is None else club.keys.index(bench.engine._config.key)
+    """Q signers without the validator under test (0 without a bench)."""
+    own = 0 if bench is None or bench.own is None else bench.own
     return [signer for signer in range(len(club.keys)) if signer != own][: club.validators.quorum]
 
 

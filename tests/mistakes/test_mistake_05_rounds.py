@@ -23,13 +23,15 @@ import pytest
 from tests.consensus.harness import GENESIS, NOW_MS, Bench, Club
 from tests.mistakes.planted import SIZES, must_fail
 
-from notarium_consensus import instance, justification, messages
+from notarium_consensus import instance, justification
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.messages import Proposal, RoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
 from notarium_consensus.votes import VoteKeeper
 from notarium_ledger.blocks import certificate as certificates
+from notarium_ledger.blocks import statements
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height, Round
 
@@ -38,13 +40,13 @@ A, B, C, D = range(4)
 
 def votes_do_not_bind_the_round(patch: pytest.MonkeyPatch) -> None:
     """What is signed says which block, not in which round; and so it is counted."""
-    vote_bytes = certificates.vote_bytes
+    vote_bytes = statements.vote_bytes
 
     def without_round(type_, genesis, validators, height, round_, block):
         return vote_bytes(type_, genesis, validators, height, Round(0), block)
 
     patch.setattr(certificates, "vote_bytes", without_round)
-    patch.setattr(messages, "vote_bytes", without_round)
+    patch.setattr(statements, "vote_bytes", without_round)
     votes_are_counted_over_rounds(patch)
 
 
@@ -53,7 +55,7 @@ def votes_are_counted_over_rounds(patch: pytest.MonkeyPatch) -> None:
     count = VoteKeeper.add
 
     def add(self: VoteKeeper, message: Vote, current: Round) -> None:
-        if message.type != VoteType.COMMIT:
+        if message.kind is not StatementKind.COMMIT:
             count(self, message, current)
             return
         signers: dict = {}
@@ -105,7 +107,7 @@ def play() -> Schedule:
     commits: dict[tuple[int, int], Vote] = {}
 
     def committed(number: int, bench: Bench) -> None:
-        said = [each for each in bench.sent() if isinstance(each, Vote) and each.type == VoteType.COMMIT]
+        said = [each for each in bench.sent() if isinstance(each, Vote) and each.kind == StatementKind.COMMIT]
         assert len(said) == 1, f"{number} commits once"
         commits[number, said[0].round] = said[0]
 

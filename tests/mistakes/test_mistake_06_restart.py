@@ -29,10 +29,13 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import Message, MessageKind, encode_message, statement
-from notarium_consensus.signer import Signer
+from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.permission import MARGIN
+from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import decode_record
 from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Height
 from notarium_node.driving.driver import Driver
@@ -40,12 +43,12 @@ from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.verifier import Verifier
 from notarium_node.entries.waiters import Waiters
-from notarium_node.identity.recall import MARGIN, Recall
+from notarium_node.identity.recall import Recall
 from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.wire import Kind
 from notarium_store import Store, database
 
-Slot = tuple[int, int, MessageKind]
+Slot = tuple[int, int, StatementKind]
 
 
 def forgets_at_restart(patch: pytest.MonkeyPatch) -> None:
@@ -55,7 +58,7 @@ def forgets_at_restart(patch: pytest.MonkeyPatch) -> None:
 
 def the_check_checks_nothing(patch: pytest.MonkeyPatch) -> None:
     """Every slot is free."""
-    patch.setattr(Signer, "_free", lambda self, round_, kind: self.may_sign)
+    patch.setattr(OwnMessages, "_is_free", lambda self, round_, kind: self.may_sign)
 
 
 def sends_before_it_records(patch: pytest.MonkeyPatch) -> None:
@@ -104,7 +107,7 @@ class Witness:
 
     def hear(self, message: Message, club: Club) -> None:
         slot = (message.height, message.round, message.kind)
-        content = statement(message, club.tip.hash, club.validators.hash)
+        content = message.statement.signed_bytes(club.tip.hash, club.validators.hash)
         if self.said.setdefault(slot, content) != content:
             self.contradictions.append(slot)
 
@@ -174,7 +177,7 @@ def story(own: int, size: int, entry: bytes) -> list[Callable[[Bench], object]]:
 def test_mistake_06_killed_before_any_effect_and_restarted_a_validator_never_contradicts_itself(
     size: int, own: int
 ) -> None:
-    """After the restart the others tell it another story, of other blocks, from the beginning."""
+    """After the restart it hears another story from the others, of other blocks, from the beginning."""
     life, ended = 0, False
     while not ended:
         witness = Witness()
@@ -255,7 +258,7 @@ def running(consortium: Consortium, key: SigningKey, store: Store, network: Fake
     events: list[Event] = []
     mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
     recall = Recall(key.public, store, is_new=store.state.height == 0)
-    engine = Engine(EngineConfig(consortium.genesis.hash, key), recall.record, recall.record_height)
+    engine = Engine(EngineConfig(consortium.genesis.hash, KeySigner(key)), recall.record, recall.record_height)
     driver = make_driver(
         key.public,
         engine,

@@ -24,8 +24,9 @@ from notarium_consensus import authentication, inbox, votes
 from notarium_consensus.block_checks import KnownBlocks
 from notarium_consensus.effects import CheckBlock
 from notarium_consensus.engine import Engine
-from notarium_consensus.messages import Message, MessageKind
+from notarium_consensus.messages import Message
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Hash, Height, Round
 
@@ -54,17 +55,17 @@ def all_signatures_are_remembered(patch: pytest.MonkeyPatch) -> None:
 
 def every_lie_is_remembered(patch: pytest.MonkeyPatch) -> None:
     """A report for each equivocation, kept with its equivocation."""
-    accuse = inbox.Inbox._accuse
+    accuse = inbox.Inbox._report_equivocation
 
     def accuse_again(self: inbox.Inbox, known: Message, other: Message) -> None:
-        self._accused.add((other.key, other.block_hash))  # type: ignore[union-attr]
+        self._reported.add((other.key, other.block_hash))  # type: ignore[union-attr]
         accuse(self, known, other)
 
-    patch.setattr(inbox.Inbox, "_accuse", accuse_again)
+    patch.setattr(inbox.Inbox, "_report_equivocation", accuse_again)
 
 
 def rejected_copies_are_kept(patch: pytest.MonkeyPatch) -> None:
-    """Each wrong copy of a block is remembered for ever."""
+    """Each wrong copy of a block is remembered permanently."""
     init = KnownBlocks.__init__
     patch.setattr(KnownBlocks, "__init__", lambda self, rejected_kept: init(self, 1 << 60))
 
@@ -268,7 +269,7 @@ def test_mistake_07_under_attack_by_f_liars_that_propose_first_the_honest_decide
     assert decided, f"rounds {[net.nodes[number].engine.round for number in honest]} after {limit_ms} ms"
     assert net.agreed() is not None
     slots = [len(node.engine._early) for node in net.nodes]
-    assert max(slots) <= len(MessageKind) * size
+    assert max(slots) <= len(StatementKind) * size
     assert max(net.nodes[number].engine.round for number in honest) <= Round(faulty + 2), "nobody is pushed far ahead"
 
 

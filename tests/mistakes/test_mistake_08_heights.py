@@ -1,5 +1,5 @@
 """Mistake 8: a syncing node that believes a peer's height (ASA-2025-001): a peer that first claims a great height and
-then delivers nothing keeps the node syncing for ever.
+then delivers nothing keeps the node syncing without end.
 """
 
 # Plain integers stand for heights and rounds here.
@@ -46,7 +46,7 @@ def messages_of_great_heights_are_believed(patch: pytest.MonkeyPatch) -> None:
     early = Engine._receive_early
 
     def believe(self: Engine, message: Message, peer: Any, instance: Any) -> None:
-        instance.signer.may_sign = False
+        instance.own.may_sign = False
         early(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_early", believe)

@@ -1,6 +1,6 @@
 """Mistake 9: time. Whoever has more than a third of the power controls a median clock (tendermint#2840); proposer-based
 timestamps need a message delay that grows with the round; and where re-proposals are rejected because their time is
-old, rounds change for ever (indy-plenum#1488).
+old, rounds change without end (indy-plenum#1488).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from tests.consensus.harness import NOW_MS, PRECISION_MS
 from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
 
-from notarium_consensus import instance, justification
+from notarium_consensus import height_state, justification
 from notarium_consensus.effects import RoundTimer
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Round
 
 HOUR_MS = 3_600_000
@@ -20,20 +20,20 @@ HOUR_MS = 3_600_000
 
 def any_time_is_timely(patch: pytest.MonkeyPatch) -> None:
     """The proposer's word is taken."""
-    patch.setattr(instance, "untimely", lambda time_ms, round_, context, now_ms: None)
+    patch.setattr(height_state, "untimely", lambda time_ms, round_, context, now_ms: None)
 
 
 def the_delay_does_not_grow(patch: pytest.MonkeyPatch) -> None:
     """A fixed message delay."""
     untimely = justification.untimely
     patch.setattr(
-        instance, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
+        height_state, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
     )
 
 
 def old_blocks_are_held_to_the_clock(patch: pytest.MonkeyPatch) -> None:
     """A block proposed again must be as timely as a new one."""
-    patch.setattr(instance, "is_fresh", lambda proposal: True)
+    patch.setattr(height_state, "is_fresh", lambda proposal: True)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -61,7 +61,7 @@ def test_mistake_09_a_network_slower_than_the_configured_delay_decides_in_a_late
     net.latency_ms = latency_ms
     net.start()
     net.work()
-    assert net.run(5 * 60_000, lambda: min(net.heights()) == 1), "for ever too late"
+    assert net.run(5 * 60_000, lambda: min(net.heights()) == 1), "always too late"
     assert net.agreed() is not None
     assert net.nodes[0].decisions[0].certificate.round > 0
 
@@ -74,7 +74,7 @@ def test_mistake_09_a_block_locked_before_a_long_outage_is_decided_after_it_with
     net = Net(size)
     net.start()
     net.work()
-    net.drop = lambda sender, receiver, message: message.kind is MessageKind.COMMIT
+    net.drop = lambda sender, receiver, message: message.kind is StatementKind.COMMIT
     net.run(900)
     assert {node.engine.prepared_round for node in net.nodes} == {0}
     net.drop = lambda sender, receiver, message: True
@@ -86,7 +86,7 @@ def test_mistake_09_a_block_locked_before_a_long_outage_is_decided_after_it_with
     net.drop = lambda sender, receiver, message: False
     for node in net.nodes:
         node.expire(RoundTimer(node.engine.height, node.engine.round))
-    assert net.run(60_000, lambda: min(net.heights()) == 1), "rounds change for ever"
+    assert net.run(60_000, lambda: min(net.heights()) == 1), "rounds change without end"
     net.agreed()
     decision = net.nodes[0].decisions[0]
     assert decision.block.header.time_ms < NOW_MS + 1_000

@@ -18,9 +18,10 @@ from tests.mistakes.planted import SIZES, must_fail
 
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.instance import Instance, Phase
-from notarium_consensus.messages import Message, MessageKind, Vote
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_consensus.instance import Instance
+from notarium_consensus.messages import Message
+from notarium_consensus.phase import Phase
+from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Round
 
 
@@ -29,12 +30,12 @@ def left_rounds_are_still_voted_in(patch: pytest.MonkeyPatch) -> None:
     admit, upon_prepare = Inbox.admit_vote, Instance._upon_prepare
 
     def admit_all(self: Inbox, vote: Vote, current: Round) -> bool:
-        return admit(self, vote, vote.round if vote.type == VoteType.PREPARE else current)
+        return admit(self, vote, vote.round if vote.kind == StatementKind.PREPARE else current)
 
     def commit_all(self: Instance) -> bool:
         for round_, block in self.inbox.prepares.complete:
-            if round_ < self.round and not self.signer.has_signed(round_, MessageKind.COMMIT):
-                self._keep(self.signer.vote(VoteType.COMMIT, round_, block))
+            if round_ < self.round and not self.own.has_signed(round_, StatementKind.COMMIT):
+                self._keep(self.own.vote(StatementKind.COMMIT, round_, block))
         return upon_prepare(self)
 
     patch.setattr(Inbox, "admit_vote", admit_all)
@@ -46,8 +47,8 @@ def left_proposals_are_still_prepared(patch: pytest.MonkeyPatch) -> None:
     admit = Instance._admit
 
     def admit_all(self: Instance, message: Message, peer: object) -> bool:
-        if message.kind is MessageKind.PROPOSAL and message.round < self.round:
-            self._keep(self.signer.vote(VoteType.PREPARE, message.round, message.block_hash))  # type: ignore[union-attr]
+        if message.kind is StatementKind.PROPOSAL and message.round < self.round:
+            self._keep(self.own.vote(StatementKind.PREPARE, message.round, message.block_hash))  # type: ignore[union-attr]
         return admit(self, message, peer)
 
     patch.setattr(Instance, "_admit", admit_all)
@@ -58,7 +59,7 @@ def a_timeout_changes_nothing(patch: pytest.MonkeyPatch) -> None:
 
     def stay(self: Instance, round_: Round) -> None:
         if round_ == self.round and self.due:
-            self._keep(self.signer.change_round(Round(round_ + 1), self.prepared))
+            self._keep(self.own.change_round(Round(round_ + 1), self.prepared))
 
     patch.setattr(Instance, "round_timeout", stay)
 
@@ -87,8 +88,7 @@ def by_a_proposal_of_the_next_round(bench: Bench, left: int) -> Bench:
 
 def by_timeout_and_restart(bench: Bench, left: int) -> Bench:
     bench.timeout(left)
-    own = bench.club.keys.index(bench.engine._config.key)
-    return Bench(own=own, size=len(bench.club.keys), record=bench.disk, record_height=1)
+    return Bench(own=bench.own, size=len(bench.club.keys), record=bench.disk, record_height=1)
 
 
 WAYS: tuple[Leave, ...] = (
@@ -100,8 +100,7 @@ WAYS: tuple[Leave, ...] = (
 
 
 def _others(bench: Bench) -> list[int]:
-    own = bench.club.keys.index(bench.engine._config.key)
-    return [signer for signer in range(len(bench.club.keys)) if signer != own]
+    return [signer for signer in range(len(bench.club.keys)) if signer != bench.own]
 
 
 def in_round(size: int, round_: int, own: int) -> Bench:

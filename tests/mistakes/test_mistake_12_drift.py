@@ -18,7 +18,7 @@ from tests.mistakes.planted import SIZES, must_fail
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.effects import RoundTimer
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import MessageKind
+from notarium_ledger.blocks.statements import StatementKind
 
 CAP_MS = 10_000
 """A node's default."""
@@ -146,7 +146,7 @@ def test_mistake_12_a_network_that_fell_into_single_nodes_goes_on_within_seconds
 def test_mistake_12_what_was_lost_once_is_said_again_and_decides_without_a_new_round(size: int) -> None:
     """Every first copy of every message is lost."""
     net = Net(size, base_timeout_ms=10_000, max_timeout_ms=10_000)
-    heard: set[tuple[int, int, int, MessageKind]] = set()
+    heard: set[tuple[int, int, int, StatementKind]] = set()
 
     def first_copy(sender, receiver, message) -> bool:
         slot = (sender, receiver, message.round, message.kind)

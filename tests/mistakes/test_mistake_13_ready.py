@@ -21,7 +21,7 @@ from tests.simulation.chain import validator_set
 
 from notarium_consensus.engine import Engine
 from notarium_consensus.messages import Message
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height
 from notarium_node.catchup.sync import Sync
@@ -59,7 +59,7 @@ def votes_without_the_blocks_before(patch: pytest.MonkeyPatch) -> None:
     early = Engine._receive_early
 
     def vote(self: Engine, message: Message, peer: Any, instance: Any) -> None:
-        instance.signer.vote(VoteType.PREPARE, message.round, getattr(message, "block_hash", None))
+        instance.own.vote(StatementKind.PREPARE, message.round, getattr(message, "block_hash", None))
         early(self, message, peer, instance)
 
     patch.setattr(Engine, "_receive_early", vote)
@@ -142,7 +142,7 @@ def test_mistake_13_where_the_newcomer_is_missed_the_ledger_resumes_as_soon_as_i
     assert not net.run(60_000, lambda: max(net.heights()) == 2), "one vote is missing"
     net.silent = absent
     net.reconnect()
-    net.hand_decisions(0, size, 1)  # Nodes tell each other their heights when they meet, and this one asks.
+    net.hand_decisions(0, size, 1)  # Nodes show each other their heights when they meet, and this one asks.
     assert net.run(30_000, lambda: min(net.heights([*alive, size])) == 2)
     net.agreed(2)
     assert net.keys[size].public in {seal.key for seal in net.nodes[size].decisions[1].certificate.seals}

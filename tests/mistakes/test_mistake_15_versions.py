@@ -197,7 +197,7 @@ async def test_mistake_15_a_half_upgraded_network_decides_and_nobody_is_parted_w
 
 
 async def test_mistake_15_a_hello_that_says_more_is_understood_and_another_protocol_is_named() -> None:
-    """On real sockets. A later version tells what it can in HELLO; only `notarium-peer/2` would be another protocol."""
+    """On real sockets. A later version says in HELLO what it can do; only `notarium-peer/2` is another protocol."""
     records = [peering.make_record(1), peering.make_record(0)]
     for hello, connected in (
         ([b"notarium-peer/1", peering.GENESIS, ["equivocation", 2], {"software": "9.9"}], True),

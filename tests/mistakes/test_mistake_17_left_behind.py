@@ -1,5 +1,5 @@
 """Mistake 17: out of consensus for 45 minutes and 32 GB of memory recommended (indy-node#1700, PR 1523): a node that
-falls behind piles up what it cannot use yet. Here its buffers are bounded, and peers tell each other how far they are.
+falls behind piles up what it cannot use yet. Here its buffers are bounded, and peers show each other how far they are.
 """
 
 # Plain integers stand for heights and rounds here.

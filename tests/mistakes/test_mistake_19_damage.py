@@ -131,7 +131,7 @@ def test_mistake_19_a_store_that_is_damaged_at_its_tip_is_named_and_left_as_it_i
         before = dict(database)
     with pytest.raises(StoreCorruption) as caught:
         Store.open(path, consortium.genesis).close()
-    assert str(path) in str(caught.value), "the operator is told where"
+    assert str(path) in str(caught.value), "the operator learns where"
     with contextlib.closing(plyvel.DB(str(path))) as database:
         assert dict(database) == before
 

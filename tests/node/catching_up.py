@@ -16,6 +16,7 @@ from notarium_consensus.config import EngineConfig
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event
 from notarium_consensus.messages import Message, decode_message
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import Height, PublicKey
@@ -136,8 +137,9 @@ class Node:
         self.key = None if key_number is None else consortium.validator_keys[key_number]
         own = PublicKey(bytes(32)) if self.key is None else self.key.public
         self.recall = Recall(None if self.key is None else own, self.store, is_new, Height(vote_from))
+        signer = None if self.key is None else KeySigner(self.key)
         self.engine = Engine(
-            EngineConfig(genesis=consortium.genesis.hash, key=self.key, vote_from=Height(vote_from)),
+            EngineConfig(consortium.genesis.hash, signer),
             self.recall.record,
             self.recall.record_height,
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.consortium import Consortium
 
+from notarium_consensus.permission import Memory
 from notarium_ledger.types import Height
 from notarium_node.identity.recall import Recall
 from notarium_node.startup import StartupError, use_first_start
@@ -39,16 +40,16 @@ def start(consortium, mark):
 def test_the_first_start_uses_the_mark_up_and_a_store_that_is_lost_later_is_not_taken_for_new(consortium, mark):
     store, recall = start(consortium, mark)
     use_first_start(mark, recall)
-    assert recall.settled
+    assert recall.permission.remembers
     assert not mark.exists()
     store.close()
     store, recall = start(consortium, mark)
-    assert recall.settled, "it was started before, and remembers"
+    assert recall.permission.remembers, "it was started before, and remembers"
     store.close()
     for path in mark.parent.iterdir():
         path.unlink()
     store, recall = start(consortium, mark)
-    assert not recall.settled
+    assert not recall.permission.remembers
     store.close()
 
 
@@ -68,7 +69,7 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
 
     store, recall = start(consortium, mark)
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "put_record", step("note", Store.put_record))
+        patch.setattr(Store, "put_records", step("note", Store.put_records))
         patch.setattr(os, "fsync", step("names", os.fsync))
         patch.setattr(Path, "unlink", step("unlink", Path.unlink))
         with pytest.raises(Crash):
@@ -76,7 +77,7 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
     store.close()
     assert done == ["note", "names", "unlink", "names"][:at]
     store, recall = start(consortium, mark)
-    assert recall.settled
+    assert recall.permission.remembers
     use_first_start(mark, recall)
     assert not mark.exists()
     assert store.record()[0] == Height(1)
@@ -89,7 +90,7 @@ def test_a_full_disk_refuses_the_first_start_and_keeps_the_mark_for_the_next(con
     with pytest.raises(StartupError, match="Make room"):
         use_first_start(mark, recall)
     assert mark.exists()
-    assert recall.begins
+    assert recall.permission.memory is Memory.NEW
     store.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 from tests.support.consortium import Consortium
 
+from notarium_consensus.signing import KeySigner
 from notarium_node.peers.limits import PeerLimits
 from notarium_node.settings import MAX_BLOCK_BYTES, NodeSettings
 
@@ -26,9 +27,9 @@ SETTINGS = NodeSettings(
 @pytest.mark.parametrize("key", [KEY, None])
 def test_the_engine_gets_what_concerns_it(key):
     config = SETTINGS.engine_config(GENESIS, key)
-    assert (config.genesis, config.key) == (GENESIS, key)
+    assert (config.genesis, config.signer) == (GENESIS, None if key is None else KeySigner(key))
     assert (config.base_timeout_ms, config.max_timeout_ms, config.resend_ms) == (300, 1_000, 200)
-    assert (config.vote_from, config.max_block_bytes) == (7, MAX_BLOCK_BYTES)
+    assert config.max_block_bytes == MAX_BLOCK_BYTES
 
 
 def test_blocks_are_cut_where_the_settings_say():

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
-from notarium_consensus.signer import Signer
+from notarium_consensus.own_messages import OwnMessages
 from notarium_node.catchup.fetching import Fetcher
 from notarium_node.catchup.joining import Joiner
 from notarium_node.driving.block_work import BlockWork
@@ -29,15 +29,16 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Instance, "_reject"),
     (Instance, "_resend"),
     (Instance, "restore"),
-    (Instance, "round_timeout"),
+    (Instance, "_upon_round_timeout"),
+    (Instance, "_upon_later_proposal"),
     (Instance, "fall_behind"),
     (Inbox, "admit_vote"),
     (Inbox, "admit_proposal"),
     (Inbox, "admit_round_change"),
-    (Inbox, "_accuse"),
+    (Inbox, "_report_equivocation"),
     (Engine, "_receive_late"),
     (Engine, "_receive_early"),
-    (Signer, "restore"),
+    (OwnMessages, "restore"),
     (Driver, "_stall"),
     (BlockWork, "_read_and_finish"),
     (Fetcher, "_ask"),

@@ -6,7 +6,8 @@ from tests.simulation.liar import UNSIGNED, Behaviour, Liar
 from tests.simulation.member import Member
 
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.peers import wire
@@ -98,7 +99,7 @@ class SelfCertifier(Behaviour):
             return
         self.count()
         round_ = self.random.randint(0, 2)
-        seal = Seal(self.liar.public, self.liar.vote(VoteType.COMMIT, block.height, round_, block.hash).signature)
+        seal = Seal(self.liar.public, self.liar.vote(StatementKind.COMMIT, block.height, round_, block.hash).signature)
         quorum = self.liar.state.registry.validators.quorum
         seals = (seal,) * self.random.choice([1, quorum])
         certificate = QuorumCertificate(block.height, Round(round_), block.hash, seals)

@@ -1,4 +1,4 @@
-"""The recorded run, made once, and played anew for each test."""
+"""The recorded run, made once, and played again for each test."""
 
 from __future__ import annotations
 

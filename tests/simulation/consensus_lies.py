@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from tests.simulation.liar import UNSIGNED, Behaviour, Liar
+from dataclasses import replace
+
+from tests.simulation.liar import Behaviour, Liar
 from tests.simulation.member import Member
 
-from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote, decode_message
+from notarium_consensus.messages import Message, Proposal, RoundChange, decode_message
 from notarium_ledger.blocks.block import Block, Header
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.peers.wire import Kind
@@ -34,7 +42,7 @@ class EquivocatingProposer(Behaviour):
             return message
         if isinstance(message, Proposal):
             return self.liar.propose(other, message.round, message.round_changes, message.prepares)
-        return self.liar.vote(message.type, message.height, message.round, other.hash)
+        return self.liar.vote(message.kind, message.height, message.round, other.hash)
 
 
 class VoterForEverything(Behaviour):
@@ -42,7 +50,7 @@ class VoterForEverything(Behaviour):
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
         if data[0] != Kind.CONSENSUS or not self.liar.world.is_honest(peer):
-            return  # two of its kind would answer each other for ever
+            return  # two of its kind would answer each other without end
         if self.random.random() < 0.5:
             return
         message = decode_message(data[1:])
@@ -50,7 +58,7 @@ class VoterForEverything(Behaviour):
             return
         self.count()
         for round_ in (message.round, message.round + 1):
-            for type_ in (VoteType.PREPARE, VoteType.COMMIT):
+            for type_ in (StatementKind.PREPARE, StatementKind.COMMIT):
                 self.liar.say(self.liar.vote(type_, message.height, round_, message.block_hash))
 
 
@@ -111,7 +119,7 @@ class FalsePrepared(Behaviour):
         block: Block = self.random.choice(proposals).block
         block = self.liar.other_block(block) or block
         claimed = self.random.choice([message.round - 1, message.round - 1, message.round, message.round + 1])
-        own = self.liar.vote(VoteType.PREPARE, message.height, claimed, block.hash)
+        own = self.liar.vote(StatementKind.PREPARE, message.height, claimed, block.hash)
         votes: dict[PublicKey, Vote] = {own.key: own}
         mode = self.random.randrange(3)
         for vote in heard:
@@ -119,12 +127,11 @@ class FalsePrepared(Behaviour):
                 if mode == 0:  # votes of others for another round, block or type
                     votes[vote.key] = vote
                 elif mode == 1:  # their signatures under what they did not say
-                    votes[vote.key] = Vote(
-                        VoteType.PREPARE, vote.height, Round(claimed), block.hash, vote.key, vote.signature
-                    )
+                    said = VoteStatement(StatementKind.PREPARE, vote.height, Round(claimed), block.hash)
+                    votes[vote.key] = Vote(said, vote.key, vote.signature)
         prepares: tuple[Vote, ...] = (own, own, own) if mode == 2 else tuple(votes[key] for key in sorted(votes))
-        draft = SignedRoundChange(message.height, message.round, (Round(claimed), block.hash), own.key, UNSIGNED)
-        signed = SignedRoundChange(draft.height, draft.round, draft.prepared, draft.key, self.liar.sign(draft))
+        statement = RoundChangeStatement(message.height, message.round, (Round(claimed), block.hash))
+        signed = SignedRoundChange(statement, own.key, self.liar.sign(statement))
         return RoundChange(signed, block, prepares)
 
 
@@ -190,10 +197,8 @@ class Forger(Behaviour):
             return
         message = decode_message(data[1:])
         if isinstance(message, Vote):
-            forged = Vote(
-                VoteType.COMMIT, message.height, message.round, message.block_hash, message.key, message.signature
-            )
-            self.liar.say(forged, [self.random.choice(peers)])
+            commit = replace(message.statement, kind=StatementKind.COMMIT)
+            self.liar.say(replace(message, statement=commit), [self.random.choice(peers)])
 
 
 class Flooder(Behaviour):
@@ -204,14 +209,13 @@ class Flooder(Behaviour):
         height = self.liar.state.height
         for _ in range(20):
             vote = self.liar.vote(
-                self.random.choice([VoteType.PREPARE, VoteType.COMMIT]),
+                self.random.choice([StatementKind.PREPARE, StatementKind.COMMIT]),
                 height + self.random.choice([1, 1, 1, 2, 2, 3, 1000]),
                 self.random.choice([0, 1, 2, 7, 1_000_000]),
                 Hash(self.random.randbytes(32)),
             )
             self.liar.say(vote)
-        draft = SignedRoundChange(
-            Height(height + 1), Round(self.random.choice([1, 2, 9, 1_000_000])), None, self.liar.public, UNSIGNED
-        )
-        signed = SignedRoundChange(draft.height, draft.round, None, draft.key, self.liar.sign(draft))
+        round_ = Round(self.random.choice([1, 2, 9, 1_000_000]))
+        statement = RoundChangeStatement(Height(height + 1), round_, None)
+        signed = SignedRoundChange(statement, self.liar.public, self.liar.sign(statement))
         self.liar.say(RoundChange(signed, None, ()))

@@ -197,7 +197,7 @@ def full_disk(world: World) -> bool:
 
 
 def wiped_disk(world: World) -> bool:
-    """A node loses its disk and starts anew, and sees by itself that it has; at most f members ever do.
+    """A node loses its disk and starts again, and sees by itself that it has; at most f members ever do.
 
     Not before all have the first block: a ledger that has decided nothing waits for nobody's memory (recall.py).
     """

@@ -6,7 +6,8 @@ import gc
 from collections import Counter
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote
+from notarium_consensus.messages import Proposal, RoundChange
+from notarium_ledger.blocks.statements import SignedRoundChange, Vote
 from notarium_ledger.types import PublicKey
 
 MESSAGES = (Vote, Proposal, RoundChange, SignedRoundChange)

@@ -19,7 +19,7 @@ class Disk:
     """What one process finds when it starts again."""
 
     def __init__(self, on_durable: Written, checkpoint: Callable[[str], None]) -> None:
-        """`on_durable`: told of each batch as it becomes durable. `checkpoint`: called where the process may die."""
+        """`on_durable`: called for each batch as it becomes durable. `checkpoint`: called where the process may die."""
         self.data: dict[bytes, bytes] = {}
         self.is_full = False
         self.opened = 0

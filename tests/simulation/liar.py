@@ -13,17 +13,9 @@ from typing import Any
 from tests.simulation.member import Member
 from tests.support.consortium import valid_body
 
-from notarium_consensus.messages import (
-    Message,
-    Proposal,
-    SignedRoundChange,
-    Vote,
-    decode_message,
-    encode_message,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, decode_message, encode_message
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import Statement, StatementKind, Vote, VoteStatement
 from notarium_ledger.entries.entry import sign_entry
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.log.hashes import leaf_hash
@@ -89,19 +81,19 @@ class Liar(Member):
         """All others, in a fixed order."""
         return [key for key in self.world.holders if key != self.public]
 
-    def vote(self, type_: VoteType, height: int, round_: int, block: Hash) -> Vote:
+    def vote(self, kind: StatementKind, height: int, round_: int, block: Hash) -> Vote:
         """A vote with its valid signature."""
-        draft = Vote(type_, Height(height), Round(round_), block, self.public, UNSIGNED)
-        return Vote(draft.type, draft.height, draft.round, block, draft.key, self.sign(draft))
+        statement = VoteStatement(kind, Height(height), Round(round_), block)
+        return Vote(statement, self.public, self.sign(statement))
 
     def propose(self, block: Block, round_: int, changes: Any, prepares: Any) -> Proposal:
         """A proposal with its valid signature, whatever justifies it."""
-        draft = Vote(VoteType.PROPOSAL, block.height, Round(round_), block.hash, self.public, UNSIGNED)
-        return Proposal(block.height, Round(round_), block, changes, prepares, self.public, self.sign(draft))
+        statement = VoteStatement(StatementKind.PROPOSAL, block.height, Round(round_), block.hash)
+        return Proposal(block.height, Round(round_), block, changes, prepares, self.public, self.sign(statement))
 
-    def sign(self, draft: Vote | SignedRoundChange) -> Signature:
+    def sign(self, statement: Statement) -> Signature:
         """By its own key, for this ledger and the present validators."""
-        return self.key.sign(statement(draft, self.world.genesis.hash, self.validators_hash))
+        return self.key.sign(statement.signed_bytes(self.world.genesis.hash, self.validators_hash))
 
     def made_up_entry(self) -> bytes:
         """A well-formed entry that no client submitted, signed by a key that is not enrolled."""

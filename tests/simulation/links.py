@@ -3,7 +3,7 @@
 Links are connections: they come up, break, and come up again. Consensus messages, entries and heights may in addition
 be lost, doubled and overtaken by others, which TCP would not allow but the protocol must bear; catch-up's questions
 and answers keep their order, as TCP guarantees. In a partition all of these are lost, also if the connection outlives
-it; equivocation, which is told once a connection, comes then, as TCP would bring it.
+it; equivocation, which is sent once a connection, comes then, as TCP would bring it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Links:
                 member.run(member.network_connected, peer.public, peer.number)
 
     def cut(self, one: int, other: int, reconnect: bool = True) -> None:
-        """Break the connection; both are told."""
+        """Break the connection; both sides notice."""
         pair = (min(one, other), max(one, other))
         if self.up.pop(pair, None) is None:
             return

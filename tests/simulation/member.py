@@ -177,7 +177,7 @@ class Member:
         return self.world.now_ms + self.skew_ms
 
     def die(self, restart_s: float | None = None) -> None:
-        """SIGKILL or loss of power; started again after a while, if told when."""
+        """SIGKILL or loss of power; started again after a while, if that is given."""
         if not self.life.alive:
             return
         world = self.world
@@ -279,7 +279,7 @@ class Member:
     def submit(self, raw: bytes, told: Callable[[str, bytes], None]) -> None:
         """A client's request: `told` gets "decided" and the receipt, or "pending" or "refused" and the reason.
 
-        Where the process dies meanwhile nobody is told, as a client whose connection breaks is not.
+        If the process dies meanwhile there is no answer, as for a client whose connection breaks.
         """
         if self.node is not None:
             self.world.loop.create_task(self._submit(self.node, raw, told))

@@ -23,8 +23,10 @@ from tests.support.consortium import START_MS, Consortium, fake_certificate, key
 from notarium_consensus import effects as fx
 from notarium_consensus import inputs
 from notarium_consensus.engine import Engine, EngineConfig
-from notarium_consensus.messages import MessageKind, decode_message, encode_message
+from notarium_consensus.messages import decode_message, encode_message
+from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import Transition, advance, apply_block
@@ -64,7 +66,7 @@ class Recording:
         self.calls: list[Call] = []
         self.now_ms = START_MS + 10_000
         self._queue: deque[tuple[int, inputs.Input]] = deque()
-        self._drop: Callable[[MessageKind], bool] = lambda kind: False
+        self._drop: Callable[[StatementKind], bool] = lambda kind: False
         self._waiting: list[Entry] = []
         self.members = [self._member(number, each, path) for number, each in enumerate(self.consortium.validator_keys)]
         self.genesis_set = self._set()
@@ -80,7 +82,7 @@ class Recording:
     def _run(self) -> None:
         make = self.consortium
         self._decide(make.entries(3))
-        self._drop = lambda kind: kind is MessageKind.COMMIT
+        self._drop = lambda kind: kind is StatementKind.COMMIT
         self._submit(make.entries(2))
         self._drop = lambda kind: False
         self.now_ms += 1_000
@@ -96,7 +98,7 @@ class Recording:
         self._decide(approved(make, 3, action))
         first = self.members[0]
         first.signing = new
-        first.engine = Engine(EngineConfig(make.genesis.hash, new), {}, None)
+        first.engine = Engine(EngineConfig(make.genesis.hash, KeySigner(new)), {}, None)
         self._record("knows_key", 0, bytes(new.public))
         self._feed(first, self._advance(first))
         self._decide(make.entries(1))
@@ -178,7 +180,8 @@ class Recording:
             self._record("wrote", number, items, deleted)
 
         store._db.write = recorded  # type: ignore[method-assign]
-        return Member(number, signing, Engine(EngineConfig(self.consortium.genesis.hash, signing), {}, None), store)
+        config = EngineConfig(self.consortium.genesis.hash, KeySigner(signing))
+        return Member(number, signing, Engine(config, {}, None), store)
 
     def _record(self, method: str, *args: Any) -> None:
         height = max((each.store.state.height for each in self.members), default=0) if hasattr(self, "members") else 0

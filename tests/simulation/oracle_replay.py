@@ -12,17 +12,15 @@ from tests.simulation.oracle_recording import Call, Recording
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.support.consortium import START_MS, Consortium
 
-from notarium_consensus.messages import (
-    Message,
-    RoundChange,
-    SignedRoundChange,
-    Vote,
-    decode_message,
-    encode_message,
-    statement,
-)
+from notarium_consensus.messages import Message, RoundChange, decode_message, encode_message
 from notarium_ledger.blocks.block import Decision
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, Round, Signature
@@ -119,20 +117,20 @@ class Replay:
         validators = package.formats.set_hash(members)
         core = message.signed if isinstance(message, RoundChange) else message
         core = replace(core, key=signer.public, signature=UNSIGNED)
-        signed = replace(core, signature=signer.sign(statement(core, self.genesis, Hash(validators))))
+        signed = replace(core, signature=signer.sign(core.statement.signed_bytes(self.genesis, Hash(validators))))
         return replace(message, signed=signed) if isinstance(message, RoundChange) else signed
 
     def vote(self, kind: int, height: int, round_: int, block: bytes, node: int) -> Vote:
         """A signed vote of node number `node`."""
         signer = self.keys[node]
-        return self.sign(
-            Vote(VoteType(kind), Height(height), Round(round_), Hash(block), signer.public, UNSIGNED), signer
-        )
+        statement = VoteStatement(StatementKind(kind), Height(height), Round(round_), Hash(block))
+        return self.sign(Vote(statement, signer.public, UNSIGNED), signer)
 
     def change(self, height: int, round_: int, node: int, prepared: tuple[Round, Hash] | None = None) -> Any:
         """A signed round change without its proof."""
         signer = self.keys[node]
-        return self.sign(SignedRoundChange(Height(height), Round(round_), prepared, signer.public, UNSIGNED), signer)
+        statement = RoundChangeStatement(Height(height), Round(round_), prepared)
+        return self.sign(SignedRoundChange(statement, signer.public, UNSIGNED), signer)
 
     def _note(self, node: int, puts: Sequence[tuple[bytes, bytes]], deleted: Sequence[bytes], *_: Any) -> None:
         self.disks[node].update(puts)

@@ -14,14 +14,15 @@ from unittest.mock import patch
 
 from tests.simulation.byzantine import BadJustification, Behaviour, Flooder, InvalidContent, SelfCertifier, WrongTime
 
-from notarium_consensus import inbox, instance, justification
+from notarium_consensus import height_state, inbox, instance, justification
 from notarium_consensus.inbox import Inbox
-from notarium_consensus.instance import Instance, Phase
-from notarium_consensus.messages import MessageKind
-from notarium_consensus.signer import Signer
+from notarium_consensus.instance import Instance
+from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.phase import Phase
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
 from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.state.chain_state import advance
 from notarium_node.api.submit import Submissions
@@ -162,20 +163,20 @@ def _lowest_prepared_wins() -> list[Replacement]:
 
 
 def _prepared_round_not_below() -> list[Replacement]:
-    change_round = Signer.change_round
+    change_round = OwnMessages.change_round
 
-    def same_round(self: Signer, round_: Any, prepared: Any) -> Any:
+    def same_round(self: OwnMessages, round_: Any, prepared: Any) -> Any:
         if prepared is not None:
             prepared = type(prepared)(round_, prepared.block, prepared.prepares)
         return change_round(self, round_, prepared)
 
-    return [(Signer, "change_round", same_round), (justification, "_below", lambda *_: None)]
+    return [(OwnMessages, "change_round", same_round), (justification, "_below", lambda *_: None)]
 
 
 def _votes_in_left_rounds() -> list[Replacement]:
     def keep_voting(self: Instance, round_: Any) -> None:
         if round_ == self.round and self.due and self.phase is not Phase.DECIDED:
-            message = self.signer.change_round(type(round_)(round_ + 1), self.prepared)
+            message = self.own.change_round(type(round_)(round_ + 1), self.prepared)
             if message is not None:
                 self.inbox.admit_own(message, self.round)
             self._run()
@@ -184,11 +185,11 @@ def _votes_in_left_rounds() -> list[Replacement]:
 
 
 def _time_checked_again() -> list[Replacement]:
-    return [(instance, "is_fresh", lambda proposal: True)]
+    return [(height_state, "is_fresh", lambda proposal: True)]
 
 
 def _time_never_checked() -> list[Replacement]:
-    return [(instance, "untimely", lambda *_: None)]
+    return [(height_state, "untimely", lambda *_: None)]
 
 
 def _nobody_asks_for_blocks() -> list[Replacement]:
@@ -206,7 +207,7 @@ def _anybody_proposes() -> list[Replacement]:
 
 
 def _equivocation_ignored() -> list[Replacement]:
-    return [(Inbox, "_accuse", lambda self, known, other: None)]
+    return [(Inbox, "_report_equivocation", lambda self, known, other: None)]
 
 
 def _votes_without_bound() -> list[Replacement]:
@@ -220,14 +221,14 @@ def _votes_without_bound() -> list[Replacement]:
 
 
 def _prepare_not_persisted() -> list[Replacement]:
-    send = Signer._send
+    send = OwnMessages._send
 
-    def careless(self: Signer, message: Any) -> None:
+    def careless(self: OwnMessages, message: Any) -> None:
         send(self, message)
-        if message.kind is MessageKind.PREPARE:
-            self._outbox._persists.pop()
+        if message.kind is StatementKind.PREPARE:
+            self._effects._persists.pop()
 
-    return [(Signer, "_send", careless)]
+    return [(OwnMessages, "_send", careless)]
 
 
 def _sent_before_persisted() -> list[Replacement]:
@@ -240,7 +241,7 @@ def _sent_before_persisted() -> list[Replacement]:
 
 
 def _commit_without_its_block() -> list[Replacement]:
-    return [(instance, "PREPARED_KEY", b"another")]
+    return [(height_state, "PREPARED_KEY", b"another")]
 
 
 def _amnesia() -> list[Replacement]:
@@ -271,8 +272,8 @@ def _writes_not_synced() -> list[Replacement]:
 def _fence_ignored() -> list[Replacement]:
     init = Instance.__init__
 
-    def eager(self: Instance, context: Any, config: Any, key: Any, authenticator: Any, outbox: Any, _: Any) -> None:
-        init(self, context, config, key, authenticator, outbox, True)
+    def eager(self: Instance, context: Any, config: Any, authenticator: Any, effects: Any, _: Any) -> None:
+        init(self, context, config, authenticator, effects, True)
 
     return [(Instance, "__init__", eager)]
 

@@ -24,8 +24,8 @@ from notarium_consensus.authentication import Authenticator
 from notarium_consensus.engine import Engine
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import statement
-from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidBlock
 from notarium_ledger.signing import verify
@@ -105,7 +105,7 @@ def _signatures_unchecked(where: str) -> Callable[[], list[Replacement]]:
 
 def _remembered_without_what_it_signs() -> list[Replacement]:
     def check(self: Authenticator, signed: Any, validators: Any, field: str) -> None:
-        said = statement(signed, self._genesis, validators.hash)
+        said = signed.statement.signed_bytes(self._genesis, validators.hash)
         seen = signed.key + signed.signature
         if signed.key not in validators:
             raise InvalidMessage("is not a validator", field)
@@ -130,11 +130,13 @@ def _lock_by(wrong: Callable[[Any, Any, Any, Any], bool], least: str) -> Callabl
 
 
 _too_few_prepares = _lock_by(
-    lambda vote, *subject: (vote.height, vote.round, vote.block_hash) != subject or vote.type != VoteType.PREPARE,
+    lambda vote, *subject: (vote.height, vote.round, vote.block_hash) != subject or vote.kind != StatementKind.PREPARE,
     "honest_minimum",
 )
 _prepares_of_another_round = _lock_by(
-    lambda vote, height, _, block: (vote.height, vote.block_hash) != (height, block) or vote.type != VoteType.PREPARE,
+    lambda vote, height, _, block: (
+        (vote.height, vote.block_hash) != (height, block) or vote.kind != StatementKind.PREPARE
+    ),
     "quorum",
 )
 
@@ -144,7 +146,9 @@ def _round_changes_of_other_rounds() -> list[Replacement]:
 
     def lenient(proposal: Any, context: Any) -> None:
         changes = tuple(
-            replace(change, round=proposal.round) if change.prepared is None else change
+            replace(change, statement=replace(change.statement, round=proposal.round))
+            if change.prepared is None
+            else change
             for change in proposal.round_changes
         )
         check(replace(proposal, round_changes=changes), context)

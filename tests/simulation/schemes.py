@@ -1,6 +1,6 @@
 """Lies that are wrong in one point only: whatever does not check this very point believes them.
 
-As in consensus_lies.py, but each lie is told alike to everybody, once for a height and round, so that no true version
+As in consensus_lies.py, but each lie is the same to everyone, once for a height and round, so that no true version
 of it excuses those that believe it.
 """
 
@@ -10,13 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.liar import UNSIGNED, Behaviour, Liar
+from tests.simulation.liar import Behaviour, Liar
 from tests.simulation.member import Member
 
-from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote, decode_message
+from notarium_consensus.messages import Message, Proposal, RoundChange, decode_message
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import VoteType
-from notarium_ledger.blocks.statements import SignedStatement, SignedVote
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    SignedStatement,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.encoding import canonical
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.trust.equivocation import conflict
@@ -52,8 +58,8 @@ class Scheme(Behaviour):
 
     def change(self, height: int, round_: int, prepared: Claim) -> SignedRoundChange:
         """Its own round change, with its valid signature."""
-        draft = SignedRoundChange(Height(height), Round(round_), prepared, self.liar.public, UNSIGNED)
-        return replace(draft, signature=self.liar.sign(draft))
+        statement = RoundChangeStatement(Height(height), Round(round_), prepared)
+        return SignedRoundChange(statement, self.liar.public, self.liar.sign(statement))
 
     def forged(self, key: PublicKey) -> Signature:
         """Of `key`, under something else or nothing."""
@@ -62,7 +68,7 @@ class Scheme(Behaviour):
 
     def forged_prepares(self, height: int, round_: int, block: Hash) -> tuple[Vote, ...]:
         """Of a quorum, of whom it alone has signed."""
-        own = self.liar.vote(VoteType.PREPARE, height, round_, block)
+        own = self.liar.vote(StatementKind.PREPARE, height, round_, block)
         return tuple(
             own if key == own.key else replace(own, key=key, signature=self.forged(key)) for key in self.quorum()
         )
@@ -94,25 +100,25 @@ class FalseLock(Scheme):
 
     def _few(self, height: int, round_: int) -> RoundChange | None:
         """Prepares that are true, but one too few."""
-        return self._of(height, round_, VoteType.PREPARE, missing=1)
+        return self._of(height, round_, StatementKind.PREPARE, missing=1)
 
     def _of_another_round(self, height: int, round_: int) -> RoundChange | None:
         """True prepares of an earlier round than the one that is claimed."""
-        return self._of(height, round_, VoteType.PREPARE, claimed=round_ - 1)
+        return self._of(height, round_, StatementKind.PREPARE, claimed=round_ - 1)
 
     def _commits(self, height: int, round_: int) -> RoundChange | None:
         """COMMITs in place of PREPAREs."""
-        return self._of(height, round_, VoteType.COMMIT)
+        return self._of(height, round_, StatementKind.COMMIT)
 
     def _of(
-        self, height: int, round_: int, type_: VoteType, missing: int = 0, claimed: int | None = None
+        self, height: int, round_: int, type_: StatementKind, missing: int = 0, claimed: int | None = None
     ) -> RoundChange | None:
         heard = list(self.heard(height))
         for proposal in (each for each in heard if isinstance(each, Proposal) and each.round < round_):
             said = self.liar.vote(type_, height, proposal.round, proposal.block_hash)
             votes = {said.key: said}
             for vote in (each for each in heard if isinstance(each, Vote)):
-                if (vote.type, vote.round, vote.block_hash) == (type_, proposal.round, proposal.block_hash):
+                if (vote.kind, vote.round, vote.block_hash) == (type_, proposal.round, proposal.block_hash):
                     votes[vote.key] = vote
             keys = sorted(votes)[: len(self.quorum()) - missing]
             round_claimed = proposal.round if claimed is None else Round(claimed)
@@ -204,7 +210,9 @@ class FalseJustification(Scheme):
         block = self.liar.fresh_block()
         if block is None or not message.prepares:
             return None
-        changes = tuple(replace(each, prepared=None) for each in message.round_changes)
+        changes = tuple(
+            replace(each, statement=replace(each.statement, prepared=None)) for each in message.round_changes
+        )
         return self.liar.propose(block, message.round, changes, ())
 
     def _block(self, message: Proposal, proposer: PublicKey) -> Block | None:
@@ -269,7 +277,7 @@ class Swapper(Scheme):
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
         if not self.liar.world.is_honest(peer):
-            return  # two of its kind would answer each other for ever
+            return  # two of its kind would answer each other without end
         message = decode_message(data[1:]) if data[0] == Kind.CONSENSUS else None
         if message is None or isinstance(message, Vote) or message.block is None or self.random.random() < 0.5:
             return
@@ -310,7 +318,7 @@ class VoteForger(Scheme):
         if not isinstance(message, Proposal) or self.random.random() < 0.5:
             return
         self.count()
-        for type_ in (VoteType.PREPARE, VoteType.COMMIT):
+        for type_ in (StatementKind.PREPARE, StatementKind.COMMIT):
             own = self.liar.vote(type_, message.height, message.round, message.block_hash)
             for key in self.quorum():
                 if key != own.key:
@@ -327,24 +335,23 @@ class FalseWitness(Scheme):
         if not votes:
             return
         self.count()
-        vote = self.random.choice(votes)
-        one = _core(vote)
+        one = self.random.choice(votes)
+
+        def other() -> VoteStatement:
+            return replace(one.statement, block_hash=Hash(self.random.randbytes(32)))
+
         makes: list[Callable[[], SignedStatement]] = [
-            lambda: replace(one, block_hash=Hash(self.random.randbytes(32)), signature=one.signature),
-            lambda: replace(one, block_hash=Hash(self.random.randbytes(32)), signature=self.forged(one.key)),
+            lambda: Vote(other(), one.key, one.signature),
+            lambda: Vote(other(), one.key, self.forged(one.key)),
             lambda: one,
-            lambda: _core(self.random.choice([each for each in votes if each.key == one.key])),
-            lambda: _core(self.liar.vote(vote.type, vote.height, vote.round, Hash(self.random.randbytes(32)))),
+            lambda: self.random.choice([each for each in votes if each.key == one.key]),
+            lambda: self.liar.vote(one.kind, one.height, one.round, Hash(self.random.randbytes(32))),
         ]
         equivocation = conflict(
             self.liar.world.genesis.hash, self.liar.validators_hash, one, self.random.choice(makes)()
         )
         for peer in self.liar.peers():
             Member.send(self.liar, peer, wire.pack_list(Kind.EQUIVOCATIONS, [equivocation.encode()]))
-
-
-def _core(vote: Vote) -> SignedVote:
-    return SignedVote(vote.type, vote.height, vote.round, vote.block_hash, vote.key, vote.signature)
 
 
 SCHEMES: tuple[type[Behaviour], ...] = (

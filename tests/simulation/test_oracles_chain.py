@@ -16,7 +16,8 @@ from tests.support.chains import approved
 from tests.support.consortium import START_MS, Consortium, digest, fake_certificate, key
 
 from notarium_ledger.blocks.block import Block, Decision, Header
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import Hash, Height, Round
@@ -59,7 +60,9 @@ class Ledger:
         certificate = self.consortium.certify(header, self.state.registry.validators)
         return Decision(Block(header, decision.block.entries), certificate)
 
-    def seal(self, header: Header, signer: SigningKey, type_: VoteType = VoteType.COMMIT, round_: int = 0) -> Seal:
+    def seal(
+        self, header: Header, signer: SigningKey, type_: StatementKind = StatementKind.COMMIT, round_: int = 0
+    ) -> Seal:
         """Any seal for a block of the next height."""
         validators = self.state.registry.validators.hash
         said = vote_bytes(type_, self.consortium.genesis.hash, validators, header.height, Round(round_), header.hash)
@@ -141,7 +144,7 @@ def _certificate_faults() -> Iterator[tuple[str, str, Callable[[Ledger, Decision
         return ledger.sealed(decision, [*_seals(ledger, decision, 2), last])
 
     def prepare_as_seal(ledger, decision):
-        last = ledger.seal(decision.block.header, ledger.consortium.validator_keys[2], VoteType.PREPARE)
+        last = ledger.seal(decision.block.header, ledger.consortium.validator_keys[2], StatementKind.PREPARE)
         return ledger.sealed(decision, [*_seals(ledger, decision, 2), last])
 
     def invalid_beyond_the_quorum(ledger, decision):

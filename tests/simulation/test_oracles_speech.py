@@ -21,9 +21,9 @@ from tests.simulation.oracle_replay import (
 )
 from tests.support.consortium import digest, key
 
-from notarium_consensus.messages import Proposal, RoundChange, SignedRoundChange, Vote, decode_message, encode_message
+from notarium_consensus.messages import Proposal, RoundChange, decode_message, encode_message
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote, VoteStatement
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, Round
 
@@ -302,7 +302,7 @@ def test_justification_in_round_0_has_none(replay):
 
 
 def _with_changes(replay: Replay, make: Callable[[int], SignedRoundChange]) -> tuple[int, Proposal]:
-    """The proposal of round 1, with the round changes of the others made anew."""
+    """The proposal of round 1, with the round changes of the others made again."""
     node, proposal = replay.until_sent(2, PROPOSAL, 1)
     assert isinstance(proposal, Proposal)
     own = [each for each in proposal.round_changes if each.key == replay.keys[node].public]
@@ -362,7 +362,8 @@ def test_justification_round_change_whose_prepared_round_is_not_below(replay):
     node, change = replay.until_sent(2, ROUND_CHANGE, 1)
     assert isinstance(change, RoundChange)
     assert change.signed.prepared is not None
-    same = replace(change.signed, prepared=(Round(1), change.signed.prepared[1]))
+    statement = replace(change.statement, prepared=(Round(1), change.signed.prepared[1]))
+    same = replace(change.signed, statement=statement)
     with violation("justification", "prepared round 1 is not below"):
         replay.say(node, replay.sign(replace(change, signed=same), replay.keys[node]))
 
@@ -417,7 +418,11 @@ def test_stranger_who_signs_after_it_was_replaced(replay):
 
 def test_chain_message_of_a_height_that_nobody_reached(replay):
     node, _ = replay.until_sent(1, PREPARE)
-    vote = Vote(VoteType.PREPARE, Height(3), Round(0), Hash(digest("any")), replay.keys[node].public, UNSIGNED)
+    vote = Vote(
+        VoteStatement(StatementKind.PREPARE, Height(3), Round(0), Hash(digest("any"))),
+        replay.keys[node].public,
+        UNSIGNED,
+    )
     with violation("chain", "height 3 is worked on"):
         replay.say(node, vote)
 

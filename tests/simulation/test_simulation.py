@@ -1,6 +1,6 @@
 """Seeds of the simulator in every test run, some the same each time and some new; `make simulate` runs more.
 
-A failing seed is a defect and is fixed, never left out; those that once failed stand in REGRESSIONS for ever.
+A failing seed is a defect and is fixed, never left out; those that once failed stay in REGRESSIONS.
 """
 
 from __future__ import annotations

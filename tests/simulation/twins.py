@@ -20,7 +20,7 @@ class Twin(Member):
 
 
 def split_twins(world: World, twins: tuple[int, int]) -> None:
-    """Each peer reaches one twin, or both, or none; drawn anew now and then."""
+    """Each peer reaches one twin, or both, or none; drawn again now and then."""
     wall: set[tuple[int, int]] = {twins, twins[::-1]}
     for member in world.members:
         if member.number in twins:

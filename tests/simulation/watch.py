@@ -1,4 +1,4 @@
-"""What the oracles are told: all that honest nodes write, send, answer and complain of passes here."""
+"""What the oracles hear: all that honest nodes write, send, answer and complain of passes here."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from notarium_consensus.events import (
     ProtocolViolation,
     RoundStarted,
 )
-from notarium_consensus.instance import Phase
-from notarium_consensus.messages import Vote, statement
+from notarium_consensus.phase import Phase
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.node import Node
 from notarium_node.peers.wire import Kind
@@ -117,7 +117,7 @@ class Watch:
             return
         validators = node.store.state.registry.validators
         if message.key not in validators or not self._verify(
-            message.key, statement(message, self._world.genesis.hash, validators.hash), message.signature
+            message.key, message.statement.signed_bytes(self._world.genesis.hash, validators.hash), message.signature
         ):
             return
         slot = (member.life, message.key, message.height, message.kind)
@@ -144,7 +144,7 @@ class Watch:
                     )
 
     def receipt(self, member: Member, id_: Hash, receipt: bytes) -> None:
-        """A client is told that its entry is decided."""
+        """A client hears that its entry is decided."""
         self._judge(self._oracles.acknowledged, member.number, id_, receipt)
         self.acknowledged[id_] = receipt
 

@@ -28,7 +28,7 @@ def held(world: World) -> dict[Slot, list[Member]]:
 def is_spread(world: World, equivocation: dict[Slot, list[Member]]) -> bool:
     """Whether every honest node knows of these, or of as many of the same validator as it keeps.
 
-    What only nodes had that were voted out since, they can tell nobody any more.
+    What only nodes had that were voted out since, they can show no one any more.
     """
     slots = [slot for slot, holders in equivocation.items() if any(holder.is_in_registry for holder in holders)]
     for member in world.honest:

@@ -186,7 +186,7 @@ class World:
         return True
 
     def _voted(self, member: Member, role: str, since: int) -> None:
-        """The operator sees the vote take effect above the height `since` and starts the node anew."""
+        """The operator sees the vote take effect above the height `since` and starts the node again."""
         if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
             self.voting = False

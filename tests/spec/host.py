@@ -14,8 +14,10 @@ from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Effect, Pe
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
-from notarium_consensus.instance import Instance, Phase
+from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.phase import Phase
+from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import slot_key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate
@@ -48,7 +50,7 @@ class Host:
         self.engine = self._started(Height(self._words.club.height))
 
     def _started(self, record_height: Height | None) -> Engine:
-        config = EngineConfig(GENESIS, self._words.club.keys[self._member])
+        config = EngineConfig(GENESIS, KeySigner(self._words.club.keys[self._member]))
         self.engine = self._factory(config, dict(self.disk), record_height)
         club = self._words.club
         advance = Advance(club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)
@@ -111,7 +113,7 @@ class Host:
 
     @property
     def phase(self) -> Phase:
-        """How far this member is; no engine is told what others decided."""
+        """How far this member is; no engine hears what others decided."""
         return self.instance.phase if self.left is None else Phase.DECIDED
 
     @property

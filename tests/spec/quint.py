@@ -1,7 +1,7 @@
 """The Quint tool as the tests and `make spec` use it: installed from the lock file, simulator in TypeScript only.
 
 python -m tests.spec.quint             what `make spec` runs
-python -m tests.spec.quint --record    make the committed traces anew (after a change of the model)
+python -m tests.spec.quint --record    make the committed traces again (after a change of the model)
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def is_mistaken(path: Path) -> bool:
 
 
 def record(samples: int, seed: int) -> None:
-    """Make tests/spec/traces anew."""
+    """Make tests/spec/traces again."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = scenarios(folder) + simulate(samples, seed, folder, samples)[0]
@@ -189,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Checks the formal model and plays its traces to the engine.")
     parser.add_argument("--samples", type=int, default=150)
     parser.add_argument("--seed", type=lambda text: int(text, 0), default=None, help="default: a fresh one, printed")
-    parser.add_argument("--record", action="store_true", help="make the committed traces anew")
+    parser.add_argument("--record", action="store_true", help="make the committed traces again")
     parser.add_argument("--mistakes", action="store_true", help="how soon random runs find each missing rule")
     chosen = parser.parse_args()
     reason = missing_tool()

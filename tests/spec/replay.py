@@ -21,7 +21,7 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inputs import MessageReceived, TimerExpired
 from notarium_consensus.messages import Message, decode_message, encode_message
 from notarium_ledger.blocks.block import Decision
-from notarium_ledger.blocks.certificate import VoteType
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Round
 
 ROUNDS = range(6)
@@ -108,8 +108,8 @@ class Replay:
         words, inbox = self._words, self.hosts[member].inbox
         kept: list[tuple[str, list[Any], Any]] = [
             ("offers", [words.proposal(value) for value in model["offers"]], inbox.proposals),
-            ("prepares", [words.vote(VoteType.PREPARE, value) for value in model["prepares"]], inbox.prepares),
-            ("commits", [words.vote(VoteType.COMMIT, value) for value in model["commits"]], inbox.commits),
+            ("prepares", [words.vote(StatementKind.PREPARE, value) for value in model["prepares"]], inbox.prepares),
+            ("commits", [words.vote(StatementKind.COMMIT, value) for value in model["commits"]], inbox.commits),
             ("changes", [words.change(value) for value in model["changes"]], inbox.round_changes),
         ]
         for field, expected, keeper in kept:

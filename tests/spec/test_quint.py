@@ -30,7 +30,7 @@ def test_the_scenarios_pass_and_are_the_committed_ones(tmp_path):
     for path in told:
         committed = read_trace(quint.TRACES / f"{path.name}.xz", sort_sets=True)
         assert read_trace(path, sort_sets=True) == committed, (
-            "outdated; python -m tests.spec.quint --record makes them anew"
+            "outdated; python -m tests.spec.quint --record makes them again"
         )
 
 

@@ -12,13 +12,13 @@ from tests.spec.quint import SPEC, TRACES, is_mistaken
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
-from notarium_consensus import instance, justification, votes
+from notarium_consensus import height_state, instance, justification, votes
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import MessageKind, Vote
 from notarium_consensus.votes import VoteKeeper
 from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind, Vote
 
 PATHS = sorted(TRACES.glob("*.itf.json.xz"))
 AS_BUILT = [path for path in PATHS if not is_mistaken(path)]
@@ -88,7 +88,7 @@ def test_mistake_05_votes_of_different_rounds_never_certify_two_blocks():
         message.block_hash
         for host in replay.hosts.values()
         for message in host.sent
-        if isinstance(message, Vote) and message.kind is MessageKind.COMMIT
+        if isinstance(message, Vote) and message.kind is StatementKind.COMMIT
     }
     assert len(committed) == 2, "both blocks have commits of honest members"
 
@@ -150,7 +150,7 @@ def _certificate_mixes_rounds(monkeypatch):
 
 
 def _reproposal_held_to_the_clock(monkeypatch):
-    monkeypatch.setattr(instance, "is_fresh", lambda proposal: True)
+    monkeypatch.setattr(height_state, "is_fresh", lambda proposal: True)
 
 
 def _own_lock_not_claimed(monkeypatch):
@@ -166,7 +166,7 @@ def _own_lock_not_claimed(monkeypatch):
 
 def _lock_not_recorded(monkeypatch):
     # Its slot is written, with nothing in it.
-    monkeypatch.setattr(instance, "encode_prepared", lambda prepared: b"")
+    monkeypatch.setattr(height_state, "encode_prepared", lambda prepared: b"")
     monkeypatch.setattr("notarium_consensus.signing_record._prepared", lambda value: None)
 
 

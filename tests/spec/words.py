@@ -11,9 +11,10 @@ from typing import Any
 from tests.consensus.harness import Club
 
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import Message, Proposal, RoundChange, SignedRoundChange, Vote
+from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_ledger.blocks.block import Block, Decision
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote
 from notarium_ledger.types import Round
 
 Value = dict[str, Any]
@@ -24,7 +25,7 @@ class Words:
 
     def __init__(self) -> None:
         self.club = Club(4)
-        self._votes: dict[tuple[VoteType, int, int, str], Vote] = {}
+        self._votes: dict[tuple[StatementKind, int, int, str], Vote] = {}
         self._changes: dict[str, SignedRoundChange] = {}
         self._proposals: dict[str, Proposal] = {}
 
@@ -37,7 +38,7 @@ class Words:
         """`freshBlock` of the model: what an honest member builds."""
         return self.block({"by": member, "name": round_, "ok": True})
 
-    def vote(self, type_: VoteType, value: Value) -> Vote:
+    def vote(self, type_: StatementKind, value: Value) -> Vote:
         """A PREPARE or COMMIT."""
         block = self.block(value["block"])
         slot = (type_, value["signer"], value["round"], block.hash.hex())
@@ -47,7 +48,7 @@ class Words:
 
     def prepares(self, values: list[Value]) -> tuple[Vote, ...]:
         """In ascending order of keys; a signer that comes twice stays so."""
-        votes = [self.vote(VoteType.PREPARE, value) for value in values]
+        votes = [self.vote(StatementKind.PREPARE, value) for value in values]
         return tuple(sorted(votes, key=lambda vote: (vote.key, vote.round, vote.block_hash)))
 
     def signed_change(self, value: Value) -> SignedRoundChange:
@@ -83,7 +84,7 @@ class Words:
             return self.proposal(content)
         if tag == "RoundChange":
             return self.change(content)
-        return self.vote({"Prepare": VoteType.PREPARE, "Commit": VoteType.COMMIT}[tag], content)
+        return self.vote({"Prepare": StatementKind.PREPARE, "Commit": StatementKind.COMMIT}[tag], content)
 
     def lock(self, value: tuple[str, Value]) -> Prepared | None:
         """What a member is locked on."""
@@ -95,7 +96,7 @@ class Words:
     def decision(self, value: Value) -> Decision:
         """A block with a certificate, good or stitched together."""
         block = self.block(value["block"])
-        votes = [self.vote(VoteType.COMMIT, seal) for seal in value["seals"]]
+        votes = [self.vote(StatementKind.COMMIT, seal) for seal in value["seals"]]
         seals = tuple(Seal(vote.key, vote.signature) for vote in sorted(votes, key=lambda vote: (vote.key, vote.round)))
         return Decision(block, QuorumCertificate(self.club.height, Round(value["round"]), block.hash, seals))
 

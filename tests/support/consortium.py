@@ -14,7 +14,8 @@ from hashlib import sha256
 from typing import Any
 
 from notarium_ledger.blocks.block import Block, Decision, Header
-from notarium_ledger.blocks.certificate import QuorumCertificate, Seal, VoteType, vote_bytes
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.entries.entry import Entry, decode_entry, sign_batch, sign_entry
 from notarium_ledger.signing import SigningKey
@@ -110,7 +111,7 @@ class Consortium:
             [each.key for each in validators.validators][: validators.quorum] if signers is None else signers
         )
         message = vote_bytes(
-            VoteType.COMMIT, Hash(self.genesis.hash), validators.hash, header.height, Round(round), header.hash
+            StatementKind.COMMIT, Hash(self.genesis.hash), validators.hash, header.height, Round(round), header.hash
         )
         seals = tuple(Seal(each, self.keys_by_public[each].sign(message)) for each in chosen)
         return QuorumCertificate(header.height, Round(round), header.hash, seals)

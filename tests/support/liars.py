@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.support.consortium import Consortium, digest
 
-from notarium_ledger.blocks.certificate import VoteType
-from notarium_ledger.blocks.statements import SignedRoundChange, SignedStatement, SignedVote, StatementKind
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    SignedStatement,
+    StatementKind,
+    Vote,
+    VoteStatement,
+)
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.trust.equivocation import Equivocation, conflict
@@ -31,11 +35,11 @@ def lie(
     statements: list[SignedStatement] = []
     for number in range(2):
         block = Hash(digest(f"lie {height} {kind} {round} {label} {number}"))
-        draft: SignedStatement
         if kind is StatementKind.ROUND_CHANGE:
             claim = (Round(0), block) if number else None
-            draft = SignedRoundChange(Height(height), Round(max(round, 1)), claim, liar.public, UNSIGNED)
+            change = RoundChangeStatement(Height(height), Round(max(round, 1)), claim)
+            statements.append(SignedRoundChange(change, liar.public, liar.sign(change.signed_bytes(genesis, set_hash))))
         else:
-            draft = SignedVote(VoteType(kind), Height(height), Round(round), block, liar.public, UNSIGNED)
-        statements.append(replace(draft, signature=liar.sign(draft.signed_bytes(genesis, set_hash))))
+            vote = VoteStatement(kind, Height(height), Round(round), block)
+            statements.append(Vote(vote, liar.public, liar.sign(vote.signed_bytes(genesis, set_hash))))
     return conflict(genesis, set_hash, *statements)

@@ -12,7 +12,7 @@ from tests.vectors.chain import chain
 from tests.vectors.notation import to_json
 
 from notarium_ledger.blocks.block import Header
-from notarium_ledger.blocks.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.statements import StatementKind, round_change_bytes, vote_bytes
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.commitment import MAX_TIME_MS
@@ -167,7 +167,7 @@ def votes_document() -> dict[str, Any]:
     genesis, validators, block = Hash(digest("genesis")), Hash(digest("validators")), Hash(digest("block"))
     greatest = (Height(2**63 - 1), Round(2**32 - 1))
     votes = []
-    for type_ in VoteType:
+    for type_ in (StatementKind.PROPOSAL, StatementKind.PREPARE, StatementKind.COMMIT):
         for height, round_ in ((Height(1), Round(0)), (Height(258), Round(3)), greatest):
             message = vote_bytes(type_, genesis, validators, height, round_, block)
             votes.append(

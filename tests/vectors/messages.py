@@ -8,18 +8,17 @@ from typing import Any
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
-from notarium_consensus.messages import (
-    Message,
-    Proposal,
-    RoundChange,
-    Signed,
-    SignedRoundChange,
-    Vote,
-    encode_message,
-    statement,
-)
+from notarium_consensus.messages import Message, Proposal, RoundChange, Signed, encode_message
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
+    SignedRoundChange,
+    StatementKind,
+    Vote,
+    VoteStatement,
+    round_change_bytes,
+    vote_bytes,
+)
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
@@ -41,7 +40,7 @@ def document() -> dict[str, Any]:
 def messages() -> dict[str, Message]:
     """Each kind, in each of its shapes."""
     first, second = (decision.block for decision in chain().decisions[:2])
-    prepares = tuple(_vote(number, VoteType.PREPARE, 1, 0, first.hash) for number in range(3))
+    prepares = tuple(_vote(number, StatementKind.PREPARE, 1, 0, first.hash) for number in range(3))
     locked = tuple(_change(number, 1, 1, first.hash if number else None) for number in range(3))
     free = tuple(_change(number, 2, 1) for number in range(3))
     return {
@@ -49,8 +48,8 @@ def messages() -> dict[str, Message]:
         "proposal of round 1, nothing prepared": _proposal(1, second, free),
         "proposal of round 1, prepared in round 0": _proposal(1, first, locked, prepares),
         "prepare": prepares[0],
-        "prepare, greatest height and round": _vote(1, VoteType.PREPARE, 2**63 - 1, 2**32 - 1, first.hash),
-        "commit": _vote(2, VoteType.COMMIT, 2, 1, second.hash),
+        "prepare, greatest height and round": _vote(1, StatementKind.PREPARE, 2**63 - 1, 2**32 - 1, first.hash),
+        "commit": _vote(2, StatementKind.COMMIT, 2, 1, second.hash),
         "round change, nothing prepared": RoundChange(free[0], None, ()),
         "round change, prepared in round 0": RoundChange(locked[1], first, prepares),
     }
@@ -78,17 +77,17 @@ def _key(number: int) -> PublicKey:
     return sorted(each.key for each in _set().validators)[number]
 
 
-def _vote(number: int, type_: VoteType, height: int, round_: int, block: Hash) -> Vote:
+def _vote(number: int, type_: StatementKind, height: int, round_: int, block: Hash) -> Vote:
     at = Height(height), Round(round_)
     signed = vote_bytes(type_, chain().consortium.genesis.hash, _set().hash, *at, block)
-    return Vote(type_, *at, block, _key(number), _sign(_key(number), signed))
+    return Vote(VoteStatement(type_, *at, block), _key(number), _sign(_key(number), signed))
 
 
 def _change(number: int, height: int, round_: int, block: Hash | None = None) -> SignedRoundChange:
     prepared = None if block is None else (Round(0), block)
     at = Height(height), Round(round_)
     signed = round_change_bytes(chain().consortium.genesis.hash, _set().hash, *at, prepared)
-    return SignedRoundChange(*at, prepared, _key(number), _sign(_key(number), signed))
+    return SignedRoundChange(RoundChangeStatement(*at, prepared), _key(number), _sign(_key(number), signed))
 
 
 def _proposal(
@@ -96,7 +95,9 @@ def _proposal(
 ) -> Proposal:
     height, round_ = block.header.height, Round(round_)
     key = _set().proposer(height, round_)
-    signed = vote_bytes(VoteType.PROPOSAL, chain().consortium.genesis.hash, _set().hash, height, round_, block.hash)
+    signed = vote_bytes(
+        StatementKind.PROPOSAL, chain().consortium.genesis.hash, _set().hash, height, round_, block.hash
+    )
     return Proposal(height, round_, block, changes, prepares, key, _sign(key, signed))
 
 
@@ -114,7 +115,7 @@ def _shown(name: str, message: Message) -> dict[str, Any]:
         "height": str(message.height),
         "round": message.round,
         "key": message.key.hex(),
-        "signed": statement(message, chain().consortium.genesis.hash, _set().hash).hex(),
+        "signed": message.statement.signed_bytes(chain().consortium.genesis.hash, _set().hash).hex(),
         "signature": message.signature.hex(),
         "inside": len(inside(message)),
         "hex": encode_message(message).hex(),

@@ -12,7 +12,7 @@ from tests.vectors.notation import from_json
 from tests.vectors.test_vectors import cases, load, unhex
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
-from notarium_consensus.messages import decode_message, encode_message, statement
+from notarium_consensus.messages import decode_message, encode_message
 from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
@@ -33,11 +33,11 @@ def test_message(case: Any) -> None:
     assert encode_message(replace(message)).hex() == case["hex"], "made anew, not remembered"
     assert (message.kind.name, str(message.height), message.round) == (case["kind"], case["height"], case["round"])
     assert (message.key.hex(), message.signature.hex()) == (case["key"], case["signature"])
-    assert statement(message, genesis, validators).hex() == case["signed"]
+    assert message.statement.signed_bytes(genesis, validators).hex() == case["signed"]
     brought = messages.inside(message)
     assert len(brought) == case["inside"]
     for each in (message, *brought):
-        assert verify(each.key, statement(each, genesis, validators), each.signature)
+        assert verify(each.key, each.statement.signed_bytes(genesis, validators), each.signature)
 
 
 @pytest.mark.parametrize("case", cases("messages.json", "invalid"))

@@ -8,7 +8,8 @@ from tests.vectors import generate
 from tests.vectors.notation import from_json
 
 from notarium_ledger.blocks.block import Block, Decision, Header
-from notarium_ledger.blocks.certificate import QuorumCertificate, VoteType, round_change_bytes, vote_bytes
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind, round_change_bytes, vote_bytes
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.commitment import check_body
@@ -188,7 +189,7 @@ def test_vote(case: Any) -> None:
     context = load("votes.json")
     genesis, validators, block = (Hash(unhex(context[name])) for name in ("genesis", "validators", "block"))
     height = Height(from_json(case["height"]))
-    message = vote_bytes(VoteType[case["type"]], genesis, validators, height, Round(case["round"]), block)
+    message = vote_bytes(StatementKind[case["type"]], genesis, validators, height, Round(case["round"]), block)
     assert message.hex() == case["signed"]
     assert verify(unhex(context["key"]), message, unhex(case["signature"]))
 

@@ -1,16 +1,16 @@
-"""Votes and the quorum certificate.
+"""The quorum certificate.
 
 A certificate holds commit votes of Q distinct validators for the *same* height, round and block hash. Votes of
 different rounds must never be mixed: with n = 4 and one Byzantine validator, a mix can certify two different blocks
-(consensus notes, mistake 5). Therefore each vote names its round, and the certificate names one round for all of them.
+(docs/consensus.md, mistake 5). So each vote names its round, and the certificate names one round for all of them.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from enum import IntEnum
 
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
 from notarium_ledger.blocks.validators import MAX_VALIDATORS, ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.reading import (
@@ -23,39 +23,11 @@ from notarium_ledger.encoding.reading import (
     read_signature,
 )
 from notarium_ledger.errors import InvalidCertificate, errors_as
-from notarium_ledger.signing import ROUND_CHANGE_TAG, VOTE_TAG, verify
+from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, Height, PublicKey, Round, Signature
 
 _MAX_ITEMS = 512
 """Bound on the values in a certificate (value_count.py); one with a hundred seals has fewer."""
-
-
-class VoteType(IntEnum):
-    """What a validator states about a block in a round."""
-
-    PROPOSAL = 1
-    PREPARE = 2
-    COMMIT = 3
-
-
-def vote_bytes(vote: VoteType, genesis: Hash, validators: Hash, height: Height, round_: Round, block: Hash) -> bytes:
-    """The signed bytes: tag ‖ type u8 ‖ genesis hash ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ block hash."""
-    return b"".join(
-        (VOTE_TAG, bytes((vote,)), genesis, validators, height.to_bytes(8, "big"), round_.to_bytes(4, "big"), block)
-    )
-
-
-def round_change_bytes(
-    genesis: Hash, validators: Hash, height: Height, round_: Round, prepared: tuple[Round, Hash] | None
-) -> bytes:
-    """The signed bytes of a ROUND-CHANGE.
-
-    tag ‖ genesis ‖ validator-set hash ‖ height u64be ‖ round u32be ‖ (00 | 01 ‖ prepared round u32be ‖ block hash)
-    """
-    head = ROUND_CHANGE_TAG + genesis + validators + height.to_bytes(8, "big") + round_.to_bytes(4, "big")
-    if prepared is None:
-        return head + b"\x00"
-    return head + b"\x01" + prepared[0].to_bytes(4, "big") + prepared[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +88,7 @@ class QuorumCertificate:
             raise InvalidCertificate("keys are not in strictly ascending order", "seals")
         if len(keys) < validators.quorum:
             raise InvalidCertificate(f"{len(keys)} votes, {validators.quorum} needed", "seals")
-        message = vote_bytes(VoteType.COMMIT, genesis, validators.hash, self.height, self.round, self.block)
+        message = vote_bytes(StatementKind.COMMIT, genesis, validators.hash, self.height, self.round, self.block)
         for seal in self.seals:
             if seal.key not in validators:
                 raise InvalidCertificate(f"{seal.key.hex()} is not a validator", "seals")

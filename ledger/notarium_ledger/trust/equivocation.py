@@ -1,7 +1,7 @@
 """Equivocation: two signatures of one validator for one (height, round, kind) and different contents.
 
 Bytes: canonical ``[1, genesis hash, validator-set hash, first, second]``, where first and second are each a vote
-``[type, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
+``[kind, height, round, block hash, key, signature]`` or a round change ``[height, round, nil or [prepared round, hash],
 key, signature]``. The smaller encoding comes first, so that one pair of signatures has one encoding. These bytes prove
 that the key signed both; the equivocation file (equivocation_file.py) adds the proof that it was a validator's key.
 """
@@ -69,7 +69,7 @@ class Equivocation:
             raise InvalidEquivocation("the statements are not from one validator, height and round")
         if first.kind != second.kind:
             raise InvalidEquivocation("the statements are of different kinds")
-        said = [each.signed_bytes(self.genesis, self.validators) for each in (first, second)]
+        said = [each.statement.signed_bytes(self.genesis, self.validators) for each in (first, second)]
         if said[0] == said[1]:
             raise InvalidEquivocation("the statements say the same")
         for name, each, message in (("first", first, said[0]), ("second", second, said[1])):

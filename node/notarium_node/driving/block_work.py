@@ -1,4 +1,4 @@
-"""The content of blocks: what the engine wants built or checked is answered here, as an input to it.
+"""Builds and checks the content of blocks for the engine; the answer is an input to it.
 
 Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.read).
 """
@@ -25,20 +25,20 @@ from notarium_store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class BlockTarget:
-    """Where this proposer cuts its block, within the limits of the consortium."""
+    """How large this proposer makes its blocks, within the limits of the consortium."""
 
     entries: int
     bytes: int
 
 
 class Asker(Protocol):
-    """Who wants a block checked: the driver."""
+    """Receives the result of a check: the driver."""
 
     def feed(self, event: inputs.Input) -> None:
-        """Takes the answer."""
+        """Take the answer."""
 
     def fail(self, error: Exception) -> None:
-        """Takes what ended a check without an answer: a defect or a damaged store."""
+        """Take the error that ended a check: a defect, or a damaged store."""
 
 
 class BlockWork:
@@ -67,16 +67,16 @@ class BlockWork:
         return self._transitions[block]
 
     def forget(self) -> None:
-        """The tip has moved: nothing known here follows it."""
+        """The tip has moved: no block known here follows it."""
         self._transitions.clear()
 
     def stop(self) -> None:
-        """Answer nothing more."""
+        """Give no more answers."""
         for task in self._checks:
             task.cancel()
 
     def build(self, request: RequestBlock, now_ms: int) -> inputs.BlockBuilt:
-        """Cut a block from waiting entries. Those that became invalid are removed and their senders notified."""
+        """Cut a block from waiting entries. Those that became invalid are removed, and their senders get an error."""
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
@@ -99,7 +99,7 @@ class BlockWork:
         Entries that wait in the mempool are verified already; the signatures of the others are checked in threads.
         """
         done = self._transitions.get(block.hash)
-        # The header binds the entries, but whoever sent this copy may have put others under it.
+        # The header binds the entries, but the sender of this copy may have put others under it.
         if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
             asker.feed(inputs.BlockChecked(block.hash, True, ""))
             return
@@ -143,7 +143,7 @@ class BlockWork:
     def _finish(self, block: Block, entries: dict[bytes, Entry], asker: Asker) -> None:
         state = self._store.state
         if block.height != state.height + 1:
-            return  # Decided meanwhile: nobody waits for the answer.
+            return  # The height was decided meanwhile: the answer is not needed.
         try:
             transition = apply_block(
                 state,

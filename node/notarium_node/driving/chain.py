@@ -1,4 +1,4 @@
-"""The only writer of decisions: blocks go to the disk here, and only then does anyone hear of them."""
+"""The only writer of decisions: a block is on the disk before anyone hears of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from notarium_consensus.inputs import Advance
+from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.state.chain_state import Transition
 from notarium_ledger.trust.snapshot import Snapshot
@@ -41,7 +42,7 @@ class Chain:
         """Blocks decided since the start."""
 
     def extend(self, parts: Sequence[Part]) -> None:
-        """Store decisions that follow the tip, then announce them: no one hears of a decision that is not on disk."""
+        """Store decisions that follow the tip, then announce them."""
         nodes_before = self._store.state.registry.nodes
         self._store.commit_many(parts)
         self.decided += len(parts)
@@ -69,7 +70,7 @@ class Chain:
         for _, transition in parts:
             self._answer(transition)
 
-    def next_height(self, *, may_sign: bool, vote_from: Height) -> Advance:
+    def next_height(self, permission: Permission) -> Advance:
         """The engine's input for the height after the tip."""
         state = self._store.state
         parameters = state.registry.parameters
@@ -80,8 +81,7 @@ class Chain:
             validators=state.registry.validators,
             precision_ms=parameters.clock_precision_ms,
             message_delay_ms=parameters.message_delay_ms,
-            may_sign=may_sign,
-            vote_from=vote_from,
+            permission=permission,
         )
 
     def _take_from_mempool(self, parts: Sequence[Part]) -> None:
@@ -94,7 +94,7 @@ class Chain:
                 try:
                     receipt = self._store.receipt(entry.id)
                 except StoreError as error:
-                    # The decision stands. A client that waits gets "pending" and asks again.
+                    # The decision stands. A client that waits gets "pending", and asks again.
                     _log.error("no receipt for a decided entry", entry=entry.id.hex(), error=str(error))
                     return
                 if receipt is not None:

@@ -1,9 +1,9 @@
-"""Drives the consensus engine: performs its effects in order: persist, then send, then apply.
+"""Drives the consensus engine: performs its effects in order (persist, then send, then apply).
 
 Everything happens in the event loop, one step at a time. block_work.py builds and checks blocks, chain.py stores
-decisions, pacing.py says when a block is due. When the disk refuses a write, the effects from that one on are kept and
-the node is silent (it must not vote for what it could not remember) until the write succeeds. Decisions that the others
-make in the meantime come by catch-up.
+decisions, and pacing.py decides when a block is due. When the disk refuses a write, the driver keeps the effects from
+that one on, and the node is silent until the write succeeds: it must not vote for what it could not remember. Decisions
+that the others make in the meantime come by catch-up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
 from notarium_consensus.messages import encode_message
+from notarium_consensus.permission import NO_FENCE, Permission
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.snapshot import Snapshot
@@ -39,7 +40,7 @@ from notarium_store.store import Part, Store
 _log = structlog.get_logger("notarium.driver")
 
 RETRY_S = 1.0
-"""How long after a failed write the disk is tried again."""
+"""After a failed write the driver waits so long before it tries again."""
 IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 GOSSIP_AGAIN = 256
@@ -69,7 +70,7 @@ class Driver:
         on_event: Callable[[Event], None],
         clock: Callable[[], int] = wall_ms,
     ) -> None:
-        """`recall`: what this node knows of its own past. `on_event`: called for each report of the engine."""
+        """`recall`: what the store shows of our signatures. `on_event`: called for each report of the engine."""
         self._engine = engine
         self._store = store
         self._recall = recall
@@ -81,9 +82,8 @@ class Driver:
         self._on_event = on_event
         self._clock = clock
         self._pacing = Pacing(mempool, block_work.target.entries)
-        self._signs = False
-        self._remembered = store.history.height + 1
-        """The one height above the stored history at which we may have signed; its record may be gone by now."""
+        self._given: Permission | None = None
+        """What the engine was given last."""
         self._inputs: deque[inputs.Input] = deque()
         self._effects: deque[Effect] = deque()
         self._running = False
@@ -107,7 +107,7 @@ class Driver:
         self.work_pending()
 
     def stop(self) -> None:
-        """Perform nothing more. Everything that was promised is on disk already."""
+        """Perform no more effects. All that was promised is on the disk already."""
         self._stopped = True
         self._cancel_timers()
         if self._retry is not None:
@@ -116,7 +116,7 @@ class Driver:
         self._block_work.stop()
 
     def fail(self, error: Exception) -> None:
-        """A defect, or a damaged store. Stopping is safe at any moment; going on in an unknown state is not."""
+        """Stop after a defect, or because the store is damaged: to go on in an unknown state is not safe."""
         _log.critical("the node stops after an unexpected error in consensus", exc_info=error)
         self.stop()
         if self._failure is None:
@@ -132,12 +132,12 @@ class Driver:
     # Inputs
 
     def work_pending(self) -> None:
-        """Tell the engine that a block is due, if one is."""
+        """Report to the engine that a block is due, if one is."""
         if self._pacing.is_due():
             self.feed(inputs.WorkPending())
 
     def feed(self, event: inputs.Input) -> None:
-        """Hand an input to the engine and perform its effects; re-entrant calls queue up."""
+        """Give an input to the engine and perform its effects; re-entrant calls are queued."""
         if self.stalled and isinstance(event, IGNORED_WHILE_STALLED):
             return
         self._inputs.append(event)
@@ -204,7 +204,7 @@ class Driver:
             case fx.Report():
                 self._on_event(effect.event)
                 if isinstance(effect.event, RoundStarted) and effect.event.round > 0:
-                    # The others may lack what we hold: a block is due here, but maybe not there.
+                    # A block is due here, but maybe not there: the others may lack the entries that wait here.
                     self._gossip_again()
             case _:
                 raise TypeError(f"unknown effect {effect!r}")
@@ -237,21 +237,21 @@ class Driver:
 
     def _extend(self, parts: Sequence[Part]) -> None:
         last = parts[-1][1]
-        self._recall.before_reaching(last.state.height, self._engine.vote_from)
+        self._recall.before_reaching(last.state.height, self._engine.permission.fence)
         self._chain.extend(parts)
         self._pacing.after_block(len(last.entries), self.work_pending)
         self._leave_height()
         self.work_pending()
 
     def _leave_height(self) -> None:
-        """The tip has moved: nothing that was under way for the height before it matters."""
+        """The tip has moved: forget what was under way for the height before."""
         self._block_work.forget()
         self._cancel_timers()
         self.feed(self._advance())
 
     def _advance(self) -> inputs.Advance:
-        self._signs = self._may_sign()
-        return self._chain.next_height(may_sign=self._signs, vote_from=self._recall.vote_from)
+        self._given = self._recall.permission
+        return self._chain.next_height(self._given)
 
     # Blocks that the others decided
 
@@ -262,7 +262,7 @@ class Driver:
         return self._attempt(lambda: self._take(news)) if news else True
 
     def adopt(self, snapshot: Snapshot) -> bool:
-        """Go on from a verified snapshot above the tip, without a vote until the blocks below are here too."""
+        """Go on from a verified snapshot above the tip. The node does not vote until the blocks below are here too."""
         return self._attempt(lambda: self._adopt(snapshot))
 
     def backfill(self, parts: Sequence[Part]) -> bool:
@@ -270,17 +270,17 @@ class Driver:
         return self._attempt(lambda: self._backfill(parts))
 
     def review(self, is_caught_up: bool) -> None:
-        """Vote from now on, if nothing speaks against it any more.
+        """Vote from now on, if nothing prevents it any more.
 
-        `is_caught_up`: a quorum has said how far it is, and this node is as far.
+        `is_caught_up`: a quorum has reported its height, and this node has reached it.
         """
-        if not self._signs:
+        if not self._is_granted():
             self._attempt(lambda: self._review(is_caught_up))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
-        """Do something that writes, outside a step. The disk may refuse; a defect ends the node."""
+        """Run `work`, which writes, outside a step. The disk may refuse; a defect ends the node."""
         if self._engine.height == 0 or self._stopped or self.stalled:
-            return False  # Not begun yet, or not going on.
+            return False  # Not started yet, or stopped.
         try:
             work()
         except StoreCorruption as error:
@@ -300,15 +300,15 @@ class Driver:
 
     def _adopt(self, snapshot: Snapshot) -> None:
         decided, tip = snapshot.decided, self._store.state.height
-        self._remembered = self._store.history.height + 1
+        self._recall.before_adopting()
         certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
         self._watch(each for each in certificates if each.height > tip)
-        self._recall.before_reaching(snapshot.height, self._engine.vote_from)
+        self._recall.before_reaching(snapshot.height, self._engine.permission.fence)
         if self._chain.adopt(snapshot):
             self._leave_height()
 
     def _backfill(self, parts: Sequence[Part]) -> None:
-        self._watch(decision.certificate for decision, _ in parts if decision.height != self._remembered)
+        self._watch(decision.certificate for decision, _ in parts if decision.height != self._recall.unrecorded)
         self._chain.backfill(parts)
         if self._store.is_complete:
             _log.info("the history is complete", height=self._store.state.height)
@@ -316,24 +316,28 @@ class Driver:
     # May this node sign?
 
     def _review(self, is_caught_up: bool) -> None:
-        if self._store.is_complete and not self._recall.settled and is_caught_up:
+        before = self._recall.permission
+        if before.is_complete and not before.remembers and is_caught_up:
             self._recall.settle()
-            if self._recall.vote_from > inputs.NO_FENCE:
+            regained = self._recall.permission.regained
+            if regained > NO_FENCE:
                 _log.warning(
                     "this node does not remember what its key has signed: it is silent for some blocks",
                     height=self._store.state.height,
-                    votes_from=self._recall.vote_from,
+                    votes_from=regained,
                 )
-        if self._may_sign() and not self._signs:
+        if self._recall.permission.is_granted and not self._is_granted():
             self.feed(self._advance())
             self.work_pending()
 
-    def _may_sign(self) -> bool:
-        return self._store.is_complete and self._recall.settled
+    def _is_granted(self) -> bool:
+        """Whether the last Advance allowed the engine to sign."""
+        return self._given is not None and self._given.is_granted
 
     def _watch(self, certificates: Iterable[QuorumCertificate]) -> None:
-        """Look for seals of ours that we do not remember."""
-        seen = self._recall.own_seal(certificates, self._engine) if self._recall.settled else None
+        """Look for seals of our own that we do not remember."""
+        remembers = self._recall.permission.remembers
+        seen = self._recall.own_seal(certificates, self._engine) if remembers else None
         if seen is not None:
             self._on_event(OwnSignatureSeen(seen))
             self._recall.lose()

@@ -1,4 +1,4 @@
-"""When the engine hears that a block is due: at once when idle, and with a full block under load."""
+"""Decides when the engine learns that a block is due: at once when idle, with a full block under load."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Pacing:
         self._expected = 0
 
     def is_due(self) -> bool:
-        """Whether a block is due now. Ends the wait once as many entries are here as it was for."""
+        """Whether a block is due now. Ends the wait once the expected number of entries is here."""
         if self._linger is not None and len(self._mempool) >= self._expected:
             self.stop()
         return self._linger is None and len(self._mempool) > 0
 
     def after_block(self, entries: int, on_end: Callable[[], None]) -> None:
-        """A block with so many entries was decided. `on_end` is called when the wait for more ends by its deadline."""
+        """A block with `entries` entries was decided. `on_end` is called if the wait for more ends at its deadline."""
         self.stop()
         self._expected = min(entries + len(self._mempool), self._block_entries)
         if entries >= BUSY_ENTRIES and len(self._mempool) < self._expected:
             self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._end, on_end)
 
     def stop(self) -> None:
-        """Wait no longer."""
+        """End the wait."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None

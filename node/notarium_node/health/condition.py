@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from notarium_consensus.permission import Refusal
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.health.observed import ObservedNode
 
@@ -132,10 +133,12 @@ class Condition:
             yield Reason(
                 ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
             )
-        elif not node.recall.settled and node.own.key in validators and self._reachable() >= validators.quorum:
-            yield Reason(
-                ReasonKind.UNSURE_OF_THE_HEIGHT, "not voting: waiting to hear from a quorum how far the ledger is"
-            )
+        elif (
+            not node.recall.permission.remembers
+            and node.own.key in validators
+            and self._reachable() >= validators.quorum
+        ):
+            yield Reason(ReasonKind.UNSURE_OF_THE_HEIGHT, f"not voting: {Refusal.FORGOTTEN.value}")
 
     def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms
@@ -147,12 +150,12 @@ class Condition:
 
     def notes(self) -> list[str]:
         """What the operator should know of a node although it does its part."""
-        node, fence = self._node, self._node.engine.vote_from
+        node, permission = self._node, self._node.engine.permission
         is_validator = node.own.key in node.store.state.registry.validators
-        if not is_validator or fence <= node.store.state.height + 1:
+        if not is_validator or permission.vote_from <= node.store.state.height + 1:
             return []
-        why = node.recall.explain(fence)
-        return [f"votes from height {fence} on: {why}; until then the quorum must come from the others"]
+        why = permission.fenced_by.value
+        return [f"votes from height {permission.vote_from} on: {why}; until then the quorum must come from the others"]
 
     @property
     def missing_blocks(self) -> int:

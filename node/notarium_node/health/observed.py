@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from notarium_consensus.engine import Engine
+from notarium_consensus.permission import Permission
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
@@ -102,11 +103,8 @@ class Memory(Protocol):
     """What the node remembers of its own signatures."""
 
     @property
-    def settled(self) -> bool:
-        """Whether this node may sign, as far as its memory shows."""
-
-    def explain(self, fence: Height) -> str:
-        """Why nothing is signed below `fence`."""
+    def permission(self) -> Permission:
+        """Where this node may sign, as far as its store shows."""
 
 
 class Chain(Protocol):

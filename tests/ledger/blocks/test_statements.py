@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties.strategies import hashes
 
-from notarium_ledger.blocks.certificate import VoteType
 from notarium_ledger.blocks.statements import (
+    RoundChangeStatement,
     SignedRoundChange,
-    SignedVote,
     StatementKind,
+    Vote,
+    VoteStatement,
     round_change_from_value,
     statement_from_value,
 )
@@ -20,11 +21,14 @@ heights = st.integers(1, 2**63 - 1).map(Height)
 rounds = st.integers(0, 2**32 - 1).map(Round)
 keys = hashes.map(PublicKey)
 signatures = st.binary(min_size=64, max_size=64).map(Signature)
-votes = st.builds(SignedVote, st.sampled_from(VoteType), heights, rounds, hashes, keys, signatures)
-round_changes = st.builds(SignedRoundChange, heights, rounds, st.none() | st.tuples(rounds, hashes), keys, signatures)
+VOTES = (StatementKind.PROPOSAL, StatementKind.PREPARE, StatementKind.COMMIT)
+votes = st.builds(Vote, st.builds(VoteStatement, st.sampled_from(VOTES), heights, rounds, hashes), keys, signatures)
+changes = st.builds(RoundChangeStatement, heights, rounds, st.none() | st.tuples(rounds, hashes))
+round_changes = st.builds(SignedRoundChange, changes, keys, signatures)
 statements = votes | round_changes
-VOTE = SignedVote(VoteType.COMMIT, Height(5), Round(1), Hash(bytes(32)), PublicKey(bytes(32)), Signature(bytes(64)))
-CHANGE = SignedRoundChange(Height(5), Round(1), (Round(0), Hash(bytes(32))), PublicKey(bytes(32)), Signature(bytes(64)))
+KEY, SIGNATURE, BLOCK = PublicKey(bytes(32)), Signature(bytes(64)), Hash(bytes(32))
+VOTE = Vote(VoteStatement(StatementKind.COMMIT, Height(5), Round(1), BLOCK), KEY, SIGNATURE)
+CHANGE = SignedRoundChange(RoundChangeStatement(Height(5), Round(1), (Round(0), BLOCK)), KEY, SIGNATURE)
 
 
 @given(statements)
@@ -35,17 +39,18 @@ def test_a_statement_reads_back(statement):
 @given(statements, statements, hashes, hashes)
 def test_different_statements_sign_different_bytes(one, other, genesis, validators):
     """Key and signature are not signed; all else is, and the ledger and the set as well."""
-    same = one.to_value()[:-2] == other.to_value()[:-2]
-    assert (one.signed_bytes(genesis, validators) == other.signed_bytes(genesis, validators)) is same
+    one, other = one.statement, other.statement
+    assert (one.signed_bytes(genesis, validators) == other.signed_bytes(genesis, validators)) is (one == other)
     if genesis != validators:
         assert one.signed_bytes(genesis, validators) != one.signed_bytes(validators, genesis)
 
 
-def test_kinds_follow_the_types_of_votes():
-    assert [StatementKind(each) for each in VoteType] == [
-        StatementKind.PROPOSAL,
-        StatementKind.PREPARE,
-        StatementKind.COMMIT,
+def test_the_numbers_of_the_kinds_are_part_of_the_format():
+    assert [(kind.name, kind.value) for kind in StatementKind] == [
+        ("PROPOSAL", 1),
+        ("PREPARE", 2),
+        ("COMMIT", 3),
+        ("ROUND_CHANGE", 4),
     ]
     assert (VOTE.kind, CHANGE.kind) == (StatementKind.COMMIT, StatementKind.ROUND_CHANGE)
 

@@ -42,5 +42,5 @@ async def aged(start, ledger):
     node.meet(*peers(ledger))
     await node.reaches(LENGTH)
     node.hear_statuses()
-    assert node.recall.settled
+    assert node.recall.permission.remembers
     node.stop()

@@ -181,7 +181,7 @@ async def test_mistake_8_hints_that_nobody_keeps_do_not_silence_a_wiped_validato
 
     node.driver.review = hint_and_review
     node.meet(*company)
-    await until(lambda: node.recall.settled)
+    await until(lambda: node.recall.permission.remembers)
     assert node.network.dropped == []
 
 

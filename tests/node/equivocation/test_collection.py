@@ -11,7 +11,7 @@ from tests.support.chains import change_validator, grow
 from tests.support.consortium import Consortium, key
 from tests.support.liars import lie
 
-from notarium_ledger.blocks.statements import StatementKind
+from notarium_ledger.blocks.statements import RoundChangeStatement, SignedRoundChange, StatementKind
 from notarium_ledger.encoding import canonical
 from notarium_ledger.trust import equivocation as equivocation_module
 from notarium_ledger.trust.equivocation import Equivocation
@@ -333,14 +333,13 @@ def test_the_file_of_each_piece_convicts_with_the_genesis_alone(witness):
 
 def test_most_equivocation_fits_its_bound():
     """The greatest numbers that a statement can hold."""
-    from notarium_ledger.blocks.statements import SignedRoundChange
     from notarium_ledger.trust.equivocation import conflict
     from notarium_ledger.types import MAX_HEIGHT, MAX_ROUND, Height, PublicKey, Round, Signature
 
     def change(fill):
         claim = (Round(MAX_ROUND), Hash(bytes([fill]) * 32))
         key_, signature = PublicKey(b"k" * 32), Signature(b"s" * 64)
-        return SignedRoundChange(Height(MAX_HEIGHT), Round(MAX_ROUND), claim, key_, signature)
+        return SignedRoundChange(RoundChangeStatement(Height(MAX_HEIGHT), Round(MAX_ROUND), claim), key_, signature)
 
     encoded = conflict(Hash(b"g" * 32), Hash(b"v" * 32), change(1), change(2)).encode()
     assert len(encoded) == 380

@@ -14,8 +14,8 @@ from tests.node.http_api import Api
 
 from notarium.cli import app as client_cli
 from notarium.key_files import Purpose, load_key, load_seed
-from notarium_consensus.messages import Vote, encode_message
-from notarium_ledger.blocks.certificate import VoteType, vote_bytes
+from notarium_consensus.messages import encode_message
+from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement
 from notarium_ledger.trust.equivocation import conflict
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.types import Hash, Height, PublicKey, Round
@@ -39,8 +39,9 @@ class Liar:
     def prepare(self, block: bytes) -> bytes:
         """A valid PREPARE of height 1, round 0."""
         validators = self.genesis.registry.validators.hash
-        words = vote_bytes(VoteType.PREPARE, self.genesis.hash, validators, Height(1), Round(0), Hash(block))
-        vote = Vote(VoteType.PREPARE, Height(1), Round(0), Hash(block), self.key.public, self.key.sign(words))
+        statement = VoteStatement(StatementKind.PREPARE, Height(1), Round(0), Hash(block))
+        signature = self.key.sign(statement.signed_bytes(self.genesis.hash, validators))
+        vote = Vote(statement, self.key.public, signature)
         return bytes((Kind.CONSENSUS,)) + encode_message(vote)
 
     async def lie_to(self, victim) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.support.consortium import Consortium
 
+from notarium_consensus.permission import Permission
 from notarium_ledger.types import Height
 from notarium_node.health.events import new_event_counts
 
@@ -40,10 +41,16 @@ def fake_node(role: str = "validator") -> Any:
         started=1.0,
         event_counts=new_event_counts(),
         store=store,
-        engine=SimpleNamespace(vote_from=Height(1), round=2, is_voting=True, phase=SimpleNamespace(value="waiting")),
+        engine=SimpleNamespace(
+            permission=Permission(),
+            vote_from=Height(1),
+            round=2,
+            is_voting=True,
+            phase=SimpleNamespace(value="waiting"),
+        ),
         driver=SimpleNamespace(stalled=""),
         chain=SimpleNamespace(decided=5),
-        recall=SimpleNamespace(settled=True, explain=lambda fence: "its operator set it"),
+        recall=SimpleNamespace(permission=Permission()),
         network=network,
         sync=sync,
         equivocations=SimpleNamespace(by_member=lambda: {"m0": 1, "m1": 0}, __len__=lambda: 1),

@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 from tests.mistakes.nodes import cluster, eventually
 from tests.node.health.fake_node import fake_node
 
+from notarium_consensus.permission import MARGIN, Memory, Permission
 from notarium_ledger.types import PublicKey
 from notarium_node.health.condition import LAG_LIMIT, Condition, ReasonKind
-from notarium_node.identity import recall
 
 
 async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it_votes(tmp_path):
@@ -23,11 +23,11 @@ async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it
         condition = made.nodes[3].condition
         await eventually(lambda: condition.status()["notes"])
         said = condition.status()
-        fence = said["height"] + recall.MARGIN
+        fence = said["height"] + MARGIN
         assert (said["ready"], said["reasons"], said["voting"], said["votes_from"]) == (True, [], False, fence)
         [note] = said["notes"]
-        assert note.startswith(f"votes from height {fence} on: below that its key may have signed ")
-        for _ in range(recall.MARGIN - 1):
+        assert note.startswith(f"votes from height {fence} on: below that height its key may have signed ")
+        for _ in range(MARGIN - 1):
             assert condition.notes() == [note]
             await made.decided(await made.submit(0))
         assert condition.notes() == []
@@ -37,11 +37,12 @@ async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it
 async def test_a_validator_that_its_operator_silenced_says_so(tmp_path):
     async with cluster(tmp_path, run=(0,), vote_from=7) as made:
         [note] = made.nodes[0].condition.notes()
-        assert note.startswith("votes from height 7 on: consensus.vote_from says so")
+        assert note.startswith("votes from height 7 on: its operator set consensus.vote_from")
+        assert made.nodes[0].engine.permission.by_hand == made.nodes[0].engine.vote_from == 7
 
 
 def unheard(node):
-    node.recall.settled = False
+    node.recall.permission = Permission(Memory.UNKNOWN)
 
 
 def alone(node):

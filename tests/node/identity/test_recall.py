@@ -10,11 +10,11 @@ from tests.support.consortium import Consortium
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import MessageReceived, WorkPending
 from notarium_consensus.messages import Proposal
+from notarium_consensus.permission import MARGIN
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.certificate import VoteType, vote_bytes
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Hash, Height, Round
-from notarium_node.identity import recall
 
 
 def propose(node, ledger):
@@ -27,7 +27,12 @@ def propose(node, ledger):
     transition = advance(state, [entry], time_ms, proposer)
     block = Block(transition.header, (entry.raw,))
     message = vote_bytes(
-        VoteType.PROPOSAL, Hash(consortium.genesis.hash), state.registry.validators.hash, height, Round(0), block.hash
+        StatementKind.PROPOSAL,
+        Hash(consortium.genesis.hash),
+        state.registry.validators.hash,
+        height,
+        Round(0),
+        block.hash,
     )
     node.network.heard.clear()
     node.driver.feed(MessageReceived(Proposal(height, Round(0), block, (), (), proposer, key.sign(message)), proposer))
@@ -67,9 +72,9 @@ async def test_mistake_13_a_wiped_validator_votes_when_heights_are_behind_it_at_
     node.meet(*peers(ledger))
     await node.completes()
     tip = node.store.state.height
-    await until(lambda: node.engine.vote_from == tip + recall.MARGIN)
+    await until(lambda: node.engine.vote_from == tip + MARGIN)
     assert not await votes(node, ledger)
-    ledger.grow(recall.MARGIN)
+    ledger.grow(MARGIN)
     node.hear_statuses()
     await node.reaches(ledger.store.state.height)
     assert await votes(node, ledger)
@@ -88,7 +93,7 @@ async def test_a_restart_does_not_make_it_forget_that_it_has_forgotten(start, le
     again.meet(*peers(ledger))
     await again.completes()
     assert not await votes(again, ledger)
-    await until(lambda: again.engine.vote_from >= LENGTH + recall.MARGIN)
+    await until(lambda: again.engine.vote_from >= LENGTH + MARGIN)
 
 
 async def test_a_wiped_validator_may_vote_at_once_where_nothing_was_ever_decided(start, tmp_path):
@@ -119,7 +124,7 @@ async def test_the_operator_says_from_when_on_it_may_vote(start, ledger):
     node = start(vote_from=LENGTH + 2)
     node.meet(*peers(ledger))
     await node.completes()
-    await until(lambda: node.recall.settled)
+    await until(lambda: node.recall.permission.remembers)
     assert node.engine.vote_from == LENGTH + 2
 
 
@@ -127,7 +132,7 @@ async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_
     node = start()
     node.meet(*peers(ledger))
     await node.completes()
-    await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
     ledger.grow(1)
     node.hear_statuses()
     await node.reaches(LENGTH + 1)
@@ -140,7 +145,7 @@ async def test_what_the_operator_said_long_ago_does_not_count(start, ledger):
     node = start(vote_from=LENGTH)
     node.meet(*peers(ledger))
     await node.completes()
-    await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
 
 
 async def test_a_restored_backup_finds_its_own_seals_and_is_silent(start, ledger, aged):
@@ -148,13 +153,13 @@ async def test_a_restored_backup_finds_its_own_seals_and_is_silent(start, ledger
     signers = [each.public for each in ledger.consortium.validator_keys[1:]]
     ledger.grow(5, signers=signers)
     node = start()
-    assert node.recall.settled
+    assert node.recall.permission.remembers
     node.meet(*company)
     await node.reaches(LENGTH + 5)
     assert [event for event in node.events if isinstance(event, OwnSignatureSeen)] == [
         OwnSignatureSeen(Height(LENGTH + 5))
     ]
-    await until(lambda: node.engine.vote_from == LENGTH + 5 + recall.MARGIN)
+    await until(lambda: node.engine.vote_from == LENGTH + 5 + MARGIN)
     assert not await votes(node, ledger)
 
 
@@ -189,14 +194,14 @@ async def test_a_crash_right_after_a_decision_does_not_make_it_forget_from_when_
     node = start()
     node.meet(*peers(ledger))
     await node.completes()
-    await until(lambda: node.engine.vote_from == LENGTH + recall.MARGIN)
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
     node.driver.feed = lambda event: None  # It is killed before the engine hears of the next height.
     ledger.grow(1)
     node.hear_statuses()
     await node.reaches(LENGTH + 1)
     node.stop()
     again = start()
-    assert again.engine.vote_from == LENGTH + recall.MARGIN
+    assert again.engine.vote_from == LENGTH + MARGIN
     assert not again.engine.is_voting
 
 
@@ -204,10 +209,10 @@ async def test_a_first_start_that_found_out_that_it_was_not_the_first_stays_sile
     """The mark of the first start is still there when such a node is started again."""
     chain = Chain(tmp_path / "founding")
     node = Node(tmp_path / "founder", chain, is_new=True)
-    assert node.recall.settled
+    assert node.recall.permission.remembers
     node.recall.lose()
     node.stop()
     again = Node(tmp_path / "founder", chain, is_new=True)
-    assert not again.recall.settled
+    assert not again.recall.permission.remembers
     again.stop()
     chain.store.close()

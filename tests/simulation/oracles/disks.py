@@ -133,7 +133,7 @@ class Disks:
         """State, registry and next validator set must be what the decided headers say."""
         kind = key[:1]
         if kind == b"s":
-            # The last field tells where the registry lies on this disk: elsewhere, if it came with a snapshot.
+            # The last field says where the registry lies on this disk: elsewhere, if it came with a snapshot.
             *state, _ = formats.decode(value)
             height, tip = state[:2]
             known = self._chain.tip_of(height) or self._from_snapshots.get(height)

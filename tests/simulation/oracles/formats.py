@@ -25,7 +25,7 @@ KIND_NAMES = {PROPOSAL: "proposal", PREPARE: "prepare", COMMIT: "commit", ROUND_
 
 
 class Malformed(ValueError):
-    """Bytes that are none of the documented ones."""
+    """Bytes of an undocumented form."""
 
 
 def demand(condition: object, reason: str) -> None:

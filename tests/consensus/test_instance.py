@@ -8,11 +8,14 @@ from __future__ import annotations
 import pytest
 from tests.consensus.harness import GENESIS, Bench
 
-from notarium_consensus import authentication
+from notarium_consensus import authentication, instance
 from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, ResendTimer, RoundTimer
 from notarium_consensus.engine import Phase
 from notarium_consensus.inputs import WorkPending
-from notarium_consensus.messages import MessageKind, Proposal, encode_message
+from notarium_consensus.instance import Instance
+from notarium_consensus.messages import Proposal, encode_message
+from notarium_consensus.rules import Rule
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.signing import verify
 
 
@@ -218,7 +221,7 @@ def test_one_block_costs_at_most_seven_verifications_and_none_twice(monkeypatch)
 
 
 def test_kinds_are_numbered_as_documented():
-    assert [kind.value for kind in MessageKind] == [1, 2, 3, 4]
+    assert [kind.value for kind in StatementKind] == [1, 2, 3, 4]
 
 
 def test_a_block_that_nobody_asked_for_is_not_proposed():
@@ -232,3 +235,27 @@ def test_the_proposer_does_not_hold_its_own_block_to_its_clock():
     bench.step(WorkPending())
     bench.built(bench.club.block(1, time_ms=bench.now_ms + 10_000))
     assert bench.said() == ["PROPOSAL", "PREPARE"]
+
+
+def test_every_rule_is_a_method_and_is_in_the_table_at_the_top():
+    methods = {name for name in vars(Instance) if name.startswith("_upon_")}
+    assert methods == {f"_upon_{rule.name.lower()}" for rule in Rule}
+    assert instance.__doc__ is not None
+    assert [name for name in methods if f"\n{name} " not in instance.__doc__] == []
+
+
+def test_the_rules_that_fired_in_the_last_step_are_reported_in_order():
+    bench = Bench(own=1)
+    bench.step(WorkPending())
+    assert list(bench.engine.fired) == []
+    block = bench.club.block(1)
+    bench.built(block)
+    assert list(bench.engine.fired) == [Rule.ROUND_CHANGE_QUORUM, Rule.PROPOSAL]
+    bench.receive(bench.club.prepare(0, 0, block))
+    assert list(bench.engine.fired) == []
+    bench.receive(bench.club.prepare(2, 0, block))
+    assert list(bench.engine.fired) == [Rule.PREPARE]
+    bench.timeout()
+    assert list(bench.engine.fired) == [Rule.ROUND_TIMEOUT]
+    bench.timeout()
+    assert list(bench.engine.fired) == [], "the timer of a round that is over"

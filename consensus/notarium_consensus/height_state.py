@@ -1,0 +1,187 @@
+"""The state of one height, and the steps that its rules (instance.py) are made of."""
+
+from __future__ import annotations
+
+from notarium_consensus.authentication import Authenticator
+from notarium_consensus.block_checks import KnownBlocks, Verdict
+from notarium_consensus.config import EngineConfig
+from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, Send
+from notarium_consensus.events import ProposalRejected, RoundStarted
+from notarium_consensus.inbox import Inbox
+from notarium_consensus.justification import HeightContext, Prepared, is_fresh, untimely
+from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.phase import Phase
+from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
+from notarium_consensus.step_effects import StepEffects
+from notarium_consensus.timers import HeightTimers
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.statements import StatementKind, Vote
+from notarium_ledger.types import Hash, PublicKey, Round
+
+
+class HeightState:
+    """What this node knows of one height. Only Instance, which has the rules, changes it."""
+
+    def __init__(
+        self,
+        context: HeightContext,
+        config: EngineConfig,
+        authenticator: Authenticator,
+        effects: StepEffects,
+        may_sign: bool,
+    ) -> None:
+        self.context = context
+        self.own = OwnMessages(context, config.signer, authenticator, effects)
+        if may_sign:
+            self.own.allow()
+        self.inbox = Inbox(context, authenticator, effects)
+        self.blocks = KnownBlocks(rejected_kept=len(context.validators))
+        self.round = Round(0)
+        self.phase = Phase.WAITING
+        self.prepared: Prepared | None = None
+        self._timers = HeightTimers(context, config, self.inbox, effects)
+        self._effects = effects
+        self._own_key = config.own_key
+        self._accepted: Proposal | None = None
+        self._timely = True
+        self._building: Round | None = None
+        self._nothing_to_propose = False
+        self._asked: set[Hash] = set()
+        self._last_peer: PublicKey | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether a block is due: only then timers run (mistake 14)."""
+        return self._timers.due
+
+    def votes_missing(self) -> tuple[PublicKey, ...]:
+        """Validators of which no message of the current round is here, this node aside."""
+        return tuple(key for key in self.inbox.missing_in(self.round) if key != self._own_key)
+
+    # ---- steps -------------------------------------------------------------------------------------------------
+
+    def _accept(self, proposal: Proposal) -> None:
+        self._accepted = proposal
+        self.phase = Phase.CHECKING
+        self._timely = True
+        if is_fresh(proposal) and proposal.key != self._own_key:
+            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._effects.now_ms)
+            if reason is not None:
+                self._timely = False
+                self._reject(proposal, reason)
+
+    def _commit(self, prepared: Prepared) -> None:
+        if self.own.may_sign:
+            # The block and its prepares are on disk before the COMMIT that promises to remember them.
+            self._effects.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
+        self._keep(self.own.vote(StatementKind.COMMIT, prepared.round, prepared.block.hash))
+
+    def _change_round(self, round_: Round, reason: str) -> None:
+        """Leave the round for a higher one, with a ROUND-CHANGE."""
+        self._become_due(reason)
+        self._enter(round_, reason)
+        self._keep(self.own.change_round(round_, self.prepared))
+
+    def _enter(self, round_: Round, reason: str) -> None:
+        self.round = round_
+        self.phase = Phase.WAITING
+        self._accepted = None
+        self._building = None
+        self._nothing_to_propose = False
+        self._timers.enter_round()
+        self._effects.report(RoundStarted(self.context.height, round_, reason))
+
+    def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
+        """Propose the highest prepared block, with the entries of the copy whose content is valid."""
+        for change in changes:
+            if change.signed.prepared == highest and change.block is not None:
+                verdict = self._verdict(change.block)
+                block = self.blocks.valid(highest[1])
+                if block is not None:
+                    return self._propose(block, changes, change.prepares)
+                if verdict is not Verdict.INVALID:
+                    return False  # It is being checked.
+        return False
+
+    def _usable_changes(self) -> list[RoundChange]:
+        """The round changes of this round, except those whose prepared block is here with wrong entries only.
+
+        Only a liar sends these. If no node has the right entries any more (those that prepared may have restarted), the
+        liar's claim would keep every honest proposer from proposing.
+        """
+        changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
+        blocks = [change.block for change in changes if change.block is not None]
+        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
+        return [change for change in changes if change.block is None or change.block.hash in hopeful]
+
+    def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
+        """False if nothing is signed: the signer refuses, or an unknown signature of ours was seen in this step."""
+        proposal = self.own.propose(self.round, block, tuple(change.signed for change in changes), prepares)
+        if proposal is None:
+            return False
+        self._keep(proposal)
+        self._accept(proposal)
+        return True
+
+    def _decide(self, certificate: QuorumCertificate) -> None:
+        block = self.blocks.valid(certificate.block)
+        if block is None:
+            raise RuntimeError("decided without a checked block; callers look it up first")
+        self.phase = Phase.DECIDED
+        self._effects.emit(Decide(Decision(block, certificate)))
+
+    def _verdict(self, block: Block) -> Verdict:
+        """What is known of the content of `block`; starts its check if nothing is."""
+        verdict = self.blocks.verdict(block)
+        if verdict is Verdict.UNKNOWN:
+            self.blocks.start_check(block)
+            self._effects.emit(CheckBlock(block))
+            return Verdict.CHECKING
+        return verdict
+
+    def _keep(self, message: Message | None) -> None:
+        if message is not None:
+            self.inbox.admit_own(message, self.round)
+
+    def _reject(self, proposal: Proposal, reason: str) -> None:
+        self._effects.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
+
+    def _needed(self) -> list[Hash]:
+        needed = [block for _, block in self.inbox.commits.complete]
+        if self.prepared is not None:
+            needed.append(self.prepared.block.hash)
+        if self._accepted is not None:
+            needed.append(self._accepted.block.hash)
+        return needed
+
+    # ---- timers ------------------------------------------------------------------------------------------------
+
+    def _is_voting(self) -> bool:
+        return self.own.may_sign and self.phase is not Phase.DECIDED
+
+    def _become_due(self, reason: str) -> None:
+        if self.due or self.phase is Phase.DECIDED:
+            return
+        self._timers.due = True
+        self._start_round_timer()
+        self._timers.start_resend()
+        self._effects.report(RoundStarted(self.context.height, self.round, reason))
+
+    def _start_round_timer(self, proven: bool = False) -> None:
+        if self._is_voting():
+            self._timers.start_round(self.round, is_proven=proven)
+
+    def _resend(self) -> None:
+        """Votes go to all; the proposal, which may be large, only to validators that do not seem to have it."""
+        if not self._is_voting():
+            return
+        for message in self.own.of_round(self.round):
+            if isinstance(message, Proposal):
+                have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
+                for validator in self.context.validators.validators:
+                    if validator.key != self._own_key and validator.key not in have:
+                        self._effects.emit(Send(validator.key, message))
+            else:
+                self._effects.emit(Broadcast(message))

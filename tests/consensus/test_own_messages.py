@@ -1,0 +1,104 @@
+"""Each slot is signed once, recorded before it is sent, and only while signing is allowed."""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+import pytest
+from tests.consensus.harness import GENESIS, Club
+
+from notarium_consensus.authentication import Authenticator
+from notarium_consensus.effects import Broadcast, Persist
+from notarium_consensus.messages import encode_message
+from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.signing import KeySigner
+from notarium_consensus.signing_record import slot_key
+from notarium_consensus.step_effects import StepEffects
+from notarium_ledger.blocks.statements import StatementKind
+from notarium_ledger.signing import SigningKey
+
+CLUB = Club()
+BLOCK, OTHER = CLUB.block(1), CLUB.block(1, b"ok another")
+PREPARE, COMMIT = StatementKind.PREPARE, StatementKind.COMMIT
+
+
+class Parts:
+    """The messages of validator 0, with what they are made of."""
+
+    def __init__(self) -> None:
+        key = CLUB.keys[0]
+        self.effects = StepEffects()
+        self.authenticator = Authenticator(GENESIS, key.public)
+        self.own = OwnMessages(CLUB.context(), KeySigner(key), self.authenticator, self.effects)
+
+
+@pytest.fixture
+def parts() -> Parts:
+    made = Parts()
+    made.own.allow()
+    return made
+
+
+def test_a_message_is_recorded_as_sent_and_then_sent(parts: Parts):
+    vote = parts.own.vote(PREPARE, 0, BLOCK.hash)
+    assert vote == CLUB.prepare(0, 0, BLOCK)
+    assert parts.effects.take() == [Persist(1, slot_key(0, PREPARE), encode_message(vote)), Broadcast(vote)]
+    change = parts.own.change_round(1, None)
+    assert change == CLUB.change(0, 1)
+    proposal = parts.own.propose(4, BLOCK, (), ())
+    assert proposal == CLUB.proposal(0, 4, BLOCK)
+
+
+def test_a_slot_is_signed_once(parts: Parts):
+    assert parts.own.vote(PREPARE, 0, BLOCK.hash) is not None
+    parts.effects.take()
+    assert parts.own.vote(PREPARE, 0, OTHER.hash) is None
+    assert parts.own.vote(PREPARE, 0, BLOCK.hash) is None, "not even the same again: the recorded bytes are sent"
+    assert parts.effects.take() == []
+    assert parts.own.vote(COMMIT, 0, BLOCK.hash) is not None
+    assert parts.own.vote(PREPARE, 1, OTHER.hash) is not None
+    assert parts.own.has_signed(1, PREPARE)
+    assert not parts.own.has_signed(1, COMMIT)
+
+
+def test_nothing_is_signed_before_it_is_allowed_and_after_it_is_forbidden():
+    parts = Parts()
+    assert parts.own.vote(PREPARE, 0, BLOCK.hash) is None
+    parts.own.allow()
+    assert parts.own.vote(PREPARE, 0, BLOCK.hash) is not None
+    parts.own.forbid()
+    assert parts.own.change_round(1, None) is None
+
+
+def test_an_unknown_signature_of_ours_stops_signing_in_the_same_step(parts: Parts):
+    parts.authenticator.check(CLUB.commit(0, 0, OTHER), CLUB.validators, "vote")
+    assert parts.own.vote(PREPARE, 0, BLOCK.hash) is None
+    assert parts.effects.take() == []
+
+
+def test_an_observer_and_a_stranger_are_never_allowed():
+    stranger = SigningKey(b"a stranger's key".ljust(32))
+    for signer in (None, KeySigner(stranger)):
+        parts = Parts()
+        own = OwnMessages(CLUB.context(), signer, parts.authenticator, parts.effects)
+        own.allow()
+        assert not own.may_sign
+        assert own.vote(PREPARE, 0, BLOCK.hash) is None
+
+
+def test_recorded_messages_take_their_slots_and_those_of_another_key_do_not(parts: Parts):
+    restored = parts.own.restore([CLUB.prepare(0, 0, BLOCK), CLUB.prepare(1, 1, BLOCK)])
+    assert restored == [CLUB.prepare(0, 0, BLOCK)]
+    assert parts.own.vote(PREPARE, 0, OTHER.hash) is None
+    assert parts.own.vote(PREPARE, 1, OTHER.hash) is not None
+    parts.authenticator.check(CLUB.prepare(0, 0, BLOCK), CLUB.validators, "vote")
+    assert parts.authenticator.own_seen is None, "it is in the record"
+
+
+def test_the_messages_of_a_round_are_sent_again_in_an_order_that_makes_sense(parts: Parts):
+    for kind in (COMMIT, PREPARE):
+        parts.own.vote(kind, 1, BLOCK.hash)
+    parts.own.propose(1, BLOCK, (), ())
+    parts.own.change_round(1, None)
+    assert [message.kind.name for message in parts.own.of_round(1)] == ["ROUND_CHANGE", "PROPOSAL", "PREPARE", "COMMIT"]

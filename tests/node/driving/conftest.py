@@ -1,0 +1,5 @@
+"""Machines, and a disk that can be full."""
+
+from tests.node.driving.machine import disk, machine
+
+__all__ = ["disk", "machine"]

@@ -1,0 +1,104 @@
+"""The content of blocks: what a proposer puts in, and what a validator checks."""
+
+import asyncio
+
+import pytest
+from tests.node.parts import until
+
+from notarium_consensus.effects import RequestBlock
+from notarium_consensus.inputs import BlockBuilt, BlockChecked
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.types import Height, Round
+
+
+async def test_entries_that_became_invalid_are_thrown_out_and_their_senders_told(machine):
+    one = machine(1)
+    late = one.consortium.entry()
+    revocation = one.consortium.entry(one.consortium.member_body("revoke", key=bytes(one.consortium.researcher.public)))
+    one.mempool.add(revocation)
+    one.mempool.add(late)
+    waiter = one.waiters.wait([late.id])
+    one.driver.work_pending()
+    with pytest.raises(Exception, match="revoked"):
+        await asyncio.wait_for(waiter.future, 60)
+    assert one.store.is_decided(revocation.id)
+    assert not one.store.is_decided(late.id)
+    assert len(one.mempool) == 0
+
+
+class Answers:
+    """Takes what BlockWork answers."""
+
+    def __init__(self):
+        self.given = []
+        self.failures = []
+
+    def feed(self, event):
+        self.given.append(event)
+
+    def fail(self, error):
+        self.failures.append(error)
+
+
+@pytest.fixture
+def one(machine):
+    """One of four validators, and a valid block of an entry that it does not have."""
+    made = machine(4)
+    decision, _ = made.consortium.decide(made.store.state, [made.consortium.entry()])
+    return made, decision.block
+
+
+async def test_a_block_whose_entries_are_not_in_the_mempool_is_checked_in_a_task(one):
+    machine, block = one
+    work, answers = machine.driver._block_work, Answers()
+    work.check(block, answers)
+    assert answers.given == []
+    await until(lambda: answers.given)
+    assert answers.given == [BlockChecked(block.hash, True, "")]
+    assert work.transition(block.hash).header == block.header
+
+
+async def test_a_block_that_was_checked_is_not_checked_again_but_another_copy_is(one):
+    machine, block = one
+    work, answers = machine.driver._block_work, Answers()
+    work.check(block, answers)
+    await until(lambda: answers.given)
+    work.check(block, answers)
+    assert answers.given == [BlockChecked(block.hash, True, "")] * 2
+    work.check(Block(block.header, (machine.consortium.entry().raw,)), answers)
+    await until(lambda: len(answers.given) == 3)
+    wrong = answers.given[-1]
+    assert (wrong.block_hash, wrong.valid) == (block.hash, False)
+    assert wrong.reason != ""
+
+
+async def test_once_the_tip_has_moved_nothing_is_known(one):
+    machine, block = one
+    work, answers = machine.driver._block_work, Answers()
+    work.check(block, answers)
+    await until(lambda: answers.given)
+    work.forget()
+    with pytest.raises(KeyError):
+        work.transition(block.hash)
+
+
+async def test_a_block_is_built_for_the_height_after_the_tip_only(machine):
+    made = machine(4)
+    made.mempool.add(made.consortium.entry())
+    work = made.driver._block_work
+    now_ms = made.store.state.time_ms + 10
+    built = work.build(RequestBlock(Height(1), Round(0), now_ms + 5), now_ms)
+    assert built.block is not None
+    assert built.block.header.time_ms == now_ms + 5, "not before the earliest time"
+    assert built.block.header.proposer == made.key.public
+    assert work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms) == BlockBuilt(Height(2), Round(0), None)
+
+
+async def test_a_defect_in_a_check_is_reported(one, monkeypatch):
+    machine, block = one
+    work, answers = machine.driver._block_work, Answers()
+    monkeypatch.setattr(machine.store, "is_decided", lambda id_: 1 / 0)
+    work.check(block, answers)
+    await until(lambda: answers.failures)
+    assert type(answers.failures[0]) is ZeroDivisionError
+    assert answers.given == []
