@@ -1,12 +1,11 @@
 """Documents are in plain technical English, in lines that a terminal and a diff can show."""
 
 import re
-from pathlib import Path
 
 import pytest
 from tests.house.language import INSTEAD, find
+from tests.house.sources import ROOT, modules
 
-ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md"]
 PAGES += [str(each.relative_to(ROOT)) for each in sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -41,6 +40,12 @@ def test_documents_have_no_banned_word(page):
     text = re.sub(r"`[^`\n]+`", "`quoted`", (ROOT / page).read_text(encoding="utf-8"))
     found = find(text)
     assert [f"{page}:{line}: {word}" for line, word in found] == []
+
+
+def test_the_product_has_no_banned_word():
+    """In docstrings, comments, messages, log lines and names."""
+    texts = {str(path): (ROOT / path).read_text(encoding="utf-8") for path, _ in modules()}
+    assert [f"{path}:{line}: {word}" for path, text in texts.items() for line, word in find(text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
