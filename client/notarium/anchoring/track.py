@@ -261,7 +261,7 @@ class Run:
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
-            what = "refused, it stays" if delivery.waiting.refused else "not anchored yet, it waits"
+            what = "refused: it stays" if delivery.waiting.refused else "not anchored yet: it waits"
             self._warn(f"{what} in the outbox (run 'notarium status --flush' to send it): {delivery.error}")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
@@ -338,7 +338,7 @@ class Run:
         except (OSError, InvalidBundle):
             known = ()
         if not any(each.content.has_same_bytes(artifact.content) for each in known):
-            self._gaps.append(f"{artifact.name} is not what the receipt beside it is about: it has changed since")
+            self._gaps.append(f"{artifact.name} does not match the receipt beside it: it has changed since")
             return []
         return [Ref("derivedFrom", receipt.id)]
 
