@@ -19,7 +19,7 @@ from notarium_node.operator.cli.output import Failure, Json, err, out, print_jso
 
 def keygen(
     *,
-    directory: Annotated[Path, typer.Option("--dir", help="The node's directory; made if it does not exist.")],
+    directory: Annotated[Path, typer.Option("--dir", help="The node's directory; created if it does not exist.")],
     member: Annotated[str, typer.Option(help="The institution's ROR id or a short id.")],
     name: Annotated[str, typer.Option(help="The institution's name.")],
     address: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")],
@@ -38,7 +38,9 @@ def keygen(
     for key in made.keys:
         out.print(f"key   {key}", markup=False)
     out.print(f"card  {made.card}", markup=False)
-    err.print("Send the card to your partners; it has no secret. Keep the keys, and keep admin.key off the server.")
+    err.print(
+        "Send the card to the other members; it holds no secret. Keep the keys, and keep admin.key off the server."
+    )
 
 
 def genesis(
