@@ -363,8 +363,8 @@ def track(
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
-    `disclosure`: "public" shows digests of artifacts on the ledger, "consortium" only the digest of the evidence,
-    "sealed" nothing else. `strict`: raise errors that are warnings otherwise. `wait`: seconds that the end may wait
+    `disclosure`: "sealed" shows the digest of the evidence on the ledger, "consortium" also the times and the Git
+    commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise. `wait`: seconds that the end may wait
     for the network.
     """
     return Run(
