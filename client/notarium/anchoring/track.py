@@ -364,8 +364,8 @@ def track(
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
     `disclosure`: "sealed" shows the digest of the evidence on the ledger, "consortium" also the times and the Git
-    commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise. `wait`: seconds that the end may wait
-    for the network.
+    commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
+    `wait`: seconds that the end may wait for the network.
     """
     return Run(
         name,

@@ -20,8 +20,8 @@ DisclosureOption = Annotated[
     Disclosure,
     typer.Option(
         "--disclosure",
-        help="What the ledger shows. sealed: the digest of the evidence; consortium: also a run's times and Git commit, "
-        "and a data set's number of files; public: also the names and digests of artifacts.",
+        help="What the ledger shows. sealed: the digest of the evidence; consortium: also a run's times and Git "
+        "commit, and a data set's number of files; public: also the names and digests of artifacts.",
     ),
 ]
 Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, even where the cache of digests knows the file.")]
