@@ -22,13 +22,14 @@ from notarium_ledger.entries.commitment import RESEARCH_KINDS
         (["anchor", "data", "--ref", "derivedFrom=x"], "is not an entry id"),
         (["anchor", "data", "--set", "x"], "expected NAME=VALUE"),
         (["anchor", "data", "--set", "color=red"], "unknown field"),
-        (["anchor", "data", "--kind", "essay"], "essay"),
-        (["anchor"], "path"),
+        (["anchor", "data", "--kind", "essay"], "Invalid value for '--kind': 'essay'"),
+        (["anchor"], "Missing argument 'PATH...'"),
+        (["init"], "Missing option '--genesis'"),
         (["frobnicate"], "frobnicate"),
         (["verify", "data", "--genesis", "nowhere.json"], "cannot read the genesis"),
         (["verify", "data", "--genesis", "data.receipt.json"], "not a valid genesis file"),
         (["show", "12ab"], "64 hexadecimal"),
-        (["run"], "command"),
+        (["run"], "Missing argument '-- CMD...'"),
     ],
 )
 def test_wrong_use_is_one_clear_line_and_exit_code_2(study, cli, arguments, message):

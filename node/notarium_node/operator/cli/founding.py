@@ -78,7 +78,8 @@ def genesis(
     else:
         out.print(_member_table(made))
         out.print(
-            f"{len(validators)} validators: a quorum is {validators.quorum}, and {validators.faulty} may fail or lie. "
+            f"{len(validators)} validator{'s' if len(validators) > 1 else ''}: a quorum is {validators.quorum}, "
+            f"and {validators.faulty or 'none'} may fail or lie. "
             f"Written to {out_file}.",
             markup=False,
         )
