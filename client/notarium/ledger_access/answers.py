@@ -365,9 +365,7 @@ def _describe_tls(error: OSError) -> str:
     if error.verify_code in _HOSTNAME_MISMATCH:
         return "its certificate is for another host name. Use the address that the institution gave."
     if error.verify_code in _OUT_OF_DATE:
-        return (
-            "its certificate has expired or is not valid yet. Check the clock here, or have the certificate renewed."
-        )
+        return "its certificate has expired or is not valid yet. Check the clock here, or have the certificate renewed."
     return (
         "its certificate is not trusted (self-signed or from an unknown authority). "
         "Set SSL_CERT_FILE to the institution's CA certificate."
