@@ -42,12 +42,12 @@ from notarium_ledger.entries.commitment import RESEARCH_KINDS
 def test_wrong_use_is_one_clear_line_and_exit_code_2(study, cli, arguments, message):
     code, out, err = cli(*arguments)
     assert code == 2
-    assert message.lower() in err.lower()
+    assert message in err
     assert out == ""
     code, out, _ = cli(arguments[0], "--json", *arguments[1:])
     assert code == 2
     if arguments[0] != "run":
-        assert message.lower() in json.loads(out)["error"].lower()
+        assert message in json.loads(out)["error"]
 
 
 def test_outside_of_a_project_the_remedy_is_named(tmp_path, home, cli, monkeypatch):
