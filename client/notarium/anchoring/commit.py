@@ -28,11 +28,14 @@ MAX_SUBJECT_NAME = 255
 
 
 class Disclosure(StrEnum):
-    """What of a commitment stands on the ledger."""
+    """What the ledger shows, besides kind, issuer, project, references and the status of a run."""
 
     PUBLIC = "public"
+    """As CONSORTIUM, and the names and digests of the artifacts."""
     CONSORTIUM = "consortium"
+    """The digest of the evidence; of a run its times and Git commit, of a data set its number of files."""
     SEALED = "sealed"
+    """The digest of the evidence only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,11 @@ def sign(project: Project, body: Body) -> bytes:
     try:
         entry = sign_entry(project.key(), project.genesis.hash, body)
     except LedgerError as error:
-        raise ProjectError(f"this {body['kind']} cannot be committed to: {error}") from error
+        raise ProjectError(f"this {body['kind']} is not a valid commitment: {error}") from error
     limit = project.genesis.registry.parameters.max_entry_bytes
     if len(entry) > limit:
         raise ProjectError(
-            f"the commitment has {len(entry)} bytes, {limit} are allowed: use fewer subjects and references"
+            f"the commitment has {len(entry)} bytes, at most {limit} allowed: use fewer subjects and references"
         )
     return entry
 
