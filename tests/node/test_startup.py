@@ -140,7 +140,7 @@ def test_a_damaged_card_of_a_node_that_is_not_in_the_genesis_is_named(ready, cer
 @pytest.fixture
 def closed(monkeypatch):
     """Folders that this user may not enter, also where the tests run as root: `closed(folder)`."""
-    folders = []
+    folders: list[Path] = []
     access, stat, listdir = os.access, os.stat, os.listdir
 
     def refuse(path, itself):

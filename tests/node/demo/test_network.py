@@ -8,7 +8,7 @@ import pytest
 
 from notarium_node.demo import network
 from notarium_node.demo.__main__ import Demo
-from notarium_node.demo.local_network import LocalNode, NetworkError
+from notarium_node.demo.local_network import LocalNetwork, LocalNode, NetworkError
 from notarium_node.demo.network import MARKER, DemoError, Place, stop, stopped_at_the_end, stopped_on_failure
 from notarium_node.demo.story import Story
 
@@ -64,7 +64,7 @@ def test_a_demo_says_that_it_stops_and_replaces_the_one_that_runs(tmp_path, monk
     Demo(place, Story())._found()
     Demo(place, Story())._found()
     assert said not in capsys.readouterr().out, "none was running"
-    stopped = []
+    stopped: list[LocalNetwork] = []
     monkeypatch.setattr(LocalNode, "is_running", lambda self: True)
     monkeypatch.setattr(network, "stop", stopped.append)
     Demo(place, Story())._found()
