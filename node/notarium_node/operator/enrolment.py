@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notarium.key_files import Purpose, load_key
-from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.ledger_access.blocking import BlockingClient
 from notarium_ledger.entries.commitment import BODY_VERSION
 from notarium_ledger.signing import SigningKey, is_valid_key
 from notarium_ledger.state.genesis import Genesis
+
+if TYPE_CHECKING:
+    from notarium.ledger_access.answers import VerifiedReceipt
+    from notarium.ledger_access.blocking import BlockingClient
 
 
 class EnrolmentError(Exception):
@@ -59,6 +62,8 @@ def submit(action: MemberAction, researcher: str, authority: Authority) -> Verif
 
     Raises EnrolmentError, KeyFileError or, from the client library, NotariumError.
     """
+    from notarium.ledger_access.blocking import BlockingClient  # Here, because it is slow to import.
+
     key = _public_key(researcher)
     signer = load_key(authority.admin_key, Purpose.ADMIN)
     body = {"v": BODY_VERSION, "kind": action.value, "member": authority.member_of(signer), "key": key}

@@ -6,13 +6,15 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from rich.table import Table
 
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.config import ConfigError, NodeConfig
+
+if TYPE_CHECKING:
+    import aiohttp
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
@@ -54,6 +56,8 @@ class NodeApi:
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """GET a path: HTTP status and body. Raises NodeUnreachable, or ConfigError for an unusable certificate."""
+        import aiohttp  # Here, because most commands ask no node, and it is slow to import.
+
         context = self._context()
         try:
             async with (

@@ -54,3 +54,9 @@ def test_a_folder_in_the_place_of_a_file_is_an_error_and_no_traceback(notarium_n
     code, out, err = notarium_node("genesis", *root.glob("n1/*.card.json"), "--name", "X", "--out", root, "--json")
     assert (code, err.startswith("error: ")) == (2, True)
     assert str(root) in out
+
+
+def test_a_command_that_asks_no_node_loads_no_http_client():
+    code = "import sys; from notarium_node.operator.cli import app; print('aiohttp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
