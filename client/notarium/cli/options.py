@@ -39,11 +39,12 @@ GenesisFile = Annotated[
     typer.Option("--genesis", metavar="FILE", help="Verify against this genesis file; no project is needed then."),
 ]
 
-VALUES_HELP = "A number, true or false is recorded as such, everything else as text."
+VALUES_HELP = "A number, true or false is recorded as such, everything else (such as 1.10) as text."
 FIELDS_HELP = "An integer is recorded as such, everything else as text: the ledger holds no fractions."
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
-_DECIMAL = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"-?([0-9]*\.[0-9]*[1-9]|[0-9]+\.0|[0-9](\.[0-9]*[1-9])?[eE][+-]?[0-9]{1,3})")
+"""What is surely meant as a number: not the version 1.10, which would become 1.1, nor the Git commit 1234e56."""
 
 
 def parse_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
@@ -83,6 +84,6 @@ def _value(text: str) -> bool | int | float | str:
     if _INTEGER.fullmatch(text):
         return int(text)
     # An integer of more digits stays text, because JSON readers round it.
-    if _DECIMAL.fullmatch(text) and not text.lstrip("-").isdigit() and math.isfinite(number := float(text)):
+    if _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
         return number
     return text
