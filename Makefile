@@ -28,7 +28,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 10
 .DELETE_ON_ERROR:
 .PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults fuzz spec bench lock clean
 
-help: ## list the targets
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(STAMP): pyproject.toml requirements.lock
@@ -42,9 +42,9 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-setup: $(STAMP) ## make the virtual environment from the lock file
+setup: $(STAMP) ## create the virtual environment from the lock file
 
-lint: $(STAMP) ## check style, types and the direction of imports
+lint: $(STAMP) ## check style, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -75,26 +75,26 @@ simulate: $(STAMP) ## run seeds of the simulator (SEEDS=1000 FIRST=1 SIZES=4,7 S
 simulate-replay: $(STAMP) ## show one seed (SEED=7 SIZE=4 SCHEDULE=small)
 	@$(BIN)/python -W ignore -m tests.simulation.run --replay $(SEED) --sizes $(SIZE) --schedule $(SCHEDULE)
 
-simulate-planted: $(STAMP) ## plant known mistakes and see the simulator find each
+simulate-planted: $(STAMP) ## plant known mistakes, one at a time; the simulator must find each
 	@$(BIN)/python -W ignore -m tests.simulation.run_planted --jobs $(JOBS)
 
-cluster-faults: $(STAMP) ## put faults to real processes on real networks; needs root (CLUSTER_ARGS="-k partition" to choose)
+cluster-faults: $(STAMP) ## inject faults into real processes and networks; needs root (CLUSTER_ARGS="-k partition" to choose)
 	@$(BIN)/python -m tests.cluster.faults $(CLUSTER_ARGS) $(PYTEST_ARGS)
 
-fuzz: $(STAMP) ## spoil inputs, guided by coverage, and the API by its description (FUZZ_SECONDS=n for each target)
+fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, and the API by its OpenAPI description (FUZZ_SECONDS=n for each target)
 	@$(PIP) install --require-hashes -r deploy/requirements-fuzz.lock
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.guided
 	@NOTARIUM_API_EXAMPLES=$(FUZZ_API_EXAMPLES) $(BIN)/python -m pytest -q tests/fuzz/test_api_schema.py $(PYTEST_ARGS)
 
-spec: $(STAMP) ## check the formal model and play its traces to the engine (SPEC_ARGS="--samples 2000"; needs npm)
+spec: $(STAMP) ## check the formal model and replay its traces on the engine (SPEC_ARGS="--samples 2000"; needs npm)
 	@$(BIN)/python -m tests.spec.quint $(SPEC_ARGS)
 
 bench: $(STAMP) ## measure this machine
 	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
-lock: ## remake requirements.lock (LOCK_ARGS=--upgrade takes the newest versions)
+lock: ## rebuild requirements.lock (LOCK_ARGS=--upgrade takes the newest versions)
 	@PYTHON=$(PYTHON) deploy/lock.sh $(LOCK_ARGS)
 
-clean: ## remove the environment, the caches and what demo and bench wrote
+clean: ## remove the environment, the caches and the output of demo and bench
 	rm -rf $(VENV) .demo .bench .spec .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,8 +62,8 @@ _WRITE_REMEDIES = {
     errno.EROFS: "make the file system of {folder} writable, then try again",
     errno.ENOSPC: "free space on the file system of {folder}, then try again",
     errno.EDQUOT: "free space within your quota on the file system of {folder}, then try again",
-    errno.ENOTDIR: "{folder} must be a folder: move what is in its place away, then try again",
-    errno.EEXIST: "{folder} must be a folder: move what is in its place away, then try again",
+    errno.ENOTDIR: "{folder} must be a folder: move away the file of that name, then try again",
+    errno.EEXIST: "{folder} must be a folder: move away the file of that name, then try again",
 }
 
 
@@ -169,6 +169,6 @@ class Unreachable(NotariumError):
     exit_code = ExitCode.UNREACHABLE
 
     def __init__(self, reports: Sequence[NodeReport]) -> None:
-        listed = "; ".join(f"{each.url}: {each.said}" for each in reports) or "no node address is known"
+        listed = "; ".join(f"{each.url}: {each.said}" for each in reports) or "no node address is configured"
         super().__init__(f"no node gave a usable answer ({listed})")
         self.reports = tuple(reports)

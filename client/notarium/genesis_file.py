@@ -18,4 +18,4 @@ def read_genesis(path: Path) -> Genesis:
             f"cannot read the genesis file {path}: {error.strerror}; get it from your institution"
         ) from error
     except LedgerError as error:
-        raise ProjectError(f"{path} is not a genesis document: {error}") from error
+        raise ProjectError(f"{path} is not a valid genesis file: {error}") from error

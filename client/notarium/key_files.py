@@ -122,13 +122,13 @@ def _parse(content: bytes, path: Path, purpose: Purpose) -> bytes:
         raise KeyFileError(f"{path} is not a key file (expected '{FORMAT} {purpose} ...')")
     if fields[1] != purpose:
         known = fields[1] if fields[1] in set(Purpose) else "unknown"
-        raise KeyFileError(
-            f"{path} is a key for another purpose {known!r}, needed is {purpose.value!r}: check the path"
-        )
+        raise KeyFileError(f"{path} is a key for another purpose: {known!r}, not {purpose.value!r}; check the path")
     try:
         seed = base64.b64decode(fields[2], validate=True)
     except (binascii.Error, ValueError) as error:
         raise KeyFileError(f"{path} is damaged: its key is not base64; restore it from a backup") from error
     if len(seed) != KEY_BYTES:
-        raise KeyFileError(f"{path} is damaged: its key has {len(seed)} bytes, not {KEY_BYTES}; restore a backup")
+        raise KeyFileError(
+            f"{path} is damaged: its key has {len(seed)} bytes, not {KEY_BYTES}; restore it from a backup"
+        )
     return seed

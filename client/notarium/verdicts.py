@@ -121,7 +121,7 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
         str(path),
         VerificationStatus.VERIFIED,
         about=describe_receipt(found[0]),
-        checked="the ledger's entry, by the digest on it",
+        checked="the entry on the ledger that names its digest",
         files=len(content.items),
         receipt=found[0],
     )

@@ -98,7 +98,7 @@ class _Check:
     def _cross(self, gap: Gap) -> None:
         """Go from the last block before the gap to the snapshot after it."""
         if self._end != gap.history:
-            raise StoreCorruption(self._db.path, f"{keys.describe(keys.HISTORY)} differs from what the chain makes")
+            raise StoreCorruption(self._db.path, f"{keys.describe(keys.HISTORY)} does not match the chain")
         self._pairs += len((keys.BASE, keys.HISTORY))
         self._end = ChainEnd(gap.base, gap.base.height)
 
@@ -122,7 +122,7 @@ class _Check:
             self._pairs += 1
             found = self._db.require(key)
             if found != value:
-                raise StoreCorruption(self._db.path, f"{keys.describe(key)} differs from what the chain makes", height)
+                raise StoreCorruption(self._db.path, f"{keys.describe(key)} does not match the chain", height)
         self._end = self._end.after(transition)
 
     def _is_in_log_before(self, id_: Hash) -> bool:
@@ -148,13 +148,13 @@ class _Check:
         if stored is not None:
             self._pairs += 1
             if stored != self._end.stored():
-                raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} differs from what the chain makes")
+                raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} does not match the chain")
         expected = self._pairs + self._db.count(keys.RECORD)
         if self._gap is not None:
             expected += self._count_in(self._gap)
         found = self._db.count()
         if found != expected:
-            raise StoreCorruption(self._db.path, f"contains {found} keys, the chain makes {expected}")
+            raise StoreCorruption(self._db.path, f"contains {found} keys, the chain has {expected}")
 
     def _count_in(self, gap: Gap) -> int:
         """The number of pairs of missing blocks that an earlier snapshot left behind."""

@@ -1,1 +1,1 @@
-"""One institution's Notarium server: disk, sockets, clocks, HTTP API, explorer, operator CLI."""
+"""One institution's Notarium server: disk, sockets, clocks, HTTP API, operator CLI."""

@@ -318,10 +318,10 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         if len(location) == 1:
             return f"{field}: the section is missing: add [{field}]"
-        return f"{field}: is missing: add it to section [{location[0]}], or set {variable}"
+        return f"{field} is missing: add it to section [{location[0]}], or set {variable}"
     if error["type"] == "extra_forbidden":
         known = _fields(location[0]) if len(location) > 1 else list(NodeConfig.model_fields)
-        return f"{field}: is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
+        return f"{field} is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
     if error["type"] == "value_error":
         return f"{field}: {reason}"
     given = repr(error["input"])

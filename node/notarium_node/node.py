@@ -212,7 +212,7 @@ class Node:
                 validators=tuple(sorted(each.api for each in nodes if each.role == "validator" and each.api)),
             )
         if not self.store.is_complete:
-            return self.incomplete("this node cannot decide yet whether an entry is in the log already")
+            return self.incomplete("this node does not know yet whether an entry is in the log already")
         if self.driver.stalled:
             return Refusal(
                 RefusalKind.BUSY, self.driver.stalled, remedy="Submit the entry to another node.", retry_after_s=10

@@ -147,7 +147,7 @@ def use_first_start(mark: Path, recall: Recall) -> None:
         raise StartupError(
             Finding(
                 Check.FIRST_START,
-                f"the mark of the first start, {mark}, must be removed before anything is signed, but: {error}",
+                f"the mark of the first start, {mark}, must be removed before anything is signed: {error}",
                 f"Make room on the disk, or give the directory to user {os.geteuid()}; then start again.",
             )
         ) from error
@@ -182,7 +182,7 @@ def load_genesis(config: NodeConfig) -> Genesis:
                 Check.GENESIS,
                 f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash pins "
                 f"{config.node.genesis_hash}",
-                "Get the right file, or correct the pin if your partners confirm the hash of this file.",
+                "Get the right file, or correct the pin if the other members confirm the hash of this file.",
             )
         )
     return genesis

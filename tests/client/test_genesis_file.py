@@ -16,5 +16,5 @@ def test_a_file_that_is_not_there_or_something_else_is_named_with_the_remedy(tmp
     with pytest.raises(ProjectError, match=r"nowhere\.json: No such file or directory; get it from your institution"):
         read_genesis(tmp_path / "nowhere.json")
     (tmp_path / "g.json").write_text("{}")
-    with pytest.raises(ProjectError, match=r"g\.json is not a genesis document"):
+    with pytest.raises(ProjectError, match=r"g\.json is not a valid genesis file"):
         read_genesis(tmp_path / "g.json")

@@ -41,7 +41,7 @@ def test_a_key_that_others_can_reach_is_refused_with_the_remedy(tmp_path, mode):
 def test_the_wrong_purpose_is_refused(tmp_path):
     path = tmp_path / "some.key"
     create_key(path, Purpose.TRANSPORT)
-    with pytest.raises(KeyFileError, match="purpose 'transport', needed is 'validator'"):
+    with pytest.raises(KeyFileError, match="another purpose: 'transport', not 'validator'"):
         load_key(path, Purpose.VALIDATOR)
 
 

@@ -77,7 +77,7 @@ def test_a_swapped_genesis_is_noticed(project):
 
 def test_a_file_that_is_not_a_genesis(project):
     (project.folder / "genesis.json").write_text("{}")
-    with pytest.raises(ProjectError, match="is not a genesis document"):
+    with pytest.raises(ProjectError, match="is not a valid genesis file"):
         find_project()
     (project.folder / "genesis.json").unlink()
     with pytest.raises(ProjectError, match="cannot read the genesis file"):

@@ -154,7 +154,7 @@ class Cluster:
         """Every node has a receipt, valid with the genesis alone, of everything acknowledged. How many were checked.
 
         Validators are sent the entries again, which is how a client that lost its receipts gets them, and must not
-        decide them anew; observers are asked for the receipts.
+        decide them again; observers are asked for the receipts.
         """
         raws, checked = list(self.acknowledged.values()), 0
         async with aiohttp.ClientSession() as session:

@@ -62,7 +62,7 @@ class Traitor:
                     socket = await session.ws_connect(f"https://{record.address}/peer", ssl=context, max_msg_size=0)
                     break
                 except aiohttp.WSServerHandshakeError:
-                    assert time.monotonic() < deadline, f"{victim.name} refuses us for ever"
+                    assert time.monotonic() < deadline, f"{victim.name} refuses us permanently"
                     await asyncio.sleep(0.25)
             async with socket:
                 await socket.send_bytes(canonical.encode([b"notarium-peer/1", bytes(self.genesis.hash)]))
@@ -70,7 +70,7 @@ class Traitor:
                 yield socket
 
     def forged_vote(self, height: int) -> bytes:
-        """A COMMIT with a signature that is none."""
+        """A COMMIT with an invalid signature."""
         nonsense = Hash(b"\x07" * 32)
         statement = VoteStatement(StatementKind.COMMIT, Height(height), Round(0), nonsense)
         vote = Vote(statement, self.key.public, Signature(b"\x01" * 64))

@@ -84,7 +84,7 @@ def story(place: Path, user: Path) -> str:
 
 
 def test_the_story_is_the_promised_one(story: str) -> None:
-    told = [
+    said = [
         r"4 validators and 1 observer run",
         r"plan is preregistered",
         r"data set",
@@ -103,7 +103,7 @@ def test_the_story_is_the_promised_one(story: str) -> None:
         r"demo/\*/node\.log",
         r"make demo-up",
     ]
-    assert re.search(".*".join(told), story, re.DOTALL), story
+    assert re.search(".*".join(said), story, re.DOTALL), story
 
 
 def test_nothing_is_left_running_and_nothing_else_is_touched(story: str, place: Path, user: Path) -> None:

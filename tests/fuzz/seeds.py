@@ -219,7 +219,7 @@ def problem() -> bytes:
             "type": "urn:notarium:problem:invalid-entry",
             "title": "The entry is not valid",
             "status": 422,
-            "detail": "1 of 4 entries are not valid; none was taken",
+            "detail": "1 of 4 entries are not valid; none was accepted",
             "field": "entries",
             "limit": 4096,
             "remedy": "enrol the key",

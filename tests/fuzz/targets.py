@@ -17,7 +17,7 @@ TARGETS: tuple[Target, ...] = (
 )
 
 _OWN = "reads what this program made or checked itself"
-_LOCAL = "reads what the user typed on the command line; a mistake is told as such (tests/node/operator/cli)"
+_LOCAL = "reads what the user typed on the command line; a mistake is reported as such (tests/node/operator/cli)"
 _INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_described": _OWN,
@@ -43,7 +43,7 @@ EXEMPT: dict[str, str] = {
     "notarium_store.lookups:read_decision": _INSIDE,
     "notarium_store.store:Store._load": _INSIDE,
 }
-"""Functions that look like decoders of outside bytes and are none: "module:qualified name" -> why."""
+"""Functions that look like decoders of outside bytes and are not: "module:qualified name" -> why."""
 
 
 def by_name(name: str) -> Target:

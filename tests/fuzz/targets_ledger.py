@@ -255,7 +255,7 @@ AGREEMENT = (
             "notarium_ledger.blocks.statements:round_change_from_value",
         ),
         seeds.message_bytes(),
-        # Made anew, not the bytes that the decoder kept.
+        # Encoded again, not the bytes that the decoder kept.
         lambda message: encode_message(type(message)(*(getattr(message, name) for name in _fields(message)))),
     ),
     Target(

@@ -33,7 +33,7 @@ def test_any_bytes(target: Target, data: bytes) -> None:
 @quick
 @given(seed=st.integers(0, 2**64))
 def test_spoiled_bytes(target: Target, seed: int) -> None:
-    """Each example is drawn from one number, so that a failure is told by it: spoiled(target, number)."""
+    """Each example is drawn from one number, so that it identifies a failure: spoiled(target, number)."""
     check(target, spoiled(target, seed))
 
 

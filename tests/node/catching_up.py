@@ -278,5 +278,5 @@ class _Switch(FakeNetwork):
 
 
 def no_snapshot() -> bytes:
-    """Says that there is none."""
+    """Says that it has no snapshot."""
     return wire.pack_snapshot(SnapshotPart(Height(0), 0, 0, b""))

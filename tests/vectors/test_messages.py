@@ -30,7 +30,7 @@ def test_message(case: Any) -> None:
     document = load("messages.json")
     genesis, validators = Hash(unhex(document["genesis"])), Hash(unhex(document["validators"]))
     message = decode_message(unhex(case["hex"]))
-    assert encode_message(replace(message)).hex() == case["hex"], "made anew, not remembered"
+    assert encode_message(replace(message)).hex() == case["hex"], "encoded again, not remembered"
     assert (message.kind.name, str(message.height), message.round) == (case["kind"], case["height"], case["round"])
     assert (message.key.hex(), message.signature.hex()) == (case["key"], case["signature"])
     assert message.statement.signed_bytes(genesis, validators).hex() == case["signed"]

@@ -121,7 +121,9 @@ def anchor(
     project = project or find_project(artifact_path(path).absolute().parent)
     chosen = artifact_path(path)
     if is_receipt(chosen) or is_bundle(chosen):
-        raise ProjectError(f"{chosen} is a receipt or bundle itself; name the file or folder it is about")
+        raise ProjectError(
+            f"{chosen} is itself a receipt or an evidence file; name the file or folder that it is about"
+        )
     content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
     bundle = Bundle.new(
         kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
@@ -135,7 +137,8 @@ def anchor(
         return _unchanged(request, earlier.receipt)
     if earlier.waiting is None:
         raise ProjectError(
-            f"{bundle_of(request.receipt_path)} has neither receipt nor outbox entry; move it away and anchor again"
+            f"{bundle_of(request.receipt_path)} has neither a receipt nor an entry in the outbox; "
+            "move it away and anchor again"
         )
     return _send(request, earlier.waiting, timeout, strict)
 

@@ -111,11 +111,11 @@ def sign(project: Project, body: Body) -> bytes:
     try:
         entry = sign_entry(project.key(), project.genesis.hash, body)
     except LedgerError as error:
-        raise ProjectError(f"this {body['kind']} cannot be committed to: {error}") from error
+        raise ProjectError(f"this {body['kind']} is not a valid commitment: {error}") from error
     limit = project.genesis.registry.parameters.max_entry_bytes
     if len(entry) > limit:
         raise ProjectError(
-            f"the commitment has {len(entry)} bytes, {limit} are allowed: use fewer subjects and references"
+            f"the commitment has {len(entry)} bytes, at most {limit} allowed: use fewer subjects and references"
         )
     return entry
 

@@ -97,7 +97,9 @@ def _deliver(client: BlockingClient, project: Project, waiting: Sequence[Waiting
     unreachable: NotariumError | None = None
     for each in queue:
         if unreachable is None and time.monotonic() > deadline:
-            unreachable = Unreachable([NodeReport("all nodes", f"not asked any more after {timeout:.0f} s")])
+            unreachable = Unreachable(
+                [NodeReport("all nodes", f"not asked: the time limit of {timeout:.0f} s has passed")]
+            )
         # After one failure to reach the nodes the rest of a hundred entries does not wait for the same again.
         done = _deliver_one(client, project, each, unreachable or (unsigned if each.refused else None))
         if unreachable is None and done.error is not None and done.error.exit_code is ExitCode.UNREACHABLE:

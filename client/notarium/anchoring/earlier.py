@@ -83,8 +83,8 @@ class Earlier:
             return
         if self.receipt is None:
             raise ProjectError(
-                f"{path} is signed as a {known} and waits in the outbox; as a {kind} it would take the same place. "
-                "Anchor a copy by another name, or run 'notarium status --help' to see how to send or drop what waits"
+                f"{path} is signed as a {known} and waits in the outbox; the receipt of a {kind} would have the same "
+                "path. Anchor a copy by another name, or run 'notarium status --help' to see how to send or drop it"
             )
         stem = path.name
         raise ProjectError(

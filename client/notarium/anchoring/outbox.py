@@ -97,8 +97,7 @@ class Outbox:
         found = [each for each in self.list() if start and each.id.startswith(start.lower())]
         if len(found) != 1:
             raise ProjectError(
-                f"{start!r} is the beginning of {len(found) or 'no'} ids in the outbox; "
-                "run 'notarium status' to list them"
+                f"{len(found) or 'no'} ids in the outbox begin with {start!r}; run 'notarium status' to list them"
             )
         return found[0]
 

@@ -32,6 +32,4 @@ def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
     pending = outbox_of(project).find(place)
     if pending is not None:
         return Ref(rel, bytes.fromhex(pending.id))
-    raise ProjectError(
-        f"{target} is neither an entry id nor something with a valid receipt ({stem_of(place)}.receipt.json)"
-    )
+    raise ProjectError(f"{target} is not an entry id, and there is no valid receipt {stem_of(place)}.receipt.json")

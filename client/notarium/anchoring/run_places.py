@@ -27,7 +27,7 @@ def claim_place(directory: Path, stem: str) -> Path:
         except OSError as error:
             raise Unwritable(f"{bundle_of(place)} cannot be written", directory, error) from error
         return place
-    raise ProjectError(f"{MAX_RUNS_OF_ONE_NAME} runs are called {base!r} in {directory}; choose another name")
+    raise ProjectError(f"{directory} already has {MAX_RUNS_OF_ONE_NAME} runs named {base!r}; choose another name")
 
 
 def release_place(place: Path) -> None:

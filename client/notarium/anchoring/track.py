@@ -261,7 +261,7 @@ class Run:
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
-            what = "refused, it stays" if delivery.waiting.refused else "not anchored yet, it waits"
+            what = "refused: it stays" if delivery.waiting.refused else "not anchored yet: it waits"
             self._warn(f"{what} in the outbox (run 'notarium status --flush' to send it): {delivery.error}")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
@@ -338,7 +338,7 @@ class Run:
         except (OSError, InvalidBundle):
             known = ()
         if not any(each.content.has_same_bytes(artifact.content) for each in known):
-            self._gaps.append(f"{artifact.name} is not what the receipt beside it is about: it has changed since")
+            self._gaps.append(f"{artifact.name} does not match the receipt beside it: it has changed since")
             return []
         return [Ref("derivedFrom", receipt.id)]
 
@@ -363,9 +363,9 @@ def track(
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
-    `disclosure`: "public" shows digests of artifacts on the ledger, "consortium" only the digest of the evidence,
-    "sealed" nothing else. `strict`: raise errors that are warnings otherwise. `wait`: seconds that the end may wait
-    for the network.
+    `disclosure`: "sealed" shows the digest of the evidence on the ledger, "consortium" also the times and the Git
+    commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
+    `wait`: seconds that the end may wait for the network.
     """
     return Run(
         name,

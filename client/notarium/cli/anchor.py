@@ -82,8 +82,8 @@ def prereg(
 
 def anchor(
     *,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
-    kind: Annotated[KindChoice, typer.Option(help="What it is.")] = KindChoice.DATASET,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The files or folders to anchor.")],
+    kind: Annotated[KindChoice, typer.Option(help="The kind of entry.")] = KindChoice.DATASET,
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
     set_field: Annotated[

@@ -93,13 +93,18 @@ def run_command(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except _UsageProblem as error:
-        return _report(printer, str(getattr(error, "message", "") or error), ExitCode.USAGE)
+        return _report(printer, _usage_text(error), ExitCode.USAGE)
     except BrokenPipeError:
         # The reader went away (`notarium log | head`), so there is nothing to report and no one to report it to.
         sys.stderr.close()
         return BROKEN_PIPE
     except OSError as error:
         return _report(printer, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), ExitCode.USAGE)
+
+
+def _usage_text(error: Any) -> str:
+    """What is wrong with the command line, with the name of the option; `error` is a _UsageProblem."""
+    return str(error.format_message()).replace(": Value error, ", ": ")
 
 
 def _report(printer: Printer, text: str, code: ExitCode) -> int:

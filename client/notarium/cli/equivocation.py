@@ -23,8 +23,8 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import MAX_EQUIVOCATION_FILE_BYTES, EquivocationFile, describe
 
 CAVEAT = (
-    "This proves that the key of this validator signed two different things where an honest node signs one. "
-    "It does not prove who used the key, nor why; a node restored from an old backup does the same."
+    "This proves that the key of this validator signed two different things where an honest node signs one thing only. "
+    "It does not prove who used the key, or why: a node restored from an old backup can do the same."
 )
 
 
@@ -68,7 +68,7 @@ class Judged:
 
 def equivocation(
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="As nodes export them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Equivocation files, as a node exports them.")],
     genesis: GenesisFile = None,
     as_json: Json = False,
 ) -> int:

@@ -27,12 +27,16 @@ ENROL_ELSEWHERE = "--genesis FILE --url https://NODE"
 
 def init(
     *,
-    genesis: Annotated[Path, typer.Option(metavar="FILE", help="The consortium's genesis document.")],
-    issuer: Annotated[str, typer.Option(metavar="ID", help="Your institution: its ROR address or short id.")],
-    genesis_hash: Annotated[str, typer.Option(metavar="HEX", help="Its hash, as your institution gave it.")] = "",
-    node: Annotated[list[str] | None, typer.Option(metavar="URL", help="A node's API; give several.")] = None,
-    project: Annotated[str, typer.Option(metavar="NAME", help="Name on the ledger; default: the folder's.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace the configuration.")] = False,
+    genesis: Annotated[Path, typer.Option(metavar="FILE", help="The consortium's genesis file.")],
+    issuer: Annotated[str, typer.Option(metavar="ID", help="Your institution: its ROR id or its short id.")],
+    genesis_hash: Annotated[
+        str, typer.Option(metavar="HEX", help="The hash of the genesis file, as your institution gave it.")
+    ] = "",
+    node: Annotated[list[str] | None, typer.Option(metavar="URL", help="URL of a node's API; repeatable.")] = None,
+    project: Annotated[
+        str, typer.Option(metavar="NAME", help="The project's name on the ledger. Default: the folder's name.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing configuration.")] = False,
     as_json: Json = False,
 ) -> int:
     """Pin a ledger for this folder and make your key."""
@@ -42,7 +46,7 @@ def init(
         printer.note(f"[yellow]note:[/] {shown(issuer)} is not a founding member; that is fine if it joined later")
     nodes = node or [each.api for each in pinned.registry.nodes.values() if each.api]
     if not nodes:
-        raise ProjectError("the genesis document names no API address: give at least one --node URL")
+        raise ProjectError("the genesis file names no API address: give at least one --node URL")
     config = create_project(Path.cwd(), pinned, nodes, issuer, project or Path.cwd().name, replace=force)
     made = _Made.key_for(pinned, config, nodes, issuer)
     printer.data(made.to_json())
@@ -141,4 +145,4 @@ def _print(printer: Printer, made: _Made, *, is_compared: bool) -> None:
     printer.line("Send the public key to your institution's administrator, who runs in the node's folder:")
     printer.line(f"  {shown(enrol_command(made.issuer, made.public_key))}")
     printer.line("where FILE is the administrator's key, wherever it is kept now.")
-    printer.line(f"On another machine than the node's, add {ENROL_ELSEWHERE}.")
+    printer.line(f"On a machine other than the node's, add {ENROL_ELSEWHERE}.")

@@ -15,22 +15,28 @@ from notarium.errors import ProjectError
 from notarium_ledger.entries.commitment import RELATIONS
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to try all nodes.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Time limit for all nodes together, in seconds.")]
 DisclosureOption = Annotated[
     Disclosure,
     typer.Option(
         "--disclosure",
-        help="public: digests of artifacts on the ledger; consortium: only that of the evidence; sealed: nothing else.",
+        help="What the ledger shows. sealed: the digest of the evidence; consortium: also a run's times and Git "
+        "commit, and a data set's number of files; public: also the names and digests of artifacts.",
     ),
 ]
-Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, without the cache of digests.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Fail instead of leaving work to the outbox.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, even where the cache of digests knows the file.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail instead of leaving the entry in the outbox.")]
 Refs = Annotated[
     list[str] | None,
-    typer.Option("--ref", metavar="REL=TARGET", help="derivedFrom=… with an entry id, a receipt or an artifact."),
+    typer.Option(
+        "--ref",
+        metavar="REL=TARGET",
+        help="A reference, such as derivedFrom=TARGET. TARGET is an entry id, a receipt or an artifact. Repeatable.",
+    ),
 ]
 GenesisFile = Annotated[
-    Path | None, typer.Option("--genesis", metavar="FILE", help="Pin this genesis; no project is needed then.")
+    Path | None,
+    typer.Option("--genesis", metavar="FILE", help="Verify against this genesis file; no project is needed then."),
 ]
 
 VALUES_HELP = "A number, true or false is recorded as such, everything else as text."

@@ -46,14 +46,16 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
-    directory: Annotated[Path, typer.Option(metavar="DIR", help="Where the receipt goes.")] = Path("."),
+    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the evidence.")] = Path(
+        "."
+    ),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
     strict: Strict = False,
     timeout: Timeout = SEND_S,
     as_json: Json = False,
 ) -> int:
-    """Run a command and anchor its inputs and outputs. Its exit code, stdout and stderr stay its own.
+    """Run a command and anchor its inputs and outputs. The command keeps its own exit code, stdout and stderr.
 
     With --json the result is the last line on stderr, because stdout belongs to the command.
     """

@@ -59,7 +59,9 @@ def status(
     flush: Annotated[bool, typer.Option("--flush", help="Send what waits in the outbox.")] = False,
     drop: Annotated[
         list[str] | None,
-        typer.Option("--drop", metavar="ID", help="Give up permanently what waits under this id (or its beginning)."),
+        typer.Option(
+            "--drop", metavar="ID", help="Give up the waiting entry with this id (or the beginning of it) permanently."
+        ),
     ] = None,
     timeout: Timeout = 10.0,
     as_json: Json = False,
@@ -87,8 +89,8 @@ def _drop(outbox: Outbox, starts: Sequence[str]) -> list[Waiting]:
         # It would be anchored with a reference to nothing.
         if each.id not in gone and (missing := sorted(gone & targets(each))):
             raise ProjectError(
-                f"{each.id[:16]}… is waiting too and refers to {missing[0][:16]}…: drop both, or fix the cause of the "
-                "latter and send both"
+                f"{each.id[:16]}… is waiting too and refers to {missing[0][:16]}…: drop both, or fix what keeps the "
+                "latter from being sent, then send both"
             )
     for each in dropped:
         outbox.remove(each.id)

@@ -23,12 +23,14 @@ def verify(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH|RECEIPT...")],
     offline: Annotated[bool, typer.Option("--offline", help="Ask no node, even if something is missing.")] = False,
     genesis: GenesisFile = None,
-    receipt_only: Annotated[bool, typer.Option("--receipt-only", help="Do not check evidence and files.")] = False,
+    receipt_only: Annotated[
+        bool, typer.Option("--receipt-only", help="Check the receipts only, without evidence and files.")
+    ] = False,
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Verify artifacts and receipts; names every file that changed."""
+    """Verify artifacts and receipts, and name every file that changed."""
     printer = Printer(as_json)
     if receipt_only:
         _check_are_receipts(paths)
@@ -55,4 +57,4 @@ def _check_are_receipts(paths: Sequence[Path]) -> None:
     """Raise ProjectError for an artifact: a receipt alone says nothing about what a file holds today."""
     for path in map(artifact_path, paths):
         if not is_receipt(path) and not is_bundle(path) and (not path.is_dir() or receipt_beside(path).exists()):
-            raise ProjectError(f"--receipt-only checks receipts, and {path} is not one: give {receipt_beside(path)}")
+            raise ProjectError(f"--receipt-only needs a receipt, and {path} is not one: give {receipt_beside(path)}")

@@ -101,5 +101,5 @@ class Contents:
 
 def _digests(sha256: str, vouched: Mapping[str, str] | None) -> dict[str, str]:
     if vouched and SHA256 in vouched:
-        raise ValueError("sha256 is computed and not vouched for")
+        raise ValueError("sha256 is always computed, so no tool can vouch for it")
     return {SHA256: sha256, **(vouched or {})}

@@ -70,7 +70,7 @@ def describe_code(folder: Path) -> Code:
     changed = sum(not line.startswith("??") for line in lines)
     gaps: list[str] = []
     if changed:
-        gaps.append(f"{changed} tracked file(s) differ from commit {commit[:12]}: it does not describe what ran")
+        gaps.append(f"{changed} tracked file(s) differ from commit {commit[:12]}: this commit is not the code that ran")
     if len(lines) > changed:
         gaps.append(f"{len(lines) - changed} untracked file(s) or folder(s): code among them is not in the commit")
     return Code(commit, bool(changed), tuple(gaps))

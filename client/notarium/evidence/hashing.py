@@ -170,5 +170,5 @@ def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):
-        return "may not be read by this user; check its permissions"
+        return "is not readable by this user; check its permissions"
     return error.strerror or str(error)

@@ -179,7 +179,7 @@ def _artifact(value: Any) -> Artifact:
         raise InvalidBundle(f"{name!r} is not a relative path")
     vouched = value.get("digests")
     if vouched is not None and not _is_vouched(vouched):
-        raise InvalidBundle(f"{name}: digests is not a map of algorithms other than sha256 to texts")
+        raise InvalidBundle(f"{name}: digests must map algorithms other than sha256 to text")
     if value["type"] == "folder":
         content = Contents.of_folder([_item(each) for each in value["files"]], vouched)
     else:

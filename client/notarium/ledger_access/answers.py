@@ -335,7 +335,7 @@ def describe(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
         # The numbers of getaddrinfo are not those of errno: strerror would call them unknown.
-        return f"host name {clean(error.host)} does not resolve"
+        return f"the host name {clean(error.host)} does not resolve"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
         # Its own text repeats host and port, and lists each address.
         return os.strerror(error.os_error.errno).lower()

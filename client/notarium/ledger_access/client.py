@@ -128,7 +128,7 @@ class Client:
     async def _submit(self, raw: bytes, *, trusted: bool) -> VerifiedReceipt:
         def judge(answer: Answer) -> VerifiedReceipt:
             if answer.status == 202:
-                raise NotYet("has it, but it is not decided yet")
+                raise NotYet("has the entry, but it is not decided yet")
             answer.expect(200)
             return self._receipts.read(answer, raw, check_author=not trusted)
 
@@ -161,7 +161,7 @@ class Client:
             answer.expect(200, 202)
             done.update(self._receipts.read_batch(answer, raws, check_author=not trusted))
             if len(done) < len(raws):
-                raise NotYet(f"has them, but {len(raws) - len(done)} are not decided yet")
+                raise NotYet(f"has the entries, but {len(raws) - len(done)} are not decided yet")
 
         request = Request(
             "POST",
@@ -193,7 +193,7 @@ class Client:
             if answer.status == 404:
                 raise Unknown(NotAnchored(f"entry {wanted.hex()} is not in the log"))
             if answer.status == 202:
-                raise NotYet("has it, but it is not decided yet")
+                raise NotYet("has the entry, but it is not decided yet")
             answer.expect(200)
             found = self._receipts.read(answer, None, check_author=True)
             if found.id != wanted:

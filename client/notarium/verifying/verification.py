@@ -84,7 +84,9 @@ class Verifying:
         if is_missing:
             # Otherwise, to hide a changed artifact, it would be enough to remove the evidence against it.
             finding = Finding(
-                FindingKind.MISSING, str(bundle_of(path)), "the evidence; use --receipt-only to check without it"
+                FindingKind.MISSING,
+                str(bundle_of(path)),
+                "this is the evidence; use --receipt-only to verify without it",
             )
             return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
         return self._verify_evidence(verified, receipt, path, asked=None)
@@ -139,7 +141,7 @@ class Verifying:
         digests = [bytes(each["digest"]) for each in receipt.body.get("subjects", ())]
         if not digests or is_inside:
             missing = str(bundle_of(Path(verified.receipt_path)))
-            finding = Finding(FindingKind.MISSING, missing, "the evidence bundle is needed to check the content")
+            finding = Finding(FindingKind.MISSING, missing, "the evidence is needed to check the content")
             return replace(incomplete, findings=(finding,))
         try:
             content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
@@ -193,7 +195,7 @@ class Verifying:
             return [Finding(FindingKind.ABSENT, str(location), reason)], 0
         if stat.S_ISDIR(status.st_mode) != artifact.is_folder:
             kind = "folder" if artifact.is_folder else "file"
-            return [Finding(FindingKind.CHANGED, str(location), f"was a {kind} and is not any more")], 1
+            return [Finding(FindingKind.CHANGED, str(location), f"was a {kind} and is not one now")], 1
         expected = {item.path: item for item in artifact.items if is_within(item.path, only)}
         try:
             found = {item.path: item for item in self._items_now(location, only)}
@@ -256,9 +258,9 @@ def _read_bundle(place: Path, receipt: VerifiedReceipt) -> Bundle:
         data = file.read(MAX_BUNDLE_BYTES + 1)
     committed = receipt.body.get("bundle")
     if committed is None:
-        raise InvalidBundle("the receipt commits to no bundle")
+        raise InvalidBundle("the entry commits to no evidence")
     if bundle_digest(data) != committed:
-        raise InvalidBundle("not the evidence that was committed to: its digest differs from the ledger's")
+        raise InvalidBundle("not the evidence that was anchored: its digest differs from the one on the ledger")
     return Bundle.decode(data)
 
 
@@ -270,7 +272,9 @@ def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[st
         if (detail := _difference(item, found.get(name))) is not None
     ]
     extra = found.keys() - expected.keys()
-    findings += [Finding(FindingKind.EXTRA, str(location / name), "was not there then") for name in extra]
+    findings += [
+        Finding(FindingKind.EXTRA, str(location / name), "was not part of what was anchored") for name in extra
+    ]
     return sorted(findings, key=lambda finding: finding.path)
 
 

@@ -89,7 +89,7 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path:
 
 def _check_trivial_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path: Sequence[bytes]) -> None:
     if path:
-        raise InvalidProof("must be empty between an empty or equal tree", "path")
+        raise InvalidProof("must be empty if the first tree is empty or the sizes are equal", "path")
     if size1 == 0 and root1 != EMPTY_ROOT:
         raise InvalidProof("is not the root of the empty tree", "root1")
     if size1 == size2 and root1 != root2:

@@ -142,7 +142,7 @@ class ChainVerifier:
     def _check_ledger(self, header: Header) -> None:
         if header.genesis != self.genesis.hash:
             raise InvalidChain(
-                ChainStep.LEDGER, f"is {header.genesis.hex()}, pinned is {self.genesis.hash.hex()}", "genesis"
+                ChainStep.LEDGER, f"is {header.genesis.hex()}, but {self.genesis.hash.hex()} is pinned", "genesis"
             )
 
     def _follow_handovers(self, decided: DecidedHeader) -> ValidatorSet:

@@ -76,7 +76,7 @@ class EquivocationFile:
         equivocation = self.equivocation
         if equivocation.genesis != genesis.hash:  # 2 ledger
             raise InvalidEquivocationFile(
-                2, f"is {equivocation.genesis.hex()}, pinned is {genesis.hash.hex()}", "genesis"
+                2, f"is {equivocation.genesis.hex()}, but {genesis.hash.hex()} is pinned", "genesis"
             )
         self._check_signer(self._signing_set(genesis))
         with errors_as(InvalidEquivocationFile, 6):  # 6 statements

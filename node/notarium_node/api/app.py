@@ -134,7 +134,7 @@ class Health:
         return web.json_response({"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.StreamResponse:
-        """Whether the node does its part; 503 with the reasons if not."""
+        """Whether the node is ready; 503 with the reasons if not."""
         reasons = self._node.condition.not_ready()
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 

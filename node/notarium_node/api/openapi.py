@@ -88,7 +88,7 @@ PATHS: Json = {
         },
     ),
     "/v1/entries/batch": _post(
-        "Submit 1 to 4,096 entries; all are taken or none",
+        "Submit 1 to 4,096 entries; the node accepts all or none",
         "BatchUpload",
         "A canonical list of the wire bytes of the entries.",
         {
@@ -182,8 +182,8 @@ PATHS: Json = {
     ),
     "/v1/members": _get("Members, nodes, keys, parameters, proposals", {"200": _answer("The registry.", "Members")}),
     "/v1/genesis": _get(
-        "The genesis document",
-        {"200": _answer("The genesis document. Compare its hash with the pinned one.", "Genesis")},
+        "The genesis file",
+        {"200": _answer("The genesis file. Compare its hash with the pinned one.", "Genesis")},
     ),
     "/v1/status": _get("The condition of this node", {"200": _answer("The status.", "Status")}),
     "/v1/events": _get(
@@ -203,8 +203,11 @@ PATHS: Json = {
     ),
     "/healthz": _get_always("Whether the process runs", {"200": _answer("It runs.", "Health")}),
     "/readyz": _get_always(
-        "Whether the node does its part",
-        {"200": _answer("It does.", "Ready"), "503": _answer("It does not; see the reasons.", "Ready")},
+        "Whether the node is ready",
+        {
+            "200": _answer("The node is ready.", "Ready"),
+            "503": _answer("The node is not ready; see the reasons.", "Ready"),
+        },
     ),
     "/metrics": _get_always("Prometheus metrics", {"200": _answer("Prometheus text format.", None, "text/plain")}),
     "/openapi.json": _get("This description", {"200": _answer("OpenAPI 3.1.", None)}),

@@ -73,7 +73,7 @@ class Submissions:
         if errors:
             raise ApiProblem(
                 ProblemType.INVALID_ENTRY,
-                f"{len(errors)} of {len(outcomes)} entries are not valid; none was taken",
+                f"{len(errors)} of {len(outcomes)} entries are not valid; none was accepted",
                 errors=errors[:100],
             )
         receipts = await self._receipts(outcomes, wait_s)
@@ -187,7 +187,7 @@ class Submissions:
         if self._reading and self._reading + share > MAX_READING_BYTES:
             raise ApiProblem(
                 ProblemType.BUSY,
-                f"{MAX_READING_BYTES} bytes of large requests are arriving already",
+                f"{MAX_READING_BYTES} bytes of large requests are being received already",
                 remedy="Submit again later, or to another node.",
                 retry_after_s=1,
             )

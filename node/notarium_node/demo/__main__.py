@@ -90,7 +90,7 @@ class Demo:
 
     def _found(self) -> LocalNetwork:
         self._story.chapter(f"Four institutions found the {LEDGER}")
-        with self._story.doing("keys made, genesis document written") as details:
+        with self._story.doing("keys made, genesis file written") as details:
             network = self._place.found()
             details.append(f"genesis {network.genesis.hash.hex()}")
             details.append("every node and client pins this hash: it is the root of all trust")
@@ -152,17 +152,17 @@ class Demo:
             if found.index != model.index:
                 raise DemoError(f"the observer has the model at {found.index}, the validators at {model.index}")
             details.append(
-                f"same entry, same place in the log: leaf {found.index}, block {found.height}; it only reads"
+                f"same entry, same place in the log: leaf {found.index}, block {found.height}; an observer only reads"
             )
 
     def _shut_down(self, network: LocalNetwork) -> None:
-        self._story.chapter("Suppose the institutions are gone: the receipts are not")
+        self._story.chapter("Suppose the institutions are gone. The receipts still verify")
         with self._story.doing("all nodes stopped") as details:
             stop(network)
             running = [node.name for node in network.nodes if node.is_running()]
             if running:
                 raise DemoError(f"still running: {', '.join(running)}")
-            details.append("from here on no ledger answers: only the genesis document and the files are left")
+            details.append("from here on no node answers: only the genesis file and the researcher's files are left")
 
     def _verify_offline(self, study: Study) -> None:
         if self._verify(study.receipts) != ExitCode.OK:
@@ -239,7 +239,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m notarium_node.demo", description=__doc__.partition("\n")[0])
     parser.add_argument("act", choices=("run", "up", "down"))
     parser.add_argument(
-        "--directory", type=Path, default=Path(".demo"), help="where it all goes; run empties it first [.demo]"
+        "--directory",
+        type=Path,
+        default=Path(".demo"),
+        help="the directory of the demo; 'run' empties it first [.demo]",
     )
     options = parser.parse_args(arguments)
     place = Place(options.directory.absolute())

@@ -1,4 +1,4 @@
-"""The condition of a node: whether it does its part and, if not, why; for /readyz, /v1/status, metrics and log."""
+"""The condition of a node: whether it is ready and, if not, why; for /readyz, /v1/status, metrics and log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAG_LIMIT = 10
 
 
 class ReasonKind(StrEnum):
-    """Why a node does not do its part."""
+    """Why a node is not ready."""
 
     STARTING = "starting"
     DISK_REFUSES_WRITES = "disk-refuses-writes"
@@ -69,11 +69,11 @@ class Condition:
             _log.info("ready", height=self._node.store.state.height)
 
     def not_ready(self) -> list[str]:
-        """The texts of the reasons why the node does not do its part now; empty when it does."""
+        """The texts of the reasons why the node is not ready now; empty when it is."""
         return [each.text for each in self.reasons()]
 
     def reasons(self) -> list[Reason]:
-        """Why the node does not do its part now; empty when it does."""
+        """Why the node is not ready now; empty when it is."""
         return [
             *self._of_process_and_disk(),
             *self._of_connections(),
@@ -149,7 +149,7 @@ class Condition:
             )
 
     def notes(self) -> list[str]:
-        """What the operator should know of a node although it does its part."""
+        """What the operator should know although the node is ready."""
         node, permission = self._node, self._node.engine.permission
         is_validator = node.own.key in node.store.state.registry.validators
         if not is_validator or permission.vote_from <= node.store.state.height + 1:

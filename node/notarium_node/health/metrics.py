@@ -53,8 +53,8 @@ class Metrics:
 
     def _of_health(self) -> Iterable[Metric]:
         node = self._node
-        yield _flag("notarium_voting", "1 if the node signs at the present height", node.engine.is_voting)
-        yield _flag("notarium_ready", "1 if the node does its part", not self._condition.reasons())
+        yield _flag("notarium_voting", "1 if the node signs at the current height", node.engine.is_voting)
+        yield _flag("notarium_ready", "1 if the node is ready", not self._condition.reasons())
         yield _flag("notarium_stalled", "1 if the disk refuses writes", bool(node.driver.stalled))
         yield _flag("notarium_store_damaged", "1 if a read found damage since the start", bool(node.store.damage))
 
@@ -62,7 +62,7 @@ class Metrics:
         node = self._node
         yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
         yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)
-        yield _gauge("notarium_waiting_requests", "Entries that a request waits for", node.waiters.waiting)
+        yield _gauge("notarium_waiting_requests", "Entries for which a request waits", node.waiters.waiting)
         checked = node.verifier.checked + node.catch_up_verifier.checked
         yield _counter("notarium_signatures_checked", "Entry signatures verified", checked)
 

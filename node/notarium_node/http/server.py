@@ -22,7 +22,7 @@ _log = structlog.get_logger("notarium.http")
 _USED = ("_messages", "_current_request", "_force_close", "handle_error")
 """What this module uses of aiohttp's RequestHandler, most of it private to aiohttp."""
 _CHANGED = (
-    "this version of aiohttp differs from the supported one, and clients could fill the memory: "
+    "this version of aiohttp differs from the supported one, and clients could fill this node's memory: "
     "install the locked version"
 )
 

@@ -51,7 +51,8 @@ def _members(cards: Sequence[Card]) -> dict[str, Member]:
         known = members.setdefault(card.member.id, card.member)
         if known != card.member:
             raise CeremonyError(
-                f"two cards name the member {card.member.id} with different names or keys: ask it which is right"
+                f"two cards name the member {card.member.id} with different names or keys: "
+                "ask that member which card is right"
             )
     return members
 

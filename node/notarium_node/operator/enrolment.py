@@ -66,7 +66,9 @@ def submit(action: MemberAction, researcher: str, authority: Authority) -> Verif
         receipt = client.submit(body)
         # Enrolling the same key again is the same entry, whose receipt does not show a revocation in between.
         if action is MemberAction.ENROL and _is_revoked(client, key.hex()):
-            raise EnrolmentError(f"{researcher} was revoked, and a revoked key never comes back: make a new one")
+            raise EnrolmentError(
+                f"{researcher} was revoked, and a revoked key cannot be enrolled again: make a new key"
+            )
         return receipt
 
 

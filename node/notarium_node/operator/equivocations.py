@@ -42,7 +42,9 @@ async def listed(api: NodeApi) -> list[dict[str, Any]]:
         page = await api.get_json(f"/v1/equivocations?limit={PAGE}&after={after}")
         found, following = page.get("equivocations"), page.get("next")
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            raise NodeUnreachable(f"{api.url} answers something other than a list of equivocations")
+            raise NodeUnreachable(
+                f"{api.url} does not answer with a list of equivocations: is this a Notarium node's API?"
+            )
         rows += found
         if len(rows) > MOST_ROWS:
             raise NodeUnreachable(f"{api.url} lists more equivocations than any node keeps")

@@ -98,7 +98,8 @@ class NodeApi:
             body += part
             if len(body) > ANSWER_BYTES:
                 raise NodeUnreachable(
-                    f"{self.url} answers with more than {ANSWER_BYTES} bytes, as no Notarium node does"
+                    f"{self.url} answers with more than {ANSWER_BYTES} bytes, which no Notarium node sends: "
+                    "check the address"
                 )
         return bytes(body)
 

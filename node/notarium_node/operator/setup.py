@@ -164,7 +164,7 @@ def write_new(path: Path, content: bytes, what: str) -> None:
             file.write(content)
     except FileExistsError as error:
         if path.read_bytes() != content:
-            raise SetupError(f"{path} exists and is another {what}: move it away or choose another path") from error
+            raise SetupError(f"{path} exists and is a different {what}: move it away or choose another path") from error
     except OSError as error:
         raise SetupError(f"cannot write {path}: {error.strerror}") from error
 
@@ -178,7 +178,7 @@ def _own_record(draft: NodeConfig, genesis: Genesis, joining: bool) -> NodeRecor
     record = own_record(genesis.registry, draft.node.data_dir if joining else None, key.public)
     if record is None:
         raise SetupError(
-            f"{draft.node.data_dir} has a store already, but no node.toml: restore it, or choose another --dir"
+            f"{draft.node.data_dir} has a store already, but no node.toml: restore node.toml, or choose another --dir"
         )
     return record
 

@@ -281,7 +281,7 @@ class Link:
                 raise LinkError("oversized", f"its message exceeds {self._limits.max_message_bytes} bytes")
             raise LinkError("bad frame", f"it broke the WebSocket protocol: {error}")
         if isinstance(error, TimeoutError | aiohttp.ServerTimeoutError):
-            return "no sign of life"
+            return "no answer to the heartbeat"
         return f"connection lost: {error}"
 
     def _ask_time(self) -> None:

@@ -172,7 +172,7 @@ def test_strict_anchoring_raises_and_keeps_the_entry(project, nodes, home):
         anchor("x", project=project, strict=True)
     with pytest.raises(UnreadableArtifact):
         anchor("nowhere", project=project)
-    with pytest.raises(ProjectError, match="is a receipt"):
+    with pytest.raises(ProjectError, match="is itself a receipt"):
         anchor("x.receipt.json", project=project)
     (project.root / "paper").write_text("x")
     with pytest.raises(ProjectError, match=r"body\.identifier"):

@@ -42,7 +42,7 @@ def test_what_was_anchored_is_found_and_put_aside(project, changed):
 def test_a_file_in_the_place_of_the_folder_is_named_with_the_remedy(project, changed):
     place = project.folder / "superseded"
     place.write_text("in the way")
-    with pytest.raises(Unwritable, match=re.escape(f"{place} must be a folder: move what is in its place away")):
+    with pytest.raises(Unwritable, match=re.escape(f"{place} must be a folder: move away the file of that name")):
         anchor(changed, project=project, strict=True)
     assert (project.root / "a.receipt.json").exists()
 

@@ -26,5 +26,5 @@ def test_what_has_no_valid_receipt_is_refused(study, project):
     (study / "x").write_text("x")
     (study / "x.receipt.json").write_text("{}")
     for target in ("x", "nowhere", "zz" * 32):
-        with pytest.raises(ProjectError, match="neither an entry id nor something with a valid receipt"):
+        with pytest.raises(ProjectError, match="is not an entry id, and there is no valid receipt "):
             reference(project, "derivedFrom", target)

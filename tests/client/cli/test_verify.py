@@ -57,7 +57,7 @@ def test_verify_asks_the_ledger_where_no_receipt_is_at_hand(project, nodes, cli)
     assert cli("verify", "--offline", "open.csv")[0] == 3
     code, out, _ = cli("verify", "open.csv")
     assert code == 0
-    assert "by the digest on it" in out
+    assert "the entry on the ledger that names its digest" in out
     nodes[0].stop()
     assert cli("verify", "open.csv", "--timeout", "0.3")[0] == 5
 

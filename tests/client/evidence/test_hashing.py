@@ -102,7 +102,7 @@ def test_a_read_error_names_the_file(folder, monkeypatch):
         return real(path, *args, **kwargs)
 
     monkeypatch.setattr("notarium.evidence.hashing.os.open", refuse)
-    with pytest.raises(UnreadableArtifact, match=r"b\.csv: may not be read by this user"):
+    with pytest.raises(UnreadableArtifact, match=r"b\.csv: is not readable by this user"):
         hash_path(folder)
 
 

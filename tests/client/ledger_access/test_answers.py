@@ -21,9 +21,9 @@ def connector_error(error: OSError) -> aiohttp.ClientConnectorError:
 @pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_NODATA])
 def test_a_host_name_that_does_not_resolve_is_named(number):
     error = socket.gaierror(number, "Name or service not known")
-    assert describe(connector_error(error)) == "host name node.example.org does not resolve"
+    assert describe(connector_error(error)) == "the host name node.example.org does not resolve"
     dns = aiohttp.ClientConnectorDNSError(connector_error(error)._conn_key, error)
-    assert describe(dns) == "host name node.example.org does not resolve"
+    assert describe(dns) == "the host name node.example.org does not resolve"
 
 
 def test_other_connection_errors_say_what_the_system_says():
@@ -39,7 +39,7 @@ def test_a_client_reports_a_host_name_that_does_not_resolve(ledger, monkeypatch)
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with (
         BlockingClient(ledger.consortium.genesis, ["http://no-such-host.invalid"], timeout=10) as client,
-        pytest.raises(Unreachable, match=r"host name no-such-host\.invalid does not resolve"),
+        pytest.raises(Unreachable, match=r"the host name no-such-host\.invalid does not resolve"),
     ):
         client.receipt("ab" * 32)
 

@@ -5,7 +5,7 @@
                                          └── ...
 
 `tag` is "nf<pid>-", with the process id of the run that made it, so that runs do not meet and what a killed run left
-behind can be told from what is in use. Needs root, iproute2 and nftables.
+behind can be distinguished from what is in use. Needs root, iproute2 and nftables.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Target:
 
 
 async def again_and_again(target: Target, name: str, act: Callable[[Target], Awaitable[None]]) -> None:
-    """For ever, however the node receives it."""
+    """Without end, however the node receives it."""
     while True:
         try:
             async with asyncio.timeout(15):

@@ -1,4 +1,4 @@
-"""The checks fire: real chains and receipts pass, each way to break them is told by its name."""
+"""The checks fire: real chains and receipts pass, each way to break them is reported by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link emulator does to packets what it is told, no more and no less."""
+"""The link emulator does to packets exactly what its orders say."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.cluster
 
 HELD_S = 12.0
 LONG_S = 30.0
-"""Longer than any silence that a connection survives: peers must find each other anew."""
+"""Longer than any silence that a connection survives: peers must find each other again."""
 FLAPS, FLAP_S = 8, 1.5
 
 WEATHERS = [

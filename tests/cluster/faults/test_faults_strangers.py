@@ -52,8 +52,8 @@ async def strangers(each: Trial, kind: str, victim: LocalNode, count: int) -> As
             assert await process.stdout.readline() == b"ready\n"
         yield
         async with asyncio.timeout(STOP_S):
-            told, _ = await process.communicate(b"\n")
-        each.say(f"strangers: {told.decode().strip()}")
+            said, _ = await process.communicate(b"\n")
+        each.say(f"strangers: {said.decode().strip()}")
     finally:
         if process.returncode is None:
             process.kill()

@@ -43,7 +43,7 @@ TELL_EVERY_S = 4.0
 FETCHES = 8
 """Blocks fetched from one node at a time."""
 FRESH = 25
-"""Receipts fetched anew from each node, beside those that came with the acknowledgement."""
+"""Receipts fetched again from each node, beside those that came with the acknowledgement."""
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Trial:
             self.load.check()
             waited = time.monotonic() - began
             if waited > limit_s:
-                raise AssertionError(f"waited {limit_s:.0f} s in vain for {what}; heights {self.watch.heights}")
+                raise AssertionError(f"waited {limit_s:.0f} s for {what} without success; heights {self.watch.heights}")
             await asyncio.sleep(0.02)
         return time.monotonic() - began
 

@@ -1,6 +1,6 @@
 """Bad weather on the cables: delay, jitter, loss, duplicates and reordering of everything that a host sends.
 
-The kernel's netem does it where there is one. Where there is none (`tc` says "qdisc kind is unknown"), packets take a
+The kernel's netem does it where the kernel has it. Otherwise (`tc` says "qdisc kind is unknown"), packets take a
 way through `emulator.py`: what comes out of a host's cable is redirected to a tap device, delayed or dropped there by a
 program, and enters the switch from that device. Both act at one place, on frames that left the host, with the same
 figures; only their accuracy differs.

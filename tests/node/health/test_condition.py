@@ -107,7 +107,11 @@ def test_a_node_that_does_its_part_has_no_reasons():
         (promoted, ReasonKind.ROLE_CHANGED, "this node is a validator now: restart it"),
         (behind, ReasonKind.BEHIND, "catching up: 11 blocks behind"),
         (without_history, ReasonKind.HISTORY_MISSING, "fetching the history: 12 blocks are missing, and does not vote"),
-        (unheard, ReasonKind.UNSURE_OF_THE_HEIGHT, "not voting: waiting to hear from a quorum how far the ledger is"),
+        (
+            unheard,
+            ReasonKind.UNSURE_OF_THE_HEIGHT,
+            "not voting: waiting for a quorum to report the height of the ledger",
+        ),
         (skewed, ReasonKind.CLOCK_OFF, "the clock is off: 9000 ms against its peers, "),
     ],
 )

@@ -1,4 +1,4 @@
-"""Certificates are a function of the key, live for ever, and only listed ones are let in."""
+"""Certificates are a function of the key, never expire, and only listed ones are let in."""
 
 import ssl
 from datetime import UTC, datetime

@@ -66,7 +66,7 @@ def test_a_researcher_is_enrolled_writes_is_revoked_and_writes_no_more(network: 
         for digits in (researcher.public.hex(), researcher.public.hex().upper()):
             again = command("enrol", *where[:-1], digits)
             assert again.returncode == 2
-            assert "never comes back" in json.loads(again.stdout)["error"]
+            assert "a revoked key cannot be enrolled again" in json.loads(again.stdout)["error"]
 
 
 @pytest.mark.parametrize(

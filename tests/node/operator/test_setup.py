@@ -123,7 +123,7 @@ def test_a_file_is_written_once_and_may_be_there_with_the_same_content(tmp_path)
     path = tmp_path / "file"
     write_new(path, b"one", "card")
     write_new(path, b"one", "card")
-    with pytest.raises(SetupError, match="another card"):
+    with pytest.raises(SetupError, match="a different card"):
         write_new(path, b"two", "card")
     assert path.read_bytes() == b"one"
     with pytest.raises(SetupError, match="cannot write"):

@@ -31,9 +31,11 @@ def equivocations(
     id_: Annotated[str, typer.Argument(metavar="[ID]", help="One equivocation, by the beginning of its id.")] = "",
     *,
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write this one to a file that anyone can verify.")
+        Path | None, typer.Option("--out", help="Write this equivocation to a file that anyone can verify.")
     ] = None,
-    verify: Annotated[Path | None, typer.Option(metavar="FILE", help="Verify such a file; asks no node.")] = None,
+    verify: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Verify an equivocation file, without asking a node.")
+    ] = None,
     config: OptionalConfigFile = None,
     url: NodeUrl = "",
     genesis_file: Annotated[Path | None, typer.Option("--genesis", help="The genesis file, with --url.")] = None,

@@ -19,7 +19,7 @@ from notarium_node.operator.cli.output import Failure, Json, err, out, print_jso
 
 def keygen(
     *,
-    directory: Annotated[Path, typer.Option("--dir", help="The node's directory; made if it does not exist.")],
+    directory: Annotated[Path, typer.Option("--dir", help="The node's directory; created if it does not exist.")],
     member: Annotated[str, typer.Option(help="The institution's ROR id or a short id.")],
     name: Annotated[str, typer.Option(help="The institution's name.")],
     address: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")],
@@ -38,7 +38,9 @@ def keygen(
     for key in made.keys:
         out.print(f"key   {key}", markup=False)
     out.print(f"card  {made.card}", markup=False)
-    err.print("Send the card to your partners; it has no secret. Keep the keys, and keep admin.key off the server.")
+    err.print(
+        "Send the card to the other members; it holds no secret. Keep the keys, and keep admin.key off the server."
+    )
 
 
 def genesis(
@@ -76,7 +78,8 @@ def genesis(
     else:
         out.print(_member_table(made))
         out.print(
-            f"{len(validators)} validators: a quorum is {validators.quorum}, and {validators.faulty} may fail or lie. "
+            f"{len(validators)} validator{'s' if len(validators) > 1 else ''}: a quorum is {validators.quorum}, "
+            f"and {validators.faulty or 'none'} may fail or lie. "
             f"Written to {out_file}.",
             markup=False,
         )

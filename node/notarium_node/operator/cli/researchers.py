@@ -17,7 +17,9 @@ from notarium_node.startup import load_genesis, read_genesis
 
 Key = Annotated[str, typer.Option("--key", help="The researcher's public key, as 'notarium init' prints it.")]
 AdminKey = Annotated[Path, typer.Option("--admin-key", help="The member's governance key.")]
-Member = Annotated[str | None, typer.Option("--member", help="The institution; default: by its governance key.")]
+Member = Annotated[
+    str | None, typer.Option("--member", help="The institution. Default: the member with this governance key.")
+]
 GenesisFile = Annotated[Path | None, typer.Option("--genesis", help="The genesis file, where there is no node.toml.")]
 Urls = Annotated[list[str] | None, typer.Option("--url", help="API of a validator; default: this node's.")]
 
