@@ -71,14 +71,19 @@ async def run(config: NodeConfig) -> None:
             genesis=genesis.hash.hex(),
         )
         _relax_garbage_collector()
+        failing, signalled = asyncio.create_task(node.driver.failure()), asyncio.create_task(stopping.wait())
         try:
-            failure = await _signal_or_failure(stopping, node)
+            await asyncio.wait((failing, signalled), return_when=asyncio.FIRST_COMPLETED)
             _log.info("node stops", height=store.state.height)
         finally:
             await api.cleanup()
             await node.stop()
-    if failure is not None:
-        raise NodeFailed(f"the node stopped after an unexpected error: {failure!r}; see its log, then start it again")
+            signalled.cancel()
+    if failing.done():
+        # Also where it failed only while it stopped.
+        error = failing.result()
+        raise NodeFailed(f"the node stopped after an unexpected error: {error!r}; see its log, then start it again")
+    failing.cancel()
     _log.info("node stopped")
 
 
@@ -161,17 +166,6 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         await node.stop()
         raise
     return runner
-
-
-async def _signal_or_failure(stopping: asyncio.Event, node: Node) -> Exception | None:
-    """Wait for a signal to stop (None) or for the error after which the node cannot go on."""
-    failure, signalled = asyncio.create_task(node.driver.failure()), asyncio.create_task(stopping.wait())
-    await asyncio.wait((failure, signalled), return_when=asyncio.FIRST_COMPLETED)
-    signalled.cancel()
-    if failure.done():
-        return failure.result()
-    failure.cancel()
-    return None
 
 
 def _relax_garbage_collector() -> None:

@@ -1,13 +1,17 @@
 """What the process needs of its machine, which node it is, and how its API answers what is not HTTP."""
 
+import asyncio
 import resource
 import socket
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from notarium_node import service
 from notarium_node.config import load_config
 from notarium_node.identity.card import read_card
+from notarium_node.node import Node
 from notarium_node.operator.setup import NodeDescription, make_keys
 from notarium_node.service import allow_open_files, find_own
 from notarium_node.startup import Check, StartupError, load_genesis
@@ -69,3 +73,32 @@ def test_the_api_answers_what_is_not_http_with_a_problem(world):
             received += part
     assert b" 400 " in received.splitlines()[0]
     assert b"urn:notarium:problem:malformed" in received
+
+
+@pytest.fixture
+def config(ready, monkeypatch):
+    """Of a node that gets SIGTERM as soon as it runs, and that leaves this process's limits and collector alone."""
+    stopping = asyncio.Event()
+    stopping.set()
+    monkeypatch.setattr(service, "_on_signals", lambda: stopping)
+    monkeypatch.setattr(service, "allow_open_files", lambda needed: None)
+    monkeypatch.setattr(service, "_relax_garbage_collector", lambda: None)
+    return load_config(Path(ready), {})
+
+
+async def test_a_node_that_is_told_to_stop_ends_without_an_error(config):
+    with capture_logs() as logs:
+        await service.run(config)
+    assert logs[-1]["event"] == "node stopped"
+
+
+async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops(config, monkeypatch):
+    stop = Node.stop
+
+    async def failing(self):
+        self.driver.fail(ZeroDivisionError("planted"))
+        await stop(self)
+
+    monkeypatch.setattr(Node, "stop", failing)
+    with pytest.raises(service.NodeFailed, match="planted"):
+        await service.run(config)

@@ -101,7 +101,7 @@ def _deliver(client: BlockingClient, project: Project, waiting: Sequence[Waiting
                 [NodeReport("all nodes", f"not asked: the time limit of {timeout:.0f} s has passed")]
             )
         # After one failure to reach the nodes the rest of a hundred entries does not wait for the same again.
-        done = _deliver_one(client, project, each, unreachable or (unsigned if each.refused else None))
+        done = _deliver_one(client, project, each, timeout, unreachable or (unsigned if each.refused else None))
         if unreachable is None and done.error is not None and done.error.exit_code is ExitCode.UNREACHABLE:
             unreachable = done.error
         results.append(done)
@@ -109,7 +109,7 @@ def _deliver(client: BlockingClient, project: Project, waiting: Sequence[Waiting
 
 
 def _deliver_one(
-    client: BlockingClient, project: Project, waiting: Waiting, obstacle: NotariumError | None
+    client: BlockingClient, project: Project, waiting: Waiting, timeout: float, obstacle: NotariumError | None
 ) -> Delivery:
     """Send one entry, unless there is an `obstacle` already; remove it from the outbox once its receipt is written."""
     outbox = outbox_of(project)
@@ -117,7 +117,7 @@ def _deliver_one(
         if obstacle is not None:
             raise obstacle
         _check_targets(waiting, outbox)
-        receipt = client.submit_entry(waiting.entry)
+        receipt = client.submit_entry(waiting.entry, timeout)
         _write_receipt(waiting.receipt_path, receipt)
     except NotariumError as error:
         return _failed(project, waiting, error)

@@ -72,9 +72,9 @@ class BlockingClient:
         """As `Client.submit`."""
         return self._run(self._client.submit(body))
 
-    def submit_entry(self, raw: bytes) -> VerifiedReceipt:
+    def submit_entry(self, raw: bytes, within_s: float | None = None) -> VerifiedReceipt:
         """As `Client.submit_entry`."""
-        return self._run(self._client.submit_entry(raw))
+        return self._run(self._client.submit_entry(raw, within_s))
 
     def submit_batch(self, bodies: Sequence[Body], batch_signed: bool = True) -> list[VerifiedReceipt]:
         """As `Client.submit_batch`."""

@@ -99,10 +99,13 @@ class Client:
         raw = sign_entry(self._signing_key(), self.genesis.hash, {"v": BODY_VERSION, **body})
         return await self._submit(raw, trusted=True)
 
-    async def submit_entry(self, raw: bytes) -> VerifiedReceipt:
-        """Have a signed entry decided. Sending the same entry again gives the same receipt."""
+    async def submit_entry(self, raw: bytes, within_s: float | None = None) -> VerifiedReceipt:
+        """Have a signed entry decided. Sending the same entry again gives the same receipt.
+
+        `within_s`: seconds for this call, if not the client's timeout.
+        """
         decode_entry(raw)
-        return await self._submit(raw, trusted=False)
+        return await self._submit(raw, trusted=False, within_s=within_s)
 
     async def submit_batch(self, bodies: Sequence[Body], batch_signed: bool = True) -> list[VerifiedReceipt]:
         """Sign and submit many bodies; their receipts in the same order.
@@ -125,7 +128,7 @@ class Client:
             decode_entry(raw)
         return await self._submit_many(raws, trusted=False)
 
-    async def _submit(self, raw: bytes, *, trusted: bool) -> VerifiedReceipt:
+    async def _submit(self, raw: bytes, *, trusted: bool, within_s: float | None = None) -> VerifiedReceipt:
         def judge(answer: Answer) -> VerifiedReceipt:
             if answer.status == 202:
                 raise NotYet("has the entry, but it is not decided yet")
@@ -141,7 +144,7 @@ class Client:
             headers={"Content-Type": ENTRY_TYPE},
             writing=True,
         )
-        return await self._asker.ask(request, judge)
+        return await self._asker.ask(request, judge, within_s=within_s)
 
     async def _submit_many(self, raws: Sequence[bytes], *, trusted: bool) -> list[VerifiedReceipt]:
         chunks = _chunks(raws)

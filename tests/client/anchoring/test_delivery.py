@@ -1,6 +1,8 @@
 """Entries that wait and refer to one another: none is anchored with a reference to nothing, and none is lost."""
 
+import asyncio
 import json
+import time
 
 import pytest
 from tests.client.fake_node import problem
@@ -195,3 +197,22 @@ def test_a_damaged_outbox_holds_back_what_it_may_concern_and_nothing_else(projec
     assert cli("status", "--flush")[0] == 0
     assert len(ledger.entries) == 6
     assert all_lead_somewhere(ledger)
+
+
+def test_the_backlog_gets_the_time_that_is_left_and_no_more(project, node):
+    node.stop()
+    for name in ("old", "new"):
+        (project.root / name).write_text(name)
+    assert anchor("old", timeout=0.3).status == "pending"
+    node.start_again()
+    posts = []
+
+    async def slow_then_silent(request):
+        posts.append(request.path)
+        await asyncio.sleep(1.5 if len(posts) == 1 else 60)
+
+    node.fault = slow_then_silent
+    started = time.monotonic()
+    assert anchor("new", timeout=3).status == "anchored"
+    assert time.monotonic() - started < 4.0  # 1.5 s for the new entry, and 1.5 s for the old one.
+    assert len(posts) >= 2
