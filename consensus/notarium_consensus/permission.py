@@ -67,7 +67,7 @@ class Refusal(Enum):
     """Why this node does not sign; the value is for the operator."""
 
     INCOMPLETE = "blocks are missing"
-    FORGOTTEN = "waiting to hear from a quorum how far the ledger is"
+    FORGOTTEN = "waiting for a quorum to report the height of the ledger"
     BY_HAND = "its operator set consensus.vote_from"
     FENCED = "below that height its key may have signed what its store does not remember"
 
