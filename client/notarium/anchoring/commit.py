@@ -28,11 +28,14 @@ MAX_SUBJECT_NAME = 255
 
 
 class Disclosure(StrEnum):
-    """What of a commitment stands on the ledger."""
+    """What the ledger shows, besides kind, issuer, project, references and the status of a run."""
 
     PUBLIC = "public"
+    """As CONSORTIUM, and the names and digests of the artifacts."""
     CONSORTIUM = "consortium"
+    """The digest of the evidence; of a run its times and Git commit, of a data set its number of files."""
     SEALED = "sealed"
+    """The digest of the evidence only."""
 
 
 @dataclass(frozen=True, slots=True)
