@@ -76,4 +76,5 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
 
 def enrol_options(command: str) -> str:
     """The options behind the key of the page's command."""
-    return re.search(r"--admin-key .*?(?=\necho)", command, re.DOTALL)[0].replace("\\\n", " ")
+    [options] = re.findall(r"--admin-key .*?(?=\necho)", command, re.DOTALL)
+    return str(options).replace("\\\n", " ")
