@@ -20,6 +20,8 @@ TYPE_CHECKING = False  # As in typing, whose import alone would take half of the
 if TYPE_CHECKING:
     from typing import Any
 
+    __version__: str
+
     from notarium.anchoring.anchor import Anchored, anchor
     from notarium.anchoring.commit import Ref
     from notarium.anchoring.track import Run, track
@@ -81,6 +83,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # Here and not above: importlib.metadata alone would take longer than this whole module.
+        return importlib.import_module("importlib.metadata").version("notarium")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'notarium' has no attribute {name!r}")
@@ -90,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "__version__"})

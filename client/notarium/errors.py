@@ -3,6 +3,7 @@
     NotariumError
     ├── ProjectError             configuration, genesis, key or command line cannot be used
     │   └── KeyFileError         (in key_files) a key file cannot be used
+    ├── InvalidMetric            (also a ValueError) a value cannot be recorded as a metric
     ├── UnreadableArtifact       a file or folder cannot be hashed
     ├── Unwritable               a file cannot be written
     ├── InvalidBundle            not a valid evidence bundle
@@ -45,6 +46,10 @@ class NotariumError(Exception):
 
 class ProjectError(NotariumError):
     """A configuration, genesis, key or argument that cannot be used; the message names it and the remedy."""
+
+
+class InvalidMetric(NotariumError, ValueError):
+    """A value that cannot be recorded as a metric; the message names the metric."""
 
 
 class UnreadableArtifact(NotariumError):

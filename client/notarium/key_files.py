@@ -49,7 +49,13 @@ class Purpose(StrEnum):
     def remedy_if_missing(self) -> str:
         """How to get a key file for this purpose."""
         if self is Purpose.RESEARCHER:
-            return "run 'notarium init' to make one, or set NOTARIUM_KEY to the path of yours"
+            return (
+                "run 'notarium init --genesis FILE --issuer ID' in the project's folder to make one, or set "
+                "NOTARIUM_KEY to the path of yours"
+            )
+        if self is Purpose.ADMIN:
+            # Used in commands only, long after it was made, and from wherever it is kept.
+            return "give the file where this key is kept now with --admin-key"
         return "make keys with 'notarium-node keygen'"
 
     @property

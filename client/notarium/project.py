@@ -160,7 +160,14 @@ def genesis_for(path: Path, genesis_file: Path | None = None) -> Genesis:
     """
     if genesis_file is not None:
         return read_genesis(genesis_file)
-    return find_genesis(find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd()))
+    root = find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd())
+    if root is None and not os.environ.get("NOTARIUM_GENESIS"):
+        # Most often an auditor, who has no project and needs none.
+        raise ProjectError(
+            "no project here: give the consortium's genesis file with --genesis FILE, or set NOTARIUM_GENESIS to it; "
+            "in a project's folder, run 'notarium init'"
+        )
+    return find_genesis(root)
 
 
 def create_project(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from types import TracebackType
 
 
@@ -41,6 +42,23 @@ class NotCanonical(LedgerError):
 
 class InvalidEntry(LedgerError):
     """An entry that no honest validator accepts: malformed, oversized, wrongly signed or not permitted."""
+
+
+class KeyRefusal(StrEnum):
+    """Why the key that signed an entry may not write it; the value is the reason as a predicate."""
+
+    NOT_ENROLLED = "is not enrolled"
+    REVOKED = "was revoked"
+    NOT_GOVERNANCE_KEY = "is not the governance key"
+
+
+class KeyNotPermitted(InvalidEntry):
+    """A well-formed entry whose key may not write it; `cause` says why, so that nobody parses the reason."""
+
+    def __init__(self, cause: KeyRefusal, *, member: str = "") -> None:
+        """`member`: the member that the entry names, where the entry is a member's."""
+        super().__init__(f"{cause} of {member}" if member else cause.value, "key")
+        self.cause = cause
 
 
 class EntryOfLaterVersion(InvalidEntry):

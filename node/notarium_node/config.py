@@ -269,19 +269,26 @@ def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
 
 
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Put the environment's values into `content`. An unknown name is an error now, not a surprise later."""
+    """Put the environment's values into `content`. An unknown name is an error now, not a surprise later.
+
+    Raises ConfigError with one line for each unknown name.
+    """
+    unknown = []
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         section, separator, field = name[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         if not separator or field not in _fields(section):
-            raise ConfigError(
+            unknown.append(
                 f"environment variable {name} does not name a field{_nearest(name, _environment_names())}: "
                 "correct or unset it"
             )
+            continue
         content.setdefault(section, {})
         if isinstance(content[section], dict):
             content[section][field] = _toml_value(environment[name])
+    if unknown:
+        raise ConfigError("\n".join(unknown))
 
 
 def _fields(section: str) -> list[str]:

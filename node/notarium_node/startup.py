@@ -98,14 +98,19 @@ def _findings(config: NodeConfig) -> Iterator[Finding]:
 
 
 def _is_expected(path: Path, config: NodeConfig) -> bool:
-    """False for a file in a data directory that does not exist: one finding about the directory is enough."""
-    return config.node.data_dir.is_dir() or not path.is_relative_to(config.node.data_dir)
+    """False for a file in a data directory that is not there or cannot be entered: one finding about it is enough."""
+    return _is_open(config.node.data_dir) or not path.is_relative_to(config.node.data_dir)
+
+
+def _is_open(directory: Path) -> bool:
+    """Whether there is such a directory and this user may look into it."""
+    return os.path.isdir(directory) and os.access(directory, os.R_OK | os.X_OK)
 
 
 def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
     """The data directory exists, this user may write to it, and its disk has room."""
     path = config.node.data_dir
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield Finding(
             Check.DATA_DIRECTORY,
             f"the data directory {path} does not exist",
@@ -113,7 +118,7 @@ def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
         )
         return
     for each in (path, config.node.store_dir):
-        if each.exists() and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
+        if os.path.exists(each) and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
             yield Finding(
                 Check.DATA_DIRECTORY,
                 f"{each} is not writable by user {os.geteuid()}",
@@ -235,9 +240,11 @@ def check_keys(config: NodeConfig, genesis: Genesis | None, joining: bool = True
 
 
 def _has_store(config: NodeConfig) -> bool:
-    """Whether there is more in the store's directory than the mark of the first start."""
+    """Whether there is more in the store's directory than the mark of the first start; assumed if it cannot be seen."""
     directory = config.node.store_dir
-    return directory.is_dir() and any(path != config.node.first_start_mark for path in directory.iterdir())
+    if not _is_open(directory):
+        return os.path.exists(directory)
+    return any(path != config.node.first_start_mark for path in directory.iterdir())
 
 
 def _stranger(config: NodeConfig, genesis: Genesis, key: SigningKey) -> Finding:

@@ -51,10 +51,12 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path):
 
 
 def test_each_purpose_names_its_own_remedy(tmp_path):
-    with pytest.raises(ProjectError, match=r"the researcher key .* does not exist: run 'notarium init'"):
+    with pytest.raises(ProjectError, match=r"the researcher key .* does not exist: run 'notarium init --genesis"):
         load_key(tmp_path / "a.key", Purpose.RESEARCHER)
-    with pytest.raises(ProjectError, match=r"the admin key .* does not exist: make keys with 'notarium-node keygen'"):
+    with pytest.raises(ProjectError, match=r"the admin key .* does not exist: give the file .* with --admin-key$"):
         load_key(tmp_path / "a.key", Purpose.ADMIN)
+    with pytest.raises(ProjectError, match=r"the validator key .* does not exist: .* 'notarium-node keygen'$"):
+        load_key(tmp_path / "a.key", Purpose.VALIDATOR)
     create_key(tmp_path / "b.key")
     (tmp_path / "b.key").chmod(0o644)
     with pytest.raises(ProjectError, match="have the key revoked"):

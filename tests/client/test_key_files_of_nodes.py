@@ -69,6 +69,8 @@ def test_a_damaged_file_is_refused_without_showing_its_content(tmp_path, content
 
 def test_missing_files_and_directories_are_clear(tmp_path):
     with pytest.raises(KeyFileError, match="keygen"):
+        load_key(tmp_path / "none.key", Purpose.VALIDATOR)
+    with pytest.raises(KeyFileError, match="--admin-key"):
         load_key(tmp_path / "none.key", Purpose.ADMIN)
     with pytest.raises(KeyFileError, match="not a regular file"):
         load_key(tmp_path, Purpose.ADMIN)

@@ -1,5 +1,6 @@
 """What `import notarium` promises to researchers' scripts, and what it costs."""
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -19,6 +20,13 @@ def test_the_public_names_are_these():
     assert set(dir(notarium)) >= PUBLIC
     with pytest.raises(AttributeError, match="no attribute 'receipts'"):
         _ = notarium.receipts
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert notarium.__version__ == importlib.metadata.version("notarium")
+    assert "__version__" in dir(notarium)
+    # A star import takes names to work with, not this.
+    assert "__version__" not in notarium.__all__
 
 
 def run(code):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from notarium_node.demo.__main__ import CHANGED_BYTE, _with_another_digit
+from notarium_node.demo.__main__ import CHANGED_BYTE, PUBLIC_KEY, _with_another_digit
 
 pytestmark = pytest.mark.slow
 
@@ -154,14 +155,33 @@ def test_the_network_can_be_kept_running_and_stopped(story: str, place: Path, us
         assert folder.startswith("demo ")
         assert len(steps) == 3
         urls = [word for step in steps for word in step.split() if word.startswith("http://")]
-        assert len(urls) == 2
+        assert len(urls) == 1
         for url in (*urls, *(f"{api}/v1/status" for api in base.values())):
             with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
                 assert answer.status == 200
         anchored = subprocess.run(
-            ["bash", "-c", f"{steps[2]} --json"], cwd=place.parent, capture_output=True, text=True, check=False
+            ["bash", "-c", f"{steps[1]} --json"], cwd=place.parent, capture_output=True, text=True, check=False
         )
         assert anchored.returncode == 0, anchored.stderr
+        mine = place.parent / "mine"
+        mine.mkdir()
+        [init] = re.findall(r"run '(.* init [^']*)'", output)
+        home = os.environ | {"NOTARIUM_HOME": str(mine / "home")}
+        made = subprocess.run(f"{init} --json".split(), cwd=mine, env=home, capture_output=True, text=True, check=True)
+        enrol = steps[2].replace(PUBLIC_KEY, json.loads(made.stdout)["public_key"])
+        enrolled = subprocess.run(enrol.split(), cwd=place.parent, capture_output=True, text=True, check=False)
+        assert enrolled.returncode == 0, enrolled.stderr
+        (mine / "notes.txt").write_text("mine")
+        anchored = subprocess.run(
+            [NOTARIUM, "anchor", "notes.txt", "--strict"],
+            cwd=mine,
+            env=home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert anchored.returncode == 0, anchored.stderr
+        shutil.rmtree(mine)
     finally:
         down = demo("down", place, user)
         output, _ = down.communicate(timeout=60)

@@ -95,6 +95,14 @@ def test_a_mistyped_variable_is_an_error(tmp_path, name):
         load(tmp_path, MINIMAL, NOTARIUM_NODE_PEER__PROT="1")
 
 
+def test_all_mistyped_variables_are_reported_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, MINIMAL, NOTARIUM_NODE_PEER__PROT="1", NOTARIUM_NODE_X__Y="2", NOTARIUM_NODE_PEER__PORT="9000")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("environment variable NOTARIUM_NODE_PEER__PROT does not name a field")
+    assert second.startswith("environment variable NOTARIUM_NODE_X__Y does not name a field")
+
+
 def test_a_missing_file_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(ConfigError, match="notarium-node init"):
         load_config(tmp_path / "none.toml", {})

@@ -1,6 +1,8 @@
 """Start-up checks: each problem is found, all of them at once, and nothing is changed."""
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,37 @@ def test_a_damaged_card_of_a_node_that_is_not_in_the_genesis_is_named(ready, cer
     [found] = startup.check_keys(config, genesis)
     assert found.check is Check.IDENTITY
     assert "inst-1.card.json: not a card" in found.message
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Folders that this user may not enter, also where the tests run as root: `closed(folder)`."""
+    folders: list[Path] = []
+    access, stat, listdir = os.access, os.stat, os.listdir
+
+    def refuse(path, itself):
+        for folder in folders:
+            if folder in Path(path).parents or (itself and Path(path) == folder):
+                raise PermissionError(13, "Permission denied", str(path))
+
+    def checked(real, itself):
+        def call(path, *args, **kwargs):
+            refuse(path, itself)
+            return real(path, *args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) not in folders and access(path, mode))
+    monkeypatch.setattr(os, "stat", checked(stat, itself=False))
+    monkeypatch.setattr(os, "listdir", checked(listdir, itself=True))
+    return folders.append
+
+
+@pytest.mark.parametrize("name", [".", "store"])
+def test_a_folder_of_another_user_is_one_finding_and_no_crash(ready, ceremony, closed, name):
+    folder = ceremony[0] / "n1"
+    config = load_config(folder / "node.toml", {})
+    closed((folder / name).absolute())
+    [found] = startup.check(config)
+    assert found.check is Check.DATA_DIRECTORY
+    assert f"{(folder / name).absolute()} is not writable" in found.message

@@ -24,7 +24,7 @@ from notarium.anchoring.delivery import send
 from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_places import claim_place, release_place
-from notarium.errors import InvalidBundle, NotariumError, ProjectError, UnreadableArtifact
+from notarium.errors import InvalidBundle, InvalidMetric, NotariumError, ProjectError, UnreadableArtifact
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
@@ -61,8 +61,8 @@ def _guarded(
     def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
-        except (NotariumError, _InvalidMetric) as error:
-            # These name what they are about.
+        except NotariumError as error:
+            # It names what it is about.
             if self.strict:
                 raise
             self._warn(str(error))
@@ -74,10 +74,6 @@ def _guarded(
             self._warn(str(error) if name.startswith("_") else f"{name}: {error}")
 
     return guarded
-
-
-class _InvalidMetric(ValueError):
-    """A value that cannot be recorded as a metric; the message names the metric."""
 
 
 class Run:
@@ -171,7 +167,7 @@ class Run:
         try:
             text = decimal_text(value)
         except ValueError as error:
-            raise _InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
+            raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
         row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(now_ms())}
         self._metrics.append(row if step is None else {**row, "step": int(step)})
 

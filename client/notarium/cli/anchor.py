@@ -62,7 +62,7 @@ class _Options:
 
 def prereg(
     *,
-    file: Annotated[Path, typer.Argument(help="The plan.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The plan.")],
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
     strict: Strict = False,

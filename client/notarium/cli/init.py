@@ -17,7 +17,8 @@ from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.genesis_file import read_genesis
 from notarium.key_files import create_key, load_key
-from notarium.project import Homes, create_project
+from notarium.naming import FOLDER
+from notarium.project import CONFIG, Homes, Project, create_project, find_project
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 
@@ -44,10 +45,15 @@ def init(
     pinned = _pinned(genesis, genesis_hash)
     if issuer not in pinned.registry.members:
         printer.note(f"[yellow]note:[/] {shown(issuer)} is not a founding member; that is fine if it joined later")
-    nodes = node or [each.api for each in pinned.registry.nodes.values() if each.api]
-    if not nodes:
-        raise ProjectError("the genesis file names no API address: give at least one --node URL")
-    config = create_project(Path.cwd(), pinned, nodes, issuer, project or Path.cwd().name, replace=force)
+    kept = None if force else _project_without_key(pinned, issuer)
+    if kept is None:
+        nodes = node or [each.api for each in pinned.registry.nodes.values() if each.api]
+        if not nodes:
+            raise ProjectError("the genesis file names no API address: give at least one --node URL")
+        config = create_project(Path.cwd(), pinned, nodes, issuer, project or Path.cwd().name, replace=force)
+    else:
+        nodes, config = list(kept.nodes), kept.folder / CONFIG
+        printer.note(f"[yellow]note:[/] kept {shown(str(config))} as it is; --force replaces it")
     made = _Made.key_for(pinned, config, nodes, issuer)
     printer.data(made.to_json())
     _print(printer, made, is_compared=bool(genesis_hash))
@@ -71,6 +77,23 @@ def read_hash(text: str) -> bytes:
             "(groups, spaces and colons do not matter; quote it)"
         )
     return bytes.fromhex(digits)
+
+
+def _key_file(genesis: Genesis) -> Path:
+    """Where the researcher's key for this ledger is, or will be."""
+    return Path(os.environ.get("NOTARIUM_KEY") or Homes.of(os.environ).key_file(genesis.name))
+
+
+def _project_without_key(pinned: Genesis, issuer: str) -> Project | None:
+    """The project in this folder, where it is set up like this already and only the key file is missing."""
+    if not (Path.cwd() / FOLDER / CONFIG).is_file() or _key_file(pinned).exists():
+        return None
+    try:
+        here = find_project()
+    except ProjectError:
+        # Its settings cannot be used, so they are no reason to keep them: create_project reports that they exist.
+        return None
+    return here if here.genesis.hash == pinned.hash and here.issuer == issuer else None
 
 
 def _pinned(genesis_file: Path, genesis_hash: str) -> Genesis:
@@ -99,7 +122,7 @@ class _Made:
     @classmethod
     def key_for(cls, genesis: Genesis, config: Path, nodes: Sequence[str], issuer: str) -> _Made:
         """Make the researcher's key, or use the one that is there. Raises KeyFileError."""
-        path = Path(os.environ.get("NOTARIUM_KEY") or Homes.of(os.environ).key_file(genesis.name))
+        path = _key_file(genesis)
         is_new = not path.exists()
         return cls(
             genesis=genesis,

@@ -263,7 +263,7 @@ class Client:
             answer.expect(200)
             return answers.read_status(answer, self.genesis.hash)
         except (NotariumError, aiohttp.ClientError, OSError, TimeoutError) as error:
-            return NodeStatus(url, None, answers.describe(error))
+            return NodeStatus(url, None, answers.describe(error, url))
 
     async def members(self) -> dict[str, Any]:
         """The consortium as one node reports it, checked against the latest block that it proves.

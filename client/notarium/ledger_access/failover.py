@@ -174,7 +174,7 @@ class _Question:
 
     def note(self, url: str, error: Exception, now: float) -> None:
         """Record why `url` gave no usable answer."""
-        self._said[url] = answers.describe(error)
+        self._said[url] = answers.describe(error, url)
         self._heard = self._heard or not _is_refused_connection(error)
         if isinstance(error, LyingNode):
             self._pool.lied(error, now)

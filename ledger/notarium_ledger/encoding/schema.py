@@ -15,6 +15,8 @@ from notarium_ledger.errors import InvalidEntry, join_path
 Checker = Callable[[Value], None]
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
+MAX_KNOWN_CHARS = 200
+"""Of the list of known fields in an error."""
 
 
 def text(max_chars: int, pattern: str | None = None) -> Checker:
@@ -100,6 +102,7 @@ def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | No
     """A map with exactly the named fields, in ascending order of their names."""
     fields = {**required, **(optional or {})}
     needed = frozenset(required)
+    unknown = f"unknown field; known: {_bounded(', '.join(sorted(fields)), MAX_KNOWN_CHARS)}"
 
     def check(value: Value) -> None:
         if type(value) is not dict:
@@ -108,7 +111,7 @@ def record(required: Mapping[str, Checker], optional: Mapping[str, Checker] | No
         for name, item in value.items():
             checker = fields.get(name)
             if checker is None:
-                raise InvalidEntry("unknown field", _short(name))
+                raise InvalidEntry(unknown, _short(name))
             # Code point order is UTF-8 byte order. A repeated name is not the shortest form, so it never arrives here.
             if name < last:
                 raise InvalidEntry("map keys are not in ascending order", name)
@@ -139,5 +142,8 @@ def variant(tag: str, kinds: Mapping[str, Checker]) -> Checker:
 
 
 def _short(name: object) -> str:
-    text_ = name if isinstance(name, str) else "a key that is not a string"
-    return text_ if len(text_) <= 64 else text_[:64] + "…"
+    return _bounded(name if isinstance(name, str) else "a key that is not a string", 64)
+
+
+def _bounded(words: str, limit: int) -> str:
+    return words if len(words) <= limit else words[:limit] + "…"

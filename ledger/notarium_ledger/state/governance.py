@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from notarium_ledger.entries.commitment import PARAMETER_LIMITS, Body, is_member_body
 from notarium_ledger.entries.entry import Entry
-from notarium_ledger.errors import InvalidEntry, LedgerError
+from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal, LedgerError
 from notarium_ledger.signing import is_valid_key
 from notarium_ledger.state.registry import Member, MembershipProposal, NodeRecord, Registry, Researcher
 from notarium_ledger.types import Hash, PublicKey
@@ -20,20 +20,23 @@ MAX_OPEN_PROPOSALS = 16
 
 
 def check_author(registry: Registry, entry: Entry) -> None:
-    """Raise InvalidEntry unless the entry's key may sign for the issuer or member that its body names."""
+    """Raise InvalidEntry unless the entry's key may sign for the issuer or member that its body names.
+
+    It is KeyNotPermitted, with the cause, where the key itself is the reason.
+    """
     body = entry.body
     if is_member_body(body):
         member = registry.members.get(body["member"])
         if member is None:
             raise InvalidEntry(f"{body['member']} is not a member", "body.member")
         if member.key != entry.key:
-            raise InvalidEntry(f"is not the governance key of {member.id}", "key")
+            raise KeyNotPermitted(KeyRefusal.NOT_GOVERNANCE_KEY, member=member.id)
         return
     researcher = registry.researchers.get(entry.key)
     if researcher is None:
-        raise InvalidEntry("is not enrolled", "key")
+        raise KeyNotPermitted(KeyRefusal.NOT_ENROLLED)
     if researcher.revoked:
-        raise InvalidEntry("was revoked", "key")
+        raise KeyNotPermitted(KeyRefusal.REVOKED)
     if researcher.member != body["issuer"]:
         raise InvalidEntry(f"the key is enrolled for {researcher.member}", "body.issuer")
 

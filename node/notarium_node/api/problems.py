@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal
 from notarium_node.refusals import Refusal, RefusalKind
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,15 +116,18 @@ def refused(refusal: Refusal) -> ApiProblem:
     return ApiProblem(kind, refusal.detail, remedy=refusal.remedy, retry_after_s=refusal.retry_after_s, **more)
 
 
-def invalid_entry(error: InvalidEntry, malformed: bool = False) -> ApiProblem:
-    """The problem for an entry that was refused; `malformed`: by its bytes alone, whatever the registry says."""
-    if error.field == "key" and not malformed:
-        return ApiProblem(
-            ProblemType.UNKNOWN_KEY,
-            str(error),
-            field="key",
-            remedy="Ask your institution's administrator to enrol this key.",
-        )
+_KEY_REMEDIES = {
+    KeyRefusal.NOT_ENROLLED: "Ask your institution's administrator to enrol this key.",
+    # A revoked key is never enrolled again.
+    KeyRefusal.REVOKED: "Make a new key and have it enrolled: see the researchers' guide.",
+    KeyRefusal.NOT_GOVERNANCE_KEY: "Use the governance key of that member.",
+}
+
+
+def invalid_entry(error: InvalidEntry) -> ApiProblem:
+    """The problem for an entry that was refused."""
+    if isinstance(error, KeyNotPermitted):
+        return ApiProblem(ProblemType.UNKNOWN_KEY, str(error), field="key", remedy=_KEY_REMEDIES[error.cause])
     if error.field == "entry" and error.limit is not None:
         return ApiProblem(ProblemType.TOO_LARGE, str(error), field="entry", limit=error.limit)
     limit: dict[str, Any] = {} if error.limit is None else {"limit": error.limit}

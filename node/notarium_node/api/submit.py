@@ -52,7 +52,7 @@ class Submissions:
         raw = await self._read_one(request)
         outcome = (await self._admit([raw]))[0]
         if outcome.error is not None:
-            raise invalid_entry(outcome.error, malformed=outcome.malicious)
+            raise invalid_entry(outcome.error)
         receipts = await self._receipts([outcome], wait_s)
         receipt = receipts.get(outcome.id)
         if receipt is None:

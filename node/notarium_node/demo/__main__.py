@@ -1,6 +1,7 @@
 """`make demo`: four institutions found a ledger, a researcher anchors a study, and anyone can check all of it.
 
-python -m notarium_node.demo run     the whole story, under a minute; no process is left running
+python -m notarium_node.demo run     the whole story, under a minute; no process is left running. It stops and replaces
+                                     the network that `up` left running
 python -m notarium_node.demo up      start the network and leave it running
 python -m notarium_node.demo down    stop it
 """
@@ -37,6 +38,9 @@ from notarium_node.demo.study import Study
 
 CHANGED_BYTE = 4_000
 """From here on the demo looks for a digit to change in one partition."""
+
+PUBLIC_KEY = "PUBLIC-KEY"
+"""In a command to try: what the reader replaces."""
 
 
 class Demo:
@@ -89,6 +93,10 @@ class Demo:
     # Acts
 
     def _found(self) -> LocalNetwork:
+        if self._place.is_running():
+            self._story.say(
+                f"A demo network is running in {shown(self._place.directory)}: it is stopped and its ledger replaced."
+            )
         self._story.chapter(f"Four institutions found the {LEDGER}")
         with self._story.doing("keys made, genesis file written") as details:
             network = self._place.found()
@@ -200,18 +208,23 @@ class Demo:
         model = find_receipt(self._model_receipt, Study(self._place.study).project.genesis)
         if model is None:
             raise DemoError(f"{self._model_receipt} does not verify: start over with make demo")
-        observer = network.observers[0]
+        observer, home = network.observers[0], shown(self._place.directory / RESEARCHER_AT)
         self._story.chapter("The network runs until `make demo-down`")
         self._story.columns(*((label(node), node.api) for node in network.nodes))
         self._story.columns(
             ("folder", f"{shown(self._place.directory)}  (nodes and their node.log, study/, genesis.json)")
         )
         self._story.steps(
-            ("see how a node is doing", f"curl -s {network.validators[0].api}/v1/status"),
             ("get the model's receipt from the observer", f"curl -s {observer.api}/v1/receipts/{model.id.hex()}"),
             (
                 "anchor a file as the researcher",
                 f"cd {shown(self._place.study)} && NOTARIUM_HOME={self._place.home} {_notarium()} anchor config.json",
+            ),
+            (
+                f"anchor with a key of your own: in a folder of yours run '{_notarium()} init --genesis "
+                f"{self._place.directory}/genesis.json --issuer {RESEARCHER_AT}', then enrol the public key it prints",
+                f"{shown(_notarium())}-node enrol --config {home}/node.toml --admin-key {home}/keys/admin.key "
+                f"--key {PUBLIC_KEY}",
             ),
         )
 

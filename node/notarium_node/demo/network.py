@@ -58,6 +58,12 @@ class Place:
         """Whether a demo was run here."""
         return (self.directory / MARKER).is_file()
 
+    def is_running(self) -> bool:
+        """Whether a node of an earlier demo runs here. Raises DemoError."""
+        if not self.exists() or not (self.directory / "network.json").is_file():
+            return False
+        return any(node.is_running() for node in self.network().nodes)
+
     def network(self) -> LocalNetwork:
         """The network founded here earlier. Raises DemoError."""
         try:

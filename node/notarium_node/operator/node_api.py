@@ -11,12 +11,16 @@ from typing import Any
 import aiohttp
 from rich.table import Table
 
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.config import ConfigError, NodeConfig
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
 """No answer is larger. The limit protects against a node that lies."""
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+
+NO_BLOCK_YET = iso_time(0)
+"""The time in a status before the first block."""
 
 
 class NodeUnreachable(Exception):
@@ -117,6 +121,8 @@ def tables(status: dict[str, Any]) -> list[Table]:
             facts.add_row(_words(name), ", ".join(f"{_shown(item)} {_words(key)}" for key, item in value.items()))
         elif isinstance(value, list):
             facts.add_row(_words(name), "\n".join(map(_shown, value)) or "-")
+        elif name == "time" and value == NO_BLOCK_YET:
+            facts.add_row(_words(name), "-")
         else:
             facts.add_row(_words(name), _shown(value))
     return [facts, *lists]

@@ -17,7 +17,7 @@ from notarium.anchoring import delivery
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.delivery import deliver
 from notarium.anchoring.outbox import outbox_of
-from notarium.errors import NotariumError, ProjectError, Unreachable, UnreadableArtifact
+from notarium.errors import InvalidMetric, NotariumError, ProjectError, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import verify
@@ -342,8 +342,10 @@ def test_a_forked_child_does_not_anchor_the_run_again(project):
 
 
 def test_strict_raises_what_otherwise_is_a_warning(project, nodes):
-    with pytest.raises(ValueError, match="high"), notarium.track("a", strict=True) as run:
+    with pytest.raises(InvalidMetric, match=r"metric 'x': .*high") as caught, notarium.track("a", strict=True) as run:
         run.metric("x", "high")
+    assert isinstance(caught.value, NotariumError)
+    assert isinstance(caught.value, ValueError), "as Python calls such a value"
     with pytest.raises(UnreadableArtifact), notarium.track("b", strict=True) as run:
         run.output("nothing")
     with pytest.raises(ProjectError), notarium.track("c", strict=True) as run:

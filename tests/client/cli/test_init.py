@@ -69,3 +69,21 @@ def test_the_command_to_enrol_works_once_the_administrators_key_is_put_away(tmp_
     assert "FILE is the administrator's key" in out
     said = json.loads(cli(*arguments, "--force", "--json")[1])
     assert said["enrol_command"] == command
+
+
+def test_init_makes_a_missing_key_and_keeps_the_project(project, home, cli):
+    config = project.root / ".notarium" / "config.toml"
+    before = config.read_text()
+    lost = (home / "keys" / "test.key").read_text()
+    (home / "keys" / "test.key").unlink()
+    arguments = ("init", "--genesis", ".notarium/genesis.json", "--issuer")
+    code, _, err = cli(*arguments, "m1", "--node", "http://127.0.0.1:1")
+    assert (code, "config.toml exists already" in err) == (2, True), "the settings name another institution"
+    code, out, err = cli(*arguments, project.issuer)
+    assert code == 0
+    assert f"created key {home / 'keys' / 'test.key'}" in out
+    assert f"kept {config} as it is" in err
+    assert config.read_text() == before
+    assert (home / "keys" / "test.key").read_text() != lost
+    code, _, err = cli(*arguments, project.issuer, "--node", "http://127.0.0.1:1")
+    assert (code, "config.toml exists already" in err) == (2, True), "nothing is missing"

@@ -49,6 +49,22 @@ def test_log_shows_the_state_of_each(study, nodes, cli):
     assert len(cli("log")[1].splitlines()) == 2
 
 
+def test_show_takes_the_beginning_of_an_id_in_the_log(study, cli):
+    (study / "x").write_text("x")
+    cli("anchor", "x")
+    first, second = (each["id"] for each in json.loads(cli("log", "--json")[1])["entries"])
+    length = next(at for at in range(1, 65) if first[:at] != second[:at])
+    assert json.loads(cli("show", first[:length].upper(), "--json")[1])["id"] == first
+    printed = cli("log")[1].splitlines()[1].split()[3]
+    assert printed.endswith("…")
+    assert json.loads(cli("show", printed, "--json")[1])["id"] == second
+    lines = (study / ".notarium" / "log.jsonl").read_text()
+    (study / ".notarium" / "log.jsonl").write_text(lines + lines.replace(second, first[:60] + "0000"))
+    code, _, err = cli("show", first[:60])
+    assert code == 2
+    assert f"2 ids in this project's log begin with '{first[:60]}': give more digits" in err
+
+
 def test_show_verifies_a_receipt_once(study, cli, monkeypatch):
     verified = []
     real = ReceiptVerifier.verify

@@ -54,7 +54,7 @@ def test_what_the_schema_says_passes(check, value):
         (schema.one_of("a", 1), True, "not one of a, 1", None),
         (PERSON, [], "not a map", None),
         (PERSON, {}, "name: is missing", None),
-        (PERSON, {"name": "n", "other": 1}, "other: unknown field", None),
+        (PERSON, {"name": "n", "other": 1}, "other: unknown field; known: name, tags", None),
         (PERSON, {"tags": ["a"], "name": "n"}, "name: map keys are not in ascending order", None),
         (PERSON, {"name": "n", "tags": []}, "tags: 0 items, 1 to 2 allowed", 2),
         (PERSON, {"name": "n", "tags": ["a", "abcde"]}, "tags[1]: 5 characters, 1 to 4 allowed", 4),
@@ -67,3 +67,10 @@ def test_anything_else_is_named_by_path_and_limit(check, value, error, limit):
     with pytest.raises(InvalidEntry) as caught:
         check(value)
     assert (str(caught.value), caught.value.limit) == (error, limit)
+
+
+def test_the_list_of_known_fields_is_bounded():
+    many = schema.record({f"field{number:03}": NAME for number in range(500)})
+    with pytest.raises(InvalidEntry) as caught:
+        many({"other": 1})
+    assert len(caught.value.reason) < schema.MAX_KNOWN_CHARS + 40

@@ -7,7 +7,7 @@ import pytest
 from tests.support.chains import approved
 from tests.support.consortium import Consortium, digest, fake_certificate, key
 
-from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.errors import InvalidBlock, InvalidEntry, KeyNotPermitted, KeyRefusal
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.state.governance import MAX_OPEN_PROPOSALS, apply_entry, check_author
@@ -34,6 +34,10 @@ def apply(registry: Registry, consortium: Consortium, *bodies: Fields) -> tuple[
         registry, change = apply_entry(registry, consortium.entry(body))
         changes.append(change)
     return registry, changes
+
+
+def cause_of(error: InvalidEntry) -> KeyRefusal | None:
+    return error.cause if isinstance(error, KeyNotPermitted) else None
 
 
 def node(member: str = "m1", role: str = "validator", label: str = "new", **over: Any) -> Fields:
@@ -82,6 +86,7 @@ def test_only_the_governance_key_speaks_for_a_member(consortium: Consortium, reg
         with pytest.raises(InvalidEntry) as caught:
             apply_entry(registry, consortium.entry(body, signer))
         assert caught.value.field == "key"
+        assert cause_of(caught.value) is KeyRefusal.NOT_GOVERNANCE_KEY
     with pytest.raises(InvalidEntry) as caught:
         apply_entry(registry, consortium.entry({**body, "member": "m9"}, consortium.admin_keys[0]))
     assert caught.value.field == "body.member"
@@ -93,8 +98,9 @@ def test_only_the_governance_key_speaks_for_a_member(consortium: Consortium, reg
 def test_an_enrolled_key_may_speak_from_the_next_entry_on(consortium: Consortium, registry: Registry) -> None:
     new = key("new")
     entry = consortium.entry(consortium.body(issuer="m2"), signer=new)
-    with pytest.raises(InvalidEntry, match="is not enrolled"):
+    with pytest.raises(InvalidEntry, match="key: is not enrolled") as caught:
         apply_entry(registry, entry)
+    assert cause_of(caught.value) is KeyRefusal.NOT_ENROLLED
     after, changes = apply(registry, consortium, consortium.member_body("enrol", 2, key=NEW))
     assert changes == [False]
     assert apply_entry(after, entry) == (after, False)
@@ -112,8 +118,9 @@ def test_a_revoked_key_never_speaks_again(consortium: Consortium, registry: Regi
     mine = bytes(consortium.researcher.public)
     revoke = consortium.member_body("revoke", 0, key=mine)
     after, _ = apply(registry, consortium, revoke)
-    with pytest.raises(InvalidEntry, match="was revoked"):
+    with pytest.raises(InvalidEntry, match="key: was revoked") as refused:
         apply_entry(after, consortium.entry())
+    assert cause_of(refused.value) is KeyRefusal.REVOKED
     for body, field in ((revoke, "body.key"), (consortium.member_body("enrol", 0, key=mine), "body.key")):
         with pytest.raises(InvalidEntry) as caught:
             apply(after, consortium, body)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import notarium_node
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal
 from notarium_node.api.problems import (
     MEDIA_TYPE,
     ApiProblem,
@@ -34,8 +34,7 @@ def test_a_limit_comes_from_the_error_and_not_from_its_words():
 
 
 def test_an_unenrolled_key_and_a_malformed_key_are_different_problems():
-    error = InvalidEntry("is not enrolled", "key")
-    assert invalid_entry(error).document() == {
+    assert invalid_entry(KeyNotPermitted(KeyRefusal.NOT_ENROLLED)).document() == {
         "type": "urn:notarium:problem:unknown-key",
         "title": "The key may not write to this ledger",
         "status": 403,
@@ -43,7 +42,20 @@ def test_an_unenrolled_key_and_a_malformed_key_are_different_problems():
         "field": "key",
         "remedy": "Ask your institution's administrator to enrol this key.",
     }
-    assert invalid_entry(error, malformed=True).kind is ProblemType.INVALID_ENTRY
+    assert invalid_entry(InvalidEntry("is of small order", "key")).kind is ProblemType.INVALID_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("cause", "remedy"),
+    [
+        (KeyRefusal.NOT_ENROLLED, "Ask your institution's administrator to enrol this key."),
+        (KeyRefusal.REVOKED, "Make a new key and have it enrolled: see the researchers' guide."),
+        (KeyRefusal.NOT_GOVERNANCE_KEY, "Use the governance key of that member."),
+    ],
+)
+def test_the_remedy_for_a_refused_key_depends_on_the_cause(cause, remedy):
+    problem = invalid_entry(KeyNotPermitted(cause))
+    assert (problem.kind, problem.more["remedy"]) == (ProblemType.UNKNOWN_KEY, remedy)
 
 
 @pytest.mark.parametrize("kind", RefusalKind)

@@ -178,7 +178,8 @@ def test_a_revoked_key_may_not_write_any_more_but_its_entries_stay(world, sign):
     revocation = {"v": 1, "kind": "revoke", "member": "m0", "key": bytes(world.to_be_revoked.public)}
     assert world.node.submit(sign(revocation, key=world.admin)).status == 200
     problem = world.node.submit(sign(key=world.to_be_revoked)).problem(403, "unknown-key")
-    assert "revoked" in problem["detail"]
+    assert problem["detail"] == "key: was revoked"
+    assert problem["remedy"] == "Make a new key and have it enrolled: see the researchers' guide."
     assert world.node.submit(before).body == receipt.body
     rows = {each["key"]: each["revoked"] for each in world.node.get("/v1/members").json["researchers"]}
     assert rows[world.to_be_revoked.public.hex()] is True
@@ -191,7 +192,10 @@ def test_an_enrolled_key_may_write(world, sign):
     assert world.node.submit(sign(enrolment, key=world.admin)).status == 200
     assert world.node.submit(sign(key=newcomer)).status == 200
     again = world.node.submit(sign({**enrolment, "key": bytes(newcomer.public)}, key=world.researcher))
-    assert again.problem(403, "unknown-key")["field"] == "key"
+    problem = again.problem(403, "unknown-key")
+    assert problem["field"] == "key"
+    assert problem["detail"] == "key: is not the governance key of m0"
+    assert problem["remedy"] == "Use the governance key of that member."
 
 
 def test_an_entry_above_the_ledgers_limit_is_too_large(world, sign):

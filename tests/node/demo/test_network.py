@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from notarium_node.demo import network
-from notarium_node.demo.local_network import NetworkError
+from notarium_node.demo.__main__ import Demo
+from notarium_node.demo.local_network import LocalNetwork, LocalNode, NetworkError
 from notarium_node.demo.network import MARKER, DemoError, Place, stop, stopped_at_the_end, stopped_on_failure
+from notarium_node.demo.story import Story
 
 
 class Nodes:
@@ -53,6 +55,21 @@ def test_an_earlier_demo_is_replaced(tmp_path):
     assert place.network().genesis.hash == made.genesis.hash
     assert (place.study / ".notarium").is_dir()
     assert len(made.validators) == len(network.INSTITUTIONS)
+
+
+def test_a_demo_says_that_it_stops_and_replaces_the_one_that_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = Place(tmp_path / "demo")
+    said = "A demo network is running in demo: it is stopped and its ledger replaced."
+    Demo(place, Story())._found()
+    Demo(place, Story())._found()
+    assert said not in capsys.readouterr().out, "none was running"
+    stopped: list[LocalNetwork] = []
+    monkeypatch.setattr(LocalNode, "is_running", lambda self: True)
+    monkeypatch.setattr(network, "stop", stopped.append)
+    Demo(place, Story())._found()
+    assert said in capsys.readouterr().out
+    assert len(stopped) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from aiohttp import web
 
+from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.config import ConfigError
 from notarium_node.operator.cli import output
 from notarium_node.operator.node_api import NodeApi, NodeUnreachable, tables
@@ -40,6 +41,15 @@ async def test_status_is_fetched_and_shown(capsys):
     out = capsys.readouterr().out
     for part in ("inst-1", "no quorum", "3 entries, 900 bytes", "inst-2", "abababababab", "no"):
         assert part in out
+
+
+def test_a_ledger_without_a_block_has_no_time_yet(capsys):
+    for table in tables({"height": 0, "time": iso_time(0)}):
+        output.out.print(table)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["height", "0"], ["time", "-"]]
+    for table in tables({"height": 1, "time": iso_time(1)}):
+        output.out.print(table)
+    assert "1970-01-01T00:00:00.001Z" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("answer", "code"), [([], 200), ({}, 500)])

@@ -68,3 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         end_with_error(str(error), ExitCode.UNREACHABLE, as_json=as_json)
     except CONFIGURATION_ERRORS as error:
         end_with_error(str(error), ExitCode.USAGE, as_json=as_json)
+    except OSError as error:
+        # A file or folder that this user may not use, or of the wrong kind.
+        named = f"{error.filename}: " if error.filename else ""
+        end_with_error(f"{named}{error.strerror or error}", ExitCode.USAGE, as_json=as_json)

@@ -47,3 +47,10 @@ def test_shells_can_complete_the_commands():
 
 def test_the_version_is_that_of_the_distribution(notarium_node):
     assert notarium_node("version")[1].strip() == metadata.version("notarium")
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error_and_no_traceback(notarium_node, ceremony):
+    root = ceremony[0]
+    code, out, err = notarium_node("genesis", *root.glob("n1/*.card.json"), "--name", "X", "--out", root, "--json")
+    assert (code, err.startswith("error: ")) == (2, True)
+    assert str(root) in out

@@ -35,6 +35,11 @@ def test_a_missing_genesis_file_and_a_key_of_no_member_are_named(ceremony, notar
     root, path, _ = ceremony
     code, _, err = notarium_node("enrol", "--key", KEY, "--genesis", root / "none.json")
     assert (code, "none.json: No such file" in err) == (2, True)
+    code, _, err = notarium_node("enrol", "--key", KEY, "--admin-key", root / "away.key", "--genesis", path)
+    assert (code, "away.key does not exist: give the file where this key is kept now with --admin-key" in err) == (
+        2,
+        True,
+    )
     code, _, err = notarium_node("keygen", "--dir", root / "s", "--member", "s", "--name", "S", "--address", "a:1")
     assert code == 0, err
     admin_key = root / "s" / "keys" / "admin.key"
