@@ -51,7 +51,7 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
 
     study = tmp_path / "my-study"
     home = f"export NOTARIUM_HOME={tmp_path}/.demo/my-home DEMO={tmp_path}/.demo\n"
-    [renew] = re.findall(r"^ +`(notarium init --force .*)`$", PAGE, re.MULTILINE)
+    [renew] = re.findall(r"^ +`(notarium init .*)`$", PAGE, re.MULTILINE)
     renew = renew.replace("https://ror.org/02mhbdp94", RESEARCHER_AT)
     revoke, enrol = (f'notarium-node {each} --key "$KEY" {enrol_options(enrol)}' for each in ("revoke", "enrol"))
     shown = shell(
