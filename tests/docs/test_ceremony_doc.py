@@ -47,7 +47,11 @@ class Machine:
         self.directory = root / member
         self.directory.mkdir()
         self.api = f"http://127.0.0.1:{api_port}"
-        self._places = {"node.mercy.example:7470": f"127.0.0.1:{peer_port}", "https://node.mercy.example": self.api}
+        self._places = {
+            "node.mercy.example:7470": f"127.0.0.1:{peer_port}",
+            "https://node.mercy.example": self.api,
+            "127.0.0.1:8470": f"127.0.0.1:{api_port}",
+        }
         self.process = None
 
     def shell(self, name, **variables):

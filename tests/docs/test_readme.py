@@ -32,26 +32,47 @@ def network(tmp_path):
         made.stop()
 
 
-def test_the_python_example_works_as_printed(network, tmp_path):
+def run_example(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the README's program in a new folder, with `settings` and nothing else of Notarium in the environment."""
     [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) == 5
-    assert "It prints `decided in block 1: verified`" in README
-    folder = tmp_path / "study"
     folder.mkdir()
-    # The variables that the README names, and nothing of the machine's own user.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NOTARIUM_")} | {
+    others = {name: value for name, value in os.environ.items() if not name.startswith("NOTARIUM_")}
+    return subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=folder,
+        env={**others, "NOTARIUM_HOME": str(folder.parent / "home"), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_python_example_works_as_printed_and_survives_what_may_be_missing(network, tmp_path):
+    assert "It prints `decided in block 1: verified`" in README
+    create_key(tmp_path / "not-enrolled.key")
+    settings = {
         "NOTARIUM_GENESIS": str(network.genesis_file),
         "NOTARIUM_NODES": network.nodes[0].api,
         "NOTARIUM_ISSUER": "clinic",
         "NOTARIUM_KEY": str(tmp_path / "researcher.key"),
-        "NOTARIUM_HOME": str(tmp_path / "home"),
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", example], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
-    )
+    assert {name for name in settings if f"`{name}`" in README} == set(settings)
+    ran = run_example(tmp_path / "study", settings)
     assert ran.returncode == 0, ran.stderr
     assert re.fullmatch(r"decided in block \d+: verified\n", ran.stdout), ran.stdout
-    assert (folder / "first-run.run.receipt.json").is_file()
+    assert (tmp_path / "study" / "first-run.run.receipt.json").is_file()
+
+    cases = {
+        "no project": {},
+        "refused": {**settings, "NOTARIUM_KEY": str(tmp_path / "not-enrolled.key")},
+        "not anchored yet": {**settings, "NOTARIUM_NODES": "http://127.0.0.1:9"},
+    }
+    for warning, changed in cases.items():
+        ran = run_example(tmp_path / warning.replace(" ", "-"), changed)
+        assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+        assert warning in ran.stderr
 
 
 @pytest.mark.parametrize("page", PAGES)
