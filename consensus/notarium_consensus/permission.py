@@ -69,7 +69,7 @@ class Refusal(Enum):
     INCOMPLETE = "blocks are missing"
     FORGOTTEN = "waiting for a quorum to report the height of the ledger"
     BY_HAND = "its operator set consensus.vote_from"
-    FENCED = "below that height its key may have signed what its store does not remember"
+    FENCED = "its key may have signed messages below that height that its store does not remember"
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,10 @@ class Run:
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
-            what = "refused: it stays" if delivery.waiting.refused else "not anchored yet: it waits"
-            self._warn(f"{what} in the outbox (run 'notarium status --flush' to send it): {delivery.error}")
+            refused = delivery.waiting.refused
+            what = "refused, it waits in the outbox" if refused else "not anchored yet, it waits in the outbox"
+            remedy = "fix the cause, then run" if refused else "run"
+            self._warn(f"{what} ({remedy} 'notarium status --flush' to send it): {delivery.error}")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         return {

@@ -322,7 +322,7 @@ class Driver:
             regained = self._recall.permission.regained
             if regained > NO_FENCE:
                 _log.warning(
-                    "this node does not remember what its key has signed: it is silent for some blocks",
+                    "this node does not remember what its key has signed and does not vote for some blocks",
                     height=self._store.state.height,
                     votes_from=regained,
                 )

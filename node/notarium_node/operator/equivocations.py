@@ -105,6 +105,8 @@ def _in_words(value: Any) -> str:
 
 def table(rows: list[dict[str, Any]]) -> RenderableType:
     """The list for people."""
+    if not rows:
+        return Text("no equivocations: this node holds no proof that a validator signed two different things")
     shown = Table(title=f"{len(rows)} equivocations", title_justify="left")
     columns = ("number", "member", "kind", "height", "round", "id")
     for column in columns:

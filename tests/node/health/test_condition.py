@@ -26,7 +26,7 @@ async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it
         fence = said["height"] + MARGIN
         assert (said["ready"], said["reasons"], said["voting"], said["votes_from"]) == (True, [], False, fence)
         [note] = said["notes"]
-        assert note.startswith(f"votes from height {fence} on: below that height its key may have signed ")
+        assert note.startswith(f"votes from height {fence} on: its key may have signed messages below that height ")
         for _ in range(MARGIN - 1):
             assert condition.notes() == [note]
             await made.decided(await made.submit(0))

@@ -9,7 +9,7 @@ from tests.support.liars import lie
 
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_node.operator import node_api
-from notarium_node.operator.equivocations import NotFound, fetch, listed
+from notarium_node.operator.equivocations import NotFound, fetch, listed, table
 from notarium_node.operator.node_api import NodeApi, NodeUnreachable
 
 
@@ -77,3 +77,7 @@ async def test_another_equivocation_than_the_requested_one_is_refused():
         with pytest.raises(NotFound, match="another equivocation"):
             await fetch(api, asked[:8], consortium.genesis)
     assert asked != other
+
+
+def test_a_node_without_equivocations_says_so_instead_of_showing_an_empty_table():
+    assert "no equivocations" in str(table([]))
