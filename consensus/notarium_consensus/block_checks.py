@@ -19,7 +19,7 @@ BLOCKS_KEPT: Final = 8
 """Checked blocks in memory. Beyond that the oldest that is not needed goes; if it is decided, it is fetched."""
 
 
-class Verdict(Enum):
+class ContentVerdict(Enum):
     """What this node knows of a block's content."""
 
     VALID = "valid"
@@ -48,13 +48,13 @@ class KnownBlocks:
         """The checked block with this hash."""
         return self._valid.get(block)
 
-    def verdict(self, block: Block) -> Verdict:
+    def verdict(self, block: Block) -> ContentVerdict:
         """CHECKING also when other entries under the same header are being checked: wait for that first."""
         if block.hash in self._valid:
-            return Verdict.VALID
+            return ContentVerdict.VALID
         if block.hash in self._checking:
-            return Verdict.CHECKING
-        return Verdict.INVALID if (block.hash, block.entries) in self._rejected else Verdict.UNKNOWN
+            return ContentVerdict.CHECKING
+        return ContentVerdict.INVALID if (block.hash, block.entries) in self._rejected else ContentVerdict.UNKNOWN
 
     def is_checking(self, block: Hash) -> bool:
         """Whether a check of some content under this header is under way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notarium_consensus.authentication import Authenticator
-from notarium_consensus.block_checks import KnownBlocks, Verdict
+from notarium_consensus.block_checks import ContentVerdict, KnownBlocks
 from notarium_consensus.config import EngineConfig
 from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, Send
 from notarium_consensus.events import ProposalRejected, RoundStarted
@@ -101,7 +101,7 @@ class HeightState:
                 block = self.blocks.valid(highest[1])
                 if block is not None:
                     return self._propose(block, changes, change.prepares)
-                if verdict is not Verdict.INVALID:
+                if verdict is not ContentVerdict.INVALID:
                     return False  # It is being checked.
         return False
 
@@ -113,7 +113,7 @@ class HeightState:
         """
         changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
         blocks = [change.block for change in changes if change.block is not None]
-        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not Verdict.INVALID}
+        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not ContentVerdict.INVALID}
         return [change for change in changes if change.block is None or change.block.hash in hopeful]
 
     def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
@@ -132,13 +132,13 @@ class HeightState:
         self.phase = Phase.DECIDED
         self._effects.emit(Decide(Decision(block, certificate)))
 
-    def _verdict(self, block: Block) -> Verdict:
+    def _verdict(self, block: Block) -> ContentVerdict:
         """What is known of the content of `block`; starts its check if nothing is."""
         verdict = self.blocks.verdict(block)
-        if verdict is Verdict.UNKNOWN:
+        if verdict is ContentVerdict.UNKNOWN:
             self.blocks.start_check(block)
             self._effects.emit(CheckBlock(block))
-            return Verdict.CHECKING
+            return ContentVerdict.CHECKING
         return verdict
 
     def _keep(self, message: Message | None) -> None:

@@ -21,7 +21,7 @@ Each is a member of `Rule`, and `Engine.fired` lists those that fired in the las
 
 from __future__ import annotations
 
-from notarium_consensus.block_checks import Verdict
+from notarium_consensus.block_checks import ContentVerdict
 from notarium_consensus.effects import (
     RequestBlock,
     Send,
@@ -191,11 +191,11 @@ class Instance(HeightState):
         if proposal is None or self.phase is not Phase.CHECKING:
             return False
         verdict = self._verdict(proposal.block)
-        if verdict is Verdict.INVALID:
+        if verdict is ContentVerdict.INVALID:
             self.phase = Phase.REJECTED
             self._reject(proposal, f"content: {self.blocks.reason(proposal.block)}")
             return True
-        if verdict is not Verdict.VALID:
+        if verdict is not ContentVerdict.VALID:
             return False
         self.phase = Phase.PREPARING
         if self._timely:

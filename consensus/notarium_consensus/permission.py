@@ -63,7 +63,7 @@ class Memory(Enum):
     """It may have signed what it does not remember."""
 
 
-class Refusal(Enum):
+class SigningRefusal(Enum):
     """Why this node does not sign; the value is for the operator."""
 
     INCOMPLETE = "blocks are missing"
@@ -130,12 +130,12 @@ class Permission:
         """Whether this node signs, from `vote_from` on."""
         return self.is_complete and self.remembers
 
-    def refusal(self, height: Height) -> Refusal | None:
+    def refusal(self, height: Height) -> SigningRefusal | None:
         """Why nothing is signed at `height`; None if this node may sign there."""
         if not self.is_complete:
-            return Refusal.INCOMPLETE
+            return SigningRefusal.INCOMPLETE
         if not self.remembers:
-            return Refusal.FORGOTTEN
+            return SigningRefusal.FORGOTTEN
         return None if height >= self.vote_from else self.fenced_by
 
     def allows(self, height: Height) -> bool:
@@ -143,9 +143,9 @@ class Permission:
         return self.refusal(height) is None
 
     @property
-    def fenced_by(self) -> Refusal:
+    def fenced_by(self) -> SigningRefusal:
         """Why nothing is signed below `vote_from`: BY_HAND or FENCED."""
-        return Refusal.BY_HAND if self.vote_from == self.by_hand else Refusal.FENCED
+        return SigningRefusal.BY_HAND if self.vote_from == self.by_hand else SigningRefusal.FENCED
 
     # ---- transitions towards silence -----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from notarium_node.http.server import HardenedAppRunner
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
 from notarium_node.settings import NodeSettings
-from notarium_node.startup import Check, Finding, StartupError, load_genesis, use_first_start
+from notarium_node.startup import Check, StartupError, StartupFinding, load_genesis, use_first_start
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -35,14 +35,14 @@ OTHER_FILES = 1024
 """Open files besides the API's connections: peers, handshakes, LevelDB's tables and logs, and a reserve."""
 
 
-class NodeFailed(Exception):
+class NodeCrashed(Exception):
     """The node stopped after an unexpected error, which its log describes. Starting it again is safe."""
 
 
 async def run(config: NodeConfig) -> None:
     """Run until SIGTERM or SIGINT.
 
-    Raises StartupError, StoreError or OSError where the node cannot start, and NodeFailed where it cannot go on.
+    Raises StartupError, StoreError or OSError where the node cannot start, and NodeCrashed where it cannot go on.
     """
     allow_open_files(config.api.max_clients + OTHER_FILES)
     genesis = load_genesis(config)
@@ -82,7 +82,7 @@ async def run(config: NodeConfig) -> None:
     if failing.done():
         # Also where it failed only while it stopped.
         error = failing.result()
-        raise NodeFailed(f"the node stopped after an unexpected error: {error!r}; see its log, then start it again")
+        raise NodeCrashed(f"the node stopped after an unexpected error: {error!r}; see its log, then start it again")
     failing.cancel()
     _log.info("node stopped")
 
@@ -115,7 +115,7 @@ def find_own(store: Store, config: NodeConfig, key: PublicKey) -> NodeRecord:
     record = own_record(store.state.registry, config.node.data_dir, key)
     if record is None:
         raise StartupError(
-            Finding(
+            StartupFinding(
                 Check.IDENTITY,
                 f"this node's key {key.hex()} is not in the registry: it was never there, or the node was removed",
                 f"If members have just voted this node in, put its card into {config.node.data_dir}.",

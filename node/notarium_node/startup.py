@@ -53,7 +53,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StartupFinding:
     """One thing that is wrong."""
 
     check: Check
@@ -70,17 +70,17 @@ class Finding:
 class StartupError(Exception):
     """The node cannot start as it is set up. One line for each finding."""
 
-    def __init__(self, *findings: Finding) -> None:
+    def __init__(self, *findings: StartupFinding) -> None:
         super().__init__("\n".join(map(str, findings)))
         self.findings = findings
 
 
-def check(config: NodeConfig) -> tuple[Finding, ...]:
+def check(config: NodeConfig) -> tuple[StartupFinding, ...]:
     """All that is wrong, as far as it shows without opening the store. Changes nothing."""
     return tuple(_findings(config))
 
 
-def _findings(config: NodeConfig) -> Iterator[Finding]:
+def _findings(config: NodeConfig) -> Iterator[StartupFinding]:
     yield from check_data_dir(config)
     genesis: Genesis | None = None
     if _is_expected(config.node.genesis, config):
@@ -107,11 +107,11 @@ def _is_open(directory: Path) -> bool:
     return os.path.isdir(directory) and os.access(directory, os.R_OK | os.X_OK)
 
 
-def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
+def check_data_dir(config: NodeConfig) -> Iterator[StartupFinding]:
     """The data directory exists, this user may write to it, and its disk has room."""
     path = config.node.data_dir
     if not os.path.isdir(path):
-        yield Finding(
+        yield StartupFinding(
             Check.DATA_DIRECTORY,
             f"the data directory {path} does not exist",
             "Make it with 'notarium-node init', or correct node.data_dir.",
@@ -119,7 +119,7 @@ def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
         return
     for each in (path, config.node.store_dir):
         if os.path.exists(each) and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
-            yield Finding(
+            yield StartupFinding(
                 Check.DATA_DIRECTORY,
                 f"{each} is not writable by user {os.geteuid()}",
                 "Run the node as the owner of this directory, or change the owner with chown.",
@@ -128,7 +128,7 @@ def check_data_dir(config: NodeConfig) -> Iterator[Finding]:
     free, needed = status.f_bavail * status.f_frsize, config.store.min_free_bytes
     if free < needed:
         # Not an error: the node can follow the ledger and answer, and votes as soon as there is room again.
-        yield Finding(
+        yield StartupFinding(
             Check.DISK_SPACE,
             f"little free disk space, the node does not vote: {free} bytes free, store.min_free_bytes is {needed}",
             "Free disk space, or lower store.min_free_bytes.",
@@ -150,7 +150,7 @@ def use_first_start(mark: Path, recall: Recall) -> None:
             _sync(mark.parent)
     except (StoreError, OSError) as error:
         raise StartupError(
-            Finding(
+            StartupFinding(
                 Check.FIRST_START,
                 f"the mark of the first start, {mark}, must be removed before anything is signed: {error}",
                 f"Make room on the disk, or give the directory to user {os.geteuid()}; then start again.",
@@ -174,7 +174,7 @@ def read_genesis(path: Path) -> Genesis:
     except ProjectError as error:
         cause = error.__cause__
         message = f"cannot read {path}: {cause.strerror}" if isinstance(cause, OSError) else str(error)
-        raise StartupError(Finding(Check.GENESIS, message, "Get the genesis file from any member.")) from error
+        raise StartupError(StartupFinding(Check.GENESIS, message, "Get the genesis file from any member.")) from error
 
 
 def load_genesis(config: NodeConfig) -> Genesis:
@@ -183,7 +183,7 @@ def load_genesis(config: NodeConfig) -> Genesis:
     genesis = read_genesis(path)
     if genesis.hash.hex() != config.node.genesis_hash:
         raise StartupError(
-            Finding(
+            StartupFinding(
                 Check.GENESIS,
                 f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash pins "
                 f"{config.node.genesis_hash}",
@@ -193,19 +193,19 @@ def load_genesis(config: NodeConfig) -> Genesis:
     return genesis
 
 
-def check_clock(genesis: Genesis, now_ms: int | None = None) -> Iterator[Finding]:
+def check_clock(genesis: Genesis, now_ms: int | None = None) -> Iterator[StartupFinding]:
     """This machine's clock is not before the founding. Whether it is exact shows later, by comparison with peers."""
     now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     if now < genesis.created_ms - DAY_MS:
         behind = (genesis.created_ms - now) // DAY_MS
-        yield Finding(
+        yield StartupFinding(
             Check.CLOCK,
             f"this machine's clock is {behind} days before the founding of the ledger",
             "Set the clock, and enable NTP.",
         )
 
 
-def check_keys(config: NodeConfig, genesis: Genesis | None, joining: bool = True) -> Iterator[Finding]:
+def check_keys(config: NodeConfig, genesis: Genesis | None, joining: bool = True) -> Iterator[StartupFinding]:
     """Only this user can read both keys and, before the first start, they match the node's record.
 
     `genesis`: None where it cannot be read, so that only the files are checked. `joining`: a node that is not in the
@@ -220,18 +220,18 @@ def check_keys(config: NodeConfig, genesis: Genesis | None, joining: bool = True
         try:
             key = load_key(node.validator_key, Purpose.VALIDATOR)
         except KeyFileError as error:
-            yield Finding(Check.KEYS, str(error), "")
+            yield StartupFinding(Check.KEYS, str(error), "")
     if _is_expected(node.transport_key, config):
         try:
             seed = load_seed(node.transport_key, Purpose.TRANSPORT)
         except KeyFileError as error:
-            yield Finding(Check.KEYS, str(error), "")
+            yield StartupFinding(Check.KEYS, str(error), "")
     if genesis is None or key is None or _has_store(config):
         return
     try:
         record = own_record(genesis.registry, node.data_dir if joining else None, key.public)
     except CardError as error:
-        yield Finding(Check.IDENTITY, str(error), "Restore the card, or move it out of the data directory.")
+        yield StartupFinding(Check.IDENTITY, str(error), "Restore the card, or move it out of the data directory.")
         return
     if record is None:
         yield _stranger(config, genesis, key)
@@ -247,9 +247,9 @@ def _has_store(config: NodeConfig) -> bool:
     return any(path != config.node.first_start_mark for path in directory.iterdir())
 
 
-def _stranger(config: NodeConfig, genesis: Genesis, key: SigningKey) -> Finding:
+def _stranger(config: NodeConfig, genesis: Genesis, key: SigningKey) -> StartupFinding:
     members = ", ".join(sorted({node.member for node in genesis.registry.nodes.values()}))
-    return Finding(
+    return StartupFinding(
         Check.IDENTITY,
         f"the key in {config.node.validator_key} ({key.public.hex()[:16]}...) belongs to no node of this ledger "
         f"(members with nodes: {members})",
@@ -258,24 +258,26 @@ def _stranger(config: NodeConfig, genesis: Genesis, key: SigningKey) -> Finding:
     )
 
 
-def _check_transport_key(config: NodeConfig, record: NodeRecord, key: SigningKey, seed: bytes) -> Iterator[Finding]:
+def _check_transport_key(
+    config: NodeConfig, record: NodeRecord, key: SigningKey, seed: bytes
+) -> Iterator[StartupFinding]:
     try:
         server_context(record.certificate, seed, [])
         is_shared = certificate_key(record.certificate) == key.public
     except (CertificateError, ssl.SSLError):
-        yield Finding(
+        yield StartupFinding(
             Check.KEYS,
             f"the key in {config.node.transport_key} is not the one on {record.member}'s card",
             "Restore the right key file.",
         )
         return
     if is_shared:
-        yield Finding(
+        yield StartupFinding(
             Check.KEYS, "the same key is used for votes and for TLS", "Make new keys with 'notarium-node keygen'."
         )
 
 
-def check_api_tls(config: NodeConfig) -> Iterator[Finding]:
+def check_api_tls(config: NodeConfig) -> Iterator[StartupFinding]:
     """The API's certificate and key load."""
     certificate, key = config.api.tls_certificate, config.api.tls_key
     if certificate is None or key is None:
@@ -283,14 +285,14 @@ def check_api_tls(config: NodeConfig) -> Iterator[Finding]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ValueError) as error:
-        yield Finding(
+        yield StartupFinding(
             Check.API_TLS,
             f"api.tls_certificate {certificate} and api.tls_key {key} do not load: {error}",
             "Give a certificate and its key without a passphrase, both in PEM, that this user can read.",
         )
 
 
-def check_port(what: str, host: str, port: int) -> Iterator[Finding]:
+def check_port(what: str, host: str, port: int) -> Iterator[StartupFinding]:
     """The node can listen on `port`. Names the process that has it, where the system shows it."""
     if port == 0:
         return
@@ -307,40 +309,40 @@ def check_port(what: str, host: str, port: int) -> Iterator[Finding]:
         yield _port_finding(what, host, port, error)
 
 
-def check_two_sockets(config: NodeConfig) -> Iterator[Finding]:
+def check_two_sockets(config: NodeConfig) -> Iterator[StartupFinding]:
     """The peer socket and the API do not take each other's port."""
     hosts, port = {config.peer.host, config.api.host}, config.peer.port
     if port == config.api.port != 0 and (len(hosts) == 1 or hosts & set(ALL_ADDRESSES)):
-        yield Finding(
+        yield StartupFinding(
             Check.PORT,
             f"peer.port and api.port are both {port}, on the same address",
             "Choose another port for one of them.",
         )
 
 
-def _port_finding(what: str, host: str, port: int, error: OSError) -> Finding:
+def _port_finding(what: str, host: str, port: int, error: OSError) -> StartupFinding:
     if error.errno == errno.EADDRINUSE:
         owner = next(_listeners(port), "another process")
-        return Finding(
+        return StartupFinding(
             Check.PORT,
             f"{what}.port {port} is taken by {owner}",
             f"Stop that process, or choose another port (NOTARIUM_NODE_{what.upper()}__PORT).",
         )
     if error.errno == errno.EACCES:
-        return Finding(
+        return StartupFinding(
             Check.PORT, f"{what}.port {port} is below 1024 and needs privileges", "Choose a port from 1024 on."
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return _not_an_address(what, host)
-    return Finding(
+    return StartupFinding(
         Check.PORT,
         f"cannot listen on {host}:{port} ({what}.host, {what}.port): {error.strerror}",
         f"Correct {what}.host and {what}.port.",
     )
 
 
-def _not_an_address(what: str, host: str, reason: str = "") -> Finding:
-    return Finding(
+def _not_an_address(what: str, host: str, reason: str = "") -> StartupFinding:
+    return StartupFinding(
         Check.PORT,
         f"{what}.host {host!r} is not an address of this machine{reason}",
         f"Correct {what}.host, or leave it empty to listen on all addresses.",

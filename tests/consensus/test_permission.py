@@ -19,7 +19,7 @@ from notarium_consensus.permission import (
     NO_FENCE,
     Memory,
     Permission,
-    Refusal,
+    SigningRefusal,
     decode_fence,
     encode_fence,
     forgotten_seal,
@@ -48,20 +48,22 @@ def test_nothing_speaks_against_it():
 @pytest.mark.parametrize(
     ("permission", "height", "expected"),
     [
-        (Permission(is_complete=False), 9, Refusal.INCOMPLETE),
-        (Permission(Memory.LOST), 9, Refusal.FORGOTTEN),
-        (Permission(Memory.UNKNOWN), 1, Refusal.FORGOTTEN),
+        (Permission(is_complete=False), 9, SigningRefusal.INCOMPLETE),
+        (Permission(Memory.LOST), 9, SigningRefusal.FORGOTTEN),
+        (Permission(Memory.UNKNOWN), 1, SigningRefusal.FORGOTTEN),
         (Permission(Memory.NEW), 1, None),
-        (Permission(by_hand=7), 6, Refusal.BY_HAND),
+        (Permission(by_hand=7), 6, SigningRefusal.BY_HAND),
         (Permission(by_hand=7), 7, None),
-        (Permission(fence=7), 6, Refusal.FENCED),
+        (Permission(fence=7), 6, SigningRefusal.FENCED),
         (Permission(fence=7), 7, None),
-        (Permission(by_hand=5, fence=7), 6, Refusal.FENCED),
-        (Permission(by_hand=7, fence=5), 6, Refusal.BY_HAND),
-        (Permission(Memory.LOST, is_complete=False, by_hand=7), 1, Refusal.INCOMPLETE),
+        (Permission(by_hand=5, fence=7), 6, SigningRefusal.FENCED),
+        (Permission(by_hand=7, fence=5), 6, SigningRefusal.BY_HAND),
+        (Permission(Memory.LOST, is_complete=False, by_hand=7), 1, SigningRefusal.INCOMPLETE),
     ],
 )
-def test_there_is_one_answer_to_whether_and_why_not(permission: Permission, height: int, expected: Refusal | None):
+def test_there_is_one_answer_to_whether_and_why_not(
+    permission: Permission, height: int, expected: SigningRefusal | None
+):
     assert permission.refusal(height) is expected
     assert permission.allows(height) is (expected is None)
     if permission.allows(height):

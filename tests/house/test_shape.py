@@ -48,6 +48,16 @@ def test_no_module_is_longer_than_a_room():
     assert {path: lines for path, lines in lengths.items() if lines > FILE_LINES} == {}
 
 
+def test_no_two_things_share_a_name():
+    """Two public classes of one name make a reader look twice, and a search find the wrong one."""
+    places: dict[str, list[str]] = {}
+    for path, _ in modules():
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_the_checks_can_fail():
     tree = ast.parse("def f(self, a, b, c, d, e, g, h):\n" + "    pass\n" * SCREEN_LINES)
     (function,) = tree.body

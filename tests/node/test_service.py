@@ -100,5 +100,5 @@ async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops
         await stop(self)
 
     monkeypatch.setattr(Node, "stop", failing)
-    with pytest.raises(service.NodeFailed, match="planted"):
+    with pytest.raises(service.NodeCrashed, match="planted"):
         await service.run(config)

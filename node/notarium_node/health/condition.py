@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from notarium_consensus.permission import Refusal
+from notarium_consensus.permission import SigningRefusal
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.health.observed import ObservedNode
 
@@ -138,7 +138,7 @@ class Condition:
             and node.own.key in validators
             and self._reachable() >= validators.quorum
         ):
-            yield Reason(ReasonKind.UNSURE_OF_THE_HEIGHT, f"not voting: {Refusal.FORGOTTEN.value}")
+            yield Reason(ReasonKind.UNSURE_OF_THE_HEIGHT, f"not voting: {SigningRefusal.FORGOTTEN.value}")
 
     def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms

@@ -91,7 +91,7 @@ class CatchUp(Protocol):
         """Blocks that this node lacks for certain if at most `liars` peers make false claims."""
 
 
-class Driver(Protocol):
+class ObservedDriver(Protocol):
     """What performs the effects of the consensus engine."""
 
     @property
@@ -99,7 +99,7 @@ class Driver(Protocol):
         """Why the node does not vote now; "" if it does."""
 
 
-class Memory(Protocol):
+class ObservedMemory(Protocol):
     """What the node remembers of its own signatures."""
 
     @property
@@ -107,7 +107,7 @@ class Memory(Protocol):
         """Where this node may sign, as far as its store shows."""
 
 
-class Chain(Protocol):
+class ObservedChain(Protocol):
     """The writer of decisions."""
 
     @property
@@ -125,7 +125,7 @@ class Pool(Protocol):
     def __len__(self) -> int: ...
 
 
-class Waiters(Protocol):
+class ObservedWaiters(Protocol):
     """The requests that wait for a decision."""
 
     @property
@@ -166,11 +166,11 @@ class ObservedNode(Protocol):
     @property
     def engine(self) -> Engine: ...
     @property
-    def driver(self) -> Driver: ...
+    def driver(self) -> ObservedDriver: ...
     @property
-    def chain(self) -> Chain: ...
+    def chain(self) -> ObservedChain: ...
     @property
-    def recall(self) -> Memory: ...
+    def recall(self) -> ObservedMemory: ...
     @property
     def network(self) -> Network: ...
     @property
@@ -180,7 +180,7 @@ class ObservedNode(Protocol):
     @property
     def mempool(self) -> Pool: ...
     @property
-    def waiters(self) -> Waiters: ...
+    def waiters(self) -> ObservedWaiters: ...
     @property
     def verifier(self) -> SignatureChecks: ...
     @property

@@ -16,7 +16,7 @@ from notarium_node.identity.card import CardError
 from notarium_node.identity.tls import CertificateError
 from notarium_node.operator.ceremony import CeremonyError
 from notarium_node.operator.cli import equivocations, founding, researchers, running
-from notarium_node.operator.cli.output import ExitCode, Failure, end_with_error
+from notarium_node.operator.cli.output import Failure, NodeExitCode, end_with_error
 from notarium_node.operator.enrolment import EnrolmentError
 from notarium_node.operator.node_api import NodeUnreachable
 from notarium_node.operator.setup import SetupError
@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
     except Failure as failure:
         end_with_error(str(failure), failure.code, as_json=as_json)
     except NodeUnreachable as error:
-        end_with_error(str(error), ExitCode.UNREACHABLE, as_json=as_json)
+        end_with_error(str(error), NodeExitCode.UNREACHABLE, as_json=as_json)
     except CONFIGURATION_ERRORS as error:
-        end_with_error(str(error), ExitCode.USAGE, as_json=as_json)
+        end_with_error(str(error), NodeExitCode.USAGE, as_json=as_json)
     except OSError as error:
         # A file or folder that this user may not use, or of the wrong kind.
         named = f"{error.filename}: " if error.filename else ""
-        end_with_error(f"{named}{error.strerror or error}", ExitCode.USAGE, as_json=as_json)
+        end_with_error(f"{named}{error.strerror or error}", NodeExitCode.USAGE, as_json=as_json)

@@ -14,9 +14,9 @@ from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_node.config import NodeConfig, load_config
 from notarium_node.operator import equivocations as proofs
 from notarium_node.operator.cli.output import (
-    ExitCode,
     Failure,
     Json,
+    NodeExitCode,
     NodeUrl,
     OptionalConfigFile,
     out,
@@ -57,10 +57,10 @@ def equivocations(
         rows = asyncio.run(proofs.listed(api))
     except InvalidEquivocationFile as error:
         raise Failure(
-            f"step {error.step}: {error}; this does not prove an equivocation", ExitCode.CHECK_FAILED
+            f"step {error.step}: {error}; this does not prove an equivocation", NodeExitCode.CHECK_FAILED
         ) from error
     except proofs.NotFound as error:
-        raise Failure(str(error), ExitCode.CHECK_FAILED) from error
+        raise Failure(str(error), NodeExitCode.CHECK_FAILED) from error
     if as_json:
         print_json({"equivocations": rows})
     else:

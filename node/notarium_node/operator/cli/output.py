@@ -23,7 +23,7 @@ OptionalConfigFile = Annotated[Path | None, typer.Option("--config", help="The n
 NodeUrl = Annotated[str, typer.Option("--url", help="Base URL of a node's HTTP API, instead of --config.")]
 
 
-class ExitCode(IntEnum):
+class NodeExitCode(IntEnum):
     """How a command ended."""
 
     OK = 0
@@ -36,12 +36,12 @@ class ExitCode(IntEnum):
 class Failure(Exception):
     """Ends a command with a sentence for people and an exit code for programs."""
 
-    def __init__(self, message: str, code: ExitCode = ExitCode.USAGE) -> None:
+    def __init__(self, message: str, code: NodeExitCode = NodeExitCode.USAGE) -> None:
         super().__init__(message)
         self.code = code
 
 
-def end_with_error(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
+def end_with_error(message: str, code: NodeExitCode, *, as_json: bool) -> NoReturn:
     """Print the error, one paragraph for each line of `message`, and end the process."""
     if as_json:
         print_json({"error": message, "exit_code": int(code)})

@@ -11,7 +11,7 @@ from notarium.errors import NotariumError, Unreachable
 from notarium_ledger.state.genesis import Genesis
 from notarium_node.config import load_config
 from notarium_node.operator import enrolment, node_api
-from notarium_node.operator.cli.output import ConfigFile, ExitCode, Failure, Json, out, print_json
+from notarium_node.operator.cli.output import ConfigFile, Failure, Json, NodeExitCode, out, print_json
 from notarium_node.operator.enrolment import MemberAction
 from notarium_node.startup import load_genesis, read_genesis
 
@@ -68,7 +68,7 @@ def _submit(action: MemberAction, key: str, authority: enrolment.Authority, as_j
     try:
         receipt = enrolment.submit(action, key, authority)
     except Unreachable as error:
-        raise Failure(str(error), ExitCode.UNREACHABLE) from error
+        raise Failure(str(error), NodeExitCode.UNREACHABLE) from error
     except NotariumError as error:
         raise Failure(str(error)) from error
     if as_json:

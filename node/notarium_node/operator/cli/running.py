@@ -18,9 +18,9 @@ from notarium_node.config import load_config
 from notarium_node.health import logs
 from notarium_node.operator.cli.output import (
     ConfigFile,
-    ExitCode,
     Failure,
     Json,
+    NodeExitCode,
     NodeUrl,
     OptionalConfigFile,
     err,
@@ -50,8 +50,8 @@ def run(config: ConfigFile = Path("node.toml")) -> None:
 
     try:
         _run_loop(service.run(loaded))
-    except service.NodeFailed as error:
-        raise Failure(str(error), ExitCode.CHECK_FAILED) from error
+    except service.NodeCrashed as error:
+        raise Failure(str(error), NodeExitCode.CHECK_FAILED) from error
     except (StoreError, OSError) as error:
         raise Failure(str(error)) from error
 
@@ -109,7 +109,7 @@ def _verify(store_dir: Path, genesis: Genesis) -> CheckReport:
                 store_dir, genesis, lambda done, total: progress.update(task, completed=done, total=total)
             )
     except StoreCorruption as error:
-        code = ExitCode.USAGE if isinstance(error, ForeignStore) else ExitCode.CHECK_FAILED
+        code = NodeExitCode.USAGE if isinstance(error, ForeignStore) else NodeExitCode.CHECK_FAILED
         raise Failure(str(error), code) from error
     except StoreError as error:
         raise Failure(str(error)) from error

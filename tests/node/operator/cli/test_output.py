@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from notarium_node.operator.cli.output import ExitCode, end_with_error, print_json
+from notarium_node.operator.cli.output import NodeExitCode, end_with_error, print_json
 
 
 def test_an_error_goes_to_stderr_each_line_marked(capsys):
     with pytest.raises(SystemExit) as caught:
-        end_with_error("one [wrong]\ntwo", ExitCode.USAGE, as_json=False)
+        end_with_error("one [wrong]\ntwo", NodeExitCode.USAGE, as_json=False)
     captured = capsys.readouterr()
     assert (caught.value.code, captured.out) == (2, "")
     assert captured.err == "error: one [wrong]\nerror: two\n"
@@ -17,7 +17,7 @@ def test_an_error_goes_to_stderr_each_line_marked(capsys):
 
 def test_programs_get_the_error_as_one_object_on_stdout(capsys):
     with pytest.raises(SystemExit):
-        end_with_error("no route", ExitCode.UNREACHABLE, as_json=True)
+        end_with_error("no route", NodeExitCode.UNREACHABLE, as_json=True)
     assert json.loads(capsys.readouterr().out) == {"error": "no route", "exit_code": 5}
 
 
