@@ -117,7 +117,12 @@ async def flood_of_requests(traitor, socket, victim):
 
 
 async def forged_vote(traitor, socket, victim):
-    await socket.send_bytes(traitor.forged_vote(victim.status()["height"] + 1))
+    """Sent for each height until it is seen: a vote of a height that was decided on the way is late, and no offence."""
+    for _ in range(100):
+        if socket._writer.transport.is_closing():
+            return
+        await socket.send_bytes(traitor.forged_vote(victim.status()["height"] + 1))
+        await asyncio.sleep(0.1)
 
 
 async def forged_entries(traitor, socket, victim):
