@@ -22,7 +22,7 @@ from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
-from notarium_node.driving.driver import Driver, wall_ms
+from notarium_node.driving.driver import Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
@@ -35,7 +35,7 @@ from notarium_node.health.events import new_event_counts
 from notarium_node.health.metrics import Metrics
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
-from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.network import PeerNetwork, wall_ms
 from notarium_node.peers.tasks import PeerTasks
 from notarium_node.refusals import Refusal, RefusalKind
 from notarium_node.routing.peers import PeerRouter

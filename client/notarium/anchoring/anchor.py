@@ -144,7 +144,7 @@ def anchor(
 
 
 def _commit(request: _Request, earlier: Earlier) -> Waiting:
-    """Sign what is asked for, and put aside what it supersedes."""
+    """Sign the new commitment, and move the files that it supersedes away."""
     earlier.check_kind(request.path, request.bundle.kind)
     superseded = [Ref("supersedes", earlier.id)] if earlier.id else []
     return commit(

@@ -132,7 +132,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
 
 
 def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
-    """The name of the files that are put aside: their entry's id or, where that is lost, their own digest."""
+    """What the superseded files are named by: their entry's id, or their own digest where the id is lost."""
     digest = hashlib.sha256(next(iter(kept.values()), b"")).hexdigest()
     labels = [id_.hex()[:16]] if id_ else []
     for label in (*labels, digest[:16], digest):

@@ -92,19 +92,7 @@ def inclusion_path(read: NodeReader, index: int, size: int) -> list[Hash]:
     """The audit path of leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1). Raises InvalidProof."""
     if not 0 <= index < size:
         raise InvalidProof(f"index {index} is not in a tree of {size} leaves", "index")
-    path: list[Hash] = []
-    level, node, last = 0, index, size - 1
-    while last:
-        sibling = node ^ 1
-        if sibling < last:
-            path.append(Hash(read(level, sibling)))
-        elif sibling == last:
-            path.append(range_root(read, sibling << level, size))
-        # Otherwise the node has no sibling and moves up a level unchanged.
-        level += 1
-        node >>= 1
-        last >>= 1
-    return path
+    return _siblings(read, 0, index, size)
 
 
 def consistency_path(read: NodeReader, size1: int, size2: int) -> list[Hash]:
@@ -114,18 +102,25 @@ def consistency_path(read: NodeReader, size1: int, size2: int) -> list[Hash]:
     if size1 == 0 or size1 == size2:
         return []
     # Start at the last complete subtree of the first tree and climb to the root of the second.
-    level, node, last = 0, size1 - 1, size2 - 1
+    level, node = 0, size1 - 1
     while node & 1:
         level += 1
         node >>= 1
-        last >>= 1
-    path: list[Hash] = [] if size1 & (size1 - 1) == 0 else [Hash(read(level, node))]
+    start = [] if size1 & (size1 - 1) == 0 else [Hash(read(level, node))]
+    return start + _siblings(read, level, node, size2)
+
+
+def _siblings(read: NodeReader, level: int, node: int, size: int) -> list[Hash]:
+    """The siblings on the way from a node up to the root of the tree of `size` leaves."""
+    path: list[Hash] = []
+    last = (size - 1) >> level
     while last:
         sibling = node ^ 1
         if sibling < last:
             path.append(Hash(read(level, sibling)))
         elif sibling == last:
-            path.append(range_root(read, sibling << level, size2))
+            path.append(range_root(read, sibling << level, size))
+        # Otherwise the node has no sibling and moves up a level unchanged.
         level += 1
         node >>= 1
         last >>= 1

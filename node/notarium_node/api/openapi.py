@@ -42,7 +42,7 @@ _WAIT = [
 _FAILED = _problem("The node failed: its store is damaged, or it has a defect. Its log has the details.")
 _REFUSALS = {
     "400": _problem("The request cannot be read."),
-    "403": _problem("The key is not enrolled, or this node is an observer."),
+    "403": _problem("The key is not enrolled, was revoked or may not do this; or this node is an observer."),
     "413": _problem("The request is too large; `limit` is what is allowed."),
     "415": _problem("Neither msgpack nor JSON, or compressed."),
     "422": _problem("An entry is malformed, wrongly signed, or for another ledger."),

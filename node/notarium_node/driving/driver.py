@@ -9,7 +9,6 @@ that the others make in the meantime come by catch-up.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -32,7 +31,7 @@ from notarium_node.driving.pacing import Pacing
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
 from notarium_node.identity.recall import Recall
-from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.network import PeerNetwork, wall_ms
 from notarium_node.peers.wire import Kind
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.store import Part, Store
@@ -46,11 +45,6 @@ IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.Pee
 GOSSIP_AGAIN = 256
 """The oldest entries are sent once more in a new round; the rest follows when these are decided."""
 CONSENSUS = bytes((Kind.CONSENSUS,))
-
-
-def wall_ms() -> int:
-    """Milliseconds since 1970, by this machine's clock."""
-    return time.time_ns() // 1_000_000
 
 
 class Driver:
