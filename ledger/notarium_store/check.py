@@ -74,6 +74,7 @@ class _Check:
 
     def run(self, progress: Progress) -> CheckReport:
         opening.check_meta(self._db, self._genesis)
+        self._pairs += opening.load_owner(self._db) is not None
         gap = self._gap = opening.load_gap(self._db, self._genesis)
         encoded = self._db.get(keys.STATE)
         stored = None if encoded is None else lookups.decoded(self._db, StoredState.decode, encoded, keys.STATE)

@@ -14,6 +14,7 @@
     q  number u64                      → canonical equivocation of a validator, numbered in the order of arrival
     b                                  → canonical adopted snapshot, while blocks up to it are missing
     g                                  → canonical state after the last block before the gap, while b exists
+    o                                  → the key (32) of the node whose consensus records these are
 
 The tree is one array of hashes in the order in which they are completed (post-order), so it only grows at its end, and
 a formula gives the position of a node. The leaf that completes node (l, i) is j = (i+1)·2^l − 1. The leaves before it
@@ -44,6 +45,7 @@ RECORD = b"c"
 EQUIVOCATION = b"q"
 BASE = b"b"
 HISTORY = b"g"
+OWNER = b"o"
 
 OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER)
 """Written by decisions, and never overwritten."""
@@ -63,6 +65,7 @@ _NAMES = {
     EQUIVOCATION: "equivocation",
     BASE: "base snapshot",
     HISTORY: "history",
+    OWNER: "owner",
 }
 
 

@@ -19,7 +19,7 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.trust.chain import Handover
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
+from notarium_ledger.types import KEY_BYTES, Height, PublicKey
 from notarium_store import keys, layout
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
@@ -38,6 +38,7 @@ class Loaded:
     handovers: tuple[Handover, ...]
     """All changes of the validator set from genesis to the tip; those of missing blocks come from the snapshot."""
     record_keys: set[bytes]
+    owner: PublicKey | None
 
 
 def load(database: Database, genesis: Genesis) -> Loaded:
@@ -49,14 +50,23 @@ def load(database: Database, genesis: Genesis) -> Loaded:
     gap = load_gap(database, genesis)
     handovers = _handovers(database, gap)
     record_keys = {key for key, _ in database.scan(keys.RECORD)}
+    owner = load_owner(database)
     encoded = database.get(keys.STATE)
     if encoded is None:
         if gap is not None or database.seek(keys.HEADER, keys.HEADER) is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.STATE)} is missing, but blocks are stored")
         start = ChainState.initial(genesis.hash, genesis.registry)
-        return Loaded(ChainEnd(start, Height(0)), None, handovers, record_keys)
+        return Loaded(ChainEnd(start, Height(0)), None, handovers, record_keys, owner)
     stored = decoded(database, StoredState.decode, encoded, keys.STATE)
-    return Loaded(_chain_end(database, genesis, stored, handovers, gap), gap, handovers, record_keys)
+    return Loaded(_chain_end(database, genesis, stored, handovers, gap), gap, handovers, record_keys, owner)
+
+
+def load_owner(database: Database) -> PublicKey | None:
+    """The node whose consensus records the store holds, or None where nobody has said. Raises StoreCorruption."""
+    owner = database.get(keys.OWNER)
+    if owner is not None and len(owner) != KEY_BYTES:
+        raise StoreCorruption(database.path, f"{keys.describe(keys.OWNER)} has {len(owner)} bytes, not {KEY_BYTES}")
+    return None if owner is None else PublicKey(owner)
 
 
 def load_gap(database: Database, genesis: Genesis) -> Gap | None:

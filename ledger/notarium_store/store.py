@@ -12,8 +12,8 @@ A node that is far behind adopts a snapshot, continues from there at once, and w
     store.backfill([(decision, transition), ...])      # old blocks, on history, until the two meet
 
 A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash the store has all parts of a
-decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_equivocation,
-recover, close); any thread may read.
+decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_owner,
+put_equivocation, recover, close); any thread may read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
+from notarium_ledger.types import Height, PublicKey
 from notarium_store import keys, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
@@ -80,6 +80,7 @@ class Store(LogReader):
     """An open store. Create it with `Store.open`. LogReader has the methods that read."""
 
     _record_keys: set[bytes]
+    _owner: PublicKey | None
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
         """Only `open` calls this."""
@@ -249,11 +250,31 @@ class Store(LogReader):
     def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
         """Store several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
-        if height <= self.state.height:
-            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
+        self._check_open(height)
         items = [(keys.record(height, key), value) for key, value in parts]
         self._db.write(items)
         self._record_keys.update(name for name, _ in items)
+
+    @property
+    def owner(self) -> PublicKey | None:
+        """The key of the node that signed what the consensus record says; None where `put_owner` was never called."""
+        return self._owner
+
+    def put_owner(self, key: PublicKey, height: Height, items: Sequence[Item]) -> None:
+        """Make `key` the owner and store its record `items` (key, value) of an undecided height, with one fsync.
+
+        Drops the records of another owner: nobody may take them for what `key` has signed. Raises StoreFull or
+        StoreError.
+        """
+        self._recover_if_failed()
+        self._check_open(height)
+        named = [(keys.record(height, name), value) for name, value in items]
+        kept = {name for name, _ in named}
+        dropped = [] if self._owner in (None, key) else [name for name in self._record_keys if name not in kept]
+        self._db.write([(keys.OWNER, bytes(key)), *named], dropped)
+        self._record_keys.difference_update(dropped)
+        self._record_keys.update(kept)
+        self._owner = key
 
     def record(self) -> tuple[Height | None, dict[bytes, bytes]]:
         """The consensus record of the highest undecided height that has one: (height, {key: value})."""
@@ -262,6 +283,10 @@ class Store(LogReader):
         height = max(key[1:9] for key in self._record_keys)
         found = self._db.scan(keys.RECORD + height)
         return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    def _check_open(self, height: Height) -> None:
+        if height <= self.state.height:
+            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
 
     def _records_until(self, height: Height) -> list[bytes]:
         return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]
@@ -305,6 +330,7 @@ class Store(LogReader):
         self._gap = loaded.gap
         self._handovers = loaded.handovers
         self._record_keys = loaded.record_keys
+        self._owner = loaded.owner
         self._recent = RecentBlocks()
         self._headers.clear()
         self._nodes.clear()

@@ -70,6 +70,7 @@ AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "no state": (lambda db: db.delete(keys.STATE), "state key 73 is missing, but blocks are stored"),
     "garbage state": (lambda db: db.put(keys.STATE, b"\x93\x01\x02\x03"), "state key 73 cannot be read"),
     "short state": (lambda db: db.put(keys.STATE, b""), "state key 73 cannot be read"),
+    "garbage owner": (lambda db: db.put(keys.OWNER, b"short"), "owner key 6f has 5 bytes, not 32"),
     "no tip": (lambda db: db.delete(TIP), "block 7: the header is missing"),
     "garbage tip": (lambda db: db.put(TIP, b"\x90"), "block 7: the header cannot be read"),
     "another block as tip": (lambda db: db.put(TIP, db.get(ONE_HEADER) or b""), "block 7: .* not the state's tip"),
