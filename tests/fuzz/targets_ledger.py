@@ -100,7 +100,7 @@ def _stored_header() -> bytes:
 
 def _stored_state() -> bytes:
     state = chain().states[3]
-    return StoredState(state.height, state.tip, state.time_ms, state.frontier, Height(2)).encode()
+    return StoredState(state.height, state.tip, state.time_ms, state.frontier).encode()
 
 
 LEDGER = (
