@@ -32,7 +32,7 @@ from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
 from notarium_consensus.signing_record import SigningRecord, decode_record
 from notarium_consensus.step_effects import StepEffects
-from notarium_ledger.blocks.statements import StatementKind, Vote
+from notarium_ledger.blocks.statements import SignedStatement, StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
 
@@ -120,6 +120,13 @@ class Engine:
             return False
         return instance.own.has_signed(round_, StatementKind.COMMIT)
 
+    def heard_of(self, key: PublicKey) -> SignedStatement | None:
+        """The statement of `key` with the greatest (height, round, kind) that this process has verified.
+
+        Alone or inside another message, over all heights since the start. For a node that has forgotten what it signed.
+        """
+        return self._authenticator.heard_of(key)
+
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators not heard from in the current round."""
         return () if self._instance is None else self._instance.votes_missing()
@@ -151,7 +158,9 @@ class Engine:
         elif isinstance(event, PeerConnected):
             instance.peer_connected(event.peer)
         elif isinstance(event, CertificateSeen) and event.certificate.height == instance.context.height:
-            instance.inbox.compare(commits_of(event.certificate))
+            commits = commits_of(event.certificate)
+            instance.inbox.compare(commits)
+            self._authenticator.hear(commits)
 
     def _advance(self, event: Advance) -> None:
         """Work on a new height, or sign from now on at the present one. Raises ValueError for an earlier one."""
