@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import Effect, Persist, RoundTimer, Timer
+from notarium_consensus.effects import Effect, Persist, ProposeTimer, RoundTimer, Timer
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import (
@@ -288,6 +288,9 @@ class Engine:
             return
         if isinstance(timer, RoundTimer):
             instance.round_timeout(timer.round)
+            return
+        if isinstance(timer, ProposeTimer):
+            instance.propose_timeout(timer.round)
             return
         instance.resend_timeout()
         if instance.phase is not Phase.DECIDED:

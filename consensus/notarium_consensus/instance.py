@@ -132,6 +132,12 @@ class Instance(HeightState):
         if self._upon_round_timeout(round_):
             self._run()
 
+    def propose_timeout(self, round_: Round) -> None:
+        """This node's clock has passed the parent's time."""
+        if round_ == self.round and self.phase is not Phase.DECIDED:
+            self._timers.propose_expired()
+            self._run()
+
     def resend_timeout(self) -> None:
         """Send again while a block is due: QBFT assumes that messages arrive eventually (mistake 12)."""
         if self.phase is Phase.DECIDED or not self.due:
@@ -263,7 +269,7 @@ class Instance(HeightState):
         highest = highest_prepared([change.signed for change in changes])
         if highest is not None:
             return self._propose_again(highest, changes)
-        if not self._nothing_to_propose:
+        if not self._nothing_to_propose and self._timers.may_propose(self.round):
             self._building = self.round
             earliest_ms = self.context.parent_time_ms + 1
             self._effects.emit(RequestBlock(self.context.height, self.round, earliest_ms))

@@ -111,6 +111,8 @@ class Transcript:
                 return f"certificate for {self.named(seen.block)}, with commits of {self.all_of(seen.seals)}"
             case inputs.TimerExpired(fx.RoundTimer() as timer):
                 return f"the time of round {timer.round} is over"
+            case inputs.TimerExpired(fx.ProposeTimer()):
+                return "the clock has passed the parent's time"
             case inputs.TimerExpired():
                 return "it is time to send again"
             case inputs.BlockBuilt():
@@ -134,6 +136,8 @@ class Transcript:
                 return f"send to {self.who(effect.peer)}: {self.message(effect.message)}"
             case fx.SetTimer(fx.RoundTimer() as timer):
                 return f"start the timer of round {timer.round}"
+            case fx.SetTimer(fx.ProposeTimer()):
+                return "start the timer until the clock has passed the parent's time"
             case fx.SetTimer():
                 return "start the resend timer"
             case fx.RequestBlock():
