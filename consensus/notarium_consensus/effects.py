@@ -97,6 +97,8 @@ class CheckBlock:
     """
 
     block: Block
+    attempt: int = 0
+    """For the answer. It grows when the engine forgets its verdicts: an answer of before does not count then."""
 
 
 @dataclass(frozen=True, slots=True)

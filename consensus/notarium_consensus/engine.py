@@ -147,7 +147,7 @@ class Engine:
         if isinstance(event, MessageReceived):
             self._receive(event.message, event.peer, instance)
         elif isinstance(event, BlockChecked):
-            instance.block_checked(event.block_hash, event.valid, event.reason)
+            instance.block_checked(event.block_hash, event.valid, event.reason, event.attempt)
         elif isinstance(event, WorkPending):
             instance.work_pending()
         elif isinstance(event, TimerExpired):

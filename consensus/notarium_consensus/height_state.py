@@ -41,6 +41,8 @@ class HeightState:
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
+        self._recorded_lock: Prepared | None = None
+        """The prepared block that is on the disk: this node may have committed to it."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
         self._effects = effects
         self._own_key = config.own_key
@@ -75,8 +77,22 @@ class HeightState:
     def _commit(self, prepared: Prepared) -> None:
         if self.own.may_sign:
             # The block and its prepares are on disk before the COMMIT that promises to remember them.
+            self._recorded_lock = prepared
             self._effects.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
         self._keep(self.own.vote(StatementKind.COMMIT, prepared.round, prepared.block.hash))
+
+    def _forget_verdicts(self) -> None:
+        """Nothing is known of any content: what was found out without the whole history counts for nothing.
+
+        The proposal of this round is checked again before it gets a vote, and Q prepares for it lock it then. Of the
+        locks the one on the disk stays. Another one was gained without a COMMIT, so nothing promised to remember it.
+        """
+        for block in self.blocks.forget():
+            if block.hash in self._needed():
+                self._verdict(block)
+        self.prepared = self._recorded_lock
+        if self._accepted is not None:
+            self.phase = Phase.CHECKING
 
     def _change_round(self, round_: Round, reason: str) -> None:
         """Leave the round for a higher one, with a ROUND-CHANGE."""
@@ -137,7 +153,7 @@ class HeightState:
         verdict = self.blocks.verdict(block)
         if verdict is ContentVerdict.UNKNOWN:
             self.blocks.start_check(block)
-            self._effects.emit(CheckBlock(block))
+            self._effects.emit(CheckBlock(block, self.blocks.attempt))
             return ContentVerdict.CHECKING
         return verdict
 

@@ -50,7 +50,7 @@ class Instance(HeightState):
 
         Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
-        self.prepared = record.prepared
+        self.prepared = self._recorded_lock = record.prepared
         own = self.own.restore(record.messages)
         rounds = [message.round for message in own]
         if self.prepared is not None:
@@ -69,15 +69,15 @@ class Instance(HeightState):
         self._run()
 
     def begin_to_sign(self) -> None:
-        """Sign from now on; first what this node would have signed of the current round."""
+        """Sign from now on, but nothing on a verdict of before: history was missing, so the content is checked again."""
+        if self.phase is Phase.DECIDED:
+            return
         self.own.allow()
-        proposal = self._accepted
+        if not self.own.may_sign:
+            return
+        self._forget_verdicts()
         if self.round > 0 and self.phase is Phase.WAITING:
             self._keep(self.own.change_round(self.round, self.prepared))
-        if proposal is not None and self.phase in (Phase.PREPARING, Phase.COMMITTING) and self._timely:
-            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
-        if self.phase is Phase.COMMITTING and self.prepared is not None:
-            self._commit(self.prepared)
         self._start_round_timer()
         self._run()
 
@@ -122,9 +122,11 @@ class Instance(HeightState):
         # Otherwise a prepared block came to light meanwhile: the rules propose that one.
         self._run()
 
-    def block_checked(self, block: Hash, valid: bool, reason: str) -> None:
+    def block_checked(self, block: Hash, valid: bool, reason: str, attempt: int) -> None:
         """The answer to CheckBlock."""
-        if self.phase is not Phase.DECIDED and self.blocks.finish_check(block, valid, reason, self._needed()):
+        if self.phase is Phase.DECIDED or attempt != self.blocks.attempt:
+            return
+        if self.blocks.finish_check(block, valid, reason, self._needed()):
             self._run()
 
     def round_timeout(self, round_: Round) -> None:
