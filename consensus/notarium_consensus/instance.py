@@ -69,7 +69,7 @@ class Instance(HeightState):
         self._run()
 
     def begin_to_sign(self) -> None:
-        """Sign from now on, but nothing on a verdict of before: history was missing, so the content is checked again."""
+        """Sign from now on, but nothing on a verdict of before: history was missing, so content is checked again."""
         if self.phase is Phase.DECIDED:
             return
         self.own.allow()
