@@ -114,11 +114,14 @@ class Engine:
         return self._permission.vote_from
 
     def has_committed(self, height: Height, round_: Round) -> bool:
-        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten."""
+        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten.
+
+        Also where it has forgotten an old round's COMMIT, but has a lock of that round or a later one, as that demands.
+        """
         instance = self._instance
         if instance is None or instance.context.height != height:
             return False
-        return instance.own.has_signed(round_, StatementKind.COMMIT)
+        return instance.own.has_committed(round_)
 
     def heard_of(self, key: PublicKey) -> SignedStatement | None:
         """The statement of `key` with the greatest (height, round, kind) that this process has verified.

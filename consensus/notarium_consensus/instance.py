@@ -50,9 +50,10 @@ class Instance(HeightState):
 
         Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
-        self.prepared = self._recorded_lock = record.prepared
-        own = self.own.restore(record.messages)
-        rounds = [message.round for message in own]
+        own = self.own.restore(record)
+        self.prepared = self.own.lock
+        latest = self.own.latest_round
+        rounds = [] if latest is None else [latest]
         if self.prepared is not None:
             rounds.append(self.prepared.round)
         if not rounds:

@@ -16,7 +16,7 @@ from notarium_consensus import effects as fx
 from notarium_consensus import events, inputs
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.permission import FENCE_KEY
-from notarium_consensus.signing_record import PREPARED_KEY
+from notarium_consensus.signing_record import PREPARED_KEY, PROPOSAL_KEY
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
@@ -158,7 +158,9 @@ class Transcript:
             return "the lock: the prepared block and its prepares"
         if write.key == FENCE_KEY:
             return f"the fence: sign nothing below height {struct.unpack('>Q', write.value)[0]}"
-        round_, kind = struct.unpack(">IB", write.key)
+        if write.key == PROPOSAL_KEY:
+            return "the own PROPOSAL as it is sent"
+        round_, kind = struct.unpack("BB", write.key)
         names = {1: "PROPOSAL", 2: "PREPARE", 3: "COMMIT", 4: "ROUND-CHANGE"}
         return f"the own {names[kind]} of round {round_}"
 
@@ -179,3 +181,5 @@ class Transcript:
                 return f"{self.who(event.peer)} seems to be ahead, at height {event.height}"
             case events.OwnSignatureSeen():
                 return f"a signature of our own at height {event.height} that our record lacks"
+            case events.SigningRefused():
+                return f"our signer refuses a {event.kind.name} in round {event.round}"
