@@ -104,7 +104,8 @@ def check_prepares(
 def check_round_change(message: RoundChange, context: HeightContext) -> None:
     """Paper, algorithm 4, JustifyRoundChange; "validRoundChange": the claimed prepared block is proven.
 
-    Prepared round and hash both or neither; the round below the one that is started (mistake 4).
+    Prepared round and hash both or neither; the round below the one that is started (mistake 4). The Q prepares prove
+    the claim; the block itself may come along, or not.
     """
     signed = message.signed
     if signed.round == 0:
@@ -115,9 +116,10 @@ def check_round_change(message: RoundChange, context: HeightContext) -> None:
         return
     prepared_round, prepared_hash = signed.prepared
     _below(prepared_round, signed.round, "round_change.prepared")
-    if message.block is None or message.block.hash != prepared_hash:
-        raise InvalidMessage("not the prepared block", "round_change.block")
-    check_header(message.block, context)
+    if message.block is not None:
+        if message.block.hash != prepared_hash:
+            raise InvalidMessage("not the prepared block", "round_change.block")
+        check_header(message.block, context)
     check_prepares(
         message.prepares, signed.height, prepared_round, prepared_hash, context.validators, "round_change.prepares"
     )

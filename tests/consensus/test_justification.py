@@ -121,7 +121,7 @@ def test_unjustified_proposals_are_violations_and_move_nothing(name):
 SIGNED = CLUB.signed_change(1, 2, (0, LOW))
 BAD_ROUND_CHANGES = {
     "to round 0": (CLUB.change(1, 0), "round 0"),
-    "hash without block": (RoundChange(SIGNED, None, PREPARED_LOW), "not the prepared block"),
+    "hash without block and prepares": (RoundChange(SIGNED, None, ()), "0 votes"),
     "another block": (RoundChange(SIGNED, HIGH, PREPARED_LOW), "not the prepared block"),
     "without prepares": (RoundChange(SIGNED, LOW, ()), "0 votes"),
     "block, but no prepared round": (RoundChange(CLUB.signed_change(1, 2), LOW, ()), "names no prepared round"),
