@@ -5,7 +5,7 @@ from __future__ import annotations
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.block_checks import ContentVerdict, KnownBlocks
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.delivery import Delivery
+from notarium_consensus.dispatch import Dispatch
 from notarium_consensus.effects import CheckBlock, Decide
 from notarium_consensus.events import ProposalRejected, RoundStarted
 from notarium_consensus.inbox import Inbox
@@ -34,8 +34,8 @@ class HeightState:
     ) -> None:
         self.context = context
         self.inbox = Inbox(context, authenticator, effects)
-        self._delivery = Delivery(context, config.own_key, self.inbox, effects)
-        self.own = OwnMessages(context, config.signer, authenticator, effects, self._delivery)
+        self._dispatch = Dispatch(context, config.own_key, self.inbox, effects)
+        self.own = OwnMessages(context, config.signer, authenticator, effects, self._dispatch)
         if may_sign:
             self.own.allow()
         self.blocks = KnownBlocks(rejected_kept=len(context.validators))
@@ -102,7 +102,7 @@ class HeightState:
         self._building = None
         self._nothing_to_propose = False
         self._timers.enter_round()
-        self._delivery.enter_round()
+        self._dispatch.enter_round()
         self._effects.report(RoundStarted(self.context.height, round_, reason))
 
     def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
@@ -192,4 +192,4 @@ class HeightState:
 
     def _resend(self) -> None:
         if self._is_voting():
-            self._delivery.again(self.own.of_round(self.round))
+            self._dispatch.again(self.own.of_round(self.round))

@@ -150,7 +150,7 @@ class Instance(HeightState):
     def peer_connected(self, peer: PublicKey) -> None:
         """Send `peer` our messages of the current round."""
         if self.phase is not Phase.DECIDED and self._is_voting():
-            self._delivery.to_peer(peer, self.own.of_round(self.round))
+            self._dispatch.to_peer(peer, self.own.of_round(self.round))
 
     def fall_behind(self) -> None:
         """Others seem to be at the next height, so a block is due at this one."""

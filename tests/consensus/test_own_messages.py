@@ -9,7 +9,7 @@ import pytest
 from tests.consensus.harness import GENESIS, Club
 
 from notarium_consensus.authentication import Authenticator
-from notarium_consensus.delivery import Delivery
+from notarium_consensus.dispatch import Dispatch
 from notarium_consensus.effects import Broadcast, Persist, Report
 from notarium_consensus.events import SigningRefused
 from notarium_consensus.inbox import Inbox
@@ -42,11 +42,11 @@ class Parts:
         self.effects = StepEffects()
         self.authenticator = Authenticator(GENESIS, key.public)
         inbox = Inbox(CLUB.context(), self.authenticator, self.effects)
-        self.delivery = Delivery(CLUB.context(), key.public, inbox, self.effects)
+        self.dispatch = Dispatch(CLUB.context(), key.public, inbox, self.effects)
         self.own = self.signed_by(KeySigner(key))
 
     def signed_by(self, signer: Signer | None) -> OwnMessages:
-        return OwnMessages(CLUB.context(), signer, self.authenticator, self.effects, self.delivery)
+        return OwnMessages(CLUB.context(), signer, self.authenticator, self.effects, self.dispatch)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.types import Hash, PublicKey, Round
 
 
-class Delivery:
+class Dispatch:
     """Sends the messages of one height."""
 
     __slots__ = ("_context", "_doubted", "_effects", "_has_block", "_inbox", "_own_key", "_times")
