@@ -185,7 +185,7 @@ class Engine:
             event.validators,
             event.precision_ms,
             event.message_delay_ms,
-            config.max_timeout_ms,
+            config.lengths(event.validators.faulty, 0 if self._instance is None else self._instance.next_level),
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)

@@ -42,6 +42,8 @@ class HeightState:
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
+        self.next_level = context.lengths.level
+        """The patience with which the next height starts."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
         self._effects = effects
         self._own_key = config.own_key
@@ -147,6 +149,7 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
+        self.next_level = self.context.lengths.level_after(certificate.round, self.round, self._timers.round_took_ms())
         self._effects.emit(Decide(Decision(block, certificate)))
 
     def _verdict(self, block: Block) -> ContentVerdict:
