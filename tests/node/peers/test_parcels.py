@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notarium_node.peers import parcels
-from notarium_node.peers.parcels import ACKNOWLEDGE_BYTES, MAX_WAITING, PIECE_BYTES, BadPiece, ParcelAssembly, ParcelQueue
+from notarium_node.peers.parcels import (
+    ACKNOWLEDGE_BYTES,
+    MAX_WAITING,
+    PIECE_BYTES,
+    BadPiece,
+    ParcelAssembly,
+    ParcelQueue,
+)
 
 LARGE = 3 * PIECE_BYTES + 5
 
