@@ -1,7 +1,7 @@
 """A TCP line of few bits per second between two nodes of a test: a proxy with small buffers.
 
-One direction carries `rate` bytes per second, or what the test releases. The buffers of the kernel are as small as it
-allows, so that what waits, waits at the sender.
+A direction carries `rate` bytes per second, and nothing while the test keeps it closed. The buffers of the kernel are
+as small as it allows, so that what waits, waits at the sender.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ BUFFER_BYTES = 4096
 class Direction:
     """One way of the line."""
 
-    def __init__(self, rate: float | None) -> None:
-        """`rate`: bytes per second; None: as many as `release` lets pass."""
+    def __init__(self, rate: float | None = None) -> None:
+        """`rate`: bytes per second; None: all that comes."""
         self._rate = rate
-        self._allowed = 0
-        self._changed = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._opened.set()
         self.passed = 0
 
-    def release(self, count: int) -> None:
-        """Let `count` more bytes pass."""
-        self._allowed += count
-        self._changed.set()
+    def close(self) -> None:
+        """Let nothing pass."""
+        self._opened.clear()
+
+    def open(self) -> None:
+        """Let pass what comes."""
+        self._opened.set()
 
     async def _next(self) -> int:
-        """How many bytes may pass now: one or more."""
-        if self._rate is not None:
-            await asyncio.sleep(STEP_S)
-            return max(1, round(self._rate * STEP_S))
-        while self.passed >= self._allowed:
-            self._changed.clear()
-            await self._changed.wait()
-        return self._allowed - self.passed
+        """How many bytes may pass now."""
+        if self._rate is None:
+            return 1 << 16
+        await asyncio.sleep(STEP_S)
+        return max(1, round(self._rate * STEP_S))
 
     async def carry(self, source: socket.socket, target: socket.socket) -> None:
         """Until one end closes."""
         loop = asyncio.get_running_loop()
         while True:
-            most = await self._next()
-            data = await loop.sock_recv(source, min(most, 1 << 16))
+            data = await loop.sock_recv(source, await self._next())
             if not data:
                 return
+            await self._opened.wait()
             await loop.sock_sendall(target, data)
             self.passed += len(data)
 

@@ -159,10 +159,10 @@ class Link:
         self._clock_samples: deque[tuple[float, int]] = deque(maxlen=_CLOCK_SAMPLES)
         self._closed = False
         self._goodbye: asyncio.Event | None = None
-        self._inbox = ParcelAssembly(limits.max_message_bytes)
-        self._outbox = ParcelQueue()
+        self._arriving = ParcelAssembly(limits.max_message_bytes)
+        self._parcels = ParcelQueue()
         self._pump: asyncio.Task[None] | None = None
-        """Sends what is in the outbox."""
+        """Sends what is in the queue of parcels."""
         self._protocol = _protocol_of(transport)
         self._patient = WebSocketWriter(self._protocol, transport, use_mask=self.dialed, limit=0)
         """Waits after each frame until the connection takes more."""
@@ -239,12 +239,12 @@ class Link:
         """
         if self._closed or not self._has_room(len(data)):
             return "dropped"
-        if len(data) <= PIECE_BYTES and (self._outbox.is_empty or not data or data[0] in PASSING):
+        if len(data) <= PIECE_BYTES and (self._parcels.is_empty or not data or data[0] in PASSING):
             placed: Placed = "queued"
             if not self._write(data):
                 return "dropped"
         else:
-            placed = self._outbox.put(data, slot, self._loop.time())
+            placed = self._parcels.put(data, slot, self._loop.time())
             if placed == "under way":
                 return placed
             self._send_pieces()
@@ -255,12 +255,12 @@ class Link:
     @property
     def queue_bytes(self) -> int:
         """Bytes accepted by send and not yet given to the kernel (without what TLS holds: less than UNSENT_BYTES)."""
-        return self._outbox.bytes + self._transport.get_write_buffer_size()
+        return self._parcels.bytes + self._transport.get_write_buffer_size()
 
     @property
     def received_bytes(self) -> int:
         """Bytes of large messages that have arrived, also of one that is not whole yet."""
-        return self._inbox.arrived
+        return self._arriving.arrived
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -292,7 +292,7 @@ class Link:
 
     async def close(self) -> None:
         """End the link politely: send what is queued, send a close frame, wait briefly for the answer."""
-        while (frame := self._outbox.next_frame()) is not None and self._write(frame):
+        while (frame := self._parcels.next_frame()) is not None and self._write(frame):
             pass
         self._end()
         self._goodbye = asyncio.Event()
@@ -304,7 +304,6 @@ class Link:
 
     def _end(self) -> None:
         self._closed = True
-        self._outbox.clear()
         if self._pump is not None:
             self._pump.cancel()
             self._pump = None
@@ -321,24 +320,22 @@ class Link:
         return True
 
     def _send_pieces(self) -> None:
-        """Send what is in the outbox: now what the connection takes, the rest as it takes more."""
+        """Send what is in the queue of parcels: now what the connection takes, the rest as it takes more."""
         if self._pump is not None:
             return
         while not self._protocol.writing_paused:
-            frame = self._outbox.next_frame()
+            frame = self._parcels.next_frame()
             if frame is None or not self._write(frame):
                 return
-        if not self._outbox.is_empty:
-            self._pump = asyncio.create_task(self._send_pieces_later())
+        if not self._parcels.is_empty:
+            self._pump = asyncio.create_task(self._send_pieces_later(), name=f"sending to {self.record.member}")
 
     async def _send_pieces_later(self) -> None:
-        try:
-            while (frame := self._outbox.next_frame()) is not None:
+        # The receiving side reports that the connection is lost.
+        with suppress(ConnectionError):
+            while (frame := self._parcels.next_frame()) is not None:
                 await self._patient.send_frame(frame, aiohttp.WSMsgType.BINARY)
-        except ConnectionError:
-            self._outbox.clear()  # The receiving side reports that the connection is lost.
-        finally:
-            self._pump = None
+        self._pump = None
 
     def _has_room(self, size: int) -> bool:
         return self.queue_bytes + size <= self._limits.send_queue_bytes
@@ -375,10 +372,10 @@ class Link:
         """A piece of a large message: the message, if it is whole now. It counts as one, whatever its pieces."""
         self._count_inbound(len(frame), self._loop.time(), 1 if frame[1] == LAST else 0)
         try:
-            message = self._inbox.take(frame)
+            message = self._arriving.take(frame)
         except BadPiece as error:
             raise LinkError("oversized" if error.is_oversized else "bad frame", str(error)) from error
-        acknowledgement = self._inbox.acknowledgement()
+        acknowledgement = self._arriving.acknowledgement()
         if acknowledgement is not None:
             self.send(acknowledgement)
         return message
@@ -397,7 +394,7 @@ class Link:
                 self._clock_samples.append((round_trip_s, offset_ms))
         elif len(data) > 1 and data[1] == ARRIVED:
             try:
-                self._outbox.on_arrived(data, self._loop.time())
+                self._parcels.on_arrived(data, self._loop.time())
             except BadPiece as error:
                 raise LinkError("bad frame", str(error)) from error
         else:
@@ -423,7 +420,7 @@ def _protocol_of(transport: asyncio.Transport) -> BaseProtocol:
 
 
 def _keep_queues_short(transport: asyncio.Transport) -> None:
-    """Bound what waits below the outbox, where nothing can pass it."""
+    """Bound what waits below the queue of parcels, where nothing can pass it."""
     transport.set_write_buffer_limits(high=UNSENT_BYTES)
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     connection = transport.get_extra_info("socket")

@@ -136,13 +136,6 @@ class ParcelQueue:
             if slot.free_s is None and slot.end is not None and slot.end <= arrived:
                 slot.free_s = now_s + (now_s - slot.queued_s)
 
-    def clear(self) -> None:
-        """Nothing more is sent."""
-        self._current = None
-        self._first.clear()
-        self._then.clear()
-        self.bytes = 0
-
 
 class ParcelAssembly:
     """The pieces of the parcel that is arriving."""
