@@ -6,6 +6,7 @@ two nodes never read one statement differently.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from notarium_ledger.encoding import schema
@@ -145,6 +146,30 @@ def check_body(body: Value) -> Body:
     if relation and not any(each["rel"] == relation for each in checked.get("refs", ())):
         raise InvalidEntry(f"a {checked['kind']} needs a reference with rel {relation}", "body.refs")
     return checked
+
+
+class EntryClass(StrEnum):
+    """What an entry costs beyond its bytes and signature: the work of a block is bounded for each class."""
+
+    RESEARCH = "research"
+    """Reads one record."""
+    KEY = "key"
+    """enrol and revoke: change a researcher's record."""
+    GOVERNANCE = "governance"
+    """propose and vote: may change all but the researchers' records."""
+
+
+_CLASSES = {
+    "enrol": EntryClass.KEY,
+    "revoke": EntryClass.KEY,
+    "propose": EntryClass.GOVERNANCE,
+    "vote": EntryClass.GOVERNANCE,
+}
+
+
+def entry_class(body: Body) -> EntryClass:
+    """The class of an entry with this body."""
+    return _CLASSES.get(body["kind"], EntryClass.RESEARCH)
 
 
 def is_member_body(body: Body) -> bool:

@@ -6,11 +6,13 @@ in order, each against the registry that the entries before it made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Final
 
 from notarium_ledger.blocks.block import Block, Header
-from notarium_ledger.entries.commitment import MAX_TIME_MS, is_member_body
+from notarium_ledger.entries.commitment import MAX_TIME_MS, EntryClass, is_member_body
 from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.frontier import EMPTY, Frontier, Node
@@ -20,6 +22,15 @@ from notarium_ledger.types import Hash, Height, PublicKey
 
 MAX_MEMBER_ENTRIES = 256
 """Members' entries in one block. Each makes a new registry, which costs time in proportion to its size."""
+
+MAX_KEY_ENTRIES = 192
+"""enrol and revoke in one block."""
+MAX_GOVERNANCE_ENTRIES = 64
+"""propose and vote in one block."""
+CLASS_LIMITS: Final[Mapping[EntryClass, int]] = MappingProxyType(
+    {EntryClass.KEY: MAX_KEY_ENTRIES, EntryClass.GOVERNANCE: MAX_GOVERNANCE_ENTRIES}
+)
+"""Entries of a class in one block, besides the consortium's max_block_entries: the bound on a block's work."""
 
 IsDecided = Callable[[Hash], bool]
 """Whether an entry id is in the log already: the only question about history that the state cannot answer."""
