@@ -30,7 +30,7 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import NotCanonical
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
-from notarium_node.peers.limits import PeerLimits, TokenBucket
+from notarium_node.peers.limits import BURST_S, PeerLimits, TokenBucket
 from notarium_node.peers.parcels import ARRIVED, LAST, MORE, PIECE_BYTES, BadPiece, ParcelAssembly, ParcelQueue, Placed
 from notarium_node.peers.wire import Kind
 
@@ -150,8 +150,8 @@ class Link:
         self.opened_at = now
         self.dialed = isinstance(socket, DialledSocket)
         """Whether this node opened the connection."""
-        self._byte_rate = TokenBucket(limits.bytes_per_s, max(2 * limits.bytes_per_s, limits.max_message_bytes), now)
-        self._message_rate = TokenBucket(limits.messages_per_s, 2 * limits.messages_per_s, now)
+        self._byte_rate = TokenBucket(limits.bytes_per_s, BURST_S * limits.bytes_per_s, now)
+        self._message_rate = TokenBucket(limits.messages_per_s, BURST_S * limits.messages_per_s, now)
         self._since_ms = self._last_message_ms = settings.wall_ms()
         self._bytes_in = self._bytes_out = self._messages_in = self._messages_out = 0
         self._probe: tuple[int, float] | None = None
