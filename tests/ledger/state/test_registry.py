@@ -23,7 +23,8 @@ def test_registry_round_trip(registry: Registry) -> None:
         assert again.hash == registry.hash
         for name in ("members", "nodes", "parameters", "proposals", "totals", "validators"):
             assert getattr(again, name) == getattr(registry, name)
-        assert dict(again.researchers) == dict(registry.researchers)
+        assert dict(again.researchers) == dict(registry.researchers) == dict(registry.researchers.walk())
+        assert list(registry.researchers) == sorted(registry.researchers)
         assert list(again.records()) == list(registry.records()) == sorted(registry.records())
 
 
