@@ -117,3 +117,11 @@ def test_records_that_do_not_ascend_are_no_registry() -> None:
     for wrong in (flat[:-1], [*flat[2:4], *flat[:2], *flat[4:]], [*flat[:2], *flat], [1, *flat[1:]], {}):
         with pytest.raises(LedgerError):
             Registry.decode(canonical.encode(wrong))
+
+
+@pytest.mark.parametrize("kind", [b"k", b"m", b"n", b"o", b"p", b"t"])
+def test_a_record_that_comes_twice_is_refused(kind: bytes) -> None:
+    """Also with the same value: of two readers one would take the first, and one the last."""
+    again = (_of_kind(kind), RECORDS[_of_kind(kind)])
+    with pytest.raises(LedgerError, match="appears twice"):
+        Registry.of_records([*RECORDS.items(), again])
