@@ -12,7 +12,7 @@ from tests.support.consortium import Consortium, digest
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.records import Totals
-from notarium_ledger.state.registry import Member, MembershipProposal, Registry, Researcher
+from notarium_ledger.state.registry import MAX_RECORDS, Member, MembershipProposal, Registry, Researcher
 from notarium_ledger.types import Hash, Height, PublicKey
 
 
@@ -114,9 +114,21 @@ def test_records_that_do_not_ascend_are_no_registry() -> None:
     flat: list[Any] = [each for record in sorted(RECORDS.items()) for each in record]
     assert Registry.decode(canonical.encode(flat))
     wrong: Any
-    for wrong in (flat[:-1], [*flat[2:4], *flat[:2], *flat[4:]], [*flat[:2], *flat], [1, *flat[1:]], {}):
-        with pytest.raises(LedgerError):
+    for wrong, reason in (
+        (flat[:-1], "a key without a value"),
+        ([*flat[2:4], *flat[:2], *flat[4:]], "not in ascending order"),
+        ([*flat[:2], *flat], "not in ascending order"),
+        ([1, *flat[1:]], "not bytes"),
+        ({}, "not a list"),
+    ):
+        with pytest.raises(LedgerError, match=reason):
             Registry.decode(canonical.encode(wrong))
+
+
+def test_more_records_than_any_registry_has_are_refused_before_they_are_built() -> None:
+    count = 2 * MAX_RECORDS + 1
+    with pytest.raises(LedgerError, match=f"at most {count} allowed"):
+        Registry.decode(b"\xdd" + count.to_bytes(4, "big") + b"\xc4\x00" * count)
 
 
 @pytest.mark.parametrize("kind", [b"k", b"m", b"n", b"o", b"p", b"t"])
