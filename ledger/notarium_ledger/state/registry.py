@@ -217,8 +217,14 @@ class Registry:
             records.append(node.record)
         return self._with(records, nodes=nodes, validators=_validators(nodes.values()))
 
+    def with_enrolled(self, key: PublicKey, member: Member) -> Registry:
+        """With a new key of a member, which counts it."""
+        counted = replace(member, keys=member.keys + 1)
+        records = [counted.record, (RESEARCHER + key, Researcher(member.serial).value)]
+        return self._with(records, members={**self.members, member.id: counted})
+
     def with_researcher(self, key: PublicKey, researcher: Researcher) -> Registry:
-        """With a key that is new, or changed."""
+        """With what another researcher's record says."""
         return self._with([(RESEARCHER + key, researcher.value)])
 
     def with_parameters(self, parameters: Parameters) -> Registry:

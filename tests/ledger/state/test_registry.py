@@ -54,6 +54,7 @@ CHANGES = [
     lambda registry: registry.with_member(Member("new", "New", PublicKey(digest("new")), 1_000_000, 3)),
     lambda registry: registry.with_researcher(PublicKey(digest("new")), Researcher(0)),
     lambda registry: registry.with_researcher(PublicKey(digest("new")), Researcher(0, True)),
+    lambda registry: registry.with_enrolled(PublicKey(digest("key")), registry.members[min(registry.members)]),
     lambda registry: registry.with_parameters(replace(registry.parameters, max_entry_bytes=2000)),
     lambda registry: registry.with_totals(Totals(10, 11)),
     _with_proposal,
