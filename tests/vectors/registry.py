@@ -1,4 +1,4 @@
-"""registry.json: Merkle maps with their roots, and lists of records that are no registry."""
+"""registry.json: Merkle maps with their roots, registries, and lists of records that are no registry."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from tests.support.consortium import digest
+from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.state.governance import apply_entry
 from notarium_ledger.state.merkle_map import MerkleMap
+from notarium_ledger.state.registry import Registry, Researcher
+from notarium_ledger.types import Height
 
 
 def document() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "Merkle maps: records (key, value) and their root. Lists of records that no registry has.",
+        "about": "Merkle maps: records (key, value) and their root. Registries as lists of records, valid and invalid.",
         "maps": [
             {
                 "name": name,
@@ -24,6 +28,15 @@ def document() -> dict[str, Any]:
                 "root": MerkleMap().updated(records).root.hex(),
             }
             for name, records in _maps()
+        ],
+        "valid": [
+            {
+                "name": name,
+                "hex": registry.encode().hex(),
+                "state_root": registry.hash.hex(),
+                "content": shown(registry),
+            }
+            for name, registry in _valid()
         ],
         "invalid": [{"name": name, "hex": canonical.encode(flat).hex()} for name, flat in _invalid()],
     }
@@ -46,6 +59,59 @@ def _key(prefix: str) -> bytes:
     """The first two-byte number whose path begins with these bits."""
     numbers = (number.to_bytes(2, "big") for number in range(2**16))
     return next(each for each in numbers if f"{int.from_bytes(sha256(each).digest(), 'big'):0256b}".startswith(prefix))
+
+
+def _valid() -> Iterator[tuple[str, Registry]]:
+    consortium = Consortium(5, observers=1, researchers=5, name="records")
+    registry = consortium.genesis.registry
+    yield "five members", registry
+
+    def spoken(member: int, kind: str, **fields: Any) -> Entry:
+        nonlocal registry
+        entry = consortium.entry(consortium.member_body(kind, member, **fields))
+        registry, _ = apply_entry(registry, entry, Height(7))
+        return entry
+
+    spoken(2, "enrol", key=bytes(key("records new").public))
+    spoken(1, "revoke", key=bytes(consortium.researcher_keys[1].public))
+    yield "a key enrolled, one revoked", registry
+    removal = spoken(0, "propose", action={"type": "remove-member", "id": "m4"})
+    for member in (1, 2, 3):
+        spoken(member, "vote", proposal=bytes(removal.id), approve=True)
+    yield "a member removed, its keys left", registry
+    change = spoken(3, "propose", action={"type": "set-parameter", "name": "proposal_blocks", "value": 100})
+    spoken(1, "vote", proposal=bytes(change.id), approve=True)
+    spoken(0, "propose", action={"type": "remove-member", "id": "m3", "below_four": True}, note="trial")
+    yield "two open proposals", registry
+    spoken(2, "vote", proposal=bytes(change.id), approve=True)
+    yield "a parameter changed", registry
+    again = spoken(1, "propose", action={"type": "add-member", "id": "m4", "name": "Again", "key": _NEW})
+    for member in (0, 2):
+        spoken(member, "vote", proposal=bytes(again.id), approve=True)
+    yield "the member added again", registry
+
+
+_NEW = bytes(key("records admin").public)
+
+
+def shown(registry: Registry) -> dict[str, Any]:
+    """What an implementation should have read."""
+    return {
+        "members": [[each.id, each.serial, each.keys] for _, each in sorted(registry.members.items())],
+        "nodes": sorted(each.hex() for each in registry.nodes),
+        "researchers": [[each.hex(), *_owner(registry, registry.researchers[each])] for each in registry.researchers],
+        "parameters": registry.parameters.to_value(),
+        "proposals": [
+            [id_.hex(), each.member, sorted(each.approvals), each.expires]
+            for id_, each in sorted(registry.proposals.items())
+        ],
+        "next_validators": registry.validators.hash.hex(),
+    }
+
+
+def _owner(registry: Registry, researcher: Researcher) -> list[Any]:
+    owner = registry.owner(researcher)
+    return [researcher.serial, None if owner is None else owner.id, researcher.revoked]
 
 
 def _invalid() -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.vectors import generate
 from tests.vectors.notation import from_json
+from tests.vectors.registry import shown
 
 from notarium_ledger.blocks.block import Block, Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
@@ -158,6 +159,14 @@ def test_merkle_map(case: Any) -> None:
     for key, value in records.items():
         one_by_one = one_by_one.updated({key: value})
     assert one_by_one.root.hex() == case["root"]
+
+
+@pytest.mark.parametrize("case", cases("registry.json", "valid"))
+def test_registry(case: Any) -> None:
+    registry = Registry.decode(unhex(case["hex"]))
+    assert registry.encode().hex() == case["hex"]
+    assert registry.hash.hex() == case["state_root"]
+    assert shown(registry) == case["content"]
 
 
 @pytest.mark.parametrize("case", cases("registry.json", "invalid"))

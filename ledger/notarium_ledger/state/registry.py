@@ -89,6 +89,12 @@ class Researchers(Mapping[PublicKey, Researcher]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def walk(self) -> Iterator[tuple[PublicKey, Researcher]]:
+        """All keys in no particular order, one after the other: for who does not want to sort half a million."""
+        for key, value in self._map.updated(self._overlay).walk():
+            if key[:1] == RESEARCHER:
+                yield PublicKey(key[1:]), Researcher.of_value(value)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registry:
