@@ -12,7 +12,7 @@ from tests.support.histories import History, make_history
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
-from notarium_ledger.state.registry import registry_hash
+from notarium_ledger.state.registry import Registry, registry_hash
 from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import MAX_REGISTRY_BYTES, MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.types import Hash
@@ -31,6 +31,18 @@ def test_a_snapshot_of_any_height_makes_the_state_after_it(history: History) -> 
         assert snapshot.encode() == data
         assert snapshot.height == height
         assert snapshot.verify(history.consortium.genesis) == history.states[height]
+
+
+def test_what_was_found_valid_is_not_verified_again(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = Snapshot.decode(history.snapshot(3).encode())
+    state = snapshot.verify(history.consortium.genesis)
+    with pytest.raises(InvalidSnapshot, match="genesis"):
+        snapshot.verify(Consortium(4, name="other").genesis)
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "of_records", None)
+        assert snapshot.verify(history.consortium.genesis) is state
+    with pytest.raises(InvalidSnapshot):
+        replace(snapshot, registry=history.snapshot(1).registry).verify(history.consortium.genesis)
 
 
 def test_the_handovers_after_it_lead_to_the_set_that_signs_the_next_block(history: History) -> None:
