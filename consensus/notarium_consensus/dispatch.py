@@ -22,7 +22,6 @@ from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.types import Hash, PublicKey, Round
 
-
 TIMES_TRUSTED: Final = 8
 """After so many resend times of a round without its PROPOSAL, its proposer gets the block that it once voted for."""
 
