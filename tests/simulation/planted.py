@@ -362,7 +362,7 @@ PLANTED: tuple[Planted, ...] = (
         liars=(BadJustification,),
     ),
     Planted("fresh block in spite of a lock", _fresh_block_in_spite_of_a_lock, ".", 50),
-    Planted("lowest prepared round wins", _lowest_prepared_wins, ".", 500),
+    Planted("lowest prepared round wins", _lowest_prepared_wins, ".", 1_000),
     Planted("prepared round not below round", _prepared_round_not_below, ".", 100),
     Planted("votes in a round it has left", _votes_in_left_rounds, "left|round", 50),
     Planted("time checked again on re-proposal", _time_checked_again, "liveness|time", 50, schedule="apart"),
