@@ -354,6 +354,7 @@ def test_justification_round_change_with_another_block_than_it_names(recording, 
     node, change = replay.until_sent(2, ROUND_CHANGE, 1)
     assert isinstance(change, RoundChange)
     _, proposal = Replay(recording).until_sent(1, PROPOSAL)
+    assert isinstance(proposal, Proposal)
     with violation("justification"):
         replay.say(node, replace(change, block=proposal.block))
 
