@@ -96,6 +96,31 @@ def test_a_block_that_is_proposed_again_waits_for_no_clock():
     assert bench.sent(StatementKind.PROPOSAL)
 
 
+def test_a_height_that_others_decided_teaches_patience_too():
+    """On a thin line the decision may come by catch-up. Three rounds failed, and the fourth had lasted for 7 s."""
+    bench = Bench(own=0)
+    bench.step(WorkPending())
+    to_round(bench, 3)
+    bench.now_ms += 7000
+    bench.advance(bench.club.after(bench.club.block(1)))
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 4000
+
+
+def test_who_left_the_round_that_decides_waits_longer_at_the_next_height():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    bench.step(WorkPending())
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.timeout()
+    bench.receive(*(bench.club.commit(signer, 0, block) for signer in (1, 2, 3)))
+    assert bench.decided() is not None
+    bench.advance(bench.club.after(block))
+    bench.now_ms += 2
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 2000
+
+
 def to_round(bench: Bench, round_: int) -> int:
     """All others go to `round_`; how long it lasts."""
     bench.receive(*(bench.club.change(signer, round_) for signer in (1, 2, 3)))
