@@ -149,7 +149,7 @@ class _Check:
             self._pairs += 1
             if stored != self._end.stored():
                 raise StoreCorruption(self._db.path, f"{keys.describe(keys.STATE)} does not match the chain")
-        expected = self._pairs + self._db.count(keys.RECORD)
+        expected = self._pairs + self._db.count(keys.RECORD) + self._db.count(keys.OWNER)
         if self._gap is not None:
             expected += self._count_in(self._gap)
         found = self._db.count()

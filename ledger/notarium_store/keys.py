@@ -11,6 +11,7 @@
     r  height u64                      → canonical registry, only where the block changed it
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
+    o                                  → the validator key (32) of the node whose consensus records these are
     q  number u64                      → canonical equivocation of a validator, numbered in the order of arrival
     b                                  → canonical adopted snapshot, while blocks up to it are missing
     g                                  → canonical state after the last block before the gap, while b exists
@@ -22,7 +23,7 @@ have completed 2j − popcount(j) nodes, and it completes its own nodes from lev
 
 Entries, tree nodes and block numbers are grouped. A group's key is its *last* index, so that one forward seek to the
 least key ≥ index finds the group that holds the index. A block of n entries costs n puts for ids, one for each digest,
-and a few more. Only `s` is ever overwritten.
+and a few more. Only `s` is overwritten by decisions; `o` changes where a node finds a store that is not its own.
 
 A node that joined from a snapshot lacks the blocks between `g` and `b` (gap.py). Backfill writes them in ascending
 order, with the same keys and values as any other block.
@@ -41,6 +42,7 @@ TREE = b"t"
 REGISTRY = b"r"
 HANDOVER = b"v"
 RECORD = b"c"
+OWNER = b"o"
 EQUIVOCATION = b"q"
 BASE = b"b"
 HISTORY = b"g"
@@ -60,6 +62,7 @@ _NAMES = {
     REGISTRY: "registry",
     HANDOVER: "handover",
     RECORD: "consensus record",
+    OWNER: "owner",
     EQUIVOCATION: "equivocation",
     BASE: "base snapshot",
     HISTORY: "history",

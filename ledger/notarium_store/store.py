@@ -12,8 +12,8 @@ A node that is far behind adopts a snapshot, continues from there at once, and w
     store.backfill([(decision, transition), ...])      # old blocks, on history, until the two meet
 
 A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash the store has all parts of a
-decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_equivocation,
-recover, close); any thread may read.
+decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_owner,
+put_equivocation, recover, close); any thread may read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
+from notarium_ledger.types import KEY_BYTES, Height, PublicKey
 from notarium_store import keys, lookups, opening
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
@@ -262,6 +262,29 @@ class Store(LogReader):
         height = max(key[1:9] for key in self._record_keys)
         found = self._db.scan(keys.RECORD + height)
         return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    @property
+    def owner(self) -> PublicKey | None:
+        """The key of the node whose consensus records these are; None: of no node yet. Raises StoreCorruption."""
+        value = self._db.get(keys.OWNER)
+        if value is not None and len(value) != KEY_BYTES:
+            raise StoreCorruption(self.path, f"{keys.describe(keys.OWNER)} is {len(value)} bytes, not {KEY_BYTES}")
+        return None if value is None else PublicKey(value)
+
+    def put_owner(self, key: PublicKey, height: Height, items: Sequence[tuple[bytes, bytes]]) -> None:
+        """From now on the records are those of `key`; `items` are in the record of `height`. One synced batch.
+
+        Records of the owner before are deleted: what another node signed is nothing that this one must remember.
+        Raises StoreFull or StoreError.
+        """
+        self._recover_if_failed()
+        if height <= self.state.height:
+            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
+        written = [(keys.record(height, name), value) for name, value in items]
+        names = {name for name, _ in written}
+        others = set() if self.owner == key else self._record_keys - names
+        self._db.write([(keys.OWNER, bytes(key)), *written], sorted(others))
+        self._record_keys = (self._record_keys - others) | names
 
     def _records_until(self, height: Height) -> list[bytes]:
         return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]

@@ -192,8 +192,8 @@ class Cluster:
         """Of a node's store."""
         return self.path / f"node{number}"
 
-    async def start(self, *numbers: int) -> None:
-        """Start these nodes on what is in their directories."""
+    async def start(self, *numbers: int, **over: Any) -> None:
+        """Start these nodes on what is in their directories, with the settings `over`; the first time they are new."""
         for number in numbers:
             genesis = self.consortium.genesis
             store = Store.open(self.directory(number), genesis)
@@ -204,14 +204,17 @@ class Cluster:
                 "base_timeout_ms": 300,
                 "max_timeout_ms": 1_000,
                 "resend_ms": 200,
-                "vote_from": 1,
+                "vote_from": None,
                 "block_entries": 100,
                 "block_bytes": 1 << 20,
                 "mempool_entries": 1_000,
                 "mempool_bytes": 1 << 22,
                 "verify_workers": 0,
+                "is_new": not self._lives[number],
                 **self.over,
+                **over,
             }
+            self._lives[number] += 1
             node = Node(
                 genesis,
                 store,
