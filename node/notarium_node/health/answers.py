@@ -31,14 +31,14 @@ class RecallAnswers:
         return 0 if self.is_enough else max(1, self.needed - len(self.counted))
 
     def __str__(self) -> str:
-        """ "2 of 3 answers that count; ahead of this node: m1; no answer: m2"."""
+        """As "1 of 3 answers (m1); still ahead of this node: m2; no answer: m3"."""
         if self.needed == 0:
             return "there is no other validator to ask"
         groups = (
-            ("counted", self.counted),
-            ("ahead of this node", self.ahead),
+            ("still ahead of this node", self.ahead),
             ("may not sign either", self.forgot),
             ("no answer", self.silent),
         )
-        parts = [f"{len(self.counted)} of {self.needed} answers that count"]
+        names = f" ({', '.join(self.counted)})" if self.counted else ""
+        parts = [f"{len(self.counted)} of {self.needed} answers{names}"]
         return "; ".join(parts + [f"{name}: {', '.join(members)}" for name, members in groups if members])

@@ -134,8 +134,8 @@ class Condition:
             yield Reason(
                 ReasonKind.MEMORY_LOST,
                 f"not voting: {SigningRefusal.FORGOTTEN.value}. It asks the other validators: "
-                f"{node.memory_asker.answers()}. Connect those that are missing; where they cannot answer any more, "
-                "set consensus.vote_from",
+                f"{node.memory_asker.answers()}. Start or connect those that are missing; if they cannot answer any "
+                "more, set consensus.vote_from",
             )
 
     def _of_clock(self) -> Iterator[Reason]:

@@ -105,9 +105,9 @@ def test_a_node_that_does_its_part_has_no_reasons():
         (
             forgetful,
             ReasonKind.MEMORY_LOST,
-            "not voting: it does not remember what its key has signed. It asks the other validators: 1 of 3 answers that "
-            "count; counted: m1; may not sign either: m2; no answer: m3. Connect those that are missing; where they "
-            "cannot answer any more, set consensus.vote_from",
+            "not voting: it does not remember what its key has signed. It asks the other validators: 1 of 3 answers "
+            "(m1); may not sign either: m2; no answer: m3. Start or connect those that are missing; if they cannot "
+            "answer any more, set consensus.vote_from",
         ),
         (skewed, ReasonKind.CLOCK_OFF, "the clock is off: 9000 ms against its peers, "),
     ],
