@@ -158,6 +158,8 @@ class Cluster:
         self.passes: Callable[[PublicKey, PublicKey, bytes], bool] = lambda sender, receiver, data: True
         self.over = over
         self._lives: Counter[int] = Counter()
+        self.records = dict(self.consortium.genesis.registry.nodes)
+        """As on the nodes' cards: a test that adds a node adds its key to `keys` and its record here."""
 
     # ---- links -------------------------------------------------------------------------------------------------
 
@@ -218,7 +220,7 @@ class Cluster:
             node = Node(
                 genesis,
                 store,
-                genesis.registry.nodes[key.public],
+                self.records[key.public],
                 key,
                 bytes(32),
                 NodeSettings(**settings),
@@ -236,6 +238,10 @@ class Cluster:
             node = self.nodes.pop(number)
             await node.stop()
             node.store.close()
+
+    def lose(self, number: int) -> None:
+        """The disk of a stopped node is gone."""
+        self.directory(number).rename(self.path / f"lost{number}-{self._lives[number]}")
 
     async def puppet(self, number: int) -> Puppet:
         """Put a puppet in this validator's place."""
