@@ -11,6 +11,7 @@ does not age. One that is ahead of this node counts when this node gets there.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -149,7 +150,7 @@ class MemoryAsker:
         for peer in self._others():
             answer = asking.answers.get(peer)
             is_answered = answer is not None and answer.remembers
-            is_due = now - asking.asked_s.get(peer, now - ASK_S) >= ASK_S
+            is_due = now - asking.asked_s.get(peer, -math.inf) >= ASK_S
             if not is_answered and is_due and self._network.send(peer, wire.pack_recall(asking.nonce)):
                 asking.asked_s[peer] = now
 
@@ -197,7 +198,7 @@ class MemoryAnswerer:
     def on_recall(self, peer: PublicKey, nonce: bytes) -> None:
         """RECALL. Not answered if the peer got an answer just now: it asks again."""
         now = asyncio.get_running_loop().time()
-        if now - self._answered_s.get(peer, now - ANSWER_S) < ANSWER_S:
+        if now - self._answered_s.get(peer, -math.inf) < ANSWER_S:
             return
         self._answered_s[peer] = now
         height = self._store.state.height
