@@ -129,7 +129,7 @@ class Permission:
         """Whether this node signs, from `vote_from` on."""
         return self.is_complete and self.remembers
 
-    def is_told(self, tip: Height) -> bool:
+    def is_stated(self, tip: Height) -> bool:
         """Whether the operator has said from which height after the tip on this node may sign.
 
         A height that is reached says nothing: the line was written at an earlier time, for another loss.
@@ -170,10 +170,10 @@ class Permission:
     def set_changed(self, height: Height) -> Permission:
         """The block of `height` changes the validator set.
 
-        The answers by which this node regained its voice were of the set before. Below the fence they are worth
-        nothing then: the set that decides from now on may have decided more than they knew. So the new set is asked.
+        The answers after which this node set its fence were of the set before. The set that decides from now on may
+        have decided more than they knew. So while the fence is not reached, this node forgets again, and asks that set.
         """
-        return self.forgotten() if height + 1 < self.regained else self
+        return self.forgotten() if height < self.regained else self
 
     # ---- transitions towards signing -----------------------------------------------------------------------------
 
@@ -184,11 +184,11 @@ class Permission:
     def settled(self, tip: Height, seen: Height) -> Permission:
         """This node signs again, where it cannot have signed: never without a fence.
 
-        Either it has `answers_needed` answers and is as far as they are, or `is_told`; then the operator's word counts.
-        `seen`: the greatest height of a signature of ours in the answers; 0 if there is none. Evidence counts more than
-        the operator's word.
+        Either it has `answers_needed` answers and is as far as they are, or `is_stated`: then the operator's word
+        counts. `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Evidence counts
+        more than the operator's word.
         """
-        from_ = self.by_hand if self.by_hand is not None and self.is_told(tip) else Height(tip + MARGIN)
+        from_ = self.by_hand if self.by_hand is not None and self.is_stated(tip) else Height(tip + MARGIN)
         return replace(self, memory=Memory.INTACT, regained=max(from_, Height(seen + 1)))
 
     # ---- record --------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_no_transition_towards_silence_allows_anything(memory: Memory, complete:
 def test_a_change_of_the_set_below_the_fence_makes_it_forget_again():
     """The answers were of the set before: what they say holds for as long as that set decides."""
     permission = Permission(regained=8)
-    assert [permission.set_changed(height).remembers for height in (5, 6, 7, 8)] == [False, False, True, True]
+    assert [permission.set_changed(height).remembers for height in (5, 6, 7, 8)] == [False, False, False, True]
     assert Permission().set_changed(5).remembers, "it has never forgotten"
     assert Permission(fence=8).set_changed(5).remembers, "the fence does not come from answers"
 
@@ -131,9 +131,9 @@ def test_settled_it_signs_where_it_cannot_have_signed(before: Permission, tip: i
 
 
 def test_an_operator_has_spoken_only_of_heights_to_come():
-    assert not Permission().is_told(0)
-    assert [Permission(by_hand=1).is_told(tip) for tip in (0, 1)] == [True, False]
-    assert [Permission(by_hand=7).is_told(tip) for tip in (5, 6, 7, 8)] == [True, True, False, False]
+    assert not Permission().is_stated(0)
+    assert [Permission(by_hand=1).is_stated(tip) for tip in (0, 1)] == [True, False]
+    assert [Permission(by_hand=7).is_stated(tip) for tip in (5, 6, 7, 8)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(

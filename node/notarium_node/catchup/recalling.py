@@ -159,9 +159,9 @@ class MemoryAsker:
         permission, height = self._recall.permission, self._store.state.height
         if not permission.is_complete:
             return
-        is_told = permission.is_told(height) and self._is_caught_up()
+        is_stated = permission.is_stated(height) and self._is_caught_up()
         answers = self.answers()
-        if (is_told or answers.is_enough) and self._driver.settle(asking.seen):
+        if (is_stated or answers.is_enough) and self._driver.settle(asking.seen):
             self._asking = None
 
     def _read_statements(self, asking: _Asking) -> None:

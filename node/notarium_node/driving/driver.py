@@ -285,7 +285,7 @@ class Driver:
     def settle(self, seen: Height) -> bool:
         """This node need not remember any more what it has signed below its new fence. False: not now.
 
-        `seen`: the greatest height of a signature of ours that others have shown; 0 if there is none.
+        `seen`: the greatest height of a signature of ours that others have shown; 0: they show none.
         """
         return self._attempt(lambda: self._settle(seen))
 

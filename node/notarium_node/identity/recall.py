@@ -94,7 +94,7 @@ class Recall:
     def settle(self, seen: Height) -> None:
         """Enough others have answered, or the operator has: sign again, where we cannot have signed.
 
-        `seen`: the greatest height of a signature of ours in the answers; 0 if there is none. Raises StoreError.
+        `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Raises StoreError.
         """
         permission = self._permission.settled(self._store.state.height, seen)
         self._write(self._latest(), permission.memory_items())

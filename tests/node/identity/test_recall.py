@@ -230,11 +230,11 @@ async def test_a_change_of_the_set_at_the_fence_is_none_of_its_business(start, l
     node.meet(*peers(ledger))
     await node.completes()
     await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
-    ledger.grow(MARGIN - 2)
+    ledger.grow(MARGIN - 1)
     new, _ = change_validator(ledger.store, ledger.consortium, 0, "another")
     ledger.consortium.validator_keys[0] = new
     node.hear_statuses()
-    await node.reaches(LENGTH + MARGIN - 1)
+    await node.reaches(LENGTH + MARGIN)
     assert node.recall.permission.remembers
     assert node.engine.is_voting
 
