@@ -7,6 +7,7 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.messages import Signed, signed_part
+from notarium_consensus.own_statements import OwnStatements
 from notarium_ledger.blocks.statements import SignedStatement, StatementKind
 from notarium_ledger.blocks.validators import MAX_VALIDATORS, ValidatorSet
 from notarium_ledger.signing import verify
@@ -25,27 +26,27 @@ class Authenticator:
     alone or inside a justification, then costs no verification.
     """
 
-    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_own_statements", "_previous", "own_seen")
+    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_seen")
 
     def __init__(self, genesis: Hash, own_key: PublicKey | None) -> None:
         self._genesis = genesis
         self._own_key = own_key
-        self._own_statements: set[bytes] = set()
         self._current: set[bytes] = set()
         self._previous: set[bytes] = set()
         self._heard: dict[PublicKey, SignedStatement] = {}
+        self.own: OwnStatements | None = None
+        """What the record of the present height holds of our own."""
         self.own_seen: Height | None = None
         """The highest height of a valid signature of ours that our record lacks (docs/consensus.md, mistake 6)."""
 
     def next_height(self) -> None:
-        """Forget what is two heights old."""
+        """Forget what is two heights old, and our own words of the height before."""
+        self.own = None
         self._previous, self._current = self._current, set()
-        self._own_statements.clear()
 
     def trust(self, signed: Signed, validators: ValidatorSet) -> None:
         """Remember `signed`, which is our own: made here, or read from our record."""
         said = signed.statement.signed_bytes(self._genesis, validators.hash)
-        self._own_statements.add(said)
         self._remember(signed.key + signed.signature + said)
 
     def check(self, signed: Signed, validators: ValidatorSet, field: str) -> None:
@@ -60,7 +61,7 @@ class Authenticator:
             raise InvalidMessage(f"signature of {signed.key.hex()} is invalid", f"{field}.signature")
         self._remember(seen)
         self._hear(signed)
-        if signed.key == self._own_key and said not in self._own_statements:
+        if signed.key == self._own_key and (self.own is None or self.own.is_news(signed)):
             self._see_own(signed.height)
 
     def heard_of(self, key: PublicKey) -> SignedStatement | None:

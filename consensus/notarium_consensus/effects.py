@@ -49,7 +49,7 @@ class Persist:
 
     height: Height
     key: bytes
-    """round u32be ‖ kind u8 for one of our messages; signing_record.PREPARED_KEY; permission.FENCE_KEY."""
+    """One of those in signing_record.py."""
     value: bytes
 
 

@@ -26,7 +26,7 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, commits_of
+from notarium_consensus.messages import Message, RoundChange, commits_of
 from notarium_consensus.permission import FENCE_KEY, Permission, encode_fence
 from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
@@ -114,11 +114,14 @@ class Engine:
         return self._permission.vote_from
 
     def has_committed(self, height: Height, round_: Round) -> bool:
-        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten."""
+        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten.
+
+        Also where it has forgotten an old round's COMMIT, but has a lock of that round or a later one, as that demands.
+        """
         instance = self._instance
         if instance is None or instance.context.height != height:
             return False
-        return instance.own.has_signed(round_, StatementKind.COMMIT)
+        return instance.own.has_committed(round_)
 
     def heard_of(self, key: PublicKey) -> SignedStatement | None:
         """The statement of `key` with the greatest (height, round, kind) that this process has verified.
@@ -182,7 +185,7 @@ class Engine:
             event.validators,
             event.precision_ms,
             event.message_delay_ms,
-            config.max_timeout_ms,
+            config.lengths(event.validators.faulty, 0 if self._instance is None else self._instance.next_level),
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)
@@ -251,7 +254,7 @@ class Engine:
         if message.height == height + 1:
             slot = (message.key, message.kind)
             held = self._early.get(slot)
-            wanted = held is None or held[0].round < message.round
+            wanted = held is None or held[0].round < message.round or _completes(message, held[0])
             if wanted and self._is_authentic(message, instance):
                 self._early[slot] = (message, peer)
                 instance.fall_behind()
@@ -328,3 +331,10 @@ class Engine:
             instance.own.forbid()
         self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
         self._effects.report(OwnSignatureSeen(seen))
+
+
+def _completes(message: Message, held: Message) -> bool:
+    """Whether `message` is the ROUND-CHANGE that is held by its block's hash, with its block."""
+    if not isinstance(message, RoundChange) or not isinstance(held, RoundChange):
+        return False
+    return message.signed == held.signed and held.block is None and message.block is not None

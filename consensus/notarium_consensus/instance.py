@@ -22,10 +22,7 @@ Each is a member of `Rule`, and `Engine.fired` lists those that fired in the las
 from __future__ import annotations
 
 from notarium_consensus.block_checks import ContentVerdict
-from notarium_consensus.effects import (
-    RequestBlock,
-    Send,
-)
+from notarium_consensus.effects import RequestBlock
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import PeerAhead, ProtocolViolation
 from notarium_consensus.height_state import HeightState
@@ -50,9 +47,10 @@ class Instance(HeightState):
 
         Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
-        self.prepared = self._recorded_lock = record.prepared
-        own = self.own.restore(record.messages)
-        rounds = [message.round for message in own]
+        own = self.own.restore(record)
+        self.prepared = self.own.lock
+        latest = self.own.latest_round
+        rounds = [] if latest is None else [latest]
         if self.prepared is not None:
             rounds.append(self.prepared.round)
         if not rounds:
@@ -69,7 +67,7 @@ class Instance(HeightState):
         self._run()
 
     def begin_to_sign(self) -> None:
-        """Sign from now on, but nothing on a verdict of before: history was missing, so the content is checked again."""
+        """Sign from now on, but nothing on a verdict of before: history was missing, so content is checked again."""
         if self.phase is Phase.DECIDED:
             return
         self.own.allow()
@@ -152,8 +150,7 @@ class Instance(HeightState):
     def peer_connected(self, peer: PublicKey) -> None:
         """Send `peer` our messages of the current round."""
         if self.phase is not Phase.DECIDED and self._is_voting():
-            for message in self.own.of_round(self.round):
-                self._effects.emit(Send(peer, message))
+            self._dispatch.to_peer(peer, self.own.of_round(self.round))
 
     def fall_behind(self) -> None:
         """Others seem to be at the next height, so a block is due at this one."""

@@ -25,7 +25,7 @@ def test_the_memory_of_verified_signatures_is_bounded(monkeypatch):
     assert bench.said() == ["PREPARE"]
     for _ in range(2):
         bench.advance(bench.club.after(bench.club.block(1)))
-    assert len(authenticator._current) == len(authenticator._previous) == len(authenticator._own_statements) == 0
+    assert len(authenticator._current) == len(authenticator._previous) == 0
 
 
 def test_votes_seen_alone_cost_nothing_inside_a_justification(monkeypatch):
