@@ -41,6 +41,8 @@ WITNESSES = (
     "rejectedContent",
 )
 MAX_STEPS = 50
+TYPESCRIPT = "--backend=typescript"
+"""The other simulator is a program that Quint would fetch from the network."""
 BATCH = 100
 """Random runs at once: the tool holds their traces in memory, a megabyte and a half each."""
 
@@ -85,25 +87,44 @@ def typecheck() -> None:
         quint("typecheck", module)
 
 
+def scenario_names(*modules: str) -> set[str]:
+    """What the modules' files name as scenarios."""
+    return {
+        name
+        for module in modules
+        for name in re.findall(r"^  run (\w+)", (SPEC / module).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+
 def scenarios(folder: Path) -> list[Path]:
-    """Run all scenarios; their traces."""
+    """Run all scenarios; their traces. Raises QuintFailed, also if one did not run."""
     for module in MODULES:
-        quint("test", module, "--max-samples=1", f"--out-itf={folder}/{{test}}.itf.json")
-    return sorted(folder.glob("*Test.itf.json"))
+        quint("test", module, "--max-samples=1", TYPESCRIPT, f"--out-itf={folder}/{{test}}.itf.json")
+    traces = sorted(folder.glob("*Test.itf.json"))
+    missing = scenario_names(*MODULES) ^ {path.name.split(".")[0] for path in traces}
+    if missing:
+        raise QuintFailed(f"scenarios without a trace, or traces without a scenario: {', '.join(sorted(missing))}")
+    return traces
 
 
 def simulate(samples: int, seed: int, folder: Path | None = None, keep: int = 0) -> tuple[list[Path], str]:
-    """Random runs of the model as built against its invariants; the first `keep` of the traces, and what was said."""
+    """Random runs of the model as built against its invariants; the first `keep` of the traces, and what was said.
+
+    Raises QuintFailed, also if there are fewer traces.
+    """
     arguments = ["--invariant=safety", f"--max-samples={samples}", f"--max-steps={MAX_STEPS}", f"--seed={seed:#x}"]
     if folder is not None:
         arguments += [f"--n-traces={keep}", f"--out-itf={folder}/random_{seed:x}_{{seq}}.itf.json"]
-    said = quint("run", "qbft.qnt", *arguments, "--backend=typescript", "--witnesses", *WITNESSES)
-    return ([] if folder is None else sorted(folder.glob(f"random_{seed:x}_*"))), said
+    said = quint("run", "qbft.qnt", *arguments, TYPESCRIPT, "--witnesses", *WITNESSES)
+    traces = [] if folder is None else sorted(folder.glob(f"random_{seed:x}_*"))
+    if len(traces) != keep:
+        raise QuintFailed(f"{len(traces)} traces for {keep} runs\n{said}")
+    return traces, said
 
 
 def find_violation(init: str, samples: int, seed: int) -> int | None:
     """Random runs without one rule; how many until `safety` is broken, or None."""
-    arguments = [f"--max-samples={samples}", f"--max-steps={MAX_STEPS}", f"--seed={seed:#x}", "--backend=typescript"]
+    arguments = [f"--max-samples={samples}", f"--max-steps={MAX_STEPS}", f"--seed={seed:#x}", TYPESCRIPT]
     try:
         quint(
             "run", "mistakes_test.qnt", f"--init={init}", "--invariant=safety", *arguments, "--witnesses", "allDecided"
@@ -129,12 +150,14 @@ def _run(command: list[str]) -> str:
 
 
 def replay(paths: Iterable[Path]) -> int:
-    """Play traces to the real engine; how many steps. Raises Drift."""
+    """Play traces to the real engine; how many steps. Raises Drift, and QuintFailed if there was nothing to play."""
     steps = 0
     for path in paths:
         played = Replay(read_trace(path))
         played.run()
         steps += played.steps
+    if not steps:
+        raise QuintFailed("no traces: nothing was played to the engine")
     return steps
 
 
@@ -173,8 +196,6 @@ def check(samples: int, seed: int) -> None:
         size = min(BATCH, samples - first)
         with tempfile.TemporaryDirectory() as name:
             traces, said = simulate(size, seed + number, Path(name), size)
-            if len(traces) != size:
-                raise QuintFailed(f"{len(traces)} traces for {size} runs\n{said}")
             steps += replay(traces)
         seen.update({word: int(times) for word, times in re.findall(r"(\w+) was witnessed in (\d+)", said)})
     print(

@@ -5,10 +5,8 @@ Fresh traces: test_quint.py. New committed traces, after a change of the model: 
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from tests.spec.quint import SPEC, TRACES, is_mistaken
+from tests.spec.quint import MODULES, TRACES, is_mistaken, scenario_names
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
@@ -38,11 +36,7 @@ def test_the_engine_does_what_the_model_does(path):
 
 
 def test_every_scenario_has_a_committed_trace():
-    told = {
-        name
-        for module in ("qbft_test.qnt", "mistakes_test.qnt")
-        for name in re.findall(r"^  run (\w+)", (SPEC / module).read_text(encoding="utf-8"), re.MULTILINE)
-    }
+    told = scenario_names(*MODULES)
     assert told == {path.name.split(".")[0] for path in PATHS if not path.name.startswith("random_")}
     assert {path.name.split(".")[0] for path in PATHS if path not in AS_BUILT} == MISTAKEN
 
