@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START = ("Start", [])
+START: tuple[str, list[Any]] = ("Start", [])
 """The event of every first state, and of no other."""
 
 
