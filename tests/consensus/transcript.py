@@ -16,7 +16,7 @@ from notarium_consensus import effects as fx
 from notarium_consensus import events, inputs
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.permission import FENCE_KEY
-from notarium_consensus.signing_record import PREPARED_KEY
+from notarium_consensus.signing_record import PREPARED_KEY, PROPOSAL_KEY
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
@@ -86,9 +86,11 @@ class Transcript:
             return text
         if isinstance(message, RoundChange):
             text = f"ROUND-CHANGE of {who} to round {message.round}"
-            if message.block is None:
+            if message.signed.prepared is None:
                 return text + ", with nothing prepared"
             prepares = f"prepares of {self.all_of(message.prepares)} in round {message.prepares[0].round}"
+            if message.block is None:
+                return f"{text}, with the hash of {self.named(message.signed.prepared[1])} and {prepares}"
             return f"{text}, with {self.block(message.block)} and {prepares}"
         assert isinstance(message, Vote)
         return f"{message.kind.name} of {who} for {self.named(message.block_hash)} in round {message.round}"
@@ -111,6 +113,8 @@ class Transcript:
                 return f"certificate for {self.named(seen.block)}, with commits of {self.all_of(seen.seals)}"
             case inputs.TimerExpired(fx.RoundTimer() as timer):
                 return f"the time of round {timer.round} is over"
+            case inputs.TimerExpired(fx.ProposeTimer()):
+                return "the clock has passed the parent's time"
             case inputs.TimerExpired():
                 return "it is time to send again"
             case inputs.BlockBuilt():
@@ -134,6 +138,8 @@ class Transcript:
                 return f"send to {self.who(effect.peer)}: {self.message(effect.message)}"
             case fx.SetTimer(fx.RoundTimer() as timer):
                 return f"start the timer of round {timer.round}"
+            case fx.SetTimer(fx.ProposeTimer()):
+                return "start the timer until the clock has passed the parent's time"
             case fx.SetTimer():
                 return "start the resend timer"
             case fx.RequestBlock():
@@ -154,7 +160,9 @@ class Transcript:
             return "the lock: the prepared block and its prepares"
         if write.key == FENCE_KEY:
             return f"the fence: sign nothing below height {struct.unpack('>Q', write.value)[0]}"
-        round_, kind = struct.unpack(">IB", write.key)
+        if write.key == PROPOSAL_KEY:
+            return "the own PROPOSAL as it is sent"
+        round_, kind = struct.unpack("BB", write.key)
         names = {1: "PROPOSAL", 2: "PREPARE", 3: "COMMIT", 4: "ROUND-CHANGE"}
         return f"the own {names[kind]} of round {round_}"
 
@@ -175,3 +183,5 @@ class Transcript:
                 return f"{self.who(event.peer)} seems to be ahead, at height {event.height}"
             case events.OwnSignatureSeen():
                 return f"a signature of our own at height {event.height} that our record lacks"
+            case events.SigningRefused():
+                return f"our signer refuses a {event.kind.name} in round {event.round}"

@@ -62,7 +62,8 @@ class Vocabulary:
 
     def change(self, value: Value) -> str:
         """A ROUND-CHANGE."""
-        return self._named("change", "Change", f"{{ {self._core(value)}, prepares: {self.votes(value['prepares'])} }}")
+        proof = f"prepares: {self.votes(value['prepares'])}, whole: {str(value['whole']).lower()}"
+        return self._named("change", "Change", f"{{ {self._core(value)}, {proof} }}")
 
     def offer(self, value: Value) -> str:
         """A PROPOSAL."""

@@ -15,10 +15,10 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.messages import Message, RoundChange, signed_part
 from notarium_consensus.phase import Phase
 from notarium_consensus.signing import KeySigner
-from notarium_consensus.signing_record import slot_key
+from notarium_consensus.signing_record import encode_statement, slot_key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height
@@ -89,8 +89,8 @@ class Host:
         if isinstance(effect, Persist):
             self.disk[effect.key] = effect.value
         elif isinstance(effect, Broadcast | Send):
-            message = effect.message
-            if self.disk.get(slot_key(message.round, message.kind)) != encode_message(message):
+            message = self._whole(effect.message)
+            if self.disk.get(slot_key(message.round, message.kind)) != encode_statement(signed_part(message)):
                 raise AssertionError(f"sent before it was on disk: {self._words.show(message)}")
             if message not in self.sent:
                 self.sent.append(message)
@@ -103,6 +103,20 @@ class Host:
         elif isinstance(effect, Decide):
             self.decisions.append(effect.decision)
         return None
+
+    def _whole(self, message: Message) -> Message:
+        """A round change that is sent with its block's hash only, as the model has it: with the block."""
+        own = self.instance.own.of_round(message.round)
+        return next((each for each in own if each.kind is message.kind), message)
+
+    def has_sent(self, message: Message) -> bool:
+        """Whether it was ever sent, by hash or with its block: which of them a peer gets is the network's choice."""
+        if isinstance(message, RoundChange) and message.block is None:
+            return any(
+                isinstance(each, RoundChange) and (each.signed, each.prepares) == (message.signed, message.prepares)
+                for each in self.sent
+            )
+        return message in self.sent
 
     @property
     def instance(self) -> Instance:

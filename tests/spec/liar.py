@@ -94,8 +94,14 @@ class Chance:
         votes = [vote for vote in self._values(tag) if vote["round"] == round_ and vote["block"] == block]
         return [*votes, {"signer": self._stage.liar, "round": round_, "block": block}]
 
-    def _receive(self, who: int, messages: list[Said], one_in: int = 8) -> Event:
-        return "Receive", {"to": who, "messages": messages, "timely": self._random.randrange(one_in) > 0}
+    def _receive(self, who: int, messages: list[Said]) -> Event:
+        return "Receive", {"to": who, "messages": messages, "timely": self._random.randrange(8) > 0}
+
+    def _perhaps_by_hash(self, messages: list[Said]) -> list[Said]:
+        """Blocks of round changes come, or not."""
+        if self._random.random() < 0.6:
+            return messages
+        return [(tag, {**value, "whole": False}) if tag == "RoundChange" else (tag, value) for tag, value in messages]
 
     # ---- the network -------------------------------------------------------------------------------------------
 
@@ -108,7 +114,7 @@ class Chance:
             return None
         told = [message for member in some if member != who for message in self._said_in(member, round_)]
         told.sort(key=lambda each: KINDS.index(each[0]))
-        return self._receive(who, told) if told else None
+        return self._receive(who, self._perhaps_by_hash(told)) if told else None
 
     def _said_in(self, member: int, round_: int) -> Iterator[Said]:
         if member != self._stage.liar:
@@ -116,7 +122,7 @@ class Chance:
             return
         offers = [offer for offer in [*self._offered, *self._values("Proposal")] if offer["round"] == round_]
         if round_:
-            yield "RoundChange", {**self._core(round_), "prepares": []}
+            yield "RoundChange", {**self._core(round_), "prepares": [], "whole": False}
         for offer in offers:
             if offer["signer"] == member:
                 yield "Proposal", offer
@@ -128,7 +134,7 @@ class Chance:
         """Any one message, new or old."""
         who = self._who()
         heard = [message for member in self._stage.hosts if member != who for message in self._said(member)]
-        return self._receive(who, [self._random.choice(heard)]) if heard else None
+        return self._receive(who, self._perhaps_by_hash([self._random.choice(heard)])) if heard else None
 
     def _expire(self) -> Event | None:
         who = self._who()
@@ -155,10 +161,11 @@ class Chance:
         round_ = random.randint(self._round(who), LAST_ROUND)
         claimed, block = random.randint(0, round_), random.choice(self._blocks())
         if random.random() < 0.5:
-            return self._receive(who, [("RoundChange", {**self._core(round_), "prepares": []})])
+            return self._receive(who, [("RoundChange", {**self._core(round_), "prepares": [], "whole": False})])
         proven = claimed if random.random() < 0.75 else abs(claimed - 1)
         core = self._core(round_, {"round": claimed, "block": block})
-        return self._receive(who, [("RoundChange", {**core, "prepares": self._provable("Prepare", proven, block)})])
+        proof = {"prepares": self._provable("Prepare", proven, block), "whole": random.random() < 0.5}
+        return self._receive(who, [("RoundChange", {**core, **proof})])
 
     def _lie_offer(self) -> Event | None:
         """A proposal to one member, with any round changes for the round, and the prepares of any claim."""

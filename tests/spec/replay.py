@@ -65,7 +65,7 @@ class Stage:
     def _receive(self, member: int, message: Message, now_ms: int) -> None:
         """By its bytes, as from the network. What honest members say must have been said."""
         for sender, host in self.hosts.items():
-            if message.key == self.words.club.keys[sender].public and message not in host.sent:
+            if message.key == self.words.club.keys[sender].public and not host.has_sent(message):
                 raise Drift(f"member {sender}, sent:\n  model only:  {self.words.show(message)}")
         heard = decode_message(encode_message(message))
         self.hosts[member].step(MessageReceived(heard, heard.key), now_ms)

@@ -10,7 +10,7 @@ from tests.spec.quint import MODULES, TRACES, is_mistaken, scenario_names
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
-from notarium_consensus import height_state, instance, justification, votes
+from notarium_consensus import height_state, instance, justification, own_messages, votes
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
@@ -160,13 +160,21 @@ def _own_lock_not_claimed(monkeypatch):
 
 def _lock_not_recorded(monkeypatch):
     # Its slot is written, with nothing in it.
-    monkeypatch.setattr(height_state, "encode_prepared", lambda prepared: b"")
+    monkeypatch.setattr(own_messages, "encode_prepared", lambda prepared: b"")
     monkeypatch.setattr("notarium_consensus.signing_record._prepared", lambda value: None)
 
 
 def _stays_at_a_decided_height(monkeypatch):
     real = Engine._advance
     monkeypatch.setattr(Engine, "_advance", lambda self, event: real(self, event) if self._instance is None else None)
+
+
+def _claim_without_its_block(monkeypatch):
+    monkeypatch.setattr(height_state.HeightState, "_may_have", lambda self, block: True)
+
+
+def _block_of_a_claim_lost(monkeypatch):
+    monkeypatch.setattr(Inbox, "_complete", lambda self, known, change: False)
 
 
 MUTATIONS = {
@@ -187,6 +195,8 @@ MUTATIONS = {
     "lock not claimed": (_own_lock_not_claimed, "lockedBlockIsProposedAgainTest"),
     "certificates unchecked": (_certificate_mixes_rounds, "wrongCertificatesTest"),
     "a height that others decided goes on": (_stays_at_a_decided_height, "certificateDecidesTest"),
+    "a claim counts without its block": (_claim_without_its_block, "claimWithoutItsBlockTest"),
+    "a block that comes later is not taken": (_block_of_a_claim_lost, "claimByHashTest"),
     "time of a re-proposal checked": (_reproposal_held_to_the_clock, "reproposalIsNeverUntimelyTest"),
 }
 

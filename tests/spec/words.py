@@ -65,9 +65,8 @@ class Words:
         return self._changes[slot]
 
     def change(self, value: Value) -> RoundChange:
-        """A ROUND-CHANGE with the claimed block and the prepares that shall prove it."""
-        tag, claim = value["claim"]
-        block = None if tag == "None" else self.block(claim["block"])
+        """A ROUND-CHANGE with the prepares that shall prove its claim, and the claimed block or not."""
+        block = self.block(value["claim"][1]["block"]) if value["whole"] else None
         return RoundChange(self.signed_change(value), block, self.prepares(value["prepares"]))
 
     def proposal(self, value: Value) -> Proposal:
@@ -132,7 +131,8 @@ class Words:
             )
         prepares = [self.vote_value(vote) for vote in message.prepares]
         if isinstance(message, RoundChange):
-            return "RoundChange", {**self.core_value(message.signed), "prepares": prepares}
+            core = self.core_value(message.signed)
+            return "RoundChange", {**core, "prepares": prepares, "whole": message.block is not None}
         return "Proposal", {
             "signer": self.signer(message.key),
             "round": message.round,

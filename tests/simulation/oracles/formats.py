@@ -228,6 +228,18 @@ def read_message(data: bytes) -> Message:
     return Message(own, header, entries, (), tuple(map(_vote, value[4])))
 
 
+ROUNDS_RECORDED = 32
+"""The record has a place for so many rounds; a later one takes that of the round 32 before."""
+
+
+def read_statement(data: bytes) -> Statement:
+    """A slot of the record: [1, vote] or [1, round change]. Raises Malformed."""
+    value = decode(data)
+    demand(isinstance(value, list) and len(value) == 2 and value[0] == 1, "not a statement of version 1")
+    said = value[1]
+    return _vote(said) if isinstance(said, list) and len(said) == 6 else _round_change(said)
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The record `prepared`: what a COMMIT promises to remember."""
