@@ -134,7 +134,7 @@ class EngineRun:
             return f"{content['to']}.hearReal([{messages}], {str(content['timely']).lower()})"
         if tag == "Learn":
             return f"{content['to']}.showReal({self._say.certificate(content['certificate'])})"
-        return f"{content}.{ {'Timeout': 'expire', 'Restart': 'crash'}[tag] }()"
+        return f"{content}.{ {'Timeout': 'expire', 'Restart': 'crash', 'Wipe': 'lose'}[tag] }()"
 
     def _expected(self, member: int) -> str:
         """All that the engine's state says, as what the model's must be."""

@@ -16,6 +16,7 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
 from notarium_consensus.instance import Instance
 from notarium_consensus.messages import Message, RoundChange, signed_part
+from notarium_consensus.permission import Permission
 from notarium_consensus.phase import Phase
 from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import encode_statement, slot_key
@@ -43,6 +44,17 @@ class Host:
         """One at most, if all is well."""
         self.left: Instance | None = None
         """The height as the engine left it, where others decided it."""
+        self.lost: list[Message] = []
+        """What it had sent before it lost its disk."""
+        self._permission = Permission()
+        self.engine = self._started(None)
+
+    def wipe(self) -> None:
+        """Lose the disk, and notice it: nothing more is signed at this height."""
+        self.lost += self.sent
+        self.sent = []
+        self.disk = {}
+        self._permission = Permission().forgotten()
         self.engine = self._started(None)
 
     def restart(self) -> None:
@@ -53,7 +65,9 @@ class Host:
         config = EngineConfig(GENESIS, KeySigner(self._words.club.keys[self._member]))
         self.engine = self._factory(config, dict(self.disk), record_height)
         club = self._words.club
-        advance = Advance(club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)
+        advance = Advance(
+            club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS, self._permission
+        )
         self.step(advance)
         self.step(WorkPending())
         return self.engine
@@ -114,9 +128,14 @@ class Host:
         if isinstance(message, RoundChange) and message.block is None:
             return any(
                 isinstance(each, RoundChange) and (each.signed, each.prepares) == (message.signed, message.prepares)
-                for each in self.sent
+                for each in self.ever_sent
             )
-        return message in self.sent
+        return message in self.ever_sent
+
+    @property
+    def ever_sent(self) -> list[Message]:
+        """With what it sent before it lost its disk."""
+        return [*self.lost, *self.sent]
 
     @property
     def instance(self) -> Instance:

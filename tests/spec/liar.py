@@ -80,7 +80,7 @@ class Chance:
             words.message_value(message)
             for each, host in self._stage.hosts.items()
             if member in (None, each)
-            for message in host.sent
+            for message in host.ever_sent
         ]
 
     def _values(self, tag: str) -> list[Value]:
@@ -141,7 +141,7 @@ class Chance:
         return ("Timeout", who) if self._round(who) < LAST_ROUND else None
 
     def _restart(self) -> Event:
-        return "Restart", self._who()
+        return ("Wipe" if self._random.random() < 0.2 else "Restart"), self._who()
 
     # ---- lies --------------------------------------------------------------------------------------------------
 

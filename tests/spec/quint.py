@@ -58,8 +58,13 @@ class Model:
 HEIGHT = Model(
     "qbft.qnt",
     MODULES,
-    {"initWithoutRound": "votesBindRound", "initForgetful": "locksSurvive", "initFreshAllowed": "highestWins"},
-    ("allDecided", "decidedLater", "lockedTwice", "lockBehind", "proposedAgain", "rejectedContent"),
+    {
+        "initWithoutRound": "votesBindRound",
+        "initForgetful": "locksSurvive",
+        "initFreshAllowed": "highestWins",
+        "initNotSilent": "lossSilences",
+    },
+    ("allDecided", "decidedLater", "lockedTwice", "lockBehind", "proposedAgain", "rejectedContent", "diskLost"),
     max_steps=50,
 )
 """One height, rule for rule as the engine."""

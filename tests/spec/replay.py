@@ -58,6 +58,8 @@ class Stage:
             host.step(TimerExpired(RoundTimer(self.words.club.height, host.engine.round)))
         elif tag == "Restart":
             host.restart()
+        elif tag == "Wipe":
+            host.wipe()
         else:
             raise ValueError(f"event {tag} of the model is not known here")
         return int(content)
