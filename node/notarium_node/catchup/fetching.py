@@ -1,10 +1,11 @@
 """Requests to peers for blocks and snapshots: one at a time per peer, each with a deadline, and the choice of the peer.
 
 A peer answers in the order of the requests, so with one open request it is clear which one an answer belongs to. The
-height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last, and disconnected after
-PATIENCE missed deadlines in a row; its late answer is still accepted. It is asked for fewer blocks at a time, because
-over a slow line a large answer would never arrive whole. A deadline is not missed while the answer arrives: one block
-may have 16 MiB, which takes more than a minute at 2 Mbit/s. A peer that lied is never asked again.
+height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last; its late answer is
+still accepted. A peer from which nothing large arrives is disconnected after PATIENCE missed deadlines in a row. A slow
+one is asked for fewer blocks at a time, because over a slow line a large answer would never arrive whole. A deadline is
+not missed while the answer arrives: one block may have 16 MiB, which takes more than a minute at 2 Mbit/s. A peer that
+lied is never asked again.
 """
 
 from __future__ import annotations
@@ -276,6 +277,10 @@ class Fetcher:
                 self.wake()
             return
         request.overdue = True
+        if arrived:
+            # Too slow to wait for, but no reason to end the connection: over a line that many share, this is honest.
+            self.wake()
+            return
         self._missed[peer] += 1
         if self._missed[peer] >= PATIENCE:
             self._withdraw(peer)
