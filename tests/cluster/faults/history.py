@@ -1,0 +1,69 @@
+"""Decided blocks, written into the stores of a network before it starts: a ledger of any age within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from notarium.key_files import Purpose, load_key
+from notarium_ledger.blocks.block import Block, Decision
+from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
+from notarium_ledger.blocks.statements import StatementKind, vote_bytes
+from notarium_ledger.entries.entry import decode_entry
+from notarium_ledger.state.chain_state import ChainState, Transition, advance
+from notarium_ledger.types import Hash, Height, PublicKey, Round
+from notarium_node.demo.local_network import LocalNetwork
+from notarium_store import Store
+
+TOGETHER = 50
+"""Blocks in one write to a disk."""
+
+Part = tuple[Decision, Transition]
+
+
+def write(network: LocalNetwork, blocks: Iterable[Sequence[bytes]]) -> ChainState:
+    """Each list of entries becomes a block, decided by all validators of the genesis, in every node's store.
+
+    The nodes must not run, and must never have run: what they wrote is theirs.
+    """
+    state = ChainState.initial(network.genesis.hash, network.genesis.registry)
+    with _stores(network) as stores:
+        waiting: list[Part] = []
+        for part in _decided(network, state, blocks):
+            waiting.append(part)
+            state = part[1].state
+            if len(waiting) == TOGETHER:
+                for store in stores:
+                    store.commit_many(waiting)
+                waiting = []
+        for store in stores:
+            store.commit_many(waiting)
+    return state
+
+
+@contextmanager
+def _stores(network: LocalNetwork) -> Iterator[list[Store]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(Store.open(node.directory / "store", network.genesis)) for node in network.nodes]
+
+
+def _decided(network: LocalNetwork, state: ChainState, blocks: Iterable[Sequence[bytes]]) -> Iterator[Part]:
+    time_ms = network.genesis.created_ms
+    keys = {}
+    for node in network.validators:
+        key = load_key(node.directory / "keys" / Purpose.VALIDATOR.file_name, Purpose.VALIDATOR)
+        keys[key.public] = key
+    validators = state.registry.validators
+    for raws in blocks:
+        time_ms += 1
+        height = Height(state.height + 1)
+        transition = advance(state, [decode_entry(raw) for raw in raws], time_ms, validators.proposer(height, Round(0)))
+        header = transition.header
+        message = vote_bytes(
+            StatementKind.COMMIT, Hash(network.genesis.hash), validators.hash, height, Round(0), header.hash
+        )
+        signers: list[PublicKey] = [each.key for each in validators.validators][: validators.quorum]
+        seals = tuple(Seal(each, keys[each].sign(message)) for each in sorted(signers))
+        certificate = QuorumCertificate(height, Round(0), header.hash, seals)
+        yield Decision(Block(header, tuple(raws)), certificate), transition
+        state = transition.state
