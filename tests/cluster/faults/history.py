@@ -21,15 +21,17 @@ TOGETHER = 50
 Part = tuple[Decision, Transition]
 
 
-def write(network: LocalNetwork, blocks: Iterable[Sequence[bytes]]) -> ChainState:
-    """Each list of entries becomes a block, decided by all validators of the genesis, in every node's store.
+def write(network: LocalNetwork, blocks: Iterable[Sequence[bytes]], begin_ms: int | None = None) -> ChainState:
+    """Each list of entries becomes a block, decided by a quorum of the genesis, in every node's store.
 
-    The nodes must not run, and must never have run: what they wrote is theirs.
+    The nodes must not run, and must never have run: what they wrote is theirs. `begin_ms`: the time of the first block,
+    by default right after the genesis; the others follow a millisecond apart. Nobody decides a further block before
+    the clocks have come to the last one's time.
     """
     state = ChainState.initial(network.genesis.hash, network.genesis.registry)
     with _stores(network) as stores:
         waiting: list[Part] = []
-        for part in _decided(network, state, blocks):
+        for part in _decided(network, state, blocks, begin_ms or network.genesis.created_ms):
             waiting.append(part)
             state = part[1].state
             if len(waiting) == TOGETHER:
@@ -47,8 +49,9 @@ def _stores(network: LocalNetwork) -> Iterator[list[Store]]:
         yield [stack.enter_context(Store.open(node.directory / "store", network.genesis)) for node in network.nodes]
 
 
-def _decided(network: LocalNetwork, state: ChainState, blocks: Iterable[Sequence[bytes]]) -> Iterator[Part]:
-    time_ms = network.genesis.created_ms
+def _decided(
+    network: LocalNetwork, state: ChainState, blocks: Iterable[Sequence[bytes]], time_ms: int
+) -> Iterator[Part]:
     keys = {}
     for node in network.validators:
         key = load_key(node.directory / "keys" / Purpose.VALIDATOR.file_name, Purpose.VALIDATOR)

@@ -29,6 +29,7 @@ from tests.cluster.faults.load import Load
 from tests.cluster.faults.table import Row
 from tests.cluster.faults.watch import Watch
 from tests.cluster.faults.weather import Sky
+from tests.simulation.oracles import formats
 
 from notarium import Client
 from notarium_node.demo.local_network import LocalNode, NetworkError
@@ -83,20 +84,22 @@ class Trial:
         """Of the nodes; strangers' hosts come behind."""
         return self.ground.hosts
 
-    async def founded(self, blocks: int, nodes: Sequence[LocalNode] | None = None) -> None:
+    async def founded(self, blocks: int, nodes: Sequence[LocalNode] | None = None, begin_ms: int | None = None) -> None:
         """The network runs on a ledger of exactly so many blocks, and nobody submits anything.
 
-        With `Trial` opened by `start=False`. `nodes`: those to submit through from now on.
+        With `Trial` opened by `start=False`. `nodes`: those to submit through from now on. `begin_ms`: the time of the
+        first block.
         """
         entries = [self.cluster.entry() for _ in range(blocks)]
-        if blocks > FEW:
-            await asyncio.to_thread(history.write, self.cluster.network, ([entry] for entry in entries))
+        is_written = blocks > FEW or begin_ms is not None
+        if is_written:
+            await asyncio.to_thread(history.write, self.cluster.network, [[entry] for entry in entries], begin_ms)
         self.cluster.network.start()
         await asyncio.to_thread(self.cluster.network.wait_ready)
         self.watch.start()
         self.load.pause()
         self.load.start(self.nodes if nodes is None else nodes)
-        if blocks <= FEW:
+        if not is_written:
             async with Client(self.cluster.network.genesis, [self.nodes[0].api]) as client:
                 for entry in entries:
                     await self.load.submit(client, [entry])
@@ -163,6 +166,12 @@ class Trial:
         self.say(f"without {away.name}, {node.name}'s vote makes the quorum: decided after {took:.1f} s")
         away.start()
         await asyncio.to_thread(self.cluster.network.wait_ready, [away])
+
+    async def size_of(self, height: int) -> int:
+        """How many bytes of entries a block has, at the first node."""
+        async with aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session:
+            raw = await _block(session, self.nodes[0], height)
+        return sum(map(len, formats.read_decision(raw).entries))
 
     async def until(self, condition: Callable[[], object], what: str, limit_s: float) -> float:
         """Wait, no longer than the limit; how many seconds it took."""
@@ -268,18 +277,23 @@ async def decisions_of(node: LocalNode) -> list[bytes]:
     async with aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session:
 
         async def fetch(height: int) -> bytes:
-            # A wiped node may fetch its history in the background.
-            deadline = time.monotonic() + LEVEL_LIMIT_S
-            while True:
-                async with under_way, session.get(f"{node.api}/v1/blocks/{height}") as answer:
-                    if answer.status == 200:
-                        return await answer.read()
-                    missing = answer.status == 404 and time.monotonic() < deadline
-                    assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
-                await asyncio.sleep(0.1)
+            async with under_way:
+                return await _block(session, node, height)
 
         last = (await asyncio.to_thread(node.status))["height"]
         return await asyncio.gather(*(fetch(height) for height in range(1, last + 1)))
+
+
+async def _block(session: aiohttp.ClientSession, node: LocalNode, height: int) -> bytes:
+    """The bytes of a decision. A wiped node may fetch its history in the background, so it has its time."""
+    deadline = time.monotonic() + LEVEL_LIMIT_S
+    while True:
+        async with session.get(f"{node.api}/v1/blocks/{height}") as answer:
+            if answer.status == 200:
+                return await answer.read()
+            missing = answer.status == 404 and time.monotonic() < deadline
+            assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
+        await asyncio.sleep(0.1)
 
 
 async def receipts_of(node: LocalNode, entries: Sequence[bytes]) -> list[bytes]:
