@@ -62,7 +62,7 @@ class Chain:
         self._genesis_time_ms = genesis_time_ms
         self._signatures = signatures
         self._timing = timing
-        self._state_root = state_root
+        self._genesis_state_root = self._state_root = state_root
         self._blocks: list[Block] = []
         self._log = Log()
         first = Validators.of(validators)
@@ -91,6 +91,13 @@ class Chain:
             return self._genesis
         block = self.block(height)
         return None if block is None else block.header.hash
+
+    def state_root(self, height: int) -> bytes | None:
+        """Of the registry after a decided height, at 0 that of genesis; None where it is not known."""
+        if height == 0:
+            return self._genesis_state_root
+        block = self.block(height)
+        return None if block is None else block.header.state_root
 
     def validators(self, height: int) -> Validators:
         """The set in force at a height that is decided or the next. Raises SafetyViolation for any other."""
