@@ -30,8 +30,9 @@ def main() -> int:
     # As Ctrl-C does, so that fixtures end what they began.
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.default_int_handler)
-    named = any(Path(each.partition("::")[0]).exists() for each in sys.argv[1:])
-    where = [] if named else [str(Path(__file__).parent.relative_to(Path.cwd()))]
+    here = Path(__file__).parent
+    named = any(Path(each.partition("::")[0]).absolute().is_relative_to(here) for each in sys.argv[1:])
+    where = [] if named else [str(here.relative_to(Path.cwd()))]
     return int(pytest.main(["-m", "cluster", "-q", "--no-header", "-p", "no:cacheprovider", *where, *sys.argv[1:]]))
 
 

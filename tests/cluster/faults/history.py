@@ -38,8 +38,9 @@ def write(network: LocalNetwork, blocks: Iterable[Sequence[bytes]], begin_ms: in
                 for store in stores:
                     store.commit_many(waiting)
                 waiting = []
-        for store in stores:
+        for store, node in zip(stores, network.nodes, strict=True):
             store.commit_many(waiting)
+            store.put_owner(node.public_key, Height(state.height + 1), [])
     return state
 
 

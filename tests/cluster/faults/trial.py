@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -84,27 +84,35 @@ class Trial:
         """Of the nodes; strangers' hosts come behind."""
         return self.ground.hosts
 
-    async def founded(self, blocks: int, nodes: Sequence[LocalNode] | None = None, begin_ms: int | None = None) -> None:
-        """The network runs on a ledger of exactly so many blocks, and nobody submits anything.
+    async def founded(
+        self,
+        blocks: int | Iterable[Sequence[bytes]],
+        nodes: Sequence[LocalNode] | None = None,
+        begin_ms: int | None = None,
+    ) -> None:
+        """The network runs on a ledger of exactly these blocks, or of so many, and nobody submits anything.
 
         With `Trial` opened by `start=False`. `nodes`: those to submit through from now on. `begin_ms`: the time of the
         first block.
         """
-        entries = [self.cluster.entry() for _ in range(blocks)]
-        is_written = blocks > FEW or begin_ms is not None
-        if is_written:
-            await asyncio.to_thread(history.write, self.cluster.network, [[entry] for entry in entries], begin_ms)
-        self.cluster.network.start()
-        await asyncio.to_thread(self.cluster.network.wait_ready)
+        network, few, height = self.cluster.network, [], 0
+        if isinstance(blocks, int) and blocks <= FEW and begin_ms is None:
+            few, height = [self.cluster.entry() for _ in range(blocks)], blocks
+        else:
+            each = ([self.cluster.entry()] for _ in range(blocks)) if isinstance(blocks, int) else blocks
+            began = time.monotonic()
+            height = (await asyncio.to_thread(history.write, network, each, begin_ms)).height
+            self.say(f"{height} blocks written in {time.monotonic() - began:.0f} s")
+        network.start()
+        await asyncio.to_thread(network.wait_ready)
         self.watch.start()
         self.load.pause()
         self.load.start(self.nodes if nodes is None else nodes)
-        if not is_written:
-            async with Client(self.cluster.network.genesis, [self.nodes[0].api]) as client:
-                for entry in entries:
-                    await self.load.submit(client, [entry])
+        async with Client(network.genesis, [self.nodes[0].api]) as client:
+            for entry in few:
+                await self.load.submit(client, [entry])
         await self.until(
-            lambda: all(self.watch.heights.get(node.name) == blocks for node in self.nodes), "all nodes to be level", 10
+            lambda: all(self.watch.heights.get(node.name) == height for node in self.nodes), "all nodes to be level", 10
         )
 
     async def calm(self, nodes: Sequence[LocalNode] | None = None) -> None:
@@ -291,7 +299,7 @@ async def _block(session: aiohttp.ClientSession, node: LocalNode, height: int) -
         async with session.get(f"{node.api}/v1/blocks/{height}") as answer:
             if answer.status == 200:
                 return await answer.read()
-            missing = answer.status == 404 and time.monotonic() < deadline
+            missing = answer.status in (404, 503) and time.monotonic() < deadline
             assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
         await asyncio.sleep(0.1)
 
