@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 
 from notarium.key_files import Purpose, load_key
 from notarium_ledger.blocks.block import Block, Decision
@@ -29,25 +29,22 @@ def write(network: LocalNetwork, blocks: Iterable[Sequence[bytes]], begin_ms: in
     the clocks have come to the last one's time.
     """
     state = ChainState.initial(network.genesis.hash, network.genesis.registry)
-    with _stores(network) as stores:
+    first, *others = (node.directory / "store" for node in network.nodes)
+    with Store.open(first, network.genesis) as store:
         waiting: list[Part] = []
         for part in _decided(network, state, blocks, begin_ms or network.genesis.created_ms):
             waiting.append(part)
             state = part[1].state
             if len(waiting) == TOGETHER:
-                for store in stores:
-                    store.commit_many(waiting)
+                store.commit_many(waiting)
                 waiting = []
-        for store, node in zip(stores, network.nodes, strict=True):
-            store.commit_many(waiting)
+        store.commit_many(waiting)
+    for other in others:
+        shutil.copytree(first, other, dirs_exist_ok=True)
+    for node in network.nodes:
+        with Store.open(node.directory / "store", network.genesis) as store:
             store.put_owner(node.public_key, Height(state.height + 1), [])
     return state
-
-
-@contextmanager
-def _stores(network: LocalNetwork) -> Iterator[list[Store]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(Store.open(node.directory / "store", network.genesis)) for node in network.nodes]
 
 
 def _decided(

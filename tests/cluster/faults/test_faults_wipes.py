@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from tests.cluster.faults.assembly import add_member, card_of, set_node
 from tests.cluster.faults.clock import Clock
 from tests.cluster.faults.trial import Trial, reasons_of
 
@@ -88,6 +89,44 @@ async def test_two_disks_are_lost(trial, blocks):
         await each.recover(goes_on=False)
         await each.is_needed(victims[0], others[0])
         await each.verdict()
+
+
+async def test_the_set_changes_before_a_wiped_validator_reaches_its_fence(trial):
+    """What the old set has answered is worth nothing in the new one: it is silent, asks the new set, and then votes."""
+    async with trial("disk wiped, and another validator voted in before the fence", start=False) as each:
+        victim, others = each.nodes[3], each.nodes[:3]
+        await each.founded(3, others)
+        newcomer = each.assembly.newcomer(each.ground.add_host(), "late")
+        card = card_of(newcomer)
+        await each.assembly.agree(["m0", "m1", "m2"], add_member(card), others)
+        proposal = await each.assembly.propose("m0", set_node(card), others)
+        await each.assembly.vote("m1", proposal, others)
+        async with each.fault():
+            await each.kill(victim)
+            wipe(victim)
+            await running(each, [victim])
+            await asyncio.to_thread(
+                each.cluster.network.wait_until, partial(is_fenced, victim), "the others' answers", victim
+            )
+            await each.assembly.vote("m2", proposal, others)
+            top = each.watch.highest
+            each.load.go_on()
+            await each.hold(SILENT_S, f"{newcomer.name} is voted in and does not run")
+            assert each.watch.highest <= top + 1, "decided with the vote of one that waits for the new set"
+            each.say(f"{victim.name}: {reasons_of(victim)}")
+            newcomer.start()
+            each.watch.add(newcomer)
+        each.cluster.network.nodes.append(newcomer)
+        await each.recover(goes_on=None)
+        await each.votes(victim)
+        await each.is_needed(victim, others[0])
+        await each.verdict()
+
+
+def is_fenced(node: LocalNode) -> bool:
+    """Whether it knows from which height on it will sign again, and is not there yet."""
+    status = node.status()
+    return bool(status["votes_from"] > status["height"] + 1)
 
 
 async def test_a_clock_jumps_while_its_node_asks_what_it_signed(trial):
