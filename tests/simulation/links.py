@@ -234,11 +234,11 @@ class View:
         """Whether a connection with `peer` is welcome now."""
         return peer in self._nodes and not self._penalties.remaining_s(peer, now_s)
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
+    def send(self, peer: PublicKey, data: bytes, slot: object = None) -> bool:
         """One message; False if it is not connected."""
         return self._member.send(peer, data)
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: object = None) -> None:
         """One message to each."""
         for peer in to:
             if peer != self._own.key:
@@ -256,6 +256,10 @@ class View:
 
     def queue_bytes(self, peer: PublicKey) -> int:
         """Nothing waits: the network takes all at once."""
+        return 0
+
+    def received_bytes(self, peer: PublicKey) -> int:
+        """Nothing arrives in parts."""
         return 0
 
     def clock_offsets(self) -> list[int]:
