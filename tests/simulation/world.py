@@ -186,11 +186,10 @@ class World:
         return True
 
     def _voted(self, member: Member, role: str, since: int) -> None:
-        """The operator sees the vote take effect above the height `since` and starts the node again."""
+        """The vote takes effect above the height `since`, and the node has its new role without a restart."""
         if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
             self.voting = False
-            member.die(restart_s=0.2)
         else:
             self.after(0.5, self._voted, member, role, since)
 
