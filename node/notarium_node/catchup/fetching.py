@@ -62,6 +62,9 @@ class _Request:
     asked_s: float
     received: int
     """Bytes of large messages that had come from the peer by the last deadline."""
+    is_claimed: bool
+    """When it was asked, it had claimed to hold the first block. A claim that comes later proves nothing about the
+    answer: claims pass large messages, and an empty answer waits behind them."""
     slow: bool = False
     """The answer was not here at the first deadline."""
     overdue: bool = False
@@ -138,8 +141,8 @@ class Fetcher:
             self._withdraw(peer)
             # An empty answer is no offence after a mere hint, but it cost time: others are asked first.
             self._pace[peer] = 0.0
-            hinted, status = self._hints.pop(peer, None), self.claims.get(peer)
-            if hinted is None or (status is not None and status.holds(request.first)):
+            self._hints.pop(peer, None)
+            if request.is_claimed:
                 self.failed_to_deliver(peer, "did not deliver the blocks it claims to have")
             self.wake()
             return True
@@ -256,7 +259,9 @@ class Fetcher:
         if not self._network.send(peer, message):
             return None
         loop = asyncio.get_running_loop()
-        request = _Request(peer, kind, first, most, loop.time(), self._network.received_bytes(peer))
+        status = self.claims.get(peer)
+        is_claimed = status is not None and status.holds(first)
+        request = _Request(peer, kind, first, most, loop.time(), self._network.received_bytes(peer), is_claimed)
         request.timer = loop.call_later(REQUEST_TIMEOUT_S, self._deadline, request)
         self._open[peer] = request
         return request

@@ -158,6 +158,24 @@ async def test_after_a_hint_that_was_not_kept_others_are_asked_first(start, ledg
     assert node.network.dropped == []
 
 
+async def test_an_empty_answer_to_a_hint_is_no_offence_although_the_claim_has_come_before_it():
+    """The answer waited behind a large message, which the claim has passed: it was true when it was sent."""
+    one = key("one").public
+    network = FakeNetwork(one)
+    fetcher = Fetcher(cast(PeerNetwork, network), lambda: None)
+    fetcher.on_hint(one, Height(9))
+    waiting = asyncio.create_task(fetcher.blocks(9, 9))
+    await until(lambda: network.sent)
+    fetcher.on_status(one, HeightStatus(Height(9), Hash(b"t" * 32), Height(9), Height(9)))
+    assert fetcher.on_blocks(one, [], None)
+    assert network.dropped == []
+    await until(lambda: len(network.sent) == 2)  # Now that it has the block, it is asked again.
+    assert fetcher.on_blocks(one, [], None)
+    assert network.dropped == [(one, "catch-up")]
+    waiting.cancel()
+    fetcher.stop()
+
+
 MIB = 1 << 20
 
 
