@@ -163,8 +163,9 @@ class ConsensusSection(_Section):
     """Duration of rounds and size of blocks. Nodes may have different values."""
 
     base_timeout_ms: Milliseconds = 1_000
-    """The timeout of round 0; each further round doubles it."""
+    """The timeout of round 0, while the heights before needed no more; each further round doubles it."""
     max_timeout_ms: Milliseconds = 10_000
+    """Up to here each round doubles the length. If rounds still fail, they grow slowly, up to an hour."""
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
     """Sign nothing below this height. After restoring a backup: three above the height that the others have decided."""
