@@ -173,7 +173,7 @@ def stopped_process(world: World) -> bool:
 
 def clock_jump(world: World) -> bool:
     """A clock leaps; peace puts it right. Who has a wrong clock is among the f faulty."""
-    able = [member for member in world.honest if member.is_clock_wrong or member.is_rolled_back]
+    able = [member for member in world.honest if member.is_clock_wrong or member.is_forgetful]
     if not able and world.faulty < world.tolerated:
         able = world.honest
     if not able:
@@ -197,18 +197,32 @@ def full_disk(world: World) -> bool:
 
 
 def wiped_disk(world: World) -> bool:
-    """A node loses its disk and starts again, and sees by itself that it has; at most f members ever do.
-
-    Not before all have the first block: a ledger that has decided nothing waits for nobody's memory (recall.py).
-    """
-    has_begun = all(member.height_on_disk for member in world.honest)
-    member = _to_roll_back(world) if has_begun else None
+    """A node loses its disk and starts again, and sees by itself that it has."""
+    member = _to_roll_back(world)
     if member is None:
         return False
+    _wipe(world, member)
+    return True
+
+
+def wiped_disks(world: World) -> bool:
+    """Some lose their disks at once, maybe more than f; one disk stays that has the newest block."""
+    keepers = [m for m in world.honest if not m.is_forgetful and m.height_on_disk == world.watch.height]
+    if not keepers:
+        return False
+    keeper = world.random.choice(keepers)
+    able = [member for member in world.honest if member is not keeper]
+    most = min(len(able), world.tolerated + world.schedule.wipes)
+    for member in world.random.sample(able, world.random.randint(min(1, most), most)):
+        _wipe(world, member)
+    return most > 0
+
+
+def _wipe(world: World, member: Member) -> None:
+    world.coverage[f"member: wiped at height {min(member.height_on_disk, 3)}"] += 1
     member.die()
     member.restore({})
     world.after(world.random.uniform(0.1, 2.0), member.start)
-    return True
 
 
 def old_backup(world: World) -> bool:
@@ -217,6 +231,7 @@ def old_backup(world: World) -> bool:
     if member is None:
         return False
     copy = member.backup()
+    member.is_doomed = True
 
     def restore() -> None:
         member.die()
@@ -240,14 +255,14 @@ def _somebody(world: World) -> Member:
 
 
 def _to_roll_back(world: World) -> Member | None:
-    """A loss of memory counts among the f faults; who has suffered it may suffer it again."""
-    able = [member for member in world.honest if member.is_rolled_back or member.is_clock_wrong]
-    if not able and world.faulty < world.tolerated:
-        able = world.honest
+    """A loss of memory counts among the f faults until the node signs again; who suffers it may suffer it again."""
+    able = [member for member in world.honest if member.is_forgetful or member.is_clock_wrong]
+    if world.faulty < world.tolerated:
+        able = able or world.honest
     if not able:
         return None
     member = world.random.choice(able)
-    member.is_rolled_back = True
+    member.is_forgetful = True
     return member
 
 
@@ -272,7 +287,7 @@ def returned_validator(world: World) -> bool:
 
 def smaller_set(world: World) -> bool:
     """A validator is made an observer, and its member has no vote, until `changed_validators` undoes it."""
-    if len(world.registry.validators) <= world.size - world.leavers:
+    if len(world.registry.validators) <= world.size - world.schedule.leavers:
         return False
     return world.vote([member for member in world.honest if _role(world, member) == "validator"], "observer")
 

@@ -9,11 +9,12 @@ it; equivocation, which is sent once a connection, comes then, as TCP would brin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.lines import Lines
 from tests.simulation.loop import WORLD
 
 from notarium_ledger.state.registry import NodeRecord
@@ -65,6 +66,8 @@ class Links:
     serial: int = 0
     arrivals_s: dict[tuple[int, int], float] = field(default_factory=dict)
     """When the last ordered message of a direction arrives."""
+    lines: Lines | None = None
+    """None: a message takes no time for its length."""
 
     # ---- connections ---------------------------------------------------------------------------------------------
 
@@ -103,6 +106,7 @@ class Links:
         pair = (min(one, other), max(one, other))
         if self.up.pop(pair, None) is None:
             return
+        self._empty(pair)
         self.world.note("disconnects", pair[0], f"from {pair[1]}")
         for number, peer in (pair, pair[::-1]):
             self._tell_gone(self.world.members[number], self.world.members[peer])
@@ -113,8 +117,13 @@ class Links:
         """A process died: its connections break, which its peers notice at once (the kernel closes them)."""
         for pair in [pair for pair in self.up if number in pair]:
             del self.up[pair]
+            self._empty(pair)
             peer = pair[0] if pair[1] == number else pair[1]
             self._tell_gone(self.world.members[peer], self.world.members[number])
+
+    def _empty(self, pair: tuple[int, int]) -> None:
+        if self.lines is not None:
+            self.lines.end(pair)
 
     def _tell_gone(self, member: Member, peer: Member) -> None:
         """A stopped process hears of it when it goes on."""
@@ -146,8 +155,8 @@ class Links:
 
     # ---- messages ------------------------------------------------------------------------------------------------
 
-    def carry(self, sender: int, receiver: int, data: bytes) -> None:
-        """Bring `data` to the other end of the connection, or lose it."""
+    def carry(self, sender: int, receiver: int, data: bytes, slot: Hashable = None) -> None:
+        """Bring `data` to the other end of the connection, or lose it. `slot`: as of PeerNetwork.send."""
         pair = (min(sender, receiver), max(sender, receiver))
         connection = self.up.get(pair)
         if connection is None:
@@ -164,13 +173,29 @@ class Links:
             return
         if self.slow_s:
             late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
+        leaves_s = self._leave_s(sender, receiver, data)
+        if leaves_s is None:
+            return
         for _ in range(copies):
             span = conditions.max_delay_s - conditions.min_delay_s
-            at_s = self.world.loop.now_s + late_s + conditions.min_delay_s + draw.random() * span
+            at_s = leaves_s + late_s + conditions.min_delay_s + draw.random() * span
             if ordered:
                 at_s = max(at_s, self.arrivals_s.get((sender, receiver), 0.0))
                 self.arrivals_s[sender, receiver] = at_s
             self.world.loop.schedule(WORLD, at_s, self._deliver, pair, connection, sender, receiver, data)
+            if self.lines is not None and slot is not None:
+                self.lines.take_slot((sender, receiver), slot, at_s + conditions.min_delay_s)
+
+    def _leave_s(self, sender: int, receiver: int, data: bytes) -> float | None:
+        """When it has left its sender, who may be busy still; None: no room in the queue."""
+        now_s = max(self.world.loop.now_s, self.world.members[sender].life.stopped_until_s)
+        return now_s if self.lines is None else self.lines.leave_s((sender, receiver), data, now_s)
+
+    def is_on_its_way(self, sender: int, receiver: int, slot: Hashable) -> bool:
+        """Whether an earlier message of `slot` is not acknowledged yet."""
+        if self.lines is None or slot is None:
+            return False
+        return self.lines.is_on_its_way((sender, receiver), slot, self.world.loop.now_s)
 
     def _deliver(self, pair: tuple[int, int], connection: int, sender: int, receiver: int, data: bytes) -> None:
         if self.up.get(pair) != connection:
@@ -234,15 +259,15 @@ class View:
         """Whether a connection with `peer` is welcome now."""
         return peer in self._nodes and not self._penalties.remaining_s(peer, now_s)
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
-        """One message; False if it is not connected."""
-        return self._member.send(peer, data)
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
+        """One message; False if it is not connected. `slot`: not while an earlier one of it is on its way."""
+        return self._member.send(peer, data, slot)
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: Hashable = None) -> None:
         """One message to each."""
         for peer in to:
             if peer != self._own.key:
-                self._member.send(peer, data)
+                self._member.send(peer, data, slot)
 
     def is_connected(self, peer: PublicKey) -> bool:
         """Whether a connection stands."""
@@ -255,8 +280,12 @@ class View:
         return {key: None for key in self._world.holders if self.is_connected(key)}
 
     def queue_bytes(self, peer: PublicKey) -> int:
-        """Nothing waits: the network takes all at once."""
-        return 0
+        """What waits for a thin line; without one the network takes all at once."""
+        lines, own = self._world.links.lines, self._member.number
+        if lines is None:
+            return 0
+        ways = [(own, number) for number in self._world.holders.get(peer, ())]
+        return sum(lines.waiting_bytes(way, self._world.loop.now_s) for way in ways)
 
     def clock_offsets(self) -> list[int]:
         """Not compared here."""

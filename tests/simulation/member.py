@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.costs import burden
 from tests.simulation.leveldb import Disk
 from tests.simulation.links import View
 from tests.simulation.loop import WORLD, Crash, Life
@@ -45,8 +46,13 @@ class Member:
         self.key = key
         self.record = record
         self.skew_ms = self.usual_skew_ms = skew_ms
-        self.is_rolled_back = False
-        """Its disk has lost what it once held: it is among the f faulty, though it keeps to the rules."""
+        self.is_forgetful = False
+        """Its disk has lost what it once held, or is about to, which it notices or is told. Until it signs again it is
+        among the f faulty, though it keeps to the rules."""
+        self.is_doomed = False
+        """Its disk is about to be lost."""
+        self.losses = 0
+        """How often its disk has lost something."""
         self.is_clock_wrong = False
         self.disk = Disk(self._on_durable, self.checkpoint)
         self.life = Life(f"{record.member}-{number}")
@@ -122,6 +128,8 @@ class Member:
             raise
         node = self.make_node(store)
         self.node = node
+        if world.costs is not None:
+            burden(node, world.costs, world.loop, world.coverage)
         node.driver._on_event = self._heard(node.driver._on_event)
         node.driver.fail = self._failing(node.driver.fail)  # type: ignore[method-assign,assignment]
         world.loop.create_task(node.start())
@@ -167,14 +175,25 @@ class Member:
             record,
             self.key,
             bytes(32),
-            replace(settings(self.vote_from, self.world.snapshot_lag), is_new=not self._has_begun),
+            replace(
+                settings(self.vote_from, self.world.snapshot_lag),
+                is_new=not self._has_begun,
+                block_entries=self.world.schedule.block_entries,
+                block_bytes=self.world.schedule.block_bytes,
+                mempool_bytes=max(1 << 20, 8 * self.world.schedule.block_bytes),
+            ),
             clock=self.clock_ms,
             make_network=make_network,  # type: ignore[arg-type]  # a View is a PeerNetwork to whom it is given
         )
 
     def clock_ms(self) -> int:
-        """This machine's clock."""
-        return self.world.now_ms + self.skew_ms
+        """This machine's clock; while the process computes, when that ends."""
+        return self.world.now_ms + self.skew_ms + self.busy_ms
+
+    @property
+    def busy_ms(self) -> int:
+        """How long its process computes, or stands still, from now on."""
+        return max(0, int(1000 * (self.life.stopped_until_s - self.world.loop.now_s)))
 
     def die(self, restart_s: float | None = None) -> None:
         """SIGKILL or loss of power; started again after a while, if that is given."""
@@ -235,6 +254,8 @@ class Member:
         self._look_at_disk()
         self.disk.replace(data)
         self.vote_from = vote_from
+        self.is_forgetful, self.is_doomed = True, False
+        self.losses += 1
         self.world.watch.rolled_back(self)
 
     # ---- network -------------------------------------------------------------------------------------------------
@@ -262,16 +283,17 @@ class Member:
             self.view.on_message(peer, data)
             self.world.watch.delivered(self, data)
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
-        """Hand a message to the network. False if the peer is not connected."""
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
+        """Hand a message to the network. False if the peer is not connected, or if one of `slot` is on its way."""
         self.checkpoint("before a message")
         sent = False
+        links = self.world.links
         for number in self.world.holders.get(peer, ()):
-            if self.world.links.is_up(self.number, number):
+            if links.is_up(self.number, number) and not links.is_on_its_way(self.number, number, slot):
                 if not sent:
                     self.world.watch.sent(self, data)
                 sent = True
-                self.world.links.carry(self.number, number, data)
+                links.carry(self.number, number, data, slot)
         return sent
 
     # ---- clients -------------------------------------------------------------------------------------------------

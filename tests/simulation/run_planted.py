@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from tests.simulation.planted import Planted
 from tests.simulation.planted_subtle import PLANTED
-from tests.simulation.run import SCHEDULES
 from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SCHEDULES
 
 
 @dataclass(frozen=True, slots=True)

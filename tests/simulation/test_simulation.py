@@ -12,7 +12,8 @@ import time
 
 import pytest
 from tests.simulation.run import CHUNK, chunk, replay_command
-from tests.simulation.scenario import SMALL, run_seed
+from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SMALL
 
 FRESH_S = float(os.environ.get("NOTARIUM_SIMULATION_SECONDS", "45"))
 """How long new seeds are tried."""

@@ -82,6 +82,10 @@ class Watch:
         """Some client has made an entry."""
         self._oracles.submitted(raw, self._world.clocks_ms()[0], self._world.now_ms)
 
+    def allow(self, liveness_s: float) -> None:
+        """So long after the last fault the ledger may take to go on."""
+        self._oracles.liveness_ms = int(1000 * liveness_s)
+
     # ---- what nodes do -------------------------------------------------------------------------------------------
 
     def wrote(self, member: Member, puts: Sequence[Item], deleted: Sequence[bytes]) -> None:
@@ -92,15 +96,17 @@ class Watch:
             self.memory(member, member.node)  # it holds all that came of the height that it decides
 
     def rolled_back(self, member: Member) -> None:
-        """A disk was replaced."""
+        """A disk was replaced, which its node notices or is told: that excuses nothing (docs/threat-model.md)."""
         if member.is_honest:
-            self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data))
+            self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data), True)
 
     def sent(self, member: Member, data: bytes) -> None:
         """A message is handed to the network."""
         self.sends += 1
         if member.is_honest:
             self._judge(self._oracles.sent, member.number, data)
+            if data[0] == Kind.CONSENSUS and not member.is_doomed:
+                member.is_forgetful = False
         else:
             self._judge(self._oracles.overheard, data)
 
@@ -169,7 +175,7 @@ class Watch:
             self._accused(member, event.peer, event.reason)
         elif isinstance(event, ProposalRejected) and event.reason.startswith("content"):
             self._accused(member, event.proposer, event.reason)
-        elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
+        elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.losses:
             self._world.fail(
                 SafetyViolation(f"false report: node {member.number} finds a signature of its own that it forgot")
             )
@@ -178,7 +184,7 @@ class Watch:
         if not member.is_honest:
             return
         holders = [self._world.members[number] for number in self._world.holders.get(peer, ())]
-        is_honest = all(holder.is_honest and not holder.is_rolled_back for holder in holders)
+        is_honest = all(holder.is_honest for holder in holders)
         self._world.note("accuses", member.number, f"{[h.number for h in holders]} of {reason}")
         self._judge(self._oracles.accused, member.number, peer, is_honest)
 

@@ -76,7 +76,7 @@ class Oracles:
         self._speech = Speech(genesis_hash, self._chain, self._disks, self._signatures, hears_all)
         self._receipts = Receipts(genesis_hash, genesis_validators, self._signatures)
         self._messages_limit = messages_limit
-        self._liveness_ms = liveness_ms
+        self.liveness_ms = liveness_ms
         self._decisions: dict[bytes, Decision] = {}
         self._times: dict[bytes, int] = {}
         self._decided_ms: dict[int, int] = {}
@@ -123,9 +123,14 @@ class Oracles:
         for height in self._disks.wrote(node, puts, deleted):
             self._note_decision(node, height, clocks_ms, now_ms)
 
-    def rolled_back(self, node: int, contents: Mapping[bytes, bytes]) -> None:
-        """The node's disk has these contents now: wiped, an old backup, torn. Call it also after a harmless restart."""
-        self._speech.rolled_back(node, self._disks.replaced(node, contents))
+    def rolled_back(self, node: int, contents: Mapping[bytes, bytes], is_noticed: bool = False) -> None:
+        """The node's disk has these contents now: wiped, an old backup, torn. Call it also after a harmless restart.
+
+        `is_noticed`: the node sees the loss, or is told how far to be silent (`consensus.vote_from`), so it keeps to
+        what it has signed. Otherwise it may have forgotten a lock, and its key may be convicted.
+        """
+        lost = self._disks.replaced(node, contents)
+        self._speech.rolled_back(node, lost and not is_noticed)
 
     def sent(self, node: int, wire_bytes: bytes) -> None:
         """The node hands a peer message to the network; once, or once for each receiver."""
@@ -211,7 +216,7 @@ class Oracles:
                 raise SafetyViolation(f"lost: entry {id_.hex()[:8]}, acknowledged by node {node}, is in no log")
         last_ms = self._decided_ms.get(self._chain.height, 0)
         stragglers = {node: height for node, height in heights.items() if height < self._chain.height}
-        if stragglers and now_ms > max(faults_ended_ms, last_ms) + self._liveness_ms:
+        if stragglers and now_ms > max(faults_ended_ms, last_ms) + self.liveness_ms:
             raise SafetyViolation(f"liveness: of {self._chain.height} blocks nodes have only {stragglers}")
 
     def _check_log(self, node: int, log: Iterable[bytes], may_lack: Collection[int]) -> int:
@@ -231,14 +236,14 @@ class Oracles:
 
     def _check_pending(self, pending: Collection[bytes], faults_ended_ms: int, now_ms: int) -> None:
         for id_ in pending:
-            due_ms = max(faults_ended_ms, self._times.get(id_, 0)) + self._liveness_ms
+            due_ms = max(faults_ended_ms, self._times.get(id_, 0)) + self.liveness_ms
             position = self._chain.positions.get(id_)
             decided_ms = None if position is None else self._decided_ms.get(position.height, 0)
             if decided_ms is None and now_ms <= due_ms:
                 raise ValueError(f"finish at {now_ms}: entry {id_.hex()[:8]} may still be decided until {due_ms}")
             if decided_ms is None or decided_ms > due_ms:
                 raise SafetyViolation(
-                    f"liveness: entry {id_.hex()[:8]} is not decided {self._liveness_ms} ms after the last fault"
+                    f"liveness: entry {id_.hex()[:8]} is not decided {self.liveness_ms} ms after the last fault"
                 )
 
     # Parts
