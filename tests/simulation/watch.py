@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.holdings import messages_held, most_messages
 from tests.simulation.oracles import Oracles, SafetyViolation
+from tests.simulation.oracles.authority import Institution, Rights, Server
 from tests.simulation.signatures import verifier
 
 from notarium_consensus.events import (
@@ -53,6 +54,7 @@ class Watch:
             messages_limit=most_messages(len(genesis.registry.validators)),
             liveness_ms=60_000,
             hears_all=True,
+            rights=founding(genesis.registry),
         )
         self.acknowledged: dict[Hash, bytes] = {}
         self._honest_keys: set[PublicKey] = set()
@@ -211,6 +213,31 @@ class Watch:
             oracle(*arguments)
         except Exception as error:  # also an oracle's own: the product, which calls, must not get it and live on
             self._world.fail(error)
+
+
+def founding(registry: Any) -> Rights:
+    """The rights by genesis, in the oracles' own terms; serials ascend with the members' ids."""
+    members = {id_: registry.members[id_] for id_ in sorted(registry.members)}
+    serials = {id_: serial for serial, id_ in enumerate(members)}
+    owner = {bytes(key): members_of(registry, each) for key, each in registry.researchers.items()}
+    return Rights(
+        {
+            id_: Institution(each.name, bytes(each.key), serials[id_], list(owner.values()).count(id_))
+            for id_, each in members.items()
+        },
+        {
+            bytes(key): Server(each.member, each.role, each.certificate, each.address, each.api)
+            for key, each in registry.nodes.items()
+        },
+        {key: (serials[id_], False) for key, id_ in owner.items()},
+        {"max_member_keys": 5_000, "proposal_blocks": 10_000, **registry.parameters.to_value()},
+        added=len(members),
+    )
+
+
+def members_of(registry: Any, researcher: Any) -> str:
+    """The id of the member that enrolled a key."""
+    return str(researcher.member)
 
 
 def _reason(event: RoundStarted) -> str:

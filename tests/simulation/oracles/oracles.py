@@ -21,6 +21,7 @@ from typing import Any
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 from tests.simulation.oracles import formats
+from tests.simulation.oracles.authority import Rights
 from tests.simulation.oracles.chain import Chain, Timing
 from tests.simulation.oracles.disks import Disks
 from tests.simulation.oracles.formats import Decision, Malformed, Member, Verify
@@ -60,17 +61,19 @@ class Oracles:
         messages_limit: int | None = None,
         liveness_ms: int = 60_000,
         hears_all: bool = False,
+        rights: Rights | None = None,
     ) -> None:
         """`node_keys`: the keys of all honest nodes, observers too, by node number.
 
         `precision_ms` and `delay_ms` are the consortium's parameters, `max_delay_ms` the engine's cap. `liveness_ms`:
         how long after the last fault (or its submission) an entry may take. `hears_all`: `overheard` gets every
-        message of Byzantine members, so an honest PREPARE without a justified proposal is a violation.
+        message of Byzantine members, so an honest PREPARE without a justified proposal of valid content is a violation.
+        `rights`: who may write what by genesis; without it, this is not judged.
         """
         self._signatures = Signatures(genesis_hash, verify)
         timing = Timing(precision_ms, delay_ms, max_delay_ms)
         self._chain = Chain(
-            genesis_hash, genesis_validators, genesis_time_ms, self._signatures, timing, genesis_state_root
+            genesis_hash, genesis_validators, genesis_time_ms, self._signatures, timing, genesis_state_root, rights
         )
         self._disks = Disks(self._chain)
         self._speech = Speech(genesis_hash, self._chain, self._disks, self._signatures, hears_all)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from tests.simulation.oracles import formats, justification
 from tests.simulation.oracles.chain import Chain
+from tests.simulation.oracles.content import Content
 from tests.simulation.oracles.disks import Disks
 from tests.simulation.oracles.formats import (
     COMMIT,
@@ -32,6 +33,7 @@ class Speech:
         self._disks = disks
         self._signatures = signatures
         self._hears_all = hears_all
+        self._content = Content(chain)
         self._keys: dict[int, set[bytes]] = {}
         self._messages: dict[bytes, Message] = {}
         self._passed: dict[int, set[bytes]] = {}
@@ -166,11 +168,20 @@ class Speech:
                 raise SafetyViolation(f"lock: node {node} sends a {own}, but another block is locked in round {round_}")
         if self._hears_all and own.kind == PREPARE and not self._is_justified(own):
             raise SafetyViolation(f"justification: node {node} sends a {own}, for which there is no justified proposal")
+        if self._hears_all and own.kind == PREPARE and own.block is not None:
+            fault = self._content.fault(own.height, own.block)
+            if fault is not None:
+                self._read_overheard()  # another copy may have come from a liar
+                fault = self._content.fault(own.height, own.block)
+            require(fault is None, "content", f"node {node} sends a {own}, whose content is not valid: {fault}")
 
     def _is_justified(self, own: Statement) -> bool:
         subject = (own.height, own.round, own.block)
-        if subject in self._justified:
-            return True
+        if subject not in self._justified:
+            self._read_overheard()
+        return subject in self._justified
+
+    def _read_overheard(self) -> None:
         for data in list(self._overheard):
             try:
                 message = formats.read_message(data)
@@ -179,9 +190,10 @@ class Speech:
                 continue
             if message.own.height <= self._chain.height + 1:
                 del self._overheard[data]
+                if message.header is not None:
+                    self._content.heard(message.header, message.entries)
                 if justification.fault(message, self._chain, self._genesis, self._signatures) is None:
                     self._justified.add((message.own.height, message.own.round, message.own.block))
-        return subject in self._justified
 
     def _note(self, message: Message) -> None:
         own = message.own
@@ -191,3 +203,5 @@ class Speech:
             self._last_commit[own.key, own.height] = (own.round, own.block)
         elif own.kind == PROPOSAL:
             self._justified.add((own.height, own.round, own.block))
+            if message.header is not None:
+                self._content.heard(message.header, message.entries)
