@@ -12,6 +12,8 @@ Fault = Callable[[World], bool]
 
 VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
+CLOCK_ECHO_S = 30.0
+"""So long after a clock is right again, a block of its wrong time may still be on its way."""
 
 
 class Trouble:
@@ -62,12 +64,14 @@ def counted_as(fault: Fault) -> str:
 def peace(world: World) -> None:
     """Every fault ends: the network is good, clocks are right, disks have room, and all are started or go on."""
     world.is_troubled = False
+    world.peace_s = world.loop.now_s
     world.crash_probability = 0.0
     world.links.heal()
     for member in world.members:
         member.disk.is_full = False
         member.skew_ms = member.usual_skew_ms
-        member.is_clock_wrong = False
+        if member.is_clock_wrong:
+            member.is_clock_wrong, member.trusted_from_s = False, world.loop.now_s + CLOCK_ECHO_S
         if not member.life.alive:
             world.after(world.random.uniform(0.01, 1.0), member.start)
 

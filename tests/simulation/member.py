@@ -54,6 +54,8 @@ class Member:
         self.losses = 0
         """How often its disk has lost something."""
         self.is_clock_wrong = False
+        self.trusted_from_s = 0.0
+        """From then on nothing is on its way any more that its wrong clock has made."""
         self.disk = Disk(self._on_durable, self.checkpoint)
         self.life = Life(f"{record.member}-{number}")
         self.life.alive = False
@@ -189,6 +191,11 @@ class Member:
     def clock_ms(self) -> int:
         """This machine's clock; while the process computes, when that ends."""
         return self.world.now_ms + self.skew_ms + self.busy_ms
+
+    @property
+    def is_clock_trusted(self) -> bool:
+        """Whether what it says of the time, and of others' times, is right."""
+        return not self.is_clock_wrong and self.world.loop.now_s >= self.trusted_from_s
 
     @property
     def busy_ms(self) -> int:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ROUNDS_KEPT = 2
+SETTLED_S = 30.0
+"""So long after the last fault what was late has arrived: a network without lines and costs is good then."""
 NO_ACCUSATION = frozenset(("catch-up",))
 """Reasons for a drop that say no more than "too slow"."""
 
@@ -175,12 +177,26 @@ class Watch:
             self._accused(member, equivocation.key, "equivocation")
         elif isinstance(event, ProtocolViolation):
             self._accused(member, event.peer, event.reason)
-        elif isinstance(event, ProposalRejected) and event.reason.startswith("content"):
+        elif isinstance(event, ProposalRejected) and self._is_blame(member, event):
             self._accused(member, event.proposer, event.reason)
         elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.losses:
             self._world.fail(
                 SafetyViolation(f"false report: node {member.number} finds a signature of its own that it forgot")
             )
+
+    def _is_blame(self, member: Member, event: ProposalRejected) -> bool:
+        """Whether the rejection says that the proposer did wrong, and not the network, or a clock among the f.
+
+        Content is the proposer's own. So is a time ahead of an honest clock, whatever the parent's time was: it has to
+        wait (docs/consensus.md, "Time"). An old time may be the network's doing as long as there is trouble.
+        """
+        world = self._world
+        if event.reason.startswith("content"):
+            return True
+        proposers = [world.members[number] for number in world.holders.get(event.proposer, ())]
+        if not member.is_clock_trusted or not all(each.is_clock_trusted for each in proposers):
+            return False
+        return "ahead" in event.reason or (not world.is_troubled and world.loop.now_s > world.peace_s + SETTLED_S)
 
     def _accused(self, member: Member, peer: PublicKey, reason: str) -> None:
         if not member.is_honest:

@@ -77,6 +77,8 @@ class World:
         self.transcript = transcript
         self.failure: BaseException | None = None
         self.is_troubled = False
+        self.peace_s = 0.0
+        """When the faults ended."""
         self.crash_probability = 0.0
         self.links = Links(self, self.random)
         self.members: list[Member] = []

@@ -277,16 +277,16 @@ class Rights:
         """(key, value) of each record, in no order."""
         for id_, member in self.members.items():
             yield b"m" + id_.encode(), _pack([member.name, member.key, member.serial, member.keys])
-        for key, node in self.nodes.items():
-            yield b"n" + key, _pack([node.member, node.role, node.certificate, node.address, node.api])
-        for key, (serial, revoked) in self.keys.items():
-            yield b"k" + key, _pack([serial, revoked])
+        for public, node in self.nodes.items():
+            yield b"n" + public, _pack([node.member, node.role, node.certificate, node.address, node.api])
+        for public, (serial, revoked) in self.keys.items():
+            yield b"k" + public, _pack([serial, revoked])
         for name, value in self.parameters.items():
             yield b"p" + name.encode(), _pack(value)
-        for id_, motion in self.motions.items():
+        for proposal, motion in self.motions.items():
             approvals = sorted(self.members[each].serial for each in motion.approvals)
             serial = self.members[motion.member].serial
-            yield b"o" + id_, _pack([serial, _sorted(motion.action), approvals, motion.expires])
+            yield b"o" + proposal, _pack([serial, _sorted(motion.action), approvals, motion.expires])
         yield b"t", _pack([self.added, self.former_keys])
 
 

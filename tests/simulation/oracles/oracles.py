@@ -32,6 +32,10 @@ from tests.simulation.oracles.violation import SafetyViolation, require
 
 CONSENSUS, STATUS, BLOCKS = 1, 3, 5
 """The wire kinds that say something an oracle can judge."""
+RECORD_BLOCKS = 3
+RECORD_BYTES = 48 * 1024
+"""The most that a node keeps of its own words at one height: so many of the longest messages, and so many bytes of
+what it signed."""
 
 
 def sodium_verify(key: bytes, message: bytes, signature: bytes) -> bool:
@@ -125,6 +129,7 @@ class Oracles:
         """A batch of raw LevelDB pairs is durable at the node. A decision in it is checked as by `decided`."""
         for height in self._disks.wrote(node, puts, deleted):
             self._note_decision(node, height, clocks_ms, now_ms)
+        self._check_record_size(node, puts)
 
     def rolled_back(self, node: int, contents: Mapping[bytes, bytes], is_noticed: bool = False) -> None:
         """The node's disk has these contents now: wiped, an old backup, torn. Call it also after a harmless restart.
@@ -250,6 +255,13 @@ class Oracles:
                 )
 
     # Parts
+
+    def _check_record_size(self, node: int, puts: Sequence[tuple[bytes, bytes]]) -> None:
+        """docs/consensus.md, "Bounds": the lock, the latest proposal, and a ring of signed statements."""
+        size = self._disks.record_bytes(node, (key for key, _ in puts))
+        if size > RECORD_BYTES:
+            limit = RECORD_BYTES + RECORD_BLOCKS * max(self._speech.longest, *(len(value) for _, value in puts))
+            require(size <= limit, "memory", f"node {node} has a consensus record of {size} bytes, {limit} are allowed")
 
     def _accept(self, who: str, raw: bytes) -> Decision:
         decision = self._decisions.get(raw)

@@ -43,6 +43,8 @@ class Speech:
         self._last_commit: dict[tuple[bytes, int], tuple[int, bytes | None]] = {}
         self._overheard: dict[bytes, None] = {}
         self._justified: set[tuple[int, int, bytes | None]] = set()
+        self.longest = 0
+        """Bytes of the longest consensus message that anybody has sent."""
         self.lost_keys: set[bytes] = set()
         """Keys of nodes whose disk was rolled back: they may have forgotten a lock."""
 
@@ -67,11 +69,13 @@ class Speech:
 
     def overheard(self, data: bytes) -> None:
         """A consensus message that a Byzantine member hands to the network. Kept unread until it matters."""
+        self.longest = max(self.longest, len(data))
         if data[1:3] == b"\1\1":  # [1, PROPOSAL, ...]
             self._overheard[data] = None
 
     def sent(self, node: int, data: bytes) -> None:
         """The node hands the consensus message `data` to the network."""
+        self.longest = max(self.longest, len(data))
         message = self._messages.get(data)
         if message is None:
             try:
