@@ -1,17 +1,22 @@
-"""Verifies signatures, each once, and notices valid signatures of our own key that our record lacks."""
+"""Verifies signatures, each once; notices those of our own key that our record lacks; keeps the latest of each key."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.messages import Signed
-from notarium_ledger.blocks.validators import ValidatorSet
+from notarium_consensus.messages import Signed, signed_part
+from notarium_consensus.own_statements import OwnStatements
+from notarium_ledger.blocks.statements import SignedStatement, StatementKind
+from notarium_ledger.blocks.validators import MAX_VALIDATORS, ValidatorSet
 from notarium_ledger.signing import verify
-from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey, Round
 
 CACHE_ENTRIES: Final = 8192
 """Per generation; two generations are kept. At n = 100 a height without failed rounds needs 201."""
+HEARD_KEPT: Final = 2 * MAX_VALIDATORS
+"""Keys of which the latest statement is remembered. Beyond that the one heard last at the lowest height goes."""
 
 
 class Authenticator:
@@ -21,26 +26,27 @@ class Authenticator:
     alone or inside a justification, then costs no verification.
     """
 
-    __slots__ = ("_current", "_genesis", "_own_key", "_own_statements", "_previous", "own_seen")
+    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_seen")
 
     def __init__(self, genesis: Hash, own_key: PublicKey | None) -> None:
         self._genesis = genesis
         self._own_key = own_key
-        self._own_statements: set[bytes] = set()
         self._current: set[bytes] = set()
         self._previous: set[bytes] = set()
+        self._heard: dict[PublicKey, SignedStatement] = {}
+        self.own: OwnStatements | None = None
+        """What the record of the present height holds of our own."""
         self.own_seen: Height | None = None
         """The highest height of a valid signature of ours that our record lacks (docs/consensus.md, mistake 6)."""
 
     def next_height(self) -> None:
-        """Forget what is two heights old."""
+        """Forget what is two heights old, and our own words of the height before."""
+        self.own = None
         self._previous, self._current = self._current, set()
-        self._own_statements.clear()
 
     def trust(self, signed: Signed, validators: ValidatorSet) -> None:
         """Remember `signed`, which is our own: made here, or read from our record."""
         said = signed.statement.signed_bytes(self._genesis, validators.hash)
-        self._own_statements.add(said)
         self._remember(signed.key + signed.signature + said)
 
     def check(self, signed: Signed, validators: ValidatorSet, field: str) -> None:
@@ -54,8 +60,26 @@ class Authenticator:
         if seen not in self._previous and not verify(signed.key, said, signed.signature):
             raise InvalidMessage(f"signature of {signed.key.hex()} is invalid", f"{field}.signature")
         self._remember(seen)
-        if signed.key == self._own_key and said not in self._own_statements:
+        self._hear(signed)
+        if signed.key == self._own_key and (self.own is None or self.own.is_news(signed)):
             self._see_own(signed.height)
+
+    def heard_of(self, key: PublicKey) -> SignedStatement | None:
+        """The verified statement of `key` with the greatest (height, round, kind), over all heights so far."""
+        return self._heard.get(key)
+
+    def hear(self, verified: Iterable[Signed]) -> None:
+        """Note statements that were verified elsewhere."""
+        for signed in verified:
+            self._hear(signed)
+
+    def _hear(self, signed: Signed) -> None:
+        known = self._heard.get(signed.key)
+        if known is not None and _place(known) >= _place(signed):
+            return
+        self._heard[signed.key] = signed_part(signed)
+        if len(self._heard) > HEARD_KEPT:
+            del self._heard[min(self._heard, key=lambda key: (self._heard[key].height, key))]
 
     def _see_own(self, height: Height) -> None:
         """A peer holds a valid signature of ours for `height` that our record lacks."""
@@ -65,3 +89,7 @@ class Authenticator:
         if len(self._current) >= CACHE_ENTRIES:
             self._previous, self._current = self._current, set()
         self._current.add(seen)
+
+
+def _place(signed: Signed) -> tuple[Height, Round, StatementKind]:
+    return signed.height, signed.round, signed.kind

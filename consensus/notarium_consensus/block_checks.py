@@ -35,7 +35,7 @@ class KnownBlocks:
     distinct copies of a block (in the round changes of a round: one for each validator), or their checks never end.
     """
 
-    __slots__ = ("_checking", "_rejected", "_rejected_kept", "_valid")
+    __slots__ = ("_checking", "_rejected", "_rejected_kept", "_valid", "attempt")
 
     def __init__(self, rejected_kept: int) -> None:
         self._valid: dict[Hash, Block] = {}
@@ -43,6 +43,17 @@ class KnownBlocks:
         """(block hash, entries) to the reason."""
         self._rejected_kept = rejected_kept
         self._checking: dict[Hash, Block] = {}
+        self.attempt = 0
+        """How often all verdicts were forgotten."""
+
+    def forget(self) -> list[Block]:
+        """Forget every verdict, and ignore the answers to the checks under way. Returns the blocks that seemed good."""
+        hopeful = [*self._valid.values(), *self._checking.values()]
+        self._valid.clear()
+        self._checking.clear()
+        self._rejected.clear()
+        self.attempt += 1
+        return hopeful
 
     def valid(self, block: Hash) -> Block | None:
         """The checked block with this hash."""
@@ -69,7 +80,7 @@ class KnownBlocks:
         self._checking[block.hash] = block
 
     def finish_check(self, block: Hash, valid: bool, reason: str, needed: Collection[Hash]) -> bool:
-        """The answer to a CheckBlock; False if none was emitted. `needed`: hashes that must not be forgotten."""
+        """The answer to a CheckBlock of this attempt; False if there is no such check. `needed`: hashes to keep."""
         checked = self._checking.pop(block, None)
         if checked is None:
             return False

@@ -29,7 +29,15 @@ class ResendTimer:
     height: Height
 
 
-Timer = RoundTimer | ResendTimer
+@dataclass(frozen=True, slots=True)
+class ProposeTimer:
+    """Expires when this node's clock has passed the parent's time, so that it may propose in this round."""
+
+    height: Height
+    round: Round
+
+
+Timer = RoundTimer | ResendTimer | ProposeTimer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Persist:
 
     height: Height
     key: bytes
-    """round u32be ‖ kind u8 for one of our messages; signing_record.PREPARED_KEY; permission.FENCE_KEY."""
+    """One of those in signing_record.py."""
     value: bytes
 
 
@@ -71,7 +79,10 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class RequestBlock:
-    """Build a block from the mempool with time_ms = max(clock, earliest_time_ms); answer with BlockBuilt."""
+    """Build a block from the mempool with time_ms = max(clock, earliest_time_ms); answer with BlockBuilt.
+
+    The clock is past the parent's time, so the block has the time at which it is built.
+    """
 
     height: Height
     round: Round
@@ -86,6 +97,8 @@ class CheckBlock:
     """
 
     block: Block
+    attempt: int = 0
+    """For the answer. It grows when the engine forgets its verdicts: an answer of before does not count then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import Effect, Persist, RoundTimer, Timer
+from notarium_consensus.effects import Effect, Persist, ProposeTimer, RoundTimer, Timer
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import (
@@ -32,7 +32,7 @@ from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
 from notarium_consensus.signing_record import SigningRecord, decode_record
 from notarium_consensus.step_effects import StepEffects
-from notarium_ledger.blocks.statements import StatementKind, Vote
+from notarium_ledger.blocks.statements import SignedStatement, StatementKind, Vote
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
 
@@ -114,11 +114,21 @@ class Engine:
         return self._permission.vote_from
 
     def has_committed(self, height: Height, round_: Round) -> bool:
-        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten."""
+        """Whether this node knows that it signed a COMMIT there; of earlier heights it has forgotten.
+
+        Also where it has forgotten an old round's COMMIT, but has a lock of that round or a later one, as that demands.
+        """
         instance = self._instance
         if instance is None or instance.context.height != height:
             return False
-        return instance.own.has_signed(round_, StatementKind.COMMIT)
+        return instance.own.has_committed(round_)
+
+    def heard_of(self, key: PublicKey) -> SignedStatement | None:
+        """The statement of `key` with the greatest (height, round, kind) that this process has verified.
+
+        Alone or inside another message, over all heights since the start. For a node that has forgotten what it signed.
+        """
+        return self._authenticator.heard_of(key)
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
         """Validators not heard from in the current round."""
@@ -140,7 +150,7 @@ class Engine:
         if isinstance(event, MessageReceived):
             self._receive(event.message, event.peer, instance)
         elif isinstance(event, BlockChecked):
-            instance.block_checked(event.block_hash, event.valid, event.reason)
+            instance.block_checked(event.block_hash, event.valid, event.reason, event.attempt)
         elif isinstance(event, WorkPending):
             instance.work_pending()
         elif isinstance(event, TimerExpired):
@@ -151,7 +161,9 @@ class Engine:
         elif isinstance(event, PeerConnected):
             instance.peer_connected(event.peer)
         elif isinstance(event, CertificateSeen) and event.certificate.height == instance.context.height:
-            instance.inbox.compare(commits_of(event.certificate))
+            commits = commits_of(event.certificate)
+            instance.inbox.compare(commits)
+            self._authenticator.hear(commits)
 
     def _advance(self, event: Advance) -> None:
         """Work on a new height, or sign from now on at the present one. Raises ValueError for an earlier one."""
@@ -279,6 +291,9 @@ class Engine:
             return
         if isinstance(timer, RoundTimer):
             instance.round_timeout(timer.round)
+            return
+        if isinstance(timer, ProposeTimer):
+            instance.propose_timeout(timer.round)
             return
         instance.resend_timeout()
         if instance.phase is not Phase.DECIDED:

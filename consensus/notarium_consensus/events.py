@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notarium_consensus.equivocation import Equivocation
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Height, PublicKey, Round
 
 
@@ -71,6 +72,18 @@ class OwnSignatureSeen:
     height: Height
 
 
+@dataclass(frozen=True, slots=True)
+class SigningRefused:
+    """Our signer has refused to sign: its record shows something else there. Once for each height and kind.
+
+    This node is without that vote. If it happens again, the signer's record and ours are of different nodes.
+    """
+
+    height: Height
+    round: Round
+    kind: StatementKind
+
+
 Event = (
     RoundStarted
     | EquivocationDetected
@@ -79,4 +92,5 @@ Event = (
     | PeerBehind
     | PeerAhead
     | OwnSignatureSeen
+    | SigningRefused
 )

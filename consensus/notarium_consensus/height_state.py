@@ -5,19 +5,18 @@ from __future__ import annotations
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.block_checks import ContentVerdict, KnownBlocks
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, Send
+from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Send
 from notarium_consensus.events import ProposalRejected, RoundStarted
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import HeightContext, Prepared, is_fresh, untimely
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.phase import Phase
-from notarium_consensus.signing_record import PREPARED_KEY, encode_prepared
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.timers import HeightTimers
 from notarium_ledger.blocks.block import Block, Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_ledger.blocks.statements import StatementKind, Vote
+from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey, Round
 
 
@@ -73,10 +72,20 @@ class HeightState:
                 self._reject(proposal, reason)
 
     def _commit(self, prepared: Prepared) -> None:
-        if self.own.may_sign:
-            # The block and its prepares are on disk before the COMMIT that promises to remember them.
-            self._effects.emit(Persist(self.context.height, PREPARED_KEY, encode_prepared(prepared)))
-        self._keep(self.own.vote(StatementKind.COMMIT, prepared.round, prepared.block.hash))
+        self._keep(self.own.commit(prepared))
+
+    def _forget_verdicts(self) -> None:
+        """Nothing is known of any content: what was found out without the whole history counts for nothing.
+
+        The proposal of this round is checked again before it gets a vote, and Q prepares for it lock it then. Of the
+        locks the one on the disk stays. Another one was gained without a COMMIT, so nothing promised to remember it.
+        """
+        for block in self.blocks.forget():
+            if block.hash in self._needed():
+                self._verdict(block)
+        self.prepared = self.own.lock
+        if self._accepted is not None:
+            self.phase = Phase.CHECKING
 
     def _change_round(self, round_: Round, reason: str) -> None:
         """Leave the round for a higher one, with a ROUND-CHANGE."""
@@ -137,7 +146,7 @@ class HeightState:
         verdict = self.blocks.verdict(block)
         if verdict is ContentVerdict.UNKNOWN:
             self.blocks.start_check(block)
-            self._effects.emit(CheckBlock(block))
+            self._effects.emit(CheckBlock(block, self.blocks.attempt))
             return ContentVerdict.CHECKING
         return verdict
 

@@ -21,7 +21,8 @@ class Advance:
     """The height before `height` is stored and applied: work on `height`. Also the first input of all.
 
     Heights may end without a Decide and be skipped: others decided them, and the runner has fetched and checked their
-    blocks. It comes again for the present height when a node that followed there may begin to sign.
+    blocks. It comes again for the present height when a node that followed there may begin to sign: what the runner has
+    found out about blocks of this height before does not count any more, since it may have lacked history.
     """
 
     height: Height
@@ -83,6 +84,8 @@ class BlockChecked:
     block_hash: Hash
     valid: bool
     reason: str
+    attempt: int = 0
+    """That of the CheckBlock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,10 @@ class Instance(HeightState):
 
         Recorded blocks are checked again, since the runner has forgotten their effect on the state.
         """
-        self.prepared = record.prepared
-        own = self.own.restore(record.messages)
-        rounds = [message.round for message in own]
+        own = self.own.restore(record)
+        self.prepared = self.own.lock
+        latest = self.own.latest_round
+        rounds = [] if latest is None else [latest]
         if self.prepared is not None:
             rounds.append(self.prepared.round)
         if not rounds:
@@ -69,15 +70,15 @@ class Instance(HeightState):
         self._run()
 
     def begin_to_sign(self) -> None:
-        """Sign from now on; first what this node would have signed of the current round."""
+        """Sign from now on, but nothing on a verdict of before: history was missing, so content is checked again."""
+        if self.phase is Phase.DECIDED:
+            return
         self.own.allow()
-        proposal = self._accepted
+        if not self.own.may_sign:
+            return
+        self._forget_verdicts()
         if self.round > 0 and self.phase is Phase.WAITING:
             self._keep(self.own.change_round(self.round, self.prepared))
-        if proposal is not None and self.phase in (Phase.PREPARING, Phase.COMMITTING) and self._timely:
-            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
-        if self.phase is Phase.COMMITTING and self.prepared is not None:
-            self._commit(self.prepared)
         self._start_round_timer()
         self._run()
 
@@ -122,14 +123,22 @@ class Instance(HeightState):
         # Otherwise a prepared block came to light meanwhile: the rules propose that one.
         self._run()
 
-    def block_checked(self, block: Hash, valid: bool, reason: str) -> None:
+    def block_checked(self, block: Hash, valid: bool, reason: str, attempt: int) -> None:
         """The answer to CheckBlock."""
-        if self.phase is not Phase.DECIDED and self.blocks.finish_check(block, valid, reason, self._needed()):
+        if self.phase is Phase.DECIDED or attempt != self.blocks.attempt:
+            return
+        if self.blocks.finish_check(block, valid, reason, self._needed()):
             self._run()
 
     def round_timeout(self, round_: Round) -> None:
         """The timer of `round_` has expired."""
         if self._upon_round_timeout(round_):
+            self._run()
+
+    def propose_timeout(self, round_: Round) -> None:
+        """This node's clock has passed the parent's time."""
+        if round_ == self.round and self.phase is not Phase.DECIDED:
+            self._timers.propose_expired()
             self._run()
 
     def resend_timeout(self) -> None:
@@ -263,7 +272,7 @@ class Instance(HeightState):
         highest = highest_prepared([change.signed for change in changes])
         if highest is not None:
             return self._propose_again(highest, changes)
-        if not self._nothing_to_propose:
+        if not self._nothing_to_propose and self._timers.may_propose(self.round):
             self._building = self.round
             earliest_ms = self.context.parent_time_ms + 1
             self._effects.emit(RequestBlock(self.context.height, self.round, earliest_ms))

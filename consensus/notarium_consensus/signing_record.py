@@ -5,13 +5,15 @@ Under each height:
 =================  ===================================================================================
 key                value
 =================  ===================================================================================
-round u32be ‖      our message of that round and kind, as sent (`encode_message`)
-kind u8
+round mod 32 u8 ‖  the signed part of our message of that round and kind: canonical ``[1, vote]`` or
+kind u8            ``[1, round change]``, with the round in it (own_statements.py)
+``proposal``       our latest PROPOSAL, as sent (`encode_message`)
 ``prepared``       canonical ``[1, round, block, [vote, ...]]``: the block this node may have committed to
 ``fence``          height u64be: sign nothing below it (permission.py)
 =================  ===================================================================================
 
-A slot is written once: after a restart the recorded bytes are sent again, never new ones (mistake 6).
+A slot is signed once for each round: after a restart the same bytes are sent again, never new ones (mistake 6). A
+later round takes the slot of the one 32 rounds before, so the record is bounded, however many rounds fail.
 """
 
 from __future__ import annotations
@@ -23,34 +25,43 @@ from typing import Final
 
 from notarium_consensus.errors import InvalidRecord
 from notarium_consensus.justification import Prepared
-from notarium_consensus.messages import Message, decode_message, votes_from_value
+from notarium_consensus.messages import Proposal, decode_message, votes_from_value
+from notarium_consensus.own_statements import place
 from notarium_consensus.permission import FENCE_KEY, NO_FENCE, decode_fence
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.statements import StatementKind
+from notarium_ledger.blocks.statements import SignedStatement, StatementKind, statement_from_value
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import MAX_ROUND, Height, Round
 
 RECORD_VERSION: Final = 1
 PREPARED_KEY: Final = b"prepared"
+PROPOSAL_KEY: Final = b"proposal"
 
-_SLOT = struct.Struct(">IB")
+_SLOT = struct.Struct("BB")
 
 
 @dataclass(frozen=True, slots=True)
 class SigningRecord:
     """A decoded record of one height."""
 
-    messages: tuple[Message, ...]
-    """Our messages, by round and kind."""
+    statements: tuple[SignedStatement, ...]
+    """The signed parts of our messages, by the place of their round and their kind."""
+    proposal: Proposal | None
+    """Our latest."""
     prepared: Prepared | None
     fence: Height
     """NO_FENCE if none is recorded."""
 
 
 def slot_key(round_: Round, kind: StatementKind) -> bytes:
-    """round u32be ‖ kind u8."""
-    return _SLOT.pack(round_, kind)
+    """(round mod 32) u8 ‖ kind u8."""
+    return _SLOT.pack(place(round_), kind)
+
+
+def encode_statement(signed: SignedStatement) -> bytes:
+    """Canonical [1, vote] or [1, round change]."""
+    return canonical.encode([RECORD_VERSION, signed.to_value()])
 
 
 def encode_prepared(prepared: Prepared) -> bytes:
@@ -67,30 +78,43 @@ def encode_prepared(prepared: Prepared) -> bytes:
 
 def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecord:
     """Read what Persist wrote for `height`. Raises InvalidRecord: not to start is better than to sign twice."""
-    messages: list[Message] = []
+    statements: list[SignedStatement] = []
+    proposal: Proposal | None = None
     prepared: Prepared | None = None
     fence = NO_FENCE
     for key, value in sorted(record.items()):
         try:
             if key == PREPARED_KEY:
                 prepared = _prepared(value)
+            elif key == PROPOSAL_KEY:
+                proposal = _proposal(value, height)
             elif key == FENCE_KEY:
                 fence = decode_fence(value)
             else:
-                messages.append(_message(key, value, height))
+                statements.append(_statement(key, value, height))
         except (LedgerError, struct.error) as error:
             raise InvalidRecord(
                 f"{error}; if the disk is damaged, restore a copy and set vote_from above what it may have signed",
                 f"record[{height}][{key.hex()}]",
             ) from error
-    return SigningRecord(tuple(messages), prepared, fence)
+    return SigningRecord(tuple(statements), proposal, prepared, fence)
 
 
-def _message(key: bytes, value: bytes, height: Height) -> Message:
-    round_, kind = _SLOT.unpack(key)
+def _statement(key: bytes, value: bytes, height: Height) -> SignedStatement:
+    where, kind = _SLOT.unpack(key)
+    items = canonical.decode(value)
+    if not isinstance(items, list) or len(items) != 2 or type(items[0]) is not int or items[0] != RECORD_VERSION:
+        raise InvalidRecord("not [1, vote] or [1, round change], which is what this software reads")
+    signed = statement_from_value(items[1], "statement")
+    if (signed.height, place(signed.round), int(signed.kind)) != (height, where, kind):
+        raise InvalidRecord("the statement is of another height, round or kind than its key")
+    return signed
+
+
+def _proposal(value: bytes, height: Height) -> Proposal:
     message = decode_message(value)
-    if (message.height, message.round, int(message.kind)) != (height, round_, kind):
-        raise InvalidRecord("the message is of another height, round or kind than its key")
+    if not isinstance(message, Proposal) or message.height != height:
+        raise InvalidRecord("not a PROPOSAL of this height")
     return message
 
 

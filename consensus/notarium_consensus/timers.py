@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import ResendTimer, RoundTimer, SetTimer
+from notarium_consensus.effects import ProposeTimer, ResendTimer, RoundTimer, SetTimer
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.step_effects import StepEffects
@@ -11,9 +11,9 @@ from notarium_ledger.types import Round
 
 
 class HeightTimers:
-    """Starts the round timer, once a round, and the resend timer."""
+    """Starts the round timer and the propose timer, once a round, and the resend timer."""
 
-    __slots__ = ("_config", "_context", "_effects", "_inbox", "_round_timer_runs", "due")
+    __slots__ = ("_config", "_context", "_effects", "_inbox", "_propose_timer_runs", "_round_timer_runs", "due")
 
     def __init__(self, context: HeightContext, config: EngineConfig, inbox: Inbox, effects: StepEffects) -> None:
         self._context = context
@@ -22,12 +22,33 @@ class HeightTimers:
         self._effects = effects
         self._round_timer_runs = False
         """Of the current round."""
+        self._propose_timer_runs = False
         self.due = False
         """A block is due."""
 
     def enter_round(self) -> None:
         """A new round began: its timer does not run yet."""
         self._round_timer_runs = False
+        self._propose_timer_runs = False
+
+    def may_propose(self, round_: Round) -> bool:
+        """Whether this node's clock has passed the parent's time; if not, a timer says when.
+
+        A block is later than its parent. A liar can give the parent a time as late as the precision allows. A proposer
+        that answered with "a millisecond later" at once would be untimely for honest nodes with slower clocks, so it
+        waits: its own time is timely for every honest clock (docs/consensus.md, timely blocks).
+        """
+        parent_ms = self._context.parent_time_ms
+        if self._effects.now_ms > parent_ms:
+            return True
+        if not self._propose_timer_runs:
+            self._propose_timer_runs = True
+            self._effects.emit(SetTimer(ProposeTimer(self._context.height, round_), parent_ms + 1))
+        return False
+
+    def propose_expired(self) -> None:
+        """The timer that `may_propose` set has expired."""
+        self._propose_timer_runs = False
 
     def start_round(self, round_: Round, *, is_proven: bool) -> None:
         """Start the timer of `round_`, which is current, unless it runs.
@@ -43,7 +64,9 @@ class HeightTimers:
         if round_ > 0 and not is_proven and len(self._inbox.reached(round_)) < self._context.validators.quorum:
             return
         self._round_timer_runs = True
-        at_ms = self._effects.now_ms + self._config.timeout_ms(round_)
+        # Until its clock has passed the parent's time, no honest node proposes: that time is not the proposer's.
+        start_ms = max(self._effects.now_ms, self._context.parent_time_ms)
+        at_ms = start_ms + self._config.timeout_ms(round_)
         self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
     def start_resend(self) -> None:

@@ -30,6 +30,8 @@ open one.
 MAX_FILE_BYTES = 2 * 1024 * 1024
 REOPEN_SPARE_BYTES = 256 * 1024
 """Room for a new manifest and log, in addition to what recovery writes from the old log."""
+PAGE_PAIRS = 4096
+"""Pairs read at a time where there may be very many."""
 
 Item = tuple[bytes, bytes]
 
@@ -101,6 +103,13 @@ class Database:
                     break
                 result.append(item)
         return result
+
+    def pairs(self, prefix: bytes) -> Iterator[Item]:
+        """All pairs whose key begins with `prefix`, in order, read in pages: they need not fit in memory at once."""
+        start = prefix
+        while found := self.scan(prefix, start, PAGE_PAIRS):
+            yield from found
+            start = found[-1][0] + b"\0"
 
     def count(self, prefix: bytes = b"") -> int:
         """The number of keys that begin with `prefix`. Reads all of them."""

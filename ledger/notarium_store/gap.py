@@ -13,41 +13,19 @@ from dataclasses import dataclass, field
 
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_ledger.state.chain_state import ChainState, Transition
+from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Hash
 from notarium_store import keys
-from notarium_store.layout import StoredState
 from notarium_store.recent import peaks_by_position
-
-
-@dataclass(frozen=True, slots=True)
-class ChainEnd:
-    """The end of a stored run of blocks."""
-
-    state: ChainState
-    """The state after its last block."""
-    registry_height: Height
-    """The height whose block last changed the registry, or the snapshot's where the run began there; 0: genesis."""
-
-    def after(self, transition: Transition) -> ChainEnd:
-        """The end with one more block."""
-        state = transition.state
-        changed = state.registry.hash != self.state.registry.hash
-        return ChainEnd(state, state.height if changed else self.registry_height)
-
-    def stored(self) -> StoredState:
-        """The value that the store writes for it."""
-        state = self.state
-        return StoredState(state.height, state.tip, state.time_ms, state.frontier, self.registry_height)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """The missing blocks, and the chain on both sides of them."""
 
-    history: ChainEnd
-    """The end of the blocks from genesis on."""
+    history: ChainState
+    """The state after the last block before the gap."""
     snapshot: Snapshot
     """The adopted snapshot, verified."""
     base: ChainState
@@ -62,7 +40,7 @@ class Gap:
         object.__setattr__(self, "_peaks", peaks_by_position(self.base.frontier))
         object.__setattr__(self, "_certificates", named)
 
-    def with_history(self, history: ChainEnd) -> Gap:
+    def with_history(self, history: ChainState) -> Gap:
         """The gap that remains with a longer `history`."""
         return Gap(history, self.snapshot, self.base)
 
@@ -73,11 +51,11 @@ class Gap:
 
     def lacks_height(self, height: int) -> bool:
         """Whether the block is missing."""
-        return self.history.state.height < height <= self.base.height
+        return self.history.height < height <= self.base.height
 
     def lacks_any_index(self, first: int, last: int) -> bool:
         """Whether an entry at one of these log indices is missing."""
-        return first < self.base.frontier.size and last >= self.history.state.frontier.size
+        return first < self.base.frontier.size and last >= self.history.frontier.size
 
     def lacks_node(self, level: int, index: int) -> bool:
         """Whether the tree node is not stored. `peak` knows the snapshot's peaks even then."""
@@ -90,7 +68,7 @@ class Gap:
     def holds(self, key: bytes, value: bytes) -> bool:
         """Whether a stored pair belongs to a missing block. `key` must begin with one of keys.OF_BLOCKS."""
         prefix = key[:1]
-        if prefix in (keys.HEADER, keys.REGISTRY, keys.HANDOVER):
+        if prefix in (keys.HEADER, keys.HANDOVER):
             return self.lacks_height(int.from_bytes(key[1:], "big"))
         if prefix == keys.TREE:
             return self._lacks_position(int.from_bytes(key[1:], "big"))
@@ -98,5 +76,5 @@ class Gap:
         return self.lacks_any_index(index, index)
 
     def _lacks_position(self, position: int) -> bool:
-        start, end = (keys.nodes_before(each.frontier.size) for each in (self.history.state, self.base))
+        start, end = (keys.nodes_before(each.frontier.size) for each in (self.history, self.base))
         return start <= position < end

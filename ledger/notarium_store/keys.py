@@ -1,6 +1,6 @@
 """The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
 
-    m                                  → canonical [format version, genesis hash]; version 1, or 2 while b exists
+    m                                  → canonical [format version, genesis hash]; version 3, or 4 while b exists
     s                                  → canonical state after the last decision (layout.StoredState)
     h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
@@ -8,12 +8,14 @@
     i  entry id (32)                   → height u64 ‖ log index u64
     d  artifact digest (32) ‖ index u64 → empty: the entry at this index names the digest
     t  last node position u64          → up to 256 hashes of one block's tree nodes, in the order of completion
-    r  height u64                      → canonical registry, only where the block changed it
+    r  record key                      → a record of the registry after the last block of the history
+    l  record key                      → a record that blocks above b changed, empty where deleted; only while b exists
     v  height u64                      → canonical validator set of the next height, only where it changed
     c  height u64 ‖ name               → a consensus record: what this node signed at an undecided height
     q  number u64                      → canonical equivocation of a validator, numbered in the order of arrival
     b                                  → canonical adopted snapshot, while blocks up to it are missing
     g                                  → canonical state after the last block before the gap, while b exists
+    o                                  → the key (32) of the node whose consensus records these are
 
 The tree is one array of hashes in the order in which they are completed (post-order), so it only grows at its end, and
 a formula gives the position of a node. The leaf that completes node (l, i) is j = (i+1)·2^l − 1. The leaves before it
@@ -22,10 +24,15 @@ have completed 2j − popcount(j) nodes, and it completes its own nodes from lev
 
 Entries, tree nodes and block numbers are grouped. A group's key is its *last* index, so that one forward seek to the
 least key ≥ index finds the group that holds the index. A block of n entries costs n puts for ids, one for each digest,
-and a few more. Only `s` is ever overwritten.
+and a few more. Nothing of a block is ever overwritten.
+
+The registry stands here as the records whose Merkle root is the state root (notarium_ledger.state.registry); genesis's
+are written when the store is made. A block overwrites or deletes the records that it changes, so a change costs what
+its records cost, whatever the size of the registry.
 
 A node that joined from a snapshot lacks the blocks between `g` and `b` (gap.py). Backfill writes them in ascending
-order, with the same keys and values as any other block.
+order, with the same keys and values as any other block. Until then `r` is the registry at `g`, and the registry at the
+tip is that of the snapshot with the changes in `l`. The write that closes the gap moves `l` onto `r`.
 """
 
 from __future__ import annotations
@@ -42,10 +49,12 @@ REGISTRY = b"r"
 HANDOVER = b"v"
 RECORD = b"c"
 EQUIVOCATION = b"q"
+LATER = b"l"
 BASE = b"b"
 HISTORY = b"g"
+OWNER = b"o"
 
-OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, REGISTRY, HANDOVER)
+OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, HANDOVER)
 """Written by decisions, and never overwritten."""
 
 _NAMES = {
@@ -57,12 +66,14 @@ _NAMES = {
     ID: "entry id",
     DIGEST: "digest",
     TREE: "tree node",
-    REGISTRY: "registry",
+    REGISTRY: "registry record",
+    LATER: "later registry record",
     HANDOVER: "handover",
     RECORD: "consensus record",
     EQUIVOCATION: "equivocation",
     BASE: "base snapshot",
     HISTORY: "history",
+    OWNER: "owner",
 }
 
 

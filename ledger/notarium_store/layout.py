@@ -1,7 +1,7 @@
 """The layout of the stored values: the pairs that a decision writes, and the decoders of single values.
 
-`decision_items` alone defines what a decision writes. The store writes these pairs, and the check compares them with
-the stored ones.
+`decision_items` alone defines what a decision adds, and registry_records.py what it overwrites. The store writes these
+pairs, and the check compares them with the stored ones.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 
-FORMAT_VERSION = 1
-GAPPED_VERSION = 2
+FORMAT_VERSION = 3
+GAPPED_VERSION = 4
 """While blocks are missing below an adopted snapshot. Software without snapshots must not vote with such a store."""
 ENTRIES_PER_GROUP = 64
 NODES_PER_GROUP = 256
@@ -32,28 +32,29 @@ _POSITION = struct.Struct(">QQ")
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """The state without the registry. The registry is stored only where it changes."""
+    """The state without the registry, whose records have keys of their own."""
 
     height: Height
     tip: Hash
     time_ms: int
     frontier: Frontier
-    registry_height: Height
-    """The height whose block last changed the registry; 0 means genesis."""
+
+    @classmethod
+    def of(cls, state: ChainState) -> StoredState:
+        """The part of `state` that is stored under one key."""
+        return cls(state.height, state.tip, state.time_ms, state.frontier)
 
     def encode(self) -> bytes:
-        """canonical [height, tip, time in ms, tree size, peaks as one byte string, registry height]."""
+        """canonical [height, tip, time in ms, tree size, peaks as one byte string]."""
         peaks = b"".join(self.frontier.peaks)
-        return canonical.encode(
-            [self.height, bytes(self.tip), self.time_ms, self.frontier.size, peaks, self.registry_height]
-        )
+        return canonical.encode([self.height, bytes(self.tip), self.time_ms, self.frontier.size, peaks])
 
     @classmethod
     def decode(cls, data: bytes) -> StoredState:
         """Raises LedgerError or ValueError."""
         value: Any = canonical.decode(data)
-        height, tip, time_ms, size, peaks, registry_height = value
-        return cls(Height(height), Hash(tip), time_ms, Frontier(size, tuple(split(peaks))), Height(registry_height))
+        height, tip, time_ms, size, peaks = value
+        return cls(Height(height), Hash(tip), time_ms, Frontier(size, tuple(split(peaks))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def join_nodes(nodes: Iterable[Node]) -> bytes:
 def decision_items(
     decision: Decision, transition: Transition, before: ChainState, nodes: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Every pair that `decision` writes, except the key `s`. `nodes` are those of `transition`, joined."""
+    """Every pair that `decision` writes and no later one overwrites. `nodes` are those of `transition`, joined."""
     height, first = decision.height, transition.first_index
     header = StoredHeader(decision.block.header, decision.certificate, before.frontier)
     yield keys.numbered(keys.HEADER, height), header.encode()
@@ -140,11 +141,9 @@ def decision_items(
         for value in artifact_digests(entry.body):
             yield keys.digest(value, index), b""
     yield from _node_items(nodes, keys.nodes_before(first))
-    registry = transition.state.registry
-    if registry.hash != before.registry.hash:
-        yield keys.numbered(keys.REGISTRY, height), registry.encode()
-    if registry.validators.hash != before.registry.validators.hash:
-        yield keys.numbered(keys.HANDOVER, height), canonical.encode(registry.validators.to_value())
+    validators = transition.state.registry.validators
+    if validators.hash != before.registry.validators.hash:
+        yield keys.numbered(keys.HANDOVER, height), canonical.encode(validators.to_value())
 
 
 def _entry_items(entries: Sequence[bytes], first: int) -> Iterator[tuple[bytes, bytes]]:

@@ -27,7 +27,7 @@ from notarium_store import keys, layout, lookups
 from notarium_store.bounded_cache import BoundedCache
 from notarium_store.database import Database
 from notarium_store.errors import HistoryIncomplete
-from notarium_store.gap import ChainEnd, Gap
+from notarium_store.gap import Gap
 from notarium_store.layout import StoredHeader
 from notarium_store.lookups import NodeReader
 from notarium_store.recent import RecentBlocks, peaks_by_position
@@ -43,7 +43,7 @@ _CACHED_NODE_LEVEL = 6
 class LogReader:
     """The reading half of a Store."""
 
-    _live: ChainEnd
+    _live: ChainState
     _gap: Gap | None
     _handovers: tuple[Handover, ...]
     _recent: RecentBlocks
@@ -59,13 +59,13 @@ class LogReader:
     @property
     def state(self) -> ChainState:
         """The state after the last decision, on which the next block builds."""
-        return self._live.state
+        return self._live
 
     @property
     def history(self) -> ChainState:
         """The state after the last block up to which all blocks are stored; `state` where no block is missing."""
         gap = self._gap
-        return self.state if gap is None else gap.history.state
+        return self.state if gap is None else gap.history
 
     @property
     def is_complete(self) -> bool:
@@ -263,7 +263,7 @@ class LogReader:
         return 1 <= height <= self.state.height
 
     def _incomplete(self, gap: Gap, what: str) -> HistoryIncomplete:
-        return HistoryIncomplete(self.path, what, gap.history.state.height, gap.base.height)
+        return HistoryIncomplete(self.path, what, gap.history.height, gap.base.height)
 
     def _handovers_before(self, height: int) -> tuple[Handover, ...]:
         return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]

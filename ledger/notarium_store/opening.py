@@ -1,9 +1,9 @@
 """Reads and checks a store when it is opened: it belongs to this ledger, and its tip is consistent.
 
 The check of the tip starts at the certificate: the stored header hashes to the state's tip, a quorum of its validator
-set certified it, the registry hashes to its state root, and the stored tree nodes fold to its tree root. LevelDB's
-checksums at every read, and `check.check_chain`, cover the blocks below. Where blocks are missing below an adopted
-snapshot, opening verifies the snapshot again, and checks the last block before the gap like a tip.
+set certified it, the records of the registry hash to its state root, and the stored tree nodes fold to its tree root.
+LevelDB's checksums at every read, and `check.check_chain`, cover the blocks below. Where blocks are missing below an
+adopted snapshot, opening verifies the snapshot again, and checks the last block before the gap like a tip.
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.trust.chain import Handover
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
-from notarium_store import keys, layout
+from notarium_ledger.types import KEY_BYTES, Height, PublicKey
+from notarium_store import keys, layout, registry_records
 from notarium_store.database import Database
 from notarium_store.errors import ForeignStore, StoreCorruption
-from notarium_store.gap import ChainEnd, Gap
+from notarium_store.gap import Gap
 from notarium_store.layout import StoredState
 from notarium_store.lookups import NodeReader, decoded, read_group, read_header
+from notarium_store.registry_records import NAMED_BY_CHECK
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """The part of a store that is kept in memory."""
 
-    live: ChainEnd
-    """The end of the chain, on which new blocks build."""
+    live: ChainState
+    """The state after the last block, on which new blocks build."""
     gap: Gap | None
     handovers: tuple[Handover, ...]
     """All changes of the validator set from genesis to the tip; those of missing blocks come from the snapshot."""
     record_keys: set[bytes]
+    owner: PublicKey | None
 
 
 def load(database: Database, genesis: Genesis) -> Loaded:
@@ -46,23 +48,51 @@ def load(database: Database, genesis: Genesis) -> Loaded:
     Raises StoreCorruption or ForeignStore.
     """
     check_meta(database, genesis)
-    gap = load_gap(database, genesis)
+    registry = registry_records.read(database)
+    base = load_base(database, genesis)
+    gap = None if base is None else _gap(database, genesis, base, registry)
+    if gap is not None:
+        registry = registry_records.read_live(database, gap.base.registry)
     handovers = _handovers(database, gap)
     record_keys = {key for key, _ in database.scan(keys.RECORD)}
+    owner = load_owner(database)
     encoded = database.get(keys.STATE)
     if encoded is None:
         if gap is not None or database.seek(keys.HEADER, keys.HEADER) is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.STATE)} is missing, but blocks are stored")
-        start = ChainState.initial(genesis.hash, genesis.registry)
-        return Loaded(ChainEnd(start, Height(0)), None, handovers, record_keys)
-    stored = decoded(database, StoredState.decode, encoded, keys.STATE)
-    return Loaded(_chain_end(database, genesis, stored, handovers, gap), gap, handovers, record_keys)
+        stored = StoredState.of(_initial(genesis))
+    else:
+        stored = decoded(database, StoredState.decode, encoded, keys.STATE)
+    live = _state(database, genesis, stored, registry, handovers, gap)
+    return Loaded(live, gap, handovers, record_keys, owner)
 
 
-def load_gap(database: Database, genesis: Genesis) -> Gap | None:
-    """The gap below an adopted snapshot, or None. Verifies the snapshot again. Raises StoreCorruption."""
+def load_owner(database: Database) -> PublicKey | None:
+    """The node whose consensus records the store holds, or None where nobody has said. Raises StoreCorruption."""
+    owner = database.get(keys.OWNER)
+    if owner is not None and len(owner) != KEY_BYTES:
+        raise StoreCorruption(database.path, f"{keys.describe(keys.OWNER)} has {len(owner)} bytes, not {KEY_BYTES}")
+    return None if owner is None else PublicKey(owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The adopted snapshot of a store that lacks blocks below it, and the end of the blocks before them."""
+
+    snapshot: Snapshot
+    state: ChainState
+    """The snapshot's, verified."""
+    history: StoredState
+    """Not yet checked."""
+
+
+def load_base(database: Database, genesis: Genesis) -> Base | None:
+    """The adopted snapshot while blocks below it are missing, verified again, or None. Raises StoreCorruption."""
     base, history = database.get(keys.BASE), database.get(keys.HISTORY)
     if base is None and history is None:
+        stray = database.seek(keys.LATER, keys.LATER)
+        if stray is not None:
+            raise StoreCorruption(database.path, f"{keys.describe(stray[0])} is present, but no blocks are missing")
         return None
     if base is None or history is None:
         missing, present = (keys.BASE, keys.HISTORY) if base is None else (keys.HISTORY, keys.BASE)
@@ -77,30 +107,39 @@ def load_gap(database: Database, genesis: Genesis) -> Gap | None:
     stored = decoded(database, StoredState.decode, history, keys.HISTORY)
     if stored.height >= state.height:
         raise StoreCorruption(database.path, f"{keys.describe(keys.HISTORY)} is not below the adopted snapshot")
-    return Gap(_chain_end(database, genesis, stored, snapshot.decided.handovers, None), snapshot, state)
+    return Base(snapshot, state, stored)
 
 
-def _chain_end(
-    database: Database, genesis: Genesis, stored: StoredState, handovers: tuple[Handover, ...], gap: Gap | None
-) -> ChainEnd:
-    """The end of the blocks up to `stored`, checked. `gap`: the missing blocks below it, if any."""
-    if stored.height == 0:
-        initial = ChainEnd(ChainState.initial(genesis.hash, genesis.registry), Height(0))
-        if stored != initial.stored():
-            raise StoreCorruption(database.path, "the stored state at height 0 is not that of genesis")
-        return initial
-    if gap is not None and stored.height <= gap.base.height:
-        base = ChainEnd(gap.base, gap.base.height)
-        if stored != base.stored():
-            raise StoreCorruption(database.path, "the stored state is not that of the adopted snapshot", stored.height)
-        return base
-    if gap is not None and stored.registry_height <= gap.base.height:
-        registry = gap.base.registry
-    else:
-        registry = _registry(database, genesis, stored.registry_height)
+def _gap(database: Database, genesis: Genesis, base: Base, registry: Registry) -> Gap:
+    """The gap below `base`; `registry` is that of the last block before it."""
+    history = _state(database, genesis, base.history, registry, base.snapshot.decided.handovers, None)
+    return Gap(history, base.snapshot, base.state)
+
+
+def _initial(genesis: Genesis) -> ChainState:
+    return ChainState.initial(genesis.hash, genesis.registry)
+
+
+def _state(
+    database: Database,
+    genesis: Genesis,
+    stored: StoredState,
+    registry: Registry,
+    handovers: tuple[Handover, ...],
+    gap: Gap | None,
+) -> ChainState:
+    """The state of `stored` and `registry`, checked. `gap`: the missing blocks below it, if any."""
+    if stored.height == 0 or (gap is not None and stored.height <= gap.base.height):
+        known, name = (_initial(genesis), "genesis") if gap is None else (gap.base, "the adopted snapshot")
+        if stored != StoredState.of(known):
+            raise StoreCorruption(database.path, f"the stored state is not that of {name}", stored.height)
+        if registry.hash != known.registry.hash:
+            raise StoreCorruption(
+                database.path, f"the stored registry is not that of {name}; {NAMED_BY_CHECK}", stored.height
+            )
+        return known
     _check_tip(database, genesis, stored, registry, handovers, gap)
-    state = ChainState(genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry)
-    return ChainEnd(state, stored.registry_height)
+    return ChainState(genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry)
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
@@ -111,7 +150,7 @@ def check_meta(database: Database, genesis: Genesis) -> None:
     if found is None:
         if database.seek(b"", b"") is not None:
             raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is missing")
-        database.write([(keys.META, layout.meta_value(genesis.hash))])
+        database.write([(keys.META, layout.meta_value(genesis.hash)), *registry_records.items(genesis.registry)])
         return
     value = decoded(database, canonical.decode, found, keys.META)
     if not isinstance(value, list) or len(value) != 2:
@@ -119,7 +158,8 @@ def check_meta(database: Database, genesis: Genesis) -> None:
     version, hash_ = value
     if version not in (layout.FORMAT_VERSION, layout.GAPPED_VERSION):
         raise StoreCorruption(
-            database.path, f"format version {version!r}, this software reads up to {layout.GAPPED_VERSION}"
+            database.path,
+            f"format version {version!r}, this software reads {layout.FORMAT_VERSION} and {layout.GAPPED_VERSION}",
         )
     if hash_ == genesis.hash:
         raise StoreCorruption(
@@ -131,13 +171,6 @@ def check_meta(database: Database, genesis: Genesis) -> None:
 
 def _version(database: Database) -> int:
     return layout.FORMAT_VERSION if database.get(keys.BASE) is None else layout.GAPPED_VERSION
-
-
-def _registry(database: Database, genesis: Genesis, height: Height) -> Registry:
-    if height == 0:
-        return genesis.registry
-    key = keys.numbered(keys.REGISTRY, height)
-    return decoded(database, Registry.decode, database.require(key), key)
 
 
 def _handovers(database: Database, gap: Gap | None) -> tuple[Handover, ...]:
@@ -183,7 +216,7 @@ def _check_tip(
     except LedgerError as error:
         raise fail(f"the certificate is not valid: {error}") from error
     if registry.hash != header.state_root:
-        raise fail("the stored registry does not hash to the state root")
+        raise fail(f"the stored registry does not hash to the state root; {NAMED_BY_CHECK}")
     if state.frontier.size != header.tree_size or state.frontier.root() != header.tree_root:
         raise fail("the state's frontier does not fold to the tree root")
 

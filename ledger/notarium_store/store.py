@@ -12,14 +12,14 @@ A node that is far behind adopts a snapshot, continues from there at once, and w
     store.backfill([(decision, transition), ...])      # old blocks, on history, until the two meet
 
 A commit is one synced LevelDB batch, and so are an adoption and a backfill: after a crash the store has all parts of a
-decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_equivocation,
-recover, close); any thread may read.
+decision or none. One thread calls the methods that write (commit, adopt, backfill, put_record, put_owner,
+put_equivocation, recover, close); any thread may read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from notarium_ledger.blocks.block import Decision
@@ -28,12 +28,12 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
-from notarium_store import keys, lookups, opening
+from notarium_ledger.types import Height, PublicKey
+from notarium_store import keys, lookups, opening, registry_records
 from notarium_store.database import Database, Item
 from notarium_store.errors import StoreCorruption, StoreError
-from notarium_store.gap import ChainEnd, Gap
-from notarium_store.layout import GAPPED_VERSION, decision_items, join_nodes, meta_value
+from notarium_store.gap import Gap
+from notarium_store.layout import GAPPED_VERSION, StoredState, decision_items, join_nodes, meta_value
 from notarium_store.log_reader import LogReader
 from notarium_store.recent import RecentBlock, RecentBlocks
 
@@ -47,28 +47,32 @@ class _Written:
 
     decision: Decision
     transition: Transition
-    before: ChainEnd
-    after: ChainEnd
+    before: ChainState
     nodes: bytes
     """The joined tree nodes that it completes."""
 
     @property
+    def after(self) -> ChainState:
+        """The state after it."""
+        return self.transition.state
+
+    @property
     def handover(self) -> Handover | None:
         """The handover, where the validator set changes."""
-        after = self.after.state.registry.validators
-        if after.hash == self.before.state.registry.validators.hash:
+        after = self.after.registry.validators
+        if after.hash == self.before.registry.validators.hash:
             return None
         return Handover(self.transition.header, self.decision.certificate, after)
 
     def items(self) -> Iterator[Item]:
         """The pairs that it writes."""
-        return decision_items(self.decision, self.transition, self.before.state, self.nodes)
+        return decision_items(self.decision, self.transition, self.before, self.nodes)
 
     def recent(self, handovers: tuple[Handover, ...]) -> RecentBlock:
         """The block as it is kept in memory."""
         decided = DecidedHeader(self.transition.header, self.decision.certificate, handovers)
         ids = tuple(entry.id for entry in self.transition.entries)
-        return RecentBlock.make(self.before.state.frontier, decided, ids, self.decision.block.entries, self.nodes)
+        return RecentBlock.make(self.before.frontier, decided, ids, self.decision.block.entries, self.nodes)
 
 
 def _items(run: Sequence[_Written]) -> Iterator[Item]:
@@ -76,10 +80,15 @@ def _items(run: Sequence[_Written]) -> Iterator[Item]:
         yield from part.items()
 
 
+def _changes(run: Sequence[_Written]) -> dict[bytes, bytes | None]:
+    return registry_records.changes_of(part.transition for part in run)
+
+
 class Store(LogReader):
     """An open store. Create it with `Store.open`. LogReader has the methods that read."""
 
     _record_keys: set[bytes]
+    _owner: PublicKey | None
 
     def __init__(self, path: Path, genesis: Genesis, database: Database) -> None:
         """Only `open` calls this."""
@@ -138,18 +147,23 @@ class Store(LogReader):
         if not todo:
             return
         run = self._run(self._live, todo)
-        after = run[-1].after.state
+        after = run[-1].after
         handovers = self._handovers
         recent: list[RecentBlock] = []
         for part in run:
             recent.append(part.recent(handovers))
             if part.handover is not None:
                 handovers = (*handovers, part.handover)
-        done = self._records_until(after.height)
-        self._db.write([*_items(run), (keys.STATE, run[-1].after.stored().encode())], done)
+        done, deleted = self._records_until(after.height), list[bytes]()
+        if self._gap is None:
+            registry, deleted = registry_records.history_items(_changes(run))
+        else:
+            registry = registry_records.later_items(_changes(run))
+        state = (keys.STATE, StoredState.of(after).encode())
+        self._db.write([*_items(run), *registry, state], [*done, *deleted])
         self._record_keys.difference_update(done)
         self._handovers = handovers
-        self._live = run[-1].after
+        self._live = after
         # Last, so that a reader that finds an entry in memory also finds its block in the state.
         for block in recent:
             self._recent.add(block)
@@ -173,19 +187,19 @@ class Store(LogReader):
         if state.height <= self.state.height:
             return False
         history = self._live if self._gap is None else self._gap.history
-        live = ChainEnd(state, state.height)
         done = self._records_until(state.height)
         items = [
             (keys.META, meta_value(self.genesis.hash, GAPPED_VERSION)),
             (keys.BASE, snapshot.encode()),
-            (keys.HISTORY, history.stored().encode()),
-            (keys.STATE, live.stored().encode()),
+            (keys.HISTORY, StoredState.of(history).encode()),
+            (keys.STATE, StoredState.of(state).encode()),
         ]
-        self._db.write(items, done)
+        # What blocks changed above an earlier snapshot, this one contains.
+        self._db.write(items, [*done, *registry_records.later_keys(self._db)])
         self._record_keys.difference_update(done)
         self._gap = Gap(history, snapshot, state)
         self._handovers = snapshot.handovers_after(state.registry)
-        self._live = live
+        self._live = state
         return True
 
     def backfill(self, parts: Sequence[Part]) -> None:
@@ -206,16 +220,16 @@ class Store(LogReader):
             gap.history, [(gap.with_known_certificate(decision), transition) for decision, transition in todo]
         )
         self._check_meets(gap, run)
-        history, live = run[-1].after, self._live
-        if history.state.height < gap.base.height:
-            self._db.write([*_items(run), (keys.HISTORY, history.stored().encode())])
+        history, changes = run[-1].after, _changes(run)
+        if history.height < gap.base.height:
+            registry, deleted = registry_records.history_items(changes)
+            self._db.write([*_items(run), *registry, (keys.HISTORY, StoredState.of(history).encode())], deleted)
             self._gap = gap.with_history(history)
             return
-        if live.registry_height == gap.base.height:  # From now on the registry is read from where it last changed.
-            live = replace(live, registry_height=history.registry_height)
-        whole = [(keys.META, meta_value(self.genesis.hash)), (keys.STATE, live.stored().encode())]
-        self._db.write([*_items(run), *whole], [keys.BASE, keys.HISTORY])
-        self._live = live
+        later = registry_records.read_later(self._db)
+        registry, deleted = registry_records.history_items({**changes, **later})
+        deleted += [keys.BASE, keys.HISTORY, *(keys.LATER + key for key in later)]
+        self._db.write([*_items(run), *registry, (keys.META, meta_value(self.genesis.hash))], deleted)
         self._gap = None
 
     def _check_meets(self, gap: Gap, run: Sequence[_Written]) -> None:
@@ -233,7 +247,7 @@ class Store(LogReader):
                 position = self.position(entry.id)
                 if position is not None and position[1] >= gap.base.frontier.size:
                     raise fail(position[0], f"entry {entry.id.hex()} is already in block {part.decision.height}")
-        end = run[-1].after.state
+        end = run[-1].after
         if end.height == gap.base.height and (end.tip, end.frontier) != (gap.base.tip, gap.base.frontier):
             raise fail(end.height, "the fetched block is not the block of the adopted snapshot")
 
@@ -249,11 +263,31 @@ class Store(LogReader):
     def put_records(self, height: Height, parts: Sequence[tuple[bytes, bytes]]) -> None:
         """Store several parts of the record, (key, value) each, with one fsync. Raises StoreFull or StoreError."""
         self._recover_if_failed()
-        if height <= self.state.height:
-            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
+        self._check_open(height)
         items = [(keys.record(height, key), value) for key, value in parts]
         self._db.write(items)
         self._record_keys.update(name for name, _ in items)
+
+    @property
+    def owner(self) -> PublicKey | None:
+        """The key of the node that signed what the consensus record says; None where `put_owner` was never called."""
+        return self._owner
+
+    def put_owner(self, key: PublicKey, height: Height, items: Sequence[Item]) -> None:
+        """Make `key` the owner and store its record `items` (key, value) of an undecided height, with one fsync.
+
+        Drops the records of another owner: nobody may take them for what `key` has signed. Raises StoreFull or
+        StoreError.
+        """
+        self._recover_if_failed()
+        self._check_open(height)
+        named = [(keys.record(height, name), value) for name, value in items]
+        kept = {name for name, _ in named}
+        dropped = [] if self._owner in (None, key) else [name for name in self._record_keys if name not in kept]
+        self._db.write([(keys.OWNER, bytes(key)), *named], dropped)
+        self._record_keys.difference_update(dropped)
+        self._record_keys.update(kept)
+        self._owner = key
 
     def record(self) -> tuple[Height | None, dict[bytes, bytes]]:
         """The consensus record of the highest undecided height that has one: (height, {key: value})."""
@@ -262,6 +296,10 @@ class Store(LogReader):
         height = max(key[1:9] for key in self._record_keys)
         found = self._db.scan(keys.RECORD + height)
         return Height(int.from_bytes(height, "big")), {key[9:]: value for key, value in found}
+
+    def _check_open(self, height: Height) -> None:
+        if height <= self.state.height:
+            raise StoreError(self.path, f"block {height} is decided; its consensus record is closed")
 
     def _records_until(self, height: Height) -> list[bytes]:
         return [key for key in self._record_keys if key[1:9] <= keys.u64(height)]
@@ -305,6 +343,7 @@ class Store(LogReader):
         self._gap = loaded.gap
         self._handovers = loaded.handovers
         self._record_keys = loaded.record_keys
+        self._owner = loaded.owner
         self._recent = RecentBlocks()
         self._headers.clear()
         self._nodes.clear()
@@ -316,14 +355,13 @@ class Store(LogReader):
                 return parts[number + 1 :]
         return parts
 
-    def _run(self, before: ChainEnd, parts: Sequence[Part]) -> list[_Written]:
+    def _run(self, before: ChainState, parts: Sequence[Part]) -> list[_Written]:
         """What the parts write, one after the other from `before` on. Raises StoreError where one does not follow."""
         run: list[_Written] = []
         for decision, transition in parts:
-            self._check_next(before.state, decision, transition)
-            part = _Written(decision, transition, before, before.after(transition), join_nodes(transition.nodes))
-            run.append(part)
-            before = part.after
+            self._check_next(before, decision, transition)
+            run.append(_Written(decision, transition, before, join_nodes(transition.nodes)))
+            before = transition.state
         return run
 
     def _check_next(self, before: ChainState, decision: Decision, transition: Transition) -> None:

@@ -185,8 +185,13 @@ class Bench:
         self.effects = effects
         return effects
 
-    def checked(self, block: Block, valid: bool = True, reason: str = "") -> list[Effect]:
-        return self.step(BlockChecked(block.hash, valid, reason))
+    def checked(self, block: Block, valid: bool = True, reason: str = "", attempt: int | None = None) -> list[Effect]:
+        """The answer to the latest question, or to that of `attempt`."""
+        instance = self.engine._instance
+        assert instance is not None
+        return self.step(
+            BlockChecked(block.hash, valid, reason, instance.blocks.attempt if attempt is None else attempt)
+        )
 
     def built(self, block: Block | None, round_: int = 0) -> list[Effect]:
         return self.step(BlockBuilt(self.club.height, Round(round_), block))

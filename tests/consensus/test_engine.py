@@ -193,6 +193,7 @@ def test_an_answer_of_the_height_before_is_not_proposed():
     club = bench.club.after(old)
     bench.advance(club)
     bench.advance(club.after(club.block(0)))
+    bench.now_ms += 3  # past the parent's time
     bench.step(WorkPending())
     assert len(bench.of(RequestBlock)) == 1
     assert bench.step(BlockBuilt(1, 0, old)) == []

@@ -13,8 +13,9 @@ from notarium_consensus.effects import CheckBlock, Persist, RequestBlock, Resend
 from notarium_consensus.engine import Phase
 from notarium_consensus.inputs import WorkPending
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import Proposal, encode_message
+from notarium_consensus.messages import Proposal, encode_message, signed_part
 from notarium_consensus.rules import Rule
+from notarium_consensus.signing_record import PROPOSAL_KEY, encode_statement, slot_key
 from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.signing import verify
 
@@ -57,7 +58,9 @@ def test_all_persists_stand_before_all_other_effects_and_hold_the_sent_bytes():
     kinds = [isinstance(effect, Persist) for effect in effects]
     assert kinds == sorted(kinds, reverse=True)
     for message in bench.sent():
-        assert bench.disk[bytes(4) + bytes([message.kind])] == encode_message(message)
+        assert bench.disk[slot_key(0, message.kind)] == encode_statement(signed_part(message))
+    (proposal,) = bench.sent(StatementKind.PROPOSAL)
+    assert bench.disk[PROPOSAL_KEY] == encode_message(proposal)
 
 
 def test_a_validator_prepares_only_after_the_content_check():
@@ -90,7 +93,7 @@ def test_q_prepares_lock_the_block_on_disk_before_the_commit():
     effects = bench.receive(bench.club.prepare(2, 0, block))
     assert bench.said() == ["COMMIT"]
     assert bench.engine.prepared_round == 0
-    assert [effect.key for effect in effects if isinstance(effect, Persist)] == [b"prepared", bytes(4) + b"\x03"]
+    assert [effect.key for effect in effects if isinstance(effect, Persist)] == [b"prepared", b"\x00\x03"]
     assert isinstance(effects[0], Persist)
     assert isinstance(effects[1], Persist)
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
-from notarium_consensus.effects import Broadcast, Persist, RequestBlock, RoundTimer
+from notarium_consensus.effects import Broadcast, CheckBlock, Persist, RequestBlock, RoundTimer
 from notarium_consensus.inputs import Advance, WorkPending
 from notarium_consensus.permission import FENCE_KEY, NO_FENCE, Permission, encode_fence
+from notarium_consensus.phase import Phase
 from notarium_consensus.signing_record import PREPARED_KEY
 
 
@@ -51,8 +52,9 @@ def test_mistake_13_once_complete_it_votes_at_the_height_that_is_open():
     assert bench.said() == []
     bench.step(work_on(bench))
     assert bench.engine.is_voting
-    assert bench.said() == ["PREPARE"]
     assert bench.timers() == {RoundTimer(1, 0): 1_000}
+    bench.checked(block)
+    assert bench.said() == ["PREPARE"]
     bench.receive(bench.club.prepare(1, 0, block), bench.club.prepare(2, 0, block))
     assert bench.said() == ["COMMIT"]
 
@@ -62,11 +64,59 @@ def test_mistake_13_what_the_others_have_prepared_by_then_it_commits_to_with_the
     block = bench.club.block(1)
     bench.accept(bench.club.proposal(1, 0, block))
     bench.receive(*bench.club.prepares((1, 2, 3), 0, block))
-    effects = bench.step(work_on(bench))
+    bench.step(work_on(bench))
+    assert bench.said() == []
+    effects = bench.checked(block)
     assert bench.said() == ["PREPARE", "COMMIT"]
     assert PREPARED_KEY in bench.disk
     last_write = max(at for at, effect in enumerate(effects) if isinstance(effect, Persist))
     assert last_write < min(at for at, effect in enumerate(effects) if isinstance(effect, Broadcast))
+
+
+def test_mistake_13_a_verdict_that_was_formed_without_history_counts_for_nothing_once_it_may_sign():
+    """The block has an entry that was decided long ago; only the history shows it."""
+    bench = follower()
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.receive(*bench.club.prepares((1, 2, 3), 0, block))
+    assert (bench.engine.phase, bench.engine.prepared_round) == (Phase.COMMITTING, 0)
+    bench.step(work_on(bench))
+    assert bench.of(CheckBlock) == [CheckBlock(block, 1)]
+    assert (bench.engine.phase, bench.engine.prepared_round) == (Phase.CHECKING, None)
+    assert bench.checked(block, attempt=0) == [], "an answer of before"
+    bench.checked(block, False, "an entry is in the log already")
+    assert (bench.said(), bench.engine.phase) == ([], Phase.REJECTED)
+    bench.timeout()
+    assert bench.sent() == [bench.club.change(0, 1)], "and it claims no lock"
+
+
+def test_mistake_13_the_answer_to_a_check_under_way_is_ignored_and_a_rejected_block_gets_another_check():
+    bench = follower()
+    block = bench.club.block(1)
+    bench.receive(bench.club.proposal(1, 0, block))
+    bench.step(work_on(bench))
+    assert bench.checked(block, attempt=0) == []
+    bench.checked(block)
+    assert bench.said() == ["PREPARE"]
+    bench = follower()
+    bench.receive(bench.club.proposal(1, 0, block))
+    bench.checked(block, False, "an entry that a key signs which the missing blocks enrol")
+    bench.step(work_on(bench))
+    bench.checked(block)
+    assert bench.said() == ["PREPARE"]
+
+
+def test_mistake_13_a_lock_on_the_disk_survives_and_its_block_is_checked_again():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.receive(*bench.club.prepares((1, 2), 0, block))
+    again = Bench(own=0, record=bench.disk, record_height=1, advance=False)
+    again.step(work_on(again, may_sign=False))
+    again.checked(block)
+    again.step(work_on(again))
+    assert again.of(CheckBlock) == [CheckBlock(block, 1)]
+    assert again.engine.prepared_round == 0
 
 
 def test_mistake_13_with_work_waiting_it_proposes_when_it_is_its_turn():

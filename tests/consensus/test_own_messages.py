@@ -9,11 +9,20 @@ import pytest
 from tests.consensus.harness import GENESIS, Club
 
 from notarium_consensus.authentication import Authenticator
-from notarium_consensus.effects import Broadcast, Persist
-from notarium_consensus.messages import encode_message
+from notarium_consensus.effects import Broadcast, Persist, Report
+from notarium_consensus.events import SigningRefused
+from notarium_consensus.justification import Prepared
+from notarium_consensus.messages import encode_message, signed_part
 from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.signing import KeySigner
-from notarium_consensus.signing_record import slot_key
+from notarium_consensus.signing_record import (
+    PREPARED_KEY,
+    PROPOSAL_KEY,
+    SigningRecord,
+    encode_prepared,
+    encode_statement,
+    slot_key,
+)
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.signing import SigningKey
@@ -40,14 +49,41 @@ def parts() -> Parts:
     return made
 
 
-def test_a_message_is_recorded_as_sent_and_then_sent(parts: Parts):
+def test_the_signed_part_of_a_message_is_recorded_and_then_the_message_sent(parts: Parts):
     vote = parts.own.vote(PREPARE, 0, BLOCK.hash)
     assert vote == CLUB.prepare(0, 0, BLOCK)
-    assert parts.effects.take() == [Persist(1, slot_key(0, PREPARE), encode_message(vote)), Broadcast(vote)]
+    assert parts.effects.take() == [Persist(1, slot_key(0, PREPARE), encode_statement(vote)), Broadcast(vote)]
     change = parts.own.change_round(1, None)
     assert change == CLUB.change(0, 1)
+    slot = Persist(1, slot_key(1, StatementKind.ROUND_CHANGE), encode_statement(change.signed))
+    assert parts.effects.take() == [slot, Broadcast(change)]
+
+
+def test_a_proposal_is_recorded_whole_and_the_prepared_block_before_its_commit(parts: Parts):
     proposal = parts.own.propose(4, BLOCK, (), ())
     assert proposal == CLUB.proposal(0, 4, BLOCK)
+    slot = Persist(1, slot_key(4, StatementKind.PROPOSAL), encode_statement(signed_part(proposal)))
+    assert parts.effects.take() == [Persist(1, PROPOSAL_KEY, encode_message(proposal)), slot, Broadcast(proposal)]
+    lock = Prepared(4, BLOCK, CLUB.prepares((0, 1, 2), 4, BLOCK))
+    commit = parts.own.commit(lock)
+    slot = Persist(1, slot_key(4, COMMIT), encode_statement(commit))
+    assert parts.effects.take() == [Persist(1, PREPARED_KEY, encode_prepared(lock)), slot, Broadcast(commit)]
+    assert parts.own.lock == lock
+
+
+def test_a_refusal_of_the_signer_is_reported_once_for_each_kind():
+    class Refuses(KeySigner):
+        def sign(self, statement, genesis, validators):
+            return None
+
+    parts = Parts()
+    own = OwnMessages(CLUB.context(), Refuses(CLUB.keys[0]), parts.authenticator, parts.effects)
+    own.allow()
+    for round_ in (0, 1):
+        assert own.vote(PREPARE, round_, BLOCK.hash) is None
+    assert own.change_round(1, None) is None
+    refused = [SigningRefused(1, 0, PREPARE), SigningRefused(1, 1, StatementKind.ROUND_CHANGE)]
+    assert parts.effects.take() == [Report(event) for event in refused]
 
 
 def test_a_slot_is_signed_once(parts: Parts):
@@ -88,12 +124,30 @@ def test_an_observer_and_a_stranger_are_never_allowed():
 
 
 def test_recorded_messages_take_their_slots_and_those_of_another_key_do_not(parts: Parts):
-    restored = parts.own.restore([CLUB.prepare(0, 0, BLOCK), CLUB.prepare(1, 1, BLOCK)])
-    assert restored == [CLUB.prepare(0, 0, BLOCK)]
+    record = SigningRecord((CLUB.prepare(0, 0, BLOCK), CLUB.prepare(1, 1, BLOCK)), None, None, 1)
+    assert parts.own.restore(record) == [CLUB.prepare(0, 0, BLOCK)]
     assert parts.own.vote(PREPARE, 0, OTHER.hash) is None
     assert parts.own.vote(PREPARE, 1, OTHER.hash) is not None
     parts.authenticator.check(CLUB.prepare(0, 0, BLOCK), CLUB.validators, "vote")
     assert parts.authenticator.own_seen is None, "it is in the record"
+
+
+def test_a_recorded_round_change_is_whole_only_if_the_lock_is_the_one_that_it_claims(parts: Parts):
+    change = CLUB.change(0, 2, (0, BLOCK))
+    lock = Prepared(0, BLOCK, change.prepares)
+    assert parts.own.restore(SigningRecord((change.signed,), None, lock, 1)) == [change]
+    assert parts.own.of_round(2) == [change]
+    later = Prepared(2, BLOCK, CLUB.prepares((0, 1, 2), 2, BLOCK))
+    own = Parts().own
+    assert own.restore(SigningRecord((change.signed,), None, later, 1)) == []
+    assert (own.of_round(2), own.latest_round) == ([], 2)
+
+
+def test_a_recorded_proposal_counts_only_with_its_slot(parts: Parts):
+    proposal = CLUB.proposal(0, 4, BLOCK)
+    assert parts.own.restore(SigningRecord((), proposal, None, 1)) == []
+    assert parts.own.restore(SigningRecord((signed_part(proposal),), proposal, None, 1)) == [proposal]
+    assert parts.own.propose(4, OTHER, (), ()) is None
 
 
 def test_the_messages_of_a_round_are_sent_again_in_an_order_that_makes_sense(parts: Parts):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from tests.consensus.harness import Bench
 
-from notarium_consensus.effects import RoundTimer
+from notarium_consensus.effects import ProposeTimer, RequestBlock, ResendTimer, RoundTimer
 from notarium_consensus.inputs import TimerExpired, WorkPending
+from notarium_ledger.blocks.statements import StatementKind
 
 
 def test_the_timer_of_a_later_round_starts_once_a_quorum_is_in_it_or_beyond():
@@ -41,6 +42,38 @@ def test_round_times_double_up_to_the_cap():
         bench.receive(*(bench.club.change(signer, round_ + 1) for signer in (1, 2)))
         lengths.append(bench.timers()[RoundTimer(1, round_ + 1)])
     assert lengths == [2000, 4000, 5000, 5000, 5000]
+
+
+def test_a_proposer_waits_until_its_clock_has_passed_the_parents_time():
+    """Its block then has a time that every honest clock finds timely; the wait is not part of the round."""
+    bench = Bench(own=2)
+    parent = bench.club.block(1, time_ms=bench.now_ms + 400)
+    bench.advance(bench.club.after(parent))
+    bench.step(WorkPending())
+    assert bench.of(RequestBlock) == []
+    assert bench.timers() == {ProposeTimer(2, 0): 401, RoundTimer(2, 0): 1400, ResendTimer(2): 1000}
+    bench.step(WorkPending())
+    assert bench.timers() == {}, "one timer is enough"
+    bench.now_ms += 400
+    bench.step(TimerExpired(ProposeTimer(2, 0)))
+    assert bench.timers() == {ProposeTimer(2, 0): 1}, "too early: a block is later than its parent"
+    bench.now_ms += 1
+    bench.step(TimerExpired(ProposeTimer(2, 0)))
+    assert bench.of(RequestBlock) == [RequestBlock(2, 0, bench.now_ms)]
+    bench.step(TimerExpired(ProposeTimer(2, 0)))
+    assert bench.effects == [], "it is being built"
+
+
+def test_a_block_that_is_proposed_again_waits_for_no_clock():
+    bench = Bench(own=3)
+    parent = bench.club.block(1, time_ms=bench.now_ms + 400)
+    club = bench.club.after(parent)
+    bench.advance(club)
+    block = club.block(2, time_ms=bench.now_ms + 401)
+    bench.accept(club.proposal(2, 0, block))
+    bench.receive(*club.prepares((0, 1, 2), 0, block))
+    bench.receive(*(club.change(signer, 1, (0, block)) for signer in (0, 1, 2)))
+    assert bench.sent(StatementKind.PROPOSAL)
 
 
 def test_an_old_timer_is_ignored():

@@ -176,8 +176,9 @@ def forgotten_signature_and_joining() -> Transcript:
     again.step(following)
     block = club.block(2)
     again.accept(club.proposal(2, 0, block))
-    transcript.remark("It is complete, and signs what it would have signed of the current round.")
+    transcript.remark("It is complete. What it found out of content without the missing blocks counts for nothing.")
     again.step(replace(following, permission=Permission()))
+    again.checked(block)
     return transcript
 
 

@@ -16,7 +16,7 @@ from notarium_consensus import effects as fx
 from notarium_consensus import events, inputs
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.permission import FENCE_KEY
-from notarium_consensus.signing_record import PREPARED_KEY
+from notarium_consensus.signing_record import PREPARED_KEY, PROPOSAL_KEY
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import Vote
 from notarium_ledger.types import Hash, PublicKey
@@ -111,6 +111,8 @@ class Transcript:
                 return f"certificate for {self.named(seen.block)}, with commits of {self.all_of(seen.seals)}"
             case inputs.TimerExpired(fx.RoundTimer() as timer):
                 return f"the time of round {timer.round} is over"
+            case inputs.TimerExpired(fx.ProposeTimer()):
+                return "the clock has passed the parent's time"
             case inputs.TimerExpired():
                 return "it is time to send again"
             case inputs.BlockBuilt():
@@ -134,6 +136,8 @@ class Transcript:
                 return f"send to {self.who(effect.peer)}: {self.message(effect.message)}"
             case fx.SetTimer(fx.RoundTimer() as timer):
                 return f"start the timer of round {timer.round}"
+            case fx.SetTimer(fx.ProposeTimer()):
+                return "start the timer until the clock has passed the parent's time"
             case fx.SetTimer():
                 return "start the resend timer"
             case fx.RequestBlock():
@@ -154,7 +158,9 @@ class Transcript:
             return "the lock: the prepared block and its prepares"
         if write.key == FENCE_KEY:
             return f"the fence: sign nothing below height {struct.unpack('>Q', write.value)[0]}"
-        round_, kind = struct.unpack(">IB", write.key)
+        if write.key == PROPOSAL_KEY:
+            return "the own PROPOSAL as it is sent"
+        round_, kind = struct.unpack("BB", write.key)
         names = {1: "PROPOSAL", 2: "PREPARE", 3: "COMMIT", 4: "ROUND-CHANGE"}
         return f"the own {names[kind]} of round {round_}"
 
@@ -175,3 +181,5 @@ class Transcript:
                 return f"{self.who(event.peer)} seems to be ahead, at height {event.height}"
             case events.OwnSignatureSeen():
                 return f"a signature of our own at height {event.height} that our record lacks"
+            case events.SigningRefused():
+                return f"our signer refuses a {event.kind.name} in round {event.round}"

@@ -39,7 +39,9 @@ EXEMPT: dict[str, str] = {
     "notarium_node.catchup.replay:_decode": "target: decision",
     "notarium_store.opening:_decode_validators": _INSIDE,
     "notarium_store.opening:load": _INSIDE,
-    "notarium_store.opening:load_gap": _INSIDE,
+    "notarium_store.opening:load_base": _INSIDE,
+    "notarium_store.opening:load_owner": _INSIDE,
+    "notarium_store.registry_records:read": _INSIDE,
     "notarium_store.lookups:read_decision": _INSIDE,
     "notarium_store.store:Store._load": _INSIDE,
 }

@@ -11,9 +11,16 @@ from tests.fuzz.target import OWN, Target
 from tests.vectors.chain import chain
 
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
-from notarium_consensus.messages import decode_message, encode_message
+from notarium_consensus.messages import decode_message, encode_message, signed_part
 from notarium_consensus.permission import FENCE_KEY, encode_fence
-from notarium_consensus.signing_record import PREPARED_KEY, decode_record, encode_prepared, slot_key
+from notarium_consensus.signing_record import (
+    PREPARED_KEY,
+    PROPOSAL_KEY,
+    decode_record,
+    encode_prepared,
+    encode_statement,
+    slot_key,
+)
 from notarium_ledger.blocks.block import Block, Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.blocks.validators import ValidatorSet
@@ -93,6 +100,10 @@ def _record(key: bytes) -> Callable[[bytes], Any]:
     return lambda data: decode_record({key: data}, Height(1))
 
 
+def _statement_at(key: bytes) -> Any:
+    return decode_record({key: encode_statement(signed_part(seeds.messages()[2]))}, Height(1))
+
+
 def _stored_header() -> bytes:
     decision = chain().decisions[2]
     return StoredHeader(decision.block.header, decision.certificate, chain().states[2].frontier).encode()
@@ -100,7 +111,7 @@ def _stored_header() -> bytes:
 
 def _stored_state() -> bytes:
     state = chain().states[3]
-    return StoredState(state.height, state.tip, state.time_ms, state.frontier, Height(2)).encode()
+    return StoredState(state.height, state.tip, state.time_ms, state.frontier).encode()
 
 
 LEDGER = (
@@ -282,12 +293,22 @@ AGREEMENT = (
         dialect="json",
     ),
     Target(
-        "record: message",
+        "record: statement",
         _record(slot_key(seeds.messages()[2].round, seeds.messages()[2].kind)),
         (InvalidRecord,),
-        ("notarium_consensus.signing_record:decode_record", "notarium_consensus.signing_record:_message"),
-        (seeds.message_bytes()[2],),
-        lambda record: encode_message(record.messages[0]),
+        ("notarium_consensus.signing_record:decode_record", "notarium_consensus.signing_record:_statement"),
+        (encode_statement(signed_part(seeds.messages()[2])),),
+        lambda record: encode_statement(record.statements[0]),
+        memory_factor=OWN,
+    ),
+    Target(
+        "record: proposal",
+        _record(PROPOSAL_KEY),
+        (InvalidRecord,),
+        ("notarium_consensus.signing_record:_proposal",),
+        (seeds.message_bytes()[0],),
+        lambda record: encode_message(record.proposal),
+        memory_factor=OWN,
     ),
     Target(
         "record: prepared",
@@ -307,7 +328,7 @@ AGREEMENT = (
         lambda record: encode_fence(record.fence),
     ),
     Target(
-        "record: key", lambda data: decode_record({data: seeds.message_bytes()[2]}, Height(1)), (InvalidRecord,), (),
+        "record: key", _statement_at, (InvalidRecord,), (),
         (slot_key(seeds.messages()[2].round, seeds.messages()[2].kind),),
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from tests.consensus.harness import GENESIS, Bench, Club
 from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
 from tests.support.chains import approved
-from tests.support.consortium import Consortium
+from tests.support.consortium import Consortium, key
 
 from notarium_consensus.events import ProtocolViolation
 from notarium_ledger.blocks.statements import StatementKind
@@ -93,14 +93,19 @@ def test_mistake_01_halves_of_a_split_network_do_not_decide_each_for_itself(size
 @pytest.mark.parametrize("size", SIZES)
 def test_mistake_01_members_change_the_validator_set_with_the_quorum_of_votes(size: int) -> None:
     consortium = Consortium(size)
-    action = {"type": "remove-node", "key": bytes(consortium.validator_keys[0].public)}
+    new, old = key("new validator").public, consortium.validator_keys[0].public
+    node = {
+        "member": "m0", "role": "validator", "key": bytes(new), "certificate": bytes(64), "address": "host:1",
+    }  # fmt: skip
+    action = {"type": "set-node", "node": node}
     registry, changes = consortium.genesis.registry, []
     for entry in approved(consortium, QUORUM[size], action):
-        assert len(registry.validators) == size, "changed too early"
-        registry, changed = apply_entry(registry, entry)
+        assert old in registry.validators, "changed too early"
+        registry, changed = apply_entry(registry, entry, Height(1))
         changes.append(changed)
     assert changes == [False] * (QUORUM[size] - 1) + [True]
-    assert len(registry.validators) == size - 1
+    assert new in registry.validators
+    assert old not in registry.validators
 
 
 @pytest.mark.parametrize("mistake", [literal_quorum, one_too_few])

@@ -5,15 +5,21 @@ old, rounds change without end (indy-plenum#1488).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from tests.consensus.harness import NOW_MS, PRECISION_MS
 from tests.mistakes.network import Net
 from tests.mistakes.planted import SIZES, must_fail
+from tests.simulation.chain import build
 
 from notarium_consensus import height_state, justification
-from notarium_consensus.effects import RoundTimer
+from notarium_consensus.effects import Effect, RequestBlock, RoundTimer
+from notarium_consensus.events import ProposalRejected
+from notarium_consensus.inputs import BlockBuilt
+from notarium_consensus.timers import HeightTimers
 from notarium_ledger.blocks.statements import StatementKind
-from notarium_ledger.types import Round
+from notarium_ledger.types import Height, Round
 
 HOUR_MS = 3_600_000
 
@@ -31,13 +37,18 @@ def the_delay_does_not_grow(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def the_proposer_does_not_wait(patch: pytest.MonkeyPatch) -> None:
+    """A block a millisecond after its parent, whatever the clock says."""
+    patch.setattr(HeightTimers, "may_propose", lambda self, round_: True)
+
+
 def old_blocks_are_held_to_the_clock(patch: pytest.MonkeyPatch) -> None:
     """A block proposed again must be as timely as a new one."""
     patch.setattr(height_state, "is_fresh", lambda proposal: True)
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("skew_ms", [HOUR_MS, -HOUR_MS, PRECISION_MS + 50, 365 * 24 * HOUR_MS])
+@pytest.mark.parametrize("skew_ms", [HOUR_MS, -HOUR_MS, -30_000, PRECISION_MS + 50, 365 * 24 * HOUR_MS])
 def test_mistake_09_f_wrong_clocks_do_not_move_the_ledgers_time(size: int, skew_ms: int) -> None:
     """They belong to the first f proposers, so that their blocks come first."""
     net = Net(size)
@@ -93,9 +104,46 @@ def test_mistake_09_a_block_locked_before_a_long_outage_is_decided_after_it_with
     assert decision.certificate.round > 0
 
 
-def test_mistake_09_planted_is_caught_by_each_test() -> None:
+def liar_at_the_edge_of_time(skews_ms: Sequence[int]) -> Net:
+    """Two heights. v1, a liar, proposes the first block as late as two others accept it, and does not vote again.
+
+    The proposer of the second, v2, has the slowest clock. Work for it waits from the start.
+    """
+    net = Net(4)
+    for node, skew_ms in zip(net.nodes, skews_ms, strict=True):
+        node.skew_ms = skew_ms
+    liar = net.nodes[1]
+    perform = liar._perform
+    latest_ms = NOW_MS + sorted(skews_ms[number] for number in (0, 2, 3))[1] + PRECISION_MS
+
+    def lie(effect: Effect) -> None:
+        if isinstance(effect, RequestBlock) and effect.height == 1:
+            block = build(liar.tip, liar.waiting, latest_ms, liar.key.public, net.set_of(1))
+            net.later(0, lambda: liar.feed(BlockBuilt(Height(1), Round(0), block)))
+        else:
+            perform(effect)
+
+    liar._perform = lie  # type: ignore[method-assign]
+    net.drop = lambda sender, receiver, message: sender == 1 and message.height == 2
+    net.start()
+    net.work(b"ok 1")
+    net.work(b"ok 2", at=[2])
+    return net
+
+
+@pytest.mark.parametrize("slow_ms", [-PRECISION_MS // 2, -PRECISION_MS // 4, 0])
+def test_mistake_09_a_liar_at_the_edge_of_time_costs_no_round_and_blames_nobody(slow_ms: int) -> None:
+    """The next proposer waits until its clock has passed the parent's time, and is timely for every honest clock."""
+    fast_ms = PRECISION_MS // 2
+    net = liar_at_the_edge_of_time([fast_ms, 0, slow_ms, fast_ms])
+    assert net.run(60_000, lambda: min(net.heights([0, 2, 3])) == 2)
+    assert net.nodes[0].decisions[1].certificate.round == 0
+    assert [event for _, event in net.reported if isinstance(event, ProposalRejected) and event.height == 2] == []
+
+
+def test_mistake_09_planted_is_caught_by_each_test_is_caught_by_each_test() -> None:
     for size in (4, 7):
-        for skew_ms in (HOUR_MS, -HOUR_MS, PRECISION_MS + 50):
+        for skew_ms in (HOUR_MS, -30_000, PRECISION_MS + 50):
             must_fail(any_time_is_timely, test_mistake_09_f_wrong_clocks_do_not_move_the_ledgers_time, size, skew_ms)
         must_fail(
             the_delay_does_not_grow,
@@ -109,3 +157,8 @@ def test_mistake_09_planted_is_caught_by_each_test() -> None:
             size,
             HOUR_MS,
         )
+    must_fail(
+        the_proposer_does_not_wait,
+        test_mistake_09_a_liar_at_the_edge_of_time_costs_no_round_and_blames_nobody,
+        -PRECISION_MS // 2,
+    )

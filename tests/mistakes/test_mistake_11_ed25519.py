@@ -119,7 +119,7 @@ def test_mistake_11_a_key_for_which_anybody_can_sign_is_enrolled_nowhere() -> No
             consortium.member_body("propose", 0, action={"type": "set-node", "node": node}),
         ):
             with pytest.raises(InvalidEntry, match="small order or not canonical"):
-                apply_entry(consortium.genesis.registry, consortium.entry(body))
+                apply_entry(consortium.genesis.registry, consortium.entry(body), Height(1))
 
 
 def test_mistake_11_planted_is_caught_by_each_test() -> None:

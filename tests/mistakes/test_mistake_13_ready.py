@@ -20,12 +20,20 @@ from tests.mistakes.planted import SIZES, must_fail
 from tests.simulation.chain import validator_set
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.messages import Message
-from notarium_ledger.blocks.statements import StatementKind
+from notarium_consensus.height_state import HeightState
+from notarium_consensus.messages import Message, Proposal, decode_message, encode_message
+from notarium_consensus.phase import Phase
+from notarium_ledger.blocks.block import Block
+from notarium_ledger.blocks.statements import StatementKind, VoteStatement
 from notarium_ledger.blocks.validators import ValidatorSet
-from notarium_ledger.types import Height
-from notarium_node.catchup.sync import Sync
+from notarium_ledger.entries.entry import Entry
+from notarium_ledger.state.chain_state import advance
+from notarium_ledger.types import Height, Round
+from notarium_node.catchup.sync import Sync, SyncSettings
+from notarium_node.driving.driver import CONSENSUS
 from notarium_node.node import Node
+from notarium_node.peers import wire
+from notarium_node.peers.network import wall_ms
 
 MOST_BLOCKS = 80
 """Within so many blocks (a second or two here) a validator that lost its disk must vote again."""
@@ -52,6 +60,16 @@ def everybody_must_vote(patch: pytest.MonkeyPatch) -> None:
 def nobody_tells_how_far_it_is(patch: pytest.MonkeyPatch) -> None:
     """What peers say of their height is thrown away."""
     patch.setattr(Sync, "on_status", lambda self, *arguments: None)
+
+
+def verdicts_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """What was found valid while blocks were missing gets a vote once they are here."""
+
+    def vote(self: Any) -> None:
+        if self._accepted is not None:
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, self._accepted.block.hash))
+
+    patch.setattr(HeightState, "_forget_verdicts", vote)
 
 
 def votes_without_the_blocks_before(patch: pytest.MonkeyPatch) -> None:
@@ -175,6 +193,46 @@ async def test_mistake_13_members_can_see_how_far_a_newcomer_is_before_they_vote
             await eventually(lambda claimed=claimed: shown() == [(claimed, height - claimed)])  # type: ignore[misc]
 
 
+async def test_mistake_13_a_joiner_votes_for_nothing_that_it_checked_without_the_missing_blocks(
+    tmp_path: Path,
+) -> None:
+    """A liar offers it a block with an entry that was decided long ago, while the blocks that show it are missing."""
+    async with cluster(fresh(tmp_path), run=[0, 1, 2], sync=SyncSettings(snapshot_lag=4), is_new=True) as made:
+        old = await made.submit(0)
+        await made.decided(old)
+        store = made.nodes[0].store
+        # The liar, number 1, proposes at the height after the tip.
+        while store.state.height < 11 or (store.state.height + 1) % 4 != 1:
+            await made.decided(await made.submit(0))
+        joiner, is_open = made.keys[3].public, False
+        made.passes = lambda sender, receiver, data: is_open or receiver != joiner or data[0] != wire.Kind.BLOCKS
+        await made.start(3)
+        node = made.nodes[3]
+        await eventually(lambda: node.store.state.height == store.state.height)
+        await made.stop(1)
+        liar = await made.puppet(1)
+        proposal = _again(made, old, liar)
+        assert liar.view.send(joiner, CONSENSUS + encode_message(proposal))
+        await eventually(lambda: node.engine.phase is Phase.PREPARING)
+        assert not node.engine.is_voting, "blocks are missing"
+        is_open = True
+        await eventually(lambda: node.engine.is_voting)
+        await eventually(lambda: node.engine.phase is not Phase.CHECKING)
+        assert node.engine.phase is Phase.REJECTED
+        said = [decode_message(data[1:]) for _, data in liar.heard if data[:1] == CONSENSUS]
+        assert [each for each in said if each.key == joiner and each.kind is StatementKind.PREPARE] == []
+
+
+def _again(made: nodes.Cluster, entry: Entry, liar: nodes.Puppet) -> Proposal:
+    """A proposal for the height after the tip, as good as it can be with an entry that is decided already."""
+    state = made.nodes[0].store.state
+    made_of = advance(state, [entry], wall_ms(), liar.key.public)
+    block = Block(made_of.header, (entry.raw,))
+    statement = VoteStatement(StatementKind.PROPOSAL, block.height, Round(0), block.hash)
+    said = statement.signed_bytes(made.consortium.genesis.hash, state.registry.validators.hash)
+    return Proposal(block.height, Round(0), block, (), (), liar.key.public, liar.key.sign(said))
+
+
 def _member(made: nodes.Cluster, number: int) -> str:
     return made.consortium.genesis.registry.nodes[made.keys[number].public].member
 
@@ -195,6 +253,11 @@ def test_mistake_13_planted_is_caught_by_each_test(tmp_path: Path) -> None:
             test_mistake_13_where_the_newcomer_is_missed_the_ledger_resumes_as_soon_as_it_has_caught_up,
             size,
         )
+    must_fail(
+        verdicts_are_kept,
+        test_mistake_13_a_joiner_votes_for_nothing_that_it_checked_without_the_missing_blocks,
+        tmp_path,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nodes, "WAIT_S", 1.0)
         patch.setitem(globals(), "MOST_BLOCKS", 10)

@@ -271,7 +271,7 @@ FILES: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "store": (_store, StoreCorruption, "format version 99, this software reads"),
     "header": (_header, InvalidBlock, "version 2, this software reads 1"),
     "record": (_record, InvalidRecord, "not \\[1, round"),
-    "recorded message": (_recorded_message, InvalidRecord, "2, this software reads 1"),
+    "recorded message": (_recorded_message, InvalidRecord, "not \\[1, vote\\]"),
     "genesis": (_genesis, InvalidGenesis, "format"),
 }
 

@@ -25,7 +25,7 @@ from notarium_ledger.state import governance
 from notarium_ledger.state.governance import apply_entry
 from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.trust.receipt import ReceiptVerifier
-from notarium_ledger.types import PublicKey
+from notarium_ledger.types import Height, PublicKey
 from notarium_store import Store
 
 
@@ -88,7 +88,7 @@ def test_mistake_16_a_new_certificate_or_address_under_the_same_key_is_the_same_
     action = node_action(consortium, 0, "renewed", key=bytes(own), address="10.0.0.9:7470")
     after = before
     for entry in approved(consortium, before.validators.quorum, action):
-        after, _ = apply_entry(after, entry)
+        after, _ = apply_entry(after, entry, Height(1))
     assert after.nodes[own].certificate != before.nodes[own].certificate
     assert after.nodes[own].address == "10.0.0.9:7470"
     assert after.validators.hash == before.validators.hash, "votes under the old certificate stay valid"
@@ -101,7 +101,7 @@ def test_mistake_16_a_new_key_takes_the_old_ones_place_in_one_block_and_one_vote
     quorum = after.validators.quorum
     for entry in approved(consortium, quorum, node_action(consortium, 0, "rotated")):
         assert len(after.validators) == size
-        after, _ = apply_entry(after, entry)
+        after, _ = apply_entry(after, entry, Height(1))
     assert (len(after.validators), after.validators.quorum) == (size, quorum)
     assert key("rotated").public in after.validators
     assert consortium.validator_keys[0].public not in after.validators

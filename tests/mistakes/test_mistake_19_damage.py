@@ -36,7 +36,6 @@ def certificates_are_not_checked(patch: pytest.MonkeyPatch) -> None:
 def the_tip_is_not_checked(patch: pytest.MonkeyPatch) -> None:
     """A store is taken as it is found."""
     patch.setattr("notarium_store.opening._check_tip", lambda *arguments: None)
-    patch.setattr("notarium_store.opening.check_meta", lambda *arguments: None)
 
 
 def gaps_may_be_written(patch: pytest.MonkeyPatch) -> None:
@@ -119,6 +118,7 @@ DAMAGE = {
     "the state is bent": _with_a_bit_flipped(keys.STATE),
     "the state is missing": _without(keys.STATE),
     "the last tree nodes are missing": _without(keys.TREE),
+    "a researcher's key is missing": _without(keys.REGISTRY + b"k"),
 }
 
 

@@ -74,9 +74,9 @@ def burden(node: Node, costs: Costs, loop: SimulatedLoop, met: Counter[str]) -> 
             spend(costs.block_s(built.block.entries))
         return built
 
-    def slow_finish(block: Any, entries: Any, asker: Any) -> None:
-        spend(costs.block_s(block.entries))  # what follows from the answer comes after it
-        finish(block, entries, asker)
+    def slow_finish(request: Any, *arguments: Any) -> None:
+        spend(costs.block_s(request.block.entries))  # what follows from the answer comes after it
+        finish(request, *arguments)
 
     def spend(seconds: float) -> None:
         if seconds > 1.0:
@@ -84,7 +84,7 @@ def burden(node: Node, costs: Costs, loop: SimulatedLoop, met: Counter[str]) -> 
         loop.work(seconds)
 
     work.build = slow_build  # type: ignore[method-assign,assignment]
-    work._finish = slow_finish  # type: ignore[method-assign]
+    work._finish = slow_finish  # type: ignore[method-assign,assignment]
     for verifier in (node.verifier, node.catch_up_verifier):
         _slow_verifier(verifier, lambda count: loop.work(costs.signatures_s(count)))
 

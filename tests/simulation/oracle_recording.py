@@ -172,6 +172,7 @@ class Recording:
 
     def _member(self, number: int, signing: SigningKey, path: Path) -> Member:
         store = Store.open(path / str(number), self.consortium.genesis)
+        self._record("wrote", number, store._db.scan(b""), [])
         write = store._db.write
 
         def recorded(items: Any, deleted: Any = ()) -> None:

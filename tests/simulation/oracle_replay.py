@@ -12,7 +12,8 @@ from tests.simulation.oracle_recording import Call, Recording
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.support.consortium import START_MS, Consortium
 
-from notarium_consensus.messages import Message, RoundChange, decode_message, encode_message
+from notarium_consensus.messages import Message, Proposal, RoundChange, decode_message, encode_message, signed_part
+from notarium_consensus.signing_record import encode_statement
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.statements import (
     RoundChangeStatement,
@@ -97,7 +98,9 @@ class Replay:
 
     def keep(self, node: int, message: Message) -> None:
         """Write a message under its slot, as an engine would."""
-        self.wrote(node, [(slot(message), encode_message(message))])
+        if isinstance(message, Proposal):
+            self.wrote(node, [(proposal_name(message.height), encode_message(message))])
+        self.wrote(node, [(slot(message), encode_statement(signed_part(message)))])
 
     def say(self, node: int, message: Message, keep: bool = True) -> None:
         """Send a message that was not recorded; by default it is on the disk before."""
@@ -139,7 +142,11 @@ class Replay:
 
 
 def slot(message: Message) -> bytes:
-    return b"c" + message.height.to_bytes(8, "big") + message.round.to_bytes(4, "big") + bytes([message.kind])
+    return b"c" + message.height.to_bytes(8, "big") + bytes([message.round % 32, message.kind])
+
+
+def proposal_name(height: int) -> bytes:
+    return b"c" + height.to_bytes(8, "big") + b"proposal"
 
 
 def prepared_name(height: int) -> bytes:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from tests.simulation.byzantine import BadJustification, Behaviour, Flooder, InvalidContent, SelfCertifier, WrongTime
 
-from notarium_consensus import height_state, inbox, instance, justification
+from notarium_consensus import height_state, inbox, instance, justification, own_messages
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
 from notarium_consensus.own_messages import OwnMessages
@@ -241,7 +241,7 @@ def _sent_before_persisted() -> list[Replacement]:
 
 
 def _commit_without_its_block() -> list[Replacement]:
-    return [(height_state, "PREPARED_KEY", b"another")]
+    return [(own_messages, "PREPARED_KEY", b"another")]
 
 
 def _amnesia() -> list[Replacement]:

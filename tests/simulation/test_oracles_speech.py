@@ -52,7 +52,7 @@ def test_persist_before_send_of_what_is_not_on_disk(replay):
 @pytest.mark.parametrize("kind", [PROPOSAL, PREPARE, COMMIT])
 def test_persist_before_send_when_the_write_of_a_kind_is_left_out(recording, kind):
     replay = Replay(recording)
-    name = (1).to_bytes(8, "big") + bytes(4) + bytes([kind])
+    name = (1).to_bytes(8, "big") + bytes([0, kind])
     dropped = [call for call in recording.calls if call.method == "wrote" and call.args[1][0][0] == b"c" + name]
     assert dropped
     with violation("persist before send"):
@@ -93,7 +93,7 @@ def test_persist_before_send_of_an_own_signature_in_a_justification(replay):
     assert isinstance(proposal, Proposal)
     change = next(each for each in proposal.round_changes if each.key == own)
     contents = dict(replay.disks[node])
-    del contents[b"c" + (2).to_bytes(8, "big") + change.round.to_bytes(4, "big") + bytes([ROUND_CHANGE])]
+    del contents[b"c" + (2).to_bytes(8, "big") + bytes([change.round % 32, ROUND_CHANGE])]
     replay.oracles.rolled_back(node, contents)
     with violation("persist before send", "passes on its round change"):
         replay.say(node, proposal, keep=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.simulation.holdings import messages_held, most_messages
 from tests.simulation.oracles import Oracles, SafetyViolation
-from tests.simulation.oracles.authority import Institution, Rights, Server
+from tests.simulation.oracles.authority import Rights
 from tests.simulation.signatures import verifier
 
 from notarium_consensus.events import (
@@ -56,7 +56,7 @@ class Watch:
             messages_limit=most_messages(len(genesis.registry.validators)),
             liveness_ms=60_000,
             hears_all=True,
-            rights=founding(genesis.registry),
+            rights=Rights.of_records(dict(genesis.registry.records())),
         )
         self.acknowledged: dict[Hash, bytes] = {}
         self._honest_keys: set[PublicKey] = set()
@@ -188,7 +188,8 @@ class Watch:
         """Whether the rejection says that the proposer did wrong, and not the network, or a clock among the f.
 
         Content is the proposer's own. So is a time ahead of an honest clock, whatever the parent's time was: it has to
-        wait (docs/consensus.md, "Time"). An old time may be the network's doing as long as there is trouble.
+        wait (docs/consensus.md, "Time"). An old time may be the doing of a network in trouble, of a thin line, or of
+        machines that are busy.
         """
         world = self._world
         if event.reason.startswith("content"):
@@ -196,7 +197,10 @@ class Watch:
         proposers = [world.members[number] for number in world.holders.get(event.proposer, ())]
         if not member.is_clock_trusted or not all(each.is_clock_trusted for each in proposers):
             return False
-        return "ahead" in event.reason or (not world.is_troubled and world.loop.now_s > world.peace_s + SETTLED_S)
+        if "ahead" in event.reason:
+            return True
+        is_slow = world.is_troubled or world.links.lines is not None or world.costs is not None
+        return not is_slow and world.loop.now_s > world.peace_s + SETTLED_S
 
     def _accused(self, member: Member, peer: PublicKey, reason: str) -> None:
         if not member.is_honest:
@@ -229,31 +233,6 @@ class Watch:
             oracle(*arguments)
         except Exception as error:  # also an oracle's own: the product, which calls, must not get it and live on
             self._world.fail(error)
-
-
-def founding(registry: Any) -> Rights:
-    """The rights by genesis, in the oracles' own terms; serials ascend with the members' ids."""
-    members = {id_: registry.members[id_] for id_ in sorted(registry.members)}
-    serials = {id_: serial for serial, id_ in enumerate(members)}
-    owner = {bytes(key): members_of(registry, each) for key, each in registry.researchers.items()}
-    return Rights(
-        {
-            id_: Institution(each.name, bytes(each.key), serials[id_], list(owner.values()).count(id_))
-            for id_, each in members.items()
-        },
-        {
-            bytes(key): Server(each.member, each.role, each.certificate, each.address, each.api)
-            for key, each in registry.nodes.items()
-        },
-        {key: (serials[id_], False) for key, id_ in owner.items()},
-        {"max_member_keys": 5_000, "proposal_blocks": 10_000, **registry.parameters.to_value()},
-        added=len(members),
-    )
-
-
-def members_of(registry: Any, researcher: Any) -> str:
-    """The id of the member that enrolled a key."""
-    return str(researcher.member)
 
 
 def _reason(event: RoundStarted) -> str:

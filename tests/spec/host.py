@@ -15,10 +15,10 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import Message, encode_message
+from notarium_consensus.messages import Message, signed_part
 from notarium_consensus.phase import Phase
 from notarium_consensus.signing import KeySigner
-from notarium_consensus.signing_record import slot_key
+from notarium_consensus.signing_record import encode_statement, slot_key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.errors import InvalidCertificate
 from notarium_ledger.types import Height
@@ -90,7 +90,7 @@ class Host:
             self.disk[effect.key] = effect.value
         elif isinstance(effect, Broadcast | Send):
             message = effect.message
-            if self.disk.get(slot_key(message.round, message.kind)) != encode_message(message):
+            if self.disk.get(slot_key(message.round, message.kind)) != encode_statement(signed_part(message)):
                 raise AssertionError(f"sent before it was on disk: {self._words.show(message)}")
             if message not in self.sent:
                 self.sent.append(message)

@@ -12,7 +12,7 @@ from tests.spec.quint import SPEC, TRACES, is_mistaken
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
-from notarium_consensus import height_state, instance, justification, votes
+from notarium_consensus import height_state, instance, justification, own_messages, votes
 from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.instance import Instance
@@ -166,7 +166,7 @@ def _own_lock_not_claimed(monkeypatch):
 
 def _lock_not_recorded(monkeypatch):
     # Its slot is written, with nothing in it.
-    monkeypatch.setattr(height_state, "encode_prepared", lambda prepared: b"")
+    monkeypatch.setattr(own_messages, "encode_prepared", lambda prepared: b"")
     monkeypatch.setattr("notarium_consensus.signing_record._prepared", lambda value: None)
 
 

@@ -46,7 +46,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Consortium]:
         grow(store, consortium, SIZES)
         change_validator(store, consortium, 1, "another")
         grow(store, consortium, [9, 2])
-        store.put_record(Height(8), b"0/prepare", b"digest")
+        store.put_owner(consortium.validator_keys[0].public, Height(8), [(b"0/prepare", b"digest")])
     return path, consortium
 
 

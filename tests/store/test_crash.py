@@ -1,16 +1,22 @@
 """A process killed at any moment loses nothing that it had acknowledged."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
+import plyvel
 import pytest
-from tests.support.consortium import Consortium
+from tests.store.joining import joined, pairs
+from tests.support.consortium import Consortium, key
+from tests.support.histories import History
 
 from notarium_store import Store
 from notarium_store.check import check_chain
+from notarium_store.database import Database, Item
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +94,7 @@ JOINER = textwrap.dedent(
     from notarium_ledger.state.chain_state import apply_block
     from notarium_ledger.types import Height
     from notarium_store import Store
-    from tests.support.consortium import Consortium
+    from tests.support.consortium import Consortium, key
 
     consortium = Consortium(1)
     source = Store.open(Path(sys.argv[1]), consortium.genesis)
@@ -104,7 +110,8 @@ JOINER = textwrap.dedent(
         store.backfill(parts)
         print("history", store.history.height, flush=True)
         consortium._serial = 100_000 + 1000 * store.state.height
-        store.commit(*consortium.decide(store.state, consortium.entries(20)))
+        enrol = consortium.member_body("enrol", 0, key=bytes(key(f"above {store.state.height}").public))
+        store.commit(*consortium.decide(store.state, [*consortium.entries(20), consortium.entry(enrol)]))
         print("commit", store.state.height, flush=True)
     """
 )
@@ -117,8 +124,59 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     consortium = Consortium(1)
     with Store.open(path, consortium.genesis) as store:
         for height in range(1, JOINED_HEIGHT + 1):
-            store.commit(*consortium.decide(store.state, consortium.entries(1 + 7 * height % 40)))
+            enrol = consortium.member_body("enrol", 0, key=bytes(key(f"below {height}").public))
+            entries = [*consortium.entries(1 + 7 * height % 40), *[consortium.entry(enrol)][: height % 2]]
+            store.commit(*consortium.decide(store.state, entries))
     return path
+
+
+def _finish(store: Store, history: History) -> None:
+    """Go on from whatever is there to the end of the history."""
+    if store.base is not None:
+        store.backfill(history.parts(store.history.height + 1, store.base))
+    store.commit_many(history.parts(store.state.height + 1, history.tip))
+
+
+def test_a_crash_between_any_two_batches_leaves_a_store_that_goes_on(
+    path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also around two snapshots, one before the other's history is there, and where the gap is closed.
+
+    Block 3 lies in the history, 6 above the first snapshot, 10 and 13 above the second: they change the registry.
+    """
+    genesis, batches = history.consortium.genesis, list[tuple[list[Item], list[bytes]]]()
+    real = Database.write
+
+    def recorded(self: Database, items: Iterable[Item], deleted: Iterable[bytes] = ()) -> None:
+        batches.append(([*items], [*deleted]))
+        real(self, *batches[-1])
+
+    monkeypatch.setattr(Database, "write", recorded)
+    with joined(path, history, 2, 5, 7) as store:
+        store.adopt(history.snapshot(8))
+        store.commit_many(history.parts(9, 11))
+        store.backfill(history.parts(3, 6))
+        store.commit_many(history.parts(12, 14))
+        store.backfill(history.parts(7, 8))
+        store.commit_many(history.parts(15, 16))
+    monkeypatch.undo()
+    assert len(batches) == 10
+    for count in range(1, len(batches) + 1):
+        crashed = path.with_name(f"after {count}")
+        with contextlib.closing(plyvel.DB(str(crashed), create_if_missing=True)) as database:
+            for puts, deleted in batches[:count]:
+                with database.write_batch() as batch:
+                    for name, value in puts:
+                        batch.put(name, value)
+                    for name in deleted:
+                        batch.delete(name)
+        check_chain(crashed, genesis, lambda done, total: None)
+        with Store.open(crashed, genesis) as store:
+            assert store.state == history.states[store.state.height]
+            assert store.history == history.states[store.history.height]
+            _finish(store, history)
+            assert store.state == history.states[history.tip]
+        assert pairs(crashed) == pairs(history.path)
 
 
 def test_killed_again_and_again_while_joining_goes_on_where_it_was(source: Path, path: Path) -> None:

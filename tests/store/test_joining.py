@@ -18,9 +18,8 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import apply_block
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Height
-from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys, opening
+from notarium_store import HistoryIncomplete, Store, StoreCorruption, StoreError, keys, opening, registry_records
 from notarium_store.database import Database
-from notarium_store.gap import ChainEnd
 
 
 @pytest.mark.parametrize("own", [0, 3, 10])
@@ -101,6 +100,7 @@ class Joiner:
         assert store.state == history.states[self.live]
         assert store.history == history.states[self.filled]
         assert store.is_complete is (self.base is None)
+        assert registry_records.read(store._db) == history.states[self.filled].registry
         assert store.handovers() == (
             history.snapshot(self.live).handovers_after(store.state.registry) if self.live else ()
         )
@@ -184,13 +184,13 @@ def test_consensus_records_up_to_the_snapshot_are_dropped(path: Path, history: H
 
 
 def test_software_that_knows_no_gaps_refuses_a_store_with_one(path: Path, history: History) -> None:
-    """It would take what is missing for what never was, and vote. It refuses any format but 1."""
+    """It would take what is missing for what never was, and vote. It refuses any format but 3."""
     joined(path, history, 3, 11, 14).close()
     value = canonical.decode(pairs(path)[keys.META])
-    assert value == [2, history.consortium.genesis.hash]
+    assert value == [4, history.consortium.genesis.hash]
     with Store.open(path, history.consortium.genesis) as store:
         store.backfill(history.parts(4, 11))
-    assert canonical.decode(pairs(path)[keys.META]) == [1, history.consortium.genesis.hash]
+    assert canonical.decode(pairs(path)[keys.META]) == [3, history.consortium.genesis.hash]
 
 
 def test_blocks_that_do_not_follow_are_refused(path: Path, history: History) -> None:
@@ -319,7 +319,7 @@ def test_nothing_is_written_on_a_remembered_state_where_the_stored_one_could_not
         store.commit_many(history.parts(1, 2))
         store.adopt(history.snapshot(11))
         store._db.failed = True
-        store._gap, store._live = None, ChainEnd(history.states[2], Height(0))  # As before the attempt.
+        store._gap, store._live = None, history.states[2]  # As before the attempt.
         with monkeypatch.context() as broken:
             broken.setattr(opening, "load", failing)
             for _ in range(2):

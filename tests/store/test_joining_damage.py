@@ -16,20 +16,20 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreCorruption, keys
-from notarium_store.layout import StoredState
+from notarium_store.layout import FORMAT_VERSION, StoredState
 
 
 def _garbage(key: bytes) -> Callable[[plyvel.DB], object]:
     return lambda db: db.put(key, b"\x90")
 
 
-def _format_1(db: plyvel.DB) -> None:
+def _as_without_gap(db: plyvel.DB) -> None:
     value: Any = canonical.decode(db.get(keys.META) or b"")
-    db.put(keys.META, canonical.encode([1, value[1]]))
+    db.put(keys.META, canonical.encode([FORMAT_VERSION, value[1]]))
 
 
 def _without_gap(db: plyvel.DB) -> None:
-    _format_1(db)
+    _as_without_gap(db)
     db.delete(keys.BASE)
 
 
@@ -63,10 +63,10 @@ def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable
 AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
     "no snapshot": (
         _same(lambda db: db.delete(keys.BASE)),
-        "format version 2 does not match the presence of base snapshot key 62",
+        "format version 4 does not match the presence of base snapshot key 62",
     ),
     "no gap": (_same(_without_gap), "base snapshot key 62 is missing, but history key 67 is present"),
-    "as if of old": (_same(_format_1), "format version 1 does not match the presence of base snapshot key 62"),
+    "as if of old": (_same(_as_without_gap), "format version 3 does not match the presence of base snapshot key 62"),
     "no history": (
         _same(lambda db: db.delete(keys.HISTORY)),
         "history key 67 is missing, but base snapshot key 62 is present",
@@ -110,7 +110,6 @@ def _flip(key: bytes) -> Callable[[plyvel.DB], object]:
     [
         (_flip(keys.numbered(keys.HEADER, 2)), 2),
         (_flip(keys.numbered(keys.HEADER, 12)), 12),
-        (_flip(keys.numbered(keys.REGISTRY, 3)), 3),
         (lambda db: db.put(keys.digest(digest("stray"), 0), b""), None),
         (lambda db: db.put(keys.numbered(keys.HEADER, 15), b""), None),
     ],

@@ -34,7 +34,7 @@ def test_a_position_counts_the_nodes_that_were_completed_before(sizes):
 
 def test_no_prefix_begins_another():
     prefixes = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, bytes)]
-    assert len(prefixes) == len(set(prefixes)) == 14
+    assert len(prefixes) == len(set(prefixes)) == 16
     assert {len(each) for each in prefixes} == {1}
 
 

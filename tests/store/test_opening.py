@@ -28,8 +28,8 @@ def test_a_store_of_another_ledger_is_refused(copy: tuple[Path, Consortium]) -> 
 
 def test_a_newer_format_is_refused(copy: tuple[Path, Consortium]) -> None:
     path, consortium = copy
-    edit(path, lambda db: db.put(keys.META, canonical.encode([3, bytes(consortium.genesis.hash)])))
-    with pytest.raises(StoreCorruption, match="format version 3, this software reads up to 2"):
+    edit(path, lambda db: db.put(keys.META, canonical.encode([5, bytes(consortium.genesis.hash)])))
+    with pytest.raises(StoreCorruption, match="format version 5, this software reads 3 and 4"):
         Store.open(path, consortium.genesis)
 
 
@@ -46,17 +46,13 @@ def _other_certificate(db: plyvel.DB) -> None:
 
 def _state_one_back(db: plyvel.DB) -> None:
     state, tip = StoredState.decode(db.get(keys.STATE) or b""), StoredHeader.decode(db.get(TIP) or b"")
-    back = StoredState(Height(6), tip.header.parent, state.time_ms, tip.before, state.registry_height)
+    back = StoredState(Height(6), tip.header.parent, state.time_ms, tip.before)
     db.put(keys.STATE, back.encode())
 
 
 def _another_tip(db: plyvel.DB) -> None:
     state = StoredState.decode(db.get(keys.STATE) or b"")
     db.put(keys.STATE, replace(state, tip=Hash(digest("another tip"))).encode())
-
-
-def _another_registry(db: plyvel.DB) -> None:
-    db.put(keys.numbered(keys.REGISTRY, 5), Consortium(2).genesis.registry.encode())
 
 
 def _another_frontier(db: plyvel.DB) -> None:
@@ -70,16 +66,14 @@ AT_OPEN: dict[str, tuple[Callable[[plyvel.DB], None], str]] = {
     "no state": (lambda db: db.delete(keys.STATE), "state key 73 is missing, but blocks are stored"),
     "garbage state": (lambda db: db.put(keys.STATE, b"\x93\x01\x02\x03"), "state key 73 cannot be read"),
     "short state": (lambda db: db.put(keys.STATE, b""), "state key 73 cannot be read"),
+    "garbage owner": (lambda db: db.put(keys.OWNER, b"short"), "owner key 6f has 5 bytes, not 32"),
     "no tip": (lambda db: db.delete(TIP), "block 7: the header is missing"),
     "garbage tip": (lambda db: db.put(TIP, b"\x90"), "block 7: the header cannot be read"),
     "another block as tip": (lambda db: db.put(TIP, db.get(ONE_HEADER) or b""), "block 7: .* not the state's tip"),
     "another certificate": (_other_certificate, "block 7: the certificate is not valid"),
     "another tip": (_another_tip, "block 7: the stored header is not the state's tip"),
-    "another registry": (_another_registry, "block 7: the stored registry does not hash to the state root"),
     "another frontier": (_another_frontier, "block 7: the state's frontier does not fold to the tree root"),
     "time of another block": (_state_one_back, "block 6: the stored header is not the state's tip"),
-    "no registry": (lambda db: db.delete(keys.numbered(keys.REGISTRY, 5)), "registry key .* is missing"),
-    "garbage registry": (lambda db: db.put(keys.numbered(keys.REGISTRY, 5), b"\x80"), "registry key .* cannot be read"),
     "no handover": (lambda db: db.delete(keys.numbered(keys.HANDOVER, 5)), "block 7: the stored handovers do not lead"),
     "garbage handover": (lambda db: db.put(keys.numbered(keys.HANDOVER, 5), b"\x90"), "handover key .* cannot be read"),
     "a missing tree node": (lambda db: db.delete(TIP_NODES), "the tree node at position \\d+ is missing"),

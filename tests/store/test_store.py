@@ -1,6 +1,7 @@
 """What is committed is read back, the same before and after a restart."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.chains import approved, change_validator, commit, grow
@@ -13,6 +14,7 @@ from notarium_ledger.state.chain_state import ChainState, apply_block
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.types import Hash, Height
 from notarium_store import Store, StoreError
+from notarium_store.check import check_chain
 from notarium_store.database import Database
 from notarium_store.layout import ENTRIES_PER_GROUP
 
@@ -209,6 +211,50 @@ def test_the_consensus_record_survives_until_its_height_is_decided(path: Path, c
         store.put_record(Height(3), b"", b"an empty name")
     with Store.open(path, consortium.genesis) as store:
         assert store.record() == (3, {b"": b"an empty name"})
+
+
+def test_the_owner_of_the_record_is_remembered_with_what_it_wrote(path: Path, consortium: Consortium) -> None:
+    mine = consortium.validator_keys[0].public
+    with Store.open(path, consortium.genesis) as store:
+        assert store.owner is None
+        store.put_record(Height(1), b"0/prepare", b"written before anybody said whose it is")
+        store.put_owner(mine, Height(1), [(b"recall", b"regained")])
+        grow(store, consortium, [1])
+    with Store.open(path, consortium.genesis) as store:
+        assert store.owner == mine
+        store.put_record(Height(2), b"0/prepare", b"digest")
+        store.put_owner(mine, Height(2), [])
+        assert store.record() == (2, {b"0/prepare": b"digest"})
+        with pytest.raises(StoreError, match="block 1 is decided"):
+            store.put_owner(mine, Height(1), [(b"recall", b"lost")])
+    assert check_chain(path, consortium.genesis, lambda done, total: None).height == 1
+
+
+def test_another_owner_inherits_no_record(path: Path, consortium: Consortium) -> None:
+    """Whatever the key before signed, this one has not."""
+    mine, other = (each.public for each in consortium.validator_keys[:2])
+    with Store.open(path, consortium.genesis) as store:
+        store.put_owner(mine, Height(2), [(b"fence", b"old"), (b"0/prepare", b"digest")])
+        store.put_record(Height(9), b"0/commit", b"digest")
+        store.put_owner(other, Height(2), [(b"fence", b"new")])
+        assert (store.owner, store.record()) == (other, (2, {b"fence": b"new"}))
+    with Store.open(path, consortium.genesis) as store:
+        assert (store.owner, store.record()) == (other, (2, {b"fence": b"new"}))
+
+
+def test_the_owner_and_its_items_are_one_write(
+    path: Path, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = consortium.validator_keys[0].public
+
+    def failing(*_: Any) -> None:
+        raise StoreError(path, "fsync failed")
+
+    with Store.open(path, consortium.genesis) as store:
+        monkeypatch.setattr(Database, "write", failing)
+        with pytest.raises(StoreError, match="fsync failed"):
+            store.put_owner(mine, Height(1), [(b"fence", b"1")])
+        assert (store.owner, store.record()) == (None, (None, {}))
 
 
 def test_a_closed_store_says_so(path: Path, consortium: Consortium) -> None:

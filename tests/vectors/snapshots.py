@@ -61,7 +61,7 @@ def _other_form(good: bytes) -> Iterator[tuple[str, int, bytes]]:
     yield "one byte more", 1, good + b"\0"
     yield "not a list", 1, canonical.encode({"snapshot": good})
     yield "a field more", 1, canonical.encode([*value, b""])
-    yield "another version", 1, canonical.encode([2, decided, registry, peaks])
+    yield "another version", 1, canonical.encode([1, decided, registry, peaks])
     yield "version true", 1, canonical.encode([True, decided, registry, peaks])
     yield "registry in place", 1, canonical.encode([version, decided, canonical.decode(registry), peaks])
     yield "peaks as a list", 1, canonical.encode([version, decided, registry, [peaks[:32], peaks[32:]]])

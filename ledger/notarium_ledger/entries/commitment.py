@@ -6,6 +6,7 @@ two nodes never read one statement differently.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from notarium_ledger.encoding import schema
@@ -88,10 +89,12 @@ _MEMBER_COMMON: dict[str, Checker] = {"v": one_of(BODY_VERSION), "member": membe
 
 PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
     "max_entry_bytes": (1024, 65_535),
-    "max_block_entries": (1, 65_536),
+    "max_block_entries": (1, 16_384),
     "max_block_bytes": (65_536, 16 * 1024 * 1024),
     "clock_precision_ms": (1, 60_000),
     "message_delay_ms": (1, 600_000),
+    "max_member_keys": (1, 100_000),
+    "proposal_blocks": (100, 1_000_000),
 }
 """Parameter of the consortium -> (least, greatest value)."""
 
@@ -105,13 +108,15 @@ _node = record(
     },
     {"api": short_text},
 )
+_BELOW_FOUR: dict[str, Checker] = {"below_four": boolean}
+"""Whether the action may leave fewer than four validators, of which none may be faulty."""
 _action = variant(
     "type",
     {
         "add-member": record({"type": one_of("add-member"), "id": member_id, "name": short_text, "key": blob(32)}),
-        "remove-member": record({"type": one_of("remove-member"), "id": member_id}),
-        "set-node": record({"type": one_of("set-node"), "node": _node}),
-        "remove-node": record({"type": one_of("remove-node"), "key": blob(32)}),
+        "remove-member": record({"type": one_of("remove-member"), "id": member_id}, _BELOW_FOUR),
+        "set-node": record({"type": one_of("set-node"), "node": _node}, _BELOW_FOUR),
+        "remove-node": record({"type": one_of("remove-node"), "key": blob(32)}, _BELOW_FOUR),
         "set-parameter": record(
             {"type": one_of("set-parameter"), "name": one_of(*PARAMETER_LIMITS), "value": integer(1, 2**32)}
         ),
@@ -145,6 +150,38 @@ def check_body(body: Value) -> Body:
     if relation and not any(each["rel"] == relation for each in checked.get("refs", ())):
         raise InvalidEntry(f"a {checked['kind']} needs a reference with rel {relation}", "body.refs")
     return checked
+
+
+def check_action(action: Value) -> None:
+    """Raise InvalidEntry unless `action` is one that a `propose` may carry."""
+    try:
+        _action(action)
+    except InvalidEntry as error:
+        raise InvalidEntry(error.reason, join_path("action", error.field), limit=error.limit) from None
+
+
+class EntryClass(StrEnum):
+    """What an entry costs beyond its bytes and signature: the work of a block is bounded for each class."""
+
+    RESEARCH = "research"
+    """Reads one record."""
+    KEY = "key"
+    """enrol and revoke: change a researcher's record."""
+    GOVERNANCE = "governance"
+    """propose and vote: may change all but the researchers' records."""
+
+
+_CLASSES = {
+    "enrol": EntryClass.KEY,
+    "revoke": EntryClass.KEY,
+    "propose": EntryClass.GOVERNANCE,
+    "vote": EntryClass.GOVERNANCE,
+}
+
+
+def entry_class(body: Body) -> EntryClass:
+    """The class of an entry with this body."""
+    return _CLASSES.get(body["kind"], EntryClass.RESEARCH)
 
 
 def is_member_body(body: Body) -> bool:

@@ -6,20 +6,29 @@ in order, each against the registry that the entries before it made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Final
 
 from notarium_ledger.blocks.block import Block, Header
-from notarium_ledger.entries.commitment import MAX_TIME_MS, is_member_body
+from notarium_ledger.entries.commitment import MAX_TIME_MS, EntryClass, entry_class, is_member_body
 from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.frontier import EMPTY, Frontier, Node
-from notarium_ledger.state.governance import apply_entry, check_author
+from notarium_ledger.state.governance import apply_entry, check_author, without_expired
 from notarium_ledger.state.registry import Parameters, Registry
 from notarium_ledger.types import Hash, Height, PublicKey
 
-MAX_MEMBER_ENTRIES = 256
-"""Members' entries in one block. Each makes a new registry, which costs time in proportion to its size."""
+MAX_KEY_ENTRIES = 192
+"""enrol and revoke in one block."""
+MAX_GOVERNANCE_ENTRIES = 64
+"""propose and vote in one block."""
+CLASS_LIMITS: Final[Mapping[EntryClass, int]] = MappingProxyType(
+    {EntryClass.KEY: MAX_KEY_ENTRIES, EntryClass.GOVERNANCE: MAX_GOVERNANCE_ENTRIES}
+)
+"""Entries of a class in one block, besides the consortium's max_block_entries: the bound on a block's work."""
 
 IsDecided = Callable[[Hash], bool]
 """Whether an entry id is in the log already: the only question about history that the state cannot answer."""
@@ -61,6 +70,8 @@ class Transition:
     """Log index of its first entry."""
     nodes: tuple[Node, ...]
     """The tree nodes that it completes."""
+    registry_changes: Mapping[bytes, bytes | None]
+    """The registry's records that it writes; None: deletes."""
 
 
 def entry_reader(state: ChainState) -> ReadEntry:
@@ -79,7 +90,7 @@ def check_admissible(state: ChainState, entry: Entry) -> None:
     """Raise InvalidEntry where the current state does not allow `entry` in the next block."""
     _check_size(state.registry.parameters, entry)
     if is_member_body(entry.body):
-        apply_entry(state.registry, entry)
+        apply_entry(state.registry, entry, Height(state.height + 1))
     else:
         check_author(state.registry, entry)
 
@@ -89,31 +100,33 @@ def select_entries(
 ) -> tuple[list[Entry], list[tuple[Entry, InvalidEntry]]]:
     """The longest run of `candidates` that makes one valid block, and those that have become invalid, with the reason.
 
-    A second membership change is in neither list: it waits for the next block, as do members' entries above the limit.
+    What only has to wait is in neither list: a second membership change, entries above the limit of their class, and
+    all that follows where the block is full.
     """
-    parameters = state.registry.parameters
-    registry, changed, size, of_members = state.registry, False, 0, 0
+    parameters, height = state.registry.parameters, Height(state.height + 1)
+    registry, changed, size = without_expired(state.registry, height), False, 0
     chosen: list[Entry] = []
     rejected: list[tuple[Entry, InvalidEntry]] = []
     seen: set[Hash] = set()
+    of_class: Counter[EntryClass] = Counter()
     for entry in candidates:
         if len(chosen) == parameters.max_block_entries or size + len(entry.raw) > parameters.max_block_bytes:
             break
-        is_member = is_member_body(entry.body)
-        if is_member and of_members == MAX_MEMBER_ENTRIES:
+        class_ = entry_class(entry.body)
+        if of_class[class_] == CLASS_LIMITS.get(class_):
             continue
         try:
             if entry.id in seen or is_decided(entry.id):
                 raise InvalidEntry("is in the log already", "entry")
             _check_size(parameters, entry)  # The limit may have been lowered since the entry arrived.
-            after, change = apply_entry(registry, entry)
+            after, change = apply_entry(registry, entry, height)
         except InvalidEntry as error:
             rejected.append((entry, error))
             continue
         if change and changed:
             continue
         registry, changed = after, changed or change
-        of_members += is_member
+        of_class[class_] += 1
         chosen.append(entry)
         seen.add(entry.id)
         size += len(entry.raw)
@@ -130,11 +143,13 @@ def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer:
         raise InvalidBlock(f"{time_ms} is not above the parent's {state.time_ms}", "header.time_ms")
     if proposer not in state.registry.validators:
         raise InvalidBlock("is not a validator", "header.proposer")
-    registry = _apply_entries(state.registry, entries)
+    height = Height(state.height + 1)
+    changing = _apply_entries(without_expired(state.registry, height), entries, height)
+    changes, registry = changing.changes, changing.settled()
     frontier, nodes = state.frontier.extend(entry.id for entry in entries)
     header = Header(
         genesis=state.genesis,
-        height=Height(state.height + 1),
+        height=height,
         parent=state.tip,
         time_ms=time_ms,
         proposer=proposer,
@@ -145,7 +160,7 @@ def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer:
         state_root=registry.hash,
     )
     after = ChainState(state.genesis, header.height, header.hash, time_ms, frontier, registry)
-    return Transition(after, header, tuple(entries), state.frontier.size, tuple(nodes))
+    return Transition(after, header, tuple(entries), state.frontier.size, tuple(nodes), changes)
 
 
 def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: ReadEntry | None = None) -> Transition:
@@ -191,20 +206,23 @@ def _check_limits(state: ChainState, entries: Sequence[Entry]) -> None:
     size, limit = sum(len(entry.raw) for entry in entries), parameters.max_block_bytes
     if size > limit:
         raise InvalidBlock(f"{size} bytes of entries, at most {limit} allowed", "entries", limit=limit)
-    of_members, limit = sum(is_member_body(entry.body) for entry in entries), MAX_MEMBER_ENTRIES
-    if of_members > limit:
-        raise InvalidBlock(f"{of_members} entries of members, at most {limit} allowed", "entries", limit=limit)
+    of_class = Counter(entry_class(entry.body) for entry in entries)
+    for class_, limit in CLASS_LIMITS.items():
+        if of_class[class_] > limit:
+            raise InvalidBlock(
+                f"{of_class[class_]} entries of class {class_}, at most {limit} allowed", "entries", limit=limit
+            )
     limit = parameters.max_entry_bytes
     for number, entry in enumerate(entries):
         if len(entry.raw) > limit:
             raise InvalidBlock(f"{len(entry.raw)} bytes, at most {limit} allowed", f"entries[{number}]", limit=limit)
 
 
-def _apply_entries(registry: Registry, entries: Sequence[Entry]) -> Registry:
+def _apply_entries(registry: Registry, entries: Sequence[Entry], height: Height) -> Registry:
     changed = False
     for number, entry in enumerate(entries):
         try:
-            registry, change = apply_entry(registry, entry)
+            registry, change = apply_entry(registry, entry, height)
         except InvalidEntry as error:
             raise InvalidBlock(str(error), f"entries[{number}]", limit=error.limit) from error
         if change and changed:

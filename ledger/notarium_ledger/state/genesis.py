@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from notarium_ledger.encoding import canonical
@@ -23,7 +23,16 @@ from notarium_ledger.encoding.schema import integer, list_of, one_of, record, te
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
 from notarium_ledger.errors import InvalidEntry, InvalidGenesis, errors_as
 from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
-from notarium_ledger.state.registry import Member, NodeRecord, Parameters, Registry, Researcher
+from notarium_ledger.state.capacity import check_capacity
+from notarium_ledger.state.registry import (
+    MAX_MEMBERS,
+    MAX_NODES,
+    Member,
+    NodeRecord,
+    Parameters,
+    Registry,
+    Researcher,
+)
 from notarium_ledger.types import Hash, PublicKey
 
 FORMAT = "notarium-genesis/1"
@@ -35,7 +44,7 @@ _check = record(
         "format": one_of(FORMAT),
         "name": text(128),
         "created_ms": integer(0, MAX_TIME_MS),
-        "members": list_of(record({"id": member_id, "name": short_text, "key": _hex_key}), 1000),
+        "members": list_of(record({"id": member_id, "name": short_text, "key": _hex_key}), MAX_MEMBERS),
         "nodes": list_of(
             record(
                 {
@@ -47,7 +56,7 @@ _check = record(
                 },
                 {"api": short_text},
             ),
-            1000,
+            MAX_NODES,
         ),
         "researchers": list_of(record({"member": member_id, "key": _hex_key}), 10_000, least=0),
         "parameters": record({}, {name: integer(*limits) for name, limits in PARAMETER_LIMITS.items()}),
@@ -102,12 +111,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _registry(document: dict[str, Any]) -> Registry:
-    members: dict[str, Member] = {}
-    for number, each in enumerate(document["members"]):
-        key = _key(each["key"], f"members[{number}].key")
-        if each["id"] in members:
-            raise InvalidGenesis(f"{each['id']} appears twice", f"members[{number}].id")
-        members[each["id"]] = Member(each["id"], each["name"], key)
+    members = _members(document)
     nodes: dict[PublicKey, NodeRecord] = {}
     certificates: set[bytes] = set()
     for number, each in enumerate(document["nodes"]):
@@ -121,15 +125,36 @@ def _registry(document: dict[str, Any]) -> Registry:
             raise InvalidGenesis("appears twice", f"{path}.certificate")
         nodes[node.key] = node
         certificates.add(node.certificate)
+    parameters = Parameters(**document["parameters"])
+    share = parameters.max_member_keys
     researchers: dict[PublicKey, Researcher] = {}
     for number, each in enumerate(document["researchers"]):
         key = _key(each["key"], f"researchers[{number}].key")
-        if each["member"] not in members:
+        member = members.get(each["member"])
+        if member is None:
             raise InvalidGenesis(f"{each['member']} is not a member", f"researchers[{number}].member")
         if key in researchers:
             raise InvalidGenesis("appears twice", f"researchers[{number}].key")
-        researchers[key] = Researcher(each["member"])
-    return Registry(members, nodes, researchers, Parameters(**document["parameters"]), {})
+        if member.keys == share:
+            raise InvalidGenesis(
+                f"more than {share} keys of {member.id}; raise parameters.max_member_keys", "researchers", limit=share
+            )
+        researchers[key] = Researcher(member.serial)
+        members[member.id] = replace(member, keys=member.keys + 1)
+    registry = Registry.founded(members.values(), nodes.values(), researchers, parameters)
+    check_capacity(registry)
+    return registry
+
+
+def _members(document: dict[str, Any]) -> dict[str, Member]:
+    """By id; their serials ascend with their ids."""
+    members: dict[str, Member] = {}
+    for number, each in enumerate(document["members"]):
+        key = _key(each["key"], f"members[{number}].key")
+        if each["id"] in members:
+            raise InvalidGenesis(f"{each['id']} appears twice", f"members[{number}].id")
+        members[each["id"]] = Member(each["id"], each["name"], key)
+    return {id_: replace(members[id_], serial=serial) for serial, id_ in enumerate(sorted(members))}
 
 
 def _node(each: dict[str, Any], path: str) -> NodeRecord:

@@ -2,21 +2,34 @@
 
 A membership change (members, nodes, parameters) needs the approval of members that hold at least Q of the validators'
 votes. At most one takes effect in a block. It is in force from the next height on.
+
+An approval is given for a time and to a set of validators: a proposal expires, and when the validator set changes, all
+open ones lapse.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from notarium_ledger.encoding.canonical import Value
 from notarium_ledger.entries.commitment import PARAMETER_LIMITS, Body, is_member_body
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal, LedgerError
 from notarium_ledger.signing import is_valid_key
-from notarium_ledger.state.registry import Member, MembershipProposal, NodeRecord, Registry, Researcher
-from notarium_ledger.types import Hash, PublicKey
+from notarium_ledger.state.capacity import check_capacity, check_share
+from notarium_ledger.state.registry import (
+    MAX_OPEN_PROPOSALS,
+    Member,
+    MembershipProposal,
+    NodeRecord,
+    Registry,
+    Researcher,
+)
+from notarium_ledger.types import Hash, Height, PublicKey
 
-MAX_OPEN_PROPOSALS = 16
-"""For each member. A limit for all members together would let one member block a proposal to remove it."""
+LEAST_SAFE = 4
+"""Of fewer validators none may be faulty (f = 0)."""
 
 
 def check_author(registry: Registry, entry: Entry) -> None:
@@ -35,14 +48,20 @@ def check_author(registry: Registry, entry: Entry) -> None:
     researcher = registry.researchers.get(entry.key)
     if researcher is None:
         raise KeyNotPermitted(KeyRefusal.NOT_ENROLLED)
-    if researcher.revoked:
+    issuer = registry.members.get(body["issuer"])
+    if issuer is not None and issuer.serial == researcher.serial and not researcher.revoked:
+        return
+    owner = registry.owner(researcher)
+    if researcher.revoked or owner is None:
         raise KeyNotPermitted(KeyRefusal.REVOKED)
-    if researcher.member != body["issuer"]:
-        raise InvalidEntry(f"the key is enrolled for {researcher.member}", "body.issuer")
+    raise InvalidEntry(f"the key is enrolled for {owner.id}", "body.issuer")
 
 
-def apply_entry(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
-    """The registry after `entry`, and whether a membership change took effect. Raises InvalidEntry."""
+def apply_entry(registry: Registry, entry: Entry, height: Height) -> tuple[Registry, bool]:
+    """The registry after `entry` in the block of `height`, and whether a membership change took effect.
+
+    Raises InvalidEntry.
+    """
     check_author(registry, entry)
     kind = entry.kind
     if kind == "enrol":
@@ -50,10 +69,15 @@ def apply_entry(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
     if kind == "revoke":
         return _revoke(registry, entry.body), False
     if kind == "propose":
-        return _propose(registry, entry)
+        return _propose(registry, entry, height)
     if kind == "vote":
-        return _vote(registry, entry.body)
+        return _vote(registry, entry.body, height)
     return registry, False
+
+
+def without_expired(registry: Registry, height: Height) -> Registry:
+    """The registry with which the block of `height` begins: without the proposals that have expired."""
+    return registry.without_proposals(key for key, each in registry.proposals.items() if each.expires < height)
 
 
 def _enrol(registry: Registry, body: Body) -> Registry:
@@ -62,22 +86,26 @@ def _enrol(registry: Registry, body: Body) -> Registry:
         raise InvalidEntry("is of small order or not canonical", "body.key")
     if key in registry.researchers:
         raise InvalidEntry("is enrolled already, or was revoked; enrol another key", "body.key")
-    return replace(registry, researchers={**registry.researchers, key: Researcher(body["member"])})
+    member = registry.members[body["member"]]
+    check_share(registry, member)
+    counted = registry.with_member(replace(member, keys=member.keys + 1))
+    return counted.with_researcher(key, Researcher(member.serial))
 
 
 def _revoke(registry: Registry, body: Body) -> Registry:
     key = PublicKey(body["key"])
     researcher = registry.researchers.get(key)
-    if researcher is None or researcher.member != body["member"]:
+    if researcher is None or researcher.serial != registry.members[body["member"]].serial:
         raise InvalidEntry(f"is not enrolled for {body['member']}", "body.key")
     if researcher.revoked:
         raise InvalidEntry("is already revoked", "body.key")
-    return replace(registry, researchers={**registry.researchers, key: replace(researcher, revoked=True)})
+    return registry.with_researcher(key, replace(researcher, revoked=True))
 
 
-def _propose(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
+def _propose(registry: Registry, entry: Entry, height: Height) -> tuple[Registry, bool]:
     member = entry.body["member"]
-    if sum(each.member == member for each in registry.proposals.values()) >= MAX_OPEN_PROPOSALS:
+    opened = [each for each in registry.proposals.values() if each.member == member and each.expires >= height]
+    if len(opened) >= MAX_OPEN_PROPOSALS:
         raise InvalidEntry(
             f"{MAX_OPEN_PROPOSALS} proposals of {member} are open, at most {MAX_OPEN_PROPOSALS} allowed; "
             "withdraw one first (vote with approve = false)",
@@ -86,36 +114,46 @@ def _propose(registry: Registry, entry: Entry) -> tuple[Registry, bool]:
         )
     action = entry.body["action"]
     _act(registry, action)  # Refuse an impossible action now, not when the last vote arrives.
-    proposal = MembershipProposal(member, action, frozenset())
-    opened = replace(registry, proposals={**registry.proposals, entry.id: proposal})
-    return _approve(opened, entry.id, member)
+    expires = Height(height + registry.parameters.proposal_blocks)
+    proposal = MembershipProposal(member, action, frozenset(), expires)
+    if not _has_vote(registry, member):
+        return registry.with_proposal(entry.id, proposal), False
+    return _approve(registry, entry.id, proposal, member)
 
 
-def _vote(registry: Registry, body: Body) -> tuple[Registry, bool]:
-    id_ = Hash(body["proposal"])
-    if id_ not in registry.proposals:
-        raise InvalidEntry("is not open", "body.proposal")
+def _vote(registry: Registry, body: Body, height: Height) -> tuple[Registry, bool]:
+    id_, member = Hash(body["proposal"]), body["member"]
+    proposal = registry.proposals.get(id_)
+    if proposal is None or proposal.expires < height:
+        raise InvalidEntry("is not open: it was decided, was withdrawn, expired or lapsed", "body.proposal")
+    if proposal.member == member and not body["approve"]:  # The proposer withdraws it.
+        return registry.without_proposals([id_]), False
+    if not _has_vote(registry, member):
+        raise InvalidEntry(f"{member} has no validator, so it has no vote", "body.member")
     if body["approve"]:
-        return _approve(registry, id_, body["member"])
-    proposal = registry.proposals[id_]
-    if proposal.member == body["member"]:  # The proposer withdraws it.
-        return _without_proposal(registry, id_), False
-    changed = replace(proposal, approvals=proposal.approvals - {body["member"]})
-    return replace(registry, proposals={**registry.proposals, id_: changed}), False
+        return _approve(registry, id_, proposal, member)
+    return registry.with_proposal(id_, replace(proposal, approvals=proposal.approvals - {member})), False
 
 
-def _approve(registry: Registry, id_: Hash, member: str) -> tuple[Registry, bool]:
-    proposal = registry.proposals[id_]
+def _has_vote(registry: Registry, member: str) -> bool:
+    return any(each.member == member for each in registry.validators.validators)
+
+
+def _approve(registry: Registry, id_: Hash, proposal: MembershipProposal, member: str) -> tuple[Registry, bool]:
     approvals = proposal.approvals | {member}
     votes = sum(validator.member in approvals for validator in registry.validators.validators)
-    if votes < registry.validators.quorum:
-        changed = replace(proposal, approvals=approvals)
-        return replace(registry, proposals={**registry.proposals, id_: changed}), False
-    return _act(_without_proposal(registry, id_), dict(proposal.action)), True
+    if votes < votes_needed(registry, proposal.action):
+        return registry.with_proposal(id_, replace(proposal, approvals=approvals)), False
+    after = _act(registry.without_proposals([id_]), dict(proposal.action))
+    if after.validators.hash != registry.validators.hash:
+        after = after.without_proposals(after.proposals)  # Their approvals were given to another set.
+    return after, True
 
 
-def _without_proposal(registry: Registry, id_: Hash) -> Registry:
-    return replace(registry, proposals={key: each for key, each in registry.proposals.items() if key != id_})
+def votes_needed(registry: Registry, action: Mapping[str, Value]) -> int:
+    """The votes by which the action takes effect: Q, and one more for an action that says `below_four`."""
+    validators = registry.validators
+    return min(len(validators), validators.quorum + 1) if action.get("below_four") else validators.quorum
 
 
 def _act(registry: Registry, action: Body) -> Registry:
@@ -123,18 +161,29 @@ def _act(registry: Registry, action: Body) -> Registry:
     kind = action["type"]
     try:
         if kind == "add-member":
-            return _add_member(registry, action)
-        if kind == "remove-member":
-            return _remove_member(registry, action["id"])
-        if kind == "set-node":
-            return _set_node(registry, action["node"])
-        if kind == "remove-node":
-            return _remove_node(registry, PublicKey(action["key"]))
-        return _set_parameter(registry, action["name"], action["value"])
+            after = _add_member(registry, action)
+        elif kind == "remove-member":
+            after = _remove_member(registry, action["id"])
+        elif kind == "set-node":
+            after = _set_node(registry, action["node"])
+        elif kind == "remove-node":
+            after = _remove_node(registry, PublicKey(action["key"]))
+        else:
+            after = _set_parameter(registry, action["name"], action["value"])
     except InvalidEntry:
         raise
     except LedgerError as error:  # Such as a change that would leave no validator.
         raise InvalidEntry(error.reason, "body.action", limit=error.limit) from error
+    before, left = len(registry.validators), len(after.validators)
+    if left < min(before, LEAST_SAFE) and not action.get("below_four"):
+        needed = min(before, registry.validators.quorum + 1)
+        raise InvalidEntry(
+            f"leaves {left} validators; of fewer than {LEAST_SAFE} none may be faulty. Propose it with below_four = "
+            f"true, which needs {needed} votes, or add a validator first",
+            "body.action",
+            limit=LEAST_SAFE,
+        )
+    return after
 
 
 def _add_member(registry: Registry, action: Body) -> Registry:
@@ -142,28 +191,18 @@ def _add_member(registry: Registry, action: Body) -> Registry:
         raise InvalidEntry(f"{action['id']} is already a member", "body.action.id")
     if not is_valid_key(action["key"]):
         raise InvalidEntry("is of small order or not canonical", "body.action.key")
-    member = Member(action["id"], action["name"], PublicKey(action["key"]))
-    return replace(registry, members={**registry.members, member.id: member})
+    totals = registry.totals
+    member = Member(action["id"], action["name"], PublicKey(action["key"]), totals.members_added)
+    after = registry.with_member(member).with_totals(replace(totals, members_added=totals.members_added + 1))
+    check_capacity(after)
+    return after
 
 
 def _remove_member(registry: Registry, id_: str) -> Registry:
     if id_ not in registry.members:
         raise InvalidEntry(f"{id_} is not a member", "body.action.id")
-    return replace(
-        registry,
-        members={key: each for key, each in registry.members.items() if key != id_},
-        nodes={key: each for key, each in registry.nodes.items() if each.member != id_},
-        researchers={
-            key: replace(each, revoked=True) if each.member == id_ else each
-            for key, each in registry.researchers.items()
-        },
-        # Nobody could withdraw its proposals, and its approvals would count again if it were added again.
-        proposals={
-            key: replace(each, approvals=each.approvals - {id_})
-            for key, each in registry.proposals.items()
-            if each.member != id_
-        },
-    )
+    # Nobody could withdraw its proposals. Its keys stay: no member has their serial any more, so they are refused.
+    return registry.without_member(id_)
 
 
 def _set_node(registry: Registry, node: Body) -> Registry:
@@ -177,24 +216,29 @@ def _set_node(registry: Registry, node: Body) -> Registry:
     present = registry.nodes.get(record.key)
     if present is not None and present.member != record.member:
         raise InvalidEntry("belongs to another member", "body.action.node.key")
-    others = {
-        key: each
+    replaced = [
+        key
         for key, each in registry.nodes.items()
-        if key != record.key and not (each.member == record.member and each.role == record.role == "validator")
-    }
-    if any(each.certificate == record.certificate for each in others.values()):
+        if key == record.key or (each.member == record.member and each.role == record.role == "validator")
+    ]
+    others = [each for key, each in registry.nodes.items() if key not in replaced]
+    if any(each.certificate == record.certificate for each in others):
         raise InvalidEntry("is used by another node", "body.action.node.certificate")
-    return replace(registry, nodes={**others, record.key: record})
+    after = registry.with_nodes([record], replaced)
+    check_capacity(after)
+    return after
 
 
 def _remove_node(registry: Registry, node_key: PublicKey) -> Registry:
     if node_key not in registry.nodes:
         raise InvalidEntry("is not a node", "body.action.key")
-    return replace(registry, nodes={key: each for key, each in registry.nodes.items() if key != node_key})
+    return registry.with_nodes((), [node_key])
 
 
 def _set_parameter(registry: Registry, name: str, value: int) -> Registry:
     least, most = PARAMETER_LIMITS[name]
     if not least <= value <= most:
         raise InvalidEntry(f"{value} is not from {least} to {most}", f"body.action.{name}", limit=most)
-    return replace(registry, parameters=replace(registry.parameters, **{name: value}))
+    after = registry.with_parameters(replace(registry.parameters, **{name: value}))
+    check_capacity(after)
+    return after

@@ -1,8 +1,9 @@
 """The snapshot: what a node needs to continue from a decided height, proven by genesis and certificates alone.
 
-    canonical [1, [header, certificate, [[header, certificate, validators], ...]], registry, peaks]
+    canonical [2, [header, certificate, [[header, certificate, validators], ...]], registry, peaks]
 
-`registry` and `peaks` are byte strings: the canonical registry, and the joined peaks of the log's tree, largest first.
+`registry` and `peaks` are byte strings: the registry's records as a canonical list [key, value, key, value, ...] in
+ascending order of the keys, and the joined peaks of the log's tree, largest first.
 The header's tree size gives the number of peaks. A node need not trust the sender: a snapshot can be old, but it cannot
 be false. Verification has numbered steps, and an error names its step:
 
@@ -22,16 +23,17 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.reading import read_bytes, read_hashes, read_list, read_version
 from notarium_ledger.errors import InvalidSnapshot, LedgerError, errors_as
 from notarium_ledger.log.frontier import Frontier
-from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.state.registry import Registry
+from notarium_ledger.state.registry import Registry, decode_records, registry_hash
 from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, Handover, InvalidChain
 from notarium_ledger.types import Height
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 MAX_SNAPSHOT_BYTES = canonical.MAX_BYTES
-"""The registry is the largest part: a thousand nodes and a hundred thousand researchers' keys make about 8 MB."""
+"""The registry is the largest part: half a million researchers' keys make about 22 MB."""
+MAX_REGISTRY_BYTES = 48 * 1024 * 1024
+"""Of it. The largest registry that the rules allow is smaller (capacity.py); the rest is for the proof."""
 MAX_SNAPSHOT_VALUES = 600_000
 """Outside of byte strings. At 23 bytes a value, handovers of so many values fill the largest receipt
 (receipt.MAX_RECEIPT_BYTES). A value takes a hundred bytes in memory: without a bound, 64 MiB from a Byzantine peer
@@ -47,7 +49,7 @@ class Snapshot:
     decided: DecidedHeader
     """The block's header, its certificate and the handovers before it."""
     registry: bytes
-    """Canonical registry after the block. Decoded only after its hash is checked against the state root."""
+    """The records of the registry after the block (Registry.encode). Decoded only once the header is proven."""
     frontier: Frontier
     """The log's frontier after the block."""
 
@@ -82,7 +84,7 @@ class Snapshot:
         size, peaks = decided.header.tree_size, read_hashes(joined, "peaks")
         if len(peaks) != size.bit_count():
             raise LedgerError(f"not the {size.bit_count()} hashes that a tree of {size} leaves has", "peaks")
-        return cls(decided, read_bytes(registry, "registry"), Frontier(size, peaks))
+        return cls(decided, _registry_bytes(registry), Frontier(size, peaks))
 
     def verify(self, genesis: Genesis) -> ChainState:
         """Steps 2 to 6: the state that the ledger of `genesis` decided. Raises InvalidSnapshot."""
@@ -99,15 +101,19 @@ class Snapshot:
     def _verified_registry(self) -> Registry:
         """Step 5: the registry of the state root."""
         header = self.decided.header
-        if tagged_hash(REGISTRY_TAG, self.registry) != header.state_root:
-            raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")
+        with errors_as(InvalidSnapshot, 5):
+            records = decode_records(self.registry)
         try:
-            registry = Registry.decode(self.registry)
-        except (LedgerError, ValueError, TypeError, KeyError) as error:
-            # A quorum agreed on these bytes, so they are not false: this software does not know their format.
+            registry = Registry.of_records(records)
+        except LedgerError as error:
+            if registry_hash(records) != header.state_root:
+                raise InvalidSnapshot(5, error.reason, error.field) from error
+            # A quorum agreed on these records, so they are not false: this software does not know their form.
             raise InvalidSnapshot(
                 5, f"has a form that this software does not read; update the software ({error})", "registry"
             ) from error
+        if registry.hash != header.state_root:
+            raise InvalidSnapshot(5, "does not hash to the header's state root", "registry")
         if registry.validators.hash != header.next_validators:
             raise InvalidSnapshot(5, "does not give the header's next validator set", "registry")
         return registry
@@ -122,3 +128,12 @@ class Snapshot:
             return decided.handovers
         last = Handover(decided.header, decided.certificate, registry.validators)
         return (*decided.handovers, last)
+
+
+def _registry_bytes(value: canonical.Value) -> bytes:
+    data = read_bytes(value, "registry")
+    if len(data) > MAX_REGISTRY_BYTES:
+        raise LedgerError(
+            f"{len(data)} bytes, at most {MAX_REGISTRY_BYTES} allowed", "registry", limit=MAX_REGISTRY_BYTES
+        )
+    return data

@@ -171,9 +171,17 @@ SCHEMAS: Json = {
             "validators": _list(_object({"member": TEXT, "key": HEX32})),
             "quorum": INTEGER,
             "parameters": {"type": "object", "additionalProperties": INTEGER},
-            "researchers": _list(_object({"key": HEX32, "member": TEXT, "revoked": BOOLEAN})),
+            "researchers": _list(_object({"key": HEX32, "member": _nullable(TEXT), "revoked": BOOLEAN})),
             "proposals": _list(
-                _object({"id": HEX32, "member": TEXT, "action": {"type": "object"}, "approvals": _list(TEXT)})
+                _object(
+                    {
+                        "id": HEX32,
+                        "member": TEXT,
+                        "action": {"type": "object"},
+                        "approvals": _list(TEXT),
+                        "expires": INTEGER,
+                    }
+                )
             ),
         }
     ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
-from notarium_ledger.state.registry import NodeRecord, Registry
+from notarium_ledger.state.registry import NodeRecord, Registry, Researcher
 from notarium_ledger.types import Height, PublicKey
 from notarium_store.layout import StoredHeader
 
@@ -42,6 +43,7 @@ def entry_json(raw: bytes) -> dict[str, Any]:
 
 def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
     """Who belongs to the consortium, who votes and who may write, after the block at `height`."""
+    owners = {each.serial: each.id for each in registry.members.values()}
     return {
         "height": height,
         "state_root": registry.hash.hex(),
@@ -52,20 +54,23 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
         "validators": [{"member": each.member, "key": each.key.hex()} for each in registry.validators.validators],
         "quorum": registry.validators.quorum,
         "parameters": registry.parameters.to_value(),
-        "researchers": [
-            {"key": key.hex(), "member": each.member, "revoked": each.revoked}
-            for key, each in sorted(registry.researchers.items())
-        ],
+        "researchers": [_researcher_json(owners, key, each) for key, each in registry.researchers.items()],
         "proposals": [
             {
                 "id": key.hex(),
                 "member": each.member,
                 "action": jsonable(dict(each.action)),
                 "approvals": sorted(each.approvals),
+                "expires": each.expires,
             }
             for key, each in sorted(registry.proposals.items())
         ],
     }
+
+
+def _researcher_json(owners: Mapping[int, str], key: PublicKey, researcher: Researcher) -> dict[str, Any]:
+    owner = owners.get(researcher.serial)
+    return {"key": key.hex(), "member": owner, "revoked": researcher.revoked or owner is None}
 
 
 def _node_json(key: PublicKey, node: NodeRecord) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notarium_consensus import inputs
-from notarium_consensus.effects import RequestBlock
+from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
@@ -67,7 +67,7 @@ class BlockWork:
         return self._transitions[block]
 
     def forget(self) -> None:
-        """The tip has moved: no block known here follows it."""
+        """Each block is checked again: the tip has moved, or this node lacked history until now."""
         self._transitions.clear()
 
     def stop(self) -> None:
@@ -93,15 +93,16 @@ class BlockWork:
                 self._transitions[block.hash] = transition
         return inputs.BlockBuilt(request.height, request.round, block)
 
-    def check(self, block: Block, asker: Asker) -> None:
-        """Check the content of `block` and answer `asker`.
+    def check(self, request: CheckBlock, asker: Asker) -> None:
+        """Check the content of a block and answer `asker`.
 
         Entries that wait in the mempool are verified already; the signatures of the others are checked in threads.
         """
+        block = request.block
         done = self._transitions.get(block.hash)
         # The header binds the entries, but the sender of this copy may have put others under it.
         if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
-            asker.feed(inputs.BlockChecked(block.hash, True, ""))
+            asker.feed(inputs.BlockChecked(block.hash, True, "", request.attempt))
             return
         known: dict[bytes, Entry] = {}
         unknown: list[bytes] = []
@@ -112,9 +113,9 @@ class BlockWork:
             else:
                 known[raw] = entry
         if not unknown:
-            self._finish(block, known, asker)
+            self._finish(request, known, asker)
             return
-        task = asyncio.create_task(self._read_and_finish(block, known, unknown, asker))
+        task = asyncio.create_task(self._read_and_finish(request, known, unknown, asker))
         self._checks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, asker))
 
@@ -125,7 +126,7 @@ class BlockWork:
             asker.fail(error)
 
     async def _read_and_finish(
-        self, block: Block, known: dict[bytes, Entry], unknown: list[bytes], asker: Asker
+        self, request: CheckBlock, known: dict[bytes, Entry], unknown: list[bytes], asker: Asker
     ) -> None:
         # Most of them are being verified right now, because gossip and proposal travel at the same time.
         await self._admission.under_way()
@@ -133,14 +134,16 @@ class BlockWork:
             entry = self._mempool.get(leaf_hash(raw))
             if entry is not None:
                 known[raw] = entry
+        block = request.block
         try:
             known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
         except InvalidEntry as error:
-            asker.feed(inputs.BlockChecked(block.hash, False, str(error)))
+            asker.feed(inputs.BlockChecked(block.hash, False, str(error), request.attempt))
             return
-        self._finish(block, known, asker)
+        self._finish(request, known, asker)
 
-    def _finish(self, block: Block, entries: dict[bytes, Entry], asker: Asker) -> None:
+    def _finish(self, request: CheckBlock, entries: dict[bytes, Entry], asker: Asker) -> None:
+        block = request.block
         state = self._store.state
         if block.height != state.height + 1:
             return  # The height was decided meanwhile: the answer is not needed.
@@ -152,7 +155,7 @@ class BlockWork:
                 entries.__getitem__,
             )
         except InvalidBlock as error:
-            asker.feed(inputs.BlockChecked(block.hash, False, str(error)))
+            asker.feed(inputs.BlockChecked(block.hash, False, str(error), request.attempt))
             return
         self._transitions[block.hash] = transition
-        asker.feed(inputs.BlockChecked(block.hash, True, ""))
+        asker.feed(inputs.BlockChecked(block.hash, True, "", request.attempt))

@@ -145,13 +145,20 @@ class Driver:
                 if self._effects:
                     self._perform_next()
                 elif self._inputs:
-                    self._effects.extend(self._engine.step(self._inputs.popleft(), self._clock()))
+                    self._step(self._inputs.popleft())
                 else:
                     break
         except Exception as error:
             self.fail(error)
         finally:
             self._running = False
+
+    def _step(self, event: inputs.Input) -> None:
+        before = self._engine.height, self._engine.is_voting
+        self._effects.extend(self._engine.step(event, self._clock()))
+        if isinstance(event, inputs.Advance) and (self._engine.height, self._engine.is_voting) != before:
+            # The engine has forgotten its verdicts: they were about an earlier tip, or given while history was missing.
+            self._block_work.forget()
 
     # Effects
 
@@ -192,7 +199,7 @@ class Driver:
             case fx.RequestBlock():
                 self.feed(self._block_work.build(effect, self._clock()))
             case fx.CheckBlock():
-                self._block_work.check(effect.block, self)
+                self._block_work.check(effect, self)
             case fx.Decide():
                 self._decide(effect.decision)
             case fx.Report():
@@ -239,7 +246,6 @@ class Driver:
 
     def _leave_height(self) -> None:
         """The tip has moved: forget what was under way for the height before."""
-        self._block_work.forget()
         self._cancel_timers()
         self.feed(self._advance())
 

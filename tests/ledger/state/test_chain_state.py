@@ -9,11 +9,12 @@ from tests.support.consortium import Consortium, digest, key
 
 from notarium_ledger.blocks.block import Block, Header
 from notarium_ledger.encoding import canonical
-from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.entries.commitment import MAX_TIME_MS, EntryClass
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.state.chain_state import (
-    MAX_MEMBER_ENTRIES,
+    MAX_GOVERNANCE_ENTRIES,
+    MAX_KEY_ENTRIES,
     ChainState,
     advance,
     apply_block,
@@ -21,7 +22,7 @@ from notarium_ledger.state.chain_state import (
     entry_reader,
     select_entries,
 )
-from notarium_ledger.types import Hash, PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey
 
 
 @pytest.fixture
@@ -197,17 +198,75 @@ def test_select_entries_stops_at_the_block_s_limits() -> None:
     advance(tight.state, chosen, 1, tight.validator_keys[0].public)
 
 
-def test_members_entries_are_bounded_and_the_rest_waits() -> None:
-    consortium = Consortium(1)
-    enrols = [
-        consortium.entry(consortium.member_body("enrol", key=bytes(key(f"many {number}").public)))
-        for number in range(MAX_MEMBER_ENTRIES + 1)
+def key_entries(consortium: Consortium, count: int) -> list[Entry]:
+    bodies = [consortium.member_body("enrol", key=bytes(key(f"many {number}").public)) for number in range(count - 1)]
+    revoke = consortium.member_body("revoke", key=bodies[0]["key"])
+    return [consortium.entry(each) for each in (*bodies, revoke)]
+
+
+def governance_entries(consortium: Consortium, count: int) -> list[Entry]:
+    """Proposals of all members in turn, and at last a vote."""
+    action = {"type": "set-parameter", "name": "max_block_entries", "value": 5}
+    proposals = [
+        consortium.entry(consortium.member_body("propose", number % 4, action=action, note=f"{number}"))
+        for number in range(count - 1)
     ]
+    vote = consortium.member_body("vote", 1, proposal=bytes(proposals[0].id), approve=True)
+    return [*proposals, consortium.entry(vote)]
+
+
+@pytest.mark.parametrize(
+    ("class_", "limit", "many", "other"),
+    [
+        (EntryClass.KEY, MAX_KEY_ENTRIES, key_entries, governance_entries),
+        (EntryClass.GOVERNANCE, MAX_GOVERNANCE_ENTRIES, governance_entries, key_entries),
+    ],
+)
+def test_the_work_of_a_block_is_bounded_by_class_and_the_rest_waits(
+    class_: EntryClass, limit: int, many: Any, other: Any
+) -> None:
+    """One class at its limit takes no place of another, whatever comes first."""
+    consortium = Consortium(4)
+    first, plain, others = many(consortium, limit + 1), consortium.entry(), other(consortium, 3)
+    chosen, rejected = select_entries(consortium.state, [*first, plain, *others], nothing_decided)
+    assert (chosen, rejected) == ([*first[:-1], plain, *others], [])
+    proposer = consortium.validator_keys[0].public
+    assert advance(consortium.state, chosen, 1, proposer)
+    with pytest.raises(InvalidBlock, match=f"{limit + 1} entries of class {class_}, at most {limit} allowed") as caught:
+        advance(consortium.state, first, 1, proposer)
+    assert (caught.value.field, caught.value.limit) == ("entries", limit)
+
+
+def test_a_block_says_which_records_it_writes(consortium: Consortium) -> None:
+    state = consortium.state
+    new = key("new").public
+    enrol = consortium.entry(consortium.member_body("enrol", 1, key=bytes(new)))
+    assert consortium.decide(state, consortium.entries(3))[1].registry_changes == {}
+    transition = consortium.decide(state, [enrol, consortium.entry()])[1]
+    assert transition.registry_changes.keys() == {b"k" + new, b"mm1"}
+    records = {**dict(state.registry.records()), **transition.registry_changes}
+    assert sorted(records.items()) == list(transition.state.registry.records())
+    assert transition.header.state_root == transition.state.registry.hash
+
+
+def test_expired_proposals_go_with_the_next_block() -> None:
+    consortium = Consortium(4, proposal_blocks=100)
+    action = {"type": "set-parameter", "name": "max_block_entries", "value": 5}
+    propose = consortium.entry(consortium.member_body("propose", action=action))
+    state = consortium.decide(consortium.state, [propose])[1].state
+    vote = consortium.entry(consortium.member_body("vote", 1, proposal=bytes(propose.id), approve=True))
+    last = replace(state, height=Height(100))
+    check_admissible(last, vote)
+    assert consortium.decide(last, [consortium.entry()])[1].registry_changes == {}
+    after = replace(state, height=Height(101))
+    with pytest.raises(InvalidEntry, match="is not open"):
+        check_admissible(after, vote)
     plain = consortium.entry()
-    chosen, rejected = select_entries(consortium.state, [*enrols, plain], nothing_decided)
-    assert (chosen, rejected) == ([*enrols[:-1], plain], [])
-    with pytest.raises(InvalidBlock, match="257 entries of members, at most 256 allowed"):
-        advance(consortium.state, enrols, 1, consortium.validator_keys[0].public)
+    chosen, rejected = select_entries(after, [vote, plain], nothing_decided)
+    assert (chosen, [entry for entry, _ in rejected]) == ([plain], [vote])
+    transition = consortium.decide(after, [plain])[1]
+    assert transition.registry_changes == {b"o" + propose.id: None}
+    assert transition.state.registry.proposals == {}
 
 
 def test_an_entry_above_a_limit_that_was_lowered_is_no_candidate() -> None:

@@ -12,8 +12,7 @@ from tests.support.histories import History, make_history
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
-from notarium_ledger.signing import REGISTRY_TAG, tagged_hash
-from notarium_ledger.state.registry import Parameters
+from notarium_ledger.state.registry import registry_hash
 from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.types import Hash
@@ -151,11 +150,9 @@ def test_a_registry_of_a_later_software_is_named_as_such(consortium_of_later_sof
 def consortium_of_later_software() -> Snapshot:
     consortium = Consortium(1)
     decision, transition = consortium.decide(consortium.state, consortium.entries(1))
-    value = canonical.decode(transition.state.registry.encode())
-    assert isinstance(value, dict)
-    value["parameters"] = {**Parameters().to_value(), "max_block_gas": 1}
-    registry = canonical.encode(value)
-    header = replace(decision.block.header, state_root=tagged_hash(REGISTRY_TAG, registry))
+    records = {**dict(transition.state.registry.records()), b"pmax_block_gas": canonical.encode(1)}
+    registry = canonical.encode([each for record in sorted(records.items()) for each in record])
+    header = replace(decision.block.header, state_root=registry_hash(records.items()))
     certificate = consortium.certify(header, consortium.state.registry.validators)
     return Snapshot(DecidedHeader(header, certificate, ()), registry, transition.state.frontier)
 
@@ -175,6 +172,6 @@ def test_a_registry_that_does_not_make_the_next_set_is_refused() -> None:
 def test_a_snapshot_of_very_many_small_values_is_refused_before_they_are_built(item: bytes) -> None:
     """Of 8 MiB, as many values as would be allowed by its length alone: a hundred times their size in memory."""
     count = 1_000_000 // len(item)
-    data = b"\x94\x01\xdd" + count.to_bytes(4, "big") + item * count + b"\xc6" + (7 << 20).to_bytes(4, "big")
+    data = b"\x94\x02\xdd" + count.to_bytes(4, "big") + item * count + b"\xc6" + (7 << 20).to_bytes(4, "big")
     with pytest.raises(InvalidSnapshot, match=f"at most {MAX_SNAPSHOT_VALUES} allowed"):
         Snapshot.decode(data + bytes(7 << 20) + b"\xc4\x00")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.node.parts import until
 
-from notarium_consensus.effects import RequestBlock
+from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_consensus.inputs import BlockBuilt, BlockChecked
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.types import Height, Round
@@ -51,7 +51,7 @@ def one(machine):
 async def test_a_block_whose_entries_are_not_in_the_mempool_is_checked_in_a_task(one):
     machine, block = one
     work, answers = machine.driver._block_work, Answers()
-    work.check(block, answers)
+    work.check(CheckBlock(block), answers)
     assert answers.given == []
     await until(lambda: answers.given)
     assert answers.given == [BlockChecked(block.hash, True, "")]
@@ -61,11 +61,11 @@ async def test_a_block_whose_entries_are_not_in_the_mempool_is_checked_in_a_task
 async def test_a_block_that_was_checked_is_not_checked_again_but_another_copy_is(one):
     machine, block = one
     work, answers = machine.driver._block_work, Answers()
-    work.check(block, answers)
+    work.check(CheckBlock(block), answers)
     await until(lambda: answers.given)
-    work.check(block, answers)
+    work.check(CheckBlock(block), answers)
     assert answers.given == [BlockChecked(block.hash, True, "")] * 2
-    work.check(Block(block.header, (machine.consortium.entry().raw,)), answers)
+    work.check(CheckBlock(Block(block.header, (machine.consortium.entry().raw,))), answers)
     await until(lambda: len(answers.given) == 3)
     wrong = answers.given[-1]
     assert (wrong.block_hash, wrong.valid) == (block.hash, False)
@@ -75,7 +75,7 @@ async def test_a_block_that_was_checked_is_not_checked_again_but_another_copy_is
 async def test_once_the_tip_has_moved_nothing_is_known(one):
     machine, block = one
     work, answers = machine.driver._block_work, Answers()
-    work.check(block, answers)
+    work.check(CheckBlock(block), answers)
     await until(lambda: answers.given)
     work.forget()
     with pytest.raises(KeyError):
@@ -98,7 +98,7 @@ async def test_a_defect_in_a_check_is_reported(one, monkeypatch):
     machine, block = one
     work, answers = machine.driver._block_work, Answers()
     monkeypatch.setattr(machine.store, "is_decided", lambda id_: 1 / 0)
-    work.check(block, answers)
+    work.check(CheckBlock(block), answers)
     await until(lambda: answers.failures)
     assert type(answers.failures[0]) is ZeroDivisionError
     assert answers.given == []

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import msgpack
@@ -94,6 +93,21 @@ class Rights:
     motions: dict[bytes, Motion] = field(default_factory=dict)
     added: int = 0
     former_keys: int = 0
+
+    @classmethod
+    def of_records(cls, records: Mapping[bytes, bytes]) -> Rights:
+        """By the records of a registry without proposals (docs/formats.md)."""
+        found: dict[bytes, dict[bytes, Any]] = {kind: {} for kind in (b"m", b"n", b"k", b"p", b"t")}
+        for key, value in records.items():
+            found[key[:1]][key[1:]] = msgpack.unpackb(value)
+        return cls(
+            {id_.decode(): Institution(*value) for id_, value in found[b"m"].items()},
+            {key: Server(*value) for key, value in found[b"n"].items()},
+            {key: (serial, revoked) for key, (serial, revoked) in found[b"k"].items()},
+            {name.decode(): value for name, value in found[b"p"].items()},
+            {},
+            *found[b"t"][b""],
+        )
 
     @property
     def validators(self) -> list[formats.Member]:
@@ -270,8 +284,8 @@ class Rights:
 
     @property
     def root(self) -> bytes:
-        """By definition: the hash over the root of the map of all records."""
-        return formats.tagged_hash("notarium/registry/v1", map_root(self.records()))
+        """By definition, over all records."""
+        return formats.state_root(dict(self.records()))
 
     def records(self) -> Iterable[tuple[bytes, bytes]]:
         """(key, value) of each record, in no order."""
@@ -288,22 +302,6 @@ class Rights:
             serial = self.members[motion.member].serial
             yield b"o" + proposal, _pack([serial, _sorted(motion.action), approvals, motion.expires])
         yield b"t", _pack([self.added, self.former_keys])
-
-
-def map_root(records: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The root of a Merkle map, by its definition."""
-    leaves = sorted((sha256(key).digest(), sha256(value).digest()) for key, value in records)
-    return _subtree(leaves, 0)
-
-
-def _subtree(leaves: Sequence[tuple[bytes, bytes]], depth: int) -> bytes:
-    if not leaves:
-        return bytes(32)
-    if len(leaves) == 1:
-        path, value = leaves[0]
-        return sha256(b"\0" + path + value).digest()
-    ones = next((at for at, (path, _) in enumerate(leaves) if path[depth // 8] >> (7 - depth % 8) & 1), len(leaves))
-    return sha256(b"\1" + _subtree(leaves[:ones], depth + 1) + _subtree(leaves[ones:], depth + 1)).digest()
 
 
 def _pack(value: Any) -> bytes:

@@ -65,7 +65,7 @@ class Chain:
         self._genesis_time_ms = genesis_time_ms
         self._signatures = signatures
         self._timing = timing
-        self._state_root = state_root
+        self._genesis_state_root = self._state_root = state_root
         self._blocks: list[Block] = []
         self._log = Log()
         first = Validators.of(validators)
@@ -77,7 +77,6 @@ class Chain:
         self.positions: dict[bytes, Position] = {}
         """Of all decided entries, by id."""
         self._rights: list[Rights] = [] if rights is None else [rights]
-        self.checks_roots = rights is not None and rights.root == state_root
 
     # What is known
 
@@ -96,6 +95,13 @@ class Chain:
             return self._genesis
         block = self.block(height)
         return None if block is None else block.header.hash
+
+    def state_root(self, height: int) -> bytes | None:
+        """Of the registry after a decided height, at 0 that of genesis; None where it is not known."""
+        if height == 0:
+            return self._genesis_state_root
+        block = self.block(height)
+        return None if block is None else block.header.state_root
 
     def validators(self, height: int) -> Validators:
         """The set in force at a height that is decided or the next. Raises SafetyViolation for any other."""
@@ -251,7 +257,7 @@ class Chain:
             raise SafetyViolation(f"authority: {what}, which nobody may write: {error}") from error
         same = header.next_validators == formats.set_hash(after.validators)
         require(same, "authority", f"{what}, after which the members' votes make another validator set")
-        if self.checks_roots and after is not self._rights[-1]:
+        if after is not self._rights[-1]:
             require(header.state_root == after.root, "state", f"{what}, whose state root is not that of its records")
         self._rights.append(after)
 

@@ -1,8 +1,9 @@
 """What each honest node has on its disk, as raw LevelDB pairs, and what these must agree with.
 
 Keys, from the store's documentation: `h` height → [header, certificate, ...]; `e` last index → entries; `i` id →
-height ‖ index; `s` → [height, tip, time, size, ...]; `r` height → registry; `v` height → next validator set;
-`c` height ‖ name → consensus record.
+height ‖ index; `s` → [height, tip, time, size, ...]; `v` height → next validator set; `c` height ‖ name → consensus
+record; `r` name → a record of the registry after the last block before missing ones, with `g` → [height, ...] of that
+block and `b` → the snapshot while there are such; `l` name → a record changed above the snapshot, empty if deleted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgpack
 from tests.simulation.oracles import formats
 from tests.simulation.oracles.chain import Chain
-from tests.simulation.oracles.formats import Decision, Malformed
+from tests.simulation.oracles.formats import Decision, Header, Malformed
 from tests.simulation.oracles.violation import SafetyViolation, require
 
 BLOCK_KEYS = (b"h", b"e", b"i")
@@ -29,8 +30,10 @@ class Disks:
         self._contents: dict[int, dict[bytes, bytes]] = {}
         self._closed: dict[int, dict[bytes, bytes]] = {}
         self._states: dict[int, list[object]] = {}
-        self._from_snapshots: dict[int, bytes] = {}
-        """Tips of adopted snapshots, whose certificates were checked: a liar may have decided them first."""
+        self._from_snapshots: dict[int, Header] = {}
+        """Of adopted snapshots, whose certificates were checked: a liar may have decided them first."""
+        self._roots: dict[tuple[int, bytes], bytes] = {}
+        """(node, prefix of a registry's records) -> their state root, while they do not change."""
         self._once_held: dict[int, set[bytes]] = {}
         self._prepared_hashes: dict[bytes, bytes] = {}
         self._record_bytes: dict[tuple[int, bytes], dict[bytes, int]] = {}
@@ -60,6 +63,7 @@ class Disks:
             if key[:1] == b"c":
                 self._close(node, key, value)
                 self._record_bytes.get((node, key[1:9]), {}).pop(key, None)
+        self._check_registries(node, {key[:1] for key in (*dict(puts), *deleted)})
         return decided
 
     def replaced(self, node: int, contents: Mapping[bytes, bytes]) -> bool:
@@ -76,6 +80,7 @@ class Disks:
         for name in [name for name in self._record_bytes if name[0] == node]:
             parts = self._record_bytes[name]
             self._record_bytes[name] = {key: size for key, size in parts.items() if key in contents}
+        self._forget_roots(node)
         return lost
 
     def record_bytes(self, node: int, keys: Iterable[bytes]) -> int:
@@ -135,34 +140,69 @@ class Disks:
         try:
             _, (raw, certificate_value, _), registry, _ = formats.decode(value)
             header, certificate = formats.read_header(raw), formats.read_certificate(msgpack.packb(certificate_value))
+            records = formats.read_records(registry)
         except (Malformed, ValueError, TypeError) as error:
             raise SafetyViolation(f"chain: {who} adopts a snapshot that cannot be read: {error}") from error
         self._chain.accept_header(who, header, certificate)
-        same = formats.tagged_hash("notarium/registry/v1", registry) == header.state_root
+        same = formats.state_root(records) == header.state_root
         require(same, "state", f"{who} adopts a snapshot of height {header.height} with another registry than it names")
-        self._from_snapshots[header.height] = header.hash
+        self._from_snapshots[header.height] = header
 
     def _check(self, who: str, key: bytes, value: bytes) -> None:
-        """State, registry and next validator set must be what the decided headers say."""
+        """State and next validator set must be what the decided headers say."""
         kind = key[:1]
         if kind == b"s":
-            # The last field says where the registry lies on this disk: elsewhere, if it came with a snapshot.
-            *state, _ = formats.decode(value)
+            state = formats.decode(value)
             height, tip = state[:2]
-            known = self._chain.tip_of(height) or self._from_snapshots.get(height)
+            known = self._chain.tip_of(height)
+            if known is None and height in self._from_snapshots:
+                known = self._from_snapshots[height].hash
             require(tip == known, "chain", f"{who} stores a tip of height {height} that is none")
             first = self._states.setdefault(height, state)
             require(first == state, "state", f"{who} stores another state after height {height} than others")
-        elif kind in (b"r", b"v"):
+        elif kind == b"v":
             height = int.from_bytes(key[1:], "big")
             block = self._chain.block(height)
             if block is None:
                 raise SafetyViolation(f"state: {who} stores a state of height {height}, which is not decided")
-            if kind == b"r":
-                same = formats.tagged_hash("notarium/registry/v1", value) == block.header.state_root
-            else:
-                same = formats.tagged_hash("notarium/validators/v1", value) == block.header.next_validators
-            require(same, "state", f"{who} stores another {'registry' if kind == b'r' else 'set'} than {height} names")
+            same = formats.tagged_hash("notarium/validators/v1", value) == block.header.next_validators
+            require(same, "state", f"{who} stores another set than {height} names")
+
+    def _check_registries(self, node: int, changed: set[bytes]) -> None:
+        """The records of the registry must hash to what the headers say, below missing blocks and at the tip."""
+        contents = self._contents[node]
+        if b"m" not in contents or not changed & {b"m", b"r", b"l", b"b", b"g", b"s"}:
+            return
+        if changed & {b"r", b"l", b"b"}:
+            self._forget_roots(node)
+        snapshot = contents.get(b"b")
+        tip = _height_of(contents)
+        self._check_root(node, b"r", tip if snapshot is None else formats.decode(contents[b"g"])[0])
+        if snapshot is not None:
+            self._check_root(node, b"l", tip)
+        elif changed & {b"l", b"b"}:
+            left = any(key[:1] == b"l" for key in contents)
+            require(not left, "state", f"node {node} keeps changes of the registry above a snapshot that is gone")
+
+    def _check_root(self, node: int, kind: bytes, height: int) -> None:
+        """`kind`: r for the registry below missing blocks, l for that of the tip above a snapshot."""
+        root = self._roots.get((node, kind))
+        if root is None:
+            root = self._roots[node, kind] = formats.state_root(self._records(node, kind))
+        header = self._from_snapshots.get(height)
+        known = self._chain.state_root(height) or (header and header.state_root)
+        require(known in (None, root), "state", f"node {node} stores another registry than {height} names")
+
+    def _records(self, node: int, kind: bytes) -> dict[bytes, bytes]:
+        contents = self._contents[node]
+        found = {key[1:]: value for key, value in contents.items() if key[:1] == kind}
+        if kind == b"l":
+            found = {**formats.read_records(formats.decode(contents[b"b"])[2]), **found}
+        return {key: value for key, value in found.items() if value}
+
+    def _forget_roots(self, node: int) -> None:
+        for kind in (b"r", b"l"):
+            self._roots.pop((node, kind), None)
 
     def _close(self, node: int, key: bytes, value: bytes) -> None:
         height, decided = int.from_bytes(key[1:9], "big"), _height_of(self._contents[node])

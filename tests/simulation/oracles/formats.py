@@ -6,7 +6,7 @@ reader raises Malformed, since what is malformed is for its oracle to name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -58,6 +58,33 @@ def block_hash(header: bytes) -> bytes:
 def set_hash(validators: Sequence[Member]) -> bytes:
     """Of a validator set in its order."""
     return tagged_hash("notarium/validators/v1", msgpack.packb([list(each) for each in validators], use_bin_type=True))
+
+
+def state_root(records: Mapping[bytes, bytes]) -> bytes:
+    """Of a registry's records: the root of their Merkle map, by its definition."""
+    leaves = sorted((int.from_bytes(sha256(key).digest(), "big"), value) for key, value in records.items())
+    return tagged_hash("notarium/registry/v1", _map_root(leaves, 255))
+
+
+def _map_root(leaves: Sequence[tuple[int, bytes]], bit: int) -> bytes:
+    """Of (path, value) whose paths differ from `bit` downwards only."""
+    if not leaves:
+        return bytes(32)
+    if len(leaves) == 1:
+        path, value = leaves[0]
+        return sha256(b"\0" + path.to_bytes(32, "big") + sha256(value).digest()).digest()
+    left = [each for each in leaves if not each[0] >> bit & 1]
+    right = [each for each in leaves if each[0] >> bit & 1]
+    return sha256(b"\1" + _map_root(left, bit - 1) + _map_root(right, bit - 1)).digest()
+
+
+def read_records(data: bytes) -> dict[bytes, bytes]:
+    """The records of a snapshot's registry: [key, value, key, value, ...], keys ascending. Raises Malformed."""
+    flat = decode(data)
+    demand(isinstance(flat, list) and len(flat) % 2 == 0, "the registry is not a list of pairs")
+    demand(all(isinstance(each, bytes) for each in flat), "a record is not bytes")
+    demand(flat[::2] == sorted(set(flat[::2])), "the records are not in order")
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def entry_id(entry: bytes) -> bytes:
@@ -226,6 +253,18 @@ def read_message(data: bytes) -> Message:
         return Message(own, None, (), (), tuple(map(_vote, value[4])))
     header, entries = read_block(value[3])
     return Message(own, header, entries, (), tuple(map(_vote, value[4])))
+
+
+ROUNDS_RECORDED = 32
+"""The record has a place for so many rounds; a later one takes that of the round 32 before."""
+
+
+def read_statement(data: bytes) -> Statement:
+    """A slot of the record: [1, vote] or [1, round change]. Raises Malformed."""
+    value = decode(data)
+    demand(isinstance(value, list) and len(value) == 2 and value[0] == 1, "not a statement of version 1")
+    said = value[1]
+    return _vote(said) if isinstance(said, list) and len(said) == 6 else _round_change(said)
 
 
 @dataclass(frozen=True, slots=True)

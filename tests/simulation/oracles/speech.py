@@ -120,19 +120,23 @@ class Speech:
 
     def _check_record(self, node: int, message: Message, data: bytes) -> None:
         own = message.own
-        if self._slot(node, own) != data:
+        if self._slot(node, own) != own:
             raise SafetyViolation(f"persist before send: node {node} sends a {own} that is not on its disk")
+        if own.kind == PROPOSAL and self._disks.record(node, own.height, b"proposal") != data:
+            raise SafetyViolation(f"persist before send: node {node} sends a {own} that is not on its disk as sent")
         for statement in self._own_statements(node, message):
-            if statement is not own:
-                stored = self._slot(node, statement)
-                if stored is None or formats.read_message(stored).own != statement:
-                    raise SafetyViolation(f"persist before send: node {node} passes on its {statement}, not on disk")
+            if statement is not own and self._slot(node, statement) != statement:
+                raise SafetyViolation(f"persist before send: node {node} passes on its {statement}, not on disk")
         if own.kind == COMMIT:
             self._check_prepared(node, own)
 
-    def _slot(self, node: int, statement: Statement) -> bytes | None:
-        name = formats.u32(statement.round) + bytes((statement.kind,))
-        return self._disks.record(node, statement.height, name)
+    def _slot(self, node: int, statement: Statement) -> Statement | None:
+        name = bytes((statement.round % formats.ROUNDS_RECORDED, statement.kind))
+        stored = self._disks.record(node, statement.height, name)
+        try:
+            return None if stored is None else formats.read_statement(stored)
+        except (Malformed, ValueError, TypeError):
+            return None
 
     def _check_prepared(self, node: int, own: Statement) -> None:
         data = self._disks.record(node, own.height, b"prepared")

@@ -35,7 +35,9 @@ def test_genesis_prints_members_and_the_hash_in_groups(ceremony, notarium_node):
     assert " ".join(made.hash.hex()[start : start + 4] for start in range(0, 32, 4)) in out
     assert "Institute 3" in out
     assert made.registry.parameters.max_block_entries == 77
-    assert [(each.hex(), info.member) for each, info in made.registry.researchers.items()] == [(key, "inst-2")]
+    assert [(each.hex(), made.registry.owner(info)) for each, info in made.registry.researchers.items()] == [
+        (key, made.registry.members["inst-2"])
+    ]
     assert made.hash.hex() != hash_
 
 
