@@ -20,6 +20,8 @@ TRIES = 3
 """A member's client gives up after so many refusals: nobody promised it anything."""
 BURST = 150
 """Enrolments submitted at once."""
+PROPOSAL_BLOCKS = 4
+"""So long are proposals open once the members have voted so: real ones live longer than any seed."""
 PROPOSALS = 12
 """In a seed; each member may have 16 open, and the simulator's own votes need some."""
 
@@ -85,13 +87,13 @@ class Registrar:
 
 
 class Governors:
-    """All members: proposals that change no validator, and votes on them in any order."""
+    """All members: proposals of every kind, and votes on them in any order, some of them against the rules."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._open: list[tuple[int, bytes]] = []
         """(proposer, id), decided or not."""
-        self._guests = 0
+        self._guests = [Guest(world, number) for number in range(2)]
 
     def act(self) -> None:
         """One of them does something."""
@@ -113,28 +115,31 @@ class Governors:
         world.after(draw.choice([0.05, 0.3, 1.0]), self.act)
 
     def _propose(self) -> None:
-        world, draw = self._world, self._world.random
-        proposer = draw.randrange(world.size)
-        action: dict[str, Any]
-        match draw.randrange(4):
-            case 0:
-                self._guests += 1
-                guest = key(f"simulated guest {world.seed} {self._guests}")
-                action = {"type": "add-member", "id": f"guest-{self._guests % 2}", "name": "A guest"}
-                action["key"] = bytes(guest.public)
-            case 1:
-                action = {"type": "remove-member", "id": f"guest-{draw.randrange(2)}"}
-            case 2:
-                value = draw.choice([12_000, 16_384, 20_000])
-                action = {"type": "set-parameter", "name": "max_entry_bytes", "value": value}
-            case _:
-                value = draw.choice([4_096, 8_192])
-                action = {"type": "set-parameter", "name": "max_block_entries", "value": value}
-        raw = submit(world, "propose", proposer, action=action)
+        world = self._world
+        proposer = world.random.randrange(world.size)
+        raw = submit(world, "propose", proposer, action=self._action())
         self._open.append((proposer, bytes(leaf_hash(raw))))
         world.coverage["member: proposes"] += 1
 
+    def _action(self) -> dict[str, Any]:
+        world, draw = self._world, self._world.random
+        if not self._open:
+            return _parameter("proposal_blocks", PROPOSAL_BLOCKS)
+        guest = draw.choice(self._guests)
+        match draw.randrange(6):
+            case 0 | 1:
+                return guest.joins()
+            case 2:
+                return {"type": "remove-member", "id": guest.id}
+            case 3:
+                return _parameter("max_entry_bytes", draw.choice([12_000, 16_384, 20_000]))
+            case 4:
+                return _parameter("max_member_keys", draw.choice([10, 40, 5_000]))
+            case _:  # below four validators this must not be possible so
+                return {"type": "remove-node", "key": draw.choice(world.registry.validators.validators).key}
+
     def _all_vote(self, proposal: bytes) -> None:
+        """In any order; one of them has second thoughts."""
         members = list(range(self._world.size))
         self._world.random.shuffle(members)
         for member in members:
@@ -143,6 +148,43 @@ class Governors:
     def _vote(self, member: int, proposal: bytes, approve: bool) -> None:
         submit(self._world, "vote", member, proposal=proposal, approve=approve)
         self._world.coverage["member: votes"] += 1
+
+
+class Guest:
+    """A member that comes and goes, without a node, and whose keys write all the time."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self.id = f"guest-{number}"
+        self._admin = key(f"simulated admin {world.seed} {number}")
+        self._keys = 0
+        self._signers: list[SigningKey] = []
+        world.after(1.0, self._act)
+
+    def joins(self) -> dict[str, Any]:
+        """The action that makes it a member."""
+        return {"type": "add-member", "id": self.id, "name": "A guest", "key": bytes(self._admin.public)}
+
+    def _act(self) -> None:
+        """A member or not: what it says is refused in the latter case."""
+        world = self._world
+        if not world.is_troubled:
+            return
+        draw = world.random
+        if len(self._signers) < 2:
+            self._keys += 1
+            self._signers.append(key(f"simulated {world.seed} {self.id} {self._keys}"))
+        signer = draw.choice(self._signers)
+        body = {"v": 1, "kind": "enrol", "member": self.id, "key": bytes(signer.public)}
+        for raw in (world.consortium.raw(body, self._admin), world.entry(self.id, signer)):
+            world.watch.submitted(raw)
+            world.client(raw, world.doors, TRIES)
+        world.coverage["member: a guest speaks"] += 1
+        world.after(draw.choice([0.3, 1.0, 2.0]), self._act)
+
+
+def _parameter(name: str, value: int) -> dict[str, Any]:
+    return {"type": "set-parameter", "name": name, "value": value}
 
 
 def submit(world: World, kind: str, member: int, **fields: Any) -> bytes:

@@ -127,7 +127,9 @@ def _recover(world: World) -> None:
             return False
         present = [member for member in world.honest if member.is_in_registry]
         return len({member.height for member in present}) == 1 and all(
-            member.node is not None and member.node.store.is_complete and not len(member.node.mempool)
+            member.node is not None
+            and member.node.store.is_complete
+            and not (member.is_validator and len(member.node.mempool))  # others propose nothing any more
             for member in present
         )
 

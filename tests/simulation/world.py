@@ -25,6 +25,7 @@ from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
 
 from notarium_ledger import signing
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import ChainState
@@ -48,6 +49,9 @@ DECODED = 4_096
 RESUBMIT_S = 3.0
 ANSWERED_S = 30.0
 """In which every client has its receipt once all are level."""
+VOTE_TRIES = 1_000
+VOTE_S = 8.0
+"""In which a vote on validators takes effect, where other votes may prevent it."""
 LEAST_SAFE = 4
 """Validators; fewer only by a vote that says so, of one more than a quorum."""
 PAD_BYTES = 250
@@ -193,18 +197,20 @@ class World:
             raws.append(consortium.raw(consortium.member_body("vote", number, **fields)))
         for raw in raws:
             self.watch.submitted(raw)
-            self.client(raw, self.doors)
-        self.after(0.5, self._voted, member, role, self.watch.height)
+            self.client(raw, self.doors, VOTE_TRIES)
+        self.after(0.5, self._voted, member, role, self.watch.height, self.loop.now_s + VOTE_S)
         return True
 
-    def _voted(self, member: Member, role: str, since: int) -> None:
+    def _voted(self, member: Member, role: str, since: int, until_s: float) -> None:
         """The operator sees the vote take effect above the height `since` and starts the node again."""
         if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
             self.voting = False
             member.die(restart_s=0.2)
+        elif self.schedule.governance and self.loop.now_s > until_s:
+            self.voting = False  # what was proposed has lapsed or expired
         else:
-            self.after(0.5, self._voted, member, role, since)
+            self.after(0.5, self._voted, member, role, since, until_s)
 
     # ---- time ------------------------------------------------------------------------------------------------
 
@@ -386,11 +392,15 @@ def simulated(world: World) -> Iterator[None]:
     quiet = structlog.make_filtering_bound_logger(50)
     wrapper = quiet if world.transcript is None else structlog.BoundLogger
     structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
+    limits = dict(PARAMETER_LIMITS)
+    if world.schedule.governance:
+        PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        PARAMETER_LIMITS.update(limits)
         Database._free_bytes = free  # type: ignore[method-assign]
         routing.decode_message = decode  # type: ignore[attr-defined]
         replay.apply_block = apply  # type: ignore[attr-defined]

@@ -238,8 +238,8 @@ class Chain:
 
     def _check_state(self, who: str, decision: Decision, before: Header | None) -> None:
         header = decision.header
-        if any(map(_is_of_member, decision.entries)):
-            return
+        if self._rights or any(map(_is_of_member, decision.entries)):
+            return  # judged in full, or not to be told without the rights
         what = f"{who} decides {_name(header)}, which has no entry of a member and changes"
         require(header.next_validators == header.validators, "state", f"{what} the validator set")
         expected = self._state_root if before is None else before.state_root
@@ -260,6 +260,7 @@ class Chain:
         if after is not self._rights[-1]:
             require(header.state_root == after.root, "state", f"{what}, whose state root is not that of its records")
         self._rights.append(after)
+        self.knows_set(after.validators)
 
 
 def _is_of_member(entry: bytes) -> bool:
