@@ -25,6 +25,7 @@ from tests.simulation.faults import (
     wiped_disks,
 )
 from tests.simulation.liar import Behaviour
+from tests.simulation.old_entries import OldEntries
 from tests.simulation.schemes import SCHEMES
 
 
@@ -62,6 +63,8 @@ class Schedule:
     """Members propose, approve, take back and withdraw."""
     wipes: int = 0
     """By how many more than f the nodes may be that have lost their memory at one time. Only safety is asked then."""
+    parameters: tuple[tuple[str, int], ...] = ()
+    """Of the consortium, in genesis."""
     lies: tuple[type[Behaviour], ...] = ()
     """What liars draw from; (): the behaviours, or the schemes."""
 
@@ -133,6 +136,7 @@ GOVERNING = Schedule(
     leavers=1,
     enrolments=40,
     governance=True,
+    parameters=(("max_member_keys", 25),),
     lies=(*BEHAVIOURS, EdgeOfTime),
 )
 """Who may write, and who decides on it, changes all the time."""
@@ -144,6 +148,22 @@ WIPES = Schedule(
     wipes=1,
 )
 """Disks are lost on ledgers of any age, also more at once than may be faulty."""
+JOINING = Schedule(
+    trouble_s=20.0,
+    entries=150,
+    recovery_s=60.0,
+    faults=(wiped_disk, crash, partition, slow_node),
+    mbit_per_s=(10.0, 20.0),
+    entry_bytes=1_200,
+    block_entries=16,
+    block_bytes=16 * 1024,
+    lies=(*BEHAVIOURS, OldEntries),
+)
+"""Nodes come back without their history all the time, and it takes long until they have it again."""
+CROWDED = Schedule(
+    trouble_s=6.0, entries=150, recovery_s=60.0, block_entries=2, lies=(*BEHAVIOURS, EdgeOfTime, OldEntries)
+)
+"""Something waits at any time, so blocks follow one another at once."""
 SCHEDULES: dict[str, Schedule] = {
     "small": SMALL,
     "long": LONG,
@@ -155,4 +175,6 @@ SCHEDULES: dict[str, Schedule] = {
     "busy": BUSY,
     "governing": GOVERNING,
     "wipes": WIPES,
+    "joining": JOINING,
+    "crowded": CROWDED,
 }

@@ -77,7 +77,7 @@ class World:
         self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
         self.loop.on_error = self._on_error
         observers = self.random.randint(0, 1) if schedule.observers is None else schedule.observers
-        self.consortium = consortium(size, observers)
+        self.consortium = consortium(size, observers, schedule.parameters)
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
@@ -337,13 +337,13 @@ def body(serial: int, issuer: str = "m0", size: int = 0) -> dict[str, Any]:
 
 
 @cache
-def _genesis(size: int, observers: int, scheme: int) -> Consortium:
-    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}")
+def _genesis(size: int, observers: int, parameters: tuple[tuple[str, int], ...], scheme: int) -> Consortium:
+    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}", **dict(parameters))
 
 
-def consortium(size: int, observers: int) -> Consortium:
+def consortium(size: int, observers: int, parameters: tuple[tuple[str, int], ...] = ()) -> Consortium:
     """One consortium for all seeds and a way of signing: its making costs more than a run."""
-    return _genesis(size, observers, id(signing.sodium))  # type: ignore[attr-defined]
+    return _genesis(size, observers, parameters, id(signing.sodium))  # type: ignore[attr-defined]
 
 
 @cache
