@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notarium_consensus.messages import JUSTIFICATION_BYTES
+from notarium_consensus.patience import RoundLengths
 from notarium_consensus.signing import Signer
-from notarium_ledger.types import Hash, PublicKey, Round
+from notarium_ledger.types import Hash, PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class EngineConfig:
     base_timeout_ms: int = 1000
     """How long round 0 may last."""
     max_timeout_ms: int = 60_000
-    """Where the doubling of round times, and of the allowed message delay, ends."""
+    """Where round times stop to double with each round; beyond it they grow slowly (patience.py)."""
     resend_ms: int = 1000
     """How often our messages of the current round are sent again while a block is due."""
     max_block_bytes: int = 8 * 1024 * 1024
@@ -41,6 +42,6 @@ class EngineConfig:
         """The bound for decode_message: the largest block and a full justification."""
         return self.max_block_bytes + JUSTIFICATION_BYTES
 
-    def timeout_ms(self, round_: Round) -> int:
-        """T(r) = min(base·2^r, max). Capped, or rounds that drifted apart would never meet (mistake 12)."""
-        return min(self.base_timeout_ms << min(round_, 32), self.max_timeout_ms)
+    def lengths(self, faulty: int, level: int) -> RoundLengths:
+        """Of the rounds of a height that starts at `level`, with f = `faulty`."""
+        return RoundLengths(self.base_timeout_ms, self.max_timeout_ms, faulty, level)

@@ -26,7 +26,7 @@ from notarium_consensus.inputs import (
 )
 from notarium_consensus.instance import Instance
 from notarium_consensus.justification import HeightContext
-from notarium_consensus.messages import Message, commits_of
+from notarium_consensus.messages import Message, RoundChange, commits_of
 from notarium_consensus.permission import FENCE_KEY, Permission, encode_fence
 from notarium_consensus.phase import Phase
 from notarium_consensus.rules import Rule
@@ -185,7 +185,7 @@ class Engine:
             event.validators,
             event.precision_ms,
             event.message_delay_ms,
-            config.max_timeout_ms,
+            config.lengths(event.validators.faulty, 0 if self._instance is None else self._instance.next_level),
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)
@@ -254,7 +254,7 @@ class Engine:
         if message.height == height + 1:
             slot = (message.key, message.kind)
             held = self._early.get(slot)
-            wanted = held is None or held[0].round < message.round
+            wanted = held is None or held[0].round < message.round or _completes(message, held[0])
             if wanted and self._is_authentic(message, instance):
                 self._early[slot] = (message, peer)
                 instance.fall_behind()
@@ -331,3 +331,10 @@ class Engine:
             instance.own.forbid()
         self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
         self._effects.report(OwnSignatureSeen(seen))
+
+
+def _completes(message: Message, held: Message) -> bool:
+    """Whether `message` is the ROUND-CHANGE that is held by its block's hash, with its block."""
+    if not isinstance(message, RoundChange) or not isinstance(held, RoundChange):
+        return False
+    return message.signed == held.signed and held.block is None and message.block is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.block_checks import ContentVerdict, KnownBlocks
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Send
+from notarium_consensus.dispatch import Dispatch
+from notarium_consensus.effects import CheckBlock, Decide
 from notarium_consensus.events import ProposalRejected, RoundStarted
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import HeightContext, Prepared, is_fresh, untimely
@@ -32,14 +33,17 @@ class HeightState:
         may_sign: bool,
     ) -> None:
         self.context = context
-        self.own = OwnMessages(context, config.signer, authenticator, effects)
+        self.inbox = Inbox(context, authenticator, effects)
+        self._dispatch = Dispatch(context, config.own_key, self.inbox, effects)
+        self.own = OwnMessages(context, config.signer, authenticator, effects, self._dispatch)
         if may_sign:
             self.own.allow()
-        self.inbox = Inbox(context, authenticator, effects)
         self.blocks = KnownBlocks(rejected_kept=len(context.validators))
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
+        self.next_level = context.lengths.level
+        """The patience with which the next height starts."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
         self._effects = effects
         self._own_key = config.own_key
@@ -100,30 +104,36 @@ class HeightState:
         self._building = None
         self._nothing_to_propose = False
         self._timers.enter_round()
+        self._dispatch.enter_round()
         self._effects.report(RoundStarted(self.context.height, round_, reason))
 
     def _propose_again(self, highest: tuple[Round, Hash], changes: list[RoundChange]) -> bool:
         """Propose the highest prepared block, with the entries of the copy whose content is valid."""
-        for change in changes:
-            if change.signed.prepared == highest and change.block is not None:
-                verdict = self._verdict(change.block)
-                block = self.blocks.valid(highest[1])
-                if block is not None:
-                    return self._propose(block, changes, change.prepares)
-                if verdict is not ContentVerdict.INVALID:
-                    return False  # It is being checked.
-        return False
+        for copy in self.inbox.copies(highest[1]):
+            if self.blocks.valid(highest[1]) is None and self._verdict(copy) is ContentVerdict.CHECKING:
+                return False
+        block = self.blocks.valid(highest[1])
+        if block is None:
+            return False
+        prepares = next(change.prepares for change in changes if change.signed.prepared == highest)
+        return self._propose(block, changes, prepares)
 
     def _usable_changes(self) -> list[RoundChange]:
-        """The round changes of this round, except those whose prepared block is here with wrong entries only.
+        """The round changes of this round, except those whose prepared block is not here, or with wrong entries only.
 
-        Only a liar sends these. If no node has the right entries any more (those that prepared may have restarted), the
-        liar's claim would keep every honest proposer from proposing.
+        A liar may have the prepares of a block and keep the block to itself, or send wrong entries under its header. If
+        no node has the right ones any more (those that prepared may have restarted), the liar's claim would keep every
+        honest proposer from proposing. An honest node sends the block to the proposer, so its claim counts when the
+        block is here. Any Q round changes are as safe as any others.
         """
         changes = self.inbox.round_changes.of_round(self.round) if self.round > 0 else []
-        blocks = [change.block for change in changes if change.block is not None]
-        hopeful = {block.hash for block in blocks if self.blocks.verdict(block) is not ContentVerdict.INVALID}
-        return [change for change in changes if change.block is None or change.block.hash in hopeful]
+        return [each for each in changes if each.signed.prepared is None or self._may_have(each.signed.prepared[1])]
+
+    def _may_have(self, block: Hash) -> bool:
+        """Whether the content of a block is here, as far as is known."""
+        if self.blocks.valid(block) is not None or self.blocks.is_checking(block):
+            return True
+        return any(self.blocks.verdict(copy) is not ContentVerdict.INVALID for copy in self.inbox.copies(block))
 
     def _propose(self, block: Block, changes: list[RoundChange], prepares: tuple[Vote, ...]) -> bool:
         """False if nothing is signed: the signer refuses, or an unknown signature of ours was seen in this step."""
@@ -139,6 +149,7 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
+        self.next_level = self.context.lengths.level_after(certificate.round, self.round, self._timers.round_took_ms())
         self._effects.emit(Decide(Decision(block, certificate)))
 
     def _verdict(self, block: Block) -> ContentVerdict:
@@ -183,14 +194,5 @@ class HeightState:
             self._timers.start_round(self.round, is_proven=proven)
 
     def _resend(self) -> None:
-        """Votes go to all; the proposal, which may be large, only to validators that do not seem to have it."""
-        if not self._is_voting():
-            return
-        for message in self.own.of_round(self.round):
-            if isinstance(message, Proposal):
-                have = self.inbox.prepares.heard_in(self.round) | self.inbox.commits.heard_in(self.round)
-                for validator in self.context.validators.validators:
-                    if validator.key != self._own_key and validator.key not in have:
-                        self._effects.emit(Send(validator.key, message))
-            else:
-                self._effects.emit(Broadcast(message))
+        if self._is_voting():
+            self._dispatch.again(self.own.of_round(self.round))

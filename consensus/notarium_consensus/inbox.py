@@ -17,16 +17,18 @@ from notarium_consensus.justification import HeightContext, check_proposal, chec
 from notarium_consensus.messages import Message, Proposal, RoundChange, Signed
 from notarium_consensus.step_effects import StepEffects
 from notarium_consensus.votes import RoundKeeper, VoteKeeper
+from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote
-from notarium_ledger.types import PublicKey, Round
+from notarium_ledger.types import Hash, PublicKey, Round
 
 
 class Inbox:
-    """The messages of one height that may count."""
+    """The messages of one height that may count, and the prepared blocks that came with round changes."""
 
     __slots__ = (
         "_authenticator",
         "_context",
+        "_copies",
         "_effects",
         "_reported",
         "commits",
@@ -45,6 +47,8 @@ class Inbox:
         self.prepares = VoteKeeper(quorum)
         self.commits = VoteKeeper(quorum)
         self.round_changes: RoundKeeper[RoundChange] = RoundKeeper()
+        self._copies: dict[PublicKey, Block] = {}
+        """The prepared block that each signer's latest round change with a block brought; equal ones are one object."""
 
     def admit_vote(self, vote: Vote, current: Round) -> bool:
         """A PREPARE of this round or a later one, or a COMMIT of any round."""
@@ -95,7 +99,8 @@ class Inbox:
         if known is not None:
             if known.signed.prepared != change.signed.prepared:
                 self._report_equivocation(known, change)
-            return False
+                return False
+            return self._complete(known, change)
         if change.round < current:
             return False
         if not self.round_changes.wants(change.key, change.round, current):
@@ -106,8 +111,36 @@ class Inbox:
         for vote in change.prepares:
             self._authenticator.check(vote, validators, "round_change.prepares")
         self.compare(change.prepares)
-        self.round_changes.add(change, current)
+        self.round_changes.add(self._with_copy(change), current)
         return True
+
+    def _complete(self, known: RoundChange, change: RoundChange) -> bool:
+        """A ROUND-CHANGE that came by hash comes again, with its block: the first copy counts."""
+        if change.block is None or known.block is not None:
+            return False
+        check_round_change(change, self._context)
+        self.round_changes.replace(self._with_copy(RoundChange(known.signed, change.block, known.prepares)))
+        return True
+
+    def _with_copy(self, change: RoundChange) -> RoundChange:
+        """Keep the block that `change` brings, also when its round is over: later ones name it by its hash."""
+        if change.block is None:
+            return change
+        block = next((copy for copy in self._copies.values() if copy == change.block), change.block)
+        self._copies[change.key] = block
+        return change if block is change.block else RoundChange(change.signed, block, change.prepares)
+
+    def copies(self, block: Hash) -> list[Block]:
+        """The prepared blocks with this hash that came with round changes; a liar's copy may have wrong entries."""
+        distinct = {id(copy): copy for copy in self._copies.values() if copy.hash == block}
+        return list(distinct.values())
+
+    def has_voted_for(self, key: PublicKey, block: Hash) -> bool:
+        """Whether a PREPARE or COMMIT of `key` for this block is here, or a ROUND-CHANGE that claims it."""
+        if any(vote.block_hash == block for keeper in (self.prepares, self.commits) for vote in keeper.of_signer(key)):
+            return True
+        claims = (change.signed.prepared for change in self.round_changes.of_signer(key))
+        return any(claim is not None and claim[1] == block for claim in claims)
 
     def compare(self, statements: Iterable[Vote | SignedRoundChange]) -> None:
         """Report validators that sent this node one statement and signed another one, which is verified.
@@ -130,7 +163,7 @@ class Inbox:
         if isinstance(message, Proposal):
             self.proposals.add(message, current)
         elif isinstance(message, RoundChange):
-            self.round_changes.add(message, current)
+            self.round_changes.add(self._with_copy(message), current)
         elif message.kind is StatementKind.PREPARE:
             self.prepares.add(message, current)
         else:

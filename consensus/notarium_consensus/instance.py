@@ -22,10 +22,7 @@ Each is a member of `Rule`, and `Engine.fired` lists those that fired in the las
 from __future__ import annotations
 
 from notarium_consensus.block_checks import ContentVerdict
-from notarium_consensus.effects import (
-    RequestBlock,
-    Send,
-)
+from notarium_consensus.effects import RequestBlock
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import PeerAhead, ProtocolViolation
 from notarium_consensus.height_state import HeightState
@@ -153,8 +150,7 @@ class Instance(HeightState):
     def peer_connected(self, peer: PublicKey) -> None:
         """Send `peer` our messages of the current round."""
         if self.phase is not Phase.DECIDED and self._is_voting():
-            for message in self.own.of_round(self.round):
-                self._effects.emit(Send(peer, message))
+            self._dispatch.to_peer(peer, self.own.of_round(self.round))
 
     def fall_behind(self) -> None:
         """Others seem to be at the next height, so a block is due at this one."""

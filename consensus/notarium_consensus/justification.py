@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.messages import Proposal, RoundChange
+from notarium_consensus.patience import RoundLengths
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote, VoteStatement
 from notarium_ledger.blocks.validators import ValidatorSet
@@ -29,8 +30,8 @@ class HeightContext:
     validators: ValidatorSet
     precision_ms: int
     message_delay_ms: int
-    max_delay_ms: int
-    """Where the doubling of the message delay ends."""
+    lengths: RoundLengths
+    """How long rounds may last, and with that, how long a proposal may travel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ def check_header(block: Block, context: HeightContext) -> None:
 def untimely(time_ms: int, round_: Round, context: HeightContext, now_ms: int) -> str | None:
     """Why a fresh block is not timely (proposer-based timestamps), or None if it is.
 
-    now − precision − delay·2^round ≤ time ≤ now + precision. The delay grows with the round, so that a delay that is
-    configured too low cannot halt the ledger (docs/consensus.md, mistake 9).
+    now − precision − delay ≤ time ≤ now + precision. The delay grows as the rounds' lengths do, and is never below the
+    round's own: so neither a delay that is configured too low nor a thin line can halt the ledger (docs/consensus.md,
+    mistake 9).
     """
-    doubled = context.message_delay_ms << min(round_, 32)
-    delay_ms = min(doubled, max(context.message_delay_ms, context.max_delay_ms))
+    lengths = context.lengths
+    length_ms = lengths.of_round(round_)
+    delay_ms = max(length_ms, context.message_delay_ms * length_ms // lengths.base_ms)
     if time_ms > now_ms + context.precision_ms:
         return f"time is {time_ms - now_ms} ms ahead of this node's clock, at most {context.precision_ms} allowed"
     if time_ms < now_ms - context.precision_ms - delay_ms:
@@ -104,7 +107,8 @@ def check_prepares(
 def check_round_change(message: RoundChange, context: HeightContext) -> None:
     """Paper, algorithm 4, JustifyRoundChange; "validRoundChange": the claimed prepared block is proven.
 
-    Prepared round and hash both or neither; the round below the one that is started (mistake 4).
+    Prepared round and hash both or neither; the round below the one that is started (mistake 4). The Q prepares prove
+    the claim; the block itself may come along, or not.
     """
     signed = message.signed
     if signed.round == 0:
@@ -115,9 +119,10 @@ def check_round_change(message: RoundChange, context: HeightContext) -> None:
         return
     prepared_round, prepared_hash = signed.prepared
     _below(prepared_round, signed.round, "round_change.prepared")
-    if message.block is None or message.block.hash != prepared_hash:
-        raise InvalidMessage("not the prepared block", "round_change.block")
-    check_header(message.block, context)
+    if message.block is not None:
+        if message.block.hash != prepared_hash:
+            raise InvalidMessage("not the prepared block", "round_change.block")
+        check_header(message.block, context)
     check_prepares(
         message.prepares, signed.height, prepared_round, prepared_hash, context.validators, "round_change.prepares"
     )

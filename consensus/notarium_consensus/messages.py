@@ -87,10 +87,14 @@ class RoundChange:
 
     signed: SignedRoundChange
     block: Block | None
-    """The prepared block; None if none is prepared."""
+    """The prepared block; None if nothing is prepared, or if only the hash of the block comes along."""
     prepares: tuple[Vote, ...]
-    """Q prepares of the prepared round and block; empty if none is prepared."""
+    """Q prepares of the prepared round and block; empty if nothing is prepared."""
     _encoded: bytes | None = field(init=False, default=None, repr=False, compare=False)
+
+    def by_hash(self) -> RoundChange:
+        """The same without the block, which its receiver has, or does not need."""
+        return self if self.block is None else RoundChange(self.signed, None, self.prepares)
 
     @property
     def kind(self) -> StatementKind:

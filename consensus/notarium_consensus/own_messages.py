@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from notarium_consensus.authentication import Authenticator
-from notarium_consensus.effects import Broadcast, Persist
+from notarium_consensus.dispatch import Dispatch
+from notarium_consensus.effects import Persist
 from notarium_consensus.events import SigningRefused
 from notarium_consensus.justification import HeightContext, Prepared
 from notarium_consensus.messages import Message, Proposal, RoundChange, encode_message, signed_part
@@ -57,6 +58,7 @@ class OwnMessages:
         "_authenticator",
         "_change",
         "_context",
+        "_dispatch",
         "_effects",
         "_proposal",
         "_refused",
@@ -66,13 +68,19 @@ class OwnMessages:
     )
 
     def __init__(
-        self, context: HeightContext, signer: Signer | None, authenticator: Authenticator, effects: StepEffects
+        self,
+        context: HeightContext,
+        signer: Signer | None,
+        authenticator: Authenticator,
+        effects: StepEffects,
+        dispatch: Dispatch,
     ) -> None:
         """`signer`: None for an observer."""
         self._context = context
         self._signer = signer
         self._authenticator = authenticator
         self._effects = effects
+        self._dispatch = dispatch
         self._said = OwnStatements(context.height)
         authenticator.own = self._said
         self._proposal: Proposal | None = None
@@ -209,5 +217,5 @@ class OwnMessages:
         self._authenticator.trust(message, self._context.validators)
         key = slot_key(message.round, message.kind)
         self._effects.emit(Persist(self._context.height, key, encode_statement(said)))
-        self._effects.emit(Broadcast(message))
+        self._dispatch.first(message)
         return message

@@ -13,7 +13,16 @@ from notarium_ledger.types import Round
 class HeightTimers:
     """Starts the round timer and the propose timer, once a round, and the resend timer."""
 
-    __slots__ = ("_config", "_context", "_effects", "_inbox", "_propose_timer_runs", "_round_timer_runs", "due")
+    __slots__ = (
+        "_config",
+        "_context",
+        "_effects",
+        "_inbox",
+        "_propose_timer_runs",
+        "_round_timer_runs",
+        "_started_ms",
+        "due",
+    )
 
     def __init__(self, context: HeightContext, config: EngineConfig, inbox: Inbox, effects: StepEffects) -> None:
         self._context = context
@@ -22,6 +31,8 @@ class HeightTimers:
         self._effects = effects
         self._round_timer_runs = False
         """Of the current round."""
+        self._started_ms = 0
+        """When it started, on the clock of now_ms."""
         self._propose_timer_runs = False
         self.due = False
         """A block is due."""
@@ -30,6 +41,10 @@ class HeightTimers:
         """A new round began: its timer does not run yet."""
         self._round_timer_runs = False
         self._propose_timer_runs = False
+
+    def round_took_ms(self) -> int | None:
+        """How long the current round has lasted by its timer; None if that does not run."""
+        return max(0, self._effects.now_ms - self._started_ms) if self._round_timer_runs else None
 
     def may_propose(self, round_: Round) -> bool:
         """Whether this node's clock has passed the parent's time; if not, a timer says when.
@@ -66,7 +81,8 @@ class HeightTimers:
         self._round_timer_runs = True
         # Until its clock has passed the parent's time, no honest node proposes: that time is not the proposer's.
         start_ms = max(self._effects.now_ms, self._context.parent_time_ms)
-        at_ms = start_ms + self._config.timeout_ms(round_)
+        self._started_ms = start_ms
+        at_ms = start_ms + self._context.lengths.of_round(round_)
         self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
     def start_resend(self) -> None:

@@ -52,6 +52,14 @@ class RoundKeeper(Generic[Kept]):
         held[message.round] = message
         return evicted
 
+    def replace(self, message: Kept) -> None:
+        """Put `message` in the place of the one of its signer and round, which is kept."""
+        self._by_signer[message.key][message.round] = message
+
+    def of_signer(self, key: PublicKey) -> list[Kept]:
+        """The messages of `key`."""
+        return list(self._by_signer.get(key, {}).values())
+
     def of_round(self, round_: Round) -> list[Kept]:
         """All messages of `round_`, in ascending order of their signers' keys."""
         found = [held[round_] for held in self._by_signer.values() if round_ in held]

@@ -18,7 +18,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from notarium.key_files import Purpose
-from notarium_node.peers.limits import PeerLimits
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
+from notarium_node.peers.limits import BURST_S, PeerLimits
+from notarium_node.peers.sizes import LARGEST_MESSAGE, MIN_MESSAGE_BYTES
 
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
@@ -99,10 +101,11 @@ class PeerSection(_Section):
     host: str = ""
     """Address to listen on; empty: all addresses, IPv4 and IPv6."""
     port: Port
-    max_message_bytes: Annotated[int, Field(ge=17 * MIB, le=256 * MIB)] = 32 * MIB
-    """A proposal has a whole block, so this is not below the largest block that a ledger may allow."""
-    send_queue_bytes: Annotated[int, Field(ge=1 * MIB, le=4096 * MIB)] = 64 * MIB
-    bytes_per_s: Annotated[int, Field(ge=MIB)] = 200_000_000
+    max_message_bytes: Annotated[int, Field(ge=1, le=256 * MIB)] = 32 * MIB
+    """Not below the largest message that any ledger may need (peers/sizes.py)."""
+    send_queue_bytes: Annotated[int, Field(ge=1, le=4096 * MIB)] = 64 * MIB
+    bytes_per_s: Annotated[int, Field(ge=1)] = 200_000_000
+    """The amount of two seconds may come at once; that is at least one message."""
     messages_per_s: Annotated[int, Field(ge=100)] = 20_000
     pending_handshakes: Annotated[int, Field(ge=4, le=10_000)] = 64
     handshake_ms: Milliseconds = 10_000
@@ -115,10 +118,25 @@ class PeerSection(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.max_message_bytes < MIN_MESSAGE_BYTES:
+            raise ValueError(
+                f"max_message_bytes ({self.max_message_bytes}) is below {LARGEST_MESSAGE} ({MIN_MESSAGE_BYTES} bytes), "
+                f"which peers may send: raise it to {MIN_MESSAGE_BYTES} or more"
+            )
         if self.send_queue_bytes < self.max_message_bytes:
-            raise ValueError("send_queue_bytes must hold at least one message: raise it to max_message_bytes or more")
+            raise ValueError(
+                f"send_queue_bytes ({self.send_queue_bytes}) is below max_message_bytes ({self.max_message_bytes}) and "
+                "would not hold one message: raise it to that or more"
+            )
+        if BURST_S * self.bytes_per_s < self.max_message_bytes:
+            raise ValueError(
+                f"bytes_per_s ({self.bytes_per_s}) lets {BURST_S * self.bytes_per_s} bytes come at once, less than "
+                f"max_message_bytes ({self.max_message_bytes}): raise it to half of that or more"
+            )
         if self.reconnect_first_ms > self.reconnect_last_ms:
-            raise ValueError("reconnect_first_ms must not exceed reconnect_last_ms: swap or lower it")
+            raise ValueError(
+                _exceeds("reconnect_first_ms", self.reconnect_first_ms, "reconnect_last_ms", self.reconnect_last_ms)
+            )
         return self
 
     def limits(self) -> PeerLimits:
@@ -168,14 +186,15 @@ class ConsensusSection(_Section):
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
     """Sign nothing below this height. After restoring a backup: three above the height that the others have decided."""
-    block_bytes_target: Annotated[int, Field(ge=65_536, le=16 * MIB)] = 2 * MIB
+    block_bytes_target: Annotated[int, Field(ge=65_536, le=PARAMETER_LIMITS["max_block_bytes"][1])] = 2 * MIB
     """The size at which a proposer ends its block, below the limit that the consortium has agreed on."""
-    block_entries_target: Annotated[int, Field(ge=1, le=65_536)] = 4_096
+    block_entries_target: Annotated[int, Field(ge=16, le=PARAMETER_LIMITS["max_block_entries"][1])] = 4_096
+    """Not below 16: each class of entries has its share (entries/mempool.py)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.base_timeout_ms > self.max_timeout_ms:
-            raise ValueError("base_timeout_ms must not exceed max_timeout_ms: lower it or raise the other")
+            raise ValueError(_exceeds("base_timeout_ms", self.base_timeout_ms, "max_timeout_ms", self.max_timeout_ms))
         return self
 
 
@@ -228,6 +247,24 @@ class NodeConfig(_Section):
     store: StoreSection = Field(default_factory=StoreSection)
     sync: SyncSection = Field(default_factory=SyncSection)
     log: LogSection = Field(default_factory=LogSection)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        # Twice, because each class of entries has only a part of the mempool.
+        for field, needed in (
+            ("consensus.block_bytes_target", self.consensus.block_bytes_target),
+            ("api.max_request_bytes", self.api.max_request_bytes),
+        ):
+            if self.mempool.max_bytes < 2 * needed:
+                raise ValueError(
+                    f"mempool.max_bytes ({self.mempool.max_bytes}) is below twice {field} ({needed}): "
+                    "raise the first or lower the second"
+                )
+        return self
+
+
+def _exceeds(name: str, value: int, limit_name: str, limit: int) -> str:
+    return f"{name} ({value}) exceeds {limit_name} ({limit}): lower the first or raise the second"
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
@@ -330,7 +367,7 @@ def _explain(error: ErrorDetails) -> str:
         known = _fields(location[0]) if len(location) > 1 else list(NodeConfig.model_fields)
         return f"{field} is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
     if error["type"] == "value_error":
-        return f"{field}: {reason}"
+        return f"{field}: {reason}" if field else reason
     given = repr(error["input"])
     given = given if len(given) <= 200 else given[:200] + "…"
     return f"{field}: {given} is not allowed: {reason}. Correct it, or set {variable}"

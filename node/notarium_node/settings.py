@@ -11,9 +11,7 @@ from notarium_ledger.types import Hash
 from notarium_node.catchup.sync import SyncSettings
 from notarium_node.driving.block_work import BlockTarget
 from notarium_node.peers.limits import PeerLimits
-
-MAX_BLOCK_BYTES = 20 * 1024 * 1024
-"""The largest block that any parameters allow, encoded."""
+from notarium_node.peers.sizes import MAX_BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, TimerExpired
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, Proposal, RoundChange
+from notarium_consensus.patience import RoundLengths
 from notarium_consensus.permission import Permission
 from notarium_consensus.signing import KeySigner, Signer
 from notarium_ledger.blocks.block import Block, Decision
@@ -107,8 +108,9 @@ class Club:
         return Decision(block, QuorumCertificate(self.height, Round(round_), block.hash, seals))
 
     def context(self) -> HeightContext:
+        lengths = RoundLengths(1_000, 60_000, self.validators.faulty)
         return HeightContext(
-            GENESIS, self.height, self.tip.hash, self.tip.time_ms, self.validators, PRECISION_MS, DELAY_MS, 60_000
+            GENESIS, self.height, self.tip.hash, self.tip.time_ms, self.validators, PRECISION_MS, DELAY_MS, lengths
         )
 
     def after(self, block: Block) -> Club:

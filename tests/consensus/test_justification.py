@@ -121,7 +121,7 @@ def test_unjustified_proposals_are_violations_and_move_nothing(name):
 SIGNED = CLUB.signed_change(1, 2, (0, LOW))
 BAD_ROUND_CHANGES = {
     "to round 0": (CLUB.change(1, 0), "round 0"),
-    "hash without block": (RoundChange(SIGNED, None, PREPARED_LOW), "not the prepared block"),
+    "hash without block and prepares": (RoundChange(SIGNED, None, ()), "0 votes"),
     "another block": (RoundChange(SIGNED, HIGH, PREPARED_LOW), "not the prepared block"),
     "without prepares": (RoundChange(SIGNED, LOW, ()), "0 votes"),
     "block, but no prepared round": (RoundChange(CLUB.signed_change(1, 2), LOW, ()), "names no prepared round"),
@@ -170,10 +170,12 @@ def test_highest_prepared_is_by_round():
     assert highest_prepared(changes(None, None)) is None
 
 
-def test_the_message_delay_grows_with_the_round_and_ends_at_the_cap():
+def test_the_message_delay_grows_as_the_rounds_do():
     context = CLUB.context()
-    for round_, delay_ms in ((0, 2_000), (1, 4_000), (4, 32_000), (5, 60_000), (2**32 - 1, 60_000)):
+    for round_, delay_ms in ((0, 2_000), (1, 4_000), (4, 32_000), (6, 120_000), (8, 240_000), (2**32 - 1, 7_200_000)):
         assert untimely(NOW_MS - 500 - delay_ms, Round(round_), context, NOW_MS) is None
         assert "behind" in (untimely(NOW_MS - 501 - delay_ms, Round(round_), context, NOW_MS) or "")
     slow = replace(context, message_delay_ms=90_000)
     assert untimely(NOW_MS - 90_500, Round(0), slow, NOW_MS) is None, "the cap never shortens the configured delay"
+    patient = replace(context, message_delay_ms=100, lengths=replace(context.lengths, level=5))
+    assert untimely(NOW_MS - 32_500, Round(0), patient, NOW_MS) is None, "a proposal may travel as long as its round"

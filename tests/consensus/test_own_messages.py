@@ -9,12 +9,14 @@ import pytest
 from tests.consensus.harness import GENESIS, Club
 
 from notarium_consensus.authentication import Authenticator
+from notarium_consensus.dispatch import Dispatch
 from notarium_consensus.effects import Broadcast, Persist, Report
 from notarium_consensus.events import SigningRefused
+from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import encode_message, signed_part
 from notarium_consensus.own_messages import OwnMessages
-from notarium_consensus.signing import KeySigner
+from notarium_consensus.signing import KeySigner, Signer
 from notarium_consensus.signing_record import (
     PREPARED_KEY,
     PROPOSAL_KEY,
@@ -39,7 +41,12 @@ class Parts:
         key = CLUB.keys[0]
         self.effects = StepEffects()
         self.authenticator = Authenticator(GENESIS, key.public)
-        self.own = OwnMessages(CLUB.context(), KeySigner(key), self.authenticator, self.effects)
+        inbox = Inbox(CLUB.context(), self.authenticator, self.effects)
+        self.dispatch = Dispatch(CLUB.context(), key.public, inbox, self.effects)
+        self.own = self.signed_by(KeySigner(key))
+
+    def signed_by(self, signer: Signer | None) -> OwnMessages:
+        return OwnMessages(CLUB.context(), signer, self.authenticator, self.effects, self.dispatch)
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def test_a_refusal_of_the_signer_is_reported_once_for_each_kind():
             return None
 
     parts = Parts()
-    own = OwnMessages(CLUB.context(), Refuses(CLUB.keys[0]), parts.authenticator, parts.effects)
+    own = parts.signed_by(Refuses(CLUB.keys[0]))
     own.allow()
     for round_ in (0, 1):
         assert own.vote(PREPARE, round_, BLOCK.hash) is None
@@ -117,7 +124,7 @@ def test_an_observer_and_a_stranger_are_never_allowed():
     stranger = SigningKey(b"a stranger's key".ljust(32))
     for signer in (None, KeySigner(stranger)):
         parts = Parts()
-        own = OwnMessages(CLUB.context(), signer, parts.authenticator, parts.effects)
+        own = parts.signed_by(signer)
         own.allow()
         assert not own.may_sign
         assert own.vote(PREPARE, 0, BLOCK.hash) is None

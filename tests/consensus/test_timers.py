@@ -32,16 +32,36 @@ def test_a_justified_proposal_shows_that_a_quorum_is_in_its_round_and_starts_the
     assert bench.timers()[RoundTimer(1, 1)] == 2000
 
 
-def test_round_times_double_up_to_the_cap():
-    """Mistake 12: uncapped, rounds that drifted apart never meet."""
+def test_round_times_double_up_to_the_cap_and_then_with_each_f_plus_one_rounds():
     bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
     bench.step(WorkPending())
     lengths = []
-    for round_ in range(5):
+    for round_ in range(8):
         bench.timeout(round_)
         bench.receive(*(bench.club.change(signer, round_ + 1) for signer in (1, 2)))
         lengths.append(bench.timers()[RoundTimer(1, round_ + 1)])
-    assert lengths == [2000, 4000, 5000, 5000, 5000]
+    assert lengths == [2000, 4000, 5000, 5000, 10_000, 10_000, 20_000, 20_000]
+
+
+def test_a_height_starts_with_the_patience_that_the_heights_before_needed():
+    """The content takes 3 s: round 2 of 4 s is long enough."""
+    bench = Bench(own=0)
+    bench.step(WorkPending())
+    for round_ in (1, 2):
+        bench.now_ms += 10_000
+        bench.receive(*(bench.club.change(signer, round_) for signer in (1, 2, 3)))
+    assert bench.timers()[RoundTimer(1, 2)] == 4000
+    bench.now_ms += 3000
+    block = bench.club.block(3, time_ms=bench.now_ms)
+    changes = [bench.club.signed_change(signer, 2) for signer in (1, 2, 3)]
+    bench.accept(bench.club.proposal(3, 2, block, changes))
+    bench.receive(*(bench.club.prepare(signer, 2, block) for signer in (1, 2)))
+    bench.receive(*(bench.club.commit(signer, 2, block) for signer in (1, 2)))
+    assert bench.decided() is not None
+    bench.now_ms += 1
+    bench.advance(bench.club.after(block))
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 2000, "one round failed that f = 1 liars cannot have wasted alone"
 
 
 def test_a_proposer_waits_until_its_clock_has_passed_the_parents_time():

@@ -86,9 +86,11 @@ class Transcript:
             return text
         if isinstance(message, RoundChange):
             text = f"ROUND-CHANGE of {who} to round {message.round}"
-            if message.block is None:
+            if message.signed.prepared is None:
                 return text + ", with nothing prepared"
             prepares = f"prepares of {self.all_of(message.prepares)} in round {message.prepares[0].round}"
+            if message.block is None:
+                return f"{text}, with the hash of {self.named(message.signed.prepared[1])} and {prepares}"
             return f"{text}, with {self.block(message.block)} and {prepares}"
         assert isinstance(message, Vote)
         return f"{message.kind.name} of {who} for {self.named(message.block_hash)} in round {message.round}"

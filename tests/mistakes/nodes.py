@@ -93,10 +93,13 @@ class View:
     def queue_bytes(self, peer: PublicKey) -> int:
         return 0
 
+    def received_bytes(self, peer: PublicKey) -> int:
+        return 0
+
     def clock_offsets(self) -> list[int]:
         return []
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
+    def send(self, peer: PublicKey, data: bytes, slot: object = None) -> bool:
         other = self.cluster.views.get(peer)
         if peer not in self.links or other is None:
             return False
@@ -104,7 +107,7 @@ class View:
             asyncio.get_running_loop().call_soon(other.hear, self.own.key, data)
         return True
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: object = None) -> None:
         for peer in to:
             if peer != self.own.key:
                 self.send(peer, data)

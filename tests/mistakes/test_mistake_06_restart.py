@@ -348,10 +348,10 @@ async def test_mistake_06_the_real_node_has_every_vote_on_the_disk_before_it_lea
             network = FakeNetwork(*others)
             broadcast = network.broadcast
 
-            def heard(data: bytes, to: Any) -> None:
+            def heard(data: bytes, to: Any, slot: object = None) -> None:
                 assert data[0] == Kind.CONSENSUS
                 order.sent()
-                broadcast(data, to)
+                broadcast(data, to, slot)
 
             network.broadcast = heard  # type: ignore[method-assign]
             with running(consortium, key, store, network) as node:

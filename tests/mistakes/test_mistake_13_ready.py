@@ -30,11 +30,11 @@ from notarium_ledger.entries.entry import Entry
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Height, Round
 from notarium_node.catchup.sync import Sync, SyncSettings
-from notarium_node.driving.driver import CONSENSUS
 from notarium_node.node import Node
 from notarium_node.peers import wire
 from notarium_node.peers.network import wall_ms
 
+CONSENSUS = bytes((wire.Kind.CONSENSUS,))
 MOST_BLOCKS = 80
 """Within so many blocks (a second or two here) a validator that lost its disk must vote again."""
 

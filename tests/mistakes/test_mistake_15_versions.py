@@ -180,12 +180,12 @@ async def test_mistake_15_a_half_upgraded_network_decides_and_nobody_is_parted_w
             view = made.view(number)
             send = view.send
 
-            def say_more(peer: Any, data: bytes, send: Any = send) -> bool:
+            def say_more(peer: Any, data: bytes, slot: object = None, send: Any = send) -> bool:
                 # Only in step with what is said anyhow, and to the nodes of this version.
                 if peer in (made.keys[0].public, made.keys[1].public):
                     for more in said_by_later.values():
                         send(peer, more)
-                return send(peer, data)
+                return send(peer, data, slot)
 
             view.send = say_more  # type: ignore[method-assign]
         for number in range(4):

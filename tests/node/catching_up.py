@@ -263,8 +263,8 @@ class _Switch(FakeNetwork):
         self.heard: list[tuple[PublicKey, bytes]] = []
         self.updates = 0
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
-        if not super().send(peer, data):
+    def send(self, peer: PublicKey, data: bytes, slot: object = None) -> bool:
+        if not super().send(peer, data, slot):
             return False
         self.heard.append((peer, data))
         if peer in self._node.peers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from notarium_ledger.types import PublicKey
@@ -14,25 +15,32 @@ class FakeNetwork:
     def __init__(self, *connected: PublicKey) -> None:
         self.links = set(connected)
         self.sent: list[tuple[PublicKey, bytes]] = []
+        self.slots: list[object] = []
+        """Of the same messages."""
+        self.received: Counter[PublicKey] = Counter()
         self.dropped: list[tuple[PublicKey, str]] = []
         self.on_disconnect = lambda peer: None
 
     def is_connected(self, peer: PublicKey) -> bool:
         return peer in self.links
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
+    def send(self, peer: PublicKey, data: bytes, slot: object = None) -> bool:
         if peer not in self.links:
             return False
         self.sent.append((peer, data))
+        self.slots.append(slot)
         return True
+
+    def received_bytes(self, peer: PublicKey) -> int:
+        return self.received[peer]
 
     def queue_bytes(self, peer: PublicKey) -> int:
         """All that was sent and not taken yet."""
         return sum(len(data) for key, data in self.sent if key == peer)
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: object = None) -> None:
         for peer in to:
-            self.send(peer, data)
+            self.send(peer, data, slot)
 
     def drop(self, peer: PublicKey, reason: str, ban_s: float = 1.0) -> None:
         self.dropped.append((peer, reason))

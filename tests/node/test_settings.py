@@ -5,7 +5,8 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.signing import KeySigner
 from notarium_node.peers.limits import PeerLimits
-from notarium_node.settings import MAX_BLOCK_BYTES, NodeSettings
+from notarium_node.peers.sizes import MAX_BLOCK_BYTES
+from notarium_node.settings import NodeSettings
 
 CONSORTIUM = Consortium(1)
 GENESIS, KEY = CONSORTIUM.genesis.hash, CONSORTIUM.validator_keys[0]

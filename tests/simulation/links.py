@@ -173,29 +173,38 @@ class Links:
             return
         if self.slow_s:
             late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
-        leaves_s = self._leave_s(sender, receiver, data)
-        if leaves_s is None:
+        lines, loop = self.lines, self.world.loop
+        starts_s = self.world.members[sender].life.stopped_until_s
+        if lines is None:
+            self._arrive(pair, sender, data, copies, late_s, max(loop.now_s, starts_s))
             return
+
+        def hand_over() -> None:
+            if self.up.get(pair) == connection:
+                lines.send((sender, receiver), data, slot, left)
+
+        def left(at_s: float) -> None:
+            self._arrive(pair, sender, data, copies, late_s, at_s)
+
+        if starts_s > loop.now_s:
+            loop.schedule(WORLD, starts_s, hand_over)  # its process is busy still
+        else:
+            hand_over()
+
+    def _arrive(
+        self, pair: tuple[int, int], sender: int, data: bytes, copies: int, late_s: float, leaves_s: float
+    ) -> None:
+        """It has left its sender at `leaves_s`."""
+        conditions, connection = self.conditions, self.up[pair]
+        receiver = pair[0] if pair[1] == sender else pair[1]
+        ordered = data[0] not in UNORDERED
+        span = conditions.max_delay_s - conditions.min_delay_s
         for _ in range(copies):
-            span = conditions.max_delay_s - conditions.min_delay_s
-            at_s = leaves_s + late_s + conditions.min_delay_s + draw.random() * span
+            at_s = leaves_s + late_s + conditions.min_delay_s + self.random.random() * span
             if ordered:
                 at_s = max(at_s, self.arrivals_s.get((sender, receiver), 0.0))
                 self.arrivals_s[sender, receiver] = at_s
             self.world.loop.schedule(WORLD, at_s, self._deliver, pair, connection, sender, receiver, data)
-            if self.lines is not None and slot is not None:
-                self.lines.take_slot((sender, receiver), slot, at_s + conditions.min_delay_s)
-
-    def _leave_s(self, sender: int, receiver: int, data: bytes) -> float | None:
-        """When it has left its sender, who may be busy still; None: no room in the queue."""
-        now_s = max(self.world.loop.now_s, self.world.members[sender].life.stopped_until_s)
-        return now_s if self.lines is None else self.lines.leave_s((sender, receiver), data, now_s)
-
-    def is_on_its_way(self, sender: int, receiver: int, slot: Hashable) -> bool:
-        """Whether an earlier message of `slot` is not acknowledged yet."""
-        if self.lines is None or slot is None:
-            return False
-        return self.lines.is_on_its_way((sender, receiver), slot, self.world.loop.now_s)
 
     def _deliver(self, pair: tuple[int, int], connection: int, sender: int, receiver: int, data: bytes) -> None:
         if self.up.get(pair) != connection:
@@ -260,7 +269,7 @@ class View:
         return peer in self._nodes and not self._penalties.remaining_s(peer, now_s)
 
     def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
-        """One message; False if it is not connected. `slot`: not while an earlier one of it is on its way."""
+        """One message; False if it is not connected. `slot`: as of PeerNetwork.send."""
         return self._member.send(peer, data, slot)
 
     def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: Hashable = None) -> None:
@@ -284,8 +293,14 @@ class View:
         lines, own = self._world.links.lines, self._member.number
         if lines is None:
             return 0
-        ways = [(own, number) for number in self._world.holders.get(peer, ())]
-        return sum(lines.waiting_bytes(way, self._world.loop.now_s) for way in ways)
+        return sum(lines.waiting_bytes((own, number)) for number in self._world.holders.get(peer, ()))
+
+    def received_bytes(self, peer: PublicKey) -> int:
+        """Of large messages on thin lines, which arrive in pieces."""
+        lines, own = self._world.links.lines, self._member.number
+        if lines is None:
+            return 0
+        return sum(lines.arrived_bytes((number, own)) for number in self._world.holders.get(peer, ()))
 
     def clock_offsets(self) -> list[int]:
         """Not compared here."""

@@ -291,16 +291,15 @@ class Member:
             self.world.watch.delivered(self, data)
 
     def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
-        """Hand a message to the network. False if the peer is not connected, or if one of `slot` is on its way."""
+        """Hand a message to the network. False if the peer is not connected. `slot`: as of PeerNetwork.send."""
         self.checkpoint("before a message")
         sent = False
-        links = self.world.links
         for number in self.world.holders.get(peer, ()):
-            if links.is_up(self.number, number) and not links.is_on_its_way(self.number, number, slot):
+            if self.world.links.is_up(self.number, number):
                 if not sent:
                     self.world.watch.sent(self, data)
                 sent = True
-                links.carry(self.number, number, data, slot)
+                self.world.links.carry(self.number, number, data, slot)
         return sent
 
     # ---- clients -------------------------------------------------------------------------------------------------

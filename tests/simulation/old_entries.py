@@ -1,4 +1,4 @@
-"""A lie about content that only the whole log shows: an entry that was decided long ago, in a block that is else true."""
+"""A lie about content that only the whole log shows: an entry decided long ago, in a block that is true else."""
 
 from __future__ import annotations
 

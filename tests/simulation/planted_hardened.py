@@ -22,6 +22,7 @@ from notarium_consensus.timers import HeightTimers
 from notarium_ledger.errors import KeyNotPermitted
 from notarium_ledger.state import capacity, chain_state, governance
 from notarium_ledger.state.registry import Registry
+from notarium_ledger.types import Height
 from notarium_node.driving import block_work
 from notarium_store.store import Store
 
@@ -54,7 +55,7 @@ def _proposals_never_expire() -> list[Replacement]:
     vote = governance._vote
     return [
         (chain_state, "without_expired", lambda registry, _: registry),
-        (governance, "_vote", lambda registry, body, _: vote(registry, body, 0)),
+        (governance, "_vote", lambda registry, body, _: vote(registry, body, Height(0))),
     ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import plyvel
 import structlog
-from tests.simulation import leveldb
+from tests.simulation import leveldb, lines
 from tests.simulation.costs import Costs
 from tests.simulation.lines import Lines
 from tests.simulation.links import Links
@@ -33,6 +33,7 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.catchup import replay
+from notarium_node.peers import parcels
 from notarium_node.routing import peers as routing
 from notarium_store import database
 from notarium_store.database import Database
@@ -102,7 +103,7 @@ class World:
         self.recovered_s = 0.0
         """How long after the last fault everything was decided and level."""
         if schedule.mbit_per_s:
-            self.links.lines = Lines(self.random.choice(schedule.mbit_per_s))
+            self.links.lines = Lines(self.loop, self.random.choice(schedule.mbit_per_s))
         self.costs = Costs(self.random.choice(schedule.slowness)) if schedule.slowness else None
 
     # ---- members ---------------------------------------------------------------------------------------------
@@ -392,6 +393,9 @@ def simulated(world: World) -> Iterator[None]:
     quiet = structlog.make_filtering_bound_logger(50)
     wrapper = quiet if world.transcript is None else structlog.BoundLogger
     structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
+    piece_bytes = parcels.PIECE_BYTES
+    if world.links.lines is not None:
+        parcels.PIECE_BYTES = lines.PIECE_BYTES
     limits = dict(PARAMETER_LIMITS)
     if world.schedule.governance:
         PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
@@ -401,6 +405,7 @@ def simulated(world: World) -> Iterator[None]:
     finally:
         gc.enable()
         PARAMETER_LIMITS.update(limits)
+        parcels.PIECE_BYTES = piece_bytes
         Database._free_bytes = free  # type: ignore[method-assign]
         routing.decode_message = decode  # type: ignore[attr-defined]
         replay.apply_block = apply  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ def messages() -> dict[str, Message]:
         "commit": _vote(2, StatementKind.COMMIT, 2, 1, second.hash),
         "round change, nothing prepared": RoundChange(free[0], None, ()),
         "round change, prepared in round 0": RoundChange(locked[1], first, prepares),
+        "round change, prepared in round 0, without the block": RoundChange(locked[1], None, prepares),
     }
 
 

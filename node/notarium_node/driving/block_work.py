@@ -15,7 +15,7 @@ from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.state.chain_state import Transition, advance, apply_block, select_entries
+from notarium_ledger.state.chain_state import CLASS_LIMITS, Transition, advance, apply_block, select_entries
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
@@ -80,7 +80,12 @@ class BlockWork:
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
-            candidates = self._mempool.oldest(self.target.entries, self.target.bytes)
+            limits = state.registry.parameters
+            candidates = self._mempool.oldest(
+                min(self.target.entries, limits.max_block_entries),
+                min(self.target.bytes, limits.max_block_bytes),
+                CLASS_LIMITS,
+            )
             # What waits was not decided when it came in, and what is decided leaves the mempool.
             chosen, rejected = select_entries(state, candidates, lambda _: False)
             for entry, error in rejected:

@@ -20,19 +20,18 @@ from notarium_consensus import inputs
 from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
-from notarium_consensus.messages import encode_message
 from notarium_consensus.permission import NO_FENCE, Permission
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
+from notarium_node.driving.outgoing import Outgoing
 from notarium_node.driving.pacing import Pacing
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.network import PeerNetwork, wall_ms
-from notarium_node.peers.wire import Kind
 from notarium_store.errors import StoreCorruption, StoreError
 from notarium_store.store import Part, Store
 
@@ -44,7 +43,6 @@ IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.Pee
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 GOSSIP_AGAIN = 256
 """The oldest entries are sent once more in a new round; the rest follows when these are decided."""
-CONSENSUS = bytes((Kind.CONSENSUS,))
 
 
 class Driver:
@@ -71,7 +69,7 @@ class Driver:
         self._chain = chain
         self._block_work = block_work
         self._mempool = mempool
-        self._network = network
+        self._outgoing = Outgoing(network)
         self._gossip = gossip
         self._on_event = on_event
         self._clock = clock
@@ -190,10 +188,9 @@ class Driver:
         match effect:
             case fx.Broadcast():
                 validators = self._store.state.registry.validators.validators
-                data = CONSENSUS + encode_message(effect.message)
-                self._network.broadcast(data, [each.key for each in validators])
+                self._outgoing.broadcast(effect.message, [each.key for each in validators])
             case fx.Send():
-                self._network.send(effect.peer, CONSENSUS + encode_message(effect.message))
+                self._outgoing.send(effect.peer, effect.message)
             case fx.SetTimer():
                 self._set_timer(effect.timer, effect.at_ms)
             case fx.RequestBlock():

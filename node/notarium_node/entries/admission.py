@@ -66,9 +66,9 @@ class Admission:
         self._under_way: dict[asyncio.Future[None], None] = {}
 
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
-        """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull.
+        """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull if there is no room for one.
 
-        With `all_or_none`, no entry enters the mempool if one is refused.
+        With `all_or_none`, no entry enters the mempool if one is refused or has no room.
         """
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
@@ -94,7 +94,7 @@ class Admission:
         if waiting:
             await self._check_signatures(outcomes, waiting)
         if not (all_or_none and any(each.status is AdmissionStatus.REFUSED for each in outcomes)):
-            self._insert(outcomes, height)
+            self._insert(outcomes, height, all_or_none)
         return outcomes
 
     async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
@@ -148,7 +148,7 @@ class Admission:
                     outcomes[position].id, AdmissionStatus.REFUSED, error=error, malicious=True
                 )
 
-    def _insert(self, outcomes: list[Outcome], screened_at: Height) -> None:
+    def _insert(self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool) -> None:
         """The last step, without an await: find what was decided meanwhile, add and announce what is new."""
         fresh: list[Entry] = []
         moved = self._state().height != screened_at
@@ -162,12 +162,22 @@ class Admission:
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.DECIDED)
             else:
                 fresh.append(entry)
-        if not self._mempool.has_room(len(fresh), sum(len(entry.raw) for entry in fresh)):
-            raise MempoolFull(f"{len(self._mempool)} entries of {self._mempool.bytes} bytes wait already")
+        if all_or_none:
+            self._mempool.check_room(fresh)
+        full: MempoolFull | None = None
+        added: list[Entry] = []
         for entry in fresh:
-            self._mempool.add(entry)
-        if fresh:
-            self._on_fresh(fresh)
+            # Entries of one class must not keep out those of another that came in the same message.
+            try:
+                self._mempool.add(entry)
+            except MempoolFull as error:
+                full = error
+            else:
+                added.append(entry)
+        if added:
+            self._on_fresh(added)
+        if full is not None:
+            raise full
 
 
 def _check(entry: Entry, genesis: Hash) -> Check:

@@ -1,13 +1,40 @@
-"""The verified entries that wait for a block, in the order of arrival, bounded by count and bytes."""
+"""The verified entries that wait for a block, in the order of arrival, bounded by count and bytes.
+
+Entries are of three classes: research, keys (enrol, revoke) and governance (propose, vote). Each class has its own room
+here and its own share of a block, so that none crowds out another: 4,200 waiting enrolments delay neither research nor
+the vote that removes the member who sent them.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
-from itertools import accumulate, islice
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from operator import itemgetter
 
+from notarium_ledger.entries.commitment import EntryClass, entry_class
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import Hash
+
+KEY_ROOM = 4
+"""Keys have one fourth of the mempool."""
+GOVERNANCE_ROOM = 16
+"""Governance has one sixteenth of the mempool; research has the rest."""
+SHARE = 4
+"""Governance and keys each have one fourth of a block for certain, and more where others do not need it."""
+_TURNS = (
+    (EntryClass.GOVERNANCE, SHARE),
+    (EntryClass.KEY, SHARE),
+    (EntryClass.RESEARCH, 1),
+    (EntryClass.GOVERNANCE, 1),
+    (EntryClass.KEY, 1),
+)
+NO_LIMITS: Mapping[EntryClass, int] = {}
+_KINDS = {
+    EntryClass.RESEARCH: "researchers'",
+    EntryClass.KEY: "enrol and revoke",
+    EntryClass.GOVERNANCE: "propose and vote",
+}
 
 
 class MempoolFull(Exception):
@@ -19,10 +46,12 @@ class Mempool:
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self._entries: dict[Hash, Entry] = {}
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self.bytes = 0
-        """The sum of the lengths of the entries."""
+        self._waiting: dict[EntryClass, dict[Hash, int]] = {each: {} for each in EntryClass}
+        """The number in the order of arrival, in that order."""
+        self._size = Counter[EntryClass]()
+        """Bytes."""
+        self._room = {each: (_room(each, max_entries), _room(each, max_bytes)) for each in EntryClass}
+        self._arrivals = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -30,37 +59,96 @@ class Mempool:
     def __contains__(self, entry_id: object) -> bool:
         return entry_id in self._entries
 
+    @property
+    def bytes(self) -> int:
+        """The sum of the lengths of the entries."""
+        return self._size.total()
+
     def get(self, entry_id: Hash) -> Entry | None:
         """The waiting entry with this id, or None."""
         return self._entries.get(entry_id)
 
-    def has_room(self, count: int, size: int) -> bool:
-        """Whether `count` more entries of `size` bytes together would fit."""
-        return len(self._entries) + count <= self._max_entries and self.bytes + size <= self._max_bytes
+    def check_room(self, entries: Iterable[Entry]) -> None:
+        """Raise MempoolFull unless all of these, none of which waits, would fit."""
+        count, size = Counter[EntryClass](), Counter[EntryClass]()
+        for entry in entries:
+            of_class = entry_class(entry.body)
+            count[of_class] += 1
+            size[of_class] += len(entry.raw)
+        for of_class in count:
+            most, most_bytes = self._room[of_class]
+            held, held_bytes = len(self._waiting[of_class]), self._size[of_class]
+            if held + count[of_class] > most or held_bytes + size[of_class] > most_bytes:
+                raise MempoolFull(
+                    f"{held} {_KINDS[of_class]} entries of {held_bytes} bytes wait, "
+                    f"at most {most} of {most_bytes} bytes allowed"
+                )
 
     def add(self, entry: Entry) -> None:
         """Append a verified entry. Raises MempoolFull."""
         if entry.id in self._entries:
             return
-        if not self.has_room(1, len(entry.raw)):
-            raise MempoolFull(
-                f"{len(self._entries)} entries of {self.bytes} bytes wait, "
-                f"at most {self._max_entries} of {self._max_bytes} allowed"
-            )
+        self.check_room((entry,))
+        of_class = entry_class(entry.body)
+        self._arrivals += 1
         self._entries[entry.id] = entry
-        self.bytes += len(entry.raw)
+        self._waiting[of_class][entry.id] = self._arrivals
+        self._size[of_class] += len(entry.raw)
 
     def remove(self, ids: Iterable[Hash]) -> None:
         """Remove entries that were decided or became invalid."""
         for each in ids:
             entry = self._entries.pop(each, None)
             if entry is not None:
-                self.bytes -= len(entry.raw)
+                of_class = entry_class(entry.body)
+                del self._waiting[of_class][each]
+                self._size[of_class] -= len(entry.raw)
 
-    def oldest(self, count: int, size: int | None = None) -> list[Entry]:
-        """Up to `count` entries of up to `size` bytes together (but at least one), in the order of arrival."""
-        entries = list(islice(self._entries.values(), count))
-        if size is not None and self.bytes > size:
-            ends = accumulate(len(entry.raw) for entry in entries)
-            return entries[: max(1, bisect_right(list(ends), size))]
-        return entries
+    def oldest(self, count: int, size: int | None = None, limits: Mapping[EntryClass, int] = NO_LIMITS) -> list[Entry]:
+        """Up to `count` entries of up to `size` bytes together (but at least one), in the order of arrival.
+
+        The oldest of each class. Where not all fit, governance and keys have their share, and research has the rest;
+        what a class leaves, the others take. `limits`: the most of a class, for example in a block.
+        """
+        room = _Room(count, self.bytes if size is None else size)
+        queues = {
+            each: deque(
+                (number, self._entries[id_]) for id_, number in islice(waiting.items(), limits.get(each, count))
+            )
+            for each, waiting in self._waiting.items()
+        }
+        for of_class, share in _TURNS:
+            room.fill(queues[of_class], share)
+        # In the order of arrival, also across classes: an entry comes before the revocation of its key.
+        return [entry for _, entry in sorted(room.taken, key=itemgetter(0))]
+
+
+class _Room:
+    """What is left of a number of entries and bytes."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self._count = self._left = count
+        self._size = self._bytes_left = size
+        self.taken: list[tuple[int, Entry]] = []
+
+    def fill(self, queue: deque[tuple[int, Entry]], share: int) -> None:
+        """Take from the front of `queue` up to a `share`-th of the whole, but at least one where there is room for it.
+
+        The first of all is taken even if it is larger than the room.
+        """
+        most = min(self._left, -(-self._count // share))
+        most_bytes = min(self._bytes_left, self._size // share)
+        took = took_bytes = 0
+        while queue and took < most:
+            size = len(queue[0][1].raw)
+            if took_bytes + size > (most_bytes if took else self._bytes_left) and self.taken:
+                break
+            self.taken.append(queue.popleft())
+            took, took_bytes = took + 1, took_bytes + size
+        self._left -= took
+        self._bytes_left -= took_bytes
+
+
+def _room(of_class: EntryClass, whole: int) -> int:
+    keys, governance = whole // KEY_ROOM, whole // GOVERNANCE_ROOM
+    return {EntryClass.KEY: keys, EntryClass.GOVERNANCE: governance}.get(of_class, whole - keys - governance)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from notarium_ledger.types import PublicKey
 
+BURST_S = 2
+"""The amount of so many seconds may come at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class PeerLimits:
@@ -20,7 +23,7 @@ class PeerLimits:
     send_queue_bytes: int = 64 * 1024 * 1024
     """Unsent bytes per peer; a message that would exceed them is dropped and counted."""
     bytes_per_s: int = 200_000_000
-    """Inbound, per peer; the amount of two seconds may come at once. A peer that sends more is dropped."""
+    """Inbound, per peer; the amount of BURST_S may come at once. A peer that sends more is dropped."""
     messages_per_s: int = 20_000
     """Inbound, per peer, as above."""
     handshake_s: float = 10.0

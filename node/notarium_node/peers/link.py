@@ -6,28 +6,33 @@ for the node, except frames that begin with 0xC1, the one byte that begins no ms
 
     C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
     C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
+    C1 03, C1 04, C1 05      a large message in pieces, and how much of it has arrived (parcels.py)
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import aiohttp
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketWriter
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import NotCanonical
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
-from notarium_node.peers.limits import PeerLimits, TokenBucket
+from notarium_node.peers.limits import BURST_S, PeerLimits, TokenBucket
+from notarium_node.peers.parcels import ARRIVED, LAST, MORE, PIECE_BYTES, BadPiece, ParcelAssembly, ParcelQueue, Placed
+from notarium_node.peers.wire import Kind
 
 PROTOCOL = b"notarium-peer/1"
 MAX_HELLO_BYTES = 256
@@ -41,12 +46,27 @@ CLOSE_S = 1.0
 """How long a polite close may take."""
 UNLIMITED = sys.maxsize
 """For aiohttp's writers: they never wait, because the link itself bounds its send queue (Link.send)."""
+PASSING = frozenset((_CONTROL, Kind.CONSENSUS, Kind.STATUS))
+"""Small messages that begin so pass large ones that wait: they bear any order (tests/simulation), and they are urgent.
+The others keep their order among themselves."""
+UNSENT_BYTES = 64 * 1024
+"""The kernel takes no more when so many bytes wait in it (TCP_NOTSENT_LOWAT): what it has taken, nothing can pass."""
 
 
 LinkEvent = Literal[
-    "connected", "disconnected", "replaced", "dial_failed", "send_dropped", "handshake_failed", "evicted"
+    "connected",
+    "disconnected",
+    "replaced",
+    "dial_failed",
+    "send_dropped",
+    "send_skipped",
+    "handshake_failed",
+    "evicted",
 ]
-"""`evicted`: a handshake that was ended for a newer one."""
+"""`evicted`: a handshake that was ended for a newer one. `send_skipped`: a block that was not queued again, because the
+peer is still receiving it."""
+Sent = Placed | Literal["dropped"]
+"""What became of a message. Dropped: the link is closed, or there is no room."""
 HelloFault = Literal["no hello", "bad hello", "other protocol", "foreign genesis"]
 LinkFault = Literal["text frame", "bad frame", "oversized", "flood"]
 
@@ -130,8 +150,8 @@ class Link:
         self.opened_at = now
         self.dialed = isinstance(socket, DialledSocket)
         """Whether this node opened the connection."""
-        self._byte_rate = TokenBucket(limits.bytes_per_s, max(2 * limits.bytes_per_s, limits.max_message_bytes), now)
-        self._message_rate = TokenBucket(limits.messages_per_s, 2 * limits.messages_per_s, now)
+        self._byte_rate = TokenBucket(limits.bytes_per_s, BURST_S * limits.bytes_per_s, now)
+        self._message_rate = TokenBucket(limits.messages_per_s, BURST_S * limits.messages_per_s, now)
         self._since_ms = self._last_message_ms = settings.wall_ms()
         self._bytes_in = self._bytes_out = self._messages_in = self._messages_out = 0
         self._probe: tuple[int, float] | None = None
@@ -139,6 +159,14 @@ class Link:
         self._clock_samples: deque[tuple[float, int]] = deque(maxlen=_CLOCK_SAMPLES)
         self._closed = False
         self._goodbye: asyncio.Event | None = None
+        self._arriving = ParcelAssembly(limits.max_message_bytes)
+        self._parcels = ParcelQueue()
+        self._pump: asyncio.Task[None] | None = None
+        """Sends what is in the queue of parcels."""
+        self._protocol = _protocol_of(transport)
+        self._patient = WebSocketWriter(self._protocol, transport, use_mask=self.dialed, limit=0)
+        """Waits after each frame until the connection takes more."""
+        _keep_queues_short(transport)
 
     async def greet(self) -> None:
         """Exchange HELLO. Raises HelloError if the peer speaks another protocol or serves another ledger."""
@@ -173,11 +201,16 @@ class Link:
             kind, data, _ = await receive()
             if kind is aiohttp.WSMsgType.BINARY:
                 size = len(data)
-                self._count_inbound(size, now())
-                if size and data[0] == _CONTROL:
-                    self._on_control(data)
-                else:
+                if not size or data[0] != _CONTROL:
+                    self._count_inbound(size, now())
                     on_message(data)
+                elif size > 1 and data[1] in (MORE, LAST):
+                    message = self._on_piece(data)
+                    if message is not None:
+                        on_message(message)
+                else:
+                    self._count_inbound(size, now())
+                    self._on_control(data)
             elif kind is aiohttp.WSMsgType.PING:
                 # Answered here and not by aiohttp, so that pings are counted and their answers are bounded.
                 self._count_inbound(len(data), now())
@@ -198,26 +231,36 @@ class Link:
             await self._goodbye.wait()
         return "closed"
 
-    def send(self, data: bytes) -> bool:
-        """Queue `data` as one message; False if it was dropped: link closed, or its queue full.
+    def send(self, data: bytes, slot: Hashable | None = None) -> Sent:
+        """ParcelQueue `data` as one message.
 
-        Never waits. On an idle connection the bytes are handed to the kernel before the event loop's next turn.
+        A large message is not queued while the last large one of the same slot is under way to the peer. Never waits.
+        On an idle connection the bytes are handed to the kernel before the event loop's next turn.
         """
         if self._closed or not self._has_room(len(data)):
-            return False
-        try:
-            _finish(self._socket.send_bytes(data))
-        except ConnectionError:
-            # The connection is lost, which the receiving side reports.
-            return False
+            return "dropped"
+        if len(data) <= PIECE_BYTES and (self._parcels.is_empty or not data or data[0] in PASSING):
+            placed: Placed = "queued"
+            if not self._write(data):
+                return "dropped"
+        else:
+            placed = self._parcels.put(data, slot, self._loop.time())
+            if placed == "under way":
+                return placed
+            self._send_pieces()
         self._bytes_out += len(data)
         self._messages_out += 1
-        return True
+        return placed
 
     @property
     def queue_bytes(self) -> int:
-        """Bytes accepted by send and not yet given to the kernel (without the record that OpenSSL holds)."""
-        return self._transport.get_write_buffer_size()
+        """Bytes accepted by send and not yet given to the kernel (without what TLS holds: less than UNSENT_BYTES)."""
+        return self._parcels.bytes + self._transport.get_write_buffer_size()
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes of large messages that have arrived, also of one that is not whole yet."""
+        return self._arriving.arrived
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -249,6 +292,8 @@ class Link:
 
     async def close(self) -> None:
         """End the link politely: send what is queued, send a close frame, wait briefly for the answer."""
+        while (frame := self._parcels.next_frame()) is not None and self._write(frame):
+            pass
         self._end()
         self._goodbye = asyncio.Event()
         try:
@@ -259,18 +304,47 @@ class Link:
 
     def _end(self) -> None:
         self._closed = True
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump = None
         if self._probe_timer is not None:
             self._probe_timer.cancel()
             self._probe_timer = None
 
-    def _has_room(self, size: int) -> bool:
-        return self._transport.get_write_buffer_size() + size <= self._limits.send_queue_bytes
+    def _write(self, frame: bytes) -> bool:
+        """Give one frame to the connection; False if that is lost, which the receiving side reports."""
+        try:
+            _finish(self._socket.send_bytes(frame))
+        except ConnectionError:
+            return False
+        return True
 
-    def _count_inbound(self, size: int, now: float) -> None:
+    def _send_pieces(self) -> None:
+        """Send what is in the queue of parcels: now what the connection takes, the rest as it takes more."""
+        if self._pump is not None:
+            return
+        while not self._protocol.writing_paused:
+            frame = self._parcels.next_frame()
+            if frame is None or not self._write(frame):
+                return
+        if not self._parcels.is_empty:
+            self._pump = asyncio.create_task(self._send_pieces_later(), name=f"sending to {self.record.member}")
+
+    async def _send_pieces_later(self) -> None:
+        # The receiving side reports that the connection is lost.
+        with suppress(ConnectionError):
+            while (frame := self._parcels.next_frame()) is not None:
+                await self._patient.send_frame(frame, aiohttp.WSMsgType.BINARY)
+        self._pump = None
+
+    def _has_room(self, size: int) -> bool:
+        return self.queue_bytes + size <= self._limits.send_queue_bytes
+
+    def _count_inbound(self, size: int, now: float, messages: int = 1) -> None:
         self._bytes_in += size
-        self._messages_in += 1
+        self._messages_in += messages
         self._last_message_ms = self._wall_ms()
-        if not self._message_rate.take(1, now):
+        if not self._message_rate.take(messages, now):
             raise LinkError("flood", f"it sends more than {self._limits.messages_per_s} messages per second")
         if not self._byte_rate.take(size, now):
             raise LinkError("flood", f"it sends more than {self._limits.bytes_per_s} bytes per second")
@@ -294,6 +368,18 @@ class Link:
         delay_s = min(_EARLY_PROBE_S, self._limits.clock_probe_s) if early else self._limits.clock_probe_s
         self._probe_timer = self._loop.call_later(delay_s, self._ask_time)
 
+    def _on_piece(self, frame: bytes) -> bytes | None:
+        """A piece of a large message: the message, if it is whole now. It counts as one, whatever its pieces."""
+        self._count_inbound(len(frame), self._loop.time(), 1 if frame[1] == LAST else 0)
+        try:
+            message = self._arriving.take(frame)
+        except BadPiece as error:
+            raise LinkError("oversized" if error.is_oversized else "bad frame", str(error)) from error
+        acknowledgement = self._arriving.acknowledgement()
+        if acknowledgement is not None:
+            self.send(acknowledgement)
+        return message
+
     def _on_control(self, data: bytes) -> None:
         if len(data) == _PROBE.size and data[1] == 1:
             _, _, asked_ms = _PROBE.unpack(data)
@@ -306,6 +392,11 @@ class Link:
                 self._probe = None
                 offset_ms = round(peer_ms - asked_ms - round_trip_s * 500)
                 self._clock_samples.append((round_trip_s, offset_ms))
+        elif len(data) > 1 and data[1] == ARRIVED:
+            try:
+                self._parcels.on_arrived(data, self._loop.time())
+            except BadPiece as error:
+                raise LinkError("bad frame", str(error)) from error
         else:
             raise LinkError("bad frame", "it sent an unknown link frame")
 
@@ -318,6 +409,25 @@ def _finish(step: Coroutine[Any, Any, None]) -> None:
         return
     step.close()
     raise RuntimeError("a WebSocket send waited, although its writer is unlimited")
+
+
+def _protocol_of(transport: asyncio.Transport) -> BaseProtocol:
+    """The protocol of aiohttp behind `transport`, which knows whether the connection takes more."""
+    protocol = transport.get_protocol()
+    if not isinstance(protocol, BaseProtocol):
+        raise TypeError(f"the connection is driven by {type(protocol).__name__} and not by aiohttp")
+    return protocol
+
+
+def _keep_queues_short(transport: asyncio.Transport) -> None:
+    """Bound what waits below the queue of parcels, where nothing can pass it."""
+    transport.set_write_buffer_limits(high=UNSENT_BYTES)
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    connection = transport.get_extra_info("socket")
+    if option is not None and connection is not None:
+        # Where the system does not know the option, votes wait a little longer.
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 def hang_up(transport: asyncio.WriteTransport) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import suppress
 from typing import Literal, get_args
 
@@ -171,19 +171,26 @@ class PeerNetwork:
 
     # Messages
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
-        """Send one message to `peer`. Never waits; False (and counted) if it is not connected or its queue is full."""
-        link = self._links.get(peer)
-        if link is not None and link.send(data):
-            return True
-        self.counters["send_dropped"] += 1
-        return False
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable | None = None) -> bool:
+        """Send one message to `peer`. Never waits; False (and counted) if it is not connected or its queue is full.
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey]) -> None:
-        """Send one message to each of `to` except this node itself."""
+        `slot`: names a message that is sent again now and then. A large one is not queued again while the last one of
+        its slot is under way to the peer (counted, and no failure).
+        """
+        link = self._links.get(peer)
+        sent = "dropped" if link is None else link.send(data, slot)
+        if sent == "under way":
+            self.counters["send_skipped"] += 1
+        elif sent != "queued":
+            # Displaced: this message has taken the place of one that had waited long.
+            self.counters["send_dropped"] += 1
+        return sent != "dropped"
+
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: Hashable | None = None) -> None:
+        """Send one message to each of `to` except this node itself; `slot` as for `send`."""
         for peer in to:
             if peer != self._own.key:
-                self.send(peer, data)
+                self.send(peer, data, slot)
 
     # Peers
 
@@ -200,6 +207,11 @@ class PeerNetwork:
         """Bytes queued for `peer`; bulk senders (catch-up) wait while this is large."""
         link = self._links.get(peer)
         return 0 if link is None else link.queue_bytes
+
+    def received_bytes(self, peer: PublicKey) -> int:
+        """Bytes of large messages that have come from `peer` on this connection, also of one that is not whole yet."""
+        link = self._links.get(peer)
+        return 0 if link is None else link.received_bytes
 
     def clock_offsets(self) -> list[int]:
         """Each compared peer's clock minus this node's, ms."""

@@ -176,13 +176,30 @@ async def test_the_same_entry_twice_in_one_batch_is_one(bench):
 
 
 async def test_without_room_nothing_of_a_batch_enters():
-    bench = Bench(max_entries=10)
-    await bench.admit(*(bench.consortium.entry().raw for _ in range(8)))
+    bench = Bench(max_entries=16)
+    room = 11  # The rest is for keys and governance.
+    await bench.admit(*(bench.consortium.entry().raw for _ in range(room - 2)))
+    three = [bench.consortium.entry().raw for _ in range(3)]
     with pytest.raises(MempoolFull):
-        await bench.admit(*(bench.consortium.entry().raw for _ in range(3)))
-    assert len(bench.mempool) == 8
-    await bench.admit(*(bench.consortium.entry().raw for _ in range(2)))
-    assert len(bench.mempool) == 10
+        await bench.admission.admit(three, all_or_none=True)
+    assert len(bench.mempool) == room - 2
+    await bench.admission.admit(three[:2], all_or_none=True)
+    assert len(bench.mempool) == room
+    bench.verifier.close()
+
+
+async def test_of_gossip_enters_what_has_room_whatever_else_came_with_it():
+    """A peer sends its entries together: those of a flooding member must not keep out the others."""
+    bench = Bench(max_entries=16)
+    club = bench.consortium
+    enrolments = [club.raw(club.member_body("enrol", key=key(f"x{number}").public)) for number in range(9)]
+    research = [club.entry().raw for _ in range(3)]
+    action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000}
+    proposal = club.raw(club.member_body("propose", action=action))
+    with pytest.raises(MempoolFull, match="at most 4 of"):
+        await bench.admit(*enrolments, *research, proposal)
+    assert [entry.raw for entry in bench.mempool.oldest(99)] == [*enrolments[:4], *research, proposal]
+    assert [entry.raw for entry in bench.announced[0]] == [*enrolments[:4], *research, proposal]
     bench.verifier.close()
 
 

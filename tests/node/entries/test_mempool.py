@@ -1,15 +1,34 @@
-"""The mempool: order of arrival, and bounds by count and bytes."""
+"""The mempool: order of arrival, bounds by count and bytes, and a share for each class of entries."""
+
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.consortium import Consortium
+from tests.support.consortium import Consortium, key
 
+from notarium_ledger.entries.commitment import EntryClass, entry_class
 from notarium_ledger.entries.entry import Entry
+from notarium_ledger.state.chain_state import CLASS_LIMITS, select_entries
 from notarium_ledger.types import Hash
 from notarium_node.entries.mempool import Mempool, MempoolFull
 
 ENTRIES = Consortium(1).entries(40)
+BLOCK = 4096, 2 << 20
+FOUR = Consortium(4)
+
+
+def enrolments(count):
+    return [FOUR.entry(FOUR.member_body("enrol", 3, key=key(f"flood {number}").public)) for number in range(count)]
+
+
+def proposals(count):
+    actions = [{"type": "set-parameter", "name": "max_entry_bytes", "value": 2000 + number} for number in range(count)]
+    return [FOUR.entry(FOUR.member_body("propose", 0, action=action)) for action in actions]
+
+
+def kinds(entries):
+    return Counter(entry_class(entry.body) for entry in entries)
 
 
 def test_entries_come_out_in_the_order_of_arrival_and_only_once():
@@ -28,7 +47,8 @@ def test_the_number_of_entries_is_bounded():
     pool = Mempool(3, 1 << 20)
     for entry in ENTRIES[:3]:
         pool.add(entry)
-    assert not pool.has_room(1, 0)
+    with pytest.raises(MempoolFull):
+        pool.check_room([ENTRIES[3]])
     with pytest.raises(MempoolFull, match="at most 3"):
         pool.add(ENTRIES[3])
     pool.add(ENTRIES[0])  # It is there already, so it needs no room.
@@ -61,8 +81,8 @@ def test_a_block_target_in_bytes_cuts_but_leaves_at_least_one():
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, len(ENTRIES) - 1)), max_size=80))
 def test_count_and_bytes_are_always_those_of_what_is_held(steps):
-    limit_entries, limit_bytes = 10, 2500
-    pool = Mempool(limit_entries, limit_bytes)
+    pool = Mempool(16, 4000)
+    limit_entries, limit_bytes = 11, 4000 - 1000 - 250  # The rest is for keys and governance.
     model: dict[Hash, Entry] = {}
     for add, number in steps:
         entry = ENTRIES[number]
@@ -81,3 +101,63 @@ def test_count_and_bytes_are_always_those_of_what_is_held(steps):
         assert (len(pool), pool.bytes) == (len(model), sum(len(each.raw) for each in model.values()))
         assert len(pool) <= limit_entries
         assert pool.bytes <= limit_bytes
+
+
+@pytest.fixture(scope="module")
+def flood():
+    return enrolments(4200)
+
+
+def test_enrolments_of_one_member_leave_room_for_research_and_votes(flood):
+    pool = Mempool(50_000, 64 << 20)
+    research, vote = FOUR.entries(1000), proposals(1)
+    for entry in (*flood, *research, *vote):
+        pool.add(entry)
+    oldest = pool.oldest(*BLOCK, CLASS_LIMITS)
+    assert oldest == [*flood[:192], *research, *vote], "in the order of arrival"
+    chosen, rejected = select_entries(FOUR.state, oldest, lambda _: False)
+    assert (chosen, rejected) == (oldest, [])
+
+
+def test_research_leaves_room_for_keys_and_votes(flood):
+    pool = Mempool(50_000, 64 << 20)
+    research, votes = FOUR.entries(5000), proposals(70)
+    for entry in (*research, *flood[:200], *votes):
+        pool.add(entry)
+    oldest = pool.oldest(*BLOCK, CLASS_LIMITS)
+    assert [entry for entry in oldest if entry_class(entry.body) is EntryClass.GOVERNANCE] == votes[:64]
+    assert [entry for entry in oldest if entry_class(entry.body) is EntryClass.KEY] == flood[:192]
+    assert len(oldest) <= BLOCK[0]
+    assert sum(len(entry.raw) for entry in oldest) <= BLOCK[1]
+    assert kinds(oldest)[EntryClass.RESEARCH] > 1000
+
+
+def test_a_class_takes_what_the_others_leave(flood):
+    pool = Mempool(1600, 16 << 20)
+    for entry in (*flood[:100], *proposals(90), *FOUR.entries(5)):
+        pool.add(entry)
+    assert kinds(pool.oldest(160)) == {EntryClass.GOVERNANCE: 90, EntryClass.KEY: 65, EntryClass.RESEARCH: 5}
+    assert kinds(pool.oldest(999)) == {EntryClass.GOVERNANCE: 90, EntryClass.KEY: 100, EntryClass.RESEARCH: 5}
+    assert kinds(pool.oldest(40)) == {EntryClass.GOVERNANCE: 25, EntryClass.KEY: 10, EntryClass.RESEARCH: 5}
+    size = len(flood[0].raw)
+    least = pool.oldest(999, 3 * size)
+    assert kinds(least)[EntryClass.GOVERNANCE] >= 1, "one, even if its share is smaller"
+
+
+def test_each_class_has_its_own_room(flood):
+    pool = Mempool(160, 16 << 20)
+    research, votes = FOUR.entries(111), proposals(11)
+    room = {EntryClass.RESEARCH: 110, EntryClass.KEY: 40, EntryClass.GOVERNANCE: 10}
+    for entries, what in ((flood[:41], "enrol and revoke"), (research, "researchers'"), (votes, "propose and vote")):
+        for entry in entries[:-1]:
+            pool.add(entry)
+        with pytest.raises(MempoolFull, match=f"{len(entries) - 1} {what} entries of"):
+            pool.add(entries[-1])
+    assert kinds(pool.oldest(999)) == room
+    assert len(pool) == 160
+    pool.remove([flood[0].id])
+    pool.add(flood[40])
+
+
+def test_the_largest_entry_of_each_class_fits_the_least_mempool_that_a_configuration_allows():
+    assert all(most_bytes >= 65_535 for _, most_bytes in Mempool(100, 1 << 20)._room.values())

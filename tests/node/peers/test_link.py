@@ -1,10 +1,16 @@
 """A link over real sockets: its rules, its bounds, its heartbeat and the comparison of clocks."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import aiohttp
 import pytest
-from tests.node.peering import HELLO, QUICK, Node, both_loops, make_record, running, websocket
+from tests.node.peering import HELLO, QUICK, Node, both_loops, free_port, make_record, running, websocket
+from tests.node.thin_line import Direction, thin_line
+
+from notarium_node.peers import link
+from notarium_node.peers.wire import Kind
 
 # pytest-asyncio has a hook for this, but only for whole directories.
 event_loop_policy = both_loops
@@ -18,6 +24,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_polic
         (lambda socket: socket.send_bytes(b"x" * 2001), "oversized"),
         (lambda socket: socket.send_bytes(b"\xc1\x07"), "bad frame"),
         (lambda socket: socket.send_bytes(b"\xc1"), "bad frame"),
+        (lambda socket: socket.send_bytes(b"\xc1\x03" + bytes(9)), "bad frame"),
+        (lambda socket: socket.send_bytes(b"\xc1\x05" + bytes(7) + b"\x01"), "bad frame"),
     ],
 )
 async def test_breaking_the_rules_of_the_link_drops_the_peer(send, reason):
@@ -54,6 +62,20 @@ async def test_a_flood_of_pings_counts_too():
         for _ in range(200):
             await socket.ping()
         await target.until(lambda: target.net.dropped["flood"])
+
+
+async def test_the_pieces_of_a_large_message_count_as_one_but_not_beyond_the_limit():
+    records = [make_record(0), make_record(1)]
+    one = Node(0, records)
+    two = Node(1, records, limits=replace(QUICK, messages_per_s=20, max_message_bytes=3_000_000))
+    async with running(one, two):
+        await one.meets(two)
+        assert one.net.send(two.record.key, bytes(3_000_000))
+        await two.until(lambda: two.messages)
+        assert two.net.connected[one.record.key].messages_in < 20
+        assert one.net.send(two.record.key, bytes(3_000_001))
+        await two.until(lambda: two.net.dropped["oversized"])
+        assert len(two.messages) == 1
 
 
 async def test_a_full_queue_drops_messages_and_counts_them():
@@ -108,3 +130,76 @@ async def test_an_answer_to_no_question_does_not_bend_the_clock():
         await socket.send_bytes(b"marker")
         await target.until(lambda: target.messages)
         assert target.net.clock_offsets() == []
+
+
+@asynccontextmanager
+async def nodes_on_a_line(rate=None, **limits):
+    """Two nodes, and the way from the first to the second."""
+    first, second = make_record(0), make_record(1)
+    port, there = free_port(), Direction(rate)
+    shared = replace(QUICK, **{"heartbeat_s": 60, "clock_probe_s": 60, **limits})
+    one = Node(0, [first, replace(second, address=f"127.0.0.1:{port}")], limits=shared)
+    two = Node(1, [first, second], limits=shared)
+    async with (
+        thin_line(port, int(second.address.rpartition(":")[2]), there, Direction(rate)),
+        running(two, one),
+    ):
+        await one.meets(two)
+        await two.meets(one)
+        yield one, two, there
+
+
+LARGE = 2 * 1024 * 1024
+
+
+async def test_what_is_under_way_is_not_queued_again():
+    async with nodes_on_a_line() as (one, two, there):
+        peer, block = two.record.key, bytes((Kind.CONSENSUS,)) + bytes(LARGE)
+        there.close()
+        assert one.net.send(peer, block, "slot")
+        queued = one.net.queue_bytes(peer)
+        for _ in range(5):
+            assert one.net.send(peer, block, "slot"), "it is on its way, which is no failure"
+        assert (one.net.queue_bytes(peer), one.net.counters["send_skipped"]) == (queued, 5)
+        there.open()
+        await two.until(lambda: two.messages)
+        await one.until(lambda: one.net.queue_bytes(peer) == 0)
+        # Once it has arrived, it may be sent again: the peer may have forgotten it.
+        await one.until(lambda: one.net.send(peer, block, "slot") and len(two.messages) > 1)
+        assert one.net.counters["send_dropped"] == 0
+        assert [data == block for _, data in two.messages] == [True, True]
+
+
+async def test_votes_and_heights_pass_what_is_large_and_all_else_keeps_its_order():
+    async with nodes_on_a_line() as (one, two, there):
+        answer, later = bytes((Kind.BLOCKS,)) + bytes(LARGE), bytes((Kind.BLOCKS, 1))
+        vote, height = bytes((Kind.CONSENSUS, 2)), bytes((Kind.STATUS, 3))
+        there.close()
+        for data in (answer, later, vote, height):
+            assert one.net.send(two.record.key, data)
+        there.open()
+        await two.until(lambda: len(two.messages) == 4)
+        assert [data for _, data in two.messages] == [vote, height, answer, later]
+
+
+async def test_a_slow_line_is_not_a_silent_peer(monkeypatch):
+    """A message takes longer than the heartbeat and its answer, and nothing comes back but that it arrives."""
+    monkeypatch.setattr(link, "_EARLY_PROBE_S", 0.01)
+    async with nodes_on_a_line(rate=1_000_000, heartbeat_s=0.4) as (one, two, _):
+        await one.until(lambda: len(one.net._links[two.record.key]._clock_samples) == 4)
+        assert one.net.send(two.record.key, bytes(LARGE // 2))
+        await two.until(lambda: two.messages or len(two.events) > 1)
+        assert [len(data) for _, data in two.messages] == [LARGE // 2]
+        assert (one.events, two.events) == ([("up", two.record.key)], [("up", one.record.key)])
+
+
+async def test_a_link_that_ends_with_a_full_queue_forgets_it():
+    async with nodes_on_a_line() as (one, two, there):
+        there.close()
+        for _ in range(3):
+            assert one.net.send(two.record.key, bytes(LARGE))
+        one.net.drop(two.record.key, "garbage")
+        there.open()
+        await one.until(lambda: not any(task.get_name().startswith("sending") for task in asyncio.all_tasks()))
+        await one.meets(two)
+        assert two.messages == []

@@ -16,9 +16,16 @@ from tests.simulation.oracles.violation import SafetyViolation, require
 MEMBER_KINDS = frozenset({"enrol", "revoke", "propose", "vote"})
 
 
+PATIENCE = 1
+"""A height may start with the patience of so many rounds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How far a fresh block's time may be from an honest clock: precision ahead, precision + delay·2^round behind."""
+    """How far a fresh block's time may be from an honest clock: precision ahead, precision and delay behind.
+
+    The delay doubles with each round; patience from the heights before counts as PATIENCE rounds more.
+    """
 
     precision_ms: int
     delay_ms: int
@@ -26,7 +33,7 @@ class Timing:
 
     def behind_ms(self, round_: int) -> int:
         """How old a block proposed in one of the rounds up to `round_` may be."""
-        return self.precision_ms + min(self.delay_ms << min(round_, 32), max(self.delay_ms, self.max_delay_ms))
+        return self.precision_ms + (self.delay_ms << min(round_ + PATIENCE, 32))
 
 
 @dataclass(frozen=True, slots=True)

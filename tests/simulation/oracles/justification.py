@@ -67,7 +67,8 @@ def _round_change_fault(message: Message, validators: Validators, signatures: Si
         return "it has a block or prepares, but names none" if header is not None or message.prepares else None
     if own.prepared_round >= own.round:
         return f"its prepared round {own.prepared_round} is not below its round {own.round}"
-    if header is None or own.block != header.hash:
-        return "it does not bring the block that it names"
-    wrong = signatures.votes_fault(message.prepares, validators, PREPARE, own.height, own.prepared_round, header.hash)
+    if header is not None and own.block != header.hash:
+        return "it brings another block than it names"
+    block = own.block or b""
+    wrong = signatures.votes_fault(message.prepares, validators, PREPARE, own.height, own.prepared_round, block)
     return None if wrong is None else f"its prepares: {wrong}"

@@ -1,0 +1,79 @@
+"""How long rounds may last, and what one height teaches the next.
+
+A round's length grows until rounds succeed, however thin the lines and however dear the content, and a height starts
+with the length that the heights before needed. Reasons and bounds: docs/consensus.md, "Patience".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from notarium_ledger.types import Round
+
+LONGEST_ROUND_MS: Final = 3_600_000
+"""Where the growth ends, unless max_timeout_ms is above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLengths:
+    """The lengths of the rounds of one height, which this node measures by its own clock."""
+
+    base_ms: int
+    """Of level 0."""
+    max_ms: int
+    """Up to here each level doubles the length; beyond it, each f + 1 levels do."""
+    faulty: int
+    """f: so many proposers in a row may be dead or lie."""
+    level: int = 0
+    """Of round 0. Round r has level + r."""
+
+    def of_round(self, round_: Round) -> int:
+        """The length of a round in ms."""
+        return self.of_level(self.level + round_)
+
+    def of_level(self, level: int) -> int:
+        """The length at a level in ms.
+
+        f + 1 rounds in a row have at least one honest proposer. So beyond max_ms each length gets its chance, and
+        f dead proposers in a row do not drive it up.
+        """
+        top = self._doublings
+        if level <= top:
+            return min(self.base_ms << level, self.max_ms)
+        doubled = self.max_ms << min((level - top) // (self.faulty + 1), 32)
+        return min(doubled, max(self.max_ms, LONGEST_ROUND_MS))
+
+    def level_after(self, decided: Round, round_: Round, took_ms: int | None) -> int:
+        """The level for the next height, after a decision in the round `decided`, which this node saw in `round_`.
+
+        `took_ms`: since the start of the timer of `round_`; None if that did not run. After round 0 the level falls by
+        one, if a quarter of the length was enough. After a later round it rises by the rounds that failed beyond f,
+        and by one at least, but not further than to twice the length that was needed. If this node had left the round
+        too early, it rises by one.
+
+        Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
+        decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
+        raises it by one. That are at most f heights of n in a row; each of the others lowers it by one.
+        """
+        if decided < round_:
+            return min(self.level + 1, self._least_level(LONGEST_ROUND_MS))
+        if took_ms is None:
+            return self.level
+        if round_ > 0:
+            raised = min(self.level + max(1, round_ - self.faulty), self._least_level(2 * took_ms))
+            return max(self.level, raised)
+        return self.level - 1 if self.level > 0 and 4 * took_ms <= self.of_level(self.level) else self.level
+
+    @property
+    def _doublings(self) -> int:
+        """The lowest level of length max_ms."""
+        return max(0, (-(-self.max_ms // self.base_ms) - 1).bit_length())
+
+    def _least_level(self, needed_ms: int) -> int:
+        """The lowest level of at least this length; the lowest of the longest rounds if there is no such level."""
+        level = 0
+        wanted_ms = min(needed_ms, max(self.max_ms, LONGEST_ROUND_MS))
+        while self.of_level(level) < wanted_ms:
+            level += 1
+        return level

@@ -1,0 +1,102 @@
+"""How long rounds last, and what one height teaches the next."""
+
+# Plain integers stand for heights and rounds here.
+# mypy: disable-error-code="arg-type"
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from notarium_consensus.patience import LONGEST_ROUND_MS, RoundLengths
+
+LENGTHS = RoundLengths(1_000, 10_000, 1)
+
+
+def at(level: int, faulty: int = 1) -> RoundLengths:
+    return replace(LENGTHS, level=level, faulty=faulty)
+
+
+def test_lengths_double_up_to_the_cap_then_each_f_plus_one_rounds_and_end_at_an_hour():
+    lengths = [LENGTHS.of_round(round_) // 1000 for round_ in range(11)]
+    assert lengths == [1, 2, 4, 8, 10, 10, 20, 20, 40, 40, 80]
+    assert [at(0, faulty=3).of_round(round_) // 1000 for round_ in range(4, 13)] == [10, 10, 10, 10, 20, 20, 20, 20, 40]
+    assert LENGTHS.of_round(2**32 - 1) == LONGEST_ROUND_MS
+    assert RoundLengths(7_200_000, 7_200_000, 0).of_round(9) == 7_200_000, "a cap above an hour holds"
+    assert RoundLengths(1_000, 1_000, 0).of_round(1) == 2_000
+
+
+def test_a_height_begins_at_its_level():
+    assert [at(4).of_round(round_) for round_ in range(3)] == [10_000, 10_000, 20_000]
+
+
+@pytest.mark.parametrize(
+    ("level", "round_", "took_ms", "after"),
+    [
+        (0, 0, 900, 0),
+        (3, 0, 2_000, 2),
+        (3, 0, 2_001, 3),
+        (3, 0, None, 3),
+        (0, 1, 50, 0),
+        (0, 1, 900, 1),
+        (0, 4, 7_000, 3),
+        (0, 4, 1_500, 2),
+        (5, 3, 50, 5),
+        (5, 3, 30_000, 7),
+    ],
+    ids=[
+        "round 0 suffices at the lowest level",
+        "a quarter was enough",
+        "it was not",
+        "not timed",
+        "a dead proposer, then a quick decision",
+        "a slow decision after a failed round",
+        "three of four failed rounds cannot be liars' alone",
+        "but no more than twice what was needed",
+        "many failed rounds, a quick decision",
+        "many failed rounds, a slow decision",
+    ],
+)
+def test_the_next_height_starts_with_what_this_one_needed(level, round_, took_ms, after):
+    assert at(level).level_after(round_, round_, took_ms) == after
+
+
+def test_who_left_the_deciding_round_too_early_waits_longer_next_time():
+    assert at(3).level_after(0, 1, None) == 4
+    assert at(3).level_after(2, 3, 50) == 4
+
+
+def test_the_level_ends_where_the_lengths_do():
+    top = 4 + 2 * 9
+    assert at(top).of_round(0) == LONGEST_ROUND_MS
+    assert at(top).level_after(0, 1, None) == top
+    assert at(top).level_after(99, 99, LONGEST_ROUND_MS) == top
+    assert at(0).level_after(99, 99, 10 * LONGEST_ROUND_MS) == top
+
+
+@pytest.mark.parametrize("faulty", [1, 2, 5, 33])
+def test_liars_in_a_row_that_waste_rounds_and_delay_do_not_raise_the_length_of_a_round_above_the_cap(faulty):
+    """f of n = 3f + 1 proposers in a row waste every round they can, and delay their own decisions to the last."""
+    size, level = 3 * faulty + 1, 0
+    for height in range(20 * size):
+        lengths = at(level, faulty=faulty)
+        first = height % size
+        if first < faulty:
+            wasted = faulty - 1 - first
+            level = lengths.level_after(wasted, wasted, lengths.of_round(wasted) - 1)
+        else:
+            level = lengths.level_after(0, 0, 50)
+        assert at(level, faulty=faulty).of_round(0) <= 10_000
+    assert level <= 1
+
+
+def test_where_lines_are_thin_each_height_soon_is_decided_in_round_0():
+    """A block takes 25 s to travel, as a full one at 2 Mbit/s."""
+    level, rounds = 0, []
+    for _ in range(6):
+        lengths = at(level)
+        needed = next(round_ for round_ in range(99) if lengths.of_round(round_) > 25_000)
+        rounds.append(needed)
+        level = lengths.level_after(needed, needed, 25_000)
+    assert rounds == [8, 1, 0, 0, 0, 0]
