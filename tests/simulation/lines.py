@@ -18,6 +18,7 @@ from notarium_node.peers.parcels import ParcelQueue
 
 SCALE = 16
 PIECE_BYTES = parcels.PIECE_BYTES // SCALE
+"""Like the sizes of catch-up's answers (world.py)."""
 QUEUE_BYTES = 64 * 1024 * 1024
 """Unsent bytes of a direction, weighed; a message that would exceed them is dropped, as PeerLimits has it."""
 ROUND_TRIP_S = 0.02

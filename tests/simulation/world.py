@@ -33,7 +33,7 @@ from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.catchup import replay
-from notarium_node.peers import parcels
+from notarium_node.peers import parcels, wire
 from notarium_node.routing import peers as routing
 from notarium_store import database
 from notarium_store.database import Database
@@ -393,9 +393,11 @@ def simulated(world: World) -> Iterator[None]:
     quiet = structlog.make_filtering_bound_logger(50)
     wrapper = quiet if world.transcript is None else structlog.BoundLogger
     structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
-    piece_bytes = parcels.PIECE_BYTES
+    scaled = [(parcels, "PIECE_BYTES"), (wire, "BLOCKS_BYTES"), (wire, "SNAPSHOT_PART_BYTES")]
+    sizes = [getattr(*each) for each in scaled]
     if world.links.lines is not None:
-        parcels.PIECE_BYTES = lines.PIECE_BYTES
+        for each, size in zip(scaled, sizes, strict=True):
+            setattr(*each, size // lines.SCALE)
     limits = dict(PARAMETER_LIMITS)
     if world.schedule.governance:
         PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
@@ -405,7 +407,8 @@ def simulated(world: World) -> Iterator[None]:
     finally:
         gc.enable()
         PARAMETER_LIMITS.update(limits)
-        parcels.PIECE_BYTES = piece_bytes
+        for each, size in zip(scaled, sizes, strict=True):
+            setattr(*each, size)
         Database._free_bytes = free  # type: ignore[method-assign]
         routing.decode_message = decode  # type: ignore[attr-defined]
         replay.apply_block = apply  # type: ignore[attr-defined]
