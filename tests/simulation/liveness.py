@@ -5,6 +5,7 @@
             + BACKLOGS x (what waits for a block, on one direction)
             + CHECKS x (the dearest valid block on the slowest machine)
             + BACKLOGS x (the cost of what waits)
+            + BLOCK_S x (the blocks that what waits needs)
 
 Peace begins with up to Q liars' turns and dead rounds, each of which costs a transfer and a check; an entry crosses a
 line once as gossip, once in a proposal, and once more in catch-up.
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 TRANSFERS = 12
 CHECKS = 12
 BACKLOGS = 4
+BLOCK_S = 2.0
+"""A block whose first round a liar wastes."""
 KEY_ENTRIES, GOVERNANCE_ENTRIES = 192, 64
 """The most in a block, by docs/formats.md."""
 
@@ -29,6 +32,9 @@ KEY_ENTRIES, GOVERNANCE_ENTRIES = 192, 64
 def allowance_s(world: World) -> float:
     """So long after the last fault, at most, everything is decided and all are level."""
     schedule, total = world.schedule, world.schedule.recovery_s
+    is_slow = world.links.lines is not None or world.costs is not None
+    if is_slow:
+        total += BLOCK_S * len(world.waiting()) / schedule.block_entries
     if world.links.lines is not None:
         bytes_per_s = world.links.lines.bytes_per_s
         waiting = sum(len(raw) for raw in world.unanswered()) * SCALE

@@ -1,4 +1,4 @@
-"""A lie about content that only the whole log shows: an entry decided long ago, in a block that is true else."""
+"""A lie about content that only the whole log shows: an entry decided before, in a block that is true else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from notarium_ledger.types import Hash, Height, PublicKey
 
 
 class OldEntries(Behaviour):
-    """Each proposal of its own has one entry more, of the first blocks. Who has no history yet cannot know."""
+    """Each proposal of its own has one entry more, of the block before the last. Who has no history yet cannot know."""
 
     def __init__(self, liar: Liar) -> None:
         super().__init__(liar)
@@ -33,12 +33,13 @@ class OldEntries(Behaviour):
 
     def _with_an_old_one(self, block: Block) -> Block | None:
         state, node = self.liar.state, self.liar.node
-        if node is None or block.height != state.height + 1 or not node.store.has(Height(1)):
+        before = Height(max(1, block.height - 2))
+        if node is None or block.height != state.height + 1 or not node.store.has(before):
             return None
-        first = node.store.decision(Height(1))
-        if first is None:
+        decided = node.store.decision(before)
+        if decided is None:
             return None
-        entries = [decode_entry(raw) for raw in (*block.entries, first.block.entries[0])]
+        entries = [decode_entry(raw) for raw in (*block.entries, decided.block.entries[0])]
         try:
             transition = advance(state, entries, block.header.time_ms, self.liar.public)
         except LedgerError:

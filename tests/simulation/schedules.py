@@ -149,17 +149,17 @@ WIPES = Schedule(
 )
 """Disks are lost on ledgers of any age, also more at once than may be faulty."""
 JOINING = Schedule(
-    trouble_s=20.0,
-    entries=150,
+    trouble_s=25.0,
+    entries=120,
     recovery_s=60.0,
-    faults=(wiped_disk, crash, partition, slow_node),
-    mbit_per_s=(10.0, 20.0),
-    entry_bytes=1_200,
-    block_entries=16,
+    faults=(crash, partition, stopped_process),
+    mbit_per_s=(10.0,),
+    entry_bytes=4_000,
+    block_entries=4,
     block_bytes=16 * 1024,
     lies=(*BEHAVIOURS, OldEntries),
 )
-"""Nodes come back without their history all the time, and it takes long until they have it again."""
+"""Whoever was away for a moment joins by a snapshot, and has its history later: the blocks are large, the lines thin."""
 CROWDED = Schedule(
     trouble_s=6.0, entries=150, recovery_s=60.0, block_entries=2, lies=(*BEHAVIOURS, EdgeOfTime, OldEntries)
 )
