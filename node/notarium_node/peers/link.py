@@ -163,10 +163,6 @@ class Link:
         self._parcels = ParcelQueue()
         self._pump: asyncio.Task[None] | None = None
         """Sends what is in the queue of parcels."""
-        self._protocol = _protocol_of(transport)
-        self._patient = WebSocketWriter(self._protocol, transport, use_mask=self.dialed, limit=0)
-        """Waits after each frame until the connection takes more."""
-        _keep_queues_short(transport)
 
     async def greet(self) -> None:
         """Exchange HELLO. Raises HelloError if the peer speaks another protocol or serves another ledger."""
@@ -323,18 +319,21 @@ class Link:
         """Send what is in the queue of parcels: now what the connection takes, the rest as it takes more."""
         if self._pump is not None:
             return
-        while not self._protocol.writing_paused:
+        protocol = _protocol_of(self._transport)
+        while not protocol.writing_paused:
             frame = self._parcels.next_frame()
             if frame is None or not self._write(frame):
                 return
         if not self._parcels.is_empty:
-            self._pump = asyncio.create_task(self._send_pieces_later(), name=f"sending to {self.record.member}")
+            self._pump = asyncio.create_task(self._send_pieces_later(protocol), name=f"sending to {self.record.member}")
 
-    async def _send_pieces_later(self) -> None:
+    async def _send_pieces_later(self, protocol: BaseProtocol) -> None:
+        # With limit 0 it waits after each frame until the connection takes more.
+        writer = WebSocketWriter(protocol, self._transport, use_mask=self.dialed, limit=0)
         # The receiving side reports that the connection is lost.
         with suppress(ConnectionError):
             while (frame := self._parcels.next_frame()) is not None:
-                await self._patient.send_frame(frame, aiohttp.WSMsgType.BINARY)
+                await writer.send_frame(frame, aiohttp.WSMsgType.BINARY)
         self._pump = None
 
     def _has_room(self, size: int) -> bool:
@@ -419,8 +418,8 @@ def _protocol_of(transport: asyncio.Transport) -> BaseProtocol:
     return protocol
 
 
-def _keep_queues_short(transport: asyncio.Transport) -> None:
-    """Bound what waits below the queue of parcels, where nothing can pass it."""
+def keep_queues_short(transport: asyncio.Transport) -> None:
+    """Before a link begins: bound what waits below the queue of parcels, where nothing can pass it."""
     transport.set_write_buffer_limits(high=UNSENT_BYTES)
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     connection = transport.get_extra_info("socket")
