@@ -5,11 +5,11 @@ wiped or rolled back breaks that: the node could sign something else in a round 
 node is silent in these cases:
 
 - It lacks blocks: it could prepare an entry that was decided long ago.
-- It may have forgotten: its store is blank although this is not its first start ever, or a fetched certificate holds
-  a seal of its own that it does not remember. Such a node catches up with what a quorum claims, and then is silent for
-  MARGIN heights more.
-- It is fenced: a peer holds a signature of its key that its record lacks, or the record is of a height above the
-  chain, or its operator set consensus.vote_from. It signs nothing below the fence.
+- It has forgotten: its store is blank or another node's although this is not its first start ever, or others hold a
+  signature of its key that its record lacks. Such a node asks the other validators (docs/adr/0015-a-lost-memory.md).
+  When enough of them that remember have answered, and it is as far as they are, it is silent for MARGIN heights more.
+- It is fenced: a height is still to come below which it may have signed what it does not remember, or its operator
+  set consensus.vote_from. It signs nothing below the fence.
 
 The node supplies the facts and writes the items; the engine asks. Each height's record holds:
 
@@ -18,7 +18,7 @@ key         value
 ==========  =====================================================================================================
 ``fence``   height u64be: sign nothing below it
 ``recall``  ``lost``: this node has forgotten what it signed, so that a restart does not make it forget this too;
-            ``regained``: it may sign again from ``fence`` on (or at its first start: there was nothing to forget)
+            or height u64be: it had forgotten, or its operator set this height; it signs nothing below it
 ==========  =====================================================================================================
 
 A transition towards silence takes effect before its items are written, one towards signing only after that.
@@ -33,17 +33,17 @@ from enum import Enum
 from typing import Final
 
 from notarium_ledger.blocks.certificate import QuorumCertificate
+from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.types import Height, PublicKey, Round
 
 NO_FENCE: Final = Height(1)
 MARGIN: Final = 3
-"""Say that the others have decided X. Before it forgot, this node may have decided X+1 with votes that the others do
-not have yet, and have signed at X+2. So it signs from X+3 on."""
+"""Say that a node that forgot is as far as all answers that count, at height T. Before it forgot, it has decided T+1 at
+most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So it signs from T+3 on."""
 
 FENCE_KEY: Final = b"fence"
 MEMORY_KEY: Final = b"recall"
 _LOST: Final = b"lost"
-_REGAINED: Final = b"regained"
 _FENCE: Final = struct.Struct(">Q")
 
 Item = tuple[bytes, bytes]
@@ -57,8 +57,6 @@ class Memory(Enum):
     """It has never been started, and has signed nothing; that is not on the disk yet."""
     INTACT = "intact"
     """All that matters is in the record."""
-    UNKNOWN = "unknown"
-    """The store is blank, and this is not its first start. If others have decided blocks, it may have signed."""
     LOST = "lost"
     """It may have signed what it does not remember."""
 
@@ -67,7 +65,7 @@ class SigningRefusal(Enum):
     """Why this node does not sign; the value is for the operator."""
 
     INCOMPLETE = "blocks are missing"
-    FORGOTTEN = "waiting for a quorum to report the height of the ledger"
+    FORGOTTEN = "it does not remember what its key has signed"
     BY_HAND = "its operator set consensus.vote_from"
     FENCED = "its key may have signed messages below that height that its store does not remember"
 
@@ -79,56 +77,64 @@ class Permission:
     memory: Memory = Memory.INTACT
     is_complete: bool = True
     """No block below the tip is missing."""
-    by_hand: Height = NO_FENCE
-    """The operator's consensus.vote_from."""
+    by_hand: Height | None = None
+    """The operator's consensus.vote_from; None: not set."""
     fence: Height = NO_FENCE
     """Nothing below this height is ever signed; it can only be raised."""
     regained: Height = NO_FENCE
-    """The fence that was set when this node had forgotten and caught up, so that its operator can lift it."""
+    """The same, but the operator can lift it: from where on it signs again after it had forgotten, or by his word."""
 
     @classmethod
     def read(
-        cls, record: Mapping[bytes, bytes], *, tip: Height, by_hand: Height, is_first_start: bool, votes: bool
+        cls,
+        record: Mapping[bytes, bytes],
+        *,
+        tip: Height,
+        by_hand: Height | None,
+        is_own: bool,
+        is_first_start: bool,
     ) -> tuple[Permission, dict[bytes, bytes]]:
         """From the latest record, and the rest of that record, which is for the engine.
 
-        `tip`: the height of the chain. `is_first_start`: this node has never been started before. `votes`: it has a
-        key to sign with.
+        `tip`: the height of the chain. `is_own`: the store says that this record is of our key; a blank one does not.
+        `is_first_start`: our key has never been used before. That counts only where the record is not ours.
         """
-        rest = dict(record)
+        rest = dict(record) if is_own else {}
         marker = rest.pop(MEMORY_KEY, None)
-        is_blank = tip == 0 and not rest and marker is None
-        memory = Memory.INTACT
-        if is_blank and is_first_start:
-            memory = Memory.NEW
-        elif votes and marker == _LOST:
+        memory, regained = Memory.INTACT, NO_FENCE
+        if not is_own:
+            memory = Memory.NEW if is_first_start else Memory.LOST
+        elif marker is not None and len(marker) == _FENCE.size:
+            regained = decode_fence(marker)
+        elif marker is not None:  # Also where it cannot be read.
             memory = Memory.LOST
-        elif votes and is_blank:
-            memory = Memory.UNKNOWN
-        fence = NO_FENCE
-        if marker == _REGAINED and FENCE_KEY in rest:
-            if by_hand > tip:
-                del rest[FENCE_KEY]  # This node set it itself, and the operator knows better.
-            else:
-                fence = Height(int.from_bytes(rest[FENCE_KEY], "big"))  # The engine refuses a damaged one.
-        return cls(memory=memory, by_hand=by_hand, fence=fence, regained=fence), rest
+        if by_hand is not None and by_hand > tip:
+            regained = by_hand  # The operator knows better than what this node found out by itself.
+        return cls(memory=memory, by_hand=by_hand, regained=regained), rest
 
     # ---- questions ---------------------------------------------------------------------------------------------
 
     @property
     def vote_from(self) -> Height:
         """Nothing below this height is signed."""
-        return max(self.by_hand, self.fence)
+        return max(self.regained, self.fence)
 
     @property
     def remembers(self) -> bool:
         """Whether this node knows what its key has signed."""
-        return self.memory in (Memory.NEW, Memory.INTACT)
+        return self.memory is not Memory.LOST
 
     @property
     def is_granted(self) -> bool:
         """Whether this node signs, from `vote_from` on."""
         return self.is_complete and self.remembers
+
+    def is_stated(self, tip: Height) -> bool:
+        """Whether the operator has said from which height after the tip on this node may sign.
+
+        A height that is reached says nothing: the line was written at an earlier time, for another loss.
+        """
+        return self.by_hand is not None and self.by_hand > tip
 
     def refusal(self, height: Height) -> SigningRefusal | None:
         """Why nothing is signed at `height`; None if this node may sign there."""
@@ -161,47 +167,52 @@ class Permission:
         """Our memory does not reach as far as our signatures."""
         return replace(self, memory=Memory.LOST)
 
-    def others_decided(self) -> Permission:
-        """The chain grows by blocks that others decided: what was unknown of our signatures is lost."""
-        return self if self.remembers else self.forgotten()
+    def set_changed(self, height: Height) -> Permission:
+        """The block of `height` changes the validator set.
+
+        The answers after which this node set its fence were of the set before. The set that decides from now on may
+        have decided more than they knew. So while the fence is not reached, this node forgets again, and asks that set.
+        """
+        return self.forgotten() if height < self.regained else self
 
     # ---- transitions towards signing -----------------------------------------------------------------------------
 
     def started(self) -> Permission:
-        """`first_start_items` are on the disk."""
+        """The first start is on the disk."""
         return replace(self, memory=Memory.INTACT) if self.memory is Memory.NEW else self
 
-    def caught_up(self, height: Height, joined_at: Height) -> Permission:
-        """This node is at `height`, as far as a quorum: it signs again, where it cannot have signed.
+    def settled(self, tip: Height, seen: Height) -> Permission:
+        """This node signs again, where it cannot have signed: never without a fence.
 
-        `joined_at`: the block that made our key a validator's; 0 for genesis. If it is the tip, nothing was decided
-        since, so we have signed nothing, and a ledger that needs our vote from now on would wait without end.
+        Either it has `answers_needed` answers and is as far as they are, or `is_stated`: then the operator's word
+        counts. `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Evidence counts
+        more than the operator's word.
         """
-        regained = self.regained
-        if self.memory is Memory.LOST and self.by_hand <= height and joined_at < height:
-            regained = Height(height + MARGIN)
-        return replace(self, memory=Memory.INTACT, regained=regained).raised(regained)
+        from_ = self.by_hand if self.by_hand is not None and self.is_stated(tip) else Height(tip + MARGIN)
+        return replace(self, memory=Memory.INTACT, regained=max(from_, Height(seen + 1)))
 
     # ---- record --------------------------------------------------------------------------------------------------
 
-    def first_start_items(self) -> tuple[Item, ...]:
-        """For the record of height 1: this node was started, and until then had signed nothing."""
-        return ((MEMORY_KEY, _REGAINED),)
-
     def fence_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, on arrival there: the fence goes along, since decided heights lose theirs."""
-        return ((FENCE_KEY, encode_fence(self.fence)),) if self.fence > max(height, self.by_hand) else ()
+        return ((FENCE_KEY, encode_fence(self.fence)),) if self.fence > height else ()
+
+    def memory_items(self) -> tuple[Item, ...]:
+        """For the record of the height after the tip, where the memory changes."""
+        return ((MEMORY_KEY, encode_fence(self.regained) if self.remembers else _LOST),)
 
     def carried_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, before the height below is decided and its record goes."""
-        if not self.remembers:
-            return ((MEMORY_KEY, _LOST),)
-        fence = self.fence_items(height)
-        return (*fence, (MEMORY_KEY, _REGAINED)) if fence and self.fence == self.regained else fence
+        is_needed = not self.remembers or self.regained > height
+        return (*self.fence_items(height), *(self.memory_items() if is_needed else ()))
 
-    def regained_items(self) -> tuple[Item, ...]:
-        """For the record of the height after the tip, once this node has caught up after it had forgotten."""
-        return ((FENCE_KEY, encode_fence(self.regained)), (MEMORY_KEY, _REGAINED))
+
+def answers_needed(validators: ValidatorSet, key: PublicKey) -> int:
+    """How many other validators must answer a node with `key` that has forgotten: Q, or all if they are fewer.
+
+    0: there is nobody to ask, so only the operator can help.
+    """
+    return min(validators.quorum, len(validators) - (key in validators))
 
 
 def forgotten_seal(

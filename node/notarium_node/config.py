@@ -184,8 +184,9 @@ class ConsensusSection(_Section):
     """The timeout of round 0; each further round doubles it."""
     max_timeout_ms: Milliseconds = 10_000
     resend_ms: Milliseconds = 1_000
-    vote_from: Annotated[int, Field(ge=1, le=2**62)] = 1
-    """Sign nothing below this height. After restoring a backup: three above the height that the others have decided."""
+    vote_from: Annotated[int, Field(ge=1, le=2**62)] | None = None
+    """Sign nothing below this height, and from it on without asking what this node has forgotten. After restoring a
+    backup: three above the height that the others have decided. A height that is reached says nothing any more."""
     block_bytes_target: Annotated[int, Field(ge=65_536, le=PARAMETER_LIMITS["max_block_bytes"][1])] = 2 * MIB
     """The size at which a proposer ends its block, below the limit that the consortium has agreed on."""
     block_entries_target: Annotated[int, Field(ge=16, le=PARAMETER_LIMITS["max_block_entries"][1])] = 4_096

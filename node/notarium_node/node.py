@@ -18,6 +18,7 @@ from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.types import Height
 from notarium_node.catchup.announcing import HeightAnnouncer
 from notarium_node.catchup.followers import Followers
+from notarium_node.catchup.recalling import MemoryAnswerer, MemoryAsker
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync
 from notarium_node.driving.block_work import BlockWork
@@ -67,7 +68,8 @@ class Node:
         """`clock` and `make_network` are those of this machine; the simulator has its own."""
         self.genesis = genesis
         self.store = store
-        self.own = own
+        self._own = own
+        self._role = own.role
         self.event_counts = new_event_counts()
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
@@ -87,6 +89,7 @@ class Node:
         self._make_peers()
         self._make_driver(settings, clock)
         self._make_catch_up(settings)
+        self._make_recalling(clock)
         self.condition = Condition(self)
         self.metrics = Metrics(self, self.condition)
         self._make_routes()
@@ -101,9 +104,10 @@ class Node:
 
     def _make_engine(self, key: SigningKey, settings: NodeSettings) -> None:
         """Consensus, and the memory of what this node has signed."""
-        voting = self.own.role == "validator"
-        self.recall = Recall(key.public if voting else None, self.store, settings.is_new, Height(settings.vote_from))
-        config = settings.engine_config(self.genesis.hash, key if voting else None)
+        by_hand = None if settings.vote_from is None else Height(settings.vote_from)
+        # An observer, too: it may be voted in. Whether it votes is a matter of the validator set.
+        self.recall = Recall(key.public, self.store, settings.is_new, by_hand)
+        config = settings.engine_config(self.genesis.hash, key)
         self.engine = Engine(config, self.recall.record, self.recall.record_height)
 
     def _make_peers(self) -> None:
@@ -112,7 +116,12 @@ class Node:
         self.tasks = PeerTasks(self.event_counts)
         self.gossip = Gossip(self.network, lambda: [each.key for each in self._registry().validators.validators])
         self.gossip_receiver = GossipReceiver(
-            self.own, self.store, self.admission, conduct=self.conduct, tasks=self.tasks, counts=self.event_counts
+            lambda: self.is_validator,
+            self.store,
+            self.admission,
+            conduct=self.conduct,
+            tasks=self.tasks,
+            counts=self.event_counts,
         )
         self.equivocations = Equivocations(self.store, self.network, self.own.key, self.conduct)
 
@@ -143,12 +152,26 @@ class Node:
             driver=self.driver,
             mempool=self.mempool,
             verifier=self.catch_up_verifier,
-            follows=self.own.role != "validator",
+            follows=lambda: not self.is_validator,
             settings=settings.sync,
         )
         self.catch_up_server = CatchUpServer(self.store, self.network, self.tasks, self.conduct)
         self.followers = Followers(self.store, self.network)
         self.announcer = HeightAnnouncer(self.store, self.network)
+
+    def _make_recalling(self, clock: Callable[[], int]) -> None:
+        """What is asked of the others where this node has forgotten, and what it answers them."""
+        self.memory_answerer = MemoryAnswerer(self.network, self.store, self.recall, self.engine)
+        self.memory_asker = MemoryAsker(
+            self.own.key,
+            network=self.network,
+            store=self.store,
+            recall=self.recall,
+            driver=self.driver,
+            conduct=self.conduct,
+            is_caught_up=self.sync.is_caught_up,
+            clock=clock,
+        )
 
     def _make_routes(self) -> None:
         """Which part deals with a message of a peer, and with a report of the engine."""
@@ -159,6 +182,8 @@ class Node:
             sync=self.sync,
             catch_up_server=self.catch_up_server,
             followers=self.followers,
+            memory_asker=self.memory_asker,
+            memory_answerer=self.memory_answerer,
             equivocations=self.equivocations,
             conduct=self.conduct,
             announcer=self.announcer,
@@ -194,16 +219,40 @@ class Node:
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
         self.announcer.announce()
         self.sync.poke()
-        self.driver.review(self.sync.is_caught_up())
+        self.memory_asker.tick()
+        self.driver.review()
+        self._notice_role()
         if not self.driver.stalled:
             self.equivocations.retry()
         self.condition.log_changes()
+
+    # Who this node is
+
+    @property
+    def own(self) -> NodeRecord:
+        """This node's record, as its registry has it now; the last known one while the registry has none."""
+        self._own = self._registry().nodes.get(self._own.key, self._own)
+        return self._own
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether its role is to vote, by the registry after the last block."""
+        return self.own.role == "validator"
+
+    def _notice_role(self) -> None:
+        """A vote may change the role at any block. All else asks for the role when it matters."""
+        role = self.own.role
+        if role != self._role:
+            _log.warning("this node has another role now", role=role, before=self._role, height=self.store.state.height)
+            self._role = role
+            self.sync.follow()
+            self.driver.work_pending()
 
     # Entries
 
     def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
-        if self.own.role == "observer":
+        if not self.is_validator:
             nodes = self._registry().nodes.values()
             return Refusal(
                 RefusalKind.READ_ONLY,

@@ -24,8 +24,8 @@ class NodeSettings:
     base_timeout_ms: int
     max_timeout_ms: int
     resend_ms: int
-    vote_from: int
-    """Nothing is signed below this height."""
+    vote_from: int | None
+    """Nothing is signed below this height, by the operator's word; None: he has said nothing."""
     block_entries: int
     """The most entries that this node puts into a block, within the consortium's limit."""
     block_bytes: int
@@ -44,11 +44,11 @@ class NodeSettings:
         """Where this node cuts the blocks that it proposes."""
         return BlockTarget(self.block_entries, self.block_bytes)
 
-    def engine_config(self, genesis: Hash, key: SigningKey | None) -> EngineConfig:
-        """For the engine of a validator with `key`; None: of a node that never votes."""
+    def engine_config(self, genesis: Hash, key: SigningKey) -> EngineConfig:
+        """For the engine of a node with `key`; it votes where the key is in the validator set."""
         return EngineConfig(
             genesis=genesis,
-            signer=None if key is None else KeySigner(key),
+            signer=KeySigner(key),
             base_timeout_ms=self.base_timeout_ms,
             max_timeout_ms=self.max_timeout_ms,
             resend_ms=self.resend_ms,

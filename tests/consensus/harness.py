@@ -134,7 +134,7 @@ class Bench:
     ) -> None:
         self.club = Club(size)
         self.own = own
-        self.permission = Permission(by_hand=Height(vote_from))
+        self.permission = Permission(by_hand=Height(vote_from), regained=Height(vote_from))
         if signer is None and own is not None:
             signer = KeySigner(self.club.keys[own])
         settings = EngineConfig(GENESIS, signer, **config)  # type: ignore[arg-type]

@@ -20,21 +20,26 @@ from notarium_consensus.permission import (
     Memory,
     Permission,
     SigningRefusal,
+    answers_needed,
     decode_fence,
     encode_fence,
     forgotten_seal,
 )
 
-LOST, REGAINED = (MEMORY_KEY, b"lost"), (MEMORY_KEY, b"regained")
+LOST = (MEMORY_KEY, b"lost")
 OWN_MESSAGE = (b"\0\0\0\0\2", b"a prepare")
 
 
-def read(*record: tuple[bytes, bytes], tip: int = 5, by_hand: int = 1, first: bool = False, votes: bool = True):
-    return Permission.read(dict(record), tip=tip, by_hand=by_hand, is_first_start=first, votes=votes)
+def read(*record: tuple[bytes, bytes], tip: int = 5, by_hand: int | None = None, own: bool = True, first: bool = False):
+    return Permission.read(dict(record), tip=tip, by_hand=by_hand, is_own=own, is_first_start=first)
 
 
 def fence(height: int) -> tuple[bytes, bytes]:
     return FENCE_KEY, encode_fence(height)
+
+
+def regained(height: int) -> tuple[bytes, bytes]:
+    return MEMORY_KEY, encode_fence(height)
 
 
 # ---- the questions -------------------------------------------------------------------------------------------------
@@ -50,14 +55,15 @@ def test_nothing_speaks_against_it():
     [
         (Permission(is_complete=False), 9, SigningRefusal.INCOMPLETE),
         (Permission(Memory.LOST), 9, SigningRefusal.FORGOTTEN),
-        (Permission(Memory.UNKNOWN), 1, SigningRefusal.FORGOTTEN),
         (Permission(Memory.NEW), 1, None),
-        (Permission(by_hand=7), 6, SigningRefusal.BY_HAND),
-        (Permission(by_hand=7), 7, None),
+        (Permission(regained=7), 6, SigningRefusal.FENCED),
+        (Permission(regained=7), 7, None),
+        (Permission(by_hand=7, regained=7), 6, SigningRefusal.BY_HAND),
+        (Permission(by_hand=7, regained=7), 7, None),
         (Permission(fence=7), 6, SigningRefusal.FENCED),
         (Permission(fence=7), 7, None),
-        (Permission(by_hand=5, fence=7), 6, SigningRefusal.FENCED),
-        (Permission(by_hand=7, fence=5), 6, SigningRefusal.BY_HAND),
+        (Permission(by_hand=5, regained=5, fence=7), 6, SigningRefusal.FENCED),
+        (Permission(by_hand=7, regained=7, fence=5), 6, SigningRefusal.BY_HAND),
         (Permission(Memory.LOST, is_complete=False, by_hand=7), 1, SigningRefusal.INCOMPLETE),
     ],
 )
@@ -84,98 +90,130 @@ def test_a_fence_is_never_lowered():
 @pytest.mark.parametrize("memory", Memory)
 @pytest.mark.parametrize("complete", [True, False])
 def test_no_transition_towards_silence_allows_anything(memory: Memory, complete: bool):
-    before = Permission(memory, complete, by_hand=2, fence=3)
-    for after in (before.raised(5), before.own_signature_seen(4), before.forgotten(), before.others_decided()):
+    before = Permission(memory, complete, by_hand=2, fence=3, regained=8)
+    silent = (before.raised(5), before.own_signature_seen(4), before.forgotten(), before.set_changed(5))
+    for after in silent:
         allowed = [height for height in range(1, 12) if after.allows(height)]
         assert all(before.allows(height) for height in allowed)
 
 
-def test_what_was_unknown_is_lost_once_others_have_decided():
-    assert Permission(Memory.UNKNOWN).others_decided().memory is Memory.LOST
-    assert Permission(Memory.LOST).others_decided().memory is Memory.LOST
-    assert Permission(Memory.INTACT).others_decided() == Permission(Memory.INTACT)
+def test_a_change_of_the_set_below_the_fence_makes_it_forget_again():
+    """The answers were of the set before: what they say holds for as long as that set decides."""
+    permission = Permission(regained=8)
+    assert [permission.set_changed(height).remembers for height in (5, 6, 7, 8)] == [False, False, False, True]
+    assert Permission().set_changed(5).remembers, "it has never forgotten"
+    assert Permission(fence=8).set_changed(5).remembers, "the fence does not come from answers"
 
 
 @pytest.mark.parametrize(
-    ("before", "height", "joined_at", "vote_from"),
+    ("before", "tip", "seen", "vote_from"),
     [
         (Permission(Memory.LOST), 10, 0, 10 + MARGIN),
+        # Never without a fence: not where the others say that nothing was ever decided.
+        (Permission(Memory.LOST), 0, 0, MARGIN),
         (Permission(Memory.LOST, fence=99), 10, 0, 99),
-        (Permission(Memory.LOST), 10, 9, 10 + MARGIN),
-        # The last block made it a validator: it has signed nothing.
-        (Permission(Memory.LOST), 10, 10, 1),
+        # An answer shows a signature of ours: below what the fence is for anyway, or above.
+        (Permission(Memory.LOST), 10, 12, 10 + MARGIN),
+        (Permission(Memory.LOST), 10, 13, 14),
         # Its operator said a height that is to come, or one of long ago.
-        (Permission(Memory.LOST, by_hand=12), 10, 0, 12),
+        (Permission(Memory.LOST, by_hand=11), 10, 0, 11),
+        (Permission(Memory.LOST, by_hand=20), 10, 0, 20),
         (Permission(Memory.LOST, by_hand=10), 10, 0, 10 + MARGIN),
-        # A quorum says that nothing was ever decided.
-        (Permission(Memory.UNKNOWN), 0, 0, 1),
+        (Permission(Memory.LOST, by_hand=1), 0, 0, 1),
+        # Evidence counts more than his word.
+        (Permission(Memory.LOST, by_hand=11), 10, 11, 12),
     ],
 )
-def test_caught_up_it_signs_where_it_cannot_have_signed(
-    before: Permission, height: int, joined_at: int, vote_from: int
-):
-    after = before.caught_up(height, joined_at)
+def test_settled_it_signs_where_it_cannot_have_signed(before: Permission, tip: int, seen: int, vote_from: int):
+    after = before.settled(tip, seen)
     assert after.remembers
     assert after.vote_from == vote_from
+
+
+def test_an_operator_has_spoken_only_of_heights_to_come():
+    assert not Permission().is_stated(0)
+    assert [Permission(by_hand=1).is_stated(tip) for tip in (0, 1)] == [True, False]
+    assert [Permission(by_hand=7).is_stated(tip) for tip in (5, 6, 7, 8)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("size", "needed", "of_an_observer"), [(1, 0, 1), (2, 1, 2), (3, 2, 2), (4, 3, 3), (5, 4, 4), (6, 4, 4), (7, 5, 5)]
+)
+def test_how_many_must_answer(size: int, needed: int, of_an_observer: int):
+    club = Club(size)
+    validators, own = club.validators, club.keys[0].public
+    assert answers_needed(validators, own) == needed
+    assert answers_needed(validators, bytes(32)) == of_an_observer
+    # The proof: of the answers, at least f+1 are of others that committed with it to one block.
+    if needed:
+        assert needed + (validators.quorum - 1) - (size - 1) >= validators.faulty + 1
 
 
 # ---- the record ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("record", "tip", "first", "memory"),
+    ("record", "own", "first", "memory"),
     [
-        ((), 0, True, Memory.NEW),
-        ((), 0, False, Memory.UNKNOWN),
-        ((REGAINED,), 0, False, Memory.INTACT),
-        ((REGAINED,), 0, True, Memory.INTACT),
-        ((LOST,), 0, True, Memory.LOST),
-        ((LOST,), 5, False, Memory.LOST),
-        ((OWN_MESSAGE,), 0, False, Memory.INTACT),
-        ((), 5, False, Memory.INTACT),
-        ((), 5, True, Memory.INTACT),
+        ((), False, True, Memory.NEW),
+        ((), False, False, Memory.LOST),
+        ((OWN_MESSAGE,), False, False, Memory.LOST),
+        ((OWN_MESSAGE,), False, True, Memory.NEW),
+        ((LOST,), True, True, Memory.LOST),
+        ((LOST,), True, False, Memory.LOST),
+        (((MEMORY_KEY, b"damaged"),), True, False, Memory.LOST),
+        ((), True, True, Memory.INTACT),
+        ((), True, False, Memory.INTACT),
+        ((OWN_MESSAGE,), True, False, Memory.INTACT),
+        ((regained(9),), True, False, Memory.INTACT),
     ],
 )
-def test_what_the_store_shows_of_the_memory(record, tip: int, first: bool, memory: Memory):
-    permission, rest = read(*record, tip=tip, first=first)
+@pytest.mark.parametrize("tip", [0, 5])
+def test_what_the_store_shows_of_the_memory(record, own: bool, first: bool, memory: Memory, tip: int):
+    permission, rest = read(*record, tip=tip, own=own, first=first)
     assert permission.memory is memory
     assert MEMORY_KEY not in rest
-    observer, _ = read(*record, tip=tip, first=first, votes=False)
-    assert observer.remembers, "who never votes has nothing to remember"
+    assert own or rest == {}, "what another key has signed is not our record"
 
 
 def test_the_fence_it_set_itself_can_be_lifted_by_the_operator_and_the_others_cannot():
-    regained, rest = read(fence(9), REGAINED)
-    assert (regained.fence, regained.regained, rest) == (9, 9, dict([fence(9)]))
-    assert read(fence(9), REGAINED, by_hand=6) == (Permission(by_hand=6), {})
-    assert read(fence(9), REGAINED, by_hand=5) == (replace(regained, by_hand=5), rest), "of long ago"
-    assert read(fence(9), by_hand=6) == (Permission(by_hand=6), rest), "the engine's own: it reads it from the record"
+    assert read(regained(9)) == (Permission(regained=9), {})
+    assert read(regained(9), by_hand=6) == (Permission(by_hand=6, regained=6), {})
+    assert read(regained(9), by_hand=5) == (Permission(by_hand=5, regained=9), {}), "of long ago"
+    assert read(fence(9), by_hand=6) == (Permission(by_hand=6, regained=6), dict([fence(9)])), "the engine reads it"
 
 
 def test_what_goes_along_to_the_next_height():
     assert Permission().carried_items(6) == ()
-    assert Permission(fence=6).carried_items(6) == (), "it is reached"
-    assert Permission(fence=7).carried_items(6) == (fence(7),)
-    assert Permission(fence=7).fence_items(6) == (fence(7),)
-    assert Permission(fence=7, by_hand=7).carried_items(6) == (), "the operator says as much"
-    assert Permission(fence=7, regained=7).carried_items(6) == (fence(7), REGAINED)
-    assert Permission(fence=8, regained=7).carried_items(6) == (fence(8),), "raised since"
-    for memory in (Memory.UNKNOWN, Memory.LOST):
-        assert Permission(memory, fence=7).carried_items(6) == (LOST,)
+    assert Permission(fence=6, regained=6).carried_items(6) == (), "both are reached"
+    assert Permission(fence=7).carried_items(6) == Permission(fence=7).fence_items(6) == (fence(7),)
+    assert Permission(regained=7).carried_items(6) == (regained(7),)
+    assert Permission(fence=8, regained=7).carried_items(6) == (fence(8), regained(7))
+    assert Permission(Memory.LOST, fence=7, regained=9).carried_items(6) == (fence(7), LOST)
+
+
+def test_what_the_operator_set_outlives_the_line_in_the_configuration():
+    told, _ = read(by_hand=8)
+    assert read(*told.carried_items(6)) == (Permission(regained=8), {})
+    assert read(*Permission(fence=7, by_hand=8, regained=8).carried_items(6)) == (
+        Permission(regained=8),
+        dict([fence(7)]),
+    ), "nor is the engine's fence below it lost"
 
 
 @pytest.mark.parametrize(
     "before",
     [
-        Permission(memory, complete, by_hand, own)
-        for memory, complete, by_hand, own in itertools.product(
-            (Memory.INTACT, Memory.UNKNOWN, Memory.LOST), (True, False), (1, 8), (1, 9)
+        Permission(memory, complete, by_hand, own, kept)
+        for memory, complete, by_hand, own, kept in itertools.product(
+            (Memory.INTACT, Memory.LOST), (True, False), (None, 3), (1, 9), (1, 8, 10)
         )
     ],
 )
-def test_a_restart_never_allows_what_was_not_allowed(before: Permission):
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_restart_never_allows_what_was_not_allowed(before: Permission, changes: bool):
     """Others decide block 5, and the process ends at once."""
-    before = before.others_decided()
+    before = before.set_changed(5) if changes else before
     after, rest = read(*before.carried_items(6), by_hand=before.by_hand)
     after = replace(after, is_complete=before.is_complete)
     if FENCE_KEY in rest:
@@ -183,18 +221,19 @@ def test_a_restart_never_allows_what_was_not_allowed(before: Permission):
     assert [after.allows(height) for height in range(6, 15)] == [before.allows(height) for height in range(6, 15)]
 
 
-def test_the_first_start_is_noted_once():
-    new, _ = read(tip=0, first=True)
-    assert new.started().memory is Memory.INTACT
-    again, _ = read(*new.first_start_items(), tip=0, first=True)
-    assert again == new.started()
+def test_the_first_start_counts_once():
+    new, _ = read(tip=0, own=False, first=True)
+    assert new.allows(1)
+    assert new.started() == Permission()
+    assert read(tip=0, own=True, first=True)[0] == new.started(), "the store has its owner now"
     assert Permission(Memory.LOST).started().memory is Memory.LOST
 
 
-def test_caught_up_is_what_a_restart_reads():
-    after = Permission(Memory.LOST).caught_up(5, 0)
-    again, _ = read(*after.regained_items())
-    assert again == after
+@pytest.mark.parametrize("by_hand", [None, 6, 20])
+def test_settled_is_what_a_restart_reads(by_hand: int | None):
+    after = Permission(Memory.LOST, by_hand=by_hand).settled(5, 0)
+    again, _ = read(*after.memory_items())
+    assert again == replace(after, by_hand=None)
 
 
 def test_a_fence_has_eight_bytes():

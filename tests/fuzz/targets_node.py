@@ -16,8 +16,10 @@ from tests.fuzz.files import from_file
 from tests.fuzz.target import Target
 from tests.support.consortium import digest
 from tests.vectors.chain import chain
+from tests.vectors.messages import messages
 
 from notarium.key_files import KeyFileError, Purpose, load_seed
+from notarium_consensus.messages import signed_part
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.types import Hash, Height
@@ -191,6 +193,7 @@ def _refusal(data: bytes) -> str:
 _key_file = from_file("validator.key", lambda path: load_seed(path, Purpose.VALIDATOR), mode=0o600)
 _genesis_file = seeds.consortium().genesis.encode_json()
 _entries = chain().decisions[0].block.entries
+_statements = [signed_part(each) for each in messages().values()]
 
 WIRE = (
     Target(
@@ -255,6 +258,27 @@ WIRE = (
         ("notarium_node.peers.wire:unpack_snapshot",),
         (wire.pack_snapshot(wire.SnapshotPart(Height(7), 1000, 300, b"part"))[1:],),
         lambda part: wire.pack_snapshot(part)[1:],
+        is_canonical=False,
+    ),
+    Target(
+        "peer: recall",
+        wire.unpack_recall,
+        (wire.BadMessage,),
+        ("notarium_node.peers.wire:unpack_recall",),
+        (wire.pack_recall(digest("nonce")[:16])[1:],),
+        lambda nonce: wire.pack_recall(nonce)[1:],
+        is_canonical=False,
+    ),
+    Target(
+        "peer: recalled",
+        wire.unpack_recalled,
+        (wire.BadMessage,),
+        ("notarium_node.peers.wire:unpack_recalled",),
+        tuple(
+            wire.pack_recalled(wire.RecallAnswer(digest("nonce")[:16], Height(2**40), True, said))[1:]
+            for said in (None, *_statements)
+        ),
+        lambda answer: wire.pack_recalled(answer)[1:],
         is_canonical=False,
     ),
     Target(

@@ -161,6 +161,8 @@ class Cluster:
         self.passes: Callable[[PublicKey, PublicKey, bytes], bool] = lambda sender, receiver, data: True
         self.over = over
         self._lives: Counter[int] = Counter()
+        self.records = dict(self.consortium.genesis.registry.nodes)
+        """As on the nodes' cards: a test that adds a node adds its key to `keys` and its record here."""
 
     # ---- links -------------------------------------------------------------------------------------------------
 
@@ -195,8 +197,8 @@ class Cluster:
         """Of a node's store."""
         return self.path / f"node{number}"
 
-    async def start(self, *numbers: int) -> None:
-        """Start these nodes on what is in their directories."""
+    async def start(self, *numbers: int, **over: Any) -> None:
+        """Start these nodes on what is in their directories, with the settings `over`; the first time they are new."""
         for number in numbers:
             genesis = self.consortium.genesis
             store = Store.open(self.directory(number), genesis)
@@ -207,18 +209,21 @@ class Cluster:
                 "base_timeout_ms": 300,
                 "max_timeout_ms": 1_000,
                 "resend_ms": 200,
-                "vote_from": 1,
+                "vote_from": None,
                 "block_entries": 100,
                 "block_bytes": 1 << 20,
                 "mempool_entries": 1_000,
                 "mempool_bytes": 1 << 22,
                 "verify_workers": 0,
+                "is_new": not self._lives[number],
                 **self.over,
+                **over,
             }
+            self._lives[number] += 1
             node = Node(
                 genesis,
                 store,
-                genesis.registry.nodes[key.public],
+                self.records[key.public],
                 key,
                 bytes(32),
                 NodeSettings(**settings),
@@ -236,6 +241,10 @@ class Cluster:
             node = self.nodes.pop(number)
             await node.stop()
             node.store.close()
+
+    def lose(self, number: int) -> None:
+        """The disk of a stopped node is gone."""
+        self.directory(number).rename(self.path / f"lost{number}-{self._lives[number]}")
 
     async def puppet(self, number: int) -> Puppet:
         """Put a puppet in this validator's place."""

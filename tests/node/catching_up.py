@@ -20,6 +20,7 @@ from notarium_consensus.signing import KeySigner
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.types import Height, PublicKey
+from notarium_node.catchup.recalling import MemoryAsker
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync, SyncSettings
 from notarium_node.entries.admission import Admission
@@ -29,9 +30,9 @@ from notarium_node.entries.waiters import Waiters
 from notarium_node.identity.recall import Recall
 from notarium_node.peers import wire
 from notarium_node.peers.conduct import Conduct
-from notarium_node.peers.network import PeerNetwork
+from notarium_node.peers.network import PeerNetwork, wall_ms
 from notarium_node.peers.tasks import PeerTasks
-from notarium_node.peers.wire import HeightStatus, Kind, SnapshotPart
+from notarium_node.peers.wire import HeightStatus, Kind, RecallAnswer, SnapshotPart
 from notarium_store import Store
 
 TICK_S = 0.02
@@ -94,6 +95,8 @@ class Peer:
             height, offset = wire.unpack_get_snapshot(data[1:])
             self.asked.append((kind, offset))
             return [] if self.silent else self.snapshot(height, offset)
+        if kind is Kind.RECALL:
+            return [] if self.silent else self.recalled(wire.unpack_recall(data[1:]))
         return []
 
     async def blocks(self, first: Height, most: int) -> list[bytes]:
@@ -104,6 +107,9 @@ class Peer:
     def snapshot(self, height: Height, offset: int) -> list[bytes]:
         self._server.on_get_snapshot(self.key, height, offset)
         return [data for _, data in self._answers.take()]
+
+    def recalled(self, nonce: bytes) -> list[bytes]:
+        return [wire.pack_recalled(RecallAnswer(nonce, self.ledger.store.state.height, True, None))]
 
     def asked_for(self, kind: Kind) -> list[int]:
         return [first for each, first in self.asked if each is kind]
@@ -119,7 +125,7 @@ class Node:
         key_number: int | None = 3,
         workers: int = 0,
         is_new: bool = False,
-        vote_from: int = 1,
+        vote_from: int | None = None,
         witnesses: bool = False,
         **settings: Any,
     ) -> None:
@@ -136,7 +142,8 @@ class Node:
         self.verifier = Verifier(workers)
         self.key = None if key_number is None else consortium.validator_keys[key_number]
         own = PublicKey(bytes(32)) if self.key is None else self.key.public
-        self.recall = Recall(None if self.key is None else own, self.store, is_new, Height(vote_from))
+        by_hand = None if vote_from is None else Height(vote_from)
+        self.recall = Recall(None if self.key is None else own, self.store, is_new, by_hand)
         signer = None if self.key is None else KeySigner(self.key)
         self.engine = Engine(
             EngineConfig(consortium.genesis.hash, signer),
@@ -169,8 +176,18 @@ class Node:
             driver=self.driver,
             mempool=self.mempool,
             verifier=self.verifier,
-            follows=follows,
+            follows=lambda: follows,
             settings=SyncSettings(**settings),
+        )
+        self.asker = MemoryAsker(
+            own,
+            network=network,
+            store=self.store,
+            recall=self.recall,
+            driver=self.driver,
+            conduct=cast(Conduct, SimpleNamespace(drop=lambda peer, reason, detail: self.network.drop(peer, reason))),
+            is_caught_up=self.sync.is_caught_up,
+            clock=wall_ms,
         )
         self.network.on_disconnect = self.sync.on_disconnect
         self.peers: dict[PublicKey, Peer] = {}
@@ -186,7 +203,8 @@ class Node:
     def _tick(self) -> None:
         """As the node's status timer does."""
         self.sync.poke()
-        self.driver.review(self.sync.is_caught_up())
+        self.asker.tick()
+        self.driver.review()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _on_decided(self, decision: Decision, transition: object) -> None:
@@ -221,6 +239,8 @@ class Node:
                     self.sync.on_blocks(peer.key, wire.unpack_list(payload, wire.MAX_BLOCKS))
                 elif kind is Kind.SNAPSHOT:
                     self.sync.on_snapshot(peer.key, wire.unpack_snapshot(payload))
+                elif kind is Kind.RECALLED:
+                    self.asker.on_answer(peer.key, wire.unpack_recalled(payload))
             except wire.BadMessage as error:
                 self.network.drop(peer.key, f"garbage: {error}")
 

@@ -7,7 +7,6 @@ import pytest
 from tests.support.consortium import Consortium
 
 from notarium_consensus.permission import Memory
-from notarium_ledger.types import Height
 from notarium_node.identity.recall import Recall
 from notarium_node.startup import StartupError, use_first_start
 from notarium_store import Store
@@ -69,7 +68,7 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
 
     store, recall = start(consortium, mark)
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "put_records", step("note", Store.put_records))
+        patch.setattr(Store, "put_owner", step("note", Store.put_owner))
         patch.setattr(os, "fsync", step("names", os.fsync))
         patch.setattr(Path, "unlink", step("unlink", Path.unlink))
         with pytest.raises(Crash):
@@ -80,7 +79,7 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
     assert recall.permission.remembers
     use_first_start(mark, recall)
     assert not mark.exists()
-    assert store.record()[0] == Height(1)
+    assert store.owner == consortium.validator_keys[0].public
     store.close()
 
 

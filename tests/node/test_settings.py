@@ -1,6 +1,5 @@
 """From a node's settings to those of its engine and of its block work."""
 
-import pytest
 from tests.support.consortium import Consortium
 
 from notarium_consensus.signing import KeySigner
@@ -25,10 +24,9 @@ SETTINGS = NodeSettings(
 )
 
 
-@pytest.mark.parametrize("key", [KEY, None])
-def test_the_engine_gets_what_concerns_it(key):
-    config = SETTINGS.engine_config(GENESIS, key)
-    assert (config.genesis, config.signer) == (GENESIS, None if key is None else KeySigner(key))
+def test_the_engine_gets_what_concerns_it():
+    config = SETTINGS.engine_config(GENESIS, KEY)
+    assert (config.genesis, config.signer) == (GENESIS, KeySigner(KEY))
     assert (config.base_timeout_ms, config.max_timeout_ms, config.resend_ms) == (300, 1_000, 200)
     assert config.max_block_bytes == MAX_BLOCK_BYTES
 

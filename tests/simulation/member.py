@@ -61,7 +61,7 @@ class Member:
         self.life.alive = False
         self.node: Node | None = None
         self.view: View | None = None
-        self.vote_from = 1
+        self.vote_from: int | None = None
         """As its operator sets it after restoring a backup."""
         self.starts = 0
         self._has_begun = False
@@ -220,7 +220,7 @@ class Member:
             world.after(restart_s, self.start)
 
     def _look_at_disk(self) -> None:
-        self._has_begun |= any(key[:1] in (keys.RECORD, keys.STATE) for key in self.disk.data)
+        self._has_begun |= any(key[:1] in (keys.OWNER, keys.RECORD, keys.STATE) for key in self.disk.data)
 
     def checkpoint(self, where: str) -> None:
         """The process may die here."""
@@ -256,7 +256,7 @@ class Member:
         """A copy of the disk, as an operator takes one."""
         return dict(self.disk.data)
 
-    def restore(self, data: Mapping[bytes, bytes], vote_from: int = 1) -> None:
+    def restore(self, data: Mapping[bytes, bytes], vote_from: int | None = None) -> None:
         """The disk is replaced while the process is down; `vote_from` as docs/operations.md prescribes."""
         self._look_at_disk()
         self.disk.replace(data)
@@ -329,7 +329,7 @@ class Member:
             told("decided", receipt.encode_json())
 
 
-def settings(vote_from: int, snapshot_lag: int) -> NodeSettings:
+def settings(vote_from: int | None, snapshot_lag: int) -> NodeSettings:
     """A node with the product's default times."""
     return NodeSettings(
         listen=("", 0),

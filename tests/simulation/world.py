@@ -203,11 +203,10 @@ class World:
         return True
 
     def _voted(self, member: Member, role: str, since: int, until_s: float) -> None:
-        """The operator sees the vote take effect above the height `since` and starts the node again."""
+        """The vote takes effect above the height `since`, and the node has its new role without a restart."""
         if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
             self.voting = False
-            member.die(restart_s=0.2)
         elif self.schedule.governance and self.loop.now_s > until_s:
             self.voting = False  # what was proposed has lapsed or expired
         else:

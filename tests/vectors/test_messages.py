@@ -73,6 +73,8 @@ class Listener:
                 on_get_blocks=lambda peer, *asked: take(wire.pack_get_blocks(*asked)),
                 on_get_snapshot=lambda peer, *asked: take(wire.pack_get_snapshot(*asked)),
             ),
+            "memory_answerer": SimpleNamespace(on_recall=lambda peer, nonce: take(wire.pack_recall(nonce))),
+            "memory_asker": SimpleNamespace(on_answer=lambda peer, answer: take(wire.pack_recalled(answer))),
             "followers": SimpleNamespace(add=lambda peer: take(bytes((Kind.FOLLOW,)))),
             "equivocations": SimpleNamespace(hear=lambda peer, raws: take(wire.pack_list(Kind.EQUIVOCATIONS, raws))),
             "conduct": SimpleNamespace(

@@ -12,7 +12,7 @@ from tests.vectors import messages, snapshots
 from tests.vectors.chain import chain
 from tests.vectors.notation import to_json
 
-from notarium_consensus.messages import encode_message
+from notarium_consensus.messages import encode_message, signed_part
 from notarium_ledger.encoding import canonical
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import Hash
@@ -116,10 +116,16 @@ def _valid() -> Iterator[tuple[str, int, Any]]:
     yield "snapshot", 9, [1, len(whole), 0, whole]
     yield "snapshot, its end", 9, [1, len(whole), len(whole) - 5, whole[-5:]]
     yield "no snapshot", 9, [3, 0, 0, b""]
+    nonce = digest("nonce")[:16]
+    yield "recall", 10, [nonce]
+    yield "recalled, nothing heard", 11, [nonce, 0, False, None]
+    for name in ("proposal", "commit", "round change, nothing prepared", "round change, prepared in round 0"):
+        said = signed_part(messages.messages()[name])
+        yield f"recalled, a {name}", 11, [nonce, 2**63 - 1, True, said.to_value()]
 
 
 def _ignored() -> Iterator[tuple[str, bytes]]:
-    yield "kind 0A", b"\x0a"
+    yield "kind 0C", b"\x0c"
     yield "kind 3F with a payload", b"\x3f anything"
     for name, data in messages.later().items():
         yield f"consensus, {name}", b"\x01" + data
@@ -133,7 +139,7 @@ def _invalid() -> Iterator[tuple[str, bytes]]:
     yield "consensus, nothing", b"\x01"
     yield "follow with a payload", b"\x06\xc0"
     yield from _invalid_lists()
-    for name, kind, payload in (*_invalid_statuses(), *_invalid_questions(), *_invalid_parts()):
+    for name, kind, payload in (*_invalid_statuses(), *_invalid_questions(), *_invalid_parts(), *_invalid_recalls()):
         yield name, _frame(kind, payload)
 
 
@@ -188,3 +194,23 @@ def _invalid_parts() -> Iterator[tuple[str, int, Any]]:
     yield "snapshot, part beyond the end", 9, [1, 4, 1, b"part"]
     yield "snapshot, empty part", 9, [1, 4, 4, b""]
     yield "snapshot, none with a part", 9, [1, 0, 0, b"p"]
+
+
+def _invalid_recalls() -> Iterator[tuple[str, int, Any]]:
+    nonce = digest("nonce")[:16]
+    said = signed_part(messages.messages()["prepare"]).to_value()
+    yield "recall, nil", 10, None
+    yield "recall without a nonce", 10, []
+    yield "recall, a nonce of 15 bytes", 10, [nonce[:15]]
+    yield "recall, a nonce as text", 10, ["0123456789abcdef"]
+    yield "recall with a field more", 10, [nonce, 0]
+    yield "recalled, nil", 11, None
+    yield "recalled without a statement's field", 11, [nonce, 3, True]
+    yield "recalled, a nonce of 17 bytes", 11, [nonce + b"x", 3, True, None]
+    yield "recalled, height -1", 11, [nonce, -1, True, None]
+    yield "recalled, height 2^63", 11, [nonce, 2**63, True, None]
+    yield "recalled, height true", 11, [nonce, True, True, None]
+    yield "recalled, remembers 1", 11, [nonce, 3, 1, None]
+    yield "recalled, a statement of four fields", 11, [nonce, 3, True, said[:4]]
+    yield "recalled, a statement as bytes", 11, [nonce, 3, True, b"said"]
+    yield "recalled with a field more", 11, [nonce, 3, True, None, None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.log.hashes import leaf_hash
@@ -41,10 +41,9 @@ class LiveLine:
 class HistoryLine:
     """The chain from genesis up to the adopted snapshot."""
 
-    def __init__(self, store: Store, driver: Driver, is_caught_up: Callable[[], bool], checks_signatures: bool) -> None:
+    def __init__(self, store: Store, driver: Driver, checks_signatures: bool) -> None:
         self._store = store
         self._driver = driver
-        self._is_caught_up = is_caught_up
         self.checks_signatures = checks_signatures
 
     @property
@@ -60,5 +59,5 @@ class HistoryLine:
     def store(self, parts: Sequence[Part]) -> bool:
         if not self._driver.backfill(parts):
             return False
-        self._driver.review(self._is_caught_up())
+        self._driver.review()
         return True

@@ -64,10 +64,10 @@ class Sync:
         driver: Driver,
         mempool: Mempool,
         verifier: Verifier,
-        follows: bool,
+        follows: Callable[[], bool],
         settings: SyncSettings,
     ) -> None:
-        """`follows`: whether a validator pushes each decision to this node, which is an observer."""
+        """`follows`: whether a validator pushes each decision to this node: it is an observer now."""
         self._own_key = own_key
         self._network = network
         self._store = store
@@ -86,7 +86,7 @@ class Sync:
             slack=settings.snapshot_lag,
         )
         self._live = LiveLine(store, driver, mempool)
-        self._history = HistoryLine(store, driver, self.is_caught_up, settings.check_signatures)
+        self._history = HistoryLine(store, driver, settings.check_signatures)
         self._tasks: list[asyncio.Task[None]] = []
         self._pushed: deque[tuple[int, Fetched]] = deque()
         self._pushed_bytes = 0
@@ -126,10 +126,10 @@ class Sync:
         return max(0, heights[liars] - self._store.state.height) if len(heights) > liars else 0
 
     def is_caught_up(self) -> bool:
-        """Whether a quorum of validators, this one included, has reported its height, and none is further."""
+        """Whether a quorum of validators, this node included, has reported its height, and no peer is further."""
         validators, claims = self._store.state.registry.validators, self.claims
-        heard = 1 + sum(each.key != self._own_key and each.key in claims for each in validators.validators)
-        return self._own_key in validators and heard >= validators.quorum and self.claimed_lag <= 0
+        heard = sum(each.key == self._own_key or each.key in claims for each in validators.validators)
+        return heard >= validators.quorum and self.claimed_lag <= 0
 
     def _height(self) -> int:
         return self._store.state.height
@@ -165,7 +165,7 @@ class Sync:
 
     def on_connect(self, peer: PublicKey) -> None:
         """A validator connected. An observer that follows none yet follows it."""
-        if self._follows and self._upstream is None and peer not in self._fetcher.liars:
+        if self._follows() and self._upstream is None and peer not in self._fetcher.liars:
             self._follow(peer)
 
     def on_disconnect(self, peer: PublicKey) -> None:
@@ -173,14 +173,17 @@ class Sync:
         self._fetcher.on_disconnect(peer)
         if self._upstream == peer:
             self._upstream = None
-            others = [each for each in self.claims if self._network.is_connected(each)]
-            if others:
-                self._follow(max(others, key=lambda each: self.claims[each].height))
+            self.follow()
+
+    def follow(self) -> None:
+        """Follow the peer that is furthest, if this node is an observer that follows none."""
+        others = [each for each in self.claims if self._network.is_connected(each)]
+        if others and self._upstream is None and self._follows():
+            self._follow(max(others, key=lambda each: self.claims[each].height))
 
     def on_status(self, peer: PublicKey, status: HeightStatus) -> None:
         """STATUS of a peer."""
         self._fetcher.on_status(peer, status)
-        self._driver.review(self.is_caught_up())
 
     def on_hint(self, peer: PublicKey, height: Height) -> None:
         """A consensus message of a peer suggests that it has the block of `height`."""

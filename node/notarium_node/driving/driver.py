@@ -20,10 +20,11 @@ from notarium_consensus import inputs
 from notarium_consensus.effects import Effect, Timer
 from notarium_consensus.engine import Engine
 from notarium_consensus.events import Event, OwnSignatureSeen, RoundStarted
-from notarium_consensus.permission import NO_FENCE, Permission
-from notarium_ledger.blocks.block import Decision
+from notarium_consensus.permission import Permission
+from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.snapshot import Snapshot
+from notarium_ledger.types import Height
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
 from notarium_node.driving.outgoing import Outgoing
@@ -91,12 +92,16 @@ class Driver:
 
     def start(self) -> None:
         """Begin at the height after the stored tip."""
+        self._begin()
+        self.feed(self._advance())
+        self.work_pending()
+
+    def _begin(self) -> None:
+        """Nothing is signed before the store knows whose memory it holds."""
         try:
             self._recall.begin()
         except StoreError as error:
             self._stall(str(error))
-        self.feed(self._advance())
-        self.work_pending()
 
     def stop(self) -> None:
         """Perform no more effects. All that was promised is on the disk already."""
@@ -200,6 +205,8 @@ class Driver:
             case fx.Decide():
                 self._decide(effect.decision)
             case fx.Report():
+                if isinstance(effect.event, OwnSignatureSeen):
+                    self._recall.lose()  # The engine's fence covers what was seen. There may be more, so ask.
                 self._on_event(effect.event)
                 if isinstance(effect.event, RoundStarted) and effect.event.round > 0:
                     # A block is due here, but maybe not there: the others may lack the entries that wait here.
@@ -235,7 +242,8 @@ class Driver:
 
     def _extend(self, parts: Sequence[Part]) -> None:
         last = parts[-1][1]
-        self._recall.before_reaching(last.state.height, self._engine.permission.fence)
+        changes = [each.height for each, _ in parts if _changes_set(each.block.header)]
+        self._recall.before_reaching(last.state.height, self._engine.permission.fence, changes)
         self._chain.extend(parts)
         self._pacing.after_block(len(last.entries), self.work_pending)
         self._leave_height()
@@ -266,13 +274,17 @@ class Driver:
         """Store blocks that follow the history, certified and checked. False: not now."""
         return self._attempt(lambda: self._backfill(parts))
 
-    def review(self, is_caught_up: bool) -> None:
-        """Vote from now on, if nothing prevents it any more.
+    def review(self) -> None:
+        """Vote from now on, if nothing prevents it any more."""
+        if not self._is_granted() and self._recall.permission.is_granted:
+            self._attempt(self._grant)
 
-        `is_caught_up`: a quorum has reported its height, and this node has reached it.
+    def settle(self, seen: Height) -> bool:
+        """This node need not remember any more what it has signed below its new fence. False: not now.
+
+        `seen`: the greatest height of a signature of ours that others have shown; 0: they show none.
         """
-        if not self._is_granted():
-            self._attempt(lambda: self._review(is_caught_up))
+        return self._attempt(lambda: self._settle(seen))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
         """Run `work`, which writes, outside a step. The disk may refuse; a defect ends the node."""
@@ -300,7 +312,10 @@ class Driver:
         self._recall.before_adopting()
         certificates = (decided.certificate, *(each.certificate for each in decided.handovers))
         self._watch(each for each in certificates if each.height > tip)
-        self._recall.before_reaching(snapshot.height, self._engine.permission.fence)
+        changes = [each.header.height for each in decided.handovers if each.header.height > tip]
+        if _changes_set(decided.header):
+            changes.append(snapshot.height)
+        self._recall.before_reaching(snapshot.height, self._engine.permission.fence, changes)
         if self._chain.adopt(snapshot):
             self._leave_height()
 
@@ -312,20 +327,18 @@ class Driver:
 
     # May this node sign?
 
-    def _review(self, is_caught_up: bool) -> None:
-        before = self._recall.permission
-        if before.is_complete and not before.remembers and is_caught_up:
-            self._recall.settle()
-            regained = self._recall.permission.regained
-            if regained > NO_FENCE:
-                _log.warning(
-                    "this node does not remember what its key has signed and does not vote for some blocks",
-                    height=self._store.state.height,
-                    votes_from=regained,
-                )
-        if self._recall.permission.is_granted and not self._is_granted():
-            self.feed(self._advance())
-            self.work_pending()
+    def _settle(self, seen: Height) -> None:
+        self._recall.settle(seen)
+        _log.warning(
+            "this node does not remember what its key has signed and does not vote for some blocks",
+            height=self._store.state.height,
+            votes_from=self._recall.permission.regained,
+        )
+        self._grant()
+
+    def _grant(self) -> None:
+        self.feed(self._advance())
+        self.work_pending()
 
     def _is_granted(self) -> bool:
         """Whether the last Advance allowed the engine to sign."""
@@ -357,7 +370,12 @@ class Driver:
             self._stall(str(error))
             return
         self.stalled = ""
+        self._begin()
         self._run()
         if not self.stalled:
             _log.info("the node votes again: its disk accepts writes")
             self.work_pending()
+
+
+def _changes_set(header: Header) -> bool:
+    return header.next_validators != header.validators

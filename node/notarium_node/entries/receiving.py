@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
-from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.entries.admission import Admission, AdmissionStatus
 from notarium_node.entries.mempool import MempoolFull
@@ -19,7 +19,7 @@ class GossipReceiver:
 
     def __init__(
         self,
-        own: NodeRecord,
+        is_validator: Callable[[], bool],
         store: Store,
         admission: Admission,
         *,
@@ -27,7 +27,8 @@ class GossipReceiver:
         tasks: PeerTasks,
         counts: Counter[str],
     ) -> None:
-        self._is_validator = own.role == "validator"
+        """`is_validator`: this node's role now."""
+        self._is_validator = is_validator
         self._store = store
         self._admission = admission
         self._conduct = conduct
@@ -37,7 +38,7 @@ class GossipReceiver:
     def hear(self, peer: PublicKey, raws: list[bytes]) -> None:
         """ENTRIES of a peer. Ignored by an observer, and by a node that does not have the whole log: it cannot find out
         which of them are decided."""
-        if self._is_validator and self._store.is_complete:
+        if self._is_validator() and self._store.is_complete:
             self._tasks.begin(self._admit(peer, raws))
 
     async def _admit(self, peer: PublicKey, raws: list[bytes]) -> None:

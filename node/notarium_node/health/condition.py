@@ -33,10 +33,9 @@ class ReasonKind(StrEnum):
     NO_VALIDATOR = "no-validator"
     NOT_REGISTERED_YET = "not-registered-yet"
     NOT_REGISTERED = "not-registered"
-    ROLE_CHANGED = "role-changed"
     BEHIND = "behind"
     HISTORY_MISSING = "history-missing"
-    UNSURE_OF_THE_HEIGHT = "unsure-of-the-height"
+    MEMORY_LOST = "memory-lost"
     CLOCK_OFF = "clock-off"
 
 
@@ -117,8 +116,6 @@ class Condition:
             yield Reason(
                 ReasonKind.NOT_REGISTERED, "this node is not in the registry: it was removed, or not added yet"
             )
-        elif record.role != node.own.role:
-            yield Reason(ReasonKind.ROLE_CHANGED, f"this node is a {record.role} now: restart it")
 
     def _of_missing_blocks(self) -> Iterator[Reason]:
         node, validators = self._node, self._node.store.state.registry.validators
@@ -133,12 +130,13 @@ class Condition:
             yield Reason(
                 ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
             )
-        elif (
-            not node.recall.permission.remembers
-            and node.own.key in validators
-            and self._reachable() >= validators.quorum
-        ):
-            yield Reason(ReasonKind.UNSURE_OF_THE_HEIGHT, f"not voting: {SigningRefusal.FORGOTTEN.value}")
+        if not node.recall.permission.remembers and node.own.key in validators:
+            yield Reason(
+                ReasonKind.MEMORY_LOST,
+                f"not voting: {SigningRefusal.FORGOTTEN.value}. It asks the other validators: "
+                f"{node.memory_asker.answers()}. Start or connect those that are missing; if they cannot answer any "
+                "more, set consensus.vote_from",
+            )
 
     def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms

@@ -14,6 +14,7 @@ from notarium_consensus.permission import Permission
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
+from notarium_node.health.answers import RecallAnswers
 from notarium_node.health.progress import CatchUpProgress
 from notarium_store.store import Store
 
@@ -107,6 +108,13 @@ class ObservedMemory(Protocol):
         """Where this node may sign, as far as its store shows."""
 
 
+class ObservedAsker(Protocol):
+    """What asks the others where this node has forgotten."""
+
+    def answers(self) -> RecallAnswers:
+        """Who has answered."""
+
+
 class ObservedChain(Protocol):
     """The writer of decisions."""
 
@@ -171,6 +179,8 @@ class ObservedNode(Protocol):
     def chain(self) -> ObservedChain: ...
     @property
     def recall(self) -> ObservedMemory: ...
+    @property
+    def memory_asker(self) -> ObservedAsker: ...
     @property
     def network(self) -> Network: ...
     @property

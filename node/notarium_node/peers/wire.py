@@ -13,6 +13,10 @@ time (consensus notes, mistake 15). Any other unknown kind is garbage.
 07 equivocations msgpack list of canonical equivocations: a validator signed two different things
 08 get-snapshot msgpack [height, offset]: requests a part of the snapshot of this height; height 0: of the tip
 09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: the sender has none
+0a recall      msgpack [nonce]: the sender has forgotten what its key has signed, and asks what is known of that
+0b recalled    msgpack [nonce, height, remembers, statement]: the answer. `height` is that of the sender's tip,
+               `remembers` whether it may sign itself, `statement` the signed statement of the asker's key with the
+               greatest height, round and kind that the sender holds, as in a message, or nil
 """
 
 from __future__ import annotations
@@ -23,8 +27,9 @@ from enum import IntEnum
 
 import msgpack
 
+from notarium_ledger.blocks.statements import SignedStatement, statement_from_value
 from notarium_ledger.encoding.value_count import check_value_count
-from notarium_ledger.errors import NotCanonical
+from notarium_ledger.errors import LedgerError, NotCanonical
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
 
@@ -35,6 +40,7 @@ BLOCKS_BYTES = 2 * 1024 * 1024
 """An answer to get-blocks ends with the block that exceeds this size; it must arrive before the request times out."""
 SNAPSHOT_PART_BYTES = 1024 * 1024
 """The size of a part of a snapshot, for the same reason."""
+NONCE_BYTES = 16
 
 
 class Kind(IntEnum):
@@ -49,6 +55,8 @@ class Kind(IntEnum):
     EQUIVOCATIONS = 7
     GET_SNAPSHOT = 8
     SNAPSHOT = 9
+    RECALL = 10
+    RECALLED = 11
 
 
 LATER_KINDS_END = 0x40
@@ -180,6 +188,60 @@ def unpack_snapshot(payload: bytes) -> SnapshotPart:
     if bool(data) != bool(size) or len(data) > SNAPSHOT_PART_BYTES:
         raise BadMessage(f"a part of {len(data)} bytes, 1 to {SNAPSHOT_PART_BYTES} allowed")
     return SnapshotPart(Height(height), size, offset, data)
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAnswer:
+    """What a node knows that helps another one which has forgotten what it signed."""
+
+    nonce: bytes
+    """Of the question: the answer was given after it."""
+    height: Height
+    """Of the sender's tip."""
+    remembers: bool
+    """Whether the sender knows what it has signed itself, and may sign at the height after its tip."""
+    statement: SignedStatement | None
+    """Signed with the asker's key: that of the greatest height, round and kind that the sender holds."""
+
+
+def pack_recall(nonce: bytes) -> bytes:
+    """RECALL."""
+    return bytes((Kind.RECALL,)) + msgpack.packb([nonce], use_bin_type=True)
+
+
+def unpack_recall(payload: bytes) -> bytes:
+    """The nonce. Raises BadMessage."""
+    value = _unpack(payload, 2)
+    if type(value) is not list or len(value) != 1 or not _is_nonce(value[0]):
+        raise BadMessage(f"not a nonce of {NONCE_BYTES} bytes")
+    nonce: bytes = value[0]
+    return nonce
+
+
+def pack_recalled(answer: RecallAnswer) -> bytes:
+    """RECALLED."""
+    statement = None if answer.statement is None else answer.statement.to_value()
+    value = [answer.nonce, answer.height, answer.remembers, statement]
+    return bytes((Kind.RECALLED,)) + msgpack.packb(value, use_bin_type=True)
+
+
+def unpack_recalled(payload: bytes) -> RecallAnswer:
+    """Raises BadMessage."""
+    value = _unpack(payload, 16)
+    if type(value) is not list or len(value) != 4 or not _is_nonce(value[0]):
+        raise BadMessage("not [nonce, height, remembers, statement]")
+    nonce, height, remembers, said = value
+    if type(height) is not int or not 0 <= height <= MAX_HEIGHT or type(remembers) is not bool:
+        raise BadMessage("not [nonce, height, remembers, statement]")
+    try:
+        statement = None if said is None else statement_from_value(said, "statement")
+    except LedgerError as error:
+        raise BadMessage(str(error)) from error
+    return RecallAnswer(nonce, Height(height), remembers, statement)
+
+
+def _is_nonce(value: object) -> bool:
+    return type(value) is bytes and len(value) == NONCE_BYTES
 
 
 def _unpack(payload: bytes, max_items: int) -> object:

@@ -10,6 +10,7 @@ from notarium_consensus.messages import decode_message
 from notarium_ledger.types import PublicKey
 from notarium_node.catchup.announcing import HeightAnnouncer
 from notarium_node.catchup.followers import Followers
+from notarium_node.catchup.recalling import MemoryAnswerer, MemoryAsker
 from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync
 from notarium_node.driving.driver import Driver
@@ -35,6 +36,8 @@ class PeerRouter:
         sync: Sync,
         catch_up_server: CatchUpServer,
         followers: Followers,
+        memory_asker: MemoryAsker,
+        memory_answerer: MemoryAnswerer,
         equivocations: Equivocations,
         conduct: Conduct,
         announcer: HeightAnnouncer,
@@ -47,6 +50,8 @@ class PeerRouter:
         self._sync = sync
         self._catch_up_server = catch_up_server
         self._followers = followers
+        self._memory_asker = memory_asker
+        self._memory_answerer = memory_answerer
         self._equivocations = equivocations
         self._conduct = conduct
         self._announcer = announcer
@@ -62,6 +67,8 @@ class PeerRouter:
             Kind.EQUIVOCATIONS: self._hear_equivocations,
             Kind.GET_SNAPSHOT: self._get_snapshot,
             Kind.SNAPSHOT: self._snapshot,
+            Kind.RECALL: self._recall,
+            Kind.RECALLED: self._recalled,
         }
 
     def connected(self, peer: PublicKey) -> None:
@@ -71,6 +78,7 @@ class PeerRouter:
         if peer in self._store.state.registry.validators:
             self._gossip.send_all(peer, self._mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
             self._sync.on_connect(peer)
+            self._memory_asker.tick()
         self._driver.feed(PeerConnected(peer))
 
     def disconnected(self, peer: PublicKey) -> None:
@@ -80,6 +88,8 @@ class PeerRouter:
         self._conduct.forget(peer)
         self._equivocations.forget(peer)
         self._sync.on_disconnect(peer)
+        self._memory_asker.on_disconnect(peer)
+        self._memory_answerer.on_disconnect(peer)
 
     def hear(self, peer: PublicKey, data: bytes) -> None:
         """Deal with one message. No content of it stops the node; a peer that sends an invalid one is dropped."""
@@ -124,3 +134,9 @@ class PeerRouter:
 
     def _snapshot(self, peer: PublicKey, payload: bytes) -> None:
         self._sync.on_snapshot(peer, wire.unpack_snapshot(payload))
+
+    def _recall(self, peer: PublicKey, payload: bytes) -> None:
+        self._memory_answerer.on_recall(peer, wire.unpack_recall(payload))
+
+    def _recalled(self, peer: PublicKey, payload: bytes) -> None:
+        self._memory_asker.on_answer(peer, wire.unpack_recalled(payload))

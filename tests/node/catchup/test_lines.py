@@ -29,8 +29,8 @@ class FakeDriver:
     def backfill(self, parts):
         return self._stores
 
-    def review(self, is_caught_up):
-        self.reviewed.append(is_caught_up)
+    def review(self):
+        self.reviewed.append(True)
 
 
 def test_the_live_line_reuses_what_was_verified_for_the_mempool(ledger):
@@ -52,7 +52,7 @@ def test_the_live_line_reuses_what_was_verified_for_the_mempool(ledger):
 @pytest.mark.parametrize("stores", [True, False])
 def test_after_history_was_stored_the_driver_reviews_whether_it_may_sign(ledger, stores):
     driver: Any = FakeDriver(stores)
-    line = HistoryLine(ledger.store, driver, lambda: True, checks_signatures=False)
+    line = HistoryLine(ledger.store, driver, checks_signatures=False)
     assert not line.checks_signatures
     assert line.known(ledger.decisions[0].block.entries[0]) is None
     assert line.state is ledger.store.history

@@ -8,7 +8,6 @@ import pytest
 from tests.node.parts import until
 from tests.support.consortium import Consortium
 
-from notarium_ledger.state.registry import NodeRecord
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
@@ -33,7 +32,7 @@ class Receiver:
         conduct = SimpleNamespace(drop=lambda peer, reason, detail: self.dropped.append((peer, reason)))
         self.store = SimpleNamespace(is_complete=True)
         self.receiver = GossipReceiver(
-            cast(NodeRecord, SimpleNamespace(role=role)),
+            lambda: role == "validator",
             cast(Store, self.store),
             Admission(lambda: state, lambda id_: False, self.mempool, Verifier(0), lambda fresh: None),
             conduct=cast(Conduct, conduct),

@@ -9,6 +9,7 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.permission import Permission
 from notarium_ledger.types import Height
+from notarium_node.health.answers import RecallAnswers
 from notarium_node.health.events import new_event_counts
 
 
@@ -51,6 +52,7 @@ def fake_node(role: str = "validator") -> Any:
         driver=SimpleNamespace(stalled=""),
         chain=SimpleNamespace(decided=5),
         recall=SimpleNamespace(permission=Permission()),
+        memory_asker=SimpleNamespace(answers=lambda: RecallAnswers(3, ("m1",), (), ("m2",), ("m3",))),
         network=network,
         sync=sync,
         equivocations=SimpleNamespace(by_member=lambda: {"m0": 1, "m1": 0}, __len__=lambda: 1),

@@ -41,8 +41,8 @@ async def test_a_validator_that_its_operator_silenced_says_so(tmp_path):
         assert made.nodes[0].engine.permission.by_hand == made.nodes[0].engine.vote_from == 7
 
 
-def unheard(node):
-    node.recall.permission = Permission(Memory.UNKNOWN)
+def forgetful(node):
+    node.recall.permission = Permission(Memory.LOST)
 
 
 def alone(node):
@@ -74,10 +74,6 @@ def removed_so_far(node):
     node.sync.lag = 1
 
 
-def promoted(node):
-    node.own = replace(node.own, role="observer")
-
-
 def behind(node):
     node.sync.credible = LAG_LIMIT + 1
 
@@ -104,13 +100,14 @@ def test_a_node_that_does_its_part_has_no_reasons():
         (alone, ReasonKind.NO_QUORUM, "no quorum: 1 of 4 validators reachable, 3 needed; "),
         (removed, ReasonKind.NOT_REGISTERED, "this node is not in the registry: "),
         (removed_so_far, ReasonKind.NOT_REGISTERED_YET, "this node is not in the registry of the blocks it has so far"),
-        (promoted, ReasonKind.ROLE_CHANGED, "this node is a validator now: restart it"),
         (behind, ReasonKind.BEHIND, "catching up: 11 blocks behind"),
         (without_history, ReasonKind.HISTORY_MISSING, "fetching the history: 12 blocks are missing, and does not vote"),
         (
-            unheard,
-            ReasonKind.UNSURE_OF_THE_HEIGHT,
-            "not voting: waiting for a quorum to report the height of the ledger",
+            forgetful,
+            ReasonKind.MEMORY_LOST,
+            "not voting: it does not remember what its key has signed. It asks the other validators: 1 of 3 answers "
+            "(m1); may not sign either: m2; no answer: m3. Start or connect those that are missing; if they cannot "
+            "answer any more, set consensus.vote_from",
         ),
         (skewed, ReasonKind.CLOCK_OFF, "the clock is off: 9000 ms against its peers, "),
     ],

@@ -1,18 +1,20 @@
 """No vote before all blocks are there and the node remembers, or need not remember, what its key has signed."""
 
+import shutil
+
 import pytest
 from tests.node.catching_up import Ledger, Node, Peer
 from tests.node.catchup.chain import LAG, LENGTH, Chain, NoHistory, peers
 from tests.node.parts import until
-from tests.support.chains import change_validator
-from tests.support.consortium import Consortium
+from tests.support.chains import approved, change_validator
+from tests.support.consortium import Consortium, fake_certificate, key
 
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import MessageReceived, WorkPending
 from notarium_consensus.messages import Proposal
-from notarium_consensus.permission import MARGIN
+from notarium_consensus.permission import MARGIN, MEMORY_KEY
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.blocks.statements import StatementKind, vote_bytes
+from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement, vote_bytes
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Hash, Height, Round
 
@@ -96,7 +98,7 @@ async def test_a_restart_does_not_make_it_forget_that_it_has_forgotten(start, le
     await until(lambda: again.engine.vote_from >= LENGTH + MARGIN)
 
 
-async def test_a_wiped_validator_may_vote_at_once_where_nothing_was_ever_decided(start, tmp_path):
+async def test_a_wiped_validator_is_fenced_also_where_nothing_was_ever_decided(start, tmp_path):
     chain = Chain(tmp_path / "new")
     first = chain.store.state.registry.validators.proposer(Height(1), Round(0))
     number = next(number for number, each in enumerate(chain.consortium.validator_keys) if each.public != first)
@@ -104,8 +106,9 @@ async def test_a_wiped_validator_may_vote_at_once_where_nothing_was_ever_decided
     node.driver.feed(WorkPending())
     assert not await votes(node, chain)
     node.meet(*(Peer(each.public, chain) for each in chain.consortium.validator_keys if each is not node.key))
-    assert node.engine.vote_from == 1
-    assert node.said(), "it prepares the proposal that waited"
+    await until(lambda: node.recall.permission.remembers)
+    assert node.engine.vote_from == MARGIN
+    assert node.said() == [], "it may have prepared something at height 1 or 2"
     node.stop()
     chain.store.close()
 
@@ -121,8 +124,12 @@ async def test_at_its_first_start_ever_it_votes_at_once_and_a_crash_does_not_mak
 
 
 async def test_the_operator_says_from_when_on_it_may_vote(start, ledger):
+    """Without any answer, as soon as a quorum reports its height."""
+    company = peers(ledger)
+    for each in company:
+        each.recalled = lambda nonce: []
     node = start(vote_from=LENGTH + 2)
-    node.meet(*peers(ledger))
+    node.meet(*company)
     await node.completes()
     await until(lambda: node.recall.permission.remembers)
     assert node.engine.vote_from == LENGTH + 2
@@ -142,9 +149,17 @@ async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_
 
 
 async def test_what_the_operator_said_long_ago_does_not_count(start, ledger):
+    """The line stayed in the configuration, and the disk was lost for a second time."""
+    company = peers(ledger)
+    company[0].recalled = lambda nonce: []
     node = start(vote_from=LENGTH)
-    node.meet(*peers(ledger))
+    node.meet(*company)
     await node.completes()
+    await until(lambda: len(node.asker.answers().counted) == 2)
+    assert not node.recall.permission.remembers
+    del company[0].recalled
+    node.part(company[0])
+    node.meet(company[0])
     await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
 
 
@@ -172,21 +187,106 @@ async def test_a_validator_that_was_only_away_votes_at_once(start, ledger, aged)
     assert await votes(node, ledger)
 
 
-async def test_whom_the_last_block_made_a_validator_votes_at_once(tmp_path):
-    """It cannot have signed before, and a ledger of two needs its vote."""
+@pytest.mark.parametrize(("is_new", "vote_from"), [(True, 1), (False, LENGTH + 1 + MARGIN)])
+async def test_whom_the_last_block_made_a_validator_votes_at_once_only_at_its_first_start(tmp_path, is_new, vote_from):
+    """Wiped right after it joined, it may have signed the next block already."""
     chain = Ledger(tmp_path / "small", Consortium(4))
     chain.grow(LENGTH)
     new, decision = change_validator(chain.store, chain.consortium, 3, "newcomer")
     chain.consortium.validator_keys[3] = new
     company = [Peer(each.public, chain) for each in chain.consortium.validator_keys[:3]]
-    node = Node(tmp_path / "newcomer", chain, key_number=3, snapshot_lag=LAG)
+    node = Node(tmp_path / "newcomer", chain, key_number=3, snapshot_lag=LAG, is_new=is_new)
     node.meet(*company)
     await node.completes()
-    await until(lambda: node.engine.is_voting)
-    assert node.engine.vote_from == 1
+    await until(lambda: node.recall.permission.remembers and node.driver._is_granted())
+    assert node.engine.vote_from == vote_from
+    assert node.engine.is_voting is is_new
     assert decision.height == node.store.state.height
     node.stop()
     chain.store.close()
+
+
+async def test_a_change_of_the_set_below_the_fence_makes_it_ask_the_new_set(start, ledger):
+    node, company = start(), peers(ledger)
+    node.meet(*company)
+    await node.completes()
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
+    new, _ = change_validator(ledger.store, ledger.consortium, 0, "another")
+    ledger.consortium.validator_keys[0] = new
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1)
+    assert not node.recall.permission.remembers
+    ledger.grow(MARGIN)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1 + MARGIN)
+    await until(lambda: len(node.asker.answers().counted) == 2)
+    assert not node.engine.is_voting, "the new one has not answered"
+    node.meet(Peer(new.public, ledger))
+    await until(lambda: node.engine.vote_from == LENGTH + 1 + 2 * MARGIN)
+
+
+async def test_a_change_of_the_set_at_the_fence_is_none_of_its_business(start, ledger):
+    node = start()
+    node.meet(*peers(ledger))
+    await node.completes()
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
+    ledger.grow(MARGIN - 1)
+    # Not by change_validator, whose block bears the node's own seal: that would be news at the fence.
+    new = key("another")
+    place = {"member": "m0", "role": "validator", "address": "127.0.0.1:9900"}
+    place |= {"key": bytes(new.public), "certificate": fake_certificate(new)}
+    ledger.grow(1, approved(ledger.consortium, 3, {"type": "set-node", "node": place}))
+    assert new.public in ledger.store.state.registry.validators
+    node.hear_statuses()
+    await node.reaches(LENGTH + MARGIN)
+    assert node.recall.permission.remembers
+    assert node.engine.is_voting
+
+
+async def test_a_signature_of_its_own_that_it_does_not_remember_makes_it_ask(start, ledger, aged):
+    """The engine's fence covers what was seen. A disk that was rolled back may lack more."""
+    node = start(is_new=True)
+    node.meet(*peers(ledger)[:1])
+    await until(lambda: node.engine.is_voting)
+    state = node.store.state
+    statement = VoteStatement(StatementKind.PREPARE, Height(state.height + 1), Round(0), Hash(bytes(32)))
+    signature = node.key.sign(statement.signed_bytes(ledger.consortium.genesis.hash, state.registry.validators.hash))
+    own = Vote(statement, node.key.public, signature)
+    node.driver.feed(MessageReceived(own, peers(ledger)[0].key))
+    assert OwnSignatureSeen(state.height + 1) in node.events
+    assert not node.recall.permission.remembers
+    assert not node.engine.is_voting
+    node.meet(*peers(ledger))
+    await until(lambda: node.recall.permission.remembers)
+    assert node.engine.vote_from == LENGTH + MARGIN
+
+
+async def test_a_store_of_another_key_is_not_its_memory_unless_its_own_key_is_new(start, ledger, aged, tmp_path):
+    """Another validator key on the same store: `init` marks a key that has never been used."""
+    for is_new in (True, False):
+        shutil.copytree(tmp_path / "node", tmp_path / f"taken {is_new}")
+        other = start(f"taken {is_new}", key_number=0, is_new=is_new)
+        assert other.recall.permission.remembers is is_new
+        assert other.store.owner == other.key.public
+        assert other.store.record()[1].keys() <= {MEMORY_KEY}
+        other.stop()
+        again = start(f"taken {is_new}", key_number=0)
+        assert again.recall.permission.remembers is is_new
+
+
+async def test_a_fence_below_vote_from_outlives_the_line(start, ledger):
+    """It was set by what a peer has shown, and the operator's height was above it."""
+    node = start(vote_from=LENGTH + 20)
+    node.meet(*peers(ledger))
+    await node.completes()
+    await until(lambda: node.recall.permission.remembers)
+    node.engine._permission = node.engine._permission.raised(Height(LENGTH + 10))
+    ledger.grow(1)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 1)
+    node.stop()
+    again = start(vote_from=LENGTH + 2)
+    assert again.engine.vote_from == LENGTH + 10, "the operator lifts his own word, not what was seen"
 
 
 async def test_a_crash_right_after_a_decision_does_not_make_it_forget_from_when_on_it_may_vote(start, ledger):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
 from notarium_node.peers import wire
-from notarium_node.peers.wire import BadMessage, HeightStatus, Kind, SnapshotPart
+from notarium_node.peers.wire import BadMessage, HeightStatus, Kind, RecallAnswer, SnapshotPart
 
 UNPACKERS = [
     lambda payload: wire.unpack_list(payload, 16),
@@ -18,6 +18,8 @@ UNPACKERS = [
     wire.unpack_get_blocks,
     wire.unpack_get_snapshot,
     wire.unpack_snapshot,
+    wire.unpack_recall,
+    wire.unpack_recalled,
 ]
 nested = st.recursive(
     st.none()
@@ -81,6 +83,13 @@ def test_a_part_of_a_snapshot_comes_back_as_it_went(height, offset, data, rest):
     assert wire.unpack_snapshot(message[1:]) == part
 
 
+@given(st.binary(min_size=16, max_size=16), st.integers(0, MAX_HEIGHT), st.booleans())
+def test_a_recall_and_its_answer_come_back_as_they_went(nonce, height, remembers):
+    assert wire.unpack_recall(wire.pack_recall(nonce)[1:]) == nonce
+    answer = RecallAnswer(nonce, Height(height), remembers, None)
+    assert wire.unpack_recalled(wire.pack_recalled(answer)[1:]) == answer
+
+
 NO_SNAPSHOT = SnapshotPart(Height(0), 0, 0, b"")
 
 
@@ -115,7 +124,7 @@ def test_a_request_for_blocks_comes_back_as_it_went(first, most):
 def test_the_kinds_are_the_protocol_and_do_not_change():
     assert {kind.name: kind.value for kind in Kind} == {
         "CONSENSUS": 1, "ENTRIES": 2, "STATUS": 3, "GET_BLOCKS": 4, "BLOCKS": 5, "FOLLOW": 6, "EQUIVOCATIONS": 7,
-        "GET_SNAPSHOT": 8, "SNAPSHOT": 9,
+        "GET_SNAPSHOT": 8, "SNAPSHOT": 9, "RECALL": 10, "RECALLED": 11,
     }  # fmt: skip
 
 

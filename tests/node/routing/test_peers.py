@@ -26,6 +26,8 @@ PARTS = (
     "sync",
     "catch_up_server",
     "followers",
+    "memory_asker",
+    "memory_answerer",
     "equivocations",
     "conduct",
     "announcer",
@@ -40,18 +42,7 @@ def calls():
 
 @pytest.fixture
 def router(calls):
-    names = [
-        "driver",
-        "entries",
-        "sync",
-        "catch_up_server",
-        "followers",
-        "equivocations",
-        "conduct",
-        "announcer",
-        "gossip",
-    ]
-    parts: dict[str, Any] = {name: Recorder(name, calls) for name in names}
+    parts: dict[str, Any] = {name: Recorder(name, calls) for name in PARTS}
     mempool: Any = SimpleNamespace(oldest=lambda count: ["what waits"])
     store: Any = SimpleNamespace(state=CONSORTIUM.state)
     return PeerRouter(store, mempool=mempool, **parts)
@@ -64,6 +55,7 @@ def test_a_validator_that_connects_is_sent_height_equivocations_and_what_waits(r
         ("equivocations.greet", VALIDATOR),
         ("gossip.send_all", VALIDATOR, ["what waits"]),
         ("sync.on_connect", VALIDATOR),
+        ("memory_asker.tick",),
         ("driver.feed", PeerConnected(VALIDATOR)),
     ]
 
@@ -81,6 +73,8 @@ def test_every_part_that_knows_connections_forgets_the_one_that_ended(router, ca
         "conduct.forget",
         "equivocations.forget",
         "sync.on_disconnect",
+        "memory_asker.on_disconnect",
+        "memory_answerer.on_disconnect",
     }
     assert {peer for _, peer in calls} == {VALIDATOR}
 
