@@ -211,6 +211,8 @@ def wiped_disk(world: World) -> bool:
 
 def wiped_disks(world: World) -> bool:
     """Some lose their disks at once, maybe more than f; one disk stays that has the newest block."""
+    if world.faulty > world.tolerated or world.watch.height < world.random.randrange(4):
+        return False
     keepers = [m for m in world.honest if not m.is_forgetful and m.height_on_disk == world.watch.height]
     if not keepers:
         return False

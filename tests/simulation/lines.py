@@ -111,14 +111,14 @@ class Lines:
             direction.queue.on_arrived(frame, self.loop.now_s)
 
     def waiting_bytes(self, way: tuple[int, int]) -> int:
-        """Not sent."""
+        """Not sent, weighed."""
         direction = self.directions.get(way)
-        return 0 if direction is None else direction.queue.bytes
+        return 0 if direction is None else direction.queue.bytes * SCALE
 
     def arrived_bytes(self, way: tuple[int, int]) -> int:
-        """Of large messages, on this connection."""
+        """Of large messages, on this connection, weighed."""
         direction = self.directions.get(way)
-        return 0 if direction is None else direction.sent
+        return 0 if direction is None else direction.sent * SCALE
 
     def end(self, pair: tuple[int, int]) -> None:
         """A connection broke: what waited for it is gone."""
