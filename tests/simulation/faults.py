@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from tests.simulation.links import Conditions
 from tests.simulation.member import Member
@@ -224,10 +225,20 @@ def wiped_disks(world: World) -> bool:
     return most > 0
 
 
-def _wipe(world: World, member: Member) -> None:
+def copied_store(world: World) -> bool:
+    """A node loses its disk, and its operator gives it a copy of another member's."""
+    member = _to_roll_back(world)
+    others = [other for other in world.honest if other is not member and other.height_on_disk]
+    if member is None or not others:
+        return False
+    _wipe(world, member, world.random.choice(others).backup())
+    return True
+
+
+def _wipe(world: World, member: Member, data: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
     world.coverage[f"member: wiped at height {min(member.height_on_disk, 3)}"] += 1
     member.die()
-    member.restore({})
+    member.restore(data)
     world.after(world.random.uniform(0.1, 2.0), member.start)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_LAG = 2
 """Runs are short: who is three blocks behind joins by a snapshot."""
+STATED_S = 0.2
+"""An operator who wrote consensus.vote_from takes it out before a start that is so much later."""
 CLIENT_WAIT_S = 20.0
 """How long a client waits for its receipt before it asks another node."""
 
@@ -63,6 +66,8 @@ class Member:
         self.view: View | None = None
         self.vote_from: int | None = None
         """As its operator sets it after restoring a backup."""
+        self._stated_s = math.inf
+        """When it started with that."""
         self.starts = 0
         self._has_begun = False
         """Its disk has held something of consensus: the operator's mark of a new node is gone."""
@@ -108,6 +113,10 @@ class Member:
             return
         self.life = Life(f"{self.record.member}-{self.number}")
         self.starts += 1
+        if self.world.loop.now_s - self._stated_s > STATED_S:
+            self.vote_from = None  # its operator takes the line out again: the node has noted what it said
+        if self.vote_from is not None:
+            self._stated_s = min(self._stated_s, self.world.loop.now_s)
         self._look_at_disk()
         self._connected.clear()
         self.world.note("start", self.number)
@@ -260,7 +269,7 @@ class Member:
         """The disk is replaced while the process is down; `vote_from` as docs/operations.md prescribes."""
         self._look_at_disk()
         self.disk.replace(data)
-        self.vote_from = vote_from
+        self.vote_from, self._stated_s = vote_from, math.inf
         self.is_forgetful, self.is_doomed = True, False
         self.losses += 1
         self.world.watch.rolled_back(self)

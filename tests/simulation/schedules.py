@@ -10,6 +10,7 @@ from tests.simulation.faults import (
     Fault,
     bad_weather,
     changed_validators,
+    copied_store,
     crash,
     crash_loop,
     everybody_alone,
@@ -144,7 +145,7 @@ WIPES = Schedule(
     trouble_s=10.0,
     entries=12,
     recovery_s=60.0,
-    faults=(wiped_disk, wiped_disks, old_backup, crash, partition, bad_weather),
+    faults=(wiped_disk, wiped_disks, copied_store, old_backup, crash, crash_loop, partition, bad_weather),
     wipes=1,
 )
 """Disks are lost on ledgers of any age, also more at once than may be faulty."""
@@ -159,7 +160,7 @@ JOINING = Schedule(
     block_bytes=16 * 1024,
     lies=(*BEHAVIOURS, OldEntries),
 )
-"""Whoever was away for a moment joins by a snapshot, and has its history later: the blocks are large, the lines thin."""
+"""Whoever was away for a moment joins by a snapshot, and has its history later: blocks are large, lines thin."""
 CROWDED = Schedule(
     trouble_s=6.0, entries=150, recovery_s=60.0, block_entries=2, lies=(*BEHAVIOURS, EdgeOfTime, OldEntries)
 )

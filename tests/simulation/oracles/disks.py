@@ -61,7 +61,8 @@ class Disks:
             value = contents.pop(key, b"")
             require(key[:1] not in BLOCK_KEYS, "lost", f"{who} deletes a part of a decided block")
             if key[:1] == b"c":
-                self._close(node, key, value)
+                if b"o" not in dict(puts):  # else they were another node's, whose disk was copied
+                    self._close(node, key, value)
                 self._record_bytes.get((node, key[1:9]), {}).pop(key, None)
         self._check_registries(node, {key[:1] for key in (*dict(puts), *deleted)})
         return decided
