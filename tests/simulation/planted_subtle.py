@@ -272,7 +272,7 @@ SUBTLE: tuple[Planted, ...] = (
         "prepares of another round are a lock",
         _prepares_of_another_round,
         "justification|lock",
-        500,
+        1_000,
         liars=(FalseLock,),
     ),
     Planted(

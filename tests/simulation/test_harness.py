@@ -55,7 +55,7 @@ def test_a_task_that_fails_at_a_node_that_lives_to_the_end_is_found(monkeypatch)
 def test_the_oracles_do_not_verify_as_the_product_does(monkeypatch):
     monkeypatch.setattr(signatures._STAND_IN, "crypto_sign_open", lambda signed, key: signed[64:])
     with pytest.raises(SafetyViolation, match="certificate"):
-        run_seed(4, 4, behaviours=(VoteForger,))
+        run_seed(5, 4, behaviours=(VoteForger,))
 
 
 def test_what_the_last_look_at_a_node_finds_ends_the_run(monkeypatch):

@@ -45,7 +45,9 @@ def test_the_genesis_has_all_that_was_asked_for(network):
     assert {key.hex() for key in registry.nodes} == {node.key for node in network.nodes}
     assert len(registry.validators) == 2
     assert registry.parameters.max_block_entries == 9
-    assert registry.researchers[RESEARCHER].member == "m2"
+    owner = registry.owner(registry.researchers[RESEARCHER])
+    assert owner is not None
+    assert owner.id == "m2"
 
 
 def test_a_network_is_opened_as_it_was_created(network):

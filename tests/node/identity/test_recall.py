@@ -233,7 +233,7 @@ async def test_a_change_of_the_set_at_the_fence_is_none_of_its_business(start, l
     ledger.grow(MARGIN - 1)
     # Not by change_validator, whose block bears the node's own seal: that would be news at the fence.
     new = key("another")
-    place = {"member": "m0", "role": "validator", "address": "127.0.0.1:9900"}
+    place: dict[str, object] = {"member": "m0", "role": "validator", "address": "127.0.0.1:9900"}
     place |= {"key": bytes(new.public), "certificate": fake_certificate(new)}
     ledger.grow(1, approved(ledger.consortium, 3, {"type": "set-node", "node": place}))
     assert new.public in ledger.store.state.registry.validators
@@ -241,6 +241,25 @@ async def test_a_change_of_the_set_at_the_fence_is_none_of_its_business(start, l
     await node.reaches(LENGTH + MARGIN)
     assert node.recall.permission.remembers
     assert node.engine.is_voting
+
+
+async def test_a_seal_of_its_own_below_the_fence_is_no_news(start, ledger):
+    """It decided that block before it lost its disk: that this may be is why there is a fence."""
+    node = start()
+    node.meet(*peers(ledger))
+    await node.completes()
+    await until(lambda: node.engine.vote_from == LENGTH + MARGIN)
+    own_and_two = [each.public for each in ledger.consortium.validator_keys[1:]]
+    for height in range(LENGTH + 1, LENGTH + MARGIN):
+        ledger.grow(1, signers=own_and_two)
+        node.hear_statuses()
+        await node.reaches(height)
+        assert node.recall.permission.remembers
+    assert node.engine.is_voting
+    ledger.grow(1, signers=own_and_two)
+    node.hear_statuses()
+    await node.reaches(LENGTH + MARGIN)
+    assert not node.recall.permission.remembers, "at the fence, another process must have signed"
 
 
 async def test_a_signature_of_its_own_that_it_does_not_remember_makes_it_ask(start, ledger, aged):
