@@ -13,6 +13,8 @@ Fault = Callable[[World], bool]
 
 VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
+LEAD = 5
+"""Blocks by which a node is left behind, at most."""
 CLOCK_ECHO_S = 30.0
 """So long after a clock is right again, a block of its wrong time may still be on its way."""
 
@@ -233,6 +235,48 @@ def copied_store(world: World) -> bool:
         return False
     _wipe(world, member, world.random.choice(others).backup())
     return True
+
+
+def left_behind(world: World) -> bool:
+    """One node is cut off until the others are ahead. Then another one is, some of the rest lose their disks, and the
+    first is whom they meet: what they decided, only the second knows, until it comes back."""
+    able = [member for member in world.honest if member.is_validator]
+    if len(able) < 3 or "left" in world.links.walls or world.faulty > world.tolerated:
+        return False
+    first, second, *rest = world.random.sample(able, len(able))
+    most = world.tolerated - world.faulty if world.random.random() < 0.7 else world.tolerated + world.schedule.wipes
+    losers = rest[: world.random.randint(1, max(1, min(len(rest), most)))]
+    world.links.block("left", _alone(world, first))
+    ahead = world.watch.height + world.random.randint(1, LEAD)
+    world.after(0.1, _leave_behind, world, second, losers, (ahead, world.loop.now_s + 6.0))
+    return True
+
+
+def _leave_behind(world: World, second: Member, losers: list[Member], until: tuple[int, float]) -> None:
+    height, at_s = until
+    if not world.is_troubled:
+        return
+    if world.watch.height < height and world.loop.now_s < at_s:
+        world.after(0.02, _leave_behind, world, second, losers, until)
+        return
+    world.links.block("left", _alone(world, second))
+    for other in world.members:
+        world.links.cut(second.number, other.number)
+    if second.height_on_disk == world.watch.height:
+        world.after(world.random.uniform(0.0, 2.5), _lose, world, second, losers)
+    world.after(world.random.uniform(6.0, 9.0), world.links.walls.pop, "left", None)
+
+
+def _lose(world: World, second: Member, losers: list[Member]) -> None:
+    """By now they may have signed at the next height, which they cannot decide."""
+    if second.height_on_disk == world.watch.height:
+        for loser in losers:
+            _wipe(world, loser)
+
+
+def _alone(world: World, member: Member) -> set[tuple[int, int]]:
+    one, others = member.number, [other.number for other in world.members if other is not member]
+    return {pair for other in others for pair in ((one, other), (other, one))}
 
 
 def _wipe(world: World, member: Member, data: Mapping[bytes, bytes] = MappingProxyType({})) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from tests.simulation.planted import Planted, Replacement
 from tests.simulation.schemes import HashOnlyLock
+from tests.simulation.short_memory import ShortMemory
 
 from notarium_consensus.dispatch import Dispatch
 from notarium_consensus.height_state import HeightState
@@ -15,7 +15,6 @@ from notarium_consensus.patience import RoundLengths
 from notarium_consensus.permission import NO_FENCE, Memory, Permission
 from notarium_ledger.types import Height
 from notarium_node.catchup import recalling
-from notarium_node.catchup.recalling import MemoryAnswerer, MemoryAsker
 from notarium_node.health.answers import RecallAnswers
 from notarium_node.peers.parcels import ParcelQueue
 from notarium_store.store import Store
@@ -44,24 +43,8 @@ def _no_fence_on_an_empty_ledger() -> list[Replacement]:
     return [(Permission, "settled", unfenced)]
 
 
-def _answering(remembers: Callable[[Any], bool]) -> Callable[[], list[Replacement]]:
-    def make() -> list[Replacement]:
-        def on_recall(self: MemoryAnswerer, peer: Any, nonce: bytes) -> None:
-            height, heard = self._store.state.height, self._engine.heard_of(peer)
-            answer = recalling.RecallAnswer(nonce, height, remembers(self._recall.permission), heard)  # type: ignore[attr-defined]
-            self._network.send(peer, recalling.wire.pack_recalled(answer))  # type: ignore[attr-defined]
-
-        return [(MemoryAnswerer, "on_recall", on_recall)]
-
-    return make
-
-
 def _answers_ahead_count() -> list[Replacement]:
     return [(RecallAnswers, "is_enough", property(lambda self: 0 < self.needed <= len(self.counted + self.ahead)))]
-
-
-def _statements_shown_are_ignored() -> list[Replacement]:
-    return [(MemoryAsker, "_read_statements", lambda self, asking: None)]
 
 
 class _Anybody:
@@ -130,11 +113,12 @@ SILENT = "double vote|left round|lock|agreement|false report|justification"
 """What a node does that signs although it has forgotten."""
 
 MEMORY: tuple[Planted, ...] = (
-    Planted("a node counts itself when it asks", _it_counts_itself, SILENT, 300, schedule="wipes"),
+    Planted(
+        "a node counts itself when it asks", _it_counts_itself, SILENT, 200, schedule="recalls", liars=(ShortMemory,)
+    ),
     Planted("no fence after a loss", _no_fence_after_a_loss, SILENT, 100, schedule="wipes"),
     Planted("no fence on an empty ledger", _no_fence_on_an_empty_ledger, SILENT, 100, schedule="wipes"),
-    Planted("who has forgotten answers, too", _answering(lambda _: True), SILENT, 300, schedule="wipes"),
-    Planted("answers ahead of it count", _answers_ahead_count, SILENT, 300, schedule="wipes"),
+    Planted("answers ahead of it count", _answers_ahead_count, SILENT, 200, schedule="recalls", liars=(ShortMemory,)),
     Planted("another's memory is its own", _anothers_memory_is_its_own, SILENT, 300, schedule="wipes"),
     Planted("what its operator said is not noted", _what_the_operator_said_not_noted, SILENT, 300, schedule="wipes"),
     Planted("a loss is forgotten at a restart", _loss_forgotten_at_a_restart, SILENT, 300, schedule="wipes"),

@@ -15,6 +15,7 @@ from tests.simulation.faults import (
     crash_loop,
     everybody_alone,
     flapping_link,
+    left_behind,
     old_backup,
     partition,
     power_failure,
@@ -28,6 +29,7 @@ from tests.simulation.faults import (
 from tests.simulation.liar import Behaviour
 from tests.simulation.old_entries import OldEntries
 from tests.simulation.schemes import SCHEMES
+from tests.simulation.short_memory import ShortMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,16 @@ CROWDED = Schedule(
     trouble_s=6.0, entries=150, recovery_s=60.0, block_entries=2, lies=(*BEHAVIOURS, EdgeOfTime, OldEntries)
 )
 """Something waits at any time, so blocks follow one another at once."""
+RECALLS = Schedule(
+    trouble_s=30.0,
+    entries=150,
+    recovery_s=60.0,
+    faults=(left_behind, crash),
+    block_entries=2,
+    wipes=1,
+    lies=(*BEHAVIOURS, ShortMemory),
+)
+"""Disks are lost while those that know best are away, and others answer in their place."""
 SCHEDULES: dict[str, Schedule] = {
     "small": SMALL,
     "long": LONG,
@@ -176,6 +188,7 @@ SCHEDULES: dict[str, Schedule] = {
     "busy": BUSY,
     "governing": GOVERNING,
     "wipes": WIPES,
+    "recalls": RECALLS,
     "joining": JOINING,
     "crowded": CROWDED,
 }
