@@ -24,7 +24,7 @@ QUEUE_BYTES = 64 * 1024 * 1024
 ROUND_TRIP_S = 0.02
 """From the last piece of a message to its acknowledgement."""
 
-Arrives = Callable[[float], None]
+Arrives = Callable[[float], object]
 """Called with the time at which the last byte of a message has left."""
 
 

@@ -173,6 +173,8 @@ class Links:
             return
         if self.slow_s:
             late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
+        if data[0] == Kind.BLOCKS and self.world.schedule.history_s:
+            late_s += draw.uniform(0.0, self.world.schedule.history_s)
         lines, loop = self.lines, self.world.loop
         starts_s = self.world.members[sender].life.stopped_until_s
         if lines is None:

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tests.simulation.planted import Planted
-from tests.simulation.planted_subtle import PLANTED
+from tests.simulation.planted_all import PLANTED
 from tests.simulation.scenario import run_seed
 from tests.simulation.schedules import SCHEDULES
 

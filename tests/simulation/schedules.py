@@ -55,6 +55,8 @@ class Schedule:
     """What one direction of a link carries, one of these; (): no limit."""
     slowness: tuple[float, ...] = ()
     """How slow the machines are, one of these (costs.py); (): computing takes no time."""
+    history_s: float = 0.0
+    """By how much an answer with blocks is late, at most."""
     entry_bytes: int = 0
     """Each entry has about so many; 0: small ones."""
     block_entries: int = 20
@@ -152,17 +154,15 @@ WIPES = Schedule(
 )
 """Disks are lost on ledgers of any age, also more at once than may be faulty."""
 JOINING = Schedule(
-    trouble_s=25.0,
-    entries=120,
+    trouble_s=15.0,
+    entries=150,
     recovery_s=60.0,
     faults=(crash, partition, stopped_process),
-    mbit_per_s=(10.0,),
-    entry_bytes=4_000,
-    block_entries=4,
-    block_bytes=16 * 1024,
+    block_entries=2,
+    history_s=1.5,
     lies=(*BEHAVIOURS, OldEntries),
 )
-"""Whoever was away for a moment joins by a snapshot, and has its history later: blocks are large, lines thin."""
+"""Whoever was away for a moment joins by a snapshot at once, and has its history later."""
 CROWDED = Schedule(
     trouble_s=6.0, entries=150, recovery_s=60.0, block_entries=2, lies=(*BEHAVIOURS, EdgeOfTime, OldEntries)
 )
