@@ -15,10 +15,12 @@ from tests.simulation.planted import Planted, Replacement
 
 from notarium_consensus import engine
 from notarium_consensus.effects import Persist
-from notarium_consensus.height_state import HeightState
+from notarium_consensus.instance import Instance
 from notarium_consensus.messages import encode_message
 from notarium_consensus.own_messages import OwnMessages
+from notarium_consensus.phase import Phase
 from notarium_consensus.timers import HeightTimers
+from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.errors import KeyNotPermitted
 from notarium_ledger.state import capacity, chain_state, governance
 from notarium_ledger.state.registry import Registry
@@ -125,7 +127,19 @@ def _registry_not_stored() -> list[Replacement]:
 
 
 def _stale_verdict_kept() -> list[Replacement]:
-    return [(HeightState, "_forget_verdicts", lambda self: None)]
+    def keeping(self: block_work.BlockWork) -> None:
+        tip = self._store.state.tip
+        self._transitions = {name: made for name, made in self._transitions.items() if made.header.parent == tip}
+
+    def begin_to_sign(self: Instance) -> None:
+        proposal = self._accepted
+        self.own.allow()
+        if self.own.may_sign and proposal is not None and self.phase is Phase.PREPARING and self._timely:
+            self._keep(self.own.vote(StatementKind.PREPARE, self.round, proposal.block.hash))
+        self._start_round_timer()
+        self._run()
+
+    return [(Instance, "begin_to_sign", begin_to_sign), (block_work.BlockWork, "forget", keeping)]
 
 
 def _the_parent_s_time_not_awaited() -> list[Replacement]:
