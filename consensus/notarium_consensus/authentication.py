@@ -26,7 +26,7 @@ class Authenticator:
     alone or inside a justification, then costs no verification.
     """
 
-    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_seen")
+    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_round_seen", "own_seen")
 
     def __init__(self, genesis: Hash, own_key: PublicKey | None) -> None:
         self._genesis = genesis
@@ -38,6 +38,8 @@ class Authenticator:
         """What the record of the present height holds of our own."""
         self.own_seen: Height | None = None
         """The highest height of a valid signature of ours that our record lacks (docs/consensus.md, mistake 6)."""
+        self.own_round_seen = Round(0)
+        """The highest round of such signatures."""
 
     def next_height(self) -> None:
         """Forget what is two heights old, and our own words of the height before."""
@@ -62,6 +64,7 @@ class Authenticator:
         self._remember(seen)
         self._hear(signed)
         if signed.key == self._own_key and (self.own is None or self.own.is_news(signed)):
+            self.own_round_seen = max(self.own_round_seen, signed.round)
             self._see_own(signed.height)
 
     def heard_of(self, key: PublicKey) -> SignedStatement | None:

@@ -327,8 +327,13 @@ class Engine:
         self._authenticator.own_seen = None
         if seen < self._permission.vote_from:
             return  # It is fenced already.
-        self._permission = self._permission.own_signature_seen(seen)
         height = instance.context.height
+        if not self._permission.remembers or (seen == height and self._permission.is_overruled(height)):
+            # It is no news to a node that has forgotten: it asks already, or its operator has decided.
+            if seen == height:
+                instance.own.leave(self._authenticator.own_round_seen)
+            return
+        self._permission = self._permission.own_signature_seen(seen)
         if not self._permission.allows(height):
             instance.own.forbid()
         self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))

@@ -157,9 +157,11 @@ class HeightState:
     def others_decided(self) -> None:
         """The height is over. If not by this node's decision, the rounds that it needed are a lesson all the same."""
         if self.phase is not Phase.DECIDED and self.round > 0:
-            self._learn()
+            self._learn(has_left=self._timers.round_took_ms() is None)
 
     def _learn(self, has_left: bool = False) -> None:
+        if not self.own.may_sign:
+            return  # Its timers do not run: it waits for nobody.
         worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms()
         self.next_level = self.context.lengths.level_after(worked, took_ms, has_left)
 

@@ -60,6 +60,7 @@ class OwnMessages:
         "_context",
         "_dispatch",
         "_effects",
+        "_left",
         "_proposal",
         "_refused",
         "_said",
@@ -86,6 +87,7 @@ class OwnMessages:
         self._proposal: Proposal | None = None
         self._change: RoundChange | None = None
         self._refused: set[StatementKind] = set()
+        self._left: Round | None = None
         self.may_sign = False
         """False for an observer, for a node that is not a validator of this height, and until `allow`."""
 
@@ -111,6 +113,10 @@ class OwnMessages:
     def forbid(self) -> None:
         """Sign nothing more at this height."""
         self.may_sign = False
+
+    def leave(self, round_: Round) -> None:
+        """Sign nothing more in this round or in an earlier one: what was signed there is not known."""
+        self._left = round_ if self._left is None else max(self._left, round_)
 
     def restore(self, record: SigningRecord) -> list[Message]:
         """Take over what was recorded before a restart. Returns the messages by the present key, as far as they are
@@ -198,7 +204,9 @@ class OwnMessages:
 
     def _is_free(self, round_: Round, kind: StatementKind) -> bool:
         # A signature of ours that we do not know, seen in this very step, stops signing at once.
-        return self.may_sign and self._authenticator.own_seen is None and self._said.is_free(round_, kind)
+        if not self.may_sign or self._authenticator.own_seen is not None:
+            return False
+        return (self._left is None or round_ > self._left) and self._said.is_free(round_, kind)
 
     def _sign(self, statement: Statement) -> tuple[PublicKey, Signature] | None:
         if self._signer is None or not self._is_free(statement.round, statement.kind):

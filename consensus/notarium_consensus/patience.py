@@ -54,18 +54,19 @@ class RoundLengths:
         `took_ms`: since the start of the timer of the present round; None if that did not run. If no round failed, the
         level falls by one where a quarter of the length was enough. Otherwise it rises by the rounds that failed beyond
         f, and by one at least, but not further than to twice the length that was needed. `has_left`: this node had left
-        the round that decided, which was too early, and the level rises by one.
+        the round that decided, which was too early; what was needed is not known then, but was more than it waited.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
         raises it by one. That are at most f heights of n in a row; each of the others lowers it by one.
         """
+        higher = self.level + max(1, worked - self.faulty)
         if has_left:
-            return min(self.level + 1, self._least_level(LONGEST_ROUND_MS))
+            return min(higher, self._least_level(LONGEST_ROUND_MS))
         if took_ms is None:
             return self.level
         if worked > 0:
-            raised = min(self.level + max(1, worked - self.faulty), self._least_level(2 * took_ms))
+            raised = min(higher, self._least_level(2 * took_ms))
             return max(self.level, raised)
         return self.level - 1 if self.level > 0 and 4 * took_ms <= self.of_level(self.level) else self.level
 

@@ -18,7 +18,8 @@ key         value
 ==========  =====================================================================================================
 ``fence``   height u64be: sign nothing below it
 ``recall``  ``lost``: this node has forgotten what it signed, so that a restart does not make it forget this too;
-            or height u64be: it had forgotten, or its operator set this height; it signs nothing below it
+            or height u64be: it had forgotten, or its operator set this height; it signs nothing below it. ‖ 01: it
+            had forgotten, and signs again by the operator's word alone
 ==========  =====================================================================================================
 
 A transition towards silence takes effect before its items are written, one towards signing only after that.
@@ -44,6 +45,7 @@ most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So 
 FENCE_KEY: Final = b"fence"
 MEMORY_KEY: Final = b"recall"
 _LOST: Final = b"lost"
+_BY_WORD: Final = b"\1"
 _FENCE: Final = struct.Struct(">Q")
 
 Item = tuple[bytes, bytes]
@@ -83,6 +85,8 @@ class Permission:
     """Nothing below this height is ever signed; it can only be raised."""
     regained: Height = NO_FENCE
     """The same, but the operator can lift it: from where on it signs again after it had forgotten, or by his word."""
+    is_by_word: bool = False
+    """It had forgotten, and signs again because the operator says so, not because others answered."""
 
     @classmethod
     def read(
@@ -101,16 +105,17 @@ class Permission:
         """
         rest = dict(record) if is_own else {}
         marker = rest.pop(MEMORY_KEY, None)
-        memory, regained = Memory.INTACT, NO_FENCE
+        memory, regained, is_by_word = Memory.INTACT, NO_FENCE, False
         if not is_own:
             memory = Memory.NEW if is_first_start else Memory.LOST
-        elif marker is not None and len(marker) == _FENCE.size:
-            regained = decode_fence(marker)
+        elif marker is not None and marker[_FENCE.size :] in (b"", _BY_WORD) and len(marker) >= _FENCE.size:
+            regained, is_by_word = decode_fence(marker[: _FENCE.size]), marker.endswith(_BY_WORD, _FENCE.size)
         elif marker is not None:  # Also where it cannot be read.
             memory = Memory.LOST
-        if by_hand is not None and by_hand > tip:
-            regained = by_hand  # The operator knows better than what this node found out by itself.
-        return cls(memory=memory, by_hand=by_hand, regained=regained), rest
+        if by_hand is not None and by_hand > tip and by_hand != regained:
+            # The operator knows better than what this node found out by itself.
+            regained, is_by_word = by_hand, False
+        return cls(memory=memory, by_hand=by_hand, regained=regained, is_by_word=is_by_word), rest
 
     # ---- questions ---------------------------------------------------------------------------------------------
 
@@ -135,6 +140,14 @@ class Permission:
         A height that is reached says nothing: the line was written at an earlier time, for another loss.
         """
         return self.by_hand is not None and self.by_hand > tip
+
+    def is_overruled(self, height: Height) -> bool:
+        """Whether a signature of ours at `height` that we do not remember is no reason to be silent there.
+
+        The operator has let a node vote that has forgotten, since the ledger would wait without end, and the others may
+        hold what it signed at that very height. It votes in later rounds only.
+        """
+        return self.is_by_word and height == self.regained
 
     def refusal(self, height: Height) -> SigningRefusal | None:
         """Why nothing is signed at `height`; None if this node may sign there."""
@@ -165,7 +178,7 @@ class Permission:
 
     def forgotten(self) -> Permission:
         """Our memory does not reach as far as our signatures."""
-        return replace(self, memory=Memory.LOST)
+        return replace(self, memory=Memory.LOST, is_by_word=False)
 
     def set_changed(self, height: Height) -> Permission:
         """The block of `height` changes the validator set.
@@ -185,11 +198,11 @@ class Permission:
         """This node signs again, where it cannot have signed: never without a fence.
 
         Either it has `answers_needed` answers and is as far as they are, or `is_stated`: then the operator's word
-        counts. `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Evidence counts
-        more than the operator's word.
+        counts alone. `seen`: the greatest height of a signature of ours in the answers; 0: they show none.
         """
-        from_ = self.by_hand if self.by_hand is not None and self.is_stated(tip) else Height(tip + MARGIN)
-        return replace(self, memory=Memory.INTACT, regained=max(from_, Height(seen + 1)))
+        if self.by_hand is not None and self.is_stated(tip):
+            return replace(self, memory=Memory.INTACT, regained=self.by_hand, is_by_word=True)
+        return replace(self, memory=Memory.INTACT, regained=Height(max(tip + MARGIN, seen + 1)), is_by_word=False)
 
     # ---- record --------------------------------------------------------------------------------------------------
 
@@ -199,7 +212,8 @@ class Permission:
 
     def memory_items(self) -> tuple[Item, ...]:
         """For the record of the height after the tip, where the memory changes."""
-        return ((MEMORY_KEY, encode_fence(self.regained) if self.remembers else _LOST),)
+        kept = encode_fence(self.regained) + (_BY_WORD if self.is_by_word else b"")
+        return ((MEMORY_KEY, kept if self.remembers else _LOST),)
 
     def carried_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, before the height below is decided and its record goes."""

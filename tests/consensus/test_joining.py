@@ -11,8 +11,9 @@ import pytest
 from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
 from notarium_consensus.effects import Broadcast, CheckBlock, Persist, RequestBlock, RoundTimer
+from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import Advance, WorkPending
-from notarium_consensus.permission import FENCE_KEY, NO_FENCE, Permission, encode_fence
+from notarium_consensus.permission import FENCE_KEY, NO_FENCE, Memory, Permission, encode_fence
 from notarium_consensus.phase import Phase
 from notarium_consensus.signing_record import PREPARED_KEY
 
@@ -194,3 +195,33 @@ def test_what_was_committed_is_known_for_the_present_height_only():
     assert not bench.engine.has_committed(1, 1)
     bench.advance(bench.club.after(block))
     assert not bench.engine.has_committed(1, 0)
+
+
+def test_by_the_operators_word_it_votes_at_a_height_where_it_has_signed_but_in_later_rounds_only():
+    """More than f disks are lost at an open height. Others hold its vote, so a fence would stop the ledger for good."""
+    bench = Bench(own=0, advance=False)
+    permission = Permission(by_hand=1, regained=1, is_by_word=True)
+    bench.step(replace(work_on(bench), permission=permission))
+    block, other = bench.club.block(1), bench.club.block(1, b"ok another")
+    bench.receive(bench.club.prepare(0, 0, block), peer=bench.club.keys[1].public)
+    bench.accept(bench.club.proposal(1, 0, other))
+    assert bench.events(OwnSignatureSeen) == []
+    assert bench.said() == [], "it may have signed anything in round 0"
+    bench.timeout()
+    assert bench.said() == ["ROUND_CHANGE"]
+    changes = [bench.club.signed_change(signer, 1) for signer in (0, 1, 2)]
+    bench.accept(bench.club.proposal(2, 1, bench.club.block(2), changes))
+    assert bench.said()[-1] == "PREPARE"
+
+
+def test_who_has_forgotten_is_silent_about_its_own_signatures_and_leaves_their_rounds():
+    bench = Bench(own=0, advance=False)
+    lost = replace(work_on(bench), permission=Permission(Memory.LOST, by_hand=1))
+    bench.step(lost)
+    bench.receive(bench.club.change(0, 2), peer=bench.club.keys[1].public)
+    assert bench.events(OwnSignatureSeen) == []
+    assert bench.engine.vote_from == NO_FENCE, "where it may sign again, the answers or its operator say"
+    bench.step(replace(lost, permission=lost.permission.settled(0, 1)))
+    assert bench.engine.is_voting
+    bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
+    assert bench.said() == [], "round 2 is the last one that it has left"

@@ -120,8 +120,8 @@ def test_a_change_of_the_set_below_the_fence_makes_it_forget_again():
         (Permission(Memory.LOST, by_hand=20), 10, 0, 20),
         (Permission(Memory.LOST, by_hand=10), 10, 0, 10 + MARGIN),
         (Permission(Memory.LOST, by_hand=1), 0, 0, 1),
-        # Evidence counts more than his word.
-        (Permission(Memory.LOST, by_hand=11), 10, 11, 12),
+        # His word counts alone: that is the remedy where the others hold what it signed at the open height.
+        (Permission(Memory.LOST, by_hand=11), 10, 11, 11),
     ],
 )
 def test_settled_it_signs_where_it_cannot_have_signed(before: Permission, tip: int, seen: int, vote_from: int):
@@ -134,6 +134,17 @@ def test_an_operator_has_spoken_only_of_heights_to_come():
     assert not Permission().is_stated(0)
     assert [Permission(by_hand=1).is_stated(tip) for tip in (0, 1)] == [True, False]
     assert [Permission(by_hand=7).is_stated(tip) for tip in (5, 6, 7, 8)] == [True, True, False, False]
+
+
+def test_only_by_the_operators_word_after_a_loss_an_own_signature_is_overruled_and_only_at_that_height():
+    stated = Permission(Memory.LOST, by_hand=11).settled(10, 11)
+    assert [stated.is_overruled(height) for height in (10, 11, 12)] == [False, True, False]
+    again, _ = read(*stated.memory_items(), tip=10)
+    assert again.is_overruled(11), "also after a restart without the line"
+    assert not read(*stated.memory_items(), tip=10, by_hand=12)[0].is_overruled(12)
+    assert not stated.forgotten().is_overruled(11)
+    assert not Permission(Memory.LOST).settled(8, 0).is_overruled(11), "by answers"
+    assert not read(tip=10, by_hand=11)[0].is_overruled(11), "a restored backup: it has forgotten nothing that it knows"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +173,8 @@ def test_how_many_must_answer(size: int, needed: int, of_an_observer: int):
         ((LOST,), True, True, Memory.LOST),
         ((LOST,), True, False, Memory.LOST),
         (((MEMORY_KEY, b"damaged"),), True, False, Memory.LOST),
+        (((MEMORY_KEY, bytes(8) + b"\2"),), True, False, Memory.LOST),
+        (((MEMORY_KEY, b"\1"),), True, False, Memory.LOST),
         ((), True, True, Memory.INTACT),
         ((), True, False, Memory.INTACT),
         ((OWN_MESSAGE,), True, False, Memory.INTACT),

@@ -173,6 +173,33 @@ async def test_more_lost_disks_than_f_make_the_ledger_wait_until_an_operator_say
         assert [len(node.equivocations) for node in made.nodes.values()] == [0] * 4
 
 
+async def test_an_operator_can_end_the_wait_also_where_the_lost_nodes_had_signed_at_the_open_height(
+    tmp_path: Path,
+) -> None:
+    """B and L lose their disks while all have prepared the next block, and A and W are locked on it."""
+    async with cluster(fresh(tmp_path)) as made:
+        await made.decided(await made.submit(A))
+
+        def no_commits(sender: PublicKey, receiver: PublicKey, data: bytes) -> bool:
+            return data[0] != wire.Kind.CONSENSUS or decode_message(data[1:]).kind is not StatementKind.COMMIT
+
+        made.passes = no_commits
+        entry = await made.submit(A)
+        await eventually(lambda: all(node.engine.prepared_round is not None for node in made.nodes.values()))
+        await made.stop(B, L)
+        made.lose(B)
+        made.lose(L)
+        made.passes = lambda sender, receiver, data: True
+        await made.start(L)
+        await made.start(B, vote_from=2)
+        await made.decided(entry)
+        await eventually(lambda: remembers(made, L))
+        for _ in range(MARGIN):
+            await made.decided(await made.submit(A))
+        await eventually(lambda: made.nodes[L].engine.is_voting)
+        made.agree()
+
+
 async def test_what_the_operator_set_by_hand_is_not_lost_with_the_line(tmp_path: Path) -> None:
     async with cluster(fresh(tmp_path)) as made:
         await made.decided(await made.submit(A))

@@ -49,7 +49,7 @@ UNLIMITED = sys.maxsize
 PASSING = frozenset((_CONTROL, Kind.CONSENSUS, Kind.STATUS))
 """Small messages that begin so pass large ones that wait: they bear any order (tests/simulation), and they are urgent.
 The others keep their order among themselves."""
-UNSENT_BYTES = 64 * 1024
+UNSENT_BYTES = 32 * 1024
 """The kernel takes no more when so many bytes wait in it (TCP_NOTSENT_LOWAT): what it has taken, nothing can pass."""
 
 
@@ -250,7 +250,7 @@ class Link:
 
     @property
     def queue_bytes(self) -> int:
-        """Bytes accepted by send and not yet given to the kernel (without what TLS holds: less than UNSENT_BYTES)."""
+        """Bytes accepted by send and not yet given to the kernel (without what lies below TLS: some 100 KiB)."""
         return self._parcels.bytes + self._transport.get_write_buffer_size()
 
     @property
@@ -420,7 +420,8 @@ def _protocol_of(transport: asyncio.Transport) -> BaseProtocol:
 
 def keep_queues_short(transport: asyncio.Transport) -> None:
     """Before a link begins: bound what waits below the queue of parcels, where nothing can pass it."""
-    transport.set_write_buffer_limits(high=UNSENT_BYTES)
+    # Not 0: TLS transports would wait for the end of a queue that is empty.
+    transport.set_write_buffer_limits(high=1)
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     connection = transport.get_extra_info("socket")
     if option is not None and connection is not None:

@@ -1,6 +1,7 @@
 """No vote before all blocks are there and the node remembers, or need not remember, what its key has signed."""
 
 import shutil
+from typing import Any
 
 import pytest
 from tests.node.catching_up import Ledger, Node, Peer
@@ -233,7 +234,7 @@ async def test_a_change_of_the_set_at_the_fence_is_none_of_its_business(start, l
     ledger.grow(MARGIN - 1)
     # Not by change_validator, whose block bears the node's own seal: that would be news at the fence.
     new = key("another")
-    place: dict[str, object] = {"member": "m0", "role": "validator", "address": "127.0.0.1:9900"}
+    place: dict[str, Any] = {"member": "m0", "role": "validator", "address": "127.0.0.1:9900"}
     place |= {"key": bytes(new.public), "certificate": fake_certificate(new)}
     ledger.grow(1, approved(ledger.consortium, 3, {"type": "set-node", "node": place}))
     assert new.public in ledger.store.state.registry.validators
