@@ -12,7 +12,8 @@ from tests.simulation.byzantine import BEHAVIOURS
 from tests.simulation.faults import FAULTS, counted_as
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.simulation.run import chunk, kinds
-from tests.simulation.scenario import SCHEMING, SMALL, run_seed
+from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SCHEMING, SMALL
 from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
