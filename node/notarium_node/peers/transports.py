@@ -12,7 +12,7 @@ UNSENT_BYTES = 32 * 1024
 """The kernel takes no more when so many bytes wait in it (TCP_NOTSENT_LOWAT): what it has taken, nothing can pass."""
 
 
-def protocol_of(transport: asyncio.Transport) -> BaseProtocol:
+def protocol_of(transport: asyncio.BaseTransport) -> BaseProtocol:
     """The protocol of aiohttp behind `transport`, which knows whether the connection takes more."""
     protocol = transport.get_protocol()
     if not isinstance(protocol, BaseProtocol):
