@@ -13,6 +13,7 @@ Votes and the claims of round changes are small: they go to all, and again each 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from notarium_consensus.effects import Broadcast, Send
 from notarium_consensus.inbox import Inbox
@@ -20,6 +21,9 @@ from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.types import Hash, PublicKey, Round
+
+TIMES_TRUSTED: Final = 8
+"""After so many resend times of a round without its PROPOSAL, its proposer gets the block that it once voted for."""
 
 
 class Dispatch:
@@ -91,7 +95,9 @@ class Dispatch:
     def _shows(self, peer: PublicKey, round_: Round, block: Hash) -> bool:
         if self._inbox.proposals.get(peer, round_) is not None:
             return True
-        return peer not in self._doubted and self._inbox.has_voted_for(peer, block)
+        # A proposer that still does not propose may have forgotten a block of long ago (block_checks.BLOCKS_KEPT).
+        is_trusted = peer not in self._doubted and self._times < TIMES_TRUSTED
+        return is_trusted and self._inbox.has_voted_for(peer, block)
 
     def _without(self, proposal: Proposal) -> Iterator[PublicKey]:
         """Validators that do not show that they have the PROPOSAL."""

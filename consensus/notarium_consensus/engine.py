@@ -173,6 +173,8 @@ class Engine:
         if event.height < self.height:
             raise ValueError(f"Advance to {event.height} while at {self.height}")
         config = self._config
+        if self._instance is not None and event.height == self.height + 1:
+            self._instance.others_decided()
         self._previous_validators = None
         if self._instance is not None and event.height == self.height + 1:
             self._previous_validators = self._instance.context.validators

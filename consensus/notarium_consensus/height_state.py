@@ -66,11 +66,13 @@ class HeightState:
     # ---- steps -------------------------------------------------------------------------------------------------
 
     def _accept(self, proposal: Proposal) -> None:
+        self._timers.see_work(self.round)
         self._accepted = proposal
         self.phase = Phase.CHECKING
         self._timely = True
         if is_fresh(proposal) and proposal.key != self._own_key:
-            reason = untimely(proposal.block.header.time_ms, proposal.round, self.context, self._effects.now_ms)
+            length_ms = self._timers.length_ms(proposal.round)
+            reason = untimely(proposal.block.header.time_ms, length_ms, self.context, self._effects.now_ms)
             if reason is not None:
                 self._timely = False
                 self._reject(proposal, reason)
@@ -149,8 +151,19 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
-        self.next_level = self.context.lengths.level_after(certificate.round, self.round, self._timers.round_took_ms())
+        self._learn(has_left=certificate.round < self.round)
         self._effects.emit(Decide(Decision(block, certificate)))
+
+    def others_decided(self) -> None:
+        """The height is over. If not by this node's decision, the rounds that it needed are a lesson all the same."""
+        if self.phase is not Phase.DECIDED and self.round > 0:
+            self._learn(has_left=self._timers.round_took_ms() is None)
+
+    def _learn(self, has_left: bool = False) -> None:
+        if not self.own.may_sign:
+            return  # Its timers do not run: it waits for nobody.
+        worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms()
+        self.next_level = self.context.lengths.level_after(worked, took_ms, has_left)
 
     def _verdict(self, block: Block) -> ContentVerdict:
         """What is known of the content of `block`; starts its check if nothing is."""

@@ -49,6 +49,8 @@ class Instance(HeightState):
         """
         own = self.own.restore(record)
         self.prepared = self.own.lock
+        if self.prepared is not None:
+            self._timers.see_work(self.prepared.round)
         latest = self.own.latest_round
         rounds = [] if latest is None else [latest]
         if self.prepared is not None:
@@ -82,6 +84,7 @@ class Instance(HeightState):
     def work_pending(self) -> None:
         """The mempool holds something."""
         self._nothing_to_propose = False
+        self._timers.have_work(self.round)
         self._become_due("work is pending")
         self._run()
 
@@ -158,9 +161,16 @@ class Instance(HeightState):
 
     def _admit(self, message: Message, peer: PublicKey) -> bool:
         if isinstance(message, Vote):
-            return self.inbox.admit_vote(message, self.round)
-        if isinstance(message, RoundChange):
-            return self.inbox.admit_round_change(message, self.round)
+            news = self.inbox.admit_vote(message, self.round)
+        elif isinstance(message, RoundChange):
+            news = self.inbox.admit_round_change(message, self.round)
+        else:
+            return self._admit_proposal(message)
+        if news and (isinstance(message, Vote) or message.signed.prepared is not None):
+            self._timers.see_work(self.round)
+        return news
+
+    def _admit_proposal(self, message: Proposal) -> bool:
         if not self.inbox.admit_proposal(message, self.round):
             return False
         if message.round < self.round:

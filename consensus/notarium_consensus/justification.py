@@ -66,16 +66,14 @@ def check_header(block: Block, context: HeightContext) -> None:
         )
 
 
-def untimely(time_ms: int, round_: Round, context: HeightContext, now_ms: int) -> str | None:
+def untimely(time_ms: int, length_ms: int, context: HeightContext, now_ms: int) -> str | None:
     """Why a fresh block is not timely (proposer-based timestamps), or None if it is.
 
     now − precision − delay ≤ time ≤ now + precision. The delay grows as the rounds' lengths do, and is never below the
     round's own: so neither a delay that is configured too low nor a thin line can halt the ledger (docs/consensus.md,
-    mistake 9).
+    mistake 9). `length_ms`: of the proposal's round.
     """
-    lengths = context.lengths
-    length_ms = lengths.of_round(round_)
-    delay_ms = max(length_ms, context.message_delay_ms * length_ms // lengths.base_ms)
+    delay_ms = max(length_ms, context.message_delay_ms * length_ms // context.lengths.base_ms)
     if time_ms > now_ms + context.precision_ms:
         return f"time is {time_ms - now_ms} ms ahead of this node's clock, at most {context.precision_ms} allowed"
     if time_ms < now_ms - context.precision_ms - delay_ms:

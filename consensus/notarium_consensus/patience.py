@@ -28,9 +28,13 @@ class RoundLengths:
     level: int = 0
     """Of round 0. Round r has level + r."""
 
-    def of_round(self, round_: Round) -> int:
-        """The length of a round in ms."""
-        return self.of_level(self.level + round_)
+    def of_round(self, round_: Round, worked: int) -> int:
+        """The length of a round in ms, `worked` of the rounds before it had work to decide (0 to `round_`).
+
+        Rounds without work fail because there is nothing to propose, and a liar can start them. They do not lengthen
+        a round beyond max_ms: otherwise work that comes after an idle night would wait for a dead proposer for long.
+        """
+        return max(self.of_level(self.level + worked), min(self.of_level(self.level + round_), self.max_ms))
 
     def of_level(self, level: int) -> int:
         """The length at a level in ms.
@@ -44,24 +48,25 @@ class RoundLengths:
         doubled = self.max_ms << min((level - top) // (self.faulty + 1), 32)
         return min(doubled, max(self.max_ms, LONGEST_ROUND_MS))
 
-    def level_after(self, decided: Round, round_: Round, took_ms: int | None) -> int:
-        """The level for the next height, after a decision in the round `decided`, which this node saw in `round_`.
+    def level_after(self, worked: int, took_ms: int | None, has_left: bool = False) -> int:
+        """The level for the next height, after a decision that `worked` rounds with work to decide preceded.
 
-        `took_ms`: since the start of the timer of `round_`; None if that did not run. After round 0 the level falls by
-        one, if a quarter of the length was enough. After a later round it rises by the rounds that failed beyond f,
-        and by one at least, but not further than to twice the length that was needed. If this node had left the round
-        too early, it rises by one.
+        `took_ms`: since the start of the timer of the present round; None if that did not run. If no round failed, the
+        level falls by one where a quarter of the length was enough. Otherwise it rises by the rounds that failed beyond
+        f, and by one at least, but not further than to twice the length that was needed. `has_left`: this node had left
+        the round that decided, which was too early; what was needed is not known then, but was more than it waited.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
         raises it by one. That are at most f heights of n in a row; each of the others lowers it by one.
         """
-        if decided < round_:
-            return min(self.level + 1, self._least_level(LONGEST_ROUND_MS))
+        higher = self.level + max(1, worked - self.faulty)
+        if has_left:
+            return min(higher, self._least_level(LONGEST_ROUND_MS))
         if took_ms is None:
             return self.level
-        if round_ > 0:
-            raised = min(self.level + max(1, round_ - self.faulty), self._least_level(2 * took_ms))
+        if worked > 0:
+            raised = min(higher, self._least_level(2 * took_ms))
             return max(self.level, raised)
         return self.level - 1 if self.level > 0 and 4 * took_ms <= self.of_level(self.level) else self.level
 

@@ -17,10 +17,12 @@ class HeightTimers:
         "_config",
         "_context",
         "_effects",
+        "_has_work",
         "_inbox",
         "_propose_timer_runs",
         "_round_timer_runs",
         "_started_ms",
+        "_work_from",
         "due",
     )
 
@@ -31,6 +33,9 @@ class HeightTimers:
         self._effects = effects
         self._round_timer_runs = False
         """Of the current round."""
+        self._work_from: Round | None = None
+        """The first round that counts as one with work to decide."""
+        self._has_work = False
         self._started_ms = 0
         """When it started, on the clock of now_ms."""
         self._propose_timer_runs = False
@@ -41,6 +46,33 @@ class HeightTimers:
         """A new round began: its timer does not run yet."""
         self._round_timer_runs = False
         self._propose_timer_runs = False
+
+    def length_ms(self, round_: Round) -> int:
+        """How long a round lasts."""
+        return self._context.lengths.of_round(round_, self.worked(round_))
+
+    def worked(self, round_: Round) -> int:
+        """How many of the rounds before `round_` had work to decide, as far as this node knows."""
+        return 0 if self._work_from is None else max(0, round_ - self._work_from)
+
+    def see_work(self, round_: Round) -> None:
+        """Others have something to decide at this height, from the present round on."""
+        if self._work_from is None:
+            self._work_from = round_
+
+    def have_work(self, round_: Round) -> None:
+        """This node has something to propose, from the present round on.
+
+        A liar can have made others' work up, so rounds count again from here, and a long round is cut short.
+        """
+        if self._has_work:
+            return
+        self._has_work = True
+        is_later = self._work_from is not None and self._work_from < round_
+        self._work_from = round_
+        if is_later and self._round_timer_runs:
+            at_ms = max(self._effects.now_ms, self._context.parent_time_ms) + self.length_ms(round_)
+            self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
     def round_took_ms(self) -> int | None:
         """How long the current round has lasted by its timer; None if that does not run."""
@@ -82,7 +114,7 @@ class HeightTimers:
         # Until its clock has passed the parent's time, no honest node proposes: that time is not the proposer's.
         start_ms = max(self._effects.now_ms, self._context.parent_time_ms)
         self._started_ms = start_ms
-        at_ms = start_ms + self._context.lengths.of_round(round_)
+        at_ms = start_ms + self.length_ms(round_)
         self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
     def start_resend(self) -> None:

@@ -276,14 +276,14 @@ class Store(LogReader):
     def put_owner(self, key: PublicKey, height: Height, items: Sequence[Item]) -> None:
         """Make `key` the owner and store its record `items` (key, value) of an undecided height, with one fsync.
 
-        Drops the records of another owner: nobody may take them for what `key` has signed. Raises StoreFull or
-        StoreError.
+        Drops records that are not known to be of `key`: nobody may take them for what it has signed. Raises StoreFull
+        or StoreError.
         """
         self._recover_if_failed()
         self._check_open(height)
         named = [(keys.record(height, name), value) for name, value in items]
         kept = {name for name, _ in named}
-        dropped = [] if self._owner in (None, key) else [name for name in self._record_keys if name not in kept]
+        dropped = [] if self._owner == key else [name for name in self._record_keys if name not in kept]
         self._db.write([(keys.OWNER, bytes(key)), *named], dropped)
         self._record_keys.difference_update(dropped)
         self._record_keys.update(kept)

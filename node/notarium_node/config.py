@@ -181,8 +181,9 @@ class ConsensusSection(_Section):
     """Duration of rounds and size of blocks. Nodes may have different values."""
 
     base_timeout_ms: Milliseconds = 1_000
-    """The timeout of round 0; each further round doubles it."""
+    """The timeout of round 0, while the heights before needed no more; each further round doubles it."""
     max_timeout_ms: Milliseconds = 10_000
+    """Up to here each round doubles the length. If rounds still fail, they grow slowly, up to an hour."""
     resend_ms: Milliseconds = 1_000
     vote_from: Annotated[int, Field(ge=1, le=2**62)] | None = None
     """Sign nothing below this height, and from it on without asking what this node has forgotten. After restoring a

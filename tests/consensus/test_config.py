@@ -28,7 +28,7 @@ def test_times_without_sense_are_refused_by_name(wrong: dict[str, int], name: st
 
 def test_a_round_lasts_twice_as_long_as_the_one_before_up_to_the_cap():
     lengths = EngineConfig(GENESIS, None, base_timeout_ms=100, max_timeout_ms=500).lengths(faulty=1, level=0)
-    assert [lengths.of_round(round_) for round_ in (0, 1, 2, 3, 4)] == [100, 200, 400, 500, 500]
+    assert [lengths.of_round(round_, round_) for round_ in (0, 1, 2, 3, 4)] == [100, 200, 400, 500, 500]
 
 
 def test_a_message_has_room_for_its_block_and_its_justification():

@@ -55,6 +55,11 @@ def test_a_proposer_that_shows_that_it_has_the_block_gets_the_hash_only(shown):
     bench.timeout()
     assert bench.said() == ["ROUND_CHANGE"]
     assert bench.of(Send) == []
+    times = []
+    for time in range(1, 17):
+        resend(bench)
+        times += [time] * len(to(bench, 2))
+    assert times == [8, 16], "it may have forgotten it"
 
 
 def test_the_block_goes_again_after_1_2_4_and_8_resend_times_and_the_hash_each_time():

@@ -19,16 +19,32 @@ def at(level: int, faulty: int = 1) -> RoundLengths:
 
 
 def test_lengths_double_up_to_the_cap_then_each_f_plus_one_rounds_and_end_at_an_hour():
-    lengths = [LENGTHS.of_round(round_) // 1000 for round_ in range(11)]
+    lengths = [LENGTHS.of_round(round_, round_) // 1000 for round_ in range(11)]
     assert lengths == [1, 2, 4, 8, 10, 10, 20, 20, 40, 40, 80]
-    assert [at(0, faulty=3).of_round(round_) // 1000 for round_ in range(4, 13)] == [10, 10, 10, 10, 20, 20, 20, 20, 40]
-    assert LENGTHS.of_round(2**32 - 1) == LONGEST_ROUND_MS
-    assert RoundLengths(7_200_000, 7_200_000, 0).of_round(9) == 7_200_000, "a cap above an hour holds"
-    assert RoundLengths(1_000, 1_000, 0).of_round(1) == 2_000
+    assert [at(0, faulty=3).of_round(round_, round_) // 1000 for round_ in range(4, 13)] == [
+        10,
+        10,
+        10,
+        10,
+        20,
+        20,
+        20,
+        20,
+        40,
+    ]
+    assert LENGTHS.of_round(2**32 - 1, 2**32 - 1) == LONGEST_ROUND_MS
+    assert RoundLengths(7_200_000, 7_200_000, 0).of_round(9, 9) == 7_200_000, "a cap above an hour holds"
+    assert RoundLengths(1_000, 1_000, 0).of_round(1, 1) == 2_000
+
+
+def test_rounds_without_work_do_not_lengthen_a_round_beyond_the_cap():
+    assert [LENGTHS.of_round(round_, 0) // 1000 for round_ in (0, 1, 4, 5, 100)] == [1, 2, 10, 10, 10]
+    assert [LENGTHS.of_round(100 + more, more) // 1000 for more in range(0, 9, 2)] == [10, 10, 10, 20, 40]
+    assert at(8).of_round(100, 0) == 40_000, "but what the heights before needed holds"
 
 
 def test_a_height_begins_at_its_level():
-    assert [at(4).of_round(round_) for round_ in range(3)] == [10_000, 10_000, 20_000]
+    assert [at(4).of_round(round_, round_) for round_ in range(3)] == [10_000, 10_000, 20_000]
 
 
 @pytest.mark.parametrize(
@@ -59,20 +75,20 @@ def test_a_height_begins_at_its_level():
     ],
 )
 def test_the_next_height_starts_with_what_this_one_needed(level, round_, took_ms, after):
-    assert at(level).level_after(round_, round_, took_ms) == after
+    assert at(level).level_after(round_, took_ms) == after
 
 
 def test_who_left_the_deciding_round_too_early_waits_longer_next_time():
-    assert at(3).level_after(0, 1, None) == 4
-    assert at(3).level_after(2, 3, 50) == 4
+    assert at(3).level_after(1, None, has_left=True) == 4
+    assert at(3).level_after(8, 50, has_left=True) == 10, "how long it needed is not known, but all of these failed"
 
 
 def test_the_level_ends_where_the_lengths_do():
     top = 4 + 2 * 9
-    assert at(top).of_round(0) == LONGEST_ROUND_MS
-    assert at(top).level_after(0, 1, None) == top
-    assert at(top).level_after(99, 99, LONGEST_ROUND_MS) == top
-    assert at(0).level_after(99, 99, 10 * LONGEST_ROUND_MS) == top
+    assert at(top).of_round(0, 0) == LONGEST_ROUND_MS
+    assert at(top).level_after(1, None, has_left=True) == top
+    assert at(top).level_after(99, LONGEST_ROUND_MS) == top
+    assert at(0).level_after(99, 10 * LONGEST_ROUND_MS) == top
 
 
 @pytest.mark.parametrize("faulty", [1, 2, 5, 33])
@@ -84,10 +100,10 @@ def test_liars_in_a_row_that_waste_rounds_and_delay_do_not_raise_the_length_of_a
         first = height % size
         if first < faulty:
             wasted = faulty - 1 - first
-            level = lengths.level_after(wasted, wasted, lengths.of_round(wasted) - 1)
+            level = lengths.level_after(wasted, lengths.of_round(wasted, wasted) - 1)
         else:
-            level = lengths.level_after(0, 0, 50)
-        assert at(level, faulty=faulty).of_round(0) <= 10_000
+            level = lengths.level_after(0, 50)
+        assert at(level, faulty=faulty).of_round(0, 0) <= 10_000
     assert level <= 1
 
 
@@ -96,7 +112,7 @@ def test_where_lines_are_thin_each_height_soon_is_decided_in_round_0():
     level, rounds = 0, []
     for _ in range(6):
         lengths = at(level)
-        needed = next(round_ for round_ in range(99) if lengths.of_round(round_) > 25_000)
+        needed = next(round_ for round_ in range(99) if lengths.of_round(round_, round_) > 25_000)
         rounds.append(needed)
-        level = lengths.level_after(needed, needed, 25_000)
+        level = lengths.level_after(needed, 25_000)
     assert rounds == [8, 1, 0, 0, 0, 0]

@@ -96,6 +96,56 @@ def test_a_block_that_is_proposed_again_waits_for_no_clock():
     assert bench.sent(StatementKind.PROPOSAL)
 
 
+def test_a_height_that_others_decided_teaches_patience_too():
+    """On a thin line the decision may come by catch-up. Three rounds failed, and the fourth had lasted for 7 s."""
+    bench = Bench(own=0)
+    bench.step(WorkPending())
+    to_round(bench, 3)
+    bench.now_ms += 7000
+    bench.advance(bench.club.after(bench.club.block(1)))
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 4000
+
+
+def test_who_left_the_round_that_decides_waits_longer_at_the_next_height():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    bench.step(WorkPending())
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.timeout()
+    bench.receive(*(bench.club.commit(signer, 0, block) for signer in (1, 2, 3)))
+    assert bench.decided() is not None
+    bench.advance(bench.club.after(block))
+    bench.now_ms += 2
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 2000
+
+
+def to_round(bench: Bench, round_: int) -> int:
+    """All others go to `round_`; how long it lasts."""
+    bench.receive(*(bench.club.change(signer, round_) for signer in (1, 2, 3)))
+    return bench.timers()[RoundTimer(1, round_)]
+
+
+def test_rounds_of_an_idle_ledger_do_not_get_longer_than_the_cap():
+    """One liar can start the timers; work that comes in the morning must not wait an hour for a dead proposer."""
+    bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
+    assert [to_round(bench, round_) for round_ in (1, 2, 3, 9, 90)] == [2000, 4000, 5000, 5000, 5000]
+    bench.step(WorkPending())
+    assert [to_round(bench, round_) for round_ in (91, 92, 94, 95)] == [5000, 5000, 5000, 10_000]
+
+
+def test_work_of_our_own_cuts_a_round_short_that_got_long_by_work_that_others_made_up():
+    bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
+    bench.receive(bench.club.prepare(3, 0, bench.club.block(1)))
+    assert to_round(bench, 9) == 40_000
+    bench.now_ms += 100
+    bench.step(WorkPending())
+    assert bench.timers() == {RoundTimer(1, 9): 5000}
+    bench.step(WorkPending())
+    assert bench.timers() == {}, "once"
+
+
 def test_an_old_timer_is_ignored():
     bench = Bench(own=0)
     bench.step(WorkPending())

@@ -335,11 +335,16 @@ AGREEMENT = (
 
 STORE = (
     Target(
-        "stored registry",
+        "registry",
         Registry.decode,
-        _DAMAGED,
-        ("notarium_ledger.state.registry:Registry.decode",),
+        (LedgerError,),
+        (
+            "notarium_ledger.state.registry:Registry.decode",
+            "notarium_ledger.state.registry:decode_records",
+            "notarium_ledger.state.records:_decoded",
+        ),
         tuple(each.registry.encode() for each in chain().states[1:3]),
+        lambda registry: registry.encode(),
         memory_factor=OWN,
     ),
     Target(

@@ -207,8 +207,12 @@ WIRE = (
         "peer: link frames",
         _link(lambda link: link.run(lambda data: None)),
         (LinkError,),
-        ("notarium_node.peers.link:Link._on_control",),
-        (b"\xc1\x01" + bytes(8), b"\xc1\x02" + bytes(16), b"\x06"),
+        (
+            "notarium_node.peers.link:Link._on_control",
+            "notarium_node.peers.parcels:ParcelAssembly.take",
+            "notarium_node.peers.parcels:ParcelQueue.on_arrived",
+        ),
+        (b"\xc1\x01" + bytes(8), b"\xc1\x02" + bytes(16), b"\xc1\x04piece", b"\x06"),
     ),
     Target("peer: kind", _of_kind, (), ("notarium_node.peers.wire:is_of_later_version",), (b"\x01", b"\x20", b"\x06")),
     Target(

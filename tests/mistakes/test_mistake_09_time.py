@@ -26,14 +26,16 @@ HOUR_MS = 3_600_000
 
 def any_time_is_timely(patch: pytest.MonkeyPatch) -> None:
     """The proposer's word is taken."""
-    patch.setattr(height_state, "untimely", lambda time_ms, round_, context, now_ms: None)
+    patch.setattr(height_state, "untimely", lambda time_ms, length_ms, context, now_ms: None)
 
 
 def the_delay_does_not_grow(patch: pytest.MonkeyPatch) -> None:
     """A fixed message delay."""
     untimely = justification.untimely
     patch.setattr(
-        height_state, "untimely", lambda time_ms, round_, context, now_ms: untimely(time_ms, Round(0), context, now_ms)
+        height_state,
+        "untimely",
+        lambda time_ms, length_ms, context, now_ms: untimely(time_ms, context.lengths.base_ms, context, now_ms),
     )
 
 

@@ -49,7 +49,7 @@ def timers_start_at_once(patch: pytest.MonkeyPatch) -> None:
 def lasting_ms(size: int, first: int, last: int) -> int:
     """How long these rounds last, one after the other."""
     lengths = RoundLengths(1_000, CAP_MS, (size - 1) // 3)
-    return sum(lengths.of_round(Round(round_)) for round_ in range(first, last + 1))
+    return sum(lengths.of_round(Round(round_), round_) for round_ in range(first, last + 1))
 
 
 def drifted(size: int, rounds: list[int], dead: int = 0, **config: int) -> Net:

@@ -8,7 +8,7 @@ and a new key takes the old one's place in one block, so that there are never mo
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.support.consortium import Consortium, digest, key
 
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.errors import InvalidEntry
-from notarium_ledger.state import governance
+from notarium_ledger.state import governance, registry
 from notarium_ledger.state.governance import apply_entry
 from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.trust.receipt import ReceiptVerifier
@@ -32,15 +32,15 @@ from notarium_store import Store
 def identity_is_the_certificate(patch: pytest.MonkeyPatch) -> None:
     """A validator is known by its certificate."""
 
-    def post_init(self: Registry) -> None:
+    def validators(nodes: Iterable[NodeRecord]) -> ValidatorSet:
         voters = [
             Validator(node.member, PublicKey(sha256(node.certificate).digest()))
-            for node in self.nodes.values()
+            for node in nodes
             if node.role == "validator"
         ]
-        object.__setattr__(self, "validators", ValidatorSet(tuple(voters)))
+        return ValidatorSet(tuple(voters))
 
-    patch.setattr(Registry, "__post_init__", post_init)
+    patch.setattr(registry, "_validators", validators)
 
 
 def the_new_key_comes_beside_the_old_one(patch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def the_new_key_comes_beside_the_old_one(patch: pytest.MonkeyPatch) -> None:
 
     def set_node(before: Registry, node: dict[str, Any]) -> Registry:
         record = NodeRecord(node["member"], node["role"], node["key"], node["certificate"], node["address"])
-        return replace(before, nodes={**before.nodes, record.key: record})
+        return before.with_nodes([record])
 
     patch.setattr(governance, "_set_node", set_node)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from tests.simulation.links import Conditions
 from tests.simulation.member import Member
@@ -12,6 +13,10 @@ Fault = Callable[[World], bool]
 
 VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
+LEAD = 5
+"""Blocks by which a node is left behind, at most."""
+CLOCK_ECHO_S = 30.0
+"""So long after a clock is right again, a block of its wrong time may still be on its way."""
 
 
 class Trouble:
@@ -62,12 +67,14 @@ def counted_as(fault: Fault) -> str:
 def peace(world: World) -> None:
     """Every fault ends: the network is good, clocks are right, disks have room, and all are started or go on."""
     world.is_troubled = False
+    world.peace_s = world.loop.now_s
     world.crash_probability = 0.0
     world.links.heal()
     for member in world.members:
         member.disk.is_full = False
         member.skew_ms = member.usual_skew_ms
-        member.is_clock_wrong = False
+        if member.is_clock_wrong:
+            member.is_clock_wrong, member.trusted_from_s = False, world.loop.now_s + CLOCK_ECHO_S
         if not member.life.alive:
             world.after(world.random.uniform(0.01, 1.0), member.start)
 
@@ -173,7 +180,7 @@ def stopped_process(world: World) -> bool:
 
 def clock_jump(world: World) -> bool:
     """A clock leaps; peace puts it right. Who has a wrong clock is among the f faulty."""
-    able = [member for member in world.honest if member.is_clock_wrong or member.is_rolled_back]
+    able = [member for member in world.honest if member.is_clock_wrong or member.is_forgetful]
     if not able and world.faulty < world.tolerated:
         able = world.honest
     if not able:
@@ -197,18 +204,86 @@ def full_disk(world: World) -> bool:
 
 
 def wiped_disk(world: World) -> bool:
-    """A node loses its disk and starts again, and sees by itself that it has; at most f members ever do.
-
-    Not before all have the first block: a ledger that has decided nothing waits for nobody's memory (recall.py).
-    """
-    has_begun = all(member.height_on_disk for member in world.honest)
-    member = _to_roll_back(world) if has_begun else None
+    """A node loses its disk and starts again, and sees by itself that it has."""
+    member = _to_roll_back(world)
     if member is None:
         return False
-    member.die()
-    member.restore({})
-    world.after(world.random.uniform(0.1, 2.0), member.start)
+    _wipe(world, member)
     return True
+
+
+def wiped_disks(world: World) -> bool:
+    """Some lose their disks at once, maybe more than f; one disk stays that has the newest block."""
+    if world.faulty > world.tolerated or world.watch.height < world.random.randrange(4):
+        return False
+    keepers = [m for m in world.honest if not m.is_forgetful and m.height_on_disk == world.watch.height]
+    if not keepers:
+        return False
+    keeper = world.random.choice(keepers)
+    able = [member for member in world.honest if member is not keeper]
+    most = min(len(able), world.tolerated + world.schedule.wipes)
+    for member in world.random.sample(able, world.random.randint(min(1, most), most)):
+        _wipe(world, member)
+    return most > 0
+
+
+def copied_store(world: World) -> bool:
+    """A node loses its disk, and its operator gives it a copy of another member's."""
+    member = _to_roll_back(world)
+    others = [other for other in world.honest if other is not member and other.height_on_disk]
+    if member is None or not others:
+        return False
+    _wipe(world, member, world.random.choice(others).backup())
+    return True
+
+
+def left_behind(world: World) -> bool:
+    """One node is cut off until the others are ahead. Then another one is, some of the rest lose their disks, and the
+    first is whom they meet: what they decided, only the second knows, until it comes back."""
+    able = [member for member in world.honest if member.is_validator]
+    if len(able) < 3 or "left" in world.links.walls or world.faulty > world.tolerated:
+        return False
+    first, second, *rest = world.random.sample(able, len(able))
+    most = world.tolerated - world.faulty if world.random.random() < 0.7 else world.tolerated + world.schedule.wipes
+    losers = rest[: world.random.randint(1, max(1, min(len(rest), most)))]
+    world.links.block("left", _alone(world, first))
+    ahead = world.watch.height + world.random.randint(1, LEAD)
+    world.after(0.1, _leave_behind, world, second, losers, (ahead, world.loop.now_s + 6.0))
+    return True
+
+
+def _leave_behind(world: World, second: Member, losers: list[Member], until: tuple[int, float]) -> None:
+    height, at_s = until
+    if not world.is_troubled:
+        return
+    if world.watch.height < height and world.loop.now_s < at_s:
+        world.after(0.02, _leave_behind, world, second, losers, until)
+        return
+    world.links.block("left", _alone(world, second))
+    for other in world.members:
+        world.links.cut(second.number, other.number)
+    if second.height_on_disk == world.watch.height:
+        world.after(world.random.uniform(0.0, 2.5), _lose, world, second, losers)
+    world.after(world.random.uniform(6.0, 9.0), world.links.walls.pop, "left", None)
+
+
+def _lose(world: World, second: Member, losers: list[Member]) -> None:
+    """By now they may have signed at the next height, which they cannot decide."""
+    if second.height_on_disk == world.watch.height:
+        for loser in losers:
+            _wipe(world, loser)
+
+
+def _alone(world: World, member: Member) -> set[tuple[int, int]]:
+    one, others = member.number, [other.number for other in world.members if other is not member]
+    return {pair for other in others for pair in ((one, other), (other, one))}
+
+
+def _wipe(world: World, member: Member, data: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
+    world.coverage[f"member: wiped at height {min(member.height_on_disk, 3)}"] += 1
+    member.die()
+    member.restore(data)
+    world.after(world.random.uniform(0.1, 2.0), member.start)
 
 
 def old_backup(world: World) -> bool:
@@ -217,6 +292,7 @@ def old_backup(world: World) -> bool:
     if member is None:
         return False
     copy = member.backup()
+    member.is_doomed = True
 
     def restore() -> None:
         member.die()
@@ -240,14 +316,14 @@ def _somebody(world: World) -> Member:
 
 
 def _to_roll_back(world: World) -> Member | None:
-    """A loss of memory counts among the f faults; who has suffered it may suffer it again."""
-    able = [member for member in world.honest if member.is_rolled_back or member.is_clock_wrong]
-    if not able and world.faulty < world.tolerated:
-        able = world.honest
+    """A loss of memory counts among the f faults until the node signs again; who suffers it may suffer it again."""
+    able = [member for member in world.honest if member.is_forgetful or member.is_clock_wrong]
+    if world.faulty < world.tolerated:
+        able = able or world.honest
     if not able:
         return None
     member = world.random.choice(able)
-    member.is_rolled_back = True
+    member.is_forgetful = True
     return member
 
 
@@ -272,7 +348,7 @@ def returned_validator(world: World) -> bool:
 
 def smaller_set(world: World) -> bool:
     """A validator is made an observer, and its member has no vote, until `changed_validators` undoes it."""
-    if len(world.registry.validators) <= world.size - world.leavers:
+    if len(world.registry.validators) <= world.size - world.schedule.leavers:
         return False
     return world.vote([member for member in world.honest if _role(world, member) == "validator"], "observer")
 

@@ -6,7 +6,7 @@ its own key, repeat or bend what it heard, be silent, and send anything to anybo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from random import Random
 from typing import Any
 
@@ -42,12 +42,12 @@ class Liar(Member):
         """The world's."""
         return self.world.random
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
         """What its node wants to say, bent by each behaviour in turn."""
         messages = [data]
         for behaviour in self.behaviours:
             messages = [bent for message in messages for bent in behaviour.outgoing(peer, message)]
-        sent = [Member.send(self, peer, message) for message in messages]
+        sent = [Member.send(self, peer, message, slot) for message in messages]
         return any(sent)
 
     def receive(self, peer: PublicKey, data: bytes) -> None:

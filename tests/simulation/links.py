@@ -9,11 +9,12 @@ it; equivocation, which is sent once a connection, comes then, as TCP would brin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.lines import Lines
 from tests.simulation.loop import WORLD
 
 from notarium_ledger.state.registry import NodeRecord
@@ -65,6 +66,8 @@ class Links:
     serial: int = 0
     arrivals_s: dict[tuple[int, int], float] = field(default_factory=dict)
     """When the last ordered message of a direction arrives."""
+    lines: Lines | None = None
+    """None: a message takes no time for its length."""
 
     # ---- connections ---------------------------------------------------------------------------------------------
 
@@ -103,6 +106,7 @@ class Links:
         pair = (min(one, other), max(one, other))
         if self.up.pop(pair, None) is None:
             return
+        self._empty(pair)
         self.world.note("disconnects", pair[0], f"from {pair[1]}")
         for number, peer in (pair, pair[::-1]):
             self._tell_gone(self.world.members[number], self.world.members[peer])
@@ -113,8 +117,13 @@ class Links:
         """A process died: its connections break, which its peers notice at once (the kernel closes them)."""
         for pair in [pair for pair in self.up if number in pair]:
             del self.up[pair]
+            self._empty(pair)
             peer = pair[0] if pair[1] == number else pair[1]
             self._tell_gone(self.world.members[peer], self.world.members[number])
+
+    def _empty(self, pair: tuple[int, int]) -> None:
+        if self.lines is not None:
+            self.lines.end(pair)
 
     def _tell_gone(self, member: Member, peer: Member) -> None:
         """A stopped process hears of it when it goes on."""
@@ -146,8 +155,8 @@ class Links:
 
     # ---- messages ------------------------------------------------------------------------------------------------
 
-    def carry(self, sender: int, receiver: int, data: bytes) -> None:
-        """Bring `data` to the other end of the connection, or lose it."""
+    def carry(self, sender: int, receiver: int, data: bytes, slot: Hashable = None) -> None:
+        """Bring `data` to the other end of the connection, or lose it. `slot`: as of PeerNetwork.send."""
         pair = (min(sender, receiver), max(sender, receiver))
         connection = self.up.get(pair)
         if connection is None:
@@ -164,9 +173,36 @@ class Links:
             return
         if self.slow_s:
             late_s += self.slow_s.get(sender, 0.0) + self.slow_s.get(receiver, 0.0)
+        if data[0] == Kind.BLOCKS and self.world.schedule.history_s:
+            late_s += draw.uniform(0.0, self.world.schedule.history_s)
+        lines, loop = self.lines, self.world.loop
+        starts_s = self.world.members[sender].life.stopped_until_s
+        if lines is None:
+            self._arrive(pair, sender, data, copies, late_s, max(loop.now_s, starts_s))
+            return
+
+        def hand_over() -> None:
+            if self.up.get(pair) == connection:
+                lines.send((sender, receiver), data, slot, left)
+
+        def left(at_s: float) -> None:
+            self._arrive(pair, sender, data, copies, late_s, at_s)
+
+        if starts_s > loop.now_s:
+            loop.schedule(WORLD, starts_s, hand_over)  # its process is busy still
+        else:
+            hand_over()
+
+    def _arrive(
+        self, pair: tuple[int, int], sender: int, data: bytes, copies: int, late_s: float, leaves_s: float
+    ) -> None:
+        """It has left its sender at `leaves_s`."""
+        conditions, connection = self.conditions, self.up[pair]
+        receiver = pair[0] if pair[1] == sender else pair[1]
+        ordered = data[0] not in UNORDERED
+        span = conditions.max_delay_s - conditions.min_delay_s
         for _ in range(copies):
-            span = conditions.max_delay_s - conditions.min_delay_s
-            at_s = self.world.loop.now_s + late_s + conditions.min_delay_s + draw.random() * span
+            at_s = leaves_s + late_s + conditions.min_delay_s + self.random.random() * span
             if ordered:
                 at_s = max(at_s, self.arrivals_s.get((sender, receiver), 0.0))
                 self.arrivals_s[sender, receiver] = at_s
@@ -234,15 +270,15 @@ class View:
         """Whether a connection with `peer` is welcome now."""
         return peer in self._nodes and not self._penalties.remaining_s(peer, now_s)
 
-    def send(self, peer: PublicKey, data: bytes, slot: object = None) -> bool:
-        """One message; False if it is not connected."""
-        return self._member.send(peer, data)
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
+        """One message; False if it is not connected. `slot`: as of PeerNetwork.send."""
+        return self._member.send(peer, data, slot)
 
-    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: object = None) -> None:
+    def broadcast(self, data: bytes, to: Iterable[PublicKey], slot: Hashable = None) -> None:
         """One message to each."""
         for peer in to:
             if peer != self._own.key:
-                self._member.send(peer, data)
+                self._member.send(peer, data, slot)
 
     def is_connected(self, peer: PublicKey) -> bool:
         """Whether a connection stands."""
@@ -255,12 +291,18 @@ class View:
         return {key: None for key in self._world.holders if self.is_connected(key)}
 
     def queue_bytes(self, peer: PublicKey) -> int:
-        """Nothing waits: the network takes all at once."""
-        return 0
+        """What waits for a thin line; without one the network takes all at once."""
+        lines, own = self._world.links.lines, self._member.number
+        if lines is None:
+            return 0
+        return sum(lines.waiting_bytes((own, number)) for number in self._world.holders.get(peer, ()))
 
     def received_bytes(self, peer: PublicKey) -> int:
-        """Nothing arrives in parts."""
-        return 0
+        """Of large messages on thin lines, which arrive in pieces."""
+        lines, own = self._world.links.lines, self._member.number
+        if lines is None:
+            return 0
+        return sum(lines.arrived_bytes((number, own)) for number in self._world.holders.get(peer, ()))
 
     def clock_offsets(self) -> list[int]:
         """Not compared here."""

@@ -1,7 +1,7 @@
 """An asyncio event loop on simulated time: what is idle takes no time, and what happens depends on the seed alone.
 
 Every callback belongs to the life of a simulated process in whose context it was scheduled. A process that dies takes
-its callbacks along; one that is stopped (as by SIGSTOP) has them all when it goes on.
+its callbacks along; one that is stopped (as by SIGSTOP), or busy with a long computation, has them all when it goes on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Life:
         self.name = name
         self.alive = True
         self.stopped_until_s = 0.0
-        """Until then none of its callbacks runs."""
+        """Until then none of its callbacks runs: it is stopped, or busy."""
 
 
 WORLD = Life("world")
@@ -84,8 +84,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # ---- what asyncio asks of a loop -----------------------------------------------------------------------------
 
     def time(self) -> float:
-        """Simulated seconds since the world began."""
-        return self.now_s
+        """Simulated seconds since the world began; for a busy process, when its present work ends."""
+        stopped_s = self.owner.stopped_until_s
+        return stopped_s if stopped_s > self.now_s else self.now_s
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: object = None) -> Handle:  # type: ignore[override]
         """In this instant, after all that was scheduled before."""
@@ -95,7 +96,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: object = None) -> Handle:  # type: ignore[override]
         """After `delay` seconds."""
-        return self.schedule(self.owner, self.now_s + delay, callback, *args)
+        return self.schedule(self.owner, self.time() + delay, callback, *args)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: object = None) -> Handle:  # type: ignore[override]
         """At `when`, or now if that is past."""
@@ -122,6 +123,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         error = context.get("exception")
         if isinstance(error, Exception):
             self.on_error(self.owner, error)
+
+    def work(self, seconds: float) -> None:
+        """The present callback takes so long. What it sends leaves after that, and nothing else of its process runs."""
+        self.owner.stopped_until_s = self.time() + seconds
 
     # ---- simulation ----------------------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.costs import burden
 from tests.simulation.leveldb import Disk
 from tests.simulation.links import View
 from tests.simulation.loop import WORLD, Crash, Life
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_LAG = 2
 """Runs are short: who is three blocks behind joins by a snapshot."""
+STATED_S = 0.2
+"""An operator who wrote consensus.vote_from takes it out before a start that is so much later."""
 CLIENT_WAIT_S = 20.0
 """How long a client waits for its receipt before it asks another node."""
 
@@ -45,9 +49,16 @@ class Member:
         self.key = key
         self.record = record
         self.skew_ms = self.usual_skew_ms = skew_ms
-        self.is_rolled_back = False
-        """Its disk has lost what it once held: it is among the f faulty, though it keeps to the rules."""
+        self.is_forgetful = False
+        """Its disk has lost what it once held, or is about to, which it notices or is told. Until it signs again it is
+        among the f faulty, though it keeps to the rules."""
+        self.is_doomed = False
+        """Its disk is about to be lost."""
+        self.losses = 0
+        """How often its disk has lost something."""
         self.is_clock_wrong = False
+        self.trusted_from_s = 0.0
+        """From then on nothing is on its way any more that its wrong clock has made."""
         self.disk = Disk(self._on_durable, self.checkpoint)
         self.life = Life(f"{record.member}-{number}")
         self.life.alive = False
@@ -55,6 +66,8 @@ class Member:
         self.view: View | None = None
         self.vote_from: int | None = None
         """As its operator sets it after restoring a backup."""
+        self._stated_s = math.inf
+        """When it started with that."""
         self.starts = 0
         self._has_begun = False
         """Its disk has held something of consensus: the operator's mark of a new node is gone."""
@@ -100,6 +113,10 @@ class Member:
             return
         self.life = Life(f"{self.record.member}-{self.number}")
         self.starts += 1
+        if self.world.loop.now_s - self._stated_s > STATED_S:
+            self.vote_from = None  # its operator takes the line out again: the node has noted what it said
+        if self.vote_from is not None:
+            self._stated_s = min(self._stated_s, self.world.loop.now_s)
         self._look_at_disk()
         self._connected.clear()
         self.world.note("start", self.number)
@@ -122,6 +139,8 @@ class Member:
             raise
         node = self.make_node(store)
         self.node = node
+        if world.costs is not None:
+            burden(node, world.costs, world.loop, world.coverage)
         node.driver._on_event = self._heard(node.driver._on_event)
         node.driver.fail = self._failing(node.driver.fail)  # type: ignore[method-assign,assignment]
         world.loop.create_task(node.start())
@@ -167,14 +186,30 @@ class Member:
             record,
             self.key,
             bytes(32),
-            replace(settings(self.vote_from, self.world.snapshot_lag), is_new=not self._has_begun),
+            replace(
+                settings(self.vote_from, self.world.snapshot_lag),
+                is_new=not self._has_begun,
+                block_entries=self.world.schedule.block_entries,
+                block_bytes=self.world.schedule.block_bytes,
+                mempool_bytes=max(1 << 20, 8 * self.world.schedule.block_bytes),
+            ),
             clock=self.clock_ms,
             make_network=make_network,  # type: ignore[arg-type]  # a View is a PeerNetwork to whom it is given
         )
 
     def clock_ms(self) -> int:
-        """This machine's clock."""
-        return self.world.now_ms + self.skew_ms
+        """This machine's clock; while the process computes, when that ends."""
+        return self.world.now_ms + self.skew_ms + self.busy_ms
+
+    @property
+    def is_clock_trusted(self) -> bool:
+        """Whether what it says of the time, and of others' times, is right."""
+        return not self.is_clock_wrong and self.world.loop.now_s >= self.trusted_from_s
+
+    @property
+    def busy_ms(self) -> int:
+        """How long its process computes, or stands still, from now on."""
+        return max(0, int(1000 * (self.life.stopped_until_s - self.world.loop.now_s)))
 
     def die(self, restart_s: float | None = None) -> None:
         """SIGKILL or loss of power; started again after a while, if that is given."""
@@ -234,7 +269,9 @@ class Member:
         """The disk is replaced while the process is down; `vote_from` as docs/operations.md prescribes."""
         self._look_at_disk()
         self.disk.replace(data)
-        self.vote_from = vote_from
+        self.vote_from, self._stated_s = vote_from, math.inf
+        self.is_forgetful, self.is_doomed = True, False
+        self.losses += 1
         self.world.watch.rolled_back(self)
 
     # ---- network -------------------------------------------------------------------------------------------------
@@ -262,8 +299,8 @@ class Member:
             self.view.on_message(peer, data)
             self.world.watch.delivered(self, data)
 
-    def send(self, peer: PublicKey, data: bytes) -> bool:
-        """Hand a message to the network. False if the peer is not connected."""
+    def send(self, peer: PublicKey, data: bytes, slot: Hashable = None) -> bool:
+        """Hand a message to the network. False if the peer is not connected. `slot`: as of PeerNetwork.send."""
         self.checkpoint("before a message")
         sent = False
         for number in self.world.holders.get(peer, ()):
@@ -271,7 +308,7 @@ class Member:
                 if not sent:
                     self.world.watch.sent(self, data)
                 sent = True
-                self.world.links.carry(self.number, number, data)
+                self.world.links.carry(self.number, number, data, slot)
         return sent
 
     # ---- clients -------------------------------------------------------------------------------------------------

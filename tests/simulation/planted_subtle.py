@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from tests.simulation import planted
 from tests.simulation.planted import Planted, Replacement
 from tests.simulation.schemes import (
     BorrowedCertificate,
@@ -272,7 +271,7 @@ SUBTLE: tuple[Planted, ...] = (
         "prepares of another round are a lock",
         _prepares_of_another_round,
         "justification|lock",
-        500,
+        1_000,
         liars=(FalseLock,),
     ),
     Planted(
@@ -304,4 +303,3 @@ SUBTLE: tuple[Planted, ...] = (
     Planted("equivocation of peers unverified", _equivocation_believed, "false report", 50, liars=(FalseWitness,)),
     Planted("equivocation not passed on", _equivocation_not_passed_on, "equivocation", 100),
 )
-PLANTED = (*planted.PLANTED, *SUBTLE)

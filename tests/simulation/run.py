@@ -15,26 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.branches import counted
-from tests.simulation.byzantine import BEHAVIOURS
 from tests.simulation.faults import FAULTS, counted_as
-from tests.simulation.scenario import APART, BLACKOUTS, CHANGING, LONG, SCHEMING, SMALL, Schedule, run_seed
-from tests.simulation.schemes import SCHEMES
+from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SCHEDULES, Schedule
 from tests.simulation.twins import TWINS
 
 OUTPUT = Path(".bench/simulation")
 CHUNK = 50
 PASSES = "passes"
 MAX_SIZE = 31
+SHOWN = ("fault", "liar", "round", "event", "dropped for", "client", "branch", "validator set", "member", "content")
+"""What the coverage counts, in this order."""
 COLLECT_EVERY = 10
 """Seeds after which what they leave behind is freed; while one runs the collector rests."""
-SCHEDULES: dict[str, Schedule] = {
-    "small": SMALL,
-    "long": LONG,
-    "apart": APART,
-    "scheming": SCHEMING,
-    "blackouts": BLACKOUTS,
-    "changing": CHANGING,
-}
 
 
 @dataclass(slots=True)
@@ -101,7 +94,7 @@ def chunk(first: int, last: int, size: int, schedule: str) -> Report:
 def kinds(schedule: Schedule) -> list[str]:
     """The faults and lies that its seeds draw from, as the coverage names them: what is never met is to be seen."""
     faults = FAULTS if schedule.faults is None else schedule.faults
-    lies = [each.__name__ for each in SCHEMES] if schedule.schemers else [each.__name__ for each in BEHAVIOURS]
+    lies = [each.__name__ for each in schedule.pool]
     return [*map(counted_as, faults), *(f"liar: {name}" for name in lies), *([] if schedule.schemers else [TWINS])]
 
 
@@ -175,7 +168,18 @@ def show(size: int, report: Report) -> None:
         f"  decided and level again after the last fault: median {median:.1f} s, 99 % {most:.1f} s, "
         f"longest {waits[-1]:.1f} s (simulated)"
     )
-    for kind in ("fault", "liar", "round", "event", "dropped for", "client", "branch", "validator set"):
+    for kind in (
+        "fault",
+        "liar",
+        "round",
+        "event",
+        "dropped for",
+        "client",
+        "branch",
+        "validator set",
+        "member",
+        "content",
+    ):
         found = {name: count for name, count in report.reached.items() if name.startswith(kind)}
         if found:
             words = ", ".join(

@@ -11,9 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tests.simulation.planted import Planted
-from tests.simulation.planted_subtle import PLANTED
-from tests.simulation.run import SCHEDULES
+from tests.simulation.planted_all import PLANTED
 from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SCHEDULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,25 @@ class HollowLock(Scheme):
             self.liar.say(RoundChange(signed, wrong, lock.prepares))
 
 
+class HashOnlyLock(HollowLock):
+    """The same, but it claims the block by its hash, and nobody ever gets any entries for it."""
+
+    def bend(self, peer: PublicKey, message: Message) -> Message | None:
+        bent = super().bend(peer, message)
+        return replace(bent, block=None) if isinstance(bent, RoundChange) else bent
+
+    def incoming(self, peer: PublicKey, data: bytes) -> None:
+        """As its kind, by hash."""
+        say, self.liar.say = self.liar.say, self._say  # type: ignore[method-assign]
+        try:
+            super().incoming(peer, data)
+        finally:
+            self.liar.say = say  # type: ignore[method-assign]
+
+    def _say(self, message: Message, to: Sequence[PublicKey] | None = None) -> None:
+        Liar.say(self.liar, replace(message, block=None) if isinstance(message, RoundChange) else message, to)
+
+
 class Swapper(Scheme):
     """Passes on what others sign, with other entries under their headers."""
 

@@ -12,7 +12,8 @@ from tests.simulation.byzantine import BEHAVIOURS
 from tests.simulation.faults import FAULTS, counted_as
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.simulation.run import chunk, kinds
-from tests.simulation.scenario import SCHEMING, SMALL, run_seed
+from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SCHEMING, SMALL
 from tests.simulation.schemes import SCHEMES, VoteForger
 from tests.simulation.watch import Watch
 
@@ -54,7 +55,7 @@ def test_a_task_that_fails_at_a_node_that_lives_to_the_end_is_found(monkeypatch)
 def test_the_oracles_do_not_verify_as_the_product_does(monkeypatch):
     monkeypatch.setattr(signatures._STAND_IN, "crypto_sign_open", lambda signed, key: signed[64:])
     with pytest.raises(SafetyViolation, match="certificate"):
-        run_seed(4, 4, behaviours=(VoteForger,))
+        run_seed(5, 4, behaviours=(VoteForger,))
 
 
 def test_what_the_last_look_at_a_node_finds_ends_the_run(monkeypatch):

@@ -335,15 +335,15 @@ def test_time_ahead_of_all_honest_clocks(ledger):
 
 
 def test_time_before_what_the_parent_allows(ledger):
-    ledger.tell(ledger.decide(time_ms=NOW_MS - 5_000), clocks_ms=(NOW_MS, NOW_MS))
+    ledger.tell(ledger.decide(time_ms=NOW_MS - 9_000), clocks_ms=(NOW_MS, NOW_MS))
     with violation("time", "1 ms older"):
-        ledger.tell(ledger.make(time_ms=NOW_MS - 2_501), clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))
+        ledger.tell(ledger.make(time_ms=NOW_MS - 4_501), clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))
 
 
 def test_time_before_the_entry_was_made(ledger):
     entries = ledger.submit(ledger.consortium.entries(1), NOW_MS)
     with violation("time", "1 ms older"):
-        ledger.tell(ledger.make(entries, time_ms=NOW_MS - 2_501), clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))
+        ledger.tell(ledger.make(entries, time_ms=NOW_MS - 4_501), clocks_ms=(NOW_MS + 60_000, NOW_MS + 60_000))
 
 
 def test_time_is_judged_when_the_first_node_decides(ledger):

@@ -344,11 +344,19 @@ def test_justification_fresh_proposal_of_round_1_that_names_its_signer_or_not(re
     assert judged == [None, "its fresh block names another proposer"]
 
 
-def test_justification_round_change_without_the_block_that_it_names(replay):
+def test_passes_a_round_change_that_names_its_block_by_the_hash(replay):
     node, change = replay.until_sent(2, ROUND_CHANGE, 1)
     assert isinstance(change, RoundChange)
-    with violation("justification", "does not bring the block"):
-        replay.say(node, replace(change, block=None))
+    replay.say(node, replace(change, block=None))
+
+
+def test_justification_round_change_with_another_block_than_it_names(recording, replay):
+    node, change = replay.until_sent(2, ROUND_CHANGE, 1)
+    assert isinstance(change, RoundChange)
+    _, proposal = Replay(recording).until_sent(1, PROPOSAL)
+    assert isinstance(proposal, Proposal)
+    with violation("justification"):
+        replay.say(node, replace(change, block=proposal.block))
 
 
 def test_justification_round_change_with_a_prepare_counted_twice(replay):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.simulation.planted_subtle import PLANTED
+from tests.simulation.planted_all import PLANTED
 from tests.simulation.run_planted import hunt
 
 pytestmark = [

@@ -12,13 +12,29 @@ import time
 
 import pytest
 from tests.simulation.run import CHUNK, chunk, replay_command
-from tests.simulation.scenario import SMALL, run_seed
+from tests.simulation.scenario import run_seed
+from tests.simulation.schedules import SMALL
 
 FRESH_S = float(os.environ.get("NOTARIUM_SIMULATION_SECONDS", "45"))
 """How long new seeds are tried."""
 FIXED = [(4, 1500), (5, 200), (6, 200), (7, 200), (10, 100)]
 """(validators, seeds)"""
-MORE = [(4, 100, "scheming"), (7, 25, "scheming"), (4, 50, "blackouts"), (4, 10, "changing"), (5, 10, "changing")]
+MORE = [
+    (4, 100, "scheming"),
+    (7, 25, "scheming"),
+    (4, 50, "blackouts"),
+    (4, 10, "changing"),
+    (5, 10, "changing"),
+    (4, 60, "wipes"),
+    (7, 10, "wipes"),
+    (4, 15, "governing"),
+    (5, 5, "governing"),
+    (4, 15, "crowded"),
+    (4, 8, "recalls"),
+    (4, 8, "joining"),
+    (4, 6, "busy"),
+    (4, 8, "thin"),
+]
 """(validators, seeds, schedule)"""
 REGRESSIONS: list[tuple[int, int, str]] = [
     (6, 6, "small"),
@@ -29,6 +45,10 @@ REGRESSIONS: list[tuple[int, int, str]] = [
     (103, 5, "changing"),
     (248, 7, "scheming"),
     *((seed, 4, "small") for seed in (36403, 57861, 61048, 64814, 73239, 85547)),
+    *((seed, 4, "wipes") for seed in (7, 14, 19, 20, 24, 28, 39, 46, 55, 56, 57)),
+    *((seed, 4, "governing") for seed in (4, 6, 8, 11)),
+    *((seed, 4, "busy") for seed in (3, 12)),
+    *((seed, 4, "thin") for seed in (5, 8, 10)),
 ]
 """(seed, validators, schedule)"""
 
@@ -63,7 +83,7 @@ def test_two_minutes_of_trouble(size):
 
 
 @pytest.mark.parametrize(("size", "seeds", "schedule"), MORE)
-def test_lies_wrong_in_one_point_losses_of_memory_and_votes_on_validators(size, seeds, schedule):
+def test_lies_and_losses_votes_and_volume_thin_lines_and_slow_machines(size, seeds, schedule):
     passes(1, seeds, size, schedule)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.holdings import messages_held, most_messages
 from tests.simulation.oracles import Oracles, SafetyViolation
+from tests.simulation.oracles.authority import Rights
 from tests.simulation.signatures import verifier
 
 from notarium_consensus.events import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ROUNDS_KEPT = 2
+SETTLED_S = 30.0
+"""So long after the last fault what was late has arrived: a network without lines and costs is good then."""
 NO_ACCUSATION = frozenset(("catch-up",))
 """Reasons for a drop that say no more than "too slow"."""
 
@@ -53,6 +56,7 @@ class Watch:
             messages_limit=most_messages(len(genesis.registry.validators)),
             liveness_ms=60_000,
             hears_all=True,
+            rights=Rights.of_records(dict(genesis.registry.records())),
         )
         self.acknowledged: dict[Hash, bytes] = {}
         self._honest_keys: set[PublicKey] = set()
@@ -82,6 +86,10 @@ class Watch:
         """Some client has made an entry."""
         self._oracles.submitted(raw, self._world.clocks_ms()[0], self._world.now_ms)
 
+    def allow(self, liveness_s: float) -> None:
+        """So long after the last fault the ledger may take to go on."""
+        self._oracles.liveness_ms = int(1000 * liveness_s)
+
     # ---- what nodes do -------------------------------------------------------------------------------------------
 
     def wrote(self, member: Member, puts: Sequence[Item], deleted: Sequence[bytes]) -> None:
@@ -92,15 +100,17 @@ class Watch:
             self.memory(member, member.node)  # it holds all that came of the height that it decides
 
     def rolled_back(self, member: Member) -> None:
-        """A disk was replaced."""
+        """A disk was replaced, which its node notices or is told: that excuses nothing (docs/threat-model.md)."""
         if member.is_honest:
-            self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data))
+            self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data), True)
 
     def sent(self, member: Member, data: bytes) -> None:
         """A message is handed to the network."""
         self.sends += 1
         if member.is_honest:
             self._judge(self._oracles.sent, member.number, data)
+            if data[0] == Kind.CONSENSUS and not member.is_doomed:
+                member.is_forgetful = False
         else:
             self._judge(self._oracles.overheard, data)
 
@@ -167,18 +177,36 @@ class Watch:
             self._accused(member, equivocation.key, "equivocation")
         elif isinstance(event, ProtocolViolation):
             self._accused(member, event.peer, event.reason)
-        elif isinstance(event, ProposalRejected) and event.reason.startswith("content"):
+        elif isinstance(event, ProposalRejected) and self._is_blame(member, event):
             self._accused(member, event.proposer, event.reason)
-        elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.is_rolled_back:
+        elif isinstance(event, OwnSignatureSeen) and member.is_honest and not member.losses:
             self._world.fail(
                 SafetyViolation(f"false report: node {member.number} finds a signature of its own that it forgot")
             )
+
+    def _is_blame(self, member: Member, event: ProposalRejected) -> bool:
+        """Whether the rejection says that the proposer did wrong, and not the network, or a clock among the f.
+
+        Content is the proposer's own. So is a time ahead of an honest clock, whatever the parent's time was: it has to
+        wait (docs/consensus.md, "Time"). An old time may be the doing of a network in trouble, of a thin line, or of
+        machines that are busy.
+        """
+        world = self._world
+        if event.reason.startswith("content"):
+            return True
+        proposers = [world.members[number] for number in world.holders.get(event.proposer, ())]
+        if not member.is_clock_trusted or not all(each.is_clock_trusted for each in proposers):
+            return False
+        if "ahead" in event.reason:
+            return True
+        is_slow = world.is_troubled or world.links.lines is not None or world.costs is not None
+        return not is_slow and world.loop.now_s > world.peace_s + SETTLED_S
 
     def _accused(self, member: Member, peer: PublicKey, reason: str) -> None:
         if not member.is_honest:
             return
         holders = [self._world.members[number] for number in self._world.holders.get(peer, ())]
-        is_honest = all(holder.is_honest and not holder.is_rolled_back for holder in holders)
+        is_honest = all(holder.is_honest for holder in holders)
         self._world.note("accuses", member.number, f"{[h.number for h in holders]} of {reason}")
         self._judge(self._oracles.accused, member.number, peer, is_honest)
 

@@ -11,11 +11,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plyvel
 import structlog
-from tests.simulation import leveldb
+from tests.simulation import leveldb, lines
+from tests.simulation.costs import Costs
+from tests.simulation.lines import Lines
 from tests.simulation.links import Links
 from tests.simulation.loop import WORLD, Life, SimulatedLoop
 from tests.simulation.member import Member
@@ -23,14 +25,21 @@ from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
 
 from notarium_ledger import signing
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
+from notarium_node.catchup import replay
+from notarium_node.peers import parcels, wire
 from notarium_node.routing import peers as routing
 from notarium_store import database
 from notarium_store.database import Database
+
+if TYPE_CHECKING:
+    from tests.simulation.schedules import Schedule
 
 MAX_STEPS = 2_000_000
 """Of one seed; a longer one is a storm."""
@@ -41,6 +50,14 @@ DECODED = 4_096
 RESUBMIT_S = 3.0
 ANSWERED_S = 30.0
 """In which every client has its receipt once all are level."""
+VOTE_TRIES = 1_000
+VOTE_S = 8.0
+"""In which a vote on validators takes effect, where other votes may prevent it."""
+LEAST_SAFE = 4
+"""Validators; fewer only by a vote that says so, of one more than a quorum."""
+PAD_BYTES = 250
+PADDING_BYTES = 310
+"""Of a subject with a name of PAD_BYTES."""
 
 
 class SimulationFailed(AssertionError):
@@ -50,34 +67,25 @@ class SimulationFailed(AssertionError):
 class World:
     """Some members, the network between them, clients that submit entries, and faults until they end."""
 
-    def __init__(
-        self,
-        seed: int,
-        size: int,
-        transcript: list[str] | None,
-        observers: int | None = None,
-        leavers: int = 0,
-        age_s: int = 10,
-    ) -> None:
-        """`size`: validators; beside them `observers`, or one or none as the seed draws it.
-
-        `leavers`: by how many validators the set may shrink. `age_s`: of the ledger at the start.
-        """
+    def __init__(self, seed: int, size: int, transcript: list[str] | None, schedule: Schedule) -> None:
+        """`size`: validators; beside them the schedule's observers, or one or none as the seed draws it."""
         self.seed = seed
+        self.schedule = schedule
         self.size = size
         self.cast = ""
         """Who lies, and how."""
         self.random = Random(seed)
         self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
         self.loop.on_error = self._on_error
-        self.consortium = consortium(size, self.random.randint(0, 1) if observers is None else observers)
-        self.leavers = leavers
-        self.age_s = age_s
+        observers = self.random.randint(0, 1) if schedule.observers is None else schedule.observers
+        self.consortium = consortium(size, observers, schedule.parameters)
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
         self.failure: BaseException | None = None
         self.is_troubled = False
+        self.peace_s = 0.0
+        """When the faults ended."""
         self.crash_probability = 0.0
         self.links = Links(self, self.random)
         self.members: list[Member] = []
@@ -94,6 +102,9 @@ class World:
         """All of `new_entry`, by id: clients wait for their receipts."""
         self.recovered_s = 0.0
         """How long after the last fault everything was decided and level."""
+        if schedule.mbit_per_s:
+            self.links.lines = Lines(self.loop, self.random.choice(schedule.mbit_per_s))
+        self.costs = Costs(self.random.choice(schedule.slowness)) if schedule.slowness else None
 
     # ---- members ---------------------------------------------------------------------------------------------
 
@@ -115,12 +126,12 @@ class World:
     @property
     def tolerated(self) -> int:
         """f: how many members may be faulty, also when the set is at its smallest."""
-        return (self.size - self.leavers - 1) // 3
+        return (self.size - self.schedule.leavers - 1) // 3
 
     @property
     def faulty(self) -> int:
-        """Members that lie, whose disk has lost what it held or whose clock is wrong; twins are one."""
-        bad = (m for m in self.members if not m.is_honest or m.is_rolled_back or m.is_clock_wrong)
+        """Members that lie, that have not signed since their disk was lost, or whose clock is wrong; twins are one."""
+        bad = (m for m in self.members if not m.is_honest or m.is_forgetful or m.is_clock_wrong)
         return len({member.record.member for member in bad})
 
     def clocks_ms(self) -> tuple[int, int]:
@@ -150,6 +161,11 @@ class World:
         """Entries for which no client has a receipt."""
         return [raw for id_, raw in self.made.items() if id_ not in self.watch.acknowledged]
 
+    def waiting(self) -> list[bytes]:
+        """Entries that wait for a block at some honest node."""
+        nodes = [member.node for member in self.honest if member.node is not None]
+        return list({entry.raw: None for node in nodes for entry in node.mempool._entries.values()})
+
     def vote(self, able: Sequence[Member], role: str) -> bool:
         """Q members vote that the node of one of `able` has the role; as a validator it replaces its member's."""
         if self.voting or not able or self._newest().height < self.watch.height:
@@ -169,36 +185,39 @@ class World:
         if role == "validator":
             after[member.record.member] = bytes(member.public)
         self.watch.knows_set(list(after.items()))
-        members = list(present)
+        members, needed = list(present), registry.validators.quorum
         self.random.shuffle(members)
-        numbers = [consortium.members.index(each) for each in members[: registry.validators.quorum]]
-        proposal = consortium.raw(
-            consortium.member_body("propose", numbers[0], action={"type": "set-node", "node": node})
-        )
+        action: dict[str, Any] = {"type": "set-node", "node": node}
+        if len(after) < min(LEAST_SAFE, len(present)):
+            action["below_four"], needed = True, needed + 1
+        numbers = [consortium.members.index(each) for each in members[:needed]]
+        proposal = consortium.raw(consortium.member_body("propose", numbers[0], action=action))
         raws = [proposal]
         for number in numbers[1:]:
             fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
             raws.append(consortium.raw(consortium.member_body("vote", number, **fields)))
         for raw in raws:
             self.watch.submitted(raw)
-            self.client(raw, self.doors)
-        self.after(0.5, self._voted, member, role, self.watch.height)
+            self.client(raw, self.doors, VOTE_TRIES)
+        self.after(0.5, self._voted, member, role, self.watch.height, self.loop.now_s + VOTE_S)
         return True
 
-    def _voted(self, member: Member, role: str, since: int) -> None:
+    def _voted(self, member: Member, role: str, since: int, until_s: float) -> None:
         """The vote takes effect above the height `since`, and the node has its new role without a restart."""
         if member.height > since and member.is_validator == (role == "validator"):
             self.coverage["validator set changed"] += 1
             self.voting = False
+        elif self.schedule.governance and self.loop.now_s > until_s:
+            self.voting = False  # what was proposed has lapsed or expired
         else:
-            self.after(0.5, self._voted, member, role, since)
+            self.after(0.5, self._voted, member, role, since, until_s)
 
     # ---- time ------------------------------------------------------------------------------------------------
 
     @property
     def now_ms(self) -> int:
         """The true time, ms since 1970."""
-        return START_MS + self.age_s * 1000 + int(self.loop.now_s * 1000)
+        return START_MS + self.schedule.age_s * 1000 + int(self.loop.now_s * 1000)
 
     def after(self, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
         """Something that no process does."""
@@ -251,24 +270,32 @@ class World:
 
     # ---- clients ---------------------------------------------------------------------------------------------
 
-    def new_entry(self) -> bytes:
-        """An entry that nobody has seen."""
+    def entry(self, issuer: str = "m0", signer: SigningKey | None = None) -> bytes:
+        """Another entry each time, signed by the researcher of m0 or by `signer`."""
         self.entries += 1
-        raw = self.consortium.raw(body(self.entries))
+        return self.consortium.raw(body(self.entries, issuer, self.schedule.entry_bytes), signer)
+
+    def new_entry(self, issuer: str = "m0", signer: SigningKey | None = None) -> bytes:
+        """An entry that nobody has seen, and that must be decided."""
+        raw = self.entry(issuer, signer)
         self.watch.submitted(raw)
         self.made[leaf_hash(raw)] = raw
         return raw
 
-    def client(self, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
-        """A client that submits to one of `doors()`, and to another if it hears nothing, until it has a receipt."""
-        Client(self, raw, doors).try_once()
+    def client(self, raw: bytes, doors: Callable[[], Sequence[Member]], tries: int = 1 << 30) -> None:
+        """A client that submits to one of `doors()`, and to another if it hears nothing, until it has a receipt.
+
+        `tries`: it gives up after so many.
+        """
+        Client(self, raw, doors, tries).try_once()
 
 
 class Client:
     """One entry on its way to a receipt."""
 
-    def __init__(self, world: World, raw: bytes, doors: Callable[[], Sequence[Member]]) -> None:
+    def __init__(self, world: World, raw: bytes, doors: Callable[[], Sequence[Member]], most: int) -> None:
         self._world = world
+        self._most = most
         self._raw = raw
         self._doors = doors
         self._id = leaf_hash(raw)
@@ -284,7 +311,8 @@ class Client:
         if doors:
             member = world.random.choice(doors)
             member.run(member.submit, self._raw, lambda answer, detail: self._told(member, answer, detail))
-        world.after(RESUBMIT_S * min(self._tries, 4), self.try_once)
+        if self._tries < self._most:
+            world.after(RESUBMIT_S * min(self._tries, 4), self.try_once)
 
     def _told(self, member: Member, answer: str, detail: bytes) -> None:
         self._world.coverage[f"client: {answer}"] += 1
@@ -292,12 +320,15 @@ class Client:
             self._world.watch.receipt(member, self._id, detail)
 
 
-def body(serial: int) -> dict[str, Any]:
-    """A small valid body."""
+def body(serial: int, issuer: str = "m0", size: int = 0) -> dict[str, Any]:
+    """A valid body of about `size` bytes; a small one if that is 0."""
+    padding = [{"digest": bytes(32), "role": "padding", "name": "x" * PAD_BYTES} for _ in range(size // PADDING_BYTES)]
+    more = {"subjects": padding} if padding else {}
     return {
+        **more,
         "v": 1,
         "kind": "run",
-        "issuer": "m0",
+        "issuer": issuer,
         "project": f"p{serial}",
         "disclosure": "public",
         "bundle": serial.to_bytes(32, "big"),
@@ -306,13 +337,13 @@ def body(serial: int) -> dict[str, Any]:
 
 
 @cache
-def _genesis(size: int, observers: int, scheme: int) -> Consortium:
-    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}")
+def _genesis(size: int, observers: int, parameters: tuple[tuple[str, int], ...], scheme: int) -> Consortium:
+    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}", **dict(parameters))
 
 
-def consortium(size: int, observers: int) -> Consortium:
+def consortium(size: int, observers: int, parameters: tuple[tuple[str, int], ...] = ()) -> Consortium:
     """One consortium for all seeds and a way of signing: its making costs more than a run."""
-    return _genesis(size, observers, id(signing.sodium))  # type: ignore[attr-defined]
+    return _genesis(size, observers, parameters, id(signing.sodium))  # type: ignore[attr-defined]
 
 
 @cache
@@ -352,18 +383,44 @@ def simulated(world: World) -> Iterator[None]:
     real = database.plyvel  # type: ignore[attr-defined]
     decode = routing.decode_message  # type: ignore[attr-defined]
     routing.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
+    apply = replay.apply_block  # type: ignore[attr-defined]
+    if world.costs is not None:
+        replay.apply_block = _slow(world, world.costs)  # type: ignore[attr-defined]
     database.plyvel = SimpleNamespace(  # type: ignore[attr-defined,assignment]
         DB=open_database, Error=plyvel.Error, CorruptionError=plyvel.CorruptionError, IOError=plyvel.IOError
     )
     quiet = structlog.make_filtering_bound_logger(50)
     wrapper = quiet if world.transcript is None else structlog.BoundLogger
     structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
+    scaled = [(parcels, "PIECE_BYTES"), (wire, "BLOCKS_BYTES"), (wire, "SNAPSHOT_PART_BYTES")]
+    sizes = [getattr(*each) for each in scaled]
+    if world.links.lines is not None:
+        for each, size in zip(scaled, sizes, strict=True):
+            setattr(*each, size // lines.SCALE)
+    limits = dict(PARAMETER_LIMITS)
+    if world.schedule.governance:
+        PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        PARAMETER_LIMITS.update(limits)
+        for each, size in zip(scaled, sizes, strict=True):
+            setattr(*each, size)
         Database._free_bytes = free  # type: ignore[method-assign]
         routing.decode_message = decode  # type: ignore[attr-defined]
+        replay.apply_block = apply  # type: ignore[attr-defined]
         database.plyvel = real  # type: ignore[attr-defined]
         structlog.reset_defaults()
+
+
+def _slow(world: World, costs: Costs) -> Callable[..., Any]:
+    """The check of a fetched block, which takes as long as that of a proposed one."""
+    apply = replay.apply_block  # type: ignore[attr-defined]
+
+    def slow(state: Any, block: Any, *arguments: Any) -> Any:
+        world.loop.work(costs.block_s(block.entries))
+        return apply(state, block, *arguments)
+
+    return slow

@@ -15,7 +15,8 @@ from notarium_consensus.engine import Engine
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, WorkPending
 from notarium_consensus.instance import Instance
-from notarium_consensus.messages import Message, signed_part
+from notarium_consensus.messages import Message, RoundChange, signed_part
+from notarium_consensus.permission import Permission
 from notarium_consensus.phase import Phase
 from notarium_consensus.signing import KeySigner
 from notarium_consensus.signing_record import encode_statement, slot_key
@@ -43,6 +44,17 @@ class Host:
         """One at most, if all is well."""
         self.left: Instance | None = None
         """The height as the engine left it, where others decided it."""
+        self.lost: list[Message] = []
+        """What it had sent before it lost its disk."""
+        self._permission = Permission()
+        self.engine = self._started(None)
+
+    def wipe(self) -> None:
+        """Lose the disk, and notice it: nothing more is signed at this height."""
+        self.lost += self.sent
+        self.sent = []
+        self.disk = {}
+        self._permission = Permission().forgotten()
         self.engine = self._started(None)
 
     def restart(self) -> None:
@@ -53,7 +65,9 @@ class Host:
         config = EngineConfig(GENESIS, KeySigner(self._words.club.keys[self._member]))
         self.engine = self._factory(config, dict(self.disk), record_height)
         club = self._words.club
-        advance = Advance(club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS)
+        advance = Advance(
+            club.height, club.tip.hash, club.tip.time_ms, club.validators, PRECISION_MS, DELAY_MS, self._permission
+        )
         self.step(advance)
         self.step(WorkPending())
         return self.engine
@@ -108,6 +122,20 @@ class Host:
         """A round change that is sent with its block's hash only, as the model has it: with the block."""
         own = self.instance.own.of_round(message.round)
         return next((each for each in own if each.kind is message.kind), message)
+
+    def has_sent(self, message: Message) -> bool:
+        """Whether it was ever sent, by hash or with its block: which of them a peer gets is the network's choice."""
+        if isinstance(message, RoundChange) and message.block is None:
+            return any(
+                isinstance(each, RoundChange) and (each.signed, each.prepares) == (message.signed, message.prepares)
+                for each in self.ever_sent
+            )
+        return message in self.ever_sent
+
+    @property
+    def ever_sent(self) -> list[Message]:
+        """With what it sent before it lost its disk."""
+        return [*self.lost, *self.sent]
 
     @property
     def instance(self) -> Instance:

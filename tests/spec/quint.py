@@ -17,9 +17,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.spec.engine_runs import write_module
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import first_state, read_trace
 
@@ -29,20 +32,61 @@ HOME = ROOT / ".spec"
 """Where npm installs; git-ignored."""
 TRACES = Path(__file__).parent / "traces"
 MODULES = ("qbft_test.qnt", "mistakes_test.qnt")
-"""Those with scenarios; between them they import all others."""
-MISTAKES = {"initWithoutRound": "votesBindRound", "initForgetful": "locksSurvive", "initFreshAllowed": "highestWins"}
-"""Initial states with one rule missing, in mistakes_test.qnt."""
-WITNESSES = (
-    "allDecided",
-    "decidedLater",
-    "lockedTwice",
-    "lockBehind",
-    "proposedAgain",
-    "rejectedContent",
-)
-MAX_STEPS = 50
+"""Those with scenarios that the engine plays, too; between them they import all modules of the one height."""
+TYPESCRIPT = "--backend=typescript"
+"""The other simulator is a program that Quint would fetch from the network."""
 BATCH = 100
 """Random runs at once: the tool holds their traces in memory, a megabyte and a half each."""
+ENGINE_BATCH = 5
+"""Runs of the engine in one module: the tool's inference of types takes longer than in proportion."""
+ENGINE_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Model:
+    """What there is of a model, and how long its random runs are."""
+
+    module: str
+    tests: tuple[str, ...]
+    """Files with its scenarios."""
+    mistakes: dict[str, str]
+    """Initial states with one rule missing (in the last of the tests), and the rule."""
+    witnesses: tuple[str, ...]
+    max_steps: int
+
+
+HEIGHT = Model(
+    "qbft.qnt",
+    MODULES,
+    {
+        "initWithoutRound": "votesBindRound",
+        "initForgetful": "locksSurvive",
+        "initFreshAllowed": "highestWins",
+        "initNotSilent": "lossSilences",
+    },
+    ("allDecided", "decidedLater", "lockedTwice", "lockBehind", "proposedAgain", "rejectedContent", "diskLost"),
+    max_steps=50,
+)
+"""One height, rule for rule as the engine."""
+RECALL = Model(
+    "recall.qnt",
+    ("recall_test.qnt",),
+    {
+        "initUnfenced": "fencedAtZero",
+        "initHeedsNoHeight": "heedsHeights",
+        "initCountsItself": "asksOthers",
+        "initHeedsNoMemory": "heedsMemory",
+        "initMarginTwo": "margin",
+        "initNoNonce": "nonces",
+        "initFencedRemember": "fencedForget",
+        "initHeedsNoChange": "heedsChanges",
+        "initSeesEnds": "seesInside",
+    },
+    ("someSettled", "signsAgain", "manyWiped", "setChanged", "wipedHigh"),
+    max_steps=60,
+)
+"""Lost disks, on several heights."""
+MODELS = (HEIGHT, RECALL)
 
 
 class QuintFailed(AssertionError):
@@ -79,35 +123,54 @@ def install() -> Path:
     return program
 
 
-def typecheck() -> None:
-    """Types and modes of all modules."""
-    for module in MODULES:
-        quint("typecheck", module)
+def scenario_names(*modules: str) -> set[str]:
+    """What the modules' files name as scenarios."""
+    return {
+        name
+        for module in modules
+        for name in re.findall(r"^  run (\w+)", (SPEC / module).read_text(encoding="utf-8"), re.MULTILINE)
+    }
 
 
-def scenarios(folder: Path) -> list[Path]:
-    """Run all scenarios; their traces."""
-    for module in MODULES:
-        quint("test", module, "--max-samples=1", f"--out-itf={folder}/{{test}}.itf.json")
-    return sorted(folder.glob("*Test.itf.json"))
+def scenarios(folder: Path, modules: tuple[str, ...] = MODULES) -> list[Path]:
+    """Check types and run all scenarios; their traces. Raises QuintFailed, also if one did not run."""
+    for module in modules:
+        quint("test", module, "--max-samples=1", TYPESCRIPT, f"--out-itf={folder}/{{test}}.itf.json")
+    traces = sorted(folder.glob("*Test.itf.json"))
+    missing = scenario_names(*modules) ^ {path.name.split(".")[0] for path in traces}
+    if missing:
+        raise QuintFailed(f"scenarios without a trace, or traces without a scenario: {', '.join(sorted(missing))}")
+    return traces
 
 
-def simulate(samples: int, seed: int, folder: Path | None = None, keep: int = 0) -> tuple[list[Path], str]:
-    """Random runs of the model as built against its invariants; the first `keep` of the traces, and what was said."""
-    arguments = ["--invariant=safety", f"--max-samples={samples}", f"--max-steps={MAX_STEPS}", f"--seed={seed:#x}"]
+def simulate(
+    samples: int, seed: int, folder: Path | None = None, keep: int = 0, model: Model = HEIGHT
+) -> tuple[list[Path], str]:
+    """Random runs of a model as built against its invariants; the first `keep` of the traces, and what was said.
+
+    Raises QuintFailed, also if there are fewer traces.
+    """
+    arguments = [
+        "--invariant=safety",
+        f"--max-samples={samples}",
+        f"--max-steps={model.max_steps}",
+        f"--seed={seed:#x}",
+    ]
     if folder is not None:
         arguments += [f"--n-traces={keep}", f"--out-itf={folder}/random_{seed:x}_{{seq}}.itf.json"]
-    said = quint("run", "qbft.qnt", *arguments, "--backend=typescript", "--witnesses", *WITNESSES)
-    return ([] if folder is None else sorted(folder.glob(f"random_{seed:x}_*"))), said
+    said = quint("run", model.module, *arguments, TYPESCRIPT, "--witnesses", *model.witnesses)
+    traces = [] if folder is None else sorted(folder.glob(f"random_{seed:x}_*"))
+    if len(traces) != keep:
+        raise QuintFailed(f"{len(traces)} traces for {keep} runs\n{said}")
+    return traces, said
 
 
-def find_violation(init: str, samples: int, seed: int) -> int | None:
+def find_violation(init: str, samples: int, seed: int, model: Model = HEIGHT) -> int | None:
     """Random runs without one rule; how many until `safety` is broken, or None."""
-    arguments = [f"--max-samples={samples}", f"--max-steps={MAX_STEPS}", f"--seed={seed:#x}", "--backend=typescript"]
+    arguments = [f"--max-samples={samples}", f"--max-steps={model.max_steps}", f"--seed={seed:#x}", TYPESCRIPT]
+    witnesses = ("--witnesses", model.witnesses[0])  # With them the tool says how many it explored.
     try:
-        quint(
-            "run", "mistakes_test.qnt", f"--init={init}", "--invariant=safety", *arguments, "--witnesses", "allDecided"
-        )
+        quint("run", model.tests[-1], f"--init={init}", "--invariant=safety", *arguments, *witnesses)
     except QuintFailed as failed:
         explored = re.search(r"out of (\d+) explored", str(failed))
         if "Invariant violated" not in str(failed) or explored is None:
@@ -116,9 +179,30 @@ def find_violation(init: str, samples: int, seed: int) -> int | None:
     return None
 
 
-def quint(command: str, module: str, *arguments: str) -> str:
+def engine_runs(runs: int, seed: int, max_steps: int = ENGINE_STEPS) -> int:
+    """Random runs of the engine, as scenarios of the model; how many steps. Raises QuintFailed.
+
+    What failed is kept in .spec/, to be looked at.
+    """
+    text, steps = write_module("engine_test", runs, seed, max_steps)
+    folder = HOME / f"engine_{seed:x}"
+    shutil.rmtree(folder, ignore_errors=True)
+    install()
+    folder.mkdir()
+    for path in SPEC.glob("*.qnt"):
+        shutil.copyfile(path, folder / path.name)
+    (folder / "engine_test.qnt").write_text(text, encoding="utf-8")
+    said = quint("test", str(folder / "engine_test.qnt"), "--max-samples=1", TYPESCRIPT, verbosity=2)
+    passed = set(re.findall(r"ok (\w+) passed", said))
+    if passed != set(steps) or not sum(steps.values()):
+        raise QuintFailed(f"of the engine's runs only {len(passed)} of {len(steps)} were played\n{said}")
+    shutil.rmtree(folder)
+    return sum(steps.values())
+
+
+def quint(command: str, module: str, *arguments: str, verbosity: int = 1) -> str:
     """One command of the tool; what it printed. Raises QuintFailed."""
-    return _run([str(install()), command, module, *([] if command == "typecheck" else ["--verbosity=1"]), *arguments])
+    return _run([str(install()), command, module, f"--verbosity={verbosity}", *arguments])
 
 
 def _run(command: list[str]) -> str:
@@ -129,12 +213,14 @@ def _run(command: list[str]) -> str:
 
 
 def replay(paths: Iterable[Path]) -> int:
-    """Play traces to the real engine; how many steps. Raises Drift."""
+    """Play traces to the real engine; how many steps. Raises Drift, and QuintFailed if there was nothing to play."""
     steps = 0
     for path in paths:
         played = Replay(read_trace(path))
         played.run()
         steps += played.steps
+    if not steps:
+        raise QuintFailed("no traces: nothing was played to the engine")
     return steps
 
 
@@ -159,29 +245,56 @@ def record(samples: int, seed: int) -> None:
 
 
 def check(samples: int, seed: int) -> None:
-    """Typecheck, scenarios, random runs in batches, all of it played to the engine; prints what was done."""
-    print(f"seed {seed:#x}, {samples} random runs of at most {MAX_STEPS} steps", flush=True)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        typecheck()
+    """Scenarios and random runs of the models, random runs of the engine; prints what was done."""
+    print(f"seed {seed:#x}, {samples} random runs of each model", flush=True)
+    with _timed() as said, tempfile.TemporaryDirectory() as name:
         told = scenarios(Path(name))
         steps = replay(path for path in told if not is_mistaken(path))
-        print(f"scenarios: {len(told)} pass, the engine agrees in {steps} steps ({time.monotonic() - started:.0f} s)")
-    started = time.monotonic()
+        said.append(f"scenarios of one height: {len(told)} pass, the engine agrees in {steps} steps")
+    with _timed() as said, tempfile.TemporaryDirectory() as name:
+        said.append(f"scenarios of lost disks: {len(scenarios(Path(name), RECALL.tests))} pass")
+    with _timed() as said:
+        steps, seen = _random_runs(samples, seed)
+        said.append(f"random runs of one height: {samples}, {steps} steps, no invariant violated, the engine agrees")
+    _print_seen(seen, HEIGHT)
+    with _timed() as said:
+        _, words = simulate(samples, seed, model=RECALL)
+        said.append(f"random runs of lost disks: {samples}, no invariant violated")
+    _print_seen(_seen(words), RECALL)
+    with _timed() as said:
+        runs = max(1, samples // 10)
+        batches = range(0, runs, ENGINE_BATCH)
+        steps = sum(engine_runs(min(ENGINE_BATCH, runs - first), seed + first) for first in batches)
+        said.append(f"random runs of the engine: {runs}, {steps} steps, the model agrees")
+
+
+def _random_runs(samples: int, seed: int) -> tuple[int, Counter[str]]:
+    """In batches, each played to the engine; how many steps, and what was seen."""
     steps, seen = 0, Counter[str]()
     for number, first in enumerate(range(0, samples, BATCH)):
         size = min(BATCH, samples - first)
         with tempfile.TemporaryDirectory() as name:
             traces, said = simulate(size, seed + number, Path(name), size)
-            if len(traces) != size:
-                raise QuintFailed(f"{len(traces)} traces for {size} runs\n{said}")
             steps += replay(traces)
-        seen.update({word: int(times) for word, times in re.findall(r"(\w+) was witnessed in (\d+)", said)})
-    print(
-        f"random runs: {samples}, {steps} steps, no invariant violated, the engine agrees in every step "
-        f"({time.monotonic() - started:.0f} s)"
-    )
-    print("  of them " + ", ".join(f"{word} {seen[word]}" for word in WITNESSES))
+        seen.update(_seen(said))
+    return steps, seen
+
+
+def _seen(said: str) -> dict[str, int]:
+    return {word: int(times) for word, times in re.findall(r"(\w+) was witnessed in (\d+)", said)}
+
+
+def _print_seen(seen: Mapping[str, int], model: Model) -> None:
+    print("  of them " + ", ".join(f"{word} {seen[word]}" for word in model.witnesses), flush=True)
+
+
+@contextmanager
+def _timed() -> Iterator[list[str]]:
+    """Prints what was said in it, and how long it took."""
+    said: list[str] = []
+    started = time.monotonic()
+    yield said
+    print(f"{' '.join(said)} ({time.monotonic() - started:.0f} s)", flush=True)
 
 
 def main() -> None:
@@ -200,8 +313,10 @@ def main() -> None:
         if chosen.record:
             record(chosen.samples, seed)
         elif chosen.mistakes:
-            for init, rule in MISTAKES.items():
-                print(f"without {rule}: violation in sample {find_violation(init, chosen.samples, seed)}")
+            for model in MODELS:
+                for init, rule in model.mistakes.items():
+                    found = find_violation(init, chosen.samples, seed, model)
+                    print(f"without {rule}: violation in sample {found}", flush=True)
         else:
             check(chosen.samples, seed)
     except (QuintFailed, Drift) as failed:

@@ -24,6 +24,8 @@ from notarium_ledger.blocks.block import Decision
 from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Round
 
+Event = tuple[str, Any]
+"""An event of the model, as in its traces."""
 ROUNDS = range(6)
 """More than the model has."""
 
@@ -32,44 +34,32 @@ class Drift(AssertionError):
     """Model and engine do not say the same."""
 
 
-class Replay:
-    """The honest members of one trace."""
+class Stage:
+    """The honest members of one height as real engines, and what happens to them."""
 
-    def __init__(self, trace: Trace, factory: EngineFactory = Engine) -> None:
-        self._trace = trace
-        self._words = Words()
-        self._liar: int = trace.states[0]["liar"]
-        self.hosts = {member: Host(self._words, member, factory) for member in range(4) if member != self._liar}
-        self.steps = 0
+    def __init__(self, liar: int, factory: EngineFactory = Engine) -> None:
+        self.words = Words()
+        self.liar = liar
+        self.hosts = {member: Host(self.words, member, factory) for member in range(4) if member != liar}
 
-    def run(self) -> None:
-        """Raises Drift, naming the step, the member and what differs."""
-        first = self._trace.states[0]
-        for member in self.hosts:
-            self._compare(member, first["nodes"][member])
-        for state in self._trace.states[1:]:
-            self.steps += 1
-            member = self._apply(state["event"])
-            self._compare(member, state["nodes"][member])
-
-    # ---- model to engine ---------------------------------------------------------------------------------------
-
-    def _apply(self, event: tuple[str, Any]) -> int:
-        """Do what the event says; returns to whom."""
+    def apply(self, event: Event) -> int:
+        """Do what an event of the model says; returns to whom. Raises Drift if that cannot have been heard."""
         tag, content = event
         if tag == "Receive":
             now_ms = NOW_MS if content["timely"] else LATE_MS
             for value in content["messages"]:
-                self._receive(content["to"], self._words.message(value), now_ms)
+                self._receive(content["to"], self.words.message(value), now_ms)
             return int(content["to"])
         if tag == "Learn":
-            self._learn(content["to"], self._words.decision(content["certificate"]))
+            self._learn(content["to"], self.words.decision(content["certificate"]))
             return int(content["to"])
         host = self.hosts[content]
         if tag == "Timeout":
-            host.step(TimerExpired(RoundTimer(self._words.club.height, host.engine.round)))
+            host.step(TimerExpired(RoundTimer(self.words.club.height, host.engine.round)))
         elif tag == "Restart":
             host.restart()
+        elif tag == "Wipe":
+            host.wipe()
         else:
             raise ValueError(f"event {tag} of the model is not known here")
         return int(content)
@@ -77,8 +67,8 @@ class Replay:
     def _receive(self, member: int, message: Message, now_ms: int) -> None:
         """By its bytes, as from the network. What honest members say must have been said."""
         for sender, host in self.hosts.items():
-            if message.key == self._words.club.keys[sender].public and message not in host.sent:
-                self._drift(sender, "sent", [message], host.sent)
+            if message.key == self.words.club.keys[sender].public and not host.has_sent(message):
+                raise Drift(f"member {sender}, sent:\n  model only:  {self.words.show(message)}")
         heard = decode_message(encode_message(message))
         self.hosts[member].step(MessageReceived(heard, heard.key), now_ms)
 
@@ -92,6 +82,44 @@ class Replay:
                     host.step(MessageReceived(message, message.key))
             host.step(TimerExpired(RoundTimer(decision.height, host.left.round)))
 
+    def kept(self, member: int) -> dict[str, list[Any]]:
+        """What counts later on: the two rounds a signer and kind that bounded memory leaves."""
+        inbox = self.hosts[member].inbox
+        keepers: dict[str, Any] = {
+            "offers": inbox.proposals,
+            "prepares": inbox.prepares,
+            "commits": inbox.commits,
+            "changes": inbox.round_changes,
+        }
+        return {
+            field: [each for round_ in ROUNDS for each in keeper.of_round(Round(round_))]
+            for field, keeper in keepers.items()
+        }
+
+
+class Replay:
+    """The honest members of one trace."""
+
+    def __init__(self, trace: Trace, factory: EngineFactory = Engine) -> None:
+        self._trace = trace
+        self._stage = Stage(trace.states[0]["liar"], factory)
+        self._words = self._stage.words
+        self.hosts = self._stage.hosts
+        self.steps = 0
+
+    def run(self) -> None:
+        """Raises Drift, naming the step, the member and what differs."""
+        first = self._trace.states[0]
+        for member in self.hosts:
+            self._compare(member, first["nodes"][member])
+        for state in self._trace.states[1:]:
+            self.steps += 1
+            try:
+                member = self._stage.apply(state["event"])
+            except Drift as drift:
+                raise Drift(f"{self._trace.name}, step {self.steps}, {drift}") from None
+            self._compare(member, state["nodes"][member])
+
     # ---- comparison --------------------------------------------------------------------------------------------
 
     def _compare(self, member: int, model: dict[str, Any]) -> None:
@@ -104,26 +132,15 @@ class Replay:
         self._compare_decision(member, model["decided"])
 
     def _compare_kept(self, member: int, model: dict[str, Any]) -> None:
-        """What counts later on: the two rounds a signer and kind that bounded memory leaves.
-
-        Its own proposals and round changes of rounds that it has left a member need not remember after a restart.
-        """
-        words, inbox = self._words, self.hosts[member].inbox
-        kept: list[tuple[str, list[Any], Any]] = [
-            ("offers", [words.proposal(value) for value in model["offers"]], inbox.proposals),
-            ("prepares", [words.vote(StatementKind.PREPARE, value) for value in model["prepares"]], inbox.prepares),
-            ("commits", [words.vote(StatementKind.COMMIT, value) for value in model["commits"]], inbox.commits),
-            ("changes", [words.change(value) for value in model["changes"]], inbox.round_changes),
-        ]
-        for field, expected, keeper in kept:
-            found = [each for round_ in ROUNDS for each in keeper.of_round(Round(round_))]
-            if field in ("offers", "changes"):
-                expected, found = self._without_left(member, expected), self._without_left(member, found)
-            self._same(member, field, expected, found)
-
-    def _without_left(self, member: int, messages: list[Any]) -> list[Any]:
-        own, round_ = self._words.club.keys[member].public, self.hosts[member].instance.round
-        return [each for each in messages if each.key != own or each.round >= round_]
+        words, kept = self._words, self._stage.kept(member)
+        expected: dict[str, list[Any]] = {
+            "offers": [words.proposal(value) for value in model["offers"]],
+            "prepares": [words.vote(StatementKind.PREPARE, value) for value in model["prepares"]],
+            "commits": [words.vote(StatementKind.COMMIT, value) for value in model["commits"]],
+            "changes": [words.change(value) for value in model["changes"]],
+        }
+        for field, messages in expected.items():
+            self._same(member, field, messages, kept[field])
 
     def _compare_decision(self, member: int, certificates: list[dict[str, Any]]) -> None:
         """The decision is one, by one of the certificates that the model allows."""
@@ -153,7 +170,7 @@ class Replay:
             f"  after {event[0]}: {self._describe(event)}"
         )
 
-    def _describe(self, event: tuple[str, Any]) -> str:
+    def _describe(self, event: Event) -> str:
         tag, content = event
         if tag != "Receive":
             return str(content)

@@ -5,10 +5,8 @@ Fresh traces: test_quint.py. New committed traces, after a change of the model: 
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from tests.spec.quint import SPEC, TRACES, is_mistaken
+from tests.spec.quint import MODULES, TRACES, is_mistaken, scenario_names
 from tests.spec.replay import Drift, Replay
 from tests.spec.trace import Trace, read_trace
 
@@ -22,7 +20,7 @@ from notarium_ledger.blocks.statements import StatementKind, Vote
 
 PATHS = sorted(TRACES.glob("*.itf.json.xz"))
 AS_BUILT = [path for path in PATHS if not is_mistaken(path)]
-MISTAKEN = {"votesWithoutRoundTest", "forgottenLockTest", "freshDataTest"}
+MISTAKEN = {"votesWithoutRoundTest", "forgottenLockTest", "freshDataTest", "lostDiskTest"}
 
 
 def trace_named(name: str) -> Trace:
@@ -38,11 +36,7 @@ def test_the_engine_does_what_the_model_does(path):
 
 
 def test_every_scenario_has_a_committed_trace():
-    told = {
-        name
-        for module in ("qbft_test.qnt", "mistakes_test.qnt")
-        for name in re.findall(r"^  run (\w+)", (SPEC / module).read_text(encoding="utf-8"), re.MULTILINE)
-    }
+    told = scenario_names(*MODULES)
     assert told == {path.name.split(".")[0] for path in PATHS if not path.name.startswith("random_")}
     assert {path.name.split(".")[0] for path in PATHS if path not in AS_BUILT} == MISTAKEN
 
@@ -51,7 +45,7 @@ def test_the_random_traces_cover_what_matters():
     """Otherwise their replay would show little."""
     states = [state for path in AS_BUILT if path.name.startswith("random_") for state in read_trace(path).states]
     events = {state["event"][0] for state in states}
-    assert events == {"Start", "Receive", "Timeout", "Restart", "Learn"}
+    assert events == {"Start", "Receive", "Timeout", "Restart", "Wipe", "Learn"}
     assert {state["liar"] for state in states} == {0, 1, 2, 3}
     nodes = [node for state in states for node in state["nodes"].values()]
     assert {node["phase"] for node in nodes} == {"waiting", "rejected", "preparing", "committing", "decided"}
@@ -65,7 +59,12 @@ def test_the_random_traces_cover_what_matters():
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("votesWithoutRoundTest", "phase"), ("forgottenLockTest", "lock"), ("freshDataTest", "phase")],
+    [
+        ("votesWithoutRoundTest", "phase"),
+        ("forgottenLockTest", "lock"),
+        ("freshDataTest", "phase"),
+        ("lostDiskTest", "round"),
+    ],
 )
 def test_a_model_without_a_rule_differs_from_the_engine(name, field):
     """In these schedules two members of the model decide different blocks; the engine stops short of it."""
@@ -175,6 +174,14 @@ def _stays_at_a_decided_height(monkeypatch):
     monkeypatch.setattr(Engine, "_advance", lambda self, event: real(self, event) if self._instance is None else None)
 
 
+def _claim_without_its_block(monkeypatch):
+    monkeypatch.setattr(height_state.HeightState, "_may_have", lambda self, block: True)
+
+
+def _block_of_a_claim_lost(monkeypatch):
+    monkeypatch.setattr(Inbox, "_complete", lambda self, known, change: False)
+
+
 MUTATIONS = {
     "no jump": (_no_jump, "jumpTest"),
     "jump at one round change": (_jump_at_one, "jumpTest"),
@@ -193,6 +200,8 @@ MUTATIONS = {
     "lock not claimed": (_own_lock_not_claimed, "lockedBlockIsProposedAgainTest"),
     "certificates unchecked": (_certificate_mixes_rounds, "wrongCertificatesTest"),
     "a height that others decided goes on": (_stays_at_a_decided_height, "certificateDecidesTest"),
+    "a claim counts without its block": (_claim_without_its_block, "claimWithoutItsBlockTest"),
+    "a block that comes later is not taken": (_block_of_a_claim_lost, "claimByHashTest"),
     "time of a re-proposal checked": (_reproposal_held_to_the_clock, "reproposalIsNeverUntimelyTest"),
 }
 

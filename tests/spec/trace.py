@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+START: tuple[str, list[Any]] = ("Start", [])
+"""The event of every first state, and of no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -32,9 +35,13 @@ class Trace:
 def read_trace(path: Path, sort_sets: bool = False) -> Trace:
     """A trace file, ``.itf.json`` or ``.itf.json.xz``; with `sort_sets`, equal states come out equal.
 
-    Raises ValueError if it holds no states.
+    Raises ValueError if it holds no steps, or does not begin at the beginning: there is nothing to play in it.
     """
     states = tuple(plain(state, sort_sets) for state in _states(path))
+    if len(states) < 2:
+        raise ValueError(f"{path.name}: no steps")
+    if states[0]["event"] != START or any(state["event"] == START for state in states[1:]):
+        raise ValueError(f"{path.name}: its first state, and no other, must be of the event Start")
     return Trace(path.name.split(".")[0], states)
 
 

@@ -15,7 +15,7 @@ from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_ledger.blocks.block import Block, Decision
 from notarium_ledger.blocks.certificate import QuorumCertificate, Seal
 from notarium_ledger.blocks.statements import SignedRoundChange, StatementKind, Vote
-from notarium_ledger.types import Round
+from notarium_ledger.types import Hash, PublicKey, Round
 
 Value = dict[str, Any]
 
@@ -28,11 +28,14 @@ class Words:
         self._votes: dict[tuple[StatementKind, int, int, str], Vote] = {}
         self._changes: dict[str, SignedRoundChange] = {}
         self._proposals: dict[str, Proposal] = {}
+        self._blocks: dict[str, Value] = {}
 
     def block(self, value: Value) -> Block:
         """The content rules of tests/simulation/chain.py: an entry that starts with "ok" is valid."""
         entry = f"{'ok' if value['ok'] else 'no'} block {value['name']} of member {value['by']}"
-        return self.club.block(value["by"], entry.encode())
+        block = self.club.block(value["by"], entry.encode())
+        self._blocks[block.hash.hex()] = {"by": value["by"], "name": value["name"], "ok": value["ok"]}
+        return block
 
     def fresh_block(self, member: int, round_: int) -> Block:
         """`freshBlock` of the model: what an honest member builds."""
@@ -62,9 +65,8 @@ class Words:
         return self._changes[slot]
 
     def change(self, value: Value) -> RoundChange:
-        """A ROUND-CHANGE with the claimed block and the prepares that shall prove it."""
-        tag, claim = value["claim"]
-        block = None if tag == "None" else self.block(claim["block"])
+        """A ROUND-CHANGE with the prepares that shall prove its claim, and the claimed block or not."""
+        block = self.block(value["claim"][1]["block"]) if value["whole"] else None
         return RoundChange(self.signed_change(value), block, self.prepares(value["prepares"]))
 
     def proposal(self, value: Value) -> Proposal:
@@ -99,6 +101,65 @@ class Words:
         votes = [self.vote(StatementKind.COMMIT, seal) for seal in value["seals"]]
         seals = tuple(Seal(vote.key, vote.signature) for vote in sorted(votes, key=lambda vote: (vote.key, vote.round)))
         return Decision(block, QuorumCertificate(self.club.height, Round(value["round"]), block.hash, seals))
+
+    # ---- and back ----------------------------------------------------------------------------------------------
+
+    def signer(self, key: PublicKey) -> int:
+        """Whose key that is."""
+        return [each.public for each in self.club.keys].index(key)
+
+    def block_value(self, block_hash: Hash) -> Value:
+        """What the model calls a block that was made here before."""
+        return self._blocks[block_hash.hex()]
+
+    def vote_value(self, vote: Vote) -> Value:
+        """A PREPARE or COMMIT."""
+        return {"signer": self.signer(vote.key), "round": vote.round, "block": self.block_value(vote.block_hash)}
+
+    def core_value(self, change: SignedRoundChange) -> Value:
+        """The core of a ROUND-CHANGE."""
+        claim: Any = ("None", [])
+        if change.prepared is not None:
+            claim = ("Some", {"round": change.prepared[0], "block": self.block_value(change.prepared[1])})
+        return {"signer": self.signer(change.key), "round": change.round, "claim": claim}
+
+    def message_value(self, message: Message) -> tuple[str, Value]:
+        """The model's sum type `Message`."""
+        if isinstance(message, Vote):
+            return {StatementKind.PREPARE: "Prepare", StatementKind.COMMIT: "Commit"}[message.kind], self.vote_value(
+                message
+            )
+        prepares = [self.vote_value(vote) for vote in message.prepares]
+        if isinstance(message, RoundChange):
+            core = self.core_value(message.signed)
+            return "RoundChange", {**core, "prepares": prepares, "whole": message.block is not None}
+        return "Proposal", {
+            "signer": self.signer(message.key),
+            "round": message.round,
+            "block": self.block_value(message.block.hash),
+            "changes": [self.core_value(change) for change in message.round_changes],
+            "prepares": prepares,
+        }
+
+    def lock_value(self, lock: Prepared | None) -> tuple[str, Any]:
+        """What a member is locked on."""
+        if lock is None:
+            return "None", []
+        prepares = [self.vote_value(vote) for vote in lock.prepares]
+        return "Some", {"round": lock.round, "block": self.block_value(lock.block.hash), "prepares": prepares}
+
+    def certificate_value(self, decision: Decision) -> Value:
+        """A certificate."""
+        certificate = decision.certificate
+        block = self.block_value(certificate.block)
+        return {
+            "round": certificate.round,
+            "block": block,
+            "seals": [
+                {"signer": self.signer(seal.key), "round": certificate.round, "block": block}
+                for seal in certificate.seals
+            ],
+        }
 
     def show(self, item: object) -> str:
         """A readable form of what differs."""

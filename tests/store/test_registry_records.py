@@ -12,9 +12,13 @@ from tests.support.chains import commit, grow
 from tests.support.consortium import Consortium, digest, key
 from tests.support.histories import History
 
+from notarium_ledger.encoding import canonical
+from notarium_ledger.state.chain_state import apply_block
 from notarium_ledger.state.registry import Registry
+from notarium_ledger.types import Height
 from notarium_store import Store, StoreCorruption, keys, registry_records
 from notarium_store.database import Database
+from notarium_store.store import Part
 
 NODE, RESEARCHER = b"n", b"k"
 """Kinds of records."""
@@ -84,6 +88,47 @@ def test_a_change_costs_what_its_records_cost(tmp_path: Path, monkeypatch: pytes
     few, many = written.values()
     assert max(many) < 3_000
     assert [abs(left - right) < 20 for left, right in zip(few, many, strict=True)] == [True] * 5
+
+
+def test_of_a_record_that_changed_on_both_sides_of_a_gap_the_later_value_stays(tmp_path: Path) -> None:
+    """Each enrolment counts in the record of the member."""
+    consortium = Consortium(1)
+    with Store.open(tmp_path / "source", consortium.genesis) as source:
+        for number in range(4):
+            commit(source, consortium, [enrolment(consortium, f"key {number}")])
+            if number == 1:
+                snapshot = source.snapshot()
+        blocks = [source.decision(Height(height)) for height in range(1, 5)]
+        state = source.state
+    assert snapshot is not None
+    with Store.open(tmp_path / "joiner", consortium.genesis) as store:
+        store.adopt(snapshot)
+        for block in blocks[2:]:
+            assert block is not None
+            store.commit(block, apply_block(store.state, block.block, store.is_decided))
+        parts, below = list[Part](), store.history
+        for block in blocks[:2]:
+            assert block is not None
+            parts.append((block, apply_block(below, block.block, store.is_in_history)))
+            below = parts[-1][1].state
+        store.backfill(parts)
+        assert store.is_complete
+        assert registry_at(store) == dict(state.registry.records())
+    assert pairs(tmp_path / "joiner") == pairs(tmp_path / "source")
+
+
+def test_a_registry_larger_than_any_value_may_be_opens_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 64 MiB a registry was valid, was committed, and no store with it opened any more."""
+    consortium = Consortium(4, researchers=500)
+    monkeypatch.setattr(canonical, "MAX_BYTES", 16 * 1024)
+    with Store.open(path, consortium.genesis) as store:
+        commit(store, consortium, [enrolment(consortium, "one more")])
+        assert sum(map(len, registry_at(store))) > canonical.MAX_BYTES
+        state = store.state
+    with Store.open(path, consortium.genesis) as store:
+        assert store.state == state
+        commit(store, consortium, [enrolment(consortium, "and another")])
+    assert check(path, consortium).height == 2
 
 
 # Damage

@@ -219,6 +219,7 @@ def test_the_owner_of_the_record_is_remembered_with_what_it_wrote(path: Path, co
         assert store.owner is None
         store.put_record(Height(1), b"0/prepare", b"written before anybody said whose it is")
         store.put_owner(mine, Height(1), [(b"recall", b"regained")])
+        assert store.record() == (1, {b"recall": b"regained"})
         grow(store, consortium, [1])
     with Store.open(path, consortium.genesis) as store:
         assert store.owner == mine

@@ -51,7 +51,7 @@ def genesis_document() -> dict[str, Any]:
 
 def _invalid_genesis() -> Iterator[tuple[str, Any, str]]:
     base = Consortium(1, observers=1, name="small").genesis.document
-    two = Consortium(2, name="two").genesis.document
+    two = Consortium(2, researchers=3, name="two").genesis.document
 
     def changed(document: dict[str, Any], *path: Any, to: Any = None) -> dict[str, Any]:
         result = copy.deepcopy(document)
@@ -85,7 +85,10 @@ def _invalid_genesis() -> Iterator[tuple[str, Any, str]]:
     yield "researcher of no member", changed(base, "researchers", 0, "member", to="m9"), "researchers[0].member"
     yield "researcher twice", {**base, "researchers": base["researchers"] * 2}, "researchers[1].key"
     yield "unknown parameter", {**base, "parameters": {"speed": 1}}, "parameters.speed"
-    yield "parameter too large", {**base, "parameters": {"max_block_entries": 65_537}}, "parameters.max_block_entries"
+    yield "parameter too large", {**base, "parameters": {"max_block_entries": 16_385}}, "parameters.max_block_entries"
+    yield "more keys than a member's share", changed(two, "parameters", to={"max_member_keys": 1}), "researchers"
+    six = Consortium(6, name="six").genesis.document
+    yield "shares above all keys", {**six, "parameters": {"max_member_keys": 100_000}}, "parameters.max_member_keys"
 
 
 def validators_document() -> dict[str, Any]:

@@ -187,6 +187,9 @@ def _valid() -> Iterator[tuple[str, Fields]]:
     yield "set-node", _action("set-node", node=NODE)
     yield "set-node with an API", _action("set-node", node={**NODE, "role": "observer", "api": "https://example.org"})
     yield "remove-node", _action("remove-node", key=KEY)
+    yield "remove-member, below four", _action("remove-member", id="m9", below_four=True)
+    yield "remove-node, not below four", _action("remove-node", key=KEY, below_four=False)
+    yield "set-node, below four", _action("set-node", node={**NODE, "role": "observer"}, below_four=True)
     yield "set-parameter", {**_action("set-parameter", name="max_block_entries", value=100), "note": "slower disks"}
 
 
@@ -288,6 +291,11 @@ def _wrong_member() -> Iterator[tuple[str, Any, str]]:
     )
     yield "set-node: long address", _action("set-node", node={**NODE, "address": "a" * 256}), "body.action.node.address"
     yield "remove-node: key in hex", _action("remove-node", key=KEY.hex()), "body.action.key"
+    yield "remove-member: below_four 1", _action("remove-member", id="m9", below_four=1), "body.action.below_four"
+    flagged = _action("set-parameter", name="max_block_entries", value=9, below_four=True)
+    yield "set-parameter: below_four", flagged, "body.action.below_four"
+    inside = _action("set-node", node={**NODE, "below_four": True})
+    yield "set-node: below_four inside", inside, "body.action.node.below_four"
     yield "set-parameter: unknown", _action("set-parameter", name="speed", value=1), "body.action.name"
     yield "set-parameter: value 0", _action("set-parameter", name="max_block_entries", value=0), "body.action.value"
     yield (

@@ -10,7 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, canonical, ed25519, entries, equivocation, messages, receipts, snapshots, wire
+from tests.vectors import (
+    blocks,
+    canonical,
+    ed25519,
+    entries,
+    equivocation,
+    messages,
+    receipts,
+    registry,
+    snapshots,
+    wire,
+)
 
 FOLDER = Path(__file__).parent
 
@@ -23,6 +34,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "entries.json": entries.entries_document(),
         "bodies.json": entries.bodies_document(),
         "genesis.json": blocks.genesis_document(),
+        "registry.json": registry.document(),
         "validators.json": blocks.validators_document(),
         "blocks.json": blocks.blocks_document(),
         "votes.json": blocks.votes_document(),

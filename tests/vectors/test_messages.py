@@ -18,7 +18,8 @@ from notarium_ledger.signing import verify
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
-from notarium_node.peers.link import HelloError, Link, LinkSettings
+from notarium_node.peers.link import HelloError, Link, LinkError, LinkSettings
+from notarium_node.peers.parcels import PIECE_BYTES, ParcelQueue
 from notarium_node.peers.wire import Kind
 from notarium_node.routing.peers import PeerRouter
 
@@ -171,3 +172,36 @@ def test_clock_frames() -> None:
     assert asker.clock_offset_ms is not None, "it is taken as the answer to that question"
     sent, _ = asyncio.run(run(clock["ask"], clock["answered"]))
     assert sent[1:] == [clock["answer"]]
+
+
+def test_a_message_in_pieces() -> None:
+    parcel = load("wire.json")["parcel"]
+    heard: list[bytes] = []
+    socket = Socket(unhex(parcel["last_piece"]))
+
+    async def run() -> None:
+        made = link(socket)
+        await made.run(heard.append)
+        made.abort()
+
+    asyncio.run(run())
+    assert heard == [unhex(parcel["message"])]
+    assert socket.sent[-1] == unhex(parcel["arrived"])
+    queue = ParcelQueue()
+    queue.put(unhex(parcel["message"]), None, 0.0)
+    assert queue.next_frame() == unhex(parcel["last_piece"])
+    assert parcel["piece_bytes"] == PIECE_BYTES
+
+
+@pytest.mark.parametrize("case", cases("wire.json", "invalid_pieces"))
+def test_invalid_piece(case: Any) -> None:
+    async def run() -> None:
+        made = link(Socket(unhex(case["hex"])))
+        try:
+            await made.run(lambda data: None)
+        finally:
+            made.abort()
+
+    with pytest.raises(LinkError) as caught:
+        asyncio.run(run())
+    assert caught.value.reason == "bad frame"

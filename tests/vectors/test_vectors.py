@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.vectors import generate
 from tests.vectors.notation import from_json
+from tests.vectors.registry import shown
 
 from notarium_ledger.blocks.block import Block, Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
@@ -22,11 +23,13 @@ from notarium_ledger.errors import (
     InvalidGenesis,
     InvalidReceipt,
     InvalidSnapshot,
+    LedgerError,
     NotCanonical,
 )
 from notarium_ledger.signing import SigningKey, is_valid_key, verify
 from notarium_ledger.state.chain_state import ChainState, apply_block
 from notarium_ledger.state.genesis import Genesis
+from notarium_ledger.state.merkle_map import MerkleMap
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.trust.equivocation_file import EquivocationFile
 from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
@@ -144,6 +147,32 @@ def test_later_registry(case: Any) -> None:
     assert registry.encode().hex() == case["registry"]
     assert registry.hash.hex() == case["state_root"]
     assert registry.validators.hash.hex() == case["validators"]
+
+
+@pytest.mark.parametrize("case", cases("registry.json", "maps"))
+def test_merkle_map(case: Any) -> None:
+    records = {unhex(key): unhex(value) for key, value in case["records"]}
+    whole = MerkleMap().updated(records)
+    assert whole.root.hex() == case["root"]
+    assert list(whole.items()) == sorted(records.items())
+    one_by_one = MerkleMap()
+    for key, value in records.items():
+        one_by_one = one_by_one.updated({key: value})
+    assert one_by_one.root.hex() == case["root"]
+
+
+@pytest.mark.parametrize("case", cases("registry.json", "valid"))
+def test_registry(case: Any) -> None:
+    registry = Registry.decode(unhex(case["hex"]))
+    assert registry.encode().hex() == case["hex"]
+    assert registry.hash.hex() == case["state_root"]
+    assert shown(registry) == case["content"]
+
+
+@pytest.mark.parametrize("case", cases("registry.json", "invalid"))
+def test_invalid_registry(case: Any) -> None:
+    with pytest.raises(LedgerError):
+        Registry.decode(unhex(case["hex"]))
 
 
 @pytest.mark.parametrize("case", load("validators.json")["sets"], ids=lambda case: f"n={case['n']}")

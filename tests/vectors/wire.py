@@ -18,6 +18,9 @@ from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import Hash
 
 PROTOCOL = b"notarium-peer/1"
+PIECE_BYTES = 32_768
+PARCEL = bytes((6,))
+"""A message, here as short as can be: it may come in pieces, too."""
 
 
 def document() -> dict[str, Any]:
@@ -37,6 +40,13 @@ def document() -> dict[str, Any]:
             "ask": struct.pack(">BBQ", 0xC1, 1, asked).hex(),
             "answer": struct.pack(">BBQQ", 0xC1, 2, asked, answered).hex(),
         },
+        "parcel": {
+            "piece_bytes": PIECE_BYTES,
+            "message": PARCEL.hex(),
+            "last_piece": (b"\xc1\x04" + PARCEL).hex(),
+            "arrived": struct.pack(">BBQ", 0xC1, 5, len(PARCEL)).hex(),
+        },
+        "invalid_pieces": [{"name": name, "hex": data.hex()} for name, data in _invalid_pieces()],
         "valid": [_shown(*each) for each in _valid()],
         "ignored": [{"name": name, "hex": data.hex()} for name, data in _ignored()],
         "invalid": [{"name": name, "hex": data.hex()} for name, data in _invalid()],
@@ -62,6 +72,15 @@ def _invalid_hellos() -> Iterator[tuple[str, str, bytes]]:
     yield "257 bytes", "bad hello", canonical.encode([PROTOCOL, _genesis(), bytes(203)])
     yield "another protocol", "other protocol", canonical.encode([b"notarium-peer/2", _genesis()])
     yield "another ledger", "foreign genesis", canonical.encode([PROTOCOL, digest("another genesis")])
+
+
+def _invalid_pieces() -> Iterator[tuple[str, bytes]]:
+    yield "a piece that is not full, and more follow", b"\xc1\x03" + bytes(16)
+    yield "an empty piece", b"\xc1\x03"
+    yield "an empty last piece", b"\xc1\x04"
+    yield "an acknowledgement of what was not sent", struct.pack(">BBQ", 0xC1, 5, 1)
+    yield "a short acknowledgement", b"\xc1\x05\x01"
+    yield "another link frame", b"\xc1\x06"
 
 
 def _shown(name: str, kind: int, payload: Any) -> dict[str, Any]:

@@ -25,8 +25,6 @@ from notarium_ledger.errors import InvalidEntry, InvalidGenesis, errors_as
 from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
 from notarium_ledger.state.capacity import check_capacity
 from notarium_ledger.state.registry import (
-    MAX_MEMBERS,
-    MAX_NODES,
     Member,
     NodeRecord,
     Parameters,
@@ -37,6 +35,8 @@ from notarium_ledger.types import Hash, PublicKey
 
 FORMAT = "notarium-genesis/1"
 MAX_GENESIS_BYTES = 4 * 1024 * 1024
+_MOST_ITEMS = 1_000
+"""A bound for reading members and nodes; check_capacity has the limits."""
 
 _hex_key = text(64, "[0-9a-f]{64}")
 _check = record(
@@ -44,7 +44,7 @@ _check = record(
         "format": one_of(FORMAT),
         "name": text(128),
         "created_ms": integer(0, MAX_TIME_MS),
-        "members": list_of(record({"id": member_id, "name": short_text, "key": _hex_key}), MAX_MEMBERS),
+        "members": list_of(record({"id": member_id, "name": short_text, "key": _hex_key}), _MOST_ITEMS),
         "nodes": list_of(
             record(
                 {
@@ -56,7 +56,7 @@ _check = record(
                 },
                 {"api": short_text},
             ),
-            MAX_NODES,
+            _MOST_ITEMS,
         ),
         "researchers": list_of(record({"member": member_id, "key": _hex_key}), 10_000, least=0),
         "parameters": record({}, {name: integer(*limits) for name, limits in PARAMETER_LIMITS.items()}),

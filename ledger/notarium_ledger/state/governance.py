@@ -24,7 +24,6 @@ from notarium_ledger.state.registry import (
     MembershipProposal,
     NodeRecord,
     Registry,
-    Researcher,
 )
 from notarium_ledger.types import Hash, Height, PublicKey
 
@@ -88,8 +87,7 @@ def _enrol(registry: Registry, body: Body) -> Registry:
         raise InvalidEntry("is enrolled already, or was revoked; enrol another key", "body.key")
     member = registry.members[body["member"]]
     check_share(registry, member)
-    counted = registry.with_member(replace(member, keys=member.keys + 1))
-    return counted.with_researcher(key, Researcher(member.serial))
+    return registry.with_enrolled(key, member)
 
 
 def _revoke(registry: Registry, body: Body) -> Registry:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from operator import itemgetter
 from typing import Final
 
 from notarium_ledger.types import HASH_BYTES, Hash
@@ -75,7 +76,11 @@ class MerkleMap:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All records in ascending order of their keys."""
-        return iter(sorted(_records(self._node)))
+        return iter(sorted(_records(self._node), key=itemgetter(0)))
+
+    def walk(self) -> Iterator[tuple[bytes, bytes]]:
+        """All records in the order of their paths, one after the other."""
+        return _records(self._node)
 
     def __repr__(self) -> str:
         return f"MerkleMap({len(self)} records, root={self.root.hex()})"
@@ -157,6 +162,6 @@ def _records(node: _Node) -> Iterator[tuple[bytes, bytes]]:
         if each is None:
             continue
         if len(each) == 4:
-            waiting += each[1:3]
+            waiting += each[2], each[1]
         else:
             yield each[1], each[2]

@@ -89,6 +89,12 @@ class Researchers(Mapping[PublicKey, Researcher]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def walk(self) -> Iterator[tuple[PublicKey, Researcher]]:
+        """All keys in no particular order, one after the other: for who does not want to sort half a million."""
+        for key, value in self._map.updated(self._overlay).walk():
+            if key[:1] == RESEARCHER:
+                yield PublicKey(key[1:]), Researcher.of_value(value)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registry:
@@ -211,8 +217,14 @@ class Registry:
             records.append(node.record)
         return self._with(records, nodes=nodes, validators=_validators(nodes.values()))
 
+    def with_enrolled(self, key: PublicKey, member: Member) -> Registry:
+        """With a new key of a member, which counts it."""
+        counted = replace(member, keys=member.keys + 1)
+        records = [counted.record, (RESEARCHER + key, Researcher(member.serial).value)]
+        return self._with(records, members={**self.members, member.id: counted})
+
     def with_researcher(self, key: PublicKey, researcher: Researcher) -> Registry:
-        """With a key that is new, or changed."""
+        """With what another researcher's record says."""
         return self._with([(RESEARCHER + key, researcher.value)])
 
     def with_parameters(self, parameters: Parameters) -> Registry:

@@ -180,7 +180,10 @@ PATHS: Json = {
         },
         [_path("id", HEX32)],
     ),
-    "/v1/members": _get("Members, nodes, keys, parameters, proposals", {"200": _answer("The registry.", "Members")}),
+    "/v1/members": _get(
+        "Members, nodes, keys, parameters, proposals",
+        {"200": _answer("The registry; one of more than 1 MiB may be up to ten seconds old.", "Members")},
+    ),
     "/v1/genesis": _get(
         "The genesis file",
         {"200": _answer("The genesis file. Compare its hash with the pinned one.", "Genesis")},

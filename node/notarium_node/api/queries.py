@@ -13,9 +13,10 @@ from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import MEDIA_TYPE
 from notarium_ledger.types import Hash, Height
+from notarium_node.api.members import MembersList
 from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
-from notarium_node.api.views import block_json, entry_json, registry_json
+from notarium_node.api.views import block_json, entry_json
 from notarium_node.entries.admission import AdmissionStatus
 from notarium_node.node import Node
 
@@ -31,6 +32,7 @@ class Queries:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._store = node.store
+        self._members = MembersList(node.store)
 
     async def entry(self, request: web.Request) -> web.Response:
         """One entry by its id."""
@@ -131,8 +133,7 @@ class Queries:
 
     async def members(self, request: web.Request) -> web.Response:
         """The registry: who belongs, who votes, who may write."""
-        state = self._store.state
-        return web.json_response(registry_json(state.registry, state.height))
+        return web.Response(body=await self._members.body(), content_type="application/json")
 
     async def genesis(self, request: web.Request) -> web.Response:
         """The genesis document. Clients pin its hash, so it may come from any node."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
-from notarium_ledger.state.registry import NodeRecord, Registry, Researcher
+from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.types import Height, PublicKey
 from notarium_store.layout import StoredHeader
 
@@ -42,8 +42,7 @@ def entry_json(raw: bytes) -> dict[str, Any]:
 
 
 def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
-    """Who belongs to the consortium, who votes and who may write, after the block at `height`."""
-    owners = {each.serial: each.id for each in registry.members.values()}
+    """Who belongs to the consortium and who votes, after the block at `height`; not the researchers' keys."""
     return {
         "height": height,
         "state_root": registry.hash.hex(),
@@ -54,7 +53,6 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
         "validators": [{"member": each.member, "key": each.key.hex()} for each in registry.validators.validators],
         "quorum": registry.validators.quorum,
         "parameters": registry.parameters.to_value(),
-        "researchers": [_researcher_json(owners, key, each) for key, each in registry.researchers.items()],
         "proposals": [
             {
                 "id": key.hex(),
@@ -68,9 +66,12 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
     }
 
 
-def _researcher_json(owners: Mapping[int, str], key: PublicKey, researcher: Researcher) -> dict[str, Any]:
-    owner = owners.get(researcher.serial)
-    return {"key": key.hex(), "member": owner, "revoked": researcher.revoked or owner is None}
+def researchers_json(registry: Registry) -> Iterator[dict[str, Any]]:
+    """All keys that were ever enrolled, one after the other, in no particular order."""
+    owners = {each.serial: each.id for each in registry.members.values()}
+    for key, each in registry.researchers.walk():
+        owner = owners.get(each.serial)
+        yield {"key": key.hex(), "member": owner, "revoked": each.revoked or owner is None}
 
 
 def _node_json(key: PublicKey, node: NodeRecord) -> dict[str, Any]:

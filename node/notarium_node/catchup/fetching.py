@@ -1,9 +1,11 @@
 """Requests to peers for blocks and snapshots: one at a time per peer, each with a deadline, and the choice of the peer.
 
 A peer answers in the order of the requests, so with one open request it is clear which one an answer belongs to. The
-height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last, and disconnected after
-PATIENCE missed deadlines in a row; its late answer is still accepted. It is asked for fewer blocks at a time, because
-over a slow line a large answer would never arrive whole. A peer that lied is never asked again.
+height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last; its late answer is
+still accepted. A peer from which nothing large arrives is disconnected after PATIENCE missed deadlines in a row. A slow
+one is asked for fewer blocks at a time, because over a slow line a large answer would never arrive whole. A deadline is
+not missed while the answer arrives: one block may have 16 MiB, which takes more than a minute at 2 Mbit/s. A peer that
+lied is never asked again.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ PATIENCE = 3
 """Missed deadlines in a row after which a peer is disconnected."""
 LESS = 8
 """A missed deadline divides the number of blocks asked for by this; each answer in time doubles it."""
+ARRIVING_BYTES = 128 * 1024
+"""An answer is arriving if so much has come between two deadlines: 0.2 Mbit/s."""
+ALONE_S = 60.0
+"""After so long another peer is asked as well, although the answer still arrives: a liar could send it so slowly."""
 BAN_S = 10.0
 UNCLAIMED_KEPT = 2
 PACE_BYTES = 64 * 1024
@@ -54,7 +60,15 @@ class _Request:
     most: int
     """Blocks asked for; 1 for a part of a snapshot."""
     asked_s: float
+    received: int
+    """Bytes of large messages that had come from the peer by the last deadline."""
+    is_claimed: bool
+    """When it was asked, it had claimed to hold the first block. A claim that comes later proves nothing about the
+    answer: claims pass large messages, and an empty answer waits behind them."""
+    slow: bool = False
+    """The answer was not here at the first deadline."""
     overdue: bool = False
+    """Others may be asked for the same."""
     timer: asyncio.TimerHandle | None = None
     answer: asyncio.Future[list[bytes] | SnapshotPart | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -127,8 +141,8 @@ class Fetcher:
             self._withdraw(peer)
             # An empty answer is no offence after a mere hint, but it cost time: others are asked first.
             self._pace[peer] = 0.0
-            hinted, status = self._hints.pop(peer, None), self.claims.get(peer)
-            if hinted is None or (status is not None and status.holds(request.first)):
+            self._hints.pop(peer, None)
+            if request.is_claimed:
                 self.failed_to_deliver(peer, "did not deliver the blocks it claims to have")
             self.wake()
             return True
@@ -245,18 +259,33 @@ class Fetcher:
         if not self._network.send(peer, message):
             return None
         loop = asyncio.get_running_loop()
-        request = _Request(peer, kind, first, most, loop.time())
+        status = self.claims.get(peer)
+        is_claimed = status is not None and status.holds(first)
+        request = _Request(peer, kind, first, most, loop.time(), self._network.received_bytes(peer), is_claimed)
         request.timer = loop.call_later(REQUEST_TIMEOUT_S, self._deadline, request)
         self._open[peer] = request
         return request
 
     def _deadline(self, request: _Request) -> None:
-        """The peer missed a deadline. A slow line is no offence, but others are asked first from now on."""
-        peer = request.peer
-        if not request.overdue and request.kind is wire.Kind.BLOCKS:
+        """The answer is not here. A slow line is no offence, but others are asked first from now on."""
+        peer, loop = request.peer, asyncio.get_running_loop()
+        if not request.slow and request.kind is wire.Kind.BLOCKS:
             self._most[peer] = max(1, request.most // LESS)
+        request.slow = True
+        request.timer = loop.call_later(REQUEST_TIMEOUT_S, self._deadline, request)
+        received = self._network.received_bytes(peer)
+        arrived, request.received = received - request.received, received
+        if arrived >= ARRIVING_BYTES:
+            self._pace[peer] = arrived / REQUEST_TIMEOUT_S
+            if not request.overdue and loop.time() - request.asked_s >= ALONE_S:
+                request.overdue = True
+                self.wake()
+            return
         request.overdue = True
-        request.timer = asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, self._deadline, request)
+        if arrived:
+            # Too slow to wait for, but no reason to end the connection: over a line that many share, this is honest.
+            self.wake()
+            return
         self._missed[peer] += 1
         if self._missed[peer] >= PATIENCE:
             self._withdraw(peer)
@@ -268,7 +297,7 @@ class Fetcher:
         took_s = asyncio.get_running_loop().time() - request.asked_s
         if size >= PACE_BYTES or count < request.most:
             self._pace[request.peer] = size / max(took_s, 1e-3)
-        if not request.overdue and request.peer in self._most:
+        if not request.slow and request.peer in self._most:
             self._most[request.peer] = min(wire.MAX_BLOCKS, 2 * self._most[request.peer])
         self._close(request, answer)
         self.wake()

@@ -21,8 +21,8 @@ LARGE_SNAPSHOT_BYTES = 1024 * 1024
 SNAPSHOT_FRESH_S = 10.0
 """A snapshot larger than LARGE_SNAPSHOT_BYTES is served this long before a new one is made: the cost of making one
 grows with the registry."""
-SNAPSHOTS_KEPT = 2
-"""The one that is served now, and one that a peer may still be fetching."""
+SNAPSHOTS_KEPT = 3
+"""Those asked for last: over a thin line a peer fetches one for minutes, while others ask for newer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class CatchUpServer:
         self._conduct = conduct
         self._serving: set[PublicKey] = set()
         self._snapshots: list[_Made] = []
+        """The one asked for last is the last."""
 
     def on_disconnect(self, peer: PublicKey) -> None:
         """The peer may ask again when it comes back."""
@@ -99,10 +100,10 @@ class CatchUpServer:
     def _snapshot(self) -> _Made | None:
         now = asyncio.get_running_loop().time()
         if self._snapshots:
-            last = self._snapshots[-1]
+            last = max(self._snapshots, key=lambda each: each.height)
             is_fresh = now - last.made_s < SNAPSHOT_FRESH_S and len(last.data) > LARGE_SNAPSHOT_BYTES
             if is_fresh or last.height == self._store.state.height:
-                return last
+                return self._kept(last.height)
         snapshot = self._store.snapshot()
         if snapshot is None:
             return None
@@ -111,4 +112,8 @@ class CatchUpServer:
         return self._snapshots[-1]
 
     def _kept(self, height: Height) -> _Made | None:
-        return next((each for each in self._snapshots if each.height == height), None)
+        found = next((each for each in self._snapshots if each.height == height), None)
+        if found is not None:
+            self._snapshots.remove(found)
+            self._snapshots.append(found)
+        return found

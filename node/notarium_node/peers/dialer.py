@@ -13,6 +13,7 @@ import structlog
 from notarium_ledger.state.registry import NodeRecord
 from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER
 from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
+from notarium_node.peers.transports import keep_queues_short
 
 _log = structlog.get_logger("notarium.peers")
 
@@ -61,6 +62,7 @@ class Dialer:
             if not isinstance(dialled, DialledSocket):
                 raise TypeError("the session makes other sockets than DialledSocket")
             transport = dialled.transport
+            keep_queues_short(transport)
             try:
                 found = self._identify(transport.get_extra_info("ssl_object"))
                 if found is None or found.key != record.key:

@@ -19,7 +19,17 @@ from aiohttp import web
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
 from notarium_node.http.server import HardenedServer
-from notarium_node.peers.link import CLOSE_S, UNLIMITED, HelloError, HelloFault, Link, LinkEvent, LinkSettings, hang_up
+from notarium_node.peers.link import (
+    CLOSE_S,
+    UNLIMITED,
+    HelloError,
+    HelloFault,
+    Link,
+    LinkEvent,
+    LinkSettings,
+    hang_up,
+)
+from notarium_node.peers.transports import keep_queues_short
 
 PATH = "/peer"
 """WebSocket upgrade: a link."""
@@ -159,6 +169,7 @@ class Door:
             writer_limit=UNLIMITED,
         )
         await socket_.prepare(request)
+        keep_queues_short(transport)
         link = Link(record, socket_, transport, self._settings)
         try:
             await link.greet()

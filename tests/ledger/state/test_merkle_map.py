@@ -59,6 +59,7 @@ def test_a_changed_map_is_the_map_of_the_changed_content(content: dict[bytes, by
         assert changed == again
         assert changed.root == again.root
         assert list(changed.items()) == list(again.items()) == sorted(content.items())
+        assert list(changed.walk()) == sorted(content.items(), key=lambda each: bits(each[0]))
         assert len(changed) == len(content)
         assert all(changed.get(key) == content.get(key) for key in [*content, *step])
         assert dict(before.items()) == known, "changed in place"

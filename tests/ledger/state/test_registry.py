@@ -12,7 +12,7 @@ from tests.support.consortium import Consortium, digest
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.records import Totals
-from notarium_ledger.state.registry import Member, MembershipProposal, Registry, Researcher
+from notarium_ledger.state.registry import MAX_RECORDS, Member, MembershipProposal, Registry, Researcher
 from notarium_ledger.types import Hash, Height, PublicKey
 
 
@@ -23,7 +23,8 @@ def test_registry_round_trip(registry: Registry) -> None:
         assert again.hash == registry.hash
         for name in ("members", "nodes", "parameters", "proposals", "totals", "validators"):
             assert getattr(again, name) == getattr(registry, name)
-        assert dict(again.researchers) == dict(registry.researchers)
+        assert dict(again.researchers) == dict(registry.researchers) == dict(registry.researchers.walk())
+        assert list(registry.researchers) == sorted(registry.researchers)
         assert list(again.records()) == list(registry.records()) == sorted(registry.records())
 
 
@@ -53,6 +54,7 @@ CHANGES = [
     lambda registry: registry.with_member(Member("new", "New", PublicKey(digest("new")), 1_000_000, 3)),
     lambda registry: registry.with_researcher(PublicKey(digest("new")), Researcher(0)),
     lambda registry: registry.with_researcher(PublicKey(digest("new")), Researcher(0, True)),
+    lambda registry: registry.with_enrolled(PublicKey(digest("key")), registry.members[min(registry.members)]),
     lambda registry: registry.with_parameters(replace(registry.parameters, max_entry_bytes=2000)),
     lambda registry: registry.with_totals(Totals(10, 11)),
     _with_proposal,
@@ -113,6 +115,26 @@ def test_records_that_do_not_ascend_are_no_registry() -> None:
     flat: list[Any] = [each for record in sorted(RECORDS.items()) for each in record]
     assert Registry.decode(canonical.encode(flat))
     wrong: Any
-    for wrong in (flat[:-1], [*flat[2:4], *flat[:2], *flat[4:]], [*flat[:2], *flat], [1, *flat[1:]], {}):
-        with pytest.raises(LedgerError):
+    for wrong, reason in (
+        (flat[:-1], "a key without a value"),
+        ([*flat[2:4], *flat[:2], *flat[4:]], "not in ascending order"),
+        ([*flat[:2], *flat], "not in ascending order"),
+        ([1, *flat[1:]], "not bytes"),
+        ({}, "not a list"),
+    ):
+        with pytest.raises(LedgerError, match=reason):
             Registry.decode(canonical.encode(wrong))
+
+
+def test_more_records_than_any_registry_has_are_refused_before_they_are_built() -> None:
+    count = 2 * MAX_RECORDS + 1
+    with pytest.raises(LedgerError, match=f"at most {count} allowed"):
+        Registry.decode(b"\xdd" + count.to_bytes(4, "big") + b"\xc4\x00" * count)
+
+
+@pytest.mark.parametrize("kind", [b"k", b"m", b"n", b"o", b"p", b"t"])
+def test_a_record_that_comes_twice_is_refused(kind: bytes) -> None:
+    """Also with the same value: of two readers one would take the first, and one the last."""
+    again = (_of_kind(kind), RECORDS[_of_kind(kind)])
+    with pytest.raises(LedgerError, match="appears twice"):
+        Registry.of_records([*RECORDS.items(), again])

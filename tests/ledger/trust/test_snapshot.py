@@ -12,9 +12,9 @@ from tests.support.histories import History, make_history
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
-from notarium_ledger.state.registry import registry_hash
+from notarium_ledger.state.registry import Registry, registry_hash
 from notarium_ledger.trust.chain import DecidedHeader
-from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_VALUES, Snapshot
+from notarium_ledger.trust.snapshot import MAX_REGISTRY_BYTES, MAX_SNAPSHOT_VALUES, Snapshot
 from notarium_ledger.types import Hash
 
 
@@ -31,6 +31,18 @@ def test_a_snapshot_of_any_height_makes_the_state_after_it(history: History) -> 
         assert snapshot.encode() == data
         assert snapshot.height == height
         assert snapshot.verify(history.consortium.genesis) == history.states[height]
+
+
+def test_what_was_found_valid_is_not_verified_again(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = Snapshot.decode(history.snapshot(3).encode())
+    state = snapshot.verify(history.consortium.genesis)
+    with pytest.raises(InvalidSnapshot, match="genesis"):
+        snapshot.verify(Consortium(4, name="other").genesis)
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "of_records", None)
+        assert snapshot.verify(history.consortium.genesis) is state
+    with pytest.raises(InvalidSnapshot):
+        replace(snapshot, registry=history.snapshot(1).registry).verify(history.consortium.genesis)
 
 
 def test_the_handovers_after_it_lead_to_the_set_that_signs_the_next_block(history: History) -> None:
@@ -144,6 +156,25 @@ def test_a_registry_of_a_later_software_is_named_as_such(consortium_of_later_sof
     with pytest.raises(InvalidSnapshot, match="update the software") as caught:
         snapshot.verify(Consortium(1).genesis)
     assert (caught.value.step, caught.value.field) == (5, "registry")
+
+
+def test_false_records_are_not_blamed_on_the_software(history: History) -> None:
+    """Nobody has agreed on them, whatever their form."""
+    good = history.snapshot(14)
+    records = {**dict(history.states[14].registry.records()), b"x": b"\x00"}
+    flat = canonical.encode([each for record in sorted(records.items()) for each in record])
+    with pytest.raises(InvalidSnapshot, match="unknown kind") as caught:
+        replace(good, registry=flat).verify(history.consortium.genesis)
+    assert caught.value.step == 5
+    assert "update" not in str(caught.value)
+
+
+def test_a_registry_larger_than_any_is_refused_before_it_is_read(history: History) -> None:
+    large = replace(history.snapshot(14), registry=bytes(MAX_REGISTRY_BYTES + 1)).encode()
+    with pytest.raises(InvalidSnapshot, match=f"registry: .* at most {MAX_REGISTRY_BYTES} allowed") as caught:
+        Snapshot.decode(large)
+    assert (caught.value.step, caught.value.limit) == (1, MAX_REGISTRY_BYTES)
+    assert Snapshot.decode(replace(history.snapshot(14), registry=bytes(MAX_REGISTRY_BYTES)).encode())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 from tests.support.consortium import Consortium
 
-from notarium_node.api.views import entry_json, jsonable, registry_json
+from notarium_node.api.views import entry_json, jsonable, registry_json, researchers_json
 
 
 def test_an_entry_is_readable_and_there_whole():
@@ -24,7 +24,16 @@ def test_the_registry_lists_members_nodes_and_validators_in_order():
     assert [each["key"] for each in shown["nodes"]] == sorted(key.hex() for key in registry.nodes)
     assert shown["quorum"] == 3
     assert shown["state_root"] == registry.hash.hex()
-    assert {each["key"] for each in shown["researchers"]} == {key.hex() for key in registry.researchers}
+
+
+def test_a_key_is_listed_with_its_member_and_is_revoked_when_the_member_is_gone():
+    consortium = Consortium(5, researchers=5)
+    registry = consortium.genesis.registry.without_member("m4")
+    listed = {each["key"]: (each["member"], each["revoked"]) for each in researchers_json(registry)}
+    assert listed == {
+        each.public.hex(): (None, True) if number == 4 else (f"m{number}", False)
+        for number, each in enumerate(consortium.researcher_keys)
+    }
 
 
 def test_bytes_are_hex_at_any_depth():

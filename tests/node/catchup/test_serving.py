@@ -38,6 +38,24 @@ async def test_a_snapshot_is_made_once_a_height_and_a_large_one_once_in_some_sec
     assert made == [LENGTH, LENGTH + 1]
 
 
+async def test_a_snapshot_that_a_slow_peer_still_fetches_is_kept(ledger):
+    (peer,) = peers(ledger, count=1)
+
+    def height_served(height):
+        peer._server.on_get_snapshot(peer.key, Height(height), 0)
+        ((_, answer),) = peer._answers.take()
+        part = wire.unpack_snapshot(answer[1:])
+        return part.height if part.size else None
+
+    assert height_served(0) == LENGTH
+    for more in range(1, 6):
+        ledger.grow(1)
+        assert height_served(0) == LENGTH + more
+        assert height_served(LENGTH) == LENGTH, "asked for again and again"
+    assert height_served(LENGTH + 1) is None, "nobody has asked for it since"
+    assert len(peer._server._snapshots) == serving.SNAPSHOTS_KEPT
+
+
 async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):
     monkeypatch.setattr(serving, "UNREAD_BYTES", 4000)
     (peer,) = peers(ledger, count=1)

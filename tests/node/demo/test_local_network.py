@@ -46,7 +46,8 @@ def test_the_genesis_has_all_that_was_asked_for(network):
     assert len(registry.validators) == 2
     assert registry.parameters.max_block_entries == 9
     owner = registry.owner(registry.researchers[RESEARCHER])
-    assert owner is not None and owner.id == "m2"
+    assert owner is not None
+    assert owner.id == "m2"
 
 
 def test_a_network_is_opened_as_it_was_created(network):

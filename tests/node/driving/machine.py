@@ -28,8 +28,8 @@ from notarium_store.database import Database
 class Machine:
     """One validator of a consortium, with a real store and engine and a network that only listens."""
 
-    def __init__(self, path, size, proposes=True):
-        self.consortium = Consortium(size)
+    def __init__(self, path, size, proposes=True, **parameters):
+        self.consortium = Consortium(size, **parameters)
         self.store = Store.open(path, self.consortium.genesis, min_free_bytes=1 << 20)
         proposer = self.store.state.registry.validators.proposer(Height(1), Round(0))
         self.key = next(

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 from tests.node.parts import until
+from tests.support.consortium import key
 
 from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_consensus.inputs import BlockBuilt, BlockChecked
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.types import Height, Round
+from notarium_node.driving.block_work import BlockTarget
 
 
 async def test_entries_that_became_invalid_are_thrown_out_and_their_senders_told(machine):
@@ -92,6 +94,35 @@ async def test_a_block_is_built_for_the_height_after_the_tip_only(machine):
     assert built.block.header.time_ms == now_ms + 5, "not before the earliest time"
     assert built.block.header.proposer == made.key.public
     assert work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms) == BlockBuilt(Height(2), Round(0), None)
+
+
+def proposal_of(consortium):
+    action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000}
+    return consortium.entry(consortium.member_body("propose", action=action))
+
+
+async def test_enrolments_of_a_flooding_member_leave_room_in_a_block(machine):
+    made = machine(4)
+    made.driver._block_work.target = BlockTarget(1000, 1 << 20)
+    club = made.consortium
+    flood = [club.entry(club.member_body("enrol", 3, key=key(f"x{number}").public)) for number in range(220)]
+    research, proposal = [club.entry() for _ in range(10)], proposal_of(club)
+    for entry in (*flood, *research, proposal):
+        made.mempool.add(entry)
+    now_ms = made.store.state.time_ms + 10
+    built = made.driver._block_work.build(RequestBlock(Height(1), Round(0), now_ms), now_ms)
+    assert built.block.entries == tuple(entry.raw for entry in (*flood[:192], *research, proposal))
+
+
+async def test_a_block_is_cut_where_the_consortium_says_and_still_has_each_class(machine):
+    made = machine(4, max_block_entries=4)
+    club = made.consortium
+    research, proposal = [club.entry() for _ in range(10)], proposal_of(club)
+    for entry in (*research, proposal):
+        made.mempool.add(entry)
+    now_ms = made.store.state.time_ms + 10
+    built = made.driver._block_work.build(RequestBlock(Height(1), Round(0), now_ms), now_ms)
+    assert built.block.entries == tuple(entry.raw for entry in (*research[:3], proposal))
 
 
 async def test_a_defect_in_a_check_is_reported(one, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgpack
 from tests.simulation.oracles import formats
+from tests.simulation.oracles.authority import Forbidden, Rights
 from tests.simulation.oracles.formats import COMMIT, Certificate, Decision, Header, Member, Statement
 from tests.simulation.oracles.merkle import Log
 from tests.simulation.oracles.signatures import Signatures, Validators
@@ -64,7 +65,9 @@ class Chain:
         signatures: Signatures,
         timing: Timing,
         state_root: bytes | None,
+        rights: Rights | None = None,
     ) -> None:
+        """`rights`: those of genesis; None: who may write what is not judged."""
         self._genesis = genesis
         self._genesis_time_ms = genesis_time_ms
         self._signatures = signatures
@@ -80,6 +83,7 @@ class Chain:
         self._submitted: dict[bytes, int | None] = {}
         self.positions: dict[bytes, Position] = {}
         """Of all decided entries, by id."""
+        self._rights: list[Rights] = [] if rights is None else [rights]
 
     # What is known
 
@@ -120,6 +124,18 @@ class Chain:
         """A set that may come into force."""
         validators = Validators.of(members)
         self._sets[validators.hash] = validators
+
+    def rights(self, height: int) -> Rights | None:
+        """Who may write what after a decided height; None where that is not judged."""
+        return self._rights[height] if height < len(self._rights) else None
+
+    def is_submitted(self, id_: bytes) -> bool:
+        """Whether a client has given the entry to a node."""
+        return id_ in self._submitted
+
+    def tree_with(self, ids: Sequence[bytes]) -> tuple[int, bytes]:
+        """Size and root of the log after a block of these entries."""
+        return len(self._log) + len(ids), self._log.root_with(ids)
 
     def submitted(self, entry: bytes, clock_ms: int | None) -> bytes:
         """A client gives `entry` to a node for the first time or again; its id."""
@@ -194,6 +210,7 @@ class Chain:
         self._check_header(who, header, before)
         self._check_entries(who, decision)
         self._check_state(who, decision, before)
+        self._check_rights(who, decision)
         first = len(self._log)
         ids = [formats.entry_id(raw) for raw in decision.entries]
         self._log.extend(ids)
@@ -228,12 +245,29 @@ class Chain:
 
     def _check_state(self, who: str, decision: Decision, before: Header | None) -> None:
         header = decision.header
-        if any(map(_is_of_member, decision.entries)):
-            return
+        if self._rights or any(map(_is_of_member, decision.entries)):
+            return  # judged in full, or not to be told without the rights
         what = f"{who} decides {_name(header)}, which has no entry of a member and changes"
         require(header.next_validators == header.validators, "state", f"{what} the validator set")
         expected = self._state_root if before is None else before.state_root
         require(expected in (None, header.state_root), "state", f"{what} the state root")
+
+    def _check_rights(self, who: str, decision: Decision) -> None:
+        """Who wrote what, and what follows from it."""
+        if not self._rights:
+            return
+        header = decision.header
+        what = f"{who} decides {_name(header)}"
+        try:
+            after = self._rights[-1].after(header.height, decision.entries)
+        except Forbidden as error:
+            raise SafetyViolation(f"authority: {what}, which nobody may write: {error}") from error
+        same = header.next_validators == formats.set_hash(after.validators)
+        require(same, "authority", f"{what}, after which the members' votes make another validator set")
+        if after is not self._rights[-1]:
+            require(header.state_root == after.root, "state", f"{what}, whose state root is not that of its records")
+        self._rights.append(after)
+        self.knows_set(after.validators)
 
 
 def _is_of_member(entry: bytes) -> bool:

@@ -8,7 +8,7 @@ block and `b` → the snapshot while there are such; `l` name → a record chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgpack
 from tests.simulation.oracles import formats
@@ -36,6 +36,8 @@ class Disks:
         """(node, prefix of a registry's records) -> their state root, while they do not change."""
         self._once_held: dict[int, set[bytes]] = {}
         self._prepared_hashes: dict[bytes, bytes] = {}
+        self._record_bytes: dict[tuple[int, bytes], dict[bytes, int]] = {}
+        """By node and height, the length of each part of the consensus record."""
         self.rolled_back: set[int] = set()
         """Nodes whose disk has lost something that was durable."""
 
@@ -48,6 +50,8 @@ class Disks:
             contents[key] = value
             if key[:1] == b"h":
                 decided.append(self._decided(who, key, value, puts))
+            elif key[:1] == b"c":
+                self._record_bytes.setdefault((node, key[1:9]), {})[key] = len(value)
         for key, value in puts:
             if key == b"b":
                 self._adopted(who, value)
@@ -57,7 +61,9 @@ class Disks:
             value = contents.pop(key, b"")
             require(key[:1] not in BLOCK_KEYS, "lost", f"{who} deletes a part of a decided block")
             if key[:1] == b"c":
-                self._close(node, key, value)
+                if b"o" not in dict(puts):  # else they were another node's, whose disk was copied
+                    self._close(node, key, value)
+                self._record_bytes.get((node, key[1:9]), {}).pop(key, None)
         self._check_registries(node, {key[:1] for key in (*dict(puts), *deleted)})
         return decided
 
@@ -72,8 +78,16 @@ class Disks:
             held.update(self._prepared_hash(value) for key, value in before.items() if key[9:] == b"prepared")
             self._closed.pop(node, None)
         self._contents[node] = dict(contents)
+        for name in [name for name in self._record_bytes if name[0] == node]:
+            parts = self._record_bytes[name]
+            self._record_bytes[name] = {key: size for key, size in parts.items() if key in contents}
         self._forget_roots(node)
         return lost
+
+    def record_bytes(self, node: int, keys: Iterable[bytes]) -> int:
+        """How large the largest consensus record is that a batch of these keys has touched."""
+        heights = {key[1:9] for key in keys if key[:1] == b"c"}
+        return max((sum(self._record_bytes.get((node, height), {}).values()) for height in heights), default=0)
 
     def height(self, node: int) -> int:
         """How far the node is by its disk."""

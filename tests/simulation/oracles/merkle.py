@@ -27,7 +27,17 @@ class Log:
         """MTH over all leaves."""
         return self._mth(0, len(self._leaves))
 
-    def _mth(self, start: int, size: int) -> bytes:
+    def root_with(self, leaf_hashes: Sequence[bytes]) -> bytes:
+        """As `root` after `extend`, which does not happen."""
+        size = len(self._leaves)
+        self._leaves += leaf_hashes
+        try:
+            return self._mth(0, len(self._leaves), kept=size)
+        finally:
+            del self._leaves[size:]
+
+    def _mth(self, start: int, size: int, kept: int | None = None) -> bytes:
+        """`kept`: subtrees that reach beyond are not remembered."""
         if size == 0:
             return sha256(b"").digest()
         if size == 1:
@@ -38,8 +48,9 @@ class Log:
         left = 1
         while left * 2 < size:
             left *= 2
-        result = sha256(b"\1" + self._mth(start, left) + self._mth(start + left, size - left)).digest()
-        if left * 2 == size:
+        ends = self._mth(start, left, kept), self._mth(start + left, size - left, kept)
+        result = sha256(b"\1" + ends[0] + ends[1]).digest()
+        if left * 2 == size and (kept is None or start + size <= kept):
             self._complete[start, size] = result
         return result
 

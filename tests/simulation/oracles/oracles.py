@@ -21,6 +21,7 @@ from typing import Any
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 from tests.simulation.oracles import formats
+from tests.simulation.oracles.authority import Rights
 from tests.simulation.oracles.chain import Chain, Timing
 from tests.simulation.oracles.disks import Disks
 from tests.simulation.oracles.formats import Decision, Malformed, Member, Verify
@@ -31,6 +32,10 @@ from tests.simulation.oracles.violation import SafetyViolation, require
 
 CONSENSUS, STATUS, BLOCKS = 1, 3, 5
 """The wire kinds that say something an oracle can judge."""
+RECORD_BLOCKS = 3
+RECORD_BYTES = 48 * 1024
+"""The most that a node keeps of its own words at one height: so many of the longest messages, and so many bytes of
+what it signed."""
 
 
 def sodium_verify(key: bytes, message: bytes, signature: bytes) -> bool:
@@ -60,23 +65,25 @@ class Oracles:
         messages_limit: int | None = None,
         liveness_ms: int = 60_000,
         hears_all: bool = False,
+        rights: Rights | None = None,
     ) -> None:
         """`node_keys`: the keys of all honest nodes, observers too, by node number.
 
         `precision_ms` and `delay_ms` are the consortium's parameters, `max_delay_ms` the engine's cap. `liveness_ms`:
         how long after the last fault (or its submission) an entry may take. `hears_all`: `overheard` gets every
-        message of Byzantine members, so an honest PREPARE without a justified proposal is a violation.
+        message of Byzantine members, so an honest PREPARE without a justified proposal of valid content is a violation.
+        `rights`: who may write what by genesis; without it, this is not judged.
         """
         self._signatures = Signatures(genesis_hash, verify)
         timing = Timing(precision_ms, delay_ms, max_delay_ms)
         self._chain = Chain(
-            genesis_hash, genesis_validators, genesis_time_ms, self._signatures, timing, genesis_state_root
+            genesis_hash, genesis_validators, genesis_time_ms, self._signatures, timing, genesis_state_root, rights
         )
         self._disks = Disks(self._chain)
         self._speech = Speech(genesis_hash, self._chain, self._disks, self._signatures, hears_all)
         self._receipts = Receipts(genesis_hash, genesis_validators, self._signatures)
         self._messages_limit = messages_limit
-        self._liveness_ms = liveness_ms
+        self.liveness_ms = liveness_ms
         self._decisions: dict[bytes, Decision] = {}
         self._times: dict[bytes, int] = {}
         self._decided_ms: dict[int, int] = {}
@@ -122,10 +129,16 @@ class Oracles:
         """A batch of raw LevelDB pairs is durable at the node. A decision in it is checked as by `decided`."""
         for height in self._disks.wrote(node, puts, deleted):
             self._note_decision(node, height, clocks_ms, now_ms)
+        self._check_record_size(node, puts)
 
-    def rolled_back(self, node: int, contents: Mapping[bytes, bytes]) -> None:
-        """The node's disk has these contents now: wiped, an old backup, torn. Call it also after a harmless restart."""
-        self._speech.rolled_back(node, self._disks.replaced(node, contents))
+    def rolled_back(self, node: int, contents: Mapping[bytes, bytes], is_noticed: bool = False) -> None:
+        """The node's disk has these contents now: wiped, an old backup, torn. Call it also after a harmless restart.
+
+        `is_noticed`: the node sees the loss, or is told how far to be silent (`consensus.vote_from`), so it keeps to
+        what it has signed. Otherwise it may have forgotten a lock, and its key may be convicted.
+        """
+        lost = self._disks.replaced(node, contents)
+        self._speech.rolled_back(node, lost and not is_noticed)
 
     def sent(self, node: int, wire_bytes: bytes) -> None:
         """The node hands a peer message to the network; once, or once for each receiver."""
@@ -211,7 +224,7 @@ class Oracles:
                 raise SafetyViolation(f"lost: entry {id_.hex()[:8]}, acknowledged by node {node}, is in no log")
         last_ms = self._decided_ms.get(self._chain.height, 0)
         stragglers = {node: height for node, height in heights.items() if height < self._chain.height}
-        if stragglers and now_ms > max(faults_ended_ms, last_ms) + self._liveness_ms:
+        if stragglers and now_ms > max(faults_ended_ms, last_ms) + self.liveness_ms:
             raise SafetyViolation(f"liveness: of {self._chain.height} blocks nodes have only {stragglers}")
 
     def _check_log(self, node: int, log: Iterable[bytes], may_lack: Collection[int]) -> int:
@@ -231,17 +244,24 @@ class Oracles:
 
     def _check_pending(self, pending: Collection[bytes], faults_ended_ms: int, now_ms: int) -> None:
         for id_ in pending:
-            due_ms = max(faults_ended_ms, self._times.get(id_, 0)) + self._liveness_ms
+            due_ms = max(faults_ended_ms, self._times.get(id_, 0)) + self.liveness_ms
             position = self._chain.positions.get(id_)
             decided_ms = None if position is None else self._decided_ms.get(position.height, 0)
             if decided_ms is None and now_ms <= due_ms:
                 raise ValueError(f"finish at {now_ms}: entry {id_.hex()[:8]} may still be decided until {due_ms}")
             if decided_ms is None or decided_ms > due_ms:
                 raise SafetyViolation(
-                    f"liveness: entry {id_.hex()[:8]} is not decided {self._liveness_ms} ms after the last fault"
+                    f"liveness: entry {id_.hex()[:8]} is not decided {self.liveness_ms} ms after the last fault"
                 )
 
     # Parts
+
+    def _check_record_size(self, node: int, puts: Sequence[tuple[bytes, bytes]]) -> None:
+        """docs/consensus.md, "Bounds": the lock, the latest proposal, and a ring of signed statements."""
+        size = self._disks.record_bytes(node, (key for key, _ in puts))
+        if size > RECORD_BYTES:
+            limit = RECORD_BYTES + RECORD_BLOCKS * max(self._speech.longest, *(len(value) for _, value in puts))
+            require(size <= limit, "memory", f"node {node} has a consensus record of {size} bytes, {limit} are allowed")
 
     def _accept(self, who: str, raw: bytes) -> Decision:
         decision = self._decisions.get(raw)

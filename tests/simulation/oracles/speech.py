@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from tests.simulation.oracles import formats, justification
 from tests.simulation.oracles.chain import Chain
+from tests.simulation.oracles.content import Content
 from tests.simulation.oracles.disks import Disks
 from tests.simulation.oracles.formats import (
     COMMIT,
@@ -32,6 +33,7 @@ class Speech:
         self._disks = disks
         self._signatures = signatures
         self._hears_all = hears_all
+        self._content = Content(chain)
         self._keys: dict[int, set[bytes]] = {}
         self._messages: dict[bytes, Message] = {}
         self._passed: dict[int, set[bytes]] = {}
@@ -41,6 +43,8 @@ class Speech:
         self._last_commit: dict[tuple[bytes, int], tuple[int, bytes | None]] = {}
         self._overheard: dict[bytes, None] = {}
         self._justified: set[tuple[int, int, bytes | None]] = set()
+        self.longest = 0
+        """Bytes of the longest consensus message that anybody has sent."""
         self.lost_keys: set[bytes] = set()
         """Keys of nodes whose disk was rolled back: they may have forgotten a lock."""
 
@@ -65,11 +69,13 @@ class Speech:
 
     def overheard(self, data: bytes) -> None:
         """A consensus message that a Byzantine member hands to the network. Kept unread until it matters."""
+        self.longest = max(self.longest, len(data))
         if data[1:3] == b"\1\1":  # [1, PROPOSAL, ...]
             self._overheard[data] = None
 
     def sent(self, node: int, data: bytes) -> None:
         """The node hands the consensus message `data` to the network."""
+        self.longest = max(self.longest, len(data))
         message = self._messages.get(data)
         if message is None:
             try:
@@ -170,11 +176,20 @@ class Speech:
                 raise SafetyViolation(f"lock: node {node} sends a {own}, but another block is locked in round {round_}")
         if self._hears_all and own.kind == PREPARE and not self._is_justified(own):
             raise SafetyViolation(f"justification: node {node} sends a {own}, for which there is no justified proposal")
+        if self._hears_all and own.kind == PREPARE and own.block is not None:
+            fault = self._content.fault(own.height, own.block)
+            if fault is not None:
+                self._read_overheard()  # another copy may have come from a liar
+                fault = self._content.fault(own.height, own.block)
+            require(fault is None, "content", f"node {node} sends a {own}, whose content is not valid: {fault}")
 
     def _is_justified(self, own: Statement) -> bool:
         subject = (own.height, own.round, own.block)
-        if subject in self._justified:
-            return True
+        if subject not in self._justified:
+            self._read_overheard()
+        return subject in self._justified
+
+    def _read_overheard(self) -> None:
         for data in list(self._overheard):
             try:
                 message = formats.read_message(data)
@@ -183,9 +198,10 @@ class Speech:
                 continue
             if message.own.height <= self._chain.height + 1:
                 del self._overheard[data]
+                if message.header is not None:
+                    self._content.heard(message.header, message.entries)
                 if justification.fault(message, self._chain, self._genesis, self._signatures) is None:
                     self._justified.add((message.own.height, message.own.round, message.own.block))
-        return subject in self._justified
 
     def _note(self, message: Message) -> None:
         own = message.own
@@ -195,3 +211,5 @@ class Speech:
             self._last_commit[own.key, own.height] = (own.round, own.block)
         elif own.kind == PROPOSAL:
             self._justified.add((own.height, own.round, own.block))
+            if message.header is not None:
+                self._content.heard(message.header, message.entries)
