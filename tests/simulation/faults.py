@@ -13,8 +13,8 @@ Fault = Callable[[World], bool]
 
 VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
-LEAD = 5
-"""Blocks by which a node is left behind, at most."""
+LEADS = (1, 2, 2, 2, 3, 5)
+"""By how many blocks a node is left behind; two are the margin of who has forgotten, less one."""
 CLOCK_ECHO_S = 30.0
 """So long after a clock is right again, a block of its wrong time may still be on its way."""
 
@@ -247,7 +247,7 @@ def left_behind(world: World) -> bool:
     most = world.tolerated - world.faulty if world.random.random() < 0.7 else world.tolerated + world.schedule.wipes
     losers = rest[: world.random.randint(1, max(1, min(len(rest), most)))]
     world.links.block("left", _alone(world, first))
-    ahead = world.watch.height + world.random.randint(1, LEAD)
+    ahead = max(first.height_on_disk, 0) + world.random.choice(LEADS)
     world.after(0.1, _leave_behind, world, (first, second), losers, (ahead, world.loop.now_s + 6.0))
     return True
 
@@ -262,7 +262,9 @@ def _leave_behind(world: World, pair: tuple[Member, Member], losers: list[Member
     world.links.block("left", _alone(world, first) | _alone(world, second))
     for other in world.members:
         world.links.cut(second.number, other.number)
-    world.after(world.random.uniform(0.0, 2.5), _lose, world, second, losers)
+    # What they are given now they cannot decide, but they sign for it.
+    world.client(world.new_entry(), lambda: losers if "left" in world.links.walls else world.doors())
+    world.after(world.random.uniform(0.3, 2.5), _lose, world, second, losers)
     world.after(world.random.uniform(6.0, 9.0), world.links.walls.pop, "left", None)
 
 
