@@ -13,8 +13,8 @@ Fault = Callable[[World], bool]
 
 VOTE_FROM_MARGIN = 3
 """docs/operations.md: after restoring a backup, vote from the highest height that a peer shows plus this."""
-LEAD = 5
-"""Blocks by which a node is left behind, at most."""
+LEADS = (1, 2, 2, 2, 3, 5)
+"""By how many blocks a node is left behind; two are the margin of who has forgotten, less one."""
 CLOCK_ECHO_S = 30.0
 """So long after a clock is right again, a block of its wrong time may still be on its way."""
 
@@ -247,23 +247,24 @@ def left_behind(world: World) -> bool:
     most = world.tolerated - world.faulty if world.random.random() < 0.7 else world.tolerated + world.schedule.wipes
     losers = rest[: world.random.randint(1, max(1, min(len(rest), most)))]
     world.links.block("left", _alone(world, first))
-    ahead = world.watch.height + world.random.randint(1, LEAD)
-    world.after(0.1, _leave_behind, world, second, losers, (ahead, world.loop.now_s + 6.0))
+    ahead = max(first.height_on_disk, 0) + world.random.choice(LEADS)
+    world.after(0.1, _leave_behind, world, (first, second), losers, (ahead, world.loop.now_s + 6.0))
     return True
 
 
-def _leave_behind(world: World, second: Member, losers: list[Member], until: tuple[int, float]) -> None:
-    height, at_s = until
+def _leave_behind(world: World, pair: tuple[Member, Member], losers: list[Member], until: tuple[int, float]) -> None:
+    (first, second), (height, at_s) = pair, until
     if not world.is_troubled:
         return
     if world.watch.height < height and world.loop.now_s < at_s:
-        world.after(0.02, _leave_behind, world, second, losers, until)
+        world.after(0.02, _leave_behind, world, pair, losers, until)
         return
-    world.links.block("left", _alone(world, second))
+    world.links.block("left", _alone(world, first) | _alone(world, second))
     for other in world.members:
         world.links.cut(second.number, other.number)
-    if second.height_on_disk == world.watch.height:
-        world.after(world.random.uniform(0.0, 2.5), _lose, world, second, losers)
+    # What they are given now they cannot decide, but they sign for it.
+    world.client(world.new_entry(), lambda: losers if "left" in world.links.walls else world.doors())
+    world.after(world.random.uniform(0.3, 2.5), _lose, world, second, losers)
     world.after(world.random.uniform(6.0, 9.0), world.links.walls.pop, "left", None)
 
 
@@ -272,6 +273,7 @@ def _lose(world: World, second: Member, losers: list[Member]) -> None:
     if second.height_on_disk == world.watch.height:
         for loser in losers:
             _wipe(world, loser)
+    world.links.block("left", _alone(world, second))
 
 
 def _alone(world: World, member: Member) -> set[tuple[int, int]]:

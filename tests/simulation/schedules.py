@@ -168,10 +168,10 @@ CROWDED = Schedule(
 )
 """Something waits at any time, so blocks follow one another at once."""
 RECALLS = Schedule(
-    trouble_s=30.0,
-    entries=150,
+    trouble_s=16.0,
+    entries=80,
     recovery_s=60.0,
-    faults=(left_behind, crash),
+    faults=(left_behind,),
     block_entries=2,
     wipes=1,
     lies=(*BEHAVIOURS, ShortMemory),

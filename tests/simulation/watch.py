@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tests.simulation.holdings import messages_held, most_messages
+from tests.simulation.holdings import messages_held, most_blocks, most_messages, most_own_messages
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.simulation.oracles.authority import Rights
 from tests.simulation.signatures import verifier
@@ -142,9 +142,18 @@ class Watch:
         instance = node.engine._instance
         if instance is None or not member.is_honest:
             return
-        for key, count in messages_held(node.engine).items():
-            if key != member.public:  # it remembers all that it signed at this height
-                self._judge(self._oracles.memory, member.number, key.hex()[:8], count)
+        counts, blocks = messages_held(node.engine)
+        size = len(node.store.state.registry.validators)
+        own, most = counts.pop(member.public, 0), most_blocks(size)
+        for key, count in counts.items():
+            self._judge(self._oracles.memory, member.number, key.hex()[:8], count)
+        if own > most_own_messages(size) or len(blocks) > most:
+            self._world.fail(
+                SafetyViolation(
+                    f"memory: node {member.number} holds {own} messages of its own and {len(blocks)} blocks; "
+                    f"{most_own_messages(size)} and {most} are allowed"
+                )
+            )
         kept = instance.inbox
         for keeper in (kept.proposals, kept.prepares, kept.commits, kept.round_changes):
             for key, held in keeper._by_signer.items():
