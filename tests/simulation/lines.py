@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tests.simulation.loop import WORLD, SimulatedLoop
 
 from notarium_node.peers import parcels
-from notarium_node.peers.link import PASSING
+from notarium_node.peers.link import ORDERED
 from notarium_node.peers.parcels import ParcelQueue
 
 SCALE = 16
@@ -64,7 +64,7 @@ class Lines:
         """As Link.send: small messages of the kinds that pass go between the pieces of large ones."""
         direction = self.directions.setdefault(way, Direction())
         queue, now_s = direction.queue, self.loop.now_s
-        if len(data) <= PIECE_BYTES and (queue.is_empty or data[0] in PASSING):
+        if len(data) <= PIECE_BYTES and (queue.is_empty or data[0] not in ORDERED):
             direction.free_s = max(now_s, direction.free_s) + len(data) / self.bytes_per_s
             arrives(direction.free_s)
             return

@@ -179,12 +179,12 @@ def find_violation(init: str, samples: int, seed: int, model: Model = HEIGHT) ->
     return None
 
 
-def engine_runs(runs: int, seed: int) -> int:
+def engine_runs(runs: int, seed: int, max_steps: int = ENGINE_STEPS) -> int:
     """Random runs of the engine, as scenarios of the model; how many steps. Raises QuintFailed.
 
     What failed is kept in .spec/, to be looked at.
     """
-    text, steps = write_module("engine_test", runs, seed, ENGINE_STEPS)
+    text, steps = write_module("engine_test", runs, seed, max_steps)
     folder = HOME / f"engine_{seed:x}"
     shutil.rmtree(folder, ignore_errors=True)
     install()

@@ -14,8 +14,8 @@ from tests.spec.trace import read_trace
 
 from notarium_ledger.blocks.validators import ValidatorSet
 
-SAMPLES = 20
-ENGINE_RUNS = 3
+SAMPLES = 15
+ENGINE_RUNS = 2
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,7 +62,7 @@ def test_a_mistake_of_the_engine_is_seen_by_the_model(monkeypatch):
     """The engine follows a single ROUND-CHANGE, and comes to where the model does not."""
     monkeypatch.setattr(ValidatorSet, "honest_minimum", property(lambda self: 1))
     with pytest.raises(quint.QuintFailed, match="Expect condition does not hold true"):
-        quint.engine_runs(1, 0x5EC)
+        quint.engine_runs(1, 0x5EC, max_steps=20)
     shutil.rmtree(quint.HOME / "engine_5ec")
 
 

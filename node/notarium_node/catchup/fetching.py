@@ -1,10 +1,11 @@
 """Requests to peers for blocks and snapshots: one at a time per peer, each with a deadline, and the choice of the peer.
 
 A peer answers in the order of the requests, so with one open request it is clear which one an answer belongs to. The
-height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last, and disconnected after
-PATIENCE missed deadlines in a row; its late answer is still accepted. It is asked for fewer blocks at a time, because
-over a slow line a large answer would never arrive whole. A deadline is not missed while the answer arrives: one block
-may have 16 MiB, which takes more than a minute at 2 Mbit/s. A peer that lied is never asked again.
+height that a peer claims is a hint whom to ask and is never believed. A slow peer is asked last; its late answer is
+still accepted. A peer from which nothing large arrives is disconnected after PATIENCE missed deadlines in a row. A slow
+one is asked for fewer blocks at a time, because over a slow line a large answer would never arrive whole. A deadline is
+not missed while the answer arrives: one block may have 16 MiB, which takes more than a minute at 2 Mbit/s. A peer that
+lied is never asked again.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class _Request:
     asked_s: float
     received: int
     """Bytes of large messages that had come from the peer by the last deadline."""
+    is_claimed: bool
+    """When it was asked, it had claimed to hold the first block. A claim that comes later proves nothing about the
+    answer: claims pass large messages, and an empty answer waits behind them."""
     slow: bool = False
     """The answer was not here at the first deadline."""
     overdue: bool = False
@@ -137,8 +141,8 @@ class Fetcher:
             self._withdraw(peer)
             # An empty answer is no offence after a mere hint, but it cost time: others are asked first.
             self._pace[peer] = 0.0
-            hinted, status = self._hints.pop(peer, None), self.claims.get(peer)
-            if hinted is None or (status is not None and status.holds(request.first)):
+            self._hints.pop(peer, None)
+            if request.is_claimed:
                 self.failed_to_deliver(peer, "did not deliver the blocks it claims to have")
             self.wake()
             return True
@@ -255,7 +259,9 @@ class Fetcher:
         if not self._network.send(peer, message):
             return None
         loop = asyncio.get_running_loop()
-        request = _Request(peer, kind, first, most, loop.time(), self._network.received_bytes(peer))
+        status = self.claims.get(peer)
+        is_claimed = status is not None and status.holds(first)
+        request = _Request(peer, kind, first, most, loop.time(), self._network.received_bytes(peer), is_claimed)
         request.timer = loop.call_later(REQUEST_TIMEOUT_S, self._deadline, request)
         self._open[peer] = request
         return request
@@ -276,6 +282,10 @@ class Fetcher:
                 self.wake()
             return
         request.overdue = True
+        if arrived:
+            # Too slow to wait for, but no reason to end the connection: over a line that many share, this is honest.
+            self.wake()
+            return
         self._missed[peer] += 1
         if self._missed[peer] >= PATIENCE:
             self._withdraw(peer)

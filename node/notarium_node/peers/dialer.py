@@ -12,7 +12,8 @@ import structlog
 
 from notarium_ledger.state.registry import NodeRecord
 from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER
-from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up, keep_queues_short
+from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
+from notarium_node.peers.transports import keep_queues_short
 
 _log = structlog.get_logger("notarium.peers")
 

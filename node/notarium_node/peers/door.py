@@ -28,8 +28,8 @@ from notarium_node.peers.link import (
     LinkEvent,
     LinkSettings,
     hang_up,
-    keep_queues_short,
 )
+from notarium_node.peers.transports import keep_queues_short
 
 PATH = "/peer"
 """WebSocket upgrade: a link."""

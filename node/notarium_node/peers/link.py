@@ -12,7 +12,6 @@ for the node, except frames that begin with 0xC1, the one byte that begins no ms
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
 import sys
 from collections import deque
@@ -32,6 +31,7 @@ from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
 from notarium_node.peers.limits import BURST_S, PeerLimits, TokenBucket
 from notarium_node.peers.parcels import ARRIVED, LAST, MORE, PIECE_BYTES, BadPiece, ParcelAssembly, ParcelQueue, Placed
+from notarium_node.peers.transports import protocol_of
 from notarium_node.peers.wire import Kind
 
 PROTOCOL = b"notarium-peer/1"
@@ -46,11 +46,9 @@ CLOSE_S = 1.0
 """How long a polite close may take."""
 UNLIMITED = sys.maxsize
 """For aiohttp's writers: they never wait, because the link itself bounds its send queue (Link.send)."""
-PASSING = frozenset((_CONTROL, Kind.CONSENSUS, Kind.STATUS))
-"""Small messages that begin so pass large ones that wait: they bear any order (tests/simulation), and they are urgent.
-The others keep their order among themselves."""
-UNSENT_BYTES = 32 * 1024
-"""The kernel takes no more when so many bytes wait in it (TCP_NOTSENT_LOWAT): what it has taken, nothing can pass."""
+ORDERED = frozenset((Kind.ENTRIES, Kind.BLOCKS, Kind.EQUIVOCATIONS, Kind.SNAPSHOT))
+"""Bulk keeps its order. All other small messages pass it: votes, heights and questions are urgent, and bear any order
+(tests/simulation)."""
 
 
 LinkEvent = Literal[
@@ -117,7 +115,7 @@ class PeerInfo:
     queue_bytes: int
     """Accepted by send and not yet on the wire."""
     clock_offset_ms: int | None
-    """The peer's clock minus this node's; None until compared."""
+    """The peer's clock minus this node's, as far as it is certain; None until compared."""
 
 
 class DialledSocket(aiohttp.ClientWebSocketResponse):
@@ -235,7 +233,7 @@ class Link:
         """
         if self._closed or not self._has_room(len(data)):
             return "dropped"
-        if len(data) <= PIECE_BYTES and (self._parcels.is_empty or not data or data[0] in PASSING):
+        if len(data) <= PIECE_BYTES and (self._parcels.is_empty or not data or data[0] not in ORDERED):
             placed: Placed = "queued"
             if not self._write(data):
                 return "dropped"
@@ -260,8 +258,16 @@ class Link:
 
     @property
     def clock_offset_ms(self) -> int | None:
-        """The peer's clock minus this node's: the last samples' value with the shortest round trip, as NTP does."""
-        return min(self._clock_samples)[1] if self._clock_samples else None
+        """The peer's clock minus this node's: what the sample of the shortest round trip proves, of the last few.
+
+        A sample is certain to half its round trip only, since one way may be much slower than the other (a line that a
+        block fills). As much is taken off.
+        """
+        if not self._clock_samples:
+            return None
+        round_trip_s, offset_ms = min(self._clock_samples)
+        proven_ms = max(0, abs(offset_ms) - round(round_trip_s * 500))
+        return proven_ms if offset_ms > 0 else -proven_ms
 
     def info(self) -> PeerInfo:
         """The present figures."""
@@ -319,7 +325,7 @@ class Link:
         """Send what is in the queue of parcels: now what the connection takes, the rest as it takes more."""
         if self._pump is not None:
             return
-        protocol = _protocol_of(self._transport)
+        protocol = protocol_of(self._transport)
         while not protocol.writing_paused:
             frame = self._parcels.next_frame()
             if frame is None or not self._write(frame):
@@ -408,26 +414,6 @@ def _finish(step: Coroutine[Any, Any, None]) -> None:
         return
     step.close()
     raise RuntimeError("a WebSocket send waited, although its writer is unlimited")
-
-
-def _protocol_of(transport: asyncio.Transport) -> BaseProtocol:
-    """The protocol of aiohttp behind `transport`, which knows whether the connection takes more."""
-    protocol = transport.get_protocol()
-    if not isinstance(protocol, BaseProtocol):
-        raise TypeError(f"the connection is driven by {type(protocol).__name__} and not by aiohttp")
-    return protocol
-
-
-def keep_queues_short(transport: asyncio.Transport) -> None:
-    """Before a link begins: bound what waits below the queue of parcels, where nothing can pass it."""
-    # Not 0: TLS transports would wait for the end of a queue that is empty.
-    transport.set_write_buffer_limits(high=1)
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    connection = transport.get_extra_info("socket")
-    if option is not None and connection is not None:
-        # Where the system does not know the option, votes wait a little longer.
-        with suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 def hang_up(transport: asyncio.WriteTransport) -> None:

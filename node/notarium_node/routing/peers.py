@@ -23,6 +23,10 @@ from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.wire import Kind
 from notarium_store.store import Store
 
+GREETING_BYTES = 2 * 1024 * 1024
+"""Waiting entries that a validator is sent when it connects: a full block. The rest would fill a thin line for minutes,
+and is proposed by this node when its turn comes."""
+
 
 class PeerRouter:
     """Reads the messages of authenticated peers and hands them on."""
@@ -76,7 +80,7 @@ class PeerRouter:
         self._announcer.send_to(peer)
         self._equivocations.greet(peer)
         if peer in self._store.state.registry.validators:
-            self._gossip.send_all(peer, self._mempool.oldest(wire.MAX_GOSSIP_ENTRIES))
+            self._gossip.send_all(peer, self._mempool.oldest(wire.MAX_GOSSIP_ENTRIES, GREETING_BYTES))
             self._sync.on_connect(peer)
             self._memory_asker.tick()
         self._driver.feed(PeerConnected(peer))

@@ -1,7 +1,7 @@
 """What must hold of a network after any fault, recomputed from bytes by docs/formats.md and nothing else.
 
 The readers, the tree, the signatures and the receipts are those of the simulator's oracles, which share no code with
-the product. The validator set never changes in these networks, so the set of the genesis file signs every block.
+the product. Which validators sign a block is counted from the members' entries before it (sets.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgpack
+from tests.cluster.faults.sets import Governance
 from tests.simulation.oracles import SafetyViolation, formats, sodium_verify
 from tests.simulation.oracles.formats import COMMIT, Certificate, Header, Malformed, Statement
 from tests.simulation.oracles.merkle import Log
@@ -49,16 +50,16 @@ class Checker:
         members = [
             (each["member"], bytes.fromhex(each["key"])) for each in document["nodes"] if each["role"] == "validator"
         ]
+        self._document = document
         self._genesis = genesis_hash(document)
-        self._validators = Validators.of(members)
         self._signatures = Signatures(self._genesis, sodium_verify)
         self._receipts = Receipts(self._genesis, members, self._signatures)
 
-    def _certified(self, header: Header, certificate: Certificate) -> None:
+    def _certified(self, header: Header, certificate: Certificate, validators: Validators) -> None:
         """A quorum of distinct validators signed one vote for the header."""
         what = f"that of block {header.height}"
         require(header.genesis == self._genesis, "chain", f"block {header.height} is of another ledger")
-        same_set = header.validators == header.next_validators == self._validators.hash
+        same_set = header.validators == validators.hash
         require(same_set, "certificate", f"block {header.height} names another validator set")
         same_block = (certificate.height, certificate.block) == (header.height, header.hash)
         require(same_block, "certificate", f"{what} is of another")
@@ -67,26 +68,27 @@ class Checker:
         votes = [
             Statement(COMMIT, header.height, certificate.round, header.hash, None, *seal) for seal in certificate.seals
         ]
-        fault = self._signatures.votes_fault(
-            votes, self._validators, COMMIT, header.height, certificate.round, header.hash
-        )
+        fault = self._signatures.votes_fault(votes, validators, COMMIT, header.height, certificate.round, header.hash)
         require(fault is None, "certificate", f"{what}: {fault}")
 
     def chain(self, decisions: Sequence[bytes], now_ms: int, precision_ms: int = 500) -> list[Block]:
-        """All decisions of one node, from height 1: links, times, sizes and roots hold, each is certified."""
+        """All decisions of one node, from height 1: links, times, sizes and roots hold, each is certified.
+
+        The validators are those that the members' entries before the block have made.
+        """
         blocks: list[Block] = []
-        log = Log()
+        log, governance = Log(), Governance(self._document)
         parent, time_ms = self._genesis, 0
         for number, raw in enumerate(decisions, 1):
             try:
                 decision = formats.read_decision(raw)
             except Malformed as error:
                 raise SafetyViolation(f"chain: what stands at height {number} is no decision: {error}") from error
-            header = decision.header
-            self._certified(header, decision.certificate)
+            header, validators = decision.header, governance.validators
+            self._certified(header, decision.certificate, validators)
             require(header.height == number, "chain", f"block {header.height} stands at height {number}")
             require(header.parent == parent, "chain", f"block {number} does not follow on the one before")
-            require(header.proposer in self._validators.keys, "chain", f"no validator proposed block {number}")
+            require(header.proposer in validators.keys, "chain", f"no validator proposed block {number}")
             require(header.time_ms > time_ms, "time", f"block {number} is not later than the one before")
             ahead_ms = header.time_ms - now_ms
             require(ahead_ms <= precision_ms, "time", f"block {number} is {ahead_ms} ms ahead")
@@ -94,6 +96,10 @@ class Checker:
             log.extend(formats.entry_id(entry) for entry in decision.entries)
             same = (header.tree_size, header.tree_root) == (len(log), log.root())
             require(same, "tree root", f"the tree of block {number} is not that of all entries")
+            for entry in decision.entries:
+                governance.apply(entry)
+            handed_over = header.next_validators == governance.validators.hash
+            require(handed_over, "certificate", f"block {number} hands over to another set than its entries make")
             parent, time_ms = header.hash, header.time_ms
             blocks.append(Block(number, parent, time_ms, decision.certificate.round, decision.entries))
         return blocks

@@ -46,16 +46,23 @@ def trial(tmp_path: Path, say: Callable[[str], None], request: pytest.FixtureReq
     """
 
     @asynccontextmanager
-    async def open_trial(fault: str, extra_config: str = "", start: bool = True) -> AsyncIterator[Trial]:
+    async def open_trial(
+        fault: str,
+        extra_config: str = "",
+        start: bool = True,
+        validators: int = VALIDATORS,
+        parameters: dict[str, int] | None = None,
+    ) -> AsyncIterator[Trial]:
         row = Row(fault)
         request.config.stash[rows].append(row)
         with Ground() as ground:
-            hosts = [ground.add_host() for _ in range(VALIDATORS)]
+            hosts = [ground.add_host() for _ in range(validators)]
             researcher = SigningKey(os.urandom(32))
             network = LocalNetwork.create(
                 tmp_path / "network",
-                [Institution(f"m{number}", f"Member {number}") for number in range(VALIDATORS)],
+                [Institution(f"m{number}", f"Member {number}") for number in range(validators)],
                 researchers=[("m0", researcher.public)],
+                parameters=parameters,
                 extra_config=extra_config,
                 hosts=[host.address for host in hosts],
             )

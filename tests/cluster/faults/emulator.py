@@ -1,5 +1,5 @@
-"""A link emulator in user space: reads Ethernet frames from tap devices, delays, loses, doubles and reorders them, and
-writes them back. For kernels without netem; see `weather.py`.
+"""A link emulator in user space: reads Ethernet frames from tap devices, delays, loses, doubles, reorders and queues
+them, and writes them back. For kernels without netem; see `weather.py`.
 
     python -m tests.cluster.faults.emulator '{"taps": ["tap0"], "delay_ms": 50, "jitter_ms": 10, "loss": 0.01, ...}'
 
@@ -26,6 +26,8 @@ IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 FRAME_BYTES = 65_536
 QUEUE = 200_000
 """Frames under way; more are lost, as in any router."""
+ALMOST = 1 + 1e-9
+"""Sums of many fractions are a little off."""
 READS = 64
 """From one device before the others and the clock get their turn."""
 
@@ -45,6 +47,8 @@ class Emulator:
         self._random = random.Random(seed)
         self._due: list[tuple[float, int, int, bytes]] = []
         self._number = 0
+        self._free: dict[int, float] = {}
+        """By device with a limited rate: when all that waits there will be sent."""
         self.counts: Counter[str] = Counter()
 
     def take(self, device: int, frame: bytes, now: float) -> None:
@@ -64,11 +68,24 @@ class Emulator:
                 self.counts["let through first"] += 1
             else:
                 delay_ms = weather.delay_ms + weather.jitter_ms * (2 * draw() - 1)
-            if len(self._due) >= QUEUE:
+            sent = self._sent_at(device, len(frame), now)
+            if sent is None or len(self._due) >= QUEUE:
                 self.counts["too many"] += 1
                 return
             self._number += 1
-            heapq.heappush(self._due, (now + delay_ms / 1000, self._number, device, frame))
+            heapq.heappush(self._due, (sent + delay_ms / 1000, self._number, device, frame))
+
+    def _sent_at(self, device: int, size: int, now: float) -> float | None:
+        """When so many bytes have left the device, after those that wait there; None if its queue is full."""
+        weather = self._weather
+        if not weather.rate_mbit_s:
+            return now
+        bytes_s = weather.rate_mbit_s * 1e6 / 8
+        free = max(now, self._free.get(device, now))
+        if (free - now) * bytes_s + size > weather.queue_bytes * ALMOST:
+            return None
+        self._free[device] = free + size / bytes_s
+        return self._free[device]
 
     def next_s(self, now: float) -> float | None:
         """Seconds until something is due; None where nothing is under way."""

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ASKED = "NOTARIUM_CLUSTER_FAULTS"
-"""Environment variable without which pytest does not collect these runs."""
+"""Environment variable without which pytest does not collect these runs; SLOW: also the slow ones."""
+SLOW = "--slow"
 SUBNETS = ipaddress.IPv4Network("10.251.0.0/16")
 TAG = re.compile(r"^nf(\d+)-")
 PACKAGES = {

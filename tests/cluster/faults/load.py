@@ -40,6 +40,11 @@ class Load:
     promises: list[Promise] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _may_go: asyncio.Event = field(default_factory=asyncio.Event)
+    _under_way: int = 0
+
+    def __post_init__(self) -> None:
+        self._may_go.set()
 
     def start(self, nodes: Sequence[LocalNode]) -> None:
         """Each researcher begins with another one of `nodes`, and knows them all."""
@@ -51,7 +56,21 @@ class Load:
     async def stop(self) -> None:
         """Ends when all that was sent is acknowledged. Raises what went wrong with a researcher."""
         self._over.set()
+        self._may_go.set()
         await asyncio.gather(*self._tasks)
+
+    def pause(self) -> None:
+        """Nothing new is sent until `go_on`; `is_quiet` says when all that was sent is acknowledged."""
+        self._may_go.clear()
+
+    def go_on(self) -> None:
+        """The end of a pause."""
+        self._may_go.set()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits for its acknowledgement."""
+        return self._under_way == 0
 
     def check(self) -> None:
         """Raises what went wrong with a researcher so far."""
@@ -72,11 +91,20 @@ class Load:
     async def _work(self, apis: list[str]) -> None:
         async with Client(self.cluster.network.genesis, apis, timeout=CALL_S, attempt_timeout=ATTEMPT_S) as client:
             while not self._over.is_set():
+                await self._may_go.wait()
                 raws = [self.cluster.entry() for _ in range(TOGETHER)]
-                await self._submit(client, raws)
+                await self.submit(client, raws)
                 await asyncio.sleep(PAUSE_S)
 
-    async def _submit(self, client: Client, raws: list[bytes]) -> None:
+    async def submit(self, client: Client, raws: Sequence[bytes]) -> None:
+        """Send these until they are acknowledged, and keep what was promised."""
+        self._under_way += 1
+        try:
+            await self._submit(client, raws)
+        finally:
+            self._under_way -= 1
+
+    async def _submit(self, client: Client, raws: Sequence[bytes]) -> None:
         while True:
             try:
                 receipts = await client.submit_entries(raws)

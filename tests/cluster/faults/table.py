@@ -29,6 +29,8 @@ class Row:
     rounds: int = 0
     """The highest in which a block was decided."""
     receipts: int = 0
+    note: str = ""
+    """Figures of this fault alone; "" where it has none."""
     problem: str = ""
     """What went wrong; "" where nothing did."""
 
@@ -58,6 +60,7 @@ def markdown(rows: Sequence[Row], sky: str, seconds: float) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
     ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
+    notes = [f"- {row.fault}: {row.note}" for row in rows if row.note]
     problems = [f"- **{row.fault}**: {row.problem}" for row in rows if row.problem]
     entries, lost = sum(row.acknowledged for row in rows), sum(row.lost for row in rows)
     text = [
@@ -73,6 +76,8 @@ def markdown(rows: Sequence[Row], sky: str, seconds: float) -> str:
         "Seconds are counted from the end of the fault: *deciding again* to the first block above the highest at that "
         "moment, *all level* until every node has passed it. A process that is started again starts within that time.",
     ]
+    if notes:
+        text += ["", *notes]
     if problems:
         text += ["", "## What went wrong", "", *problems]
     return "\n".join(text) + "\n"

@@ -10,8 +10,9 @@ import msgpack
 import pytest
 from tests.cluster.faults import checks
 from tests.cluster.faults.checks import Block, Checker
+from tests.cluster.faults.sets import Governance
 from tests.simulation.oracles import SafetyViolation
-from tests.support.chains import grow
+from tests.support.chains import change_validator, grow
 from tests.support.consortium import Consortium
 
 from notarium_ledger.types import Height
@@ -116,3 +117,84 @@ def test_a_changed_receipt_is_told(checker, decisions, store):
         checker.receipt(receipt, [*log[:4], b"other", log[5]])
     with pytest.raises(SafetyViolation, match="receipt"):
         checker.receipt(receipt.replace(b'"index":4', b'"index":3'), log)
+
+
+@pytest.fixture(scope="module")
+def changed(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """A block, one by which m1 gets another validator key, and one that the new set signs."""
+    with Store.open(tmp_path_factory.mktemp("changed") / "store", consortium.genesis) as opened:
+        grow(opened, consortium, [1])
+        change_validator(opened, consortium, 1, "checks")
+        grow(opened, consortium, [2])
+        return [opened.decision_bytes(Height(height)) or b"" for height in (1, 2, 3)]
+
+
+def test_a_change_of_the_set_is_followed(checker, changed):
+    assert [block.height for block in checker.chain(changed, NOW_MS)] == [1, 2, 3]
+
+
+def test_a_block_after_a_change_that_nobody_voted_for_is_told(checker, changed, monkeypatch):
+    monkeypatch.setattr(Governance, "_count", lambda self, name: None)
+    with pytest.raises(SafetyViolation, match="hands over to another set than its entries make"):
+        checker.chain(changed, NOW_MS)
+
+
+class Floor:
+    """Members speak in turn; how many validators there are after each word."""
+
+    def __init__(self, consortium: Consortium) -> None:
+        self.consortium = consortium
+        self.governance = Governance(consortium.genesis.document)
+
+    def say(self, member: int, kind: str, signer: int | None = None, **fields: Any) -> bytes:
+        body = msgpack.packb(self.consortium.member_body(kind, member, **fields))
+        signer_key = self.consortium.admin_keys[member if signer is None else signer].public
+        entry = msgpack.packb([1, body, bytes(signer_key), bytes(64)])
+        self.governance.apply(entry)
+        return sha256(b"\0" + entry).digest()
+
+    def vote(self, proposal: bytes, *members: int, approve: bool = True) -> list[int]:
+        sizes = []
+        for member in members:
+            self.say(member, "vote", proposal=proposal, approve=approve)
+            sizes.append(len(self.governance.validators.keys))
+        return sizes
+
+
+@pytest.fixture
+def floor(consortium: Consortium) -> Floor:
+    return Floor(consortium)
+
+
+def test_fewer_than_four_need_the_word_and_one_vote_more(floor):
+    leave = {"type": "remove-node", "key": bytes(floor.consortium.validator_keys[3].public)}
+    assert floor.vote(floor.say(0, "propose", action={**leave, "below_four": True}), 1, 2, 3) == [4, 4, 3]
+
+
+def test_fewer_than_four_without_the_word_are_told(floor):
+    leave = {"type": "remove-node", "key": bytes(floor.consortium.validator_keys[3].public)}
+    proposal = floor.say(0, "propose", action=leave)
+    with pytest.raises(SafetyViolation, match="below four"):
+        floor.vote(proposal, 1, 2)
+
+
+def test_approvals_are_gone_with_the_set_in_which_they_were_given(floor):
+    node = {"member": "m2", "role": "validator", "key": bytes(32)}
+    waiting = floor.say(0, "propose", action={"type": "remove-member", "id": "m3"})
+    floor.vote(waiting, 1)
+    before = floor.governance.validators
+    floor.vote(floor.say(0, "propose", action={"type": "set-node", "node": node}), 1, 2)
+    assert floor.governance.validators != before
+    with pytest.raises(SafetyViolation, match="which is not open"):
+        floor.vote(waiting, 2)
+
+
+def test_a_vote_taken_back_does_not_count_and_a_foreign_one_is_told(floor):
+    proposal = floor.say(0, "propose", action={"type": "add-member", "id": "m9", "name": "Nine", "key": bytes(32)})
+    floor.vote(proposal, 1)
+    floor.vote(proposal, 1, approve=False)
+    floor.vote(proposal, 2)
+    late = {"member": "m9", "role": "validator", "key": bytes(32)}
+    assert floor.vote(floor.say(1, "propose", action={"type": "set-node", "node": late}), 2) == [4]
+    with pytest.raises(SafetyViolation, match="m3 has not signed a vote"):
+        floor.say(3, "vote", signer=2, proposal=proposal, approve=True)

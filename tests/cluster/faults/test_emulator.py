@@ -50,5 +50,17 @@ def test_loss_duplicates_and_reordering_come_in_their_shares():
     assert overtaken > MANY / 20
 
 
+def test_a_thin_line_sends_at_its_rate_and_loses_what_its_queue_cannot_hold():
+    emulator = Emulator(Weather(delay_ms=10, rate_mbit_s=8, queue_bytes=10_000), seed=5)
+    for number in range(20):
+        emulator.take(3, bytes([number]) * 1_000, 0.0)
+    emulator.take(4, b"x" * 1_000, 0.0)
+    first = [(device, frame[0]) for device, frame in emulator.give(0.0111)]
+    assert first == [(3, 0), (4, ord("x"))], "1,000 bytes take 1 ms at 8 Mbit/s, on each line"
+    rest = [frame[0] for _, frame in emulator.give(1.0)]
+    assert rest == list(range(1, 10))
+    assert emulator.counts["too many"] == 10
+
+
 def test_a_split_cuts_both_ways_and_only_across():
     assert split([0, 1], [2]) == {0: [2], 1: [2], 2: [0, 1]}

@@ -11,23 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 import aiohttp
 from tests.cluster.crowd import Cluster
-from tests.cluster.faults import checks
+from tests.cluster.faults import checks, history
+from tests.cluster.faults.assembly import Assembly
 from tests.cluster.faults.checks import Checker
 from tests.cluster.faults.ground import Ground, Host
 from tests.cluster.faults.load import Load
 from tests.cluster.faults.table import Row
 from tests.cluster.faults.watch import Watch
 from tests.cluster.faults.weather import Sky
+from tests.simulation.oracles import formats
 
-from notarium_node.demo.local_network import LocalNode
+from notarium import Client
+from notarium_node.demo.local_network import LocalNode, NetworkError
 
 CALM_S = 3.0
 CALM_LIMIT_S = 20.0
@@ -39,7 +44,10 @@ PAUSE_LIMIT_S = 8.0
 """With a quorum left: some round time-outs in a row, for silent proposers are passed over one by one."""
 IN_FLIGHT_S = 1.5
 """What was under way when the quorum went may still be decided, and the watch is a little late."""
+VOTES_LIMIT_S = 45.0
 TELL_EVERY_S = 4.0
+FEW = 10
+"""So many blocks are decided by the running network; more are written before it starts."""
 FETCHES = 8
 """Blocks fetched from one node at a time."""
 FRESH = 25
@@ -56,12 +64,14 @@ class Trial:
     row: Row
     say: Callable[[str], None]
     load: Load = field(init=False)
+    assembly: Assembly = field(init=False)
     watch: Watch = field(init=False)
     began: float = 0.0
     ended: float = 0.0
 
     def __post_init__(self) -> None:
         self.load = Load(self.cluster)
+        self.assembly = Assembly(self.cluster, self.load)
         self.watch = Watch(self.cluster.validators)
 
     @property
@@ -73,6 +83,37 @@ class Trial:
     def hosts(self) -> list[Host]:
         """Of the nodes; strangers' hosts come behind."""
         return self.ground.hosts
+
+    async def founded(
+        self,
+        blocks: int | Iterable[Sequence[bytes]],
+        nodes: Sequence[LocalNode] | None = None,
+        begin_ms: int | None = None,
+    ) -> None:
+        """The network runs on a ledger of exactly these blocks, or of so many, and nobody submits anything.
+
+        With `Trial` opened by `start=False`. `nodes`: those to submit through from now on. `begin_ms`: the time of the
+        first block.
+        """
+        network, few, height = self.cluster.network, [], 0
+        if isinstance(blocks, int) and blocks <= FEW and begin_ms is None:
+            few, height = [self.cluster.entry() for _ in range(blocks)], blocks
+        else:
+            each = ([self.cluster.entry()] for _ in range(blocks)) if isinstance(blocks, int) else blocks
+            began = time.monotonic()
+            height = (await asyncio.to_thread(history.write, network, each, begin_ms)).height
+            self.say(f"{height} blocks written in {time.monotonic() - began:.0f} s")
+        network.start()
+        await asyncio.to_thread(network.wait_ready)
+        self.watch.start()
+        self.load.pause()
+        self.load.start(self.nodes if nodes is None else nodes)
+        async with Client(network.genesis, [self.nodes[0].api]) as client:
+            for entry in few:
+                await self.load.submit(client, [entry])
+        await self.until(
+            lambda: all(self.watch.heights.get(node.name) == height for node in self.nodes), "all nodes to be level", 10
+        )
 
     async def calm(self, nodes: Sequence[LocalNode] | None = None) -> None:
         """The load begins, through these nodes (default: all), and is answered."""
@@ -97,6 +138,48 @@ class Trial:
             self.load.check()
             heights = " ".join(str(self.watch.heights.get(node.name, 0)) for node in self.nodes)
             self.say(f"{what}; {len(self.load.promises)} entries acknowledged, blocks {heights}")
+
+    async def kill(self, *nodes: LocalNode) -> None:
+        """SIGKILL for all of them at one moment."""
+        for node in nodes:
+            assert node.process is not None
+            os.kill(node.process.pid, signal.SIGKILL)
+        for node in nodes:
+            await asyncio.to_thread(node.kill)  # Reaps the process.
+
+    async def votes(self, node: LocalNode, limit_s: float = VOTES_LIMIT_S) -> float:
+        """Wait until it signs; how many seconds that took. The load makes the blocks that it has to let pass."""
+
+        def is_voting() -> bool:
+            try:
+                return bool(node.status()["voting"])
+            except NetworkError:
+                return False
+
+        began = time.monotonic()
+        while not await asyncio.to_thread(is_voting):
+            self.load.check()
+            if time.monotonic() - began > limit_s:
+                raise AssertionError(f"{node.name} does not vote after {limit_s:.0f} s: {reasons_of(node)}")
+            await asyncio.sleep(0.1)
+        return time.monotonic() - began
+
+    async def is_needed(self, node: LocalNode, away: LocalNode) -> None:
+        """Its vote counts: without `away` a quorum needs it, and blocks are decided."""
+        await self.kill(away)
+        top, since = self.watch.highest, time.monotonic()
+        took = await self.until(
+            lambda: self.watch.passed_at(top + 1, since), f"{node.name}'s vote to make a quorum", LEVEL_LIMIT_S
+        )
+        self.say(f"without {away.name}, {node.name}'s vote makes the quorum: decided after {took:.1f} s")
+        away.start()
+        await asyncio.to_thread(self.cluster.network.wait_ready, [away])
+
+    async def size_of(self, height: int) -> int:
+        """How many bytes of entries a block has, at the first node."""
+        async with aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session:
+            raw = await _block(session, self.nodes[0], height)
+        return sum(map(len, formats.read_decision(raw).entries))
 
     async def until(self, condition: Callable[[], object], what: str, limit_s: float) -> float:
         """Wait, no longer than the limit; how many seconds it took."""
@@ -142,8 +225,11 @@ class Trial:
         elif goes_on is False:
             assert not row.went_on, "blocks were decided without a quorum"
 
-    async def verdict(self, nodes: Sequence[LocalNode] | None = None) -> None:
-        """Everything that was promised is kept, on each of these nodes (default: all), by independent checks."""
+    async def verdict(self, nodes: Sequence[LocalNode] | None = None, left_behind: Sequence[LocalNode] = ()) -> None:
+        """Everything that was promised is kept, on each of these nodes (default: all), by independent checks.
+
+        `left_behind`: nodes that run and need not be level; what they have must agree with the others.
+        """
         judged = list(self.nodes if nodes is None else nodes)
         await self.load.stop()
         await self.watch.stop()
@@ -155,7 +241,11 @@ class Trial:
         for node in judged:
             decisions = await decisions_of(node)
             chains[node.name] = checker.chain(decisions, now_ms=time.time_ns() // 1_000_000)
-        checks.same_blocks(chains)
+        prefixes = {
+            node.name: checker.chain(await decisions_of(node), now_ms=time.time_ns() // 1_000_000)
+            for node in left_behind
+        }
+        checks.same_blocks({**chains, **prefixes})
         for chain in chains.values():
             log = [entry for block in chain for entry in block.entries]
             row.lost = max(row.lost, checks.lost((promise.entry for promise in promises), log))
@@ -181,24 +271,37 @@ class Trial:
         )
 
 
+def reasons_of(node: LocalNode) -> list[str]:
+    """Why it is not ready, in its own words, with what else it wants its operator to know."""
+    try:
+        return [*node.get("/readyz")["reasons"], *node.status()["notes"]]
+    except NetworkError as error:
+        return [str(error)]
+
+
 async def decisions_of(node: LocalNode) -> list[bytes]:
     """All decisions of a node, as its bytes."""
     under_way = asyncio.Semaphore(FETCHES)
     async with aiohttp.ClientSession(headers={"Accept": "application/msgpack"}) as session:
 
         async def fetch(height: int) -> bytes:
-            # A wiped node may fetch its history in the background.
-            deadline = time.monotonic() + LEVEL_LIMIT_S
-            while True:
-                async with under_way, session.get(f"{node.api}/v1/blocks/{height}") as answer:
-                    if answer.status == 200:
-                        return await answer.read()
-                    missing = answer.status == 404 and time.monotonic() < deadline
-                    assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
-                await asyncio.sleep(0.1)
+            async with under_way:
+                return await _block(session, node, height)
 
         last = (await asyncio.to_thread(node.status))["height"]
         return await asyncio.gather(*(fetch(height) for height in range(1, last + 1)))
+
+
+async def _block(session: aiohttp.ClientSession, node: LocalNode, height: int) -> bytes:
+    """The bytes of a decision. A wiped node may fetch its history in the background, so it has its time."""
+    deadline = time.monotonic() + LEVEL_LIMIT_S
+    while True:
+        async with session.get(f"{node.api}/v1/blocks/{height}") as answer:
+            if answer.status == 200:
+                return await answer.read()
+            missing = answer.status in (404, 503) and time.monotonic() < deadline
+            assert missing, f"{node.name}: block {height}: HTTP {answer.status}"
+        await asyncio.sleep(0.1)
 
 
 async def receipts_of(node: LocalNode, entries: Sequence[bytes]) -> list[bytes]:

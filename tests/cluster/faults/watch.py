@@ -13,6 +13,7 @@ import aiohttp
 from notarium_node.demo.local_network import LocalNode
 
 EVERY_S = 0.1
+"""Between two looks at a node."""
 ANSWER_S = 1.0
 
 
@@ -21,6 +22,7 @@ class Watch:
     """Heights of nodes over time."""
 
     nodes: Sequence[LocalNode]
+    every_s: float = EVERY_S
     heights: dict[str, int] = field(default_factory=dict)
     """By node: the last seen."""
     rises: list[tuple[float, int]] = field(default_factory=list)
@@ -32,6 +34,10 @@ class Watch:
     def start(self) -> None:
         """Until `stop`."""
         self._tasks = [asyncio.create_task(self._follow(node)) for node in self.nodes]
+
+    def add(self, node: LocalNode) -> None:
+        """Another node, from now on."""
+        self._tasks.append(asyncio.create_task(self._follow(node)))
 
     async def stop(self) -> None:
         """Ends at once."""
@@ -67,7 +73,7 @@ class Watch:
                         self._note(node.name, (await answer.json())["height"])
                 except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError):
                     pass  # Killed, stopped, cut off or refusing us: that is what these runs are about.
-                await asyncio.sleep(EVERY_S)
+                await asyncio.sleep(self.every_s)
 
     def _note(self, name: str, height: int) -> None:
         now = time.monotonic()

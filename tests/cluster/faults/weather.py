@@ -1,4 +1,4 @@
-"""Bad weather on the cables: delay, jitter, loss, duplicates and reordering of everything that a host sends.
+"""Bad weather on the cables: delay, jitter, loss, duplicates, reordering and thin lines, of all that a host sends.
 
 The kernel's netem does it where the kernel has it. Otherwise (`tc` says "qdisc kind is unknown"), packets take a
 way through `emulator.py`: what comes out of a host's cable is redirected to a tap device, delayed or dropped there by a
@@ -22,6 +22,7 @@ from tests.cluster.faults.ground import Ground, GroundError, Host, run
 
 ROOT = Path(__file__).parents[3]
 STOP_S = 10.0
+PACKET_BYTES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,17 @@ class Weather:
     duplicate: float = 0.0
     reorder: float = 0.0
     """This share is not delayed at all and overtakes the others."""
+    rate_mbit_s: float = 0.0
+    """How much each host can send; 0: as much as it likes."""
+    queue_bytes: int = 128 * 1024
+    """Where the rate is limited: what may wait for its turn; what comes on top is lost."""
 
     def netem(self) -> list[str]:
         """As arguments of tc-netem(8)."""
-        words = ["delay", f"{self.delay_ms}ms", f"{self.jitter_ms}ms"]
+        limit = self.queue_bytes // PACKET_BYTES if self.rate_mbit_s else 100_000
+        words = ["limit", str(limit), "delay", f"{self.delay_ms}ms", f"{self.jitter_ms}ms"]
+        if self.rate_mbit_s:
+            words += ["rate", f"{self.rate_mbit_s}mbit"]
         shares = (("loss", self.loss), ("duplicate", self.duplicate), ("reorder", self.reorder))
         return words + [word for name, share in shares if share for word in (name, f"{share:%}")]
 
@@ -66,7 +74,7 @@ class Netem:
     def worsen(self, hosts: Sequence[Host], weather: Weather) -> None:
         """See Sky."""
         for host in hosts:
-            host.run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "limit", "100000", *weather.netem())
+            host.run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *weather.netem())
         self._hosts = list(hosts)
 
     def clear(self) -> str:

@@ -158,6 +158,24 @@ async def test_after_a_hint_that_was_not_kept_others_are_asked_first(start, ledg
     assert node.network.dropped == []
 
 
+async def test_an_empty_answer_to_a_hint_is_no_offence_although_the_claim_has_come_before_it():
+    """The answer waited behind a large message, which the claim has passed: it was true when it was sent."""
+    one = key("one").public
+    network = FakeNetwork(one)
+    fetcher = Fetcher(cast(PeerNetwork, network), lambda: None)
+    fetcher.on_hint(one, Height(9))
+    waiting = asyncio.create_task(fetcher.blocks(9, 9))
+    await until(lambda: network.sent)
+    fetcher.on_status(one, HeightStatus(Height(9), Hash(b"t" * 32), Height(9), Height(9)))
+    assert fetcher.on_blocks(one, [], None)
+    assert network.dropped == []
+    await until(lambda: len(network.sent) == 2)  # Now that it has the block, it is asked again.
+    assert fetcher.on_blocks(one, [], None)
+    assert network.dropped == [(one, "catch-up")]
+    waiting.cancel()
+    fetcher.stop()
+
+
 MIB = 1 << 20
 
 
@@ -205,11 +223,20 @@ async def test_who_sends_just_enough_holds_nobody_up_for_more_than_a_minute(aske
     assert not network.dropped, "it is slow, which is no offence"
 
 
-async def test_what_does_not_arrive_is_overdue_although_other_things_do(asked):
+async def test_an_answer_that_hardly_arrives_is_overdue_but_its_sender_is_not_dropped(asked):
+    """Many validators behind one thin line: each gets a small part of it."""
+    network, fetcher, request = asked
+    for _ in range(2 * fetching.PATIENCE):
+        network.received[request.peer] += 1
+        fetcher._deadline(request)
+        assert await others_asked(network) == 1
+    assert network.dropped == []
+
+
+async def test_who_sends_nothing_is_dropped(asked):
     network, fetcher, request = asked
     for missed in range(1, fetching.PATIENCE + 1):
         assert network.dropped == []
-        network.received[request.peer] += fetching.ARRIVING_BYTES - 1
         fetcher._deadline(request)
         assert fetcher._missed[request.peer] == missed
         assert await others_asked(network) == 1

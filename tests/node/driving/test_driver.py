@@ -4,10 +4,14 @@ import asyncio
 
 from tests.node.driving.machine import Machine
 
+from notarium_consensus.effects import RoundTimer
 from notarium_consensus.events import EquivocationDetected
+from notarium_consensus.inputs import TimerExpired
 from notarium_consensus.messages import Proposal
 from notarium_ledger.blocks.statements import StatementKind, Vote
-from notarium_ledger.types import Hash
+from notarium_ledger.types import Hash, Height, Round
+from notarium_node.driving.driver import GOSSIP_AGAIN_BYTES
+from notarium_node.entries.gossip import Gossip
 from notarium_store.database import Database
 from notarium_store.errors import StoreError
 
@@ -34,6 +38,22 @@ async def test_a_quorum_of_votes_decides(machine):
     one.hear(*(one.vote(each, StatementKind.COMMIT, proposal.block.hash) for each in one.others[:2]))
     assert one.store.state.height == 1
     assert [type(message) for message in one.said()] == [Proposal, Vote, Vote]
+
+
+async def test_a_new_round_brings_some_waiting_entries_to_the_others_and_not_the_mempool(machine, monkeypatch):
+    """One makes a block due there. All of them in each round would take a thin line from the round's proposal."""
+    one = machine(4)
+    subjects = [{"digest": bytes(32), "role": "part", "name": "x" * 200} for _ in range(50)]
+    fat = [one.consortium.entry(one.consortium.body(subjects=subjects)) for _ in range(20)]
+    gossiped = []
+    monkeypatch.setattr(Gossip, "add", lambda gossip, entries: gossiped.extend(entries))
+    for each in fat:
+        one.mempool.add(each)
+    one.driver.work_pending()
+    assert gossiped == []
+    one.driver.feed(TimerExpired(RoundTimer(Height(1), Round(0))))
+    assert gossiped == fat[: len(gossiped)]
+    assert 1 <= len(gossiped) <= GOSSIP_AGAIN_BYTES // len(fat[0].raw)
 
 
 async def test_nothing_is_said_that_is_not_on_the_disk_and_it_is_said_when_there_is_room(machine, disk):

@@ -120,6 +120,16 @@ async def test_clocks_are_compared():
         await two.until(lambda: any(650 <= offset <= 750 for offset in two.net.clock_offsets()))
 
 
+async def test_a_clock_is_only_as_far_off_as_its_round_trip_proves():
+    """A question that waits behind a block for two seconds, and an answer that comes at once: no clock is off."""
+    async with nodes_on_a_line() as (one, two, _):
+        link = one.net._links[two.record.key]
+        for round_trip_s, offset_ms, proven_ms in ((2.0, 1000, 0), (2.0, -1000, 0), (2.0, -1600, -600), (0.0, 40, 40)):
+            link._clock_samples.clear()
+            link._clock_samples.append((round_trip_s, offset_ms))
+            assert one.net.clock_offsets() == [proven_ms]
+
+
 async def test_an_answer_to_no_question_does_not_bend_the_clock():
     nodes = [make_record(1), make_record(0)]
     target = Node(1, nodes, own=nodes[0])
@@ -170,16 +180,16 @@ async def test_what_is_under_way_is_not_queued_again():
         assert [data == block for _, data in two.messages] == [True, True]
 
 
-async def test_votes_and_heights_pass_what_is_large_and_all_else_keeps_its_order():
+async def test_votes_heights_and_questions_pass_what_is_large_and_bulk_keeps_its_order():
     async with nodes_on_a_line() as (one, two, there):
         answer, later = bytes((Kind.BLOCKS,)) + bytes(LARGE), bytes((Kind.BLOCKS, 1))
-        vote, height = bytes((Kind.CONSENSUS, 2)), bytes((Kind.STATUS, 3))
+        urgent = [bytes((kind, 2)) for kind in (Kind.CONSENSUS, Kind.STATUS, Kind.GET_BLOCKS, Kind.GET_SNAPSHOT)]
         there.close()
-        for data in (answer, later, vote, height):
+        for data in (answer, later, *urgent):
             assert one.net.send(two.record.key, data)
         there.open()
-        await two.until(lambda: len(two.messages) == 4)
-        assert [data for _, data in two.messages] == [vote, height, answer, later]
+        await two.until(lambda: len(two.messages) == 6)
+        assert [data for _, data in two.messages] == [*urgent, answer, later]
 
 
 async def test_a_slow_line_is_not_a_silent_peer(monkeypatch):

@@ -16,7 +16,7 @@ from notarium_ledger.types import PublicKey
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 from notarium_node.routing import peers as routing
-from notarium_node.routing.peers import PeerRouter
+from notarium_node.routing.peers import GREETING_BYTES, PeerRouter
 
 CONSORTIUM = Consortium(2, observers=1)
 VALIDATOR, OBSERVER = CONSORTIUM.validator_keys[0].public, CONSORTIUM.observer_keys[0].public
@@ -43,7 +43,7 @@ def calls():
 @pytest.fixture
 def router(calls):
     parts: dict[str, Any] = {name: Recorder(name, calls) for name in PARTS}
-    mempool: Any = SimpleNamespace(oldest=lambda count: ["what waits"])
+    mempool: Any = SimpleNamespace(oldest=lambda count, size: [f"what waits, up to {size}"])
     store: Any = SimpleNamespace(state=CONSORTIUM.state)
     return PeerRouter(store, mempool=mempool, **parts)
 
@@ -53,7 +53,7 @@ def test_a_validator_that_connects_is_sent_height_equivocations_and_what_waits(r
     assert calls == [
         ("announcer.send_to", VALIDATOR),
         ("equivocations.greet", VALIDATOR),
-        ("gossip.send_all", VALIDATOR, ["what waits"]),
+        ("gossip.send_all", VALIDATOR, [f"what waits, up to {GREETING_BYTES}"]),
         ("sync.on_connect", VALIDATOR),
         ("memory_asker.tick",),
         ("driver.feed", PeerConnected(VALIDATOR)),
