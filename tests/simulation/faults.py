@@ -270,6 +270,8 @@ def _leave_behind(world: World, pair: tuple[Member, Member], losers: list[Member
 
 def _lose(world: World, second: Member, losers: list[Member]) -> None:
     """By now they may have signed at the next height, which they cannot decide."""
+    if not world.is_troubled:
+        return
     if second.height_on_disk == world.watch.height:
         for loser in losers:
             _wipe(world, loser)

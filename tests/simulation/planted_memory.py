@@ -124,7 +124,7 @@ MEMORY: tuple[Planted, ...] = (
     Planted("a loss is forgotten at a restart", _loss_forgotten_at_a_restart, SILENT, 300, schedule="wipes"),
     Planted("unsent bulk is queued again", _unsent_bulk_is_queued_again, "liveness", 30, schedule="thin"),
     Planted("blocks are sent again each time", _blocks_sent_again_each_time, "liveness", 30, schedule="thin"),
-    Planted("rounds do not grow beyond the cap", _rounds_do_not_grow, "liveness", 50, schedule="thin"),
+    Planted("rounds do not grow beyond the cap", _rounds_do_not_grow, "liveness", 30, schedule="thinnest"),
     Planted(
         "claims count without their block",
         _claims_count_without_their_block,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.simulation.byzantine import BEHAVIOURS
 from tests.simulation.edge_of_time import EdgeOfTime
@@ -120,6 +120,8 @@ THIN = Schedule(
     lies=(*BEHAVIOURS, EdgeOfTime),
 )
 """Full blocks on thin lines (lines.py: 128 KiB stand for 2 MiB)."""
+THINNEST = replace(THIN, mbit_per_s=(0.8,), entries=40, faults=(crash,))
+"""A full block takes longer than max_timeout_ms."""
 BUSY = Schedule(
     trouble_s=15.0,
     entries=60,
@@ -185,6 +187,7 @@ SCHEDULES: dict[str, Schedule] = {
     "blackouts": BLACKOUTS,
     "changing": CHANGING,
     "thin": THIN,
+    "thinnest": THINNEST,
     "busy": BUSY,
     "governing": GOVERNING,
     "wipes": WIPES,
