@@ -76,6 +76,8 @@ async def test_full_blocks_over_a_thin_line(trial, mib):
         each.say(each.row.note)
         assert min(sizes) >= FULL * mib * MIB, f"blocks of {sizes} bytes are not full"
         assert sum(ended) == 0, f"links ended by their nodes, at each: {ended}"
+        wrong = [node.name for node in each.nodes if "the clock is off" in node.log.read_text()]
+        assert wrong == [], f"{wrong} took the wait behind a block for a clock that is off"
         async with Client(each.cluster.network.genesis, [each.nodes[0].api]) as client:
             await each.load.submit(client, entries)
         each.load.go_on()

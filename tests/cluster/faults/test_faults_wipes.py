@@ -54,7 +54,7 @@ async def test_one_disk_is_lost(trial, blocks):
             each.load.go_on()
             took = await each.votes(victim)
             await each.hold(2.0, f"{victim.name} votes again")
-        each.row.note = f"it votes by itself {took:.1f} s after its start"
+        each.row.note = f"it votes by itself {took:.1f} s after its API answers again"
         each.say(each.row.note)
         await each.recover(goes_on=True)
         await each.is_needed(victim, each.nodes[0])
