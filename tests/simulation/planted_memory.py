@@ -109,15 +109,15 @@ def _claims_count_without_their_block() -> list[Replacement]:
     return [(HeightState, "_may_have", lambda self, block: True)]
 
 
-SILENT = "double vote|left round|lock|agreement|false report|justification"
+SILENT = "double vote|left round|lock|agreement|false report|justification|persist before send"
 """What a node does that signs although it has forgotten."""
 
 MEMORY: tuple[Planted, ...] = (
     Planted(
         "a node counts itself when it asks", _it_counts_itself, SILENT, 200, schedule="recalls", liars=(ShortMemory,)
     ),
-    Planted("no fence after a loss", _no_fence_after_a_loss, SILENT, 100, schedule="wipes"),
-    Planted("no fence on an empty ledger", _no_fence_on_an_empty_ledger, SILENT, 100, schedule="wipes"),
+    Planted("no fence after a loss", _no_fence_after_a_loss, SILENT, 100, schedule="recalls"),
+    Planted("no fence on an empty ledger", _no_fence_on_an_empty_ledger, SILENT, 200, schedule="wipes"),
     Planted("answers ahead of it count", _answers_ahead_count, SILENT, 200, schedule="recalls", liars=(ShortMemory,)),
     Planted("another's memory is its own", _anothers_memory_is_its_own, SILENT, 300, schedule="wipes"),
     Planted("what its operator said is not noted", _what_the_operator_said_not_noted, SILENT, 300, schedule="wipes"),
