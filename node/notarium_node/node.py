@@ -252,13 +252,15 @@ class Node:
 
     def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
-        if not self.is_validator:
-            nodes = self._registry().nodes.values()
+        nodes = self._registry().nodes
+        is_registered = self.own.key in nodes
+        if not self.is_validator or not is_registered:
+            reason = "an observer" if is_registered else "not in the registry"
             return Refusal(
                 RefusalKind.READ_ONLY,
-                "this node is an observer and takes no entries",
+                f"this node is {reason} and takes no entries",
                 remedy="Submit the entry to a validator.",
-                validators=tuple(sorted(each.api for each in nodes if each.role == "validator" and each.api)),
+                validators=tuple(sorted(each.api for each in nodes.values() if each.role == "validator" and each.api)),
             )
         if not self.store.is_complete:
             return self.incomplete("this node does not know yet whether an entry is in the log already")

@@ -12,7 +12,7 @@ class RefusalKind(StrEnum):
     """What keeps the node from doing it."""
 
     READ_ONLY = "read-only"
-    """An observer takes no entries, now or later."""
+    """An observer, or a node that was removed, takes no entries, now or later."""
     BUSY = "busy"
     """The node takes no entries at the moment."""
     HISTORY_INCOMPLETE = "history-incomplete"

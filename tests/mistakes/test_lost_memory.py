@@ -319,3 +319,5 @@ async def test_an_observer_that_is_voted_in_and_out_changes_its_role_without_a_r
         assert not node.engine.is_voting
         await made.decided(await made.submit(A))
         made.agree()
+        await decides(made, {"type": "remove-node", "key": bytes(made.keys[late].public)})
+        await eventually(lambda: "not in the registry" in (node.refusal() or refusal).detail)
