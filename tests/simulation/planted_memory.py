@@ -122,7 +122,7 @@ MEMORY: tuple[Planted, ...] = (
     Planted("another's memory is its own", _anothers_memory_is_its_own, SILENT, 300, schedule="wipes"),
     Planted("what its operator said is not noted", _what_the_operator_said_not_noted, SILENT, 300, schedule="wipes"),
     Planted("a loss is forgotten at a restart", _loss_forgotten_at_a_restart, SILENT, 300, schedule="wipes"),
-    Planted("unsent bulk is queued again", _unsent_bulk_is_queued_again, "liveness", 30, schedule="thin"),
+    Planted("unsent bulk is queued again", _unsent_bulk_is_queued_again, "liveness", 30, schedule="thinnest"),
     Planted("blocks are sent again each time", _blocks_sent_again_each_time, "liveness", 30, schedule="thin"),
     Planted("rounds do not grow beyond the cap", _rounds_do_not_grow, "liveness", 30, schedule="thinnest"),
     Planted(
