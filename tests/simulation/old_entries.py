@@ -1,14 +1,18 @@
-"""A lie about content that only the whole log shows: an entry decided before, in a block that is true else."""
+"""Lies about content, in blocks that are true else: an entry that only the whole log shows to be old; too much work."""
 
 from __future__ import annotations
+
+from unittest.mock import patch
 
 from tests.simulation.liar import Behaviour, Liar
 
 from notarium_consensus.messages import Message, Proposal
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import Vote
+from notarium_ledger.entries.commitment import EntryClass, entry_class
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.state import chain_state
 from notarium_ledger.state.chain_state import advance
 from notarium_ledger.types import Hash, Height, PublicKey
 
@@ -27,11 +31,12 @@ class OldEntries(Behaviour):
         if not isinstance(message, Proposal) or message.prepares:
             return message
         if message.block_hash not in self._made:
-            self._made[message.block_hash] = self._with_an_old_one(message.block)
+            self._made[message.block_hash] = self.other(message.block)
         other = self._made[message.block_hash]
         return message if other is None else self.liar.propose(other, message.round, message.round_changes, ())
 
-    def _with_an_old_one(self, block: Block) -> Block | None:
+    def other(self, block: Block) -> Block | None:
+        """What it proposes in place of `block`; None: nothing else."""
         state, node = self.liar.state, self.liar.node
         before = Height(max(1, block.height - 2))
         if node is None or block.height != state.height + 1 or not node.store.has(before):
@@ -45,3 +50,23 @@ class OldEntries(Behaviour):
         except LedgerError:
             return None
         return Block(transition.header, tuple(entry.raw for entry in entries))
+
+
+class Overload(OldEntries):
+    """Each proposal of its own has all the enrolments and revocations that wait, however many a block may have."""
+
+    def other(self, block: Block) -> Block | None:
+        """As of its kind."""
+        state, node = self.liar.state, self.liar.node
+        if node is None or block.height != state.height + 1:
+            return None
+        waiting = [each for each in node.mempool._entries.values() if entry_class(each.body) is EntryClass.KEY]
+        if len(waiting) <= chain_state.MAX_KEY_ENTRIES:
+            return None
+        with patch.object(chain_state, "CLASS_LIMITS", {}):
+            chosen, _ = chain_state.select_entries(state, waiting, lambda _: False)
+            try:
+                made = advance(state, chosen, block.header.time_ms, self.liar.public)
+            except LedgerError:
+                return None
+        return Block(made.header, tuple(entry.raw for entry in chosen))

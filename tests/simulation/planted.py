@@ -365,7 +365,9 @@ PLANTED: tuple[Planted, ...] = (
     Planted("lowest prepared round wins", _lowest_prepared_wins, ".", 1_000),
     Planted("prepared round not below round", _prepared_round_not_below, ".", 100),
     Planted("votes in a round it has left", _votes_in_left_rounds, "left|round", 50),
-    Planted("time checked again on re-proposal", _time_checked_again, "liveness|time", 50, schedule="apart"),
+    Planted(
+        "time checked again on re-proposal", _time_checked_again, "liveness|time|false report", 50, schedule="apart"
+    ),
     Planted("time never checked", _time_never_checked, "time", 100, liars=(WrongTime,)),
     Planted("a node that is behind never asks", _nobody_asks_for_blocks, "liveness", 100),
     Planted("anybody proposes", _anybody_proposes, ".", 200, liars=(BadJustification,)),
@@ -379,7 +381,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("fence of a restored backup ignored", _fence_ignored, "double vote", 200),
     Planted("acknowledged when admitted", _acknowledged_when_admitted, "lost", 5),
     Planted("answered before stored", _answered_before_stored, "lost|chain", 5),
-    Planted("decided entries accepted again", _decided_entries_again, "duplicate", 100),
+    Planted("decided entries accepted again", _decided_entries_again, "duplicate|content", 100),
     Planted("entry signatures unchecked", _entry_signatures_unchecked, ".", 200),
     Planted("block content unchecked", _content_unchecked, ".", 200, liars=(InvalidContent,)),
 )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.simulation.edge_of_time import EdgeOfTime
-from tests.simulation.old_entries import OldEntries
+from tests.simulation.old_entries import OldEntries, Overload
 from tests.simulation.planted import Planted, Replacement
 
 from notarium_consensus import engine
@@ -164,7 +164,7 @@ def _own_messages_unbounded() -> list[Replacement]:
 
 
 HARDENED: tuple[Planted, ...] = (
-    Planted("no bound on the work of a block", _no_bound_on_work, "content", 20, schedule="busy"),
+    Planted("no bound on the work of a block", _no_bound_on_work, "content", 50, schedule="busy", liars=(Overload,)),
     Planted("no cap of keys", _no_cap_of_keys, "content", 50, schedule="governing"),
     Planted("approvals kept across sets", _approvals_kept_across_sets, "content", 100, schedule="governing"),
     Planted("proposals never expire", _proposals_never_expire, "content", 20, schedule="governing"),

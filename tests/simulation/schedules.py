@@ -27,7 +27,7 @@ from tests.simulation.faults import (
     wiped_disks,
 )
 from tests.simulation.liar import Behaviour
-from tests.simulation.old_entries import OldEntries
+from tests.simulation.old_entries import OldEntries, Overload
 from tests.simulation.schemes import SCHEMES
 from tests.simulation.short_memory import ShortMemory
 
@@ -131,7 +131,7 @@ BUSY = Schedule(
     block_entries=4_096,
     enrolments=600,
     governance=True,
-    lies=(*BEHAVIOURS, EdgeOfTime),
+    lies=(*BEHAVIOURS, EdgeOfTime, Overload),
 )
 """One member enrols without measure, members propose and vote, and the machines are slow."""
 GOVERNING = Schedule(

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from tests.simulation import signatures
 from tests.simulation.byzantine import BEHAVIOURS
-from tests.simulation.faults import FAULTS, counted_as
+from tests.simulation.edge_of_time import EdgeOfTime
+from tests.simulation.faults import FAULTS, copied_store, counted_as, left_behind, wiped_disks
+from tests.simulation.old_entries import OldEntries
 from tests.simulation.oracles import Oracles, SafetyViolation
 from tests.simulation.run import chunk, kinds
 from tests.simulation.scenario import run_seed
-from tests.simulation.schedules import SCHEMING, SMALL
-from tests.simulation.schemes import SCHEMES, VoteForger
+from tests.simulation.schedules import SCHEDULES, SCHEMING, SMALL
+from tests.simulation.schemes import SCHEMES, HashOnlyLock, VoteForger
+from tests.simulation.short_memory import ShortMemory
 from tests.simulation.watch import Watch
 
 from notarium_ledger.log.hashes import leaf_hash
@@ -99,3 +102,29 @@ def test_the_report_names_what_is_never_met(schedule, name):
     report = chunk(QUIET, QUIET, 4, name)
     assert set(kinds(schedule)) <= report.reached.keys()
     assert 0 in (report.reached[kind] for kind in kinds(schedule))
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [(wiped_disks, "wipes"), (copied_store, "wipes"), (left_behind, "recalls")], ids=str
+)
+def test_a_loss_that_is_drawn_happens(fault, name):
+    alone = replace(SCHEDULES[name], faults=(fault,))
+    assert any(run_seed(seed, 4, alone).coverage[counted_as(fault)] for seed in range(1, 20))
+
+
+@pytest.mark.parametrize(
+    ("lie", "name"),
+    [(EdgeOfTime, "crowded"), (OldEntries, "crowded"), (ShortMemory, "recalls"), (HashOnlyLock, "blackouts")],
+    ids=str,
+)
+def test_a_liar_of_a_schedule_lies(lie, name):
+    seeds = range(1, 20)
+    assert any(
+        run_seed(seed, 4, SCHEDULES[name], behaviours=(lie,)).coverage[f"liar: {lie.__name__}"] for seed in seeds
+    )
+
+
+def test_members_enrol_write_propose_and_vote_and_guests_come():
+    found = chunk(1, 3, 4, "governing").reached
+    said = ("enrols", "revokes", "an enrolled key writes", "proposes", "votes", "a guest speaks")
+    assert all(found[f"member: {each}"] for each in said)

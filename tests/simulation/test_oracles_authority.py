@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.simulation.oracles import formats
+from tests.simulation.oracle_replay import violation
+from tests.simulation.oracles import formats, sodium_verify
 from tests.simulation.oracles.authority import GOVERNANCE_ENTRIES, KEY_ENTRIES, Forbidden, Rights
+from tests.simulation.oracles.chain import Chain, Timing
+from tests.simulation.oracles.content import Content
+from tests.simulation.oracles.oracles import RECORD_BLOCKS, RECORD_BYTES
+from tests.simulation.oracles.signatures import Signatures
 from tests.support.consortium import Consortium, key
 
+from notarium_ledger.encoding import canonical
 from notarium_ledger.log.hashes import leaf_hash
 
 FIRST, SECOND = (bytes(key(f"enrolled {number}").public) for number in range(2))
@@ -167,3 +174,72 @@ def test_the_keys_of_a_member_that_was_removed_write_no_more_though_it_comes_bac
 
 def test_a_set_hash_follows_from_the_rights(consortium, rights):
     assert formats.set_hash(rights.validators) == consortium.genesis.registry.validators.hash
+
+
+def test_a_loss_that_is_noticed_excuses_nothing(replay):
+    honest = bytes(replay.keys[1].public)
+    replay.until_sent(1, 2)
+    replay.until("submitted")
+    replay.oracles.rolled_back(1, {}, is_noticed=True)
+    with violation("false report"):
+        replay.oracles.accused(0, honest, True)
+    replay.oracles.rolled_back(1, {})  # nothing was left to lose
+    with violation("false report"):
+        replay.oracles.accused(0, honest, True)
+
+
+def test_the_consensus_record_of_a_height_is_bounded(replay):
+    replay.until_sent(1, 2)
+    part = bytes(RECORD_BYTES // 4)
+    name = b"c" + (1).to_bytes(8, "big")
+    limit = (RECORD_BYTES + RECORD_BLOCKS * len(part)) // len(part)
+    for number in range(limit):
+        replay.oracles.wrote(0, [(name + bytes((number, 99)), part)])
+    with violation("memory", "consensus record"):
+        replay.oracles.wrote(0, [(name + bytes((limit, 99)), part)])
+
+
+@pytest.fixture
+def content(consortium: Consortium, rights: Rights) -> tuple[Content, Chain]:
+    genesis = consortium.genesis
+    members = [(each.member, bytes(each.key)) for each in genesis.registry.validators.validators]
+    signatures = Signatures(bytes(genesis.hash), sodium_verify)
+    timing = Timing(500, 2_000, 10_000)
+    root = bytes(genesis.registry.hash)
+    chain = Chain(bytes(genesis.hash), members, 0, signatures, timing, state_root=root, rights=rights)
+    return Content(chain), chain
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        ({"state_root": bytes(32)}, "another state root"),
+        ({"next_validators": bytes(32)}, "another validator set"),
+        ({"tree_root": bytes(32)}, "another tree"),
+    ],
+)
+def test_content_is_judged_by_what_follows_from_it(consortium, content, change, reason):
+    judge, chain = content
+    entry = consortium.entry()
+    chain.submitted(entry.raw, None)
+    decision, _ = consortium.decide(consortium.state, [entry])
+    raw = canonical.encode(decision.block.to_value())
+    header, entries = formats.read_block(formats.decode(raw))
+    judge.heard(replace(header, **change), entries)
+    fault = judge.fault(1, header.hash)
+    assert (fault is None) if reason is None else (reason in str(fault))
+
+
+def test_content_that_nobody_sent_or_submitted_and_doubled_entries_are_not_valid(consortium, content):
+    judge, chain = content
+    entry = consortium.entry()
+    decision, _ = consortium.decide(consortium.state, [entry])
+    header, entries = formats.read_block(formats.decode(canonical.encode(decision.block.to_value())))
+    assert "nobody has sent" in str(judge.fault(1, header.hash))
+    judge.heard(header, entries)
+    assert "nobody has submitted" in str(judge.fault(1, header.hash))
+    judge.heard(header, (*entries, *entries))
+    assert "in it twice" in str(judge.fault(1, header.hash))
+    chain.submitted(entry.raw, None)
+    assert judge.fault(1, header.hash) is None  # one of the copies is the good one
