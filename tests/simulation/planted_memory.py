@@ -75,10 +75,6 @@ def _loss_forgotten_at_a_restart() -> list[Replacement]:
     return [(Permission, "memory_items", lambda self: ())]
 
 
-def _settled_although_the_set_changed() -> list[Replacement]:
-    return [(Permission, "set_changed", lambda self, height: self)]
-
-
 # ---- thin lines ----------------------------------------------------------------------------------------------------
 
 
