@@ -105,7 +105,9 @@ def test_the_report_names_what_is_never_met(schedule, name):
 
 
 @pytest.mark.parametrize(
-    ("fault", "name"), [(wiped_disks, "wipes"), (copied_store, "wipes"), (left_behind, "recalls")], ids=str
+    ("fault", "name"),
+    [(wiped_disks, "wipes"), (copied_store, "wipes"), (left_behind, "recalls")],
+    ids=["wiped disks", "copied store", "left behind"],
 )
 def test_a_loss_that_is_drawn_happens(fault, name):
     alone = replace(SCHEDULES[name], faults=(fault,))
@@ -115,7 +117,7 @@ def test_a_loss_that_is_drawn_happens(fault, name):
 @pytest.mark.parametrize(
     ("lie", "name"),
     [(EdgeOfTime, "crowded"), (OldEntries, "crowded"), (ShortMemory, "recalls"), (HashOnlyLock, "blackouts")],
-    ids=str,
+    ids=["EdgeOfTime", "OldEntries", "ShortMemory", "HashOnlyLock"],
 )
 def test_a_liar_of_a_schedule_lies(lie, name):
     seeds = range(1, 20)
