@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.permission import NO_FENCE, Item, Permission, forgotten_seal
+from notarium_consensus.permission import NO_FENCE, Item, Permission, do_answers_bind, forgotten_seal
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_ledger.types import Height, PublicKey
+from notarium_ledger.types import Height, PublicKey, Round
 from notarium_store.store import Store
 
 
@@ -36,7 +36,12 @@ class Recall:
         self._height = max(Height(store.state.height + 1), height or NO_FENCE)
         """Of the record that a restart would read: the highest."""
         self._permission, self.record = Permission.read(
-            record, tip=store.state.height, by_hand=by_hand, is_own=self._is_own, is_first_start=is_new
+            record,
+            tip=store.state.height,
+            by_hand=by_hand,
+            is_own=self._is_own,
+            is_first_start=is_new,
+            answers_bind=key is None or do_answers_bind(store.state.registry.validators, key),
         )
         """`record`: the consensus record for the engine."""
         self.record_height = height if self.record else None
@@ -92,11 +97,20 @@ class Recall:
         self.unrecorded = Height(self._store.history.height + 1)
 
     def settle(self, seen: Height) -> None:
-        """Enough others have answered, or the operator has: sign again, where we cannot have signed.
+        """Enough others have answered: sign again, where we cannot have signed.
 
         `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Raises StoreError.
         """
-        permission = self._permission.settled(self._store.state.height, seen)
+        self._settle(self._permission.settled(self._store.state.height, seen))
+
+    def settle_by_word(self, left: Round | None) -> None:
+        """The operator has answered: sign again from the height on that he stated.
+
+        `left`: the latest round there in which others have shown a signature of ours, or None. Raises StoreError.
+        """
+        self._settle(self._permission.settled_by_word(left))
+
+    def _settle(self, permission: Permission) -> None:
         self._write(self._latest(), permission.memory_items())
         self._permission = permission
 
