@@ -352,12 +352,12 @@ class Engine:
         It matters where the operator has let this node sign at this very height; the answers of others show some too.
         """
         height = instance.context.height
-        seen, told = self._authenticator.own_rounds.get(height), None
+        seen, shown = self._authenticator.own_rounds.get(height), None
         if self._permission.is_overruled(height):
-            told = self._permission.left
+            shown = self._permission.left
         elif self._permission.remembers:
             return
-        known = [round_ for round_ in (seen, told) if round_ is not None]
+        known = [round_ for round_ in (seen, shown) if round_ is not None]
         if known and instance.own.leave(max(known)):
             self._effects.withdraw(lambda message: not instance.own.is_after_left(message.round))
 

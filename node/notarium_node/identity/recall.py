@@ -21,15 +21,26 @@ class Recall:
     """Holds the node's Permission and keeps it in the store."""
 
     def __init__(
-        self, key: PublicKey | None, store: Store, is_new: bool = False, by_hand: Height | None = None
+        self,
+        key: PublicKey | None,
+        store: Store,
+        is_new: bool = False,
+        by_hand: Height | None = None,
+        noted: int | None = None,
     ) -> None:
         """`key`: None for a node that never votes. `is_new`: this key has never been used before.
 
-        `by_hand`: the operator's consensus.vote_from, None if it is not set.
+        `by_hand`: the operator's consensus.vote_from, None if it is not set. `noted`: that of the last start that had
+        one. Where the store is not ours, it was lost since: then the same word, or one below it, is about an earlier
+        loss, and says nothing about what this key has signed after that.
         """
         self._key = key
         self._store = store
         self._is_own = key is None or store.owner == key
+        self.stale_word: Height | None = None
+        """The operator's word, where it is ignored since it is of an earlier loss."""
+        if not self._is_own and by_hand is not None and noted is not None and by_hand <= noted:
+            self.stale_word, by_hand = by_hand, None
         height, record = store.record()
         self._noted = dict(record) if self._is_own else {}
         """What the record is known to hold."""
