@@ -342,9 +342,8 @@ class Engine:
             instance.own.forbid()
         self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
         self._effects.alarm(OwnSignatureSeen(seen))
-        self._effects.withdraw(
-            lambda message: True
-        )  # Signed earlier in this step, but it may contradict what was seen.
+        # What was signed earlier in this step may contradict what was seen then.
+        self._effects.withdraw(lambda _: True)
 
     def _leave_rounds(self, instance: Instance) -> None:
         """Sign nothing in the rounds up to the last one at this height that shows a forgotten signature of ours.

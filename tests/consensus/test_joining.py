@@ -260,7 +260,8 @@ def test_the_rounds_that_are_left_are_those_of_this_height_and_are_left_before_e
     assert bench.said() == ["ROUND_CHANGE"], "round 2, not 41"
 
 
-def test_a_signature_seen_after_one_was_made_in_the_same_step_takes_that_back():
+@pytest.mark.parametrize("is_by_word", [False, True])
+def test_a_signature_seen_after_one_was_made_in_the_same_step_takes_that_back(is_by_word: bool):
     """The early messages of the next height: f+1 round changes, and then a proposal that has ours inside."""
     bench = Bench(own=0)
     block = bench.club.block(1)
@@ -272,10 +273,11 @@ def test_a_signature_seen_after_one_was_made_in_the_same_step_takes_that_back():
     changes = [later.signed_change(0, 1, (0, prepared)), *(later.signed_change(each, 1) for each in others)]
     prepares = later.prepares((1, 2, 3), 0, prepared)
     bench.receive(later.proposal(proposer, 1, prepared, changes, prepares))
+    bench.permission = by_word(height=2) if is_by_word else bench.permission
     bench.advance(later)
     assert bench.said() == []
-    assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(2)]
-    assert not bench.engine.is_voting
+    assert bench.events(OwnSignatureSeen) == ([] if is_by_word else [OwnSignatureSeen(2)])
+    assert bench.engine.is_voting is is_by_word
 
 
 def test_a_step_that_decides_reports_a_forgotten_signature_first():
