@@ -26,7 +26,7 @@ class Authenticator:
     alone or inside a justification, then costs no verification.
     """
 
-    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_round_seen", "own_seen")
+    __slots__ = ("_current", "_genesis", "_heard", "_own_key", "_previous", "own", "own_rounds", "own_seen")
 
     def __init__(self, genesis: Hash, own_key: PublicKey | None) -> None:
         self._genesis = genesis
@@ -38,12 +38,13 @@ class Authenticator:
         """What the record of the present height holds of our own."""
         self.own_seen: Height | None = None
         """The highest height of a valid signature of ours that our record lacks (docs/consensus.md, mistake 6)."""
-        self.own_round_seen = Round(0)
-        """The highest round of such signatures."""
+        self.own_rounds: dict[Height, Round] = {}
+        """The highest round of such signatures at each height from the present one on."""
 
-    def next_height(self) -> None:
-        """Forget what is two heights old, and our own words of the height before."""
+    def next_height(self, height: Height) -> None:
+        """Forget what is two heights below `height`, and our own words of the height before."""
         self.own = None
+        self.own_rounds = {each: round_ for each, round_ in self.own_rounds.items() if each >= height}
         self._previous, self._current = self._current, set()
 
     def trust(self, signed: Signed, validators: ValidatorSet) -> None:
@@ -64,8 +65,7 @@ class Authenticator:
         self._remember(seen)
         self._hear(signed)
         if signed.key == self._own_key and (self.own is None or self.own.is_news(signed)):
-            self.own_round_seen = max(self.own_round_seen, signed.round)
-            self._see_own(signed.height)
+            self._see_own(signed)
 
     def heard_of(self, key: PublicKey) -> SignedStatement | None:
         """The verified statement of `key` with the greatest (height, round, kind), over all heights so far."""
@@ -84,9 +84,11 @@ class Authenticator:
         if len(self._heard) > HEARD_KEPT:
             del self._heard[min(self._heard, key=lambda key: (self._heard[key].height, key))]
 
-    def _see_own(self, height: Height) -> None:
-        """A peer holds a valid signature of ours for `height` that our record lacks."""
+    def _see_own(self, signed: Signed) -> None:
+        """A peer holds this valid signature of ours, which our record lacks."""
+        height = signed.height
         self.own_seen = height if self.own_seen is None else max(self.own_seen, height)
+        self.own_rounds[height] = max(self.own_rounds.get(height, signed.round), signed.round)
 
     def _remember(self, seen: bytes) -> None:
         if len(self._current) >= CACHE_ENTRIES:

@@ -1,7 +1,9 @@
 """What the engine wants done. The runner performs the effects of a step in their order.
 
 The persistence contract: a Persist is on disk (fsync) before any later effect of the list is performed. The
-engine puts all Persists of a step first, so consecutive ones may share one synced write.
+engine puts all Persists of a step first, so consecutive ones may share one synced write. The report of
+OwnSignatureSeen comes next: the runner writes down that this node has forgotten before a Decide of the same step ends
+the height, and before anything is sent.
 """
 
 from __future__ import annotations

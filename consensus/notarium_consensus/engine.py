@@ -178,7 +178,7 @@ class Engine:
         self._previous_validators = None
         if self._instance is not None and event.height == self.height + 1:
             self._previous_validators = self._instance.context.validators
-        self._authenticator.next_height()
+        self._authenticator.next_height(event.height)
         context = HeightContext(
             config.genesis,
             event.height,
@@ -197,6 +197,7 @@ class Engine:
         self._late.clear()
         # Hints are limited in time, not by height: blocks may follow each other within milliseconds.
         self._hinted = {hint: at_ms for hint, at_ms in self._hinted.items() if self._is_recent(at_ms)}
+        self._leave_rounds(instance)
         if record is not None:
             instance.restore(record)
         for message, peer in early.values():
@@ -210,7 +211,11 @@ class Engine:
         return self._permission.allows(event.height)
 
     def _sign_at_last(self, event: Advance, instance: Instance) -> None:
-        if self._may_sign(event) and not instance.own.may_sign:
+        may_sign = self._may_sign(event)
+        self._leave_rounds(instance)
+        if not may_sign:
+            instance.own.forbid()
+        elif not instance.own.may_sign:
             instance.begin_to_sign()
 
     # ---- messages ----------------------------------------------------------------------------------------------
@@ -330,14 +335,30 @@ class Engine:
         height = instance.context.height
         if not self._permission.remembers or (seen == height and self._permission.is_overruled(height)):
             # It is no news to a node that has forgotten: it asks already, or its operator has decided.
-            if seen == height:
-                instance.own.leave(self._authenticator.own_round_seen)
+            self._leave_rounds(instance)
             return
         self._permission = self._permission.own_signature_seen(seen)
         if not self._permission.allows(height):
             instance.own.forbid()
         self._effects.emit(Persist(height, FENCE_KEY, encode_fence(self._permission.fence)))
-        self._effects.report(OwnSignatureSeen(seen))
+        self._effects.alarm(OwnSignatureSeen(seen))
+        # What was signed earlier in this step may contradict what was seen then.
+        self._effects.withdraw(lambda _: True)
+
+    def _leave_rounds(self, instance: Instance) -> None:
+        """Sign nothing in the rounds up to the last one at this height that shows a forgotten signature of ours.
+
+        It matters where the operator has let this node sign at this very height; the answers of others show some too.
+        """
+        height = instance.context.height
+        seen, shown = self._authenticator.own_rounds.get(height), None
+        if self._permission.is_overruled(height):
+            shown = self._permission.left
+        elif self._permission.remembers:
+            return
+        known = [round_ for round_ in (seen, shown) if round_ is not None]
+        if known and instance.own.leave(max(known)):
+            self._effects.withdraw(lambda message: not instance.own.is_after_left(message.round))
 
 
 def _completes(message: Message, held: Message) -> bool:

@@ -17,10 +17,12 @@ from notarium_consensus.messages import Message, Proposal, RoundChange, encode_m
 from notarium_consensus.own_statements import OwnStatements
 from notarium_consensus.signing import Signer
 from notarium_consensus.signing_record import (
+    LEFT_KEY,
     PREPARED_KEY,
     PROPOSAL_KEY,
     SigningRecord,
     encode_prepared,
+    encode_round,
     encode_statement,
     slot_key,
 )
@@ -114,9 +116,20 @@ class OwnMessages:
         """Sign nothing more at this height."""
         self.may_sign = False
 
-    def leave(self, round_: Round) -> None:
-        """Sign nothing more in this round or in an earlier one: what was signed there is not known."""
-        self._left = round_ if self._left is None else max(self._left, round_)
+    def leave(self, round_: Round) -> bool:
+        """Sign nothing more in this round or in an earlier one: what was signed there is not known. True: it is news.
+
+        A restart must not forget it: whoever showed the signature may not show it again.
+        """
+        if not self.is_after_left(round_):
+            return False
+        self._left = round_
+        self._effects.emit(Persist(self._context.height, LEFT_KEY, encode_round(round_)))
+        return True
+
+    def is_after_left(self, round_: Round) -> bool:
+        """Whether `round_` is above those that were left."""
+        return self._left is None or round_ > self._left
 
     def restore(self, record: SigningRecord) -> list[Message]:
         """Take over what was recorded before a restart. Returns the messages by the present key, as far as they are
@@ -127,6 +140,8 @@ class OwnMessages:
         that it needed, so nobody waits for this one any more.
         """
         self._said.lock = lock = record.prepared
+        if record.left is not None and self.is_after_left(record.left):
+            self._left = record.left
         own = [statement for statement in record.statements if statement.key == self.key]
         for statement in own:
             self._said.add(statement)
@@ -206,7 +221,7 @@ class OwnMessages:
         # A signature of ours that we do not know, seen in this very step, stops signing at once.
         if not self.may_sign or self._authenticator.own_seen is not None:
             return False
-        return (self._left is None or round_ > self._left) and self._said.is_free(round_, kind)
+        return self.is_after_left(round_) and self._said.is_free(round_, kind)
 
     def _sign(self, statement: Statement) -> tuple[PublicKey, Signature] | None:
         if self._signer is None or not self._is_free(statement.round, statement.kind):

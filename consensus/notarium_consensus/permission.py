@@ -17,9 +17,11 @@ The node supplies the facts and writes the items; the engine asks. Each height's
 key         value
 ==========  =====================================================================================================
 ``fence``   height u64be: sign nothing below it
-``recall``  ``lost``: this node has forgotten what it signed, so that a restart does not make it forget this too;
-            or height u64be: it had forgotten, or its operator set this height; it signs nothing below it. ‖ 01: it
-            had forgotten, and signs again by the operator's word alone
+``recall``  ``lost`` ‖ answered u64be: this node has forgotten what it signed, so that a restart does not make it
+            forget this too; or regained u64be ‖ answered u64be ‖ left u64be: it had forgotten, or its operator set
+            a height; it signs nothing below `regained`. `answered`: the part of this that comes from the answers,
+            which no operator can lower. `left`: 0, or where it signs again by the operator's word alone, 1 + the
+            number of rounds of height `regained` that it leaves out, from round 0 on
 ==========  =====================================================================================================
 
 A transition towards silence takes effect before its items are written, one towards signing only after that.
@@ -45,8 +47,8 @@ most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So 
 FENCE_KEY: Final = b"fence"
 MEMORY_KEY: Final = b"recall"
 _LOST: Final = b"lost"
-_BY_WORD: Final = b"\1"
 _FENCE: Final = struct.Struct(">Q")
+_REGAINED: Final = struct.Struct(">QQQ")
 
 Item = tuple[bytes, bytes]
 """Key and value, to be written into the record of a height."""
@@ -84,9 +86,13 @@ class Permission:
     fence: Height = NO_FENCE
     """Nothing below this height is ever signed; it can only be raised."""
     regained: Height = NO_FENCE
-    """The same, but the operator can lift it: from where on it signs again after it had forgotten, or by his word."""
+    """The same, but the operator can lift it down to `answered`: where it signs again after a loss, or by his word."""
+    answered: Height = NO_FENCE
+    """The part of `regained` that comes from the answers of others: the operator's word does not lower it."""
     is_by_word: bool = False
     """It had forgotten, and signs again because the operator says so, not because others answered."""
+    left: Round | None = None
+    """Then: at `regained`, nothing is signed in this round or in an earlier one, as the answers show. None: in any."""
 
     @classmethod
     def read(
@@ -97,25 +103,38 @@ class Permission:
         by_hand: Height | None,
         is_own: bool,
         is_first_start: bool,
+        answers_bind: bool = True,
     ) -> tuple[Permission, dict[bytes, bytes]]:
         """From the latest record, and the rest of that record, which is for the engine.
 
         `tip`: the height of the chain. `is_own`: the store says that this record is of our key; a blank one does not.
         `is_first_start`: our key has never been used before. That counts only where the record is not ours.
+        `answers_bind`: the other validators are a quorum without us, so what they answered binds our operator too.
         """
         rest = dict(record) if is_own else {}
         marker = rest.pop(MEMORY_KEY, None)
-        memory, regained, is_by_word = Memory.INTACT, NO_FENCE, False
+        found = cls(by_hand=by_hand)
         if not is_own:
-            memory = Memory.NEW if is_first_start else Memory.LOST
-        elif marker is not None and marker[_FENCE.size :] in (b"", _BY_WORD) and len(marker) >= _FENCE.size:
-            regained, is_by_word = decode_fence(marker[: _FENCE.size]), marker.endswith(_BY_WORD, _FENCE.size)
-        elif marker is not None:  # Also where it cannot be read.
-            memory = Memory.LOST
-        if by_hand is not None and by_hand > tip and by_hand != regained:
-            # The operator knows better than what this node found out by itself.
-            regained, is_by_word = by_hand, False
-        return cls(memory=memory, by_hand=by_hand, regained=regained, is_by_word=is_by_word), rest
+            found = replace(found, memory=Memory.NEW if is_first_start else Memory.LOST)
+        elif marker is not None:
+            found = found._of_marker(marker)
+        if by_hand is not None and by_hand > tip:
+            found = found if answers_bind else replace(found, answered=NO_FENCE)
+            if by_hand != found.regained:
+                # The operator knows better than what this node found out by itself, but not better than the others.
+                regained = max(by_hand, found.answered)
+                found = replace(found, regained=regained, is_by_word=False, left=None)
+        return found, rest
+
+    def _of_marker(self, marker: bytes) -> Permission:
+        if len(marker) == _REGAINED.size:
+            regained, answered, left = _REGAINED.unpack(marker)
+            known = replace(self, regained=Height(regained), answered=Height(answered), is_by_word=left > 0)
+            return replace(known, left=Round(left - 2) if left > 1 else None)
+        answered = NO_FENCE  # Lost, also where the marker cannot be read.
+        if marker.startswith(_LOST) and len(marker) == len(_LOST) + _FENCE.size:
+            answered = decode_fence(marker[len(_LOST) :])
+        return replace(self, memory=Memory.LOST, regained=answered, answered=answered)
 
     # ---- questions ---------------------------------------------------------------------------------------------
 
@@ -178,7 +197,7 @@ class Permission:
 
     def forgotten(self) -> Permission:
         """Our memory does not reach as far as our signatures."""
-        return replace(self, memory=Memory.LOST, is_by_word=False)
+        return replace(self, memory=Memory.LOST, is_by_word=False, left=None)
 
     def set_changed(self, height: Height) -> Permission:
         """The block of `height` changes the validator set.
@@ -197,12 +216,23 @@ class Permission:
     def settled(self, tip: Height, seen: Height) -> Permission:
         """This node signs again, where it cannot have signed: never without a fence.
 
-        Either it has `answers_needed` answers and is as far as they are, or `is_stated`: then the operator's word
-        counts alone. `seen`: the greatest height of a signature of ours in the answers; 0: they show none.
+        It has `answers_needed` answers and is as far as they are. `seen`: the greatest height of a signature of ours in
+        the answers; 0: they show none. The operator's word can only raise the fence.
         """
-        if self.by_hand is not None and self.is_stated(tip):
-            return replace(self, memory=Memory.INTACT, regained=self.by_hand, is_by_word=True)
-        return replace(self, memory=Memory.INTACT, regained=Height(max(tip + MARGIN, seen + 1)), is_by_word=False)
+        answered = Height(max(tip + MARGIN, seen + 1, self.answered))
+        regained = max(answered, self.by_hand or NO_FENCE)
+        return replace(self, memory=Memory.INTACT, regained=regained, answered=answered, is_by_word=False, left=None)
+
+    def settled_by_word(self, left: Round | None) -> Permission:
+        """Where the answers are not enough, and `is_stated`: this node signs again by the operator's word alone.
+
+        `left`: the latest round in which others have shown a signature of ours at the stated height; None: in none.
+        """
+        if self.by_hand is None:
+            raise ValueError("no operator has said anything")
+        if self.by_hand < self.answered:  # Earlier answers knew better.
+            return replace(self, memory=Memory.INTACT, regained=self.answered, is_by_word=False, left=None)
+        return replace(self, memory=Memory.INTACT, regained=self.by_hand, is_by_word=True, left=left)
 
     # ---- record --------------------------------------------------------------------------------------------------
 
@@ -212,8 +242,10 @@ class Permission:
 
     def memory_items(self) -> tuple[Item, ...]:
         """For the record of the height after the tip, where the memory changes."""
-        kept = encode_fence(self.regained) + (_BY_WORD if self.is_by_word else b"")
-        return ((MEMORY_KEY, kept if self.remembers else _LOST),)
+        if not self.remembers:
+            return ((MEMORY_KEY, _LOST + encode_fence(self.answered)),)
+        left = 0 if not self.is_by_word else 1 if self.left is None else self.left + 2
+        return ((MEMORY_KEY, _REGAINED.pack(self.regained, self.answered, left)),)
 
     def carried_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, before the height below is decided and its record goes."""
@@ -227,6 +259,14 @@ def answers_needed(validators: ValidatorSet, key: PublicKey) -> int:
     0: there is nobody to ask, so only the operator can help.
     """
     return min(validators.quorum, len(validators) - (key in validators))
+
+
+def do_answers_bind(validators: ValidatorSet, key: PublicKey) -> bool:
+    """Whether the others can decide without the node with `key`, so that it can keep to what they answer.
+
+    Not in a ledger of two, nor of one: there the fence of a lost node would never be reached.
+    """
+    return answers_needed(validators, key) >= validators.quorum
 
 
 def forgotten_seal(

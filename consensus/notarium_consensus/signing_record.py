@@ -9,6 +9,7 @@ round mod 32 u8 ‖  the signed part of our message of that round and kind: cano
 kind u8            ``[1, round change]``, with the round in it (own_statements.py)
 ``proposal``       our latest PROPOSAL, as sent (`encode_message`)
 ``prepared``       canonical ``[1, round, block, [vote, ...]]``: the block this node may have committed to
+``left``           round u64be: sign nothing in it or in an earlier round, where forgotten signatures were seen
 ``fence``          height u64be: sign nothing below it (permission.py)
 =================  ===================================================================================
 
@@ -37,8 +38,10 @@ from notarium_ledger.types import MAX_ROUND, Height, Round
 RECORD_VERSION: Final = 1
 PREPARED_KEY: Final = b"prepared"
 PROPOSAL_KEY: Final = b"proposal"
+LEFT_KEY: Final = b"left"
 
 _SLOT = struct.Struct("BB")
+_ROUND = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,18 @@ class SigningRecord:
     prepared: Prepared | None
     fence: Height
     """NO_FENCE if none is recorded."""
+    left: Round | None = None
+    """Nothing is signed in this round or in an earlier one."""
 
 
 def slot_key(round_: Round, kind: StatementKind) -> bytes:
     """(round mod 32) u8 ‖ kind u8."""
     return _SLOT.pack(place(round_), kind)
+
+
+def encode_round(round_: Round) -> bytes:
+    """u64be."""
+    return _ROUND.pack(round_)
 
 
 def encode_statement(signed: SignedStatement) -> bytes:
@@ -81,7 +91,7 @@ def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecor
     statements: list[SignedStatement] = []
     proposal: Proposal | None = None
     prepared: Prepared | None = None
-    fence = NO_FENCE
+    fence, left = NO_FENCE, None
     for key, value in sorted(record.items()):
         try:
             if key == PREPARED_KEY:
@@ -90,6 +100,8 @@ def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecor
                 proposal = _proposal(value, height)
             elif key == FENCE_KEY:
                 fence = decode_fence(value)
+            elif key == LEFT_KEY:
+                left = Round(_ROUND.unpack(value)[0])
             else:
                 statements.append(_statement(key, value, height))
         except (LedgerError, struct.error) as error:
@@ -97,7 +109,7 @@ def decode_record(record: Mapping[bytes, bytes], height: Height) -> SigningRecor
                 f"{error}; if the disk is damaged, restore a copy and set vote_from above what it may have signed",
                 f"record[{height}][{key.hex()}]",
             ) from error
-    return SigningRecord(tuple(statements), proposal, prepared, fence)
+    return SigningRecord(tuple(statements), proposal, prepared, fence, left)
 
 
 def _statement(key: bytes, value: bytes, height: Height) -> SignedStatement:

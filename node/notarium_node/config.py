@@ -25,6 +25,7 @@ from notarium_node.peers.sizes import LARGEST_MESSAGE, MIN_MESSAGE_BYTES
 ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
 FIRST_START = "FIRST-START"
+VOTE_FROM = "VOTE-FROM"
 MAX_CONFIG_BYTES = 32_768
 """The time to parse TOML grows with the square of a line's length."""
 _TOO_DEEP = "nested too deeply: no field is deeper than a list"
@@ -93,6 +94,11 @@ class NodeSection(_Section):
     def first_start_mark(self) -> Path:
         """A file that `init` makes for a node that was never started. It is lost together with the store."""
         return self.store_dir / FIRST_START
+
+    @property
+    def vote_from_note(self) -> Path:
+        """A file with the consensus.vote_from of the last start that had one. It is not lost with the store."""
+        return self.data_dir / VOTE_FROM
 
 
 class PeerSection(_Section):

@@ -106,7 +106,7 @@ class Node:
         """Consensus, and the memory of what this node has signed."""
         by_hand = None if settings.vote_from is None else Height(settings.vote_from)
         # An observer, too: it may be voted in. Whether it votes is a matter of the validator set.
-        self.recall = Recall(key.public, self.store, settings.is_new, by_hand)
+        self.recall = Recall(key.public, self.store, settings.is_new, by_hand, settings.vote_from_noted)
         config = settings.engine_config(self.genesis.hash, key)
         self.engine = Engine(config, self.recall.record, self.recall.record_height)
 

@@ -23,7 +23,16 @@ from notarium_node.http.server import HardenedAppRunner
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
 from notarium_node.settings import NodeSettings
-from notarium_node.startup import Check, StartupError, StartupFinding, load_genesis, use_first_start
+from notarium_node.startup import (
+    Check,
+    StartupError,
+    StartupFinding,
+    load_genesis,
+    note_vote_from,
+    noted_vote_from,
+    stale_vote_from,
+    use_first_start,
+)
 from notarium_store.store import Store
 
 _log = structlog.get_logger("notarium.service")
@@ -58,6 +67,10 @@ async def run(config: NodeConfig) -> None:
         own = find_own(store, config, key.public)
         node = Node(genesis, store, own, key, seed, _settings(config, own))
         use_first_start(config.node.first_start_mark, node.recall)
+        if node.recall.stale_word is not None:
+            _log.warning(str(stale_vote_from(config, node.recall.stale_word)))
+        elif config.consensus.vote_from is not None:
+            note_vote_from(config.node.vote_from_note, config.consensus.vote_from)
         stopping = _on_signals()
         await node.start()
         api = await _start_api(node, config)
@@ -141,6 +154,7 @@ def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
         catch_up_workers=catch_up_workers() if config.sync.verify_threads is None else config.sync.verify_threads,
         sync=SyncSettings(config.sync.snapshot_lag_blocks, checks),
         is_new=config.node.first_start_mark.exists(),
+        vote_from_noted=noted_vote_from(config.node.vote_from_note),
     )
 
 

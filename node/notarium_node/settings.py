@@ -38,6 +38,8 @@ class NodeSettings:
     sync: SyncSettings = field(default_factory=SyncSettings)
     is_new: bool = False
     """This is the first start ever with this key: it has signed nothing."""
+    vote_from_noted: int | None = None
+    """The `vote_from` of the last start that had one: on a blank store, such a line is of an earlier loss."""
 
     @property
     def block_target(self) -> BlockTarget:

@@ -37,6 +37,7 @@ class Check(StrEnum):
     DATA_DIRECTORY = "data directory"
     DISK_SPACE = "disk space"
     FIRST_START = "first start"
+    VOTE_FROM = "consensus.vote_from"
     GENESIS = "genesis"
     CLOCK = "clock"
     KEYS = "keys"
@@ -82,6 +83,7 @@ def check(config: NodeConfig) -> tuple[StartupFinding, ...]:
 
 def _findings(config: NodeConfig) -> Iterator[StartupFinding]:
     yield from check_data_dir(config)
+    yield from check_vote_from(config)
     genesis: Genesis | None = None
     if _is_expected(config.node.genesis, config):
         try:
@@ -153,6 +155,72 @@ def use_first_start(mark: Path, recall: Recall) -> None:
             StartupFinding(
                 Check.FIRST_START,
                 f"the mark of the first start, {mark}, must be removed before anything is signed: {error}",
+                f"Make room on the disk, or give the directory to user {os.geteuid()}; then start again.",
+            )
+        ) from error
+
+
+def check_vote_from(config: NodeConfig) -> Iterator[StartupFinding]:
+    """The operator's word is not one that was left in the configuration from an earlier loss."""
+    value = config.consensus.vote_from
+    if value is None or not _is_open(config.node.data_dir) or _has_store(config):
+        return
+    try:
+        noted = noted_vote_from(config.node.vote_from_note)
+    except StartupError as error:
+        yield from error.findings
+        return
+    if noted is not None and value <= noted:
+        yield stale_vote_from(config, value)
+
+
+def stale_vote_from(config: NodeConfig, value: int) -> StartupFinding:
+    """The store was lost after a start that had this `value`, or a higher one."""
+    note = config.node.vote_from_note
+    return StartupFinding(
+        Check.VOTE_FROM,
+        f"consensus.vote_from = {value} is ignored: it is from before this store was lost, as {note} shows, and says "
+        "nothing about what this node has signed since",
+        "Remove it: the node asks the other validators. If they cannot answer, set a value above what this node may "
+        f"have signed; if that is no higher than the last one, remove {note} first.",
+        Severity.WARNING,
+    )
+
+
+def noted_vote_from(note: Path) -> int | None:
+    """The consensus.vote_from of the last start that had one; None: there was none. Raises StartupError."""
+    try:
+        text = note.read_text(encoding="ascii")
+        return int(text)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StartupError(
+            StartupFinding(
+                Check.VOTE_FROM,
+                f"cannot read {note}, the last consensus.vote_from: {error}",
+                "Remove the file, and consensus.vote_from too unless you have set it for the present loss.",
+            )
+        ) from error
+
+
+def note_vote_from(note: Path, value: int) -> None:
+    """Note the operator's word before anything is signed by it. Raises StartupError where the disk refuses."""
+    fresh = note.with_name(note.name + ".new")
+    try:
+        if noted_vote_from(note) == value:
+            return
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{value}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(note)
+        _sync(note.parent)
+    except OSError as error:
+        raise StartupError(
+            StartupFinding(
+                Check.VOTE_FROM,
+                f"consensus.vote_from must be noted in {note} before it counts: {error}",
                 f"Make room on the disk, or give the directory to user {os.geteuid()}; then start again.",
             )
         ) from error

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from tests.consensus.harness import DELAY_MS, PRECISION_MS, Bench
 
-from notarium_consensus.effects import Broadcast, CheckBlock, Persist, RequestBlock, RoundTimer
+from notarium_consensus.effects import Broadcast, CheckBlock, Decide, Persist, Report, RequestBlock, RoundTimer
 from notarium_consensus.events import OwnSignatureSeen
 from notarium_consensus.inputs import Advance, WorkPending
 from notarium_consensus.permission import FENCE_KEY, NO_FENCE, Memory, Permission, encode_fence
@@ -142,8 +142,9 @@ def test_to_be_told_again_what_it_does_already_changes_nothing():
     bench = Bench(own=0)
     bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
     assert bench.step(work_on(bench)) == []
-    assert bench.step(work_on(bench, may_sign=False)) == []
     assert bench.engine.is_voting
+    assert bench.step(work_on(bench, may_sign=False)) == []
+    assert not bench.engine.is_voting, "it has learned meanwhile that it may not sign"
 
 
 def test_what_the_record_shows_is_not_signed_anew_though_it_only_followed_since():
@@ -221,7 +222,70 @@ def test_who_has_forgotten_is_silent_about_its_own_signatures_and_leaves_their_r
     bench.receive(bench.club.change(0, 2), peer=bench.club.keys[1].public)
     assert bench.events(OwnSignatureSeen) == []
     assert bench.engine.vote_from == NO_FENCE, "where it may sign again, the answers or its operator say"
-    bench.step(replace(lost, permission=lost.permission.settled(0, 1)))
+    bench.step(replace(lost, permission=lost.permission.settled_by_word(None)))
     assert bench.engine.is_voting
     bench.accept(bench.club.proposal(1, 0, bench.club.block(1)))
     assert bench.said() == [], "round 2 is the last one that it has left"
+
+
+def by_word(left: int | None = None, height: int = 1) -> Permission:
+    return Permission(by_hand=height, regained=height, is_by_word=True, left=left)
+
+
+def test_by_the_operators_word_the_rounds_that_the_answers_show_are_left_also_after_a_restart():
+    bench = Bench(own=0, advance=False)
+    bench.step(replace(work_on(bench), permission=by_word(left=1)))
+    again = Bench(own=0, record=bench.disk, record_height=1, advance=False)
+    again.step(replace(work_on(again), permission=by_word()))
+    for each in (bench, again):
+        each.accept(each.club.proposal(1, 0, each.club.block(1)))
+        each.timeout(0)
+        assert each.said() == [], "rounds 0 and 1"
+        each.timeout(1)
+        assert each.said() == ["ROUND_CHANGE"]
+
+
+def test_the_rounds_that_are_left_are_those_of_this_height_and_are_left_before_early_messages_count():
+    bench = Bench(own=0, advance=False)
+    bench.step(replace(work_on(bench), permission=Permission(Memory.LOST)))
+    block, peer = bench.club.block(1), bench.club.keys[1].public
+    later = bench.club.after(block)
+    bench.receive(bench.club.commit(0, 40, block), peer=peer)  # Ours, of round 40 of height 1.
+    bench.receive(later.change(0, 1), peer=peer)  # Ours, of round 1 of height 2.
+    bench.receive(later.change(1, 1), later.change(2, 1))
+    bench.permission = by_word(height=2)
+    bench.advance(later)
+    assert bench.said() == [], "two others are in round 1, but so was this node"
+    bench.timeout(1)
+    assert bench.said() == ["ROUND_CHANGE"], "round 2, not 41"
+
+
+@pytest.mark.parametrize("is_by_word", [False, True])
+def test_a_signature_seen_after_one_was_made_in_the_same_step_takes_that_back(is_by_word: bool):
+    """The early messages of the next height: f+1 round changes, and then a proposal that has ours inside."""
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    later = bench.club.after(block)
+    proposer = [each.public for each in later.keys].index(later.validators.proposer(2, 1))
+    others = [each for each in (1, 2, 3) if each != proposer][:2]
+    bench.receive(*(later.change(each, 1) for each in others))
+    prepared = later.block(2)
+    changes = [later.signed_change(0, 1, (0, prepared)), *(later.signed_change(each, 1) for each in others)]
+    prepares = later.prepares((1, 2, 3), 0, prepared)
+    bench.receive(later.proposal(proposer, 1, prepared, changes, prepares))
+    bench.permission = by_word(height=2) if is_by_word else bench.permission
+    bench.advance(later)
+    assert bench.said() == []
+    assert bench.events(OwnSignatureSeen) == ([] if is_by_word else [OwnSignatureSeen(2)])
+    assert bench.engine.is_voting is is_by_word
+
+
+def test_a_step_that_decides_reports_a_forgotten_signature_first():
+    bench = Bench(own=0)
+    block = bench.club.block(1)
+    bench.accept(bench.club.proposal(1, 0, block))
+    bench.receive(bench.club.commit(1, 0, block), bench.club.commit(2, 0, block))
+    bench.receive(bench.club.commit(0, 0, block), peer=bench.club.keys[1].public)
+    kinds = [type(each) for each in bench.effects if isinstance(each, Persist | Report | Decide)]
+    assert kinds[:3] == [Persist, Report, Decide]
+    assert bench.events(OwnSignatureSeen) == [OwnSignatureSeen(1)]

@@ -22,24 +22,32 @@ from notarium_consensus.permission import (
     SigningRefusal,
     answers_needed,
     decode_fence,
+    do_answers_bind,
     encode_fence,
     forgotten_seal,
 )
 
-LOST = (MEMORY_KEY, b"lost")
+LOST = (MEMORY_KEY, b"lost" + encode_fence(NO_FENCE))
 OWN_MESSAGE = (b"\0\0\0\0\2", b"a prepare")
 
 
-def read(*record: tuple[bytes, bytes], tip: int = 5, by_hand: int | None = None, own: bool = True, first: bool = False):
-    return Permission.read(dict(record), tip=tip, by_hand=by_hand, is_own=own, is_first_start=first)
+def read(
+    *record: tuple[bytes, bytes],
+    tip: int = 5,
+    by_hand: int | None = None,
+    own: bool = True,
+    first: bool = False,
+    bind: bool = True,
+):
+    return Permission.read(dict(record), tip=tip, by_hand=by_hand, is_own=own, is_first_start=first, answers_bind=bind)
 
 
 def fence(height: int) -> tuple[bytes, bytes]:
     return FENCE_KEY, encode_fence(height)
 
 
-def regained(height: int) -> tuple[bytes, bytes]:
-    return MEMORY_KEY, encode_fence(height)
+def regained(height: int, answered: int = NO_FENCE, left: int = 0) -> tuple[bytes, bytes]:
+    return MEMORY_KEY, struct.pack(">QQQ", height, answered, left)
 
 
 # ---- the questions -------------------------------------------------------------------------------------------------
@@ -115,19 +123,56 @@ def test_a_change_of_the_set_below_the_fence_makes_it_forget_again():
         # An answer shows a signature of ours: below what the fence is for anyway, or above.
         (Permission(Memory.LOST), 10, 12, 10 + MARGIN),
         (Permission(Memory.LOST), 10, 13, 14),
-        # Its operator said a height that is to come, or one of long ago.
-        (Permission(Memory.LOST, by_hand=11), 10, 0, 11),
+        # Its operator said a height: where the answers are enough, it can only be more careful than they are.
+        (Permission(Memory.LOST, by_hand=11), 10, 0, 10 + MARGIN),
+        (Permission(Memory.LOST, by_hand=11), 10, 12, 10 + MARGIN),
+        (Permission(Memory.LOST, by_hand=14), 10, 14, 15),
         (Permission(Memory.LOST, by_hand=20), 10, 0, 20),
         (Permission(Memory.LOST, by_hand=10), 10, 0, 10 + MARGIN),
-        (Permission(Memory.LOST, by_hand=1), 0, 0, 1),
-        # His word counts alone: that is the remedy where the others hold what it signed at the open height.
-        (Permission(Memory.LOST, by_hand=11), 10, 11, 11),
+        (Permission(Memory.LOST, by_hand=1), 0, 0, MARGIN),
+        # Earlier answers have shown more.
+        (Permission(Memory.LOST, answered=15), 10, 0, 15),
     ],
 )
 def test_settled_it_signs_where_it_cannot_have_signed(before: Permission, tip: int, seen: int, vote_from: int):
     after = before.settled(tip, seen)
     assert after.remembers
     assert after.vote_from == vote_from
+
+
+@pytest.mark.parametrize("left", [None, 0, 5])
+def test_by_the_operators_word_alone_it_signs_from_the_stated_height_on_but_in_later_rounds(left: int | None):
+    after = Permission(Memory.LOST, by_hand=11).settled_by_word(left)
+    assert (after.remembers, after.vote_from, after.left, after.is_overruled(11)) == (True, 11, left, True)
+    assert read(*after.memory_items(), tip=10)[0] == replace(after, by_hand=None), "also after a restart"
+    assert read(*after.memory_items(), tip=10, by_hand=11)[0] == after
+    assert after.forgotten().left is None
+    with pytest.raises(ValueError, match="no operator"):
+        Permission(Memory.LOST).settled_by_word(left)
+
+
+@pytest.mark.parametrize("by_hand", [11, 12, 13, 14])
+def test_the_operators_word_never_lowers_what_answers_have_set(by_hand: int):
+    """Also from the record, and also where the memory was lost once more since."""
+    answered = Permission(Memory.LOST).settled(10, 0)
+    assert answered.vote_from == 13
+    for before in (answered, answered.forgotten()):
+        again, _ = read(*before.memory_items(), tip=10, by_hand=by_hand)
+        assert again.vote_from == max(13, by_hand)
+        word = again if again.remembers else again.settled_by_word(0)
+        assert word.vote_from == max(13, by_hand)
+        assert word.is_overruled(11) is False
+        assert read(*word.memory_items(), tip=10, by_hand=11)[0].vote_from >= 13, "he takes back his own word only"
+
+
+def test_in_a_ledger_of_two_the_operator_can_lower_it_or_nothing_would_ever_be_decided():
+    answered = Permission(Memory.LOST).settled(10, 0)
+    again, _ = read(*answered.memory_items(), tip=10, by_hand=11, bind=False)
+    assert again.vote_from == 11
+    assert read(*answered.memory_items(), tip=10, bind=False)[0].vote_from == 13, "he has said nothing"
+    for size, bind in ((1, False), (2, False), (3, True), (4, True), (7, True)):
+        club = Club(size)
+        assert do_answers_bind(club.validators, club.keys[0].public) is bind
 
 
 def test_an_operator_has_spoken_only_of_heights_to_come():
@@ -137,7 +182,7 @@ def test_an_operator_has_spoken_only_of_heights_to_come():
 
 
 def test_only_by_the_operators_word_after_a_loss_an_own_signature_is_overruled_and_only_at_that_height():
-    stated = Permission(Memory.LOST, by_hand=11).settled(10, 11)
+    stated = Permission(Memory.LOST, by_hand=11).settled_by_word(None)
     assert [stated.is_overruled(height) for height in (10, 11, 12)] == [False, True, False]
     again, _ = read(*stated.memory_items(), tip=10)
     assert again.is_overruled(11), "also after a restart without the line"
@@ -173,7 +218,9 @@ def test_how_many_must_answer(size: int, needed: int, of_an_observer: int):
         ((LOST,), True, True, Memory.LOST),
         ((LOST,), True, False, Memory.LOST),
         (((MEMORY_KEY, b"damaged"),), True, False, Memory.LOST),
-        (((MEMORY_KEY, bytes(8) + b"\2"),), True, False, Memory.LOST),
+        (((MEMORY_KEY, bytes(8)),), True, False, Memory.LOST),
+        (((MEMORY_KEY, bytes(25)),), True, False, Memory.LOST),
+        (((MEMORY_KEY, b"lost"),), True, False, Memory.LOST),
         (((MEMORY_KEY, b"\1"),), True, False, Memory.LOST),
         ((), True, True, Memory.INTACT),
         ((), True, False, Memory.INTACT),
@@ -189,7 +236,7 @@ def test_what_the_store_shows_of_the_memory(record, own: bool, first: bool, memo
     assert own or rest == {}, "what another key has signed is not our record"
 
 
-def test_the_fence_it_set_itself_can_be_lifted_by_the_operator_and_the_others_cannot():
+def test_what_the_operator_set_he_can_lift_and_the_others_he_cannot():
     assert read(regained(9)) == (Permission(regained=9), {})
     assert read(regained(9), by_hand=6) == (Permission(by_hand=6, regained=6), {})
     assert read(regained(9), by_hand=5) == (Permission(by_hand=5, regained=9), {}), "of long ago"

@@ -161,6 +161,8 @@ class Cluster:
         self.passes: Callable[[PublicKey, PublicKey, bytes], bool] = lambda sender, receiver, data: True
         self.over = over
         self._lives: Counter[int] = Counter()
+        self._stated: dict[int, int] = {}
+        """What each operator has said last, as in the data directory: it is not lost with the store."""
         self.records = dict(self.consortium.genesis.registry.nodes)
         """As on the nodes' cards: a test that adds a node adds its key to `keys` and its record here."""
 
@@ -219,6 +221,9 @@ class Cluster:
                 **self.over,
                 **over,
             }
+            settings.setdefault("vote_from_noted", self._stated.get(number))
+            if settings["vote_from"] is not None:
+                self._stated[number] = settings["vote_from"]
             self._lives[number] += 1
             node = Node(
                 genesis,

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import shutil
 import socket
 from pathlib import Path
 
@@ -102,3 +103,17 @@ async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops
     monkeypatch.setattr(Node, "stop", failing)
     with pytest.raises(service.NodeCrashed, match="planted"):
         await service.run(config)
+
+
+async def test_a_vote_from_that_stays_is_noted_and_ignored_after_a_later_loss_of_the_store(config, ready):
+    stated = load_config(Path(ready), {"NOTARIUM_NODE_CONSENSUS__VOTE_FROM": "7"})
+    for _ in range(2):
+        with capture_logs() as logs:
+            await service.run(stated)
+        assert not [each for each in logs if "is ignored" in each["event"]], "the first start, and a restart"
+    assert stated.node.vote_from_note.read_text() == "7\n"
+    shutil.rmtree(stated.node.store_dir)
+    with capture_logs() as logs:
+        await service.run(stated)
+    [ignored] = [each for each in logs if "is ignored" in each["event"]]
+    assert "consensus.vote_from = 7 is ignored" in ignored["event"]

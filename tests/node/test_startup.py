@@ -10,7 +10,7 @@ from notarium.key_files import Purpose, create_key
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
 from notarium_node.config import load_config
-from notarium_node.startup import Check, Severity
+from notarium_node.startup import Check, Severity, StartupError
 
 
 def free_port():
@@ -169,3 +169,35 @@ def test_a_folder_of_another_user_is_one_finding_and_no_crash(ready, ceremony, c
     [found] = startup.check(config)
     assert found.check is Check.DATA_DIRECTORY
     assert f"{(folder / name).absolute()} is not writable" in found.message
+
+
+def test_a_vote_from_of_an_earlier_loss_is_found_on_a_blank_store_only(ready, ceremony):
+    node = ceremony[0] / "n1"
+
+    def found(value, noted):
+        (node / "VOTE-FROM").write_text(noted) if noted else (node / "VOTE-FROM").unlink(missing_ok=True)
+        config = load_config(node / "node.toml", {"NOTARIUM_NODE_CONSENSUS__VOTE_FROM": str(value)} if value else {})
+        return [each for each in startup.check(config) if each.check is Check.VOTE_FROM]
+
+    assert [found(None, "7"), found(7, None), found(8, "7")] == [[], [], []]
+    for value in (6, 7):
+        [stale] = found(value, "7")
+        assert stale.severity is Severity.WARNING
+        assert f"consensus.vote_from = {value} is ignored" in stale.message
+        assert "Remove it" in stale.remedy
+        assert str(node / "VOTE-FROM") in stale.remedy
+    [damaged] = found(7, "seven")
+    assert damaged.severity is Severity.ERROR
+    (node / "store" / "CURRENT").touch()
+    assert found(7, "7") == [], "a restart"
+
+
+def test_the_vote_from_of_the_last_start_is_noted(tmp_path):
+    note = tmp_path / "VOTE-FROM"
+    assert startup.noted_vote_from(note) is None
+    for value in (30, 30, 4):
+        startup.note_vote_from(note, value)
+        assert startup.noted_vote_from(note) == value
+    assert [each.name for each in tmp_path.iterdir()] == ["VOTE-FROM"]
+    with pytest.raises(StartupError, match="must be noted"):
+        startup.note_vote_from(tmp_path / "missing" / "VOTE-FROM", 4)

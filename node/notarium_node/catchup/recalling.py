@@ -19,10 +19,10 @@ from hashlib import sha256
 import structlog
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.permission import answers_needed
+from notarium_consensus.permission import answers_needed, do_answers_bind
 from notarium_ledger.blocks.statements import SignedStatement
 from notarium_ledger.signing import verify
-from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.driving.driver import Driver
 from notarium_node.health.answers import RecallAnswers
 from notarium_node.identity.recall import Recall
@@ -38,6 +38,9 @@ ASK_S = 2.0
 """A validator whose answer does not count is asked again after this time."""
 ANSWER_S = 1.0
 """A peer gets at most one answer in this time."""
+WORD_S = 10.0
+"""The operator's word waits so long for the answers of the validators that are connected: they may be enough, and they
+show in which rounds this node has signed."""
 NONE_SEEN = Height(0)
 
 
@@ -48,9 +51,20 @@ class _Asking:
     nonce: bytes
     asked_s: dict[PublicKey, float] = field(default_factory=dict)
     """When each peer was asked last on its present connection."""
+    asked_first_s: dict[PublicKey, float] = field(default_factory=dict)
+    """When each peer was asked first."""
     answers: dict[PublicKey, RecallAnswer] = field(default_factory=dict)
-    seen: Height = NONE_SEEN
-    """The greatest height of a signature of ours that an answer has shown."""
+    rounds: dict[Height, Round] = field(default_factory=dict)
+    """The heights of signatures of ours that answers have shown, and the greatest round at each."""
+
+    @property
+    def seen(self) -> Height:
+        """The greatest of these heights."""
+        return max(self.rounds, default=NONE_SEEN)
+
+    def see(self, said: SignedStatement) -> None:
+        """An answer shows this signature of ours."""
+        self.rounds[said.height] = max(self.rounds.get(said.height, said.round), said.round)
 
 
 class MemoryAsker:
@@ -153,16 +167,33 @@ class MemoryAsker:
             is_due = now - asking.asked_s.get(peer, -math.inf) >= ASK_S
             if not is_answered and is_due and self._network.send(peer, wire.pack_recall(asking.nonce)):
                 asking.asked_s[peer] = now
+                asking.asked_first_s.setdefault(peer, now)
 
     def _review(self, asking: _Asking) -> None:
         self._read_statements(asking)
         permission, height = self._recall.permission, self._store.state.height
         if not permission.is_complete:
             return
-        is_stated = permission.is_stated(height) and self._is_caught_up()
-        answers = self.answers()
-        if (is_stated or answers.is_enough) and self._driver.settle(asking.seen):
+        is_stated = permission.is_stated(height)
+        is_bound = not is_stated or do_answers_bind(self._store.state.registry.validators, self._own_key)
+        if self.answers().is_enough and is_bound:
+            is_settled = self._driver.settle(asking.seen)
+        elif is_stated and self._is_caught_up() and self._have_answered(asking):
+            stated = permission.by_hand
+            is_settled = self._driver.settle_by_word(None if stated is None else asking.rounds.get(stated))
+        else:
+            return
+        if is_settled:
             self._asking = None
+
+    def _have_answered(self, asking: _Asking) -> bool:
+        """Whether all that are connected have answered in some way, or have had the time for it."""
+        now = asyncio.get_running_loop().time()
+        return all(
+            peer in asking.answers or now - asking.asked_first_s.get(peer, now) >= WORD_S
+            for peer in self._others()
+            if self._network.is_connected(peer)
+        )
 
     def _read_statements(self, asking: _Asking) -> None:
         """Of the answers that count now: what they show must be ours. Until then, its validator set may be unknown."""
@@ -170,7 +201,7 @@ class MemoryAsker:
             if answer.statement is None or answer.height > self._store.state.height:
                 continue
             if self._is_ours(answer.statement):
-                asking.seen = max(asking.seen, answer.statement.height)
+                asking.see(answer.statement)
                 asking.answers[peer] = RecallAnswer(answer.nonce, answer.height, answer.remembers, None)
             else:
                 del asking.answers[peer]

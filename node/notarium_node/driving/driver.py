@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import structlog
@@ -24,7 +25,7 @@ from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.snapshot import Snapshot
-from notarium_ledger.types import Height
+from notarium_ledger.types import Height, Round
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
 from notarium_node.driving.outgoing import Outgoing
@@ -159,6 +160,10 @@ class Driver:
             self._running = False
 
     def _step(self, event: inputs.Input) -> None:
+        if isinstance(event, inputs.Advance):
+            # What happened since it was queued counts, too: this node may have learned that it has forgotten.
+            self._given = self._recall.permission
+            event = replace(event, permission=self._given)
         before = self._engine.height, self._engine.is_voting
         self._effects.extend(self._engine.step(event, self._clock()))
         if isinstance(event, inputs.Advance) and (self._engine.height, self._engine.is_voting) != before:
@@ -257,8 +262,7 @@ class Driver:
         self.feed(self._advance())
 
     def _advance(self) -> inputs.Advance:
-        self._given = self._recall.permission
-        return self._chain.next_height(self._given)
+        return self._chain.next_height(self._recall.permission)
 
     # Blocks that the others decided
 
@@ -286,7 +290,11 @@ class Driver:
 
         `seen`: the greatest height of a signature of ours that others have shown; 0: they show none.
         """
-        return self._attempt(lambda: self._settle(seen))
+        return self._attempt(lambda: self._settle(lambda: self._recall.settle(seen)))
+
+    def settle_by_word(self, left: Round | None) -> bool:
+        """The same by the operator's word alone. `left`: see Recall.settle_by_word."""
+        return self._attempt(lambda: self._settle(lambda: self._recall.settle_by_word(left)))
 
     def _attempt(self, work: Callable[[], None]) -> bool:
         """Run `work`, which writes, outside a step. The disk may refuse; a defect ends the node."""
@@ -329,8 +337,8 @@ class Driver:
 
     # May this node sign?
 
-    def _settle(self, seen: Height) -> None:
-        self._recall.settle(seen)
+    def _settle(self, write: Callable[[], None]) -> None:
+        write()
         _log.warning(
             "this node does not remember what its key has signed and does not vote for some blocks",
             height=self._store.state.height,

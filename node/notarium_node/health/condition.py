@@ -131,11 +131,13 @@ class Condition:
                 ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
             )
         if not node.recall.permission.remembers and node.own.key in validators:
+            stale = node.recall.stale_word
+            ignored = "" if stale is None else f" (the present one, {stale}, is from before the loss and is ignored)"
             yield Reason(
                 ReasonKind.MEMORY_LOST,
                 f"not voting: {SigningRefusal.FORGOTTEN.value}. It asks the other validators: "
                 f"{node.memory_asker.answers()}. Start or connect those that are missing; if they cannot answer any "
-                "more, set consensus.vote_from",
+                f"more, set consensus.vote_from{ignored}",
             )
 
     def _of_clock(self) -> Iterator[Reason]:

@@ -107,6 +107,10 @@ class ObservedMemory(Protocol):
     def permission(self) -> Permission:
         """Where this node may sign, as far as its store shows."""
 
+    @property
+    def stale_word(self) -> Height | None:
+        """The operator's word, where it is ignored since it is of an earlier loss."""
+
 
 class ObservedAsker(Protocol):
     """What asks the others where this node has forgotten."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.permission import NO_FENCE, Item, Permission, forgotten_seal
+from notarium_consensus.permission import NO_FENCE, Item, Permission, do_answers_bind, forgotten_seal
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_ledger.types import Height, PublicKey
+from notarium_ledger.types import Height, PublicKey, Round
 from notarium_store.store import Store
 
 
@@ -21,22 +21,38 @@ class Recall:
     """Holds the node's Permission and keeps it in the store."""
 
     def __init__(
-        self, key: PublicKey | None, store: Store, is_new: bool = False, by_hand: Height | None = None
+        self,
+        key: PublicKey | None,
+        store: Store,
+        is_new: bool = False,
+        by_hand: Height | None = None,
+        noted: int | None = None,
     ) -> None:
         """`key`: None for a node that never votes. `is_new`: this key has never been used before.
 
-        `by_hand`: the operator's consensus.vote_from, None if it is not set.
+        `by_hand`: the operator's consensus.vote_from, None if it is not set. `noted`: that of the last start that had
+        one. Where the store is not ours, it was lost since: then the same word, or one below it, is about an earlier
+        loss, and says nothing about what this key has signed after that.
         """
         self._key = key
         self._store = store
         self._is_own = key is None or store.owner == key
+        self.stale_word: Height | None = None
+        """The operator's word, where it is ignored since it is of an earlier loss."""
+        if not self._is_own and by_hand is not None and noted is not None and by_hand <= noted:
+            self.stale_word, by_hand = by_hand, None
         height, record = store.record()
         self._noted = dict(record) if self._is_own else {}
         """What the record is known to hold."""
         self._height = max(Height(store.state.height + 1), height or NO_FENCE)
         """Of the record that a restart would read: the highest."""
         self._permission, self.record = Permission.read(
-            record, tip=store.state.height, by_hand=by_hand, is_own=self._is_own, is_first_start=is_new
+            record,
+            tip=store.state.height,
+            by_hand=by_hand,
+            is_own=self._is_own,
+            is_first_start=is_new,
+            answers_bind=key is None or do_answers_bind(store.state.registry.validators, key),
         )
         """`record`: the consensus record for the engine."""
         self.record_height = height if self.record else None
@@ -92,11 +108,20 @@ class Recall:
         self.unrecorded = Height(self._store.history.height + 1)
 
     def settle(self, seen: Height) -> None:
-        """Enough others have answered, or the operator has: sign again, where we cannot have signed.
+        """Enough others have answered: sign again, where we cannot have signed.
 
         `seen`: the greatest height of a signature of ours in the answers; 0: they show none. Raises StoreError.
         """
-        permission = self._permission.settled(self._store.state.height, seen)
+        self._settle(self._permission.settled(self._store.state.height, seen))
+
+    def settle_by_word(self, left: Round | None) -> None:
+        """The operator has answered: sign again from the height on that he stated.
+
+        `left`: the latest round there in which others have shown a signature of ours, or None. Raises StoreError.
+        """
+        self._settle(self._permission.settled_by_word(left))
+
+    def _settle(self, permission: Permission) -> None:
         self._write(self._latest(), permission.memory_items())
         self._permission = permission
 

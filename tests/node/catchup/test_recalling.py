@@ -11,6 +11,7 @@ from tests.node.parts import FakeNetwork, until
 from tests.support.consortium import Consortium
 
 from notarium_consensus.permission import MARGIN, Memory, Permission
+from notarium_consensus.signing_record import LEFT_KEY, encode_round
 from notarium_ledger.blocks.statements import StatementKind, Vote, VoteStatement
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node.catchup import recalling
@@ -180,6 +181,51 @@ async def test_each_loss_is_asked_about_anew(start, ledger):
     assert [each.asked_recall for each in company] == [count + 1 for count in before]
     nonces = {data for _, data in node.network.heard if data[0] == Kind.RECALL}
     assert len(nonces) == 2
+
+
+# ---- the operator's word ---------------------------------------------------------------------------------------------
+
+
+def signed_in(round_, signer, ledger, height):
+    """A COMMIT of this key in this round."""
+    said = VoteStatement(StatementKind.COMMIT, Height(height), Round(round_), Hash(bytes(32)))
+    genesis = ledger.consortium.genesis
+    return Vote(said, signer.public, signer.sign(said.signed_bytes(genesis.hash, genesis.registry.validators.hash)))
+
+
+async def test_by_word_it_leaves_the_rounds_that_any_answer_shows_at_the_stated_height(start, ledger):
+    node, company = start(vote_from=LENGTH + 1), peers(ledger, Witness)
+    for each, (height, round_) in zip(company, [(1, 3), (1, 2), (0, 9)], strict=True):
+        each.remembers = False
+        each.statement = signed_in(round_, node.key, ledger, LENGTH + height)
+    node.meet(*company)
+    await node.completes()
+    await until(lambda: node.recall.permission.remembers)
+    assert node.recall.permission.left == 3
+    assert node.engine.vote_from == LENGTH + 1
+    assert node.store.record()[1][LEFT_KEY] == encode_round(Round(3))
+
+
+async def test_the_word_waits_for_who_is_connected_but_not_for_ever(start, ledger, monkeypatch):
+    node, company = start(vote_from=LENGTH + 1), peers(ledger, Witness)
+    company[0].silent_about_recall, company[1].remembers = True, False
+    node.meet(*company)
+    await node.completes()
+    await until(lambda: company[1].asked_recall >= 3)
+    assert not node.recall.permission.remembers
+    monkeypatch.setattr(recalling, "WORD_S", 0.1)
+    await until(lambda: node.recall.permission.remembers)
+    assert node.engine.vote_from == LENGTH + 1
+
+
+async def test_the_word_counts_for_less_than_enough_answers(start, ledger):
+    node, company = start(vote_from=LENGTH + 1), peers(ledger, Witness)
+    company[0].statement = signed(node.key, ledger, LENGTH + 2)
+    node.meet(*company)
+    await node.completes()
+    await until(lambda: node.recall.permission.remembers)
+    assert node.engine.vote_from == LENGTH + MARGIN
+    assert not node.recall.permission.is_by_word
 
 
 # ---- answering -------------------------------------------------------------------------------------------------------

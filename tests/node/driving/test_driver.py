@@ -6,8 +6,9 @@ from tests.node.driving.machine import Machine
 
 from notarium_consensus.effects import RoundTimer
 from notarium_consensus.events import EquivocationDetected
-from notarium_consensus.inputs import TimerExpired
+from notarium_consensus.inputs import MessageReceived, TimerExpired
 from notarium_consensus.messages import Proposal
+from notarium_consensus.permission import MEMORY_KEY
 from notarium_ledger.blocks.statements import StatementKind, Vote
 from notarium_ledger.types import Hash, Height, Round
 from notarium_node.driving.driver import GOSSIP_AGAIN_BYTES
@@ -183,3 +184,55 @@ async def test_a_defect_ends_the_node_instead_of_wedging_it(machine, monkeypatch
     assert alone.store.state.height == 1, "what was decided is on the disk"
     alone.submit()
     assert alone.store.state.height == 1, "and nothing follows in an unknown state"
+
+
+def hears_its_forgotten_commit(one):
+    """Q COMMITs for block 1. The last is its own, from an earlier life: the disk was rolled back."""
+    one.submit()
+    block = one.said()[0].block
+    votes = [one.vote(each, StatementKind.COMMIT, block.hash) for each in (*one.others[:2], one.key)]
+    for vote in votes:
+        one.driver.feed(MessageReceived(vote, one.others[0].public))
+    return block
+
+
+async def test_a_loss_seen_in_the_step_that_decides_silences_the_next_height(machine):
+    one = machine(4)
+    hears_its_forgotten_commit(one)
+    assert one.store.state.height == 1
+    assert one.driver.stalled == ""
+    assert not one.driver._recall.permission.remembers
+    assert one.driver._engine.height == 2
+    assert not one.driver._engine.is_voting, "it may have signed at height 2, too"
+    one.network.take()
+    one.submit()
+    assert one.said() == []
+    assert dict(one.store.record()[1])[MEMORY_KEY].startswith(b"lost"), "a restart reads it"
+
+
+async def test_a_loss_that_cannot_be_noted_stops_the_step_before_it_decides(machine):
+    one = machine(4)
+    lose, failures = one.driver._recall.lose, [StoreError(one.store.path, "no space")]
+
+    def failing():
+        if failures:
+            raise failures.pop()
+        lose()
+
+    one.driver._recall.lose = failing
+    hears_its_forgotten_commit(one)
+    assert one.driver.stalled
+    assert one.store.state.height == 0
+    await one.recovered()
+    assert one.store.state.height == 1
+    assert not one.driver._engine.is_voting
+
+
+async def test_a_loss_noticed_while_the_next_height_is_queued_counts_there(machine):
+    one = machine(4)
+    driver = one.driver
+    driver._running = True  # A step is under way.
+    driver.feed(driver._advance())
+    driver._recall.lose()
+    driver._run()
+    assert not driver._engine.is_voting

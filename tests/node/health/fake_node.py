@@ -51,7 +51,7 @@ def fake_node(role: str = "validator") -> Any:
         ),
         driver=SimpleNamespace(stalled=""),
         chain=SimpleNamespace(decided=5),
-        recall=SimpleNamespace(permission=Permission()),
+        recall=SimpleNamespace(permission=Permission(), stale_word=None),
         memory_asker=SimpleNamespace(answers=lambda: RecallAnswers(3, ("m1",), (), ("m2",), ("m3",))),
         network=network,
         sync=sync,

@@ -136,7 +136,8 @@ async def test_the_operator_says_from_when_on_it_may_vote(start, ledger):
     assert node.engine.vote_from == LENGTH + 2
 
 
-async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_vote(start, ledger):
+async def test_the_operator_cannot_end_a_silence_that_the_answers_have_set(start, ledger):
+    """The others are a quorum without this node, and know better. He can raise the fence."""
     node = start()
     node.meet(*peers(ledger))
     await node.completes()
@@ -146,7 +147,10 @@ async def test_the_operator_may_end_the_silence_where_the_ledger_waits_for_this_
     await node.reaches(LENGTH + 1)
     node.stop()
     again = start(vote_from=LENGTH + 2)
-    assert again.engine.is_voting
+    assert not again.engine.is_voting
+    assert again.engine.vote_from == LENGTH + MARGIN
+    again.stop()
+    assert start(vote_from=LENGTH + 9).engine.vote_from == LENGTH + 9
 
 
 async def test_what_the_operator_said_long_ago_does_not_count(start, ledger):
