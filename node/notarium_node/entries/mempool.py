@@ -43,6 +43,10 @@ _KINDS = {
 }
 
 
+_Share = tuple[EntryClass, str]
+"""Of a class, what one member signed."""
+
+
 class MempoolFull(Exception):
     """There is no room for another entry; the submitter has to try again later."""
 
@@ -54,11 +58,11 @@ class Mempool:
         self._entries: dict[Hash, Entry] = {}
         self._waiting: dict[EntryClass, dict[Hash, int]] = {each: {} for each in EntryClass}
         """The number in the order of arrival, in that order."""
-        self._of_member: dict[tuple[EntryClass, str], dict[Hash, int]] = {}
+        self._of_member: dict[_Share, dict[Hash, int]] = {}
         """The same of one member alone, for the classes that are fair by member."""
         self._size = Counter[EntryClass]()
         """Bytes."""
-        self._member_size = Counter[tuple[EntryClass, str]]()
+        self._member_size = Counter[_Share]()
         self._room = {each: (_room(each, max_entries), _room(each, max_bytes)) for each in EntryClass}
         self._arrivals = 0
 
@@ -80,26 +84,16 @@ class Mempool:
     def check_room(self, entries: Iterable[Entry]) -> None:
         """Raise MempoolFull unless all of these, none of which waits, would fit."""
         count, size = Counter[EntryClass](), Counter[EntryClass]()
-        own, own_size = Counter[tuple[EntryClass, str]](), Counter[tuple[EntryClass, str]]()
+        own, own_size = Counter[_Share](), Counter[_Share]()
         for entry in entries:
-            of_class, length = entry_class(entry.body), len(entry.raw)
-            count[of_class] += 1
-            size[of_class] += length
+            of_class = entry_class(entry.body)
             if of_class in _FAIR:
-                # Before this one: the first of each member needs no more than a place.
                 share = (of_class, entry.body["member"])
-                held = len(self._of_member.get(share, ())) + own[share]
-                held_bytes = self._member_size[share] + own_size[share]
-                most, most_bytes = self._room[of_class]
-                free = most - len(self._waiting[of_class]) - count[of_class]
-                free_bytes = most_bytes - self._size[of_class] - size[of_class]
-                if held and min(free, free_bytes) >= 0 and (held > free or held_bytes > free_bytes):
-                    raise MempoolFull(
-                        f"{held} {_KINDS[of_class]} entries of {share[1]} wait, with {held_bytes} bytes; the rest of "
-                        f"the room is for other members ({free} entries of {free_bytes} bytes)"
-                    )
+                self._check_share(share, (own[share], own_size[share]), (count[of_class], size[of_class]), entry)
                 own[share] += 1
-                own_size[share] += length
+                own_size[share] += len(entry.raw)
+            count[of_class] += 1
+            size[of_class] += len(entry.raw)
         for of_class in count:
             most, most_bytes = self._room[of_class]
             held, held_bytes = len(self._waiting[of_class]), self._size[of_class]
@@ -108,6 +102,24 @@ class Mempool:
                     f"{held} {_KINDS[of_class]} entries of {held_bytes} bytes wait, "
                     f"at most {most} of {most_bytes} bytes allowed"
                 )
+
+    def _check_share(self, share: _Share, own: tuple[int, int], before: tuple[int, int], entry: Entry) -> None:
+        """Raise MempoolFull if the member would hold more than is free.
+
+        `own` and `before`: the number and bytes of the member's and of all entries of the class that are checked
+        together with this one and come before it.
+        """
+        of_class, member = share
+        held, held_bytes = len(self._of_member.get(share, ())) + own[0], self._member_size[share] + own[1]
+        most, most_bytes = self._room[of_class]
+        free = most - len(self._waiting[of_class]) - before[0] - 1
+        free_bytes = most_bytes - self._size[of_class] - before[1] - len(entry.raw)
+        # The first of a member needs no more than a place; and where there is none, that is the reason to give.
+        if held and min(free, free_bytes) >= 0 and (held > free or held_bytes > free_bytes):
+            raise MempoolFull(
+                f"{held} {_KINDS[of_class]} entries of {member} wait, with {held_bytes} bytes; the rest of the room "
+                f"is for other members ({free} entries of {free_bytes} bytes)"
+            )
 
     def add(self, entry: Entry) -> None:
         """Append a verified entry. Raises MempoolFull."""
@@ -135,7 +147,7 @@ class Mempool:
                 if of_class in _FAIR:
                     self._remove_from_member((of_class, entry.body["member"]), entry)
 
-    def _remove_from_member(self, share: tuple[EntryClass, str], entry: Entry) -> None:
+    def _remove_from_member(self, share: _Share, entry: Entry) -> None:
         del self._of_member[share][entry.id]
         self._member_size[share] -= len(entry.raw)
         if not self._of_member[share]:
