@@ -133,7 +133,8 @@ def test_who_has_no_validator_has_no_vote(consortium, rights):
 
 def test_only_the_proposer_withdraws(consortium, rights):
     opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
-    assert opened.after(2, votes(consortium, made, [1], approve=False)).motions
+    approved = opened.after(2, votes(consortium, made, [1]))
+    assert approved.after(3, votes(consortium, made, [1], approve=False)).motions == opened.motions
     assert not opened.after(2, votes(consortium, made, [0], approve=False)).motions
 
 
@@ -167,3 +168,10 @@ def test_the_keys_of_a_member_that_was_removed_write_no_more_though_it_comes_bac
 
 def test_a_set_hash_follows_from_the_rights(consortium, rights):
     assert formats.set_hash(rights.validators) == consortium.genesis.registry.validators.hash
+
+
+@pytest.mark.parametrize(("member", "approve"), [(0, True), (1, False)])
+def test_a_vote_that_changes_nothing_is_in_no_block(consortium, rights, member, approve):
+    opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    with pytest.raises(Forbidden, match="changes nothing"):
+        opened.after(2, votes(consortium, made, [member], approve))

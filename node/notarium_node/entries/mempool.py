@@ -114,7 +114,7 @@ class Mempool:
         most, most_bytes = self._room[of_class]
         free = most - len(self._waiting[of_class]) - before[0] - 1
         free_bytes = most_bytes - self._size[of_class] - before[1] - len(entry.raw)
-        # The first of a member needs no more than a place; and where there is none, that is the reason to give.
+        # The first of a member needs no more than a place. Where no place is left, check_room says so.
         if held and min(free, free_bytes) >= 0 and (held > free or held_bytes > free_bytes):
             raise MempoolFull(
                 f"{held} {_KINDS[of_class]} entries of {member} wait, with {held_bytes} bytes; the rest of the room "
