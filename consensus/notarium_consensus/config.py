@@ -42,6 +42,7 @@ class EngineConfig:
         """The bound for decode_message: the largest block and a full justification."""
         return self.max_block_bytes + JUSTIFICATION_BYTES
 
-    def lengths(self, faulty: int, level: int) -> RoundLengths:
-        """Of the rounds of a height that starts at `level`, with f = `faulty`."""
-        return RoundLengths(self.base_timeout_ms, self.max_timeout_ms, faulty, level)
+    def lengths(self, faulty: int, before: RoundLengths | None) -> RoundLengths:
+        """Of the rounds of a height with f = `faulty`; `before`: what the height before it taught."""
+        level, proven = (0, 0) if before is None else (before.level, before.proven)
+        return RoundLengths(self.base_timeout_ms, self.max_timeout_ms, faulty, level, proven)

@@ -187,7 +187,7 @@ class Engine:
             event.validators,
             event.precision_ms,
             event.message_delay_ms,
-            config.lengths(event.validators.faulty, 0 if self._instance is None else self._instance.next_level),
+            config.lengths(event.validators.faulty, None if self._instance is None else self._instance.next_lengths),
         )
         record = self._record_of(event.height)
         may_sign = self._may_sign(event)

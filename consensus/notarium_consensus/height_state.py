@@ -42,7 +42,7 @@ class HeightState:
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
-        self.next_level = context.lengths.level
+        self.next_lengths = context.lengths
         """The patience with which the next height starts."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
         self._effects = effects
@@ -163,7 +163,7 @@ class HeightState:
         if not self.own.may_sign:
             return  # Its timers do not run: it waits for nobody.
         worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms()
-        self.next_level = self.context.lengths.level_after(worked, took_ms, has_left)
+        self.next_lengths = self.context.lengths.after(worked, took_ms, has_left)
 
     def _verdict(self, block: Block) -> ContentVerdict:
         """What is known of the content of `block`; starts its check if nothing is."""

@@ -6,7 +6,7 @@ with the length that the heights before needed. Reasons and bounds: docs/consens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from notarium_ledger.types import Round
@@ -27,6 +27,8 @@ class RoundLengths:
     """f: so many proposers in a row may be dead or lie."""
     level: int = 0
     """Of round 0. Round r has level + r."""
+    proven: int = 0
+    """Up to here the level is what timed decisions needed, and not only a guess. At most `level`."""
 
     def of_round(self, round_: Round, worked: int) -> int:
         """The length of a round in ms, `worked` of the rounds before it had work to decide (0 to `round_`).
@@ -48,6 +50,14 @@ class RoundLengths:
         doubled = self.max_ms << min((level - top) // (self.faulty + 1), 32)
         return min(doubled, max(self.max_ms, LONGEST_ROUND_MS))
 
+    def after(self, worked: int, took_ms: int | None, has_left: bool = False) -> RoundLengths:
+        """The lengths for the next height: see `level_after`."""
+        level = self.level_after(worked, took_ms, has_left)
+        proven = self.proven
+        if took_ms is not None and not has_left:
+            proven = max(proven, self._least_level(2 * took_ms))
+        return replace(self, level=level, proven=min(proven, level))
+
     def level_after(self, worked: int, took_ms: int | None, has_left: bool = False) -> int:
         """The level for the next height, after a decision that `worked` rounds with work to decide preceded.
 
@@ -55,6 +65,8 @@ class RoundLengths:
         level falls by one where a quarter of the length was enough. Otherwise it rises by the rounds that failed beyond
         f, and by one at least, but not further than to twice the length that was needed. `has_left`: this node had left
         the round that decided, which was too early; what was needed is not known then, but was more than it waited.
+        Such a guess ends with the next decision for which a quarter was enough, unless more than f rounds failed there:
+        after a long outage a dead proposer costs one long round, and not one in each of many heights.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
@@ -65,10 +77,13 @@ class RoundLengths:
             return min(higher, self._least_level(LONGEST_ROUND_MS))
         if took_ms is None:
             return self.level
-        if worked > 0:
-            raised = min(higher, self._least_level(2 * took_ms))
-            return max(self.level, raised)
-        return self.level - 1 if self.level > 0 and 4 * took_ms <= self.of_level(self.level) else self.level
+        needed, is_quick = self._least_level(2 * took_ms), 4 * took_ms <= self.of_level(self.level)
+        level = self.level
+        if is_quick and level > self.proven and worked <= self.faulty:
+            level = min(level - 1, max(self.proven, needed))
+        elif is_quick and level > 0 and worked == 0:
+            level -= 1
+        return level if worked == 0 else max(level, min(higher, needed))
 
     @property
     def _doublings(self) -> int:

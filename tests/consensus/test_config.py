@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.consensus.harness import GENESIS, Club
 
@@ -27,8 +29,15 @@ def test_times_without_sense_are_refused_by_name(wrong: dict[str, int], name: st
 
 
 def test_a_round_lasts_twice_as_long_as_the_one_before_up_to_the_cap():
-    lengths = EngineConfig(GENESIS, None, base_timeout_ms=100, max_timeout_ms=500).lengths(faulty=1, level=0)
+    lengths = EngineConfig(GENESIS, None, base_timeout_ms=100, max_timeout_ms=500).lengths(faulty=1, before=None)
     assert [lengths.of_round(round_, round_) for round_ in (0, 1, 2, 3, 4)] == [100, 200, 400, 500, 500]
+
+
+def test_a_height_goes_on_with_what_the_one_before_taught():
+    config = EngineConfig(GENESIS, None, base_timeout_ms=100, max_timeout_ms=500)
+    before = config.lengths(1, None).after(8, 500).after(9, None, has_left=True)
+    assert config.lengths(2, before) == replace(before, faulty=2)
+    assert 0 < before.proven < before.level
 
 
 def test_a_message_has_room_for_its_block_and_its_justification():

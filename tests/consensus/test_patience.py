@@ -18,6 +18,14 @@ def at(level: int, faulty: int = 1) -> RoundLengths:
     return replace(LENGTHS, level=level, faulty=faulty)
 
 
+def spent(lengths: RoundLengths, rounds: int) -> int:
+    """Ms of so many rounds from round 0 on."""
+    total = 0
+    for round_ in range(rounds):
+        total += lengths.of_round(round_, round_)
+    return total
+
+
 def test_lengths_double_up_to_the_cap_then_each_f_plus_one_rounds_and_end_at_an_hour():
     lengths = [LENGTHS.of_round(round_, round_) // 1000 for round_ in range(11)]
     assert lengths == [1, 2, 4, 8, 10, 10, 20, 20, 40, 40, 80]
@@ -81,6 +89,36 @@ def test_the_next_height_starts_with_what_this_one_needed(level, round_, took_ms
 def test_who_left_the_deciding_round_too_early_waits_longer_next_time():
     assert at(3).level_after(1, None, has_left=True) == 4
     assert at(3).level_after(8, 50, has_left=True) == 10, "how long it needed is not known, but all of these failed"
+
+
+def test_what_decisions_have_proven_falls_by_one_and_a_guess_ends_with_the_next_quick_decision():
+    thin = LENGTHS.after(8, 25_000)
+    assert (thin.level, thin.proven) == (7, 7)
+    assert [thin.after(0, 200).level, thin.after(0, 200).proven, thin.after(1, 200).level] == [6, 6, 7]
+    guessed = thin.after(5, None, has_left=True)
+    assert (guessed.level, guessed.proven) == (11, 7)
+    assert [guessed.after(worked, 200).level for worked in (0, 1, 2)] == [7, 7, 11], "two rounds are more than f"
+    assert guessed.after(0, 21_000).level == 11, "a quarter of 80 s was not enough"
+    assert guessed.after(0, None).level == 11
+    assert guessed.after(0, 19_999).level == 8, "twice what it needed"
+
+
+@pytest.mark.parametrize("faulty", [1, 2, 10])
+def test_after_a_long_outage_dead_proposers_cost_long_rounds_at_one_height_only(faulty):
+    """All rounds of twelve hours failed, and then this node left the round that decided."""
+    size, spent_ms, failed = 3 * faulty + 1, 0, 0
+    while spent_ms < 12 * 3_600_000:
+        spent_ms += at(0, faulty).of_round(failed, failed)
+        failed += 1
+    lengths = at(0, faulty).after(failed, None, has_left=True)
+    assert lengths.of_round(0, 0) > 20 * 60_000
+    lost_ms = []
+    for height in range(3 * size):
+        dead = max(0, faulty - height % size)  # The first f of n proposers.
+        lost_ms.append(spent(lengths, dead))
+        lengths = lengths.after(dead, 200)
+    assert lost_ms[0] > 20 * 60_000
+    assert max(lost_ms[1:]) <= spent(at(0, faulty), faulty)
 
 
 def test_the_level_ends_where_the_lengths_do():

@@ -140,7 +140,8 @@ def test_who_has_no_validator_has_no_vote(consortium, rights):
 
 def test_only_the_proposer_withdraws(consortium, rights):
     opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
-    assert opened.after(2, votes(consortium, made, [1], approve=False)).motions
+    approved = opened.after(2, votes(consortium, made, [1]))
+    assert approved.after(3, votes(consortium, made, [1], approve=False)).motions == opened.motions
     assert not opened.after(2, votes(consortium, made, [0], approve=False)).motions
 
 
@@ -243,3 +244,10 @@ def test_content_that_nobody_sent_or_submitted_and_doubled_entries_are_not_valid
     assert "in it twice" in str(judge.fault(1, header.hash))
     chain.submitted(entry.raw, None)
     assert judge.fault(1, header.hash) is None  # one of the copies is the good one
+
+
+@pytest.mark.parametrize(("member", "approve"), [(0, True), (1, False)])
+def test_a_vote_that_changes_nothing_is_in_no_block(consortium, rights, member, approve):
+    opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    with pytest.raises(Forbidden, match="changes nothing"):
+        opened.after(2, votes(consortium, made, [member], approve))

@@ -128,8 +128,14 @@ def _vote(registry: Registry, body: Body, height: Height) -> tuple[Registry, boo
         return registry.without_proposals([id_]), False
     if not _has_vote(registry, member):
         raise InvalidEntry(f"{member} has no validator, so it has no vote", "body.member")
+    # A vote has no number: the same one, signed once more in another batch, is another entry. One that changes nothing
+    # is refused, so that nobody fills the log or the mempools with it.
     if body["approve"]:
+        if member in proposal.approvals:
+            raise InvalidEntry(f"{member} has approved this proposal already", "body.approve")
         return _approve(registry, id_, proposal, member)
+    if member not in proposal.approvals:
+        raise InvalidEntry(f"{member} has not approved this proposal, so there is nothing to take back", "body.approve")
     return registry.with_proposal(id_, replace(proposal, approvals=proposal.approvals - {member})), False
 
 

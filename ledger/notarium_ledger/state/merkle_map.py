@@ -15,7 +15,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from operator import itemgetter
 from typing import Final
 
 from notarium_ledger.types import HASH_BYTES, Hash
@@ -30,6 +29,8 @@ _Node = _Leaf | _Branch | None
 
 _EMPTY: Final = bytes(HASH_BYTES)
 _PATH_BITS: Final = 8 * HASH_BYTES
+_PART_BYTES: Final = 2
+"""What is sorted at once has the first bytes of its keys in common: 2,000 of 500,000 researchers."""
 
 
 class MerkleMap:
@@ -76,7 +77,15 @@ class MerkleMap:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All records in ascending order of their keys."""
-        return iter(sorted(_records(self._node), key=itemgetter(0)))
+        # Sorted in parts, and without a tuple for each record: a node does this in a thread, which must not hold the
+        # interpreter for long, as one sort does, or as the garbage collector does after half a million tuples.
+        values = dict(_records(self._node))
+        parts: dict[bytes, list[bytes]] = {}
+        for key in values:
+            parts.setdefault(key[:_PART_BYTES], []).append(key)
+        for part in sorted(parts):
+            for key in sorted(parts[part]):
+                yield key, values[key]
 
     def walk(self) -> Iterator[tuple[bytes, bytes]]:
         """All records in the order of their paths, one after the other."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from notarium_ledger.state.chain_state import ChainState
+from notarium_ledger.state.registry import Registry
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.peers import wire
 from notarium_node.peers.conduct import Conduct
@@ -17,10 +21,12 @@ READ_BYTES = 256 * 1024
 """Bytes of blocks read for a peer in one turn of the event loop."""
 UNREAD_BYTES = 16 * 1024 * 1024
 """A peer with more than this in its send queue gets no answer: it does not read what it was sent already."""
-LARGE_SNAPSHOT_BYTES = 1024 * 1024
+LARGE_SNAPSHOT_BYTES = 128 * 1024
 SNAPSHOT_FRESH_S = 10.0
 """A snapshot larger than LARGE_SNAPSHOT_BYTES is served this long before a new one is made: the cost of making one
 grows with the registry."""
+INLINE_KEYS = 3_000
+"""The snapshot of a registry with more keys than that is made in a thread: of 500,000 keys it takes seconds."""
 SNAPSHOTS_KEPT = 3
 """Those asked for last: over a thin line a peer fetches one for minutes, while others ask for newer ones."""
 
@@ -45,6 +51,8 @@ class CatchUpServer:
         self._serving: set[PublicKey] = set()
         self._snapshots: list[_Made] = []
         """The one asked for last is the last."""
+        self._making: asyncio.Future[bytes] | None = None
+        """In a thread; all that ask meanwhile wait for it."""
 
     def on_disconnect(self, peer: PublicKey) -> None:
         """The peer may ask again when it comes back."""
@@ -57,16 +65,43 @@ class CatchUpServer:
             self._tasks.begin(self._send_blocks(peer, first, most))
 
     def on_get_snapshot(self, peer: PublicKey, height: Height, offset: int) -> None:
-        """GET_SNAPSHOT. Answered at once with one part."""
+        """GET_SNAPSHOT. Answered with one part: at once, if no large snapshot has to be made first."""
         if not self._may_ask(peer, "a snapshot"):
             return
-        made = self._snapshot() if height == 0 else self._kept(height)
+        if height:
+            self._send_part(peer, self._kept(height), height, offset)
+        elif (made := self._fresh()) is not None:
+            self._send_part(peer, made, height, offset)
+        elif (decided := self._store.decided_header(self._store.state.height)) is None:
+            self._send_part(peer, None, height, offset)
+        elif _keys(self._store.state.registry) <= INLINE_KEYS:
+            self._keep(decided.header.height, _encoded(self._store.state, decided))
+            self._send_part(peer, self._newest, height, offset)
+        else:
+            self._serving.add(peer)
+            self._tasks.begin(self._send_when_made(peer, self._store.state, decided, offset))
+
+    def _send_part(self, peer: PublicKey, made: _Made | None, height: Height, offset: int) -> None:
         if made is None or offset >= len(made.data):
             part = SnapshotPart(height, 0, 0, b"")
         else:
             end = offset + wire.SNAPSHOT_PART_BYTES
             part = SnapshotPart(made.height, len(made.data), offset, made.data[offset:end])
         self._network.send(peer, wire.pack_snapshot(part))
+
+    async def _send_when_made(self, peer: PublicKey, state: ChainState, decided: DecidedHeader, offset: int) -> None:
+        try:
+            if self._making is None:
+                self._making = asyncio.ensure_future(asyncio.to_thread(_encoded, state, decided))
+                try:
+                    self._keep(state.height, await asyncio.shield(self._making))
+                finally:
+                    self._making = None
+            else:
+                await asyncio.shield(self._making)
+        finally:
+            self._serving.discard(peer)
+        self._send_part(peer, self._newest, Height(0), offset)
 
     def _may_ask(self, peer: PublicKey, what: str) -> bool:
         """Whether `peer` gets an answer. Asking is cheap and answering is not: an honest node waits for the answer
@@ -97,19 +132,23 @@ class CatchUpServer:
             self._serving.discard(peer)
         self._network.send(peer, wire.pack_list(wire.Kind.BLOCKS, items))
 
-    def _snapshot(self) -> _Made | None:
-        now = asyncio.get_running_loop().time()
-        if self._snapshots:
-            last = max(self._snapshots, key=lambda each: each.height)
-            is_fresh = now - last.made_s < SNAPSHOT_FRESH_S and len(last.data) > LARGE_SNAPSHOT_BYTES
-            if is_fresh or last.height == self._store.state.height:
-                return self._kept(last.height)
-        snapshot = self._store.snapshot()
-        if snapshot is None:
+    @property
+    def _newest(self) -> _Made | None:
+        return max(self._snapshots, key=lambda each: each.height, default=None)
+
+    def _fresh(self) -> _Made | None:
+        """A snapshot that is recent enough to be sent to who asks for the newest."""
+        last = self._newest
+        if last is None:
             return None
-        self._snapshots.append(_Made(snapshot.height, snapshot.encode(), now))
+        is_fresh = asyncio.get_running_loop().time() - last.made_s < SNAPSHOT_FRESH_S
+        if (is_fresh and len(last.data) > LARGE_SNAPSHOT_BYTES) or last.height == self._store.state.height:
+            return self._kept(last.height)
+        return None
+
+    def _keep(self, height: Height, data: bytes) -> None:
+        self._snapshots.append(_Made(height, data, asyncio.get_running_loop().time()))
         del self._snapshots[:-SNAPSHOTS_KEPT]
-        return self._snapshots[-1]
 
     def _kept(self, height: Height) -> _Made | None:
         found = next((each for each in self._snapshots if each.height == height), None)
@@ -117,3 +156,12 @@ class CatchUpServer:
             self._snapshots.remove(found)
             self._snapshots.append(found)
         return found
+
+
+def _encoded(state: ChainState, decided: DecidedHeader) -> bytes:
+    return Snapshot.of(state, decided).encode()
+
+
+def _keys(registry: Registry) -> int:
+    """At least as many as the registry has, found in no time."""
+    return registry.totals.former_keys + sum(each.keys for each in registry.members.values())

@@ -70,6 +70,21 @@ class Admission:
 
         With `all_or_none`, no entry enters the mempool if one is refused or has no room.
         """
+        outcomes, full = await self._admit_as_under_way(raws, all_or_none)
+        if full is not None:
+            raise full
+        return outcomes
+
+    async def admit_what_fits(self, raws: Sequence[bytes]) -> tuple[list[Outcome], MempoolFull | None]:
+        """As `admit`, but where there is no room for one, the outcomes of all come with the error.
+
+        FRESH is then also what had no room.
+        """
+        return await self._admit_as_under_way(raws, all_or_none=False)
+
+    async def _admit_as_under_way(
+        self, raws: Sequence[bytes], all_or_none: bool
+    ) -> tuple[list[Outcome], MempoolFull | None]:
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
         try:
@@ -83,7 +98,7 @@ class Admission:
         if self._under_way:
             await asyncio.wait(list(self._under_way))
 
-    async def _admit(self, raws: Sequence[bytes], all_or_none: bool) -> list[Outcome]:
+    async def _admit(self, raws: Sequence[bytes], all_or_none: bool) -> tuple[list[Outcome], MempoolFull | None]:
         outcomes: list[Outcome] = []
         waiting: list[tuple[int, Check]] = []
         height = self._state().height
@@ -93,9 +108,10 @@ class Admission:
             self._screen(raws[start : start + SLICE], outcomes, waiting)
         if waiting:
             await self._check_signatures(outcomes, waiting)
+        full = None
         if not (all_or_none and any(each.status is AdmissionStatus.REFUSED for each in outcomes)):
-            self._insert(outcomes, height, all_or_none)
-        return outcomes
+            full = self._insert(outcomes, height, all_or_none)
+        return outcomes, full
 
     async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
         """Decode and verify a block's entries. The block's check decides whether they are permitted.
@@ -148,8 +164,11 @@ class Admission:
                     outcomes[position].id, AdmissionStatus.REFUSED, error=error, malicious=True
                 )
 
-    def _insert(self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool) -> None:
-        """The last step, without an await: find what was decided meanwhile, add and announce what is new."""
+    def _insert(self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool) -> MempoolFull | None:
+        """The last step, without an await: find what was decided meanwhile, add and announce what is new.
+
+        Returns why something has no room, if so.
+        """
         fresh: list[Entry] = []
         moved = self._state().height != screened_at
         for position, outcome in enumerate(outcomes):
@@ -163,7 +182,10 @@ class Admission:
             else:
                 fresh.append(entry)
         if all_or_none:
-            self._mempool.check_room(fresh)
+            try:
+                self._mempool.check_room(fresh)
+            except MempoolFull as error:
+                return error
         full: MempoolFull | None = None
         added: list[Entry] = []
         for entry in fresh:
@@ -176,8 +198,7 @@ class Admission:
                 added.append(entry)
         if added:
             self._on_fresh(added)
-        if full is not None:
-            raise full
+        return full
 
 
 def _check(entry: Entry, genesis: Hash) -> Check:

@@ -3,6 +3,10 @@
 Entries are of three classes: research, keys (enrol, revoke) and governance (propose, vote). Each class has its own room
 here and its own share of a block, so that none crowds out another: 4,200 waiting enrolments delay neither research nor
 the vote that removes the member who sent them.
+
+Keys and governance are fair by member as well. A member whose entries wait gets no more room than is still free: one
+that floods has half of it, two have a third each, and something is left for each other one. When entries are chosen,
+the members take turns.
 """
 
 from __future__ import annotations
@@ -29,12 +33,18 @@ _TURNS = (
     (EntryClass.GOVERNANCE, 1),
     (EntryClass.KEY, 1),
 )
+_FAIR = frozenset((EntryClass.KEY, EntryClass.GOVERNANCE))
+"""Classes whose entries members sign."""
 NO_LIMITS: Mapping[EntryClass, int] = {}
 _KINDS = {
     EntryClass.RESEARCH: "researchers'",
     EntryClass.KEY: "enrol and revoke",
     EntryClass.GOVERNANCE: "propose and vote",
 }
+
+
+_Share = tuple[EntryClass, str]
+"""Of a class, what one member signed."""
 
 
 class MempoolFull(Exception):
@@ -48,8 +58,11 @@ class Mempool:
         self._entries: dict[Hash, Entry] = {}
         self._waiting: dict[EntryClass, dict[Hash, int]] = {each: {} for each in EntryClass}
         """The number in the order of arrival, in that order."""
+        self._of_member: dict[_Share, dict[Hash, int]] = {}
+        """The same of one member alone, for the classes that are fair by member."""
         self._size = Counter[EntryClass]()
         """Bytes."""
+        self._member_size = Counter[_Share]()
         self._room = {each: (_room(each, max_entries), _room(each, max_bytes)) for each in EntryClass}
         self._arrivals = 0
 
@@ -71,8 +84,14 @@ class Mempool:
     def check_room(self, entries: Iterable[Entry]) -> None:
         """Raise MempoolFull unless all of these, none of which waits, would fit."""
         count, size = Counter[EntryClass](), Counter[EntryClass]()
+        own, own_size = Counter[_Share](), Counter[_Share]()
         for entry in entries:
             of_class = entry_class(entry.body)
+            if of_class in _FAIR:
+                share = (of_class, entry.body["member"])
+                self._check_share(share, (own[share], own_size[share]), (count[of_class], size[of_class]), entry)
+                own[share] += 1
+                own_size[share] += len(entry.raw)
             count[of_class] += 1
             size[of_class] += len(entry.raw)
         for of_class in count:
@@ -84,6 +103,24 @@ class Mempool:
                     f"at most {most} of {most_bytes} bytes allowed"
                 )
 
+    def _check_share(self, share: _Share, own: tuple[int, int], before: tuple[int, int], entry: Entry) -> None:
+        """Raise MempoolFull if the member would hold more than is free.
+
+        `own` and `before`: the number and bytes of the member's and of all entries of the class that are checked
+        together with this one and come before it.
+        """
+        of_class, member = share
+        held, held_bytes = len(self._of_member.get(share, ())) + own[0], self._member_size[share] + own[1]
+        most, most_bytes = self._room[of_class]
+        free = most - len(self._waiting[of_class]) - before[0] - 1
+        free_bytes = most_bytes - self._size[of_class] - before[1] - len(entry.raw)
+        # The first of a member needs no more than a place. Where no place is left, check_room says so.
+        if held and min(free, free_bytes) >= 0 and (held > free or held_bytes > free_bytes):
+            raise MempoolFull(
+                f"{held} {_KINDS[of_class]} entries of {member} wait, with {held_bytes} bytes; the rest of the room "
+                f"is for other members ({free} entries of {free_bytes} bytes)"
+            )
+
     def add(self, entry: Entry) -> None:
         """Append a verified entry. Raises MempoolFull."""
         if entry.id in self._entries:
@@ -94,6 +131,10 @@ class Mempool:
         self._entries[entry.id] = entry
         self._waiting[of_class][entry.id] = self._arrivals
         self._size[of_class] += len(entry.raw)
+        if of_class in _FAIR:
+            share = (of_class, entry.body["member"])
+            self._of_member.setdefault(share, {})[entry.id] = self._arrivals
+            self._member_size[share] += len(entry.raw)
 
     def remove(self, ids: Iterable[Hash]) -> None:
         """Remove entries that were decided or became invalid."""
@@ -103,24 +144,40 @@ class Mempool:
                 of_class = entry_class(entry.body)
                 del self._waiting[of_class][each]
                 self._size[of_class] -= len(entry.raw)
+                if of_class in _FAIR:
+                    self._remove_from_member((of_class, entry.body["member"]), entry)
+
+    def _remove_from_member(self, share: _Share, entry: Entry) -> None:
+        del self._of_member[share][entry.id]
+        self._member_size[share] -= len(entry.raw)
+        if not self._of_member[share]:
+            del self._of_member[share], self._member_size[share]
 
     def oldest(self, count: int, size: int | None = None, limits: Mapping[EntryClass, int] = NO_LIMITS) -> list[Entry]:
         """Up to `count` entries of up to `size` bytes together (but at least one), in the order of arrival.
 
-        The oldest of each class. Where not all fit, governance and keys have their share, and research has the rest;
-        what a class leaves, the others take. `limits`: the most of a class, for example in a block.
+        The oldest of each class, and of keys and governance the oldest of each member in turn. Where not all fit,
+        governance and keys have their share, and research has the rest; what a class leaves, the others take.
+        `limits`: the most of a class, for example in a block.
         """
         room = _Room(count, self.bytes if size is None else size)
-        queues = {
-            each: deque(
-                (number, self._entries[id_]) for id_, number in islice(waiting.items(), limits.get(each, count))
-            )
-            for each, waiting in self._waiting.items()
-        }
+        queues = {each: deque(self._queue(each, limits.get(each, count))) for each in EntryClass}
         for of_class, share in _TURNS:
             room.fill(queues[of_class], share)
         # In the order of arrival, also across classes: an entry comes before the revocation of its key.
         return [entry for _, entry in sorted(room.taken, key=itemgetter(0))]
+
+    def _queue(self, of_class: EntryClass, most: int) -> list[tuple[int, Entry]]:
+        """The first of a class, at most so many, each with its number in the order of arrival."""
+        if of_class not in _FAIR:
+            return [(number, self._entries[id_]) for id_, number in islice(self._waiting[of_class].items(), most)]
+        turns = sorted(
+            (turn, number, id_)
+            for (each, _), waiting in self._of_member.items()
+            if each is of_class
+            for turn, (id_, number) in enumerate(islice(waiting.items(), most))
+        )
+        return [(number, self._entries[id_]) for _, number, id_ in turns[:most]]
 
 
 class _Room:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from notarium_ledger.types import PublicKey
 from notarium_node.entries.admission import Admission, AdmissionStatus
-from notarium_node.entries.mempool import MempoolFull
 from notarium_node.health.events import NodeEvent
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.tasks import PeerTasks
@@ -42,12 +41,10 @@ class GossipReceiver:
             self._tasks.begin(self._admit(peer, raws))
 
     async def _admit(self, peer: PublicKey, raws: list[bytes]) -> None:
-        try:
-            outcomes = await self._admission.admit(raws)
-        except MempoolFull:
+        outcomes, full = await self._admission.admit_what_fits(raws)
+        if full is not None:
             # The peer keeps them and proposes them when its turn comes.
             self._counts[NodeEvent.GOSSIP_REFUSED_FULL] += 1
-            return
         bad = next((each for each in outcomes if each.status is AdmissionStatus.REFUSED and each.malicious), None)
         if bad is not None:
             self._conduct.drop(peer, "invalid entry", str(bad.error))

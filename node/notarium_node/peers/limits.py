@@ -21,7 +21,8 @@ class PeerLimits:
     max_message_bytes: int = 32 * 1024 * 1024
     """Longest message in either direction."""
     send_queue_bytes: int = 64 * 1024 * 1024
-    """Unsent bytes per peer; a message that would exceed them is dropped and counted."""
+    """Unsent bytes per peer, of each of three: consensus with a block, catch-up and gossip, small messages. A message
+    that would exceed them is dropped and counted; of consensus the oldest gives way."""
     bytes_per_s: int = 200_000_000
     """Inbound, per peer; the amount of BURST_S may come at once. A peer that sends more is dropped."""
     messages_per_s: int = 20_000

@@ -63,8 +63,6 @@ LinkEvent = Literal[
 ]
 """`evicted`: a handshake that was ended for a newer one. `send_skipped`: a block that was not queued again, because the
 peer is still receiving it."""
-Sent = Placed | Literal["dropped"]
-"""What became of a message. Dropped: the link is closed, or there is no room."""
 HelloFault = Literal["no hello", "bad hello", "other protocol", "foreign genesis"]
 LinkFault = Literal["text frame", "bad frame", "oversized", "flood"]
 
@@ -158,7 +156,7 @@ class Link:
         self._closed = False
         self._goodbye: asyncio.Event | None = None
         self._arriving = ParcelAssembly(limits.max_message_bytes)
-        self._parcels = ParcelQueue()
+        self._parcels = ParcelQueue(limits.send_queue_bytes)
         self._pump: asyncio.Task[None] | None = None
         """Sends what is in the queue of parcels."""
 
@@ -225,21 +223,21 @@ class Link:
             await self._goodbye.wait()
         return "closed"
 
-    def send(self, data: bytes, slot: Hashable | None = None) -> Sent:
+    def send(self, data: bytes, slot: Hashable | None = None) -> Placed:
         """ParcelQueue `data` as one message.
 
         A large message is not queued while the last large one of the same slot is under way to the peer. Never waits.
         On an idle connection the bytes are handed to the kernel before the event loop's next turn.
         """
-        if self._closed or not self._has_room(len(data)):
+        if self._closed:
             return "dropped"
-        if len(data) <= PIECE_BYTES and (self._parcels.is_empty or not data or data[0] not in ORDERED):
+        if len(data) <= PIECE_BYTES and self._passes(data):
             placed: Placed = "queued"
-            if not self._write(data):
+            if not self._has_room(len(data)) or not self._write(data):
                 return "dropped"
         else:
             placed = self._parcels.put(data, slot, self._loop.time())
-            if placed == "under way":
+            if placed in ("under way", "dropped"):
                 return placed
             self._send_pieces()
         self._bytes_out += len(data)
@@ -342,8 +340,16 @@ class Link:
                 await writer.send_frame(frame, aiohttp.WSMsgType.BINARY)
         self._pump = None
 
+    def _passes(self, data: bytes) -> bool:
+        """Whether a small message does not go behind what waits. Bulk goes there as soon as the connection is busy:
+        below the queue of parcels it would wait before votes."""
+        if not data or data[0] not in ORDERED:
+            return True
+        return self._parcels.is_empty and not protocol_of(self._transport).writing_paused
+
     def _has_room(self, size: int) -> bool:
-        return self.queue_bytes + size <= self._limits.send_queue_bytes
+        """Whether a small message fits. What waits in pieces has a room of its own."""
+        return self._transport.get_write_buffer_size() + size <= self._limits.send_queue_bytes
 
     def _count_inbound(self, size: int, now: float, messages: int = 1) -> None:
         self._bytes_in += size
@@ -367,7 +373,7 @@ class Link:
         if self._closed:
             return
         asked_ms = self._wall_ms()
-        if self.send(_PROBE.pack(_CONTROL, 1, asked_ms)):
+        if self.send(_PROBE.pack(_CONTROL, 1, asked_ms)) == "queued":
             self._probe = (asked_ms, self._loop.time())
         early = len(self._clock_samples) < _CLOCK_SAMPLES
         delay_s = min(_EARLY_PROBE_S, self._limits.clock_probe_s) if early else self._limits.clock_probe_s

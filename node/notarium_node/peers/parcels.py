@@ -28,12 +28,15 @@ MORE, LAST, ARRIVED = 3, 4, 5
 MAX_WAITING = 8
 """Parcels with a slot that wait in a queue. Where more come, the line is so thin that the oldest is out of date."""
 MAX_SLOTS = 16
+"""Slots remembered of messages that were sent whole: a peer that acknowledges nothing must not make more."""
+ROOM_BYTES = 64 * 1024 * 1024
 
 _MORE, _LAST = b"\xc1\x03", b"\xc1\x04"
 _ARRIVED = struct.Struct(">BBQ")
 
-Placed = Literal["queued", "under way", "displaced"]
-"""What became of a message: queued; not queued, because its slot is taken; queued in the place of an older one."""
+Placed = Literal["queued", "under way", "displaced", "dropped"]
+"""What became of a message: queued; not queued, because its slot is taken; queued in the place of older ones; not
+queued, because there is no room."""
 
 
 class BadPiece(Exception):
@@ -65,7 +68,10 @@ class _Parcel:
 class ParcelQueue:
     """The parcels that wait for one line, and what the peer has of those that were sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, room_bytes: int = ROOM_BYTES) -> None:
+        """`room_bytes`: for consensus, and as much again for catch-up and gossip, so that neither crowds out the
+        other."""
+        self._room_bytes = room_bytes
         self._current: _Parcel | None = None
         self._first: deque[_Parcel] = deque()
         """Consensus, which goes before catch-up and gossip."""
@@ -74,6 +80,8 @@ class ParcelQueue:
         self._sent = self._arrived = 0
         self.bytes = 0
         """Not yet taken by next_frame."""
+        self._first_bytes = 0
+        """Of these, consensus."""
 
     @property
     def is_empty(self) -> bool:
@@ -87,24 +95,37 @@ class ParcelQueue:
         much time has passed again as that took: what fills a line is not sent again at once.
         """
         if slot is None:
+            if self.bytes - self._first_bytes + len(data) > self._room_bytes:
+                return "dropped"
             self._then.append(_Parcel(data, None))
             self.bytes += len(data)
             return "queued"
         last = self._slots.get(slot)
         if last is not None and (last.free_s is None or now_s < last.free_s):
             return "under way"
+        waiting = sum(len(each.data) for each in self._first)
+        if self._first_bytes - waiting + len(data) > self._room_bytes:
+            return "dropped"
+        displaced = False
+        while self._first and (len(self._first) == MAX_WAITING or self._first_bytes + len(data) > self._room_bytes):
+            self._displace()
+            displaced = True
         self._slots.pop(slot, None)
         entry = self._slots[slot] = _Slot(now_s)
         self._first.append(_Parcel(data, entry))
+        self._first_bytes += len(data)
         self.bytes += len(data)
-        displaced = len(self._first) > MAX_WAITING
-        if displaced:
-            oldest = self._first.popleft()
-            self.bytes -= len(oldest.data)
-            self._slots = {key: each for key, each in self._slots.items() if each is not oldest.slot}
-        for key in [key for key, each in self._slots.items() if each.free_s is not None][:-MAX_SLOTS]:
+        # Acknowledged or not: what is forgotten here is long out of date, and is not sent again.
+        for key in [key for key, each in self._slots.items() if each.end is not None][:-MAX_SLOTS]:
             del self._slots[key]
         return "displaced" if displaced else "queued"
+
+    def _displace(self) -> None:
+        """The oldest message with a slot gives way to a newer one."""
+        oldest = self._first.popleft()
+        self._first_bytes -= len(oldest.data)
+        self.bytes -= len(oldest.data)
+        self._slots = {key: each for key, each in self._slots.items() if each is not oldest.slot}
 
     def next_frame(self) -> bytes | None:
         """The next piece to send, with its head; None if nothing waits."""
@@ -117,6 +138,8 @@ class ParcelQueue:
         parcel.sent += len(piece)
         self._sent += len(piece)
         self.bytes -= len(piece)
+        if parcel.slot is not None:
+            self._first_bytes -= len(piece)
         if parcel.sent < len(parcel.data):
             return b"".join((_MORE, piece))
         self._current = None

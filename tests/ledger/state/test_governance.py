@@ -164,8 +164,9 @@ def test_a_proposal_takes_effect_with_the_quorum_s_last_vote(consortium: Consort
     assert registry.proposals[propose.id].approvals == {"m0"}
     registry, change = apply_entry(registry, votes[0], NEXT)
     assert not change
-    registry, change = apply_entry(registry, votes[0], NEXT)
-    assert not change, "one member's vote counts once"
+    with pytest.raises(InvalidEntry, match=f"{votes[0].body['member']} has approved this proposal already") as caught:
+        apply_entry(registry, votes[0], NEXT)
+    assert caught.value.field == "body.approve"
     registry, change = apply_entry(registry, votes[1], NEXT)
     assert change
     assert registry.parameters.max_block_entries == 5
@@ -182,6 +183,8 @@ def test_a_vote_can_be_taken_back_and_so_can_a_proposal(consortium: Consortium, 
     registry, changes = apply(registry, consortium, against)
     assert changes == [False]
     assert registry.proposals[propose.id].approvals == {"m0"}
+    with pytest.raises(InvalidEntry, match="m1 has not approved this proposal, so there is nothing to take back"):
+        apply(registry, consortium, against)
     registry, change = apply_entry(registry, votes[1], NEXT)
     assert not change
     back = consortium.member_body("vote", 0, proposal=bytes(propose.id), approve=False)

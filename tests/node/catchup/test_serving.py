@@ -1,6 +1,7 @@
 """What a node sends to peers that catch up, and when it stops sending."""
 
 import asyncio
+import threading
 
 from tests.node.catchup.chain import LENGTH, peers
 
@@ -12,13 +13,13 @@ from notarium_node.peers.wire import Kind
 
 async def test_a_snapshot_is_made_once_a_height_and_a_large_one_once_in_some_seconds(start, ledger, monkeypatch):
     made = []
-    snapshot = ledger.store.snapshot
+    encoded = serving._encoded
 
-    def make():
-        made.append(ledger.store.state.height)
-        return snapshot()
+    def make(state, decided):
+        made.append(state.height)
+        return encoded(state, decided)
 
-    monkeypatch.setattr(ledger.store, "snapshot", make)
+    monkeypatch.setattr(serving, "_encoded", make)
     (peer,) = peers(ledger, count=1)
     for path in ("one", "two"):
         node = start(path)
@@ -54,6 +55,38 @@ async def test_a_snapshot_that_a_slow_peer_still_fetches_is_kept(ledger):
         assert height_served(LENGTH) == LENGTH, "asked for again and again"
     assert height_served(LENGTH + 1) is None, "nobody has asked for it since"
     assert len(peer._server._snapshots) == serving.SNAPSHOTS_KEPT
+
+
+async def test_a_snapshot_of_many_keys_is_made_in_a_thread_once_for_all_that_ask(ledger, monkeypatch):
+    monkeypatch.setattr(serving, "INLINE_KEYS", 0)
+    monkeypatch.setattr(serving, "LARGE_SNAPSHOT_BYTES", 100)
+    encoded, go, threads = serving._encoded, threading.Event(), []
+
+    def make(state, decided):
+        go.wait(10)
+        threads.append(threading.current_thread())
+        return encoded(state, decided)
+
+    monkeypatch.setattr(serving, "_encoded", make)
+    (peer,) = peers(ledger, count=1)
+    two, three = (each.public for each in ledger.consortium.validator_keys[1:3])
+    peer._answers.links |= {two, three}
+    for asking in (peer.key, two, three):
+        peer._server.on_get_snapshot(asking, Height(0), 0)
+    await asyncio.sleep(0)
+    peer._server.on_get_snapshot(two, Height(0), 0)
+    assert peer.floods == ["it asks for a snapshot before it has the answer to its last request"]
+    ledger.grow(1)  # Blocks are decided meanwhile.
+    assert peer._answers.take() == []
+    go.set()
+    await asyncio.gather(*peer._tasks)
+    answers = peer._answers.take()
+    assert {to for to, _ in answers} == {peer.key, two, three}
+    assert {wire.unpack_snapshot(data[1:]).height for _, data in answers} == {LENGTH}
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    peer._server.on_get_snapshot(two, Height(0), 0)
+    assert wire.unpack_snapshot(peer._answers.take()[0][1][1:]).height == LENGTH, "no new one within some seconds"
 
 
 async def test_who_does_not_read_its_answers_gets_no_more_of_them(ledger, monkeypatch):

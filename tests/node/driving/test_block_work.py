@@ -101,11 +101,12 @@ def proposal_of(consortium):
     return consortium.entry(consortium.member_body("propose", action=action))
 
 
-async def test_enrolments_of_a_flooding_member_leave_room_in_a_block(machine):
+async def test_enrolments_of_flooding_members_leave_room_in_a_block(machine):
     made = machine(4)
     made.driver._block_work.target = BlockTarget(1000, 1 << 20)
     club = made.consortium
-    flood = [club.entry(club.member_body("enrol", 3, key=key(f"x{number}").public)) for number in range(220)]
+    bodies = [club.member_body("enrol", number % 4, key=key(f"x{number}").public) for number in range(196)]
+    flood = [club.entry(body) for body in bodies]
     research, proposal = [club.entry() for _ in range(10)], proposal_of(club)
     for entry in (*flood, *research, proposal):
         made.mempool.add(entry)

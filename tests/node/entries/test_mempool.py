@@ -23,8 +23,26 @@ def enrolments(count):
 
 
 def proposals(count):
-    actions = [{"type": "set-parameter", "name": "max_entry_bytes", "value": 2000 + number} for number in range(count)]
-    return [FOUR.entry(FOUR.member_body("propose", 0, action=action)) for action in actions]
+    return [FOUR.entry(propose(number, 0)) for number in range(count)]
+
+
+def of_all(body, count):
+    """Entries of the four members in turn."""
+    return [FOUR.entry(body(number, number % 4)) for number in range(count)]
+
+
+def enrol(number, member):
+    return FOUR.member_body("enrol", member, key=key(f"other {number}").public)
+
+
+def propose(number, member):
+    action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000 + number}
+    return FOUR.member_body("propose", member, action=action)
+
+
+def add_all(pool, entries):
+    for entry in entries:
+        pool.add(entry)
 
 
 def kinds(entries):
@@ -133,7 +151,7 @@ def test_research_leaves_room_for_keys_and_votes(flood):
 
 
 def test_a_class_takes_what_the_others_leave(flood):
-    pool = Mempool(1600, 16 << 20)
+    pool = Mempool(3200, 16 << 20)
     for entry in (*flood[:100], *proposals(90), *FOUR.entries(5)):
         pool.add(entry)
     assert kinds(pool.oldest(160)) == {EntryClass.GOVERNANCE: 90, EntryClass.KEY: 65, EntryClass.RESEARCH: 5}
@@ -144,19 +162,53 @@ def test_a_class_takes_what_the_others_leave(flood):
     assert kinds(least)[EntryClass.GOVERNANCE] >= 1, "one, even if its share is smaller"
 
 
-def test_each_class_has_its_own_room(flood):
+def test_each_class_has_its_own_room():
     pool = Mempool(160, 16 << 20)
-    research, votes = FOUR.entries(111), proposals(11)
-    room = {EntryClass.RESEARCH: 110, EntryClass.KEY: 40, EntryClass.GOVERNANCE: 10}
-    for entries, what in ((flood[:41], "enrol and revoke"), (research, "researchers'"), (votes, "propose and vote")):
-        for entry in entries[:-1]:
+    research, keys, votes = FOUR.entries(111), of_all(enrol, 48), of_all(propose, 12)
+    room = {EntryClass.RESEARCH: 110, EntryClass.KEY: 32, EntryClass.GOVERNANCE: 8}
+    for entry in research[:-1]:
+        pool.add(entry)
+    with pytest.raises(MempoolFull, match="110 researchers' entries of"):
+        pool.add(research[-1])
+    # Four members at once, each of which may have no more than is free: a fifth of the room is free in the end.
+    for entries, most, what in ((keys, 32, "8 enrol and revoke"), (votes, 8, "2 propose and vote")):
+        for entry in entries[:most]:
             pool.add(entry)
-        with pytest.raises(MempoolFull, match=f"{len(entries) - 1} {what} entries of"):
-            pool.add(entries[-1])
+        for entry in entries[most : most + 4]:
+            with pytest.raises(MempoolFull, match=f"{what} entries of m[0-3] wait"):
+                pool.add(entry)
     assert kinds(pool.oldest(999)) == room
-    assert len(pool) == 160
-    pool.remove([flood[0].id])
-    pool.add(flood[40])
+    assert len(pool) == 150
+    pool.remove([keys[0].id])
+    pool.add(keys[32])
+
+
+def test_a_member_that_floods_leaves_room_for_the_others_and_they_take_turns():
+    pool, flood = Mempool(16_000, 16 << 20), proposals(600)
+    with pytest.raises(MempoolFull, match="500 propose and vote entries of m0 wait, with"):
+        add_all(pool, flood)
+    removal = FOUR.entry(FOUR.member_body("propose", 1, action={"type": "remove-member", "id": "m0"}))
+    others = [removal, *of_all(propose, 12)[2::4]]
+    for entry in others:
+        pool.add(entry)
+    assert pool.oldest(*BLOCK, CLASS_LIMITS) == [*flood[:60], *others]
+    assert pool.oldest(3) == [flood[0], *others[:2]]
+    pool.remove([flood[0].id, *(entry.id for entry in flood[2:])])
+    assert pool.oldest(9) == [flood[1], *others]
+    with pytest.raises(MempoolFull, match="498 propose and vote entries of m0"):
+        pool.check_room(flood[2:])
+    pool.remove(entry.id for entry in (flood[1], *others))
+    assert (len(pool), pool.bytes, pool._of_member) == (0, 0, {})
+
+
+def test_the_bytes_of_a_member_are_bounded_too():
+    one, *flood = proposals(20)
+    size = len(one.raw)
+    pool = Mempool(16_000, 16 * 10 * size)
+    pool.add(one)
+    with pytest.raises(MempoolFull, match=rf"entries of m0 wait, with {5 * size} bytes"):
+        add_all(pool, flood)
+    pool.add(FOUR.entry(propose(1, 1)))
 
 
 def test_the_largest_entry_of_each_class_fits_the_least_mempool_that_a_configuration_allows():

@@ -76,3 +76,11 @@ async def test_a_full_mempool_is_counted_and_no_offence():
     await made.hear(made.consortium.entry().raw, made.consortium.entry().raw)
     assert made.counts == {NodeEvent.GOSSIP_REFUSED_FULL: 1}
     assert made.dropped == []
+
+
+async def test_a_full_mempool_does_not_hide_who_sends_what_no_honest_node_sends_on():
+    made = Receiver(max_entries=1)
+    raw = made.consortium.entry().raw
+    await made.hear(made.consortium.entry().raw, raw[:-1] + bytes((raw[-1] ^ 1,)), made.consortium.entry().raw)
+    assert made.counts == {NodeEvent.GOSSIP_REFUSED_FULL: 1}
+    assert made.dropped == [(made.peer, "invalid entry")]

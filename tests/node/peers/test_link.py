@@ -10,6 +10,7 @@ from tests.node.peering import HELLO, QUICK, Node, both_loops, free_port, make_r
 from tests.node.thin_line import Direction, thin_line
 
 from notarium_node.peers import link
+from notarium_node.peers.parcels import PIECE_BYTES
 from notarium_node.peers.wire import Kind
 
 # pytest-asyncio has a hook for this, but only for whole directories.
@@ -89,7 +90,7 @@ async def test_a_full_queue_drops_messages_and_counts_them():
         assert results[0] is True
         assert results[-1] is False
         assert one.net.counters["send_dropped"] == results.count(False)
-        assert one.net.queue_bytes(two.record.key) <= 2_000_000
+        assert one.net.queue_bytes(two.record.key) <= 2_000_000 + 2 * PIECE_BYTES
         # It is a pause, not an end.
         await two.until(lambda: len(two.messages) == results.count(True))
         assert one.net.send(two.record.key, b"after")
@@ -190,6 +191,25 @@ async def test_votes_heights_and_questions_pass_what_is_large_and_bulk_keeps_its
         there.open()
         await two.until(lambda: len(two.messages) == 6)
         assert [data for _, data in two.messages] == [*urgent, answer, later]
+
+
+@pytest.mark.parametrize("size", [1000, 500_000])
+async def test_gossip_on_a_line_that_stands_still_keeps_out_neither_blocks_nor_votes_nor_questions(size):
+    async with nodes_on_a_line(send_queue_bytes=2_000_000) as (one, two, there):
+        gossip = bytes((Kind.ENTRIES,)) + bytes(size)
+        there.close()
+        sent = 0
+        while one.net.send(two.record.key, gossip):
+            sent += 1
+        block = bytes((Kind.CONSENSUS,)) + bytes(1_000_000)
+        urgent = [bytes((kind, 2)) for kind in (Kind.CONSENSUS, Kind.GET_BLOCKS, Kind.RECALLED)]
+        assert one.net.send(two.record.key, block, "slot")
+        assert all(one.net.send(two.record.key, data) for data in urgent)
+        there.open()
+        await two.until(lambda: len(two.messages) == sent + 4)
+        came = [data for _, data in two.messages]
+        assert set(came) == {gossip, block, *urgent}
+        assert came[-1] == gossip, "the others pass what had not left"
 
 
 async def test_a_slow_line_is_not_a_silent_peer(monkeypatch):

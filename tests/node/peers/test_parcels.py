@@ -90,6 +90,28 @@ def test_of_many_that_wait_the_oldest_goes():
     assert [message[:1] for message in deliver(outbox, inbox)] == [*(bytes([n]) for n in (*range(2, 9), 0)), b"c"]
 
 
+def test_gossip_and_consensus_have_each_their_own_room_and_of_consensus_the_oldest_gives_way():
+    outbox, inbox = ParcelQueue(room_bytes=3 * LARGE), ParcelAssembly(2 * LARGE)
+    assert outbox.put(body(b"g"), None, 0.0) == "queued"
+    placed = [outbox.put(body(letter), letter, 0.0) for letter in (b"p", b"q", b"r")]
+    placed += [outbox.put(body(b"g"), None, 0.0) for _ in range(3)]
+    assert placed == ["queued"] * 5 + ["dropped"]
+    assert outbox.put(body(b"s"), b"s", 0.0) == "displaced"
+    assert outbox.put(body(b"t", 2 * LARGE), b"t", 0.0) == "displaced", "two, as it is twice as long"
+    assert outbox.put(body(b"u", 3 * LARGE + 1), b"u", 0.0) == "dropped"
+    assert outbox.bytes == 6 * LARGE
+    assert [message[:1] for message in deliver(outbox, inbox)] == [b"s", b"t", b"g", b"g", b"g"]
+
+
+def test_a_peer_that_acknowledges_nothing_makes_no_slots_without_end():
+    outbox = ParcelQueue()
+    for slot in range(100):
+        outbox.put(b"x", slot, 0.0)
+        frames(outbox)
+    assert len(outbox._slots) <= parcels.MAX_SLOTS + 1
+    assert outbox.put(b"x", 99, 0.0) == "under way"
+
+
 def test_few_slots_are_remembered():
     outbox, inbox = ParcelQueue(), ParcelAssembly(LARGE)
     for slot in range(100):

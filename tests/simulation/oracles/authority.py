@@ -205,6 +205,7 @@ class Rights:
             del self.motions[id_]
             return False
         demand_right(self._has_vote(member), f"vote: {member} has no validator")
+        demand_right(body["approve"] is not (member in motion.approvals), f"vote: that of {member} changes nothing")
         if body["approve"]:
             return self._approve(id_, motion, member)
         self.motions[id_] = replace(motion, approvals=motion.approvals - {member})
