@@ -258,7 +258,7 @@ class Node:
             reason = "an observer" if is_registered else "not in the registry"
             return Refusal(
                 RefusalKind.READ_ONLY,
-                f"this node is {reason} and accepts no entries",
+                f"this node is {reason} and takes no entries",
                 remedy="Submit the entry to a validator.",
                 validators=tuple(sorted(each.api for each in nodes.values() if each.role == "validator" and each.api)),
             )
