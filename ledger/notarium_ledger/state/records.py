@@ -171,7 +171,7 @@ class MembershipProposal:
             raise LedgerError("not in ascending order", "approvals")
         named = [by_serial.get(serial) for serial in (_count(member, "member"), *serials)]
         if None in named:
-            raise LedgerError("names a member that there is not", "member")
+            raise LedgerError("names a member that does not exist", "member")
         proposer, *approving = [each.id for each in named if each is not None]
         return cls(proposer, action, frozenset(approving), read_height(expires, "expires"))  # type: ignore[arg-type]
 

@@ -55,7 +55,7 @@ class Metrics:
         node = self._node
         yield _flag("notarium_voting", "1 if the node signs at the current height", node.engine.is_voting)
         missing = 0 if node.recall.permission.remembers else node.memory_asker.answers().missing
-        yield _gauge("notarium_recall_answers_missing", "Answers it waits for, as it forgot what it signed", missing)
+        yield _gauge("notarium_recall_answers_missing", "Answers still needed before it may sign again", missing)
         yield _flag("notarium_ready", "1 if the node is ready", not self._condition.reasons())
         yield _flag("notarium_stalled", "1 if the disk refuses writes", bool(node.driver.stalled))
         yield _flag("notarium_store_damaged", "1 if a read found damage since the start", bool(node.store.damage))
