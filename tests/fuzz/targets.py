@@ -28,6 +28,7 @@ EXEMPT: dict[str, str] = {
     "notarium.anchoring.track:Run._finish": _OWN,
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
     "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, verified",
+    "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",
     "notarium_consensus.permission:Permission.read": "sorts the record's parts (target: record: fence)",
     "notarium_ledger.entries.entry:encode_body": _OWN,
     "notarium_node.entries.admission:Admission.read": "takes entries that are decoded",

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 SNAPSHOT_LAG = 2
 """Runs are short: who is three blocks behind joins by a snapshot."""
 STATED_S = 0.2
-"""An operator who wrote consensus.vote_from takes it out before a start that is so much later."""
+"""An operator who wrote consensus.vote_from takes it out before a start that is so much later than the end of a process
+which had noted it."""
 CLIENT_WAIT_S = 20.0
 """How long a client waits for its receipt before it asks another node."""
 
@@ -115,8 +116,6 @@ class Member:
         self.starts += 1
         if self.world.loop.now_s - self._stated_s > STATED_S:
             self.vote_from = None  # its operator takes the line out again: the node has noted what it said
-        if self.vote_from is not None:
-            self._stated_s = min(self._stated_s, self.world.loop.now_s)
         self._look_at_disk()
         self._connected.clear()
         self.world.note("start", self.number)
@@ -219,6 +218,8 @@ class Member:
         self.life.alive = False
         world.note("die", self.number)
         if self.node is not None:
+            if self.vote_from is not None and self.node.engine.height > 0:  # it has noted what its operator said
+                self._stated_s = min(self._stated_s, world.loop.now_s)
             world.watch.counted(self, self.node)
             world.ends(self)
         self.node = self.view = None
@@ -349,7 +350,7 @@ def settings(vote_from: int | None, snapshot_lag: int) -> NodeSettings:
         vote_from=vote_from,
         block_entries=20,
         block_bytes=1 << 20,
-        mempool_entries=1_000,
+        mempool_entries=2_000,
         mempool_bytes=1 << 20,
         verify_workers=0,
         sync=SyncSettings(snapshot_lag=SNAPSHOT_LAG),
