@@ -43,6 +43,7 @@ REGRESSIONS: list[tuple[int, int, str]] = [
     *((seed, 4, "small") for seed in (248, 5376, 21317, 36308, 45739, 55302, 76627, 81424, 88774, 99275, 100986)),
     *((seed, 4, "small") for seed in (1795364947397, 1795370026544, 1795370050647)),
     (103, 5, "changing"),
+    (393, 6, "small"),
     (248, 7, "scheming"),
     *((seed, 4, "small") for seed in (36403, 57861, 61048, 64814, 73239, 85547)),
     *((seed, 4, "wipes") for seed in (7, 14, 19, 20, 24, 28, 39, 46, 55, 56, 57)),
