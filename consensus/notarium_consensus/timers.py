@@ -83,7 +83,7 @@ class HeightTimers:
 
         A block is later than its parent. A liar can give the parent a time as late as the precision allows. A proposer
         that answered with "a millisecond later" at once would be untimely for honest nodes with slower clocks, so it
-        waits: its own time is timely for every honest clock (docs/consensus.md, timely blocks).
+        waits, and then every honest validator finds its block timely (docs/consensus.md, timely blocks).
         """
         parent_ms = self._context.parent_time_ms
         if self._effects.now_ms > parent_ms:

@@ -253,8 +253,8 @@ def test_what_goes_along_to_the_next_height():
 
 
 def test_what_the_operator_set_outlives_the_line_in_the_configuration():
-    told, _ = read(by_hand=8)
-    assert read(*told.carried_items(6)) == (Permission(regained=8), {})
+    stated, _ = read(by_hand=8)
+    assert read(*stated.carried_items(6)) == (Permission(regained=8), {})
     assert read(*Permission(fence=7, by_hand=8, regained=8).carried_items(6)) == (
         Permission(regained=8),
         dict([fence(7)]),

@@ -135,7 +135,7 @@ def liar_at_the_edge_of_time(skews_ms: Sequence[int]) -> Net:
 
 @pytest.mark.parametrize("slow_ms", [-PRECISION_MS // 2, -PRECISION_MS // 4, 0])
 def test_mistake_09_a_liar_at_the_edge_of_time_costs_no_round_and_blames_nobody(slow_ms: int) -> None:
-    """The next proposer waits until its clock has passed the parent's time, and is timely for every honest clock."""
+    """The next proposer waits until its clock has passed the parent's time, so all honest validators accept it."""
     fast_ms = PRECISION_MS // 2
     net = liar_at_the_edge_of_time([fast_ms, 0, slow_ms, fast_ms])
     assert net.run(60_000, lambda: min(net.heights([0, 2, 3])) == 2)

@@ -51,8 +51,8 @@ class Member:
         self.record = record
         self.skew_ms = self.usual_skew_ms = skew_ms
         self.is_forgetful = False
-        """Its disk has lost what it once held, or is about to, which it notices or is told. Until it signs again it is
-        among the f faulty, though it keeps to the rules."""
+        """Its disk has lost what it once held, or is about to; it notices that, or its operator states it. Until it
+        signs again it is among the f faulty, though it keeps to the rules."""
         self.is_doomed = False
         """Its disk is about to be lost."""
         self.losses = 0

@@ -100,7 +100,7 @@ class Watch:
             self.memory(member, member.node)  # it holds all that came of the height that it decides
 
     def rolled_back(self, member: Member) -> None:
-        """A disk was replaced, which its node notices or is told: that excuses nothing (docs/threat-model.md)."""
+        """A disk was replaced, as its node or its operator knows: that excuses nothing (docs/threat-model.md)."""
         if member.is_honest:
             self._judge(self._oracles.rolled_back, member.number, dict(member.disk.data), True)
 
