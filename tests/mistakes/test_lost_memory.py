@@ -198,6 +198,7 @@ async def test_an_operator_can_end_the_wait_also_where_the_lost_nodes_had_signed
             await made.decided(await made.submit(A))
         await eventually(lambda: made.nodes[L].engine.is_voting)
         made.agree()
+        assert [len(node.equivocations) for node in made.nodes.values()] == [0] * 4
 
 
 async def test_what_the_operator_set_by_hand_is_not_lost_with_the_line(tmp_path: Path) -> None:
