@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from notarium_node.config import NodeConfig
+from notarium_node.config.sections import NodeConfig
 from notarium_node.demo.local_network import free_ports
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")

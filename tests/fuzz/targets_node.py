@@ -25,7 +25,7 @@ from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
 from notarium_node.api.submit import Submissions
-from notarium_node.config import ConfigError, load_config
+from notarium_node.config.reading import ConfigError, load_config
 from notarium_node.identity.address import split_address
 from notarium_node.identity.card import Card, CardError, read_card
 from notarium_node.identity.tls import CertificateError, certificate_key
@@ -399,7 +399,7 @@ FILES = (
         "node.toml",
         from_file("node.toml", lambda path: load_config(path, {})),
         (ConfigError,),
-        ("notarium_node.config:load_config", "notarium_node.config:parse_config"),
+        ("notarium_node.config.reading:load_config", "notarium_node.config.reading:parse_config"),
         (seeds.NODE_TOML,),
         dialect="text",
         max_bytes=40_000,
@@ -408,7 +408,7 @@ FILES = (
         "node's environment",
         from_file("node.toml", lambda path: _overridden(path)),
         (ConfigError,),
-        ("notarium_node.config:_toml_value",),
+        ("notarium_node.config.reading:_toml_value",),
         (b"data", b'"/srv/notarium"'),
         dialect="text",
         max_bytes=40_000,

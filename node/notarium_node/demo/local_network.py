@@ -27,7 +27,7 @@ from notarium.key_files import Purpose, create_key, load_seed
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.config import FIRST_START
+from notarium_node.config.sections import FIRST_START
 from notarium_node.identity.card import Card
 from notarium_node.identity.tls import make_certificate
 from notarium_node.operator.ceremony import make_genesis

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_node.config import ConfigError, NodeConfig
+from notarium_node.config.reading import ConfigError
+from notarium_node.config.sections import NodeConfig
 
 if TYPE_CHECKING:
     import aiohttp

@@ -7,7 +7,7 @@ import pytest
 
 from notarium_ledger.signing import SigningKey
 from notarium_node import startup
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_node.demo.local_network import Institution, LocalNetwork, NetworkError, free_ports
 
 RESEARCHER = SigningKey(b"r" * 32).public

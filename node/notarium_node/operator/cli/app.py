@@ -11,7 +11,7 @@ import typer
 
 from notarium.key_files import KeyFileError
 from notarium_ledger.errors import LedgerError
-from notarium_node.config import ConfigError
+from notarium_node.config.reading import ConfigError
 from notarium_node.identity.card import CardError
 from notarium_node.identity.tls import CertificateError
 from notarium_node.operator.ceremony import CeremonyError
