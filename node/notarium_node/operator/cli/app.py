@@ -26,6 +26,7 @@ app = typer.Typer(
     name="notarium-node",
     help="Run one institution's node of a Notarium ledger.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
