@@ -35,6 +35,7 @@ EXEMPT: dict[str, str] = {
     "notarium_node.operator.cli.founding:_researcher": _LOCAL,
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
+    "notarium_node.demo.local_network:_who_locked": "takes what the kernel fills in",
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
     "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",
