@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz import targets_client, targets_ledger, targets_node
+from tests.fuzz import targets_client, targets_http, targets_ledger, targets_operator, targets_peers
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *targets_ledger.LEDGER,
     *targets_ledger.AGREEMENT,
     *targets_ledger.STORE,
-    *targets_node.WIRE,
-    *targets_node.HTTP,
-    *targets_node.FILES,
+    *targets_peers.WIRE,
+    *targets_http.HTTP,
+    *targets_operator.FILES,
     *targets_client.ANSWERS,
     *targets_client.PROJECT,
 )
