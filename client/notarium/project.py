@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +26,13 @@ from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
 from notarium.naming import FOLDER, artifact_path
+from notarium.toml_file import read_toml
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
-MAX_CONFIG_BYTES = 32_768
-"""TOML takes time with the square of a line's length."""
 _IGNORED = "# belongs to this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
 
 
@@ -109,13 +107,11 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     root = find_root(start or Path.cwd())
     settings = _Settings.read(root / FOLDER / CONFIG) if root else _Settings()
     genesis = find_genesis(root, settings, environ)
-    nodes = [each.strip() for each in environ.get("NOTARIUM_NODES", "").split(",") if each.strip()]
-    nodes = nodes or list(settings.nodes) or [each.api for each in genesis.registry.nodes.values() if each.api]
     fallback = root.name if root else Path.cwd().name
     key_path = Path(environ["NOTARIUM_KEY"]) if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
     return Project(
         genesis=genesis,
-        nodes=tuple(normal_url(each) for each in nodes),
+        nodes=_nodes(root, settings, environ) or _founders(genesis),
         issuer=environ.get("NOTARIUM_ISSUER") or settings.issuer,
         name=environ.get("NOTARIUM_PROJECT") or settings.project or fallback or "project",
         key_path=key_path,
@@ -123,6 +119,20 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         root=root,
         homes=homes,
     )
+
+
+def _nodes(root: Path | None, settings: _Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The nodes' addresses of the environment, else of the file. Raises ProjectError, naming which it is."""
+    chosen = [each.strip() for each in environ.get("NOTARIUM_NODES", "").split(",") if each.strip()]
+    try:
+        return tuple(normal_url(each) for each in chosen or settings.nodes)
+    except ProjectError as error:
+        source = "NOTARIUM_NODES" if chosen else f"{root and root / FOLDER / CONFIG}: ledger.nodes"
+        raise ProjectError(f"{source}: {error}") from error
+
+
+def _founders(genesis: Genesis) -> tuple[str, ...]:
+    return tuple(normal_url(each.api) for each in genesis.registry.nodes.values() if each.api)
 
 
 def find_root(start: Path) -> Path | None:
@@ -137,7 +147,10 @@ def find_genesis(
     """The pinned genesis: of the environment, else of the project. Raises ProjectError."""
     environ = os.environ if environ is None else environ
     if chosen := environ.get("NOTARIUM_GENESIS"):
-        return read_genesis(Path(chosen))
+        try:
+            return read_genesis(Path(chosen))
+        except ProjectError as error:
+            raise ProjectError(f"NOTARIUM_GENESIS: {error}") from error
     if root is None:
         raise ProjectError(
             "no project here: run 'notarium init --genesis FILE --node URL --issuer ID' in the project's folder, "
@@ -148,7 +161,7 @@ def find_genesis(
     if genesis.hash.hex() != settings.genesis_hash:
         raise ProjectError(
             f"{root / FOLDER / GENESIS} has the hash {genesis.hash.hex()}, but {CONFIG} pins "
-            f"{settings.genesis_hash}: one of them was changed; get both from your institution again"
+            f"{settings.genesis_hash or 'none'}: one of them was changed; get both from your institution again"
         )
     return genesis
 
@@ -210,12 +223,9 @@ class _Settings:
     def read(cls, path: Path) -> _Settings:
         """Raises ProjectError."""
         try:
-            document = tomllib.loads(_text_of(path))
+            document = read_toml(path)
         except OSError as error:
             raise ProjectError(f"cannot read {path}: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
-            # TOMLDecodeError, UnicodeDecodeError, or a number with more digits than Python reads.
-            raise ProjectError(f"{path} is not TOML: {error}") from error
         ledger, project = _table(path, document, "ledger"), _table(path, document, "project")
         for table, known in ((ledger, {"name", "genesis_hash", "nodes"}), (project, {"issuer", "name"})):
             if unknown := sorted(table.keys() - known):
@@ -229,15 +239,6 @@ class _Settings:
             _text(path, project, "project.issuer"),
             _text(path, project, "project.name"),
         )
-
-
-def _text_of(path: Path) -> str:
-    """The content of the file. Raises OSError, or ValueError where it is too large or not UTF-8."""
-    with path.open("rb") as file:
-        content = file.read(MAX_CONFIG_BYTES + 1)
-    if len(content) > MAX_CONFIG_BYTES:
-        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, the limit for a configuration")
-    return content.decode()
 
 
 def _table(path: Path, document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from notarium_ledger.types import PublicKey
 from notarium_node.api.app import make_app
 from notarium_node.api.problems import bad_request
 from notarium_node.catchup.sync import SyncSettings
-from notarium_node.config import NodeConfig
+from notarium_node.config.sections import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
 from notarium_node.http.server import HardenedAppRunner
 from notarium_node.identity.own_record import own_record
@@ -30,6 +30,7 @@ from notarium_node.startup import (
     load_genesis,
     note_vote_from,
     noted_vote_from,
+    port_finding,
     stale_vote_from,
     use_first_start,
 )
@@ -51,7 +52,7 @@ class NodeCrashed(Exception):
 async def run(config: NodeConfig) -> None:
     """Run until SIGTERM or SIGINT.
 
-    Raises StartupError, StoreError or OSError where the node cannot start, and NodeCrashed where it cannot go on.
+    Raises StartupError or StoreError where the node cannot start, and NodeCrashed where it cannot go on.
     """
     allow_open_files(config.api.max_clients + OTHER_FILES)
     genesis = load_genesis(config)
@@ -72,7 +73,10 @@ async def run(config: NodeConfig) -> None:
         elif config.consensus.vote_from is not None:
             note_vote_from(config.node.vote_from_note, config.consensus.vote_from)
         stopping = _on_signals()
-        await node.start()
+        try:
+            await node.start()
+        except OSError as taken:
+            raise StartupError(port_finding("peer", config.peer.host, config.peer.port, taken)) from taken
         api = await _start_api(node, config)
         _log.info(
             "node runs",
@@ -175,10 +179,10 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         context.load_cert_chain(config.api.tls_certificate, config.api.tls_key)
     try:
         await web.TCPSite(runner, config.api.host, config.api.port, ssl_context=context).start()
-    except OSError:
+    except OSError as error:
         await runner.cleanup()
         await node.stop()
-        raise
+        raise StartupError(port_finding("api", config.api.host, config.api.port, error)) from error
     return runner
 
 

@@ -19,7 +19,7 @@ from notarium.key_files import KeyFileError, Purpose, load_key, load_seed
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
-from notarium_node.config import NodeConfig
+from notarium_node.config.sections import NodeConfig
 from notarium_node.identity.card import CardError
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.recall import Recall
@@ -27,8 +27,6 @@ from notarium_node.identity.tls import CertificateError, certificate_key, server
 from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000
-ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104
-"""Hosts with which a socket listens on every address of the machine."""
 
 
 class Check(StrEnum):
@@ -96,7 +94,6 @@ def _findings(config: NodeConfig) -> Iterator[StartupFinding]:
     yield from check_api_tls(config)
     yield from check_port("peer", config.peer.host, config.peer.port)
     yield from check_port("api", config.api.host, config.api.port)
-    yield from check_two_sockets(config)
 
 
 def _is_expected(path: Path, config: NodeConfig) -> bool:
@@ -369,26 +366,19 @@ def check_port(what: str, host: str, port: int) -> Iterator[StartupFinding]:
     except socket.gaierror as error:
         yield _not_an_address(what, host, f": {error.strerror}")
         return
-    family, _, _, _, address = found[0]
-    try:
-        # As the node itself will: SO_REUSEADDR, so that old connections in TIME_WAIT do not count.
-        socket.create_server((str(address[0]), port), family=family).close()
-    except OSError as error:
-        yield _port_finding(what, host, port, error)
+    for family, _, _, _, address in found:
+        try:
+            # As the node itself will: SO_REUSEADDR, so that old connections in TIME_WAIT do not count.
+            socket.create_server((str(address[0]), port), family=family).close()
+        except OSError as error:
+            if host == "" and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue  # All addresses are those that the machine has: perhaps none of IPv6.
+            yield port_finding(what, host, port, error)
+            return
 
 
-def check_two_sockets(config: NodeConfig) -> Iterator[StartupFinding]:
-    """The peer socket and the API do not take each other's port."""
-    hosts, port = {config.peer.host, config.api.host}, config.peer.port
-    if port == config.api.port != 0 and (len(hosts) == 1 or hosts & set(ALL_ADDRESSES)):
-        yield StartupFinding(
-            Check.PORT,
-            f"peer.port and api.port are both {port}, on the same address",
-            "Choose another port for one of them.",
-        )
-
-
-def _port_finding(what: str, host: str, port: int, error: OSError) -> StartupFinding:
+def port_finding(what: str, host: str, port: int, error: OSError) -> StartupFinding:
+    """Why the node cannot listen on `port`; `what`: the section, peer or api."""
     if error.errno == errno.EADDRINUSE:
         owner = next(_listeners(port), "another process")
         return StartupFinding(

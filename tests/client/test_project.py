@@ -44,6 +44,20 @@ def test_the_environment_alone_is_enough(tmp_path, ledger, home, monkeypatch):
         found.issuer_or_fail()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("NOTARIUM_NODES", "localhost:8470, http://x", "NOTARIUM_NODES: 'localhost:8470' is not a node address"),
+        ("NOTARIUM_GENESIS", "nowhere.json", "NOTARIUM_GENESIS: cannot read the genesis file nowhere.json"),
+    ],
+)
+def test_a_value_of_the_environment_is_not_blamed_on_the_file(project, monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ProjectError) as caught:
+        find_project()
+    assert str(caught.value).startswith(said)
+
+
 def test_xdg_folders_and_their_defaults(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     homes = Homes.of({"XDG_CONFIG_HOME": "/xdg", "XDG_CACHE_HOME": "relative/is/ignored"})
@@ -55,17 +69,26 @@ def test_xdg_folders_and_their_defaults(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[ledger", "not TOML"),
+        ("[ledger", "not TOML: .* Correct it there"),
         ("[ledger]\ngenesis = 'x'", "unknown setting 'genesis'"),
         ("[ledger]\ngenesis_hash = 3", "ledger.genesis_hash must be text"),
         ("[ledger]\nnodes = 'x'", "ledger.nodes must be a list"),
         ("ledger = 3", "ledger must be a table"),
-        ("[project]\nissuer = 'm0'", "one of them was changed"),
+        ("[project]\nissuer = 'm0'", r"config\.toml pins none: one of them was changed"),
     ],
 )
 def test_a_wrong_config_says_what_is_wrong(project, text, message):
     (project.folder / "config.toml").write_text(text)
     with pytest.raises(ProjectError, match=message):
+        find_project()
+
+
+def test_a_wrong_address_in_the_config_is_blamed_on_the_config(project):
+    config = project.folder / "config.toml"
+    text = config.read_text()
+    start, end = text.index("nodes = ["), text.index("]", text.index("nodes = ["))
+    config.write_text(text[:start] + "nodes = ['x'" + text[end:])
+    with pytest.raises(ProjectError, match=r"config\.toml: ledger\.nodes: 'x' is not a node address"):
         find_project()
 
 

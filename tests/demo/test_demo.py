@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -53,6 +54,27 @@ def running_below(directory: Path) -> list[list[str]]:
     """Command lines of processes that have to do with `directory`."""
     lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     return [line for line in lines if any(str(directory) in word for word in line)]
+
+
+def restarted_by_hand(directory: Path, api: str) -> subprocess.Popen[bytes]:
+    """As an operator does it, in the node's directory, so that neither the pid file nor a command line leads to it."""
+    os.kill(int((directory / "pid").read_text()), signal.SIGKILL)
+    process = subprocess.Popen(
+        [NOTARIUM.with_name("notarium-node"), "run", "--config", "node.toml"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"{api}/v1/status", timeout=10) as answer:  # noqa: S310
+                assert answer.status == 200
+                return process
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def last_lines(output: str) -> tuple[dict[str, str], str, list[str]]:
@@ -182,11 +204,13 @@ def test_the_network_can_be_kept_running_and_stopped(story: str, place: Path, us
         )
         assert anchored.returncode == 0, anchored.stderr
         shutil.rmtree(mine)
+        by_hand = restarted_by_hand(place / "curval", base["Institut Curval, Lyon"])
     finally:
         down = demo("down", place, user)
         output, _ = down.communicate(timeout=60)
     assert down.returncode == 0, output
     assert running_below(place) == []
+    assert by_hand.wait(10) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -131,7 +131,7 @@ def test_the_container_keeps_its_data_and_is_watched(service):
 
 
 def test_the_containers_environment_names_real_fields(service, tmp_path):
-    from notarium_node.config import load_config
+    from notarium_node.config.reading import load_config
 
     config = tmp_path / "node.toml"
     config.write_text(f'[node]\ngenesis_hash = "{"ab" * 32}"\n[peer]\nport = 1\n')

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from notarium_node.config import NodeConfig
+from notarium_node.config.sections import NodeConfig
 from notarium_node.demo.local_network import free_ports
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -203,17 +203,24 @@ def public_key(seed):
     return SigningKey(seed).public.hex()
 
 
-def test_every_field_of_the_configuration_is_listed_with_its_default():
+def test_every_field_of_the_configuration_is_listed_with_its_default_and_its_limits():
     table = PAGE.partition("## Every field of node.toml")[2]
-    rows = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (.+?) \|", table, re.MULTILINE))
-    expected: dict[str, Any] = {}
+    cells = [row.split("|")[1:5] for row in table.splitlines() if row.startswith("| `")]
+    rows = {name.strip(" `"): [each.strip(" `") for each in rest] for name, *rest in cells}
+    schema = NodeConfig.model_json_schema()
+    expected: dict[str, tuple[Any, list[str]]] = {}
     for section, info in NodeConfig.model_fields.items():
-        for field, described in getattr(info.annotation, "model_fields", {}).items():
-            expected[f"{section}.{field}"] = described
+        described = getattr(info.annotation, "model_fields", {})
+        name = schema["properties"][section]["$ref"].rpartition("/")[2]
+        for field, shape in schema["$defs"][name]["properties"].items():
+            numbers = [each for each in shape.get("anyOf", [shape]) if each.get("type") == "integer"]
+            limits = [str(each.get(name, "none")) for each in numbers for name in ("minimum", "maximum")]
+            expected[f"{section}.{field}"] = (described[field].default, limits or ["", ""])
     assert rows.keys() == expected.keys()
-    for name, described in expected.items():
-        if isinstance(described.default, int) or (isinstance(described.default, str) and described.default):
-            assert rows[name].strip("`") == str(described.default), name
+    for name, (default, limits) in expected.items():
+        if isinstance(default, int) or (isinstance(default, str) and default):
+            assert rows[name][0] == str(default), name
+        assert rows[name][1:] == limits, name
 
 
 def test_alarms_name_metrics_that_exist():

@@ -29,6 +29,13 @@ def network(tmp_path):
 
 def governs(network: LocalNetwork, member: str, statement: str) -> str:
     """What `statement` prints at this member's desk, after the page's program."""
+    ran = at_the_desk(network, member, statement)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def at_the_desk(network: LocalNetwork, member: str, statement: str) -> subprocess.CompletedProcess[str]:
+    """The page's program with this member's files, and `statement` after it."""
     [program] = re.findall(r"<!-- tested: governance -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     node = next(each for each in network.nodes if each.member == member)
     desk = {
@@ -40,27 +47,30 @@ def governs(network: LocalNetwork, member: str, statement: str) -> str:
     for shown, local in desk.items():
         assert program.count(shown) == 1
         program = program.replace(shown, local)
-    ran = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", f"{program}\nprint({statement})"], capture_output=True, text=True, timeout=60
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
 
 
-def approved(network: LocalNetwork, statement: str, approvals: int) -> None:
-    """One member proposes, others vote, until it is in force."""
+def approved(network: LocalNetwork, statement: str, approvals: int) -> str:
+    """One member proposes, others vote, until it is in force; the proposal's id."""
     proposal = governs(network, "mercy", statement)
     assert [each["id"] for each in network.nodes[0].get("/v1/members")["proposals"]] == [proposal]
     for member in list(MEMBERS)[1:approvals]:
         governs(network, member, f"vote({proposal!r})")
     assert network.nodes[0].get("/v1/members")["proposals"] == []
+    return proposal
 
 
 @pytest.mark.slow
 def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
     [example] = re.findall(r'^propose\((.*type="set-parameter".*)\)$', PAGE, re.MULTILINE)
-    approved(network, f"propose({example})", 3)
+    proposal = approved(network, f"propose({example})", 3)
     assert network.nodes[0].get("/v1/members")["parameters"]["message_delay_ms"] == 3000
+    # Who votes last is refused, with the words of the page.
+    late = at_the_desk(network, "delta", f"vote({proposal!r})")
+    [said] = re.findall(r"ends\nwith `(body\.proposal: .*)`", PAGE)
+    assert said in late.stderr, late.stderr
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz import targets_client, targets_ledger, targets_node
+from tests.fuzz import targets_client, targets_http, targets_ledger, targets_operator, targets_peers
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *targets_ledger.LEDGER,
     *targets_ledger.AGREEMENT,
     *targets_ledger.STORE,
-    *targets_node.WIRE,
-    *targets_node.HTTP,
-    *targets_node.FILES,
+    *targets_peers.WIRE,
+    *targets_http.HTTP,
+    *targets_operator.FILES,
     *targets_client.ANSWERS,
     *targets_client.PROJECT,
 )
@@ -35,6 +35,7 @@ EXEMPT: dict[str, str] = {
     "notarium_node.operator.cli.founding:_researcher": _LOCAL,
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
+    "notarium_node.demo.local_network:_who_locked": "takes what the kernel fills in",
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
     "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",

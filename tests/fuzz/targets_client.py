@@ -262,7 +262,7 @@ PROJECT = (
         "config.toml",
         from_file("config.toml", _Settings.read),
         (ProjectError,),
-        ("notarium.project:_Settings.read",),
+        ("notarium.project:_Settings.read", "notarium.toml_file:read_toml"),
         (seeds.PROJECT_TOML,),
         dialect="text",
         max_bytes=40_000,

@@ -17,7 +17,7 @@ from tests.mistakes.nodes import cluster, eventually, fresh
 from tests.mistakes.planted import must_fail
 
 from notarium_ledger.blocks.certificate import QuorumCertificate
-from notarium_node.config import NodeConfig
+from notarium_node.config.sections import NodeConfig
 
 LENGTH = 6
 

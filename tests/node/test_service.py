@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notarium_node import service
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_node.identity.card import read_card
 from notarium_node.node import Node
 from notarium_node.operator.setup import NodeDescription, make_keys
@@ -102,6 +102,16 @@ async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops
 
     monkeypatch.setattr(Node, "stop", failing)
     with pytest.raises(service.NodeCrashed, match="planted"):
+        await service.run(config)
+
+
+@pytest.mark.parametrize("section", ["peer", "api"])
+async def test_a_port_that_is_taken_after_the_checks_is_named_with_the_remedy(config, section):
+    port = getattr(config, section).port
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(StartupError, match=f"{section}.port {port} is taken by pid .* choose another port"),
+    ):
         await service.run(config)
 
 

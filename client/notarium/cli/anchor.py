@@ -32,6 +32,10 @@ from notarium.errors import ExitCode
 from notarium.project import find_project
 from notarium_ledger.encoding.json_file import iso_time
 
+_SENT_AGAIN = (
+    "It is sent again with the next entry, or by 'notarium status --flush'. That is safe: equal entries are one entry."
+)
+
 
 class KindChoice(StrEnum):
     """What is anchored. Runs are tracked instead, and batches are for programs."""
@@ -143,7 +147,8 @@ def _print(printer: Printer, result: Anchored) -> None:
     path, reason = shown(str(result.path)), shown(str(result.error))
     if result.status is AnchorStatus.PENDING:
         printer.line(f"[yellow]pending[/] {path}  in the outbox as {result.id[:16]}…")
-        printer.note(f"[yellow]not sent:[/] {reason}")
+        printer.note(f"[yellow]not anchored yet:[/] {reason}")
+        printer.note(_SENT_AGAIN)
     elif result.status is AnchorStatus.REFUSED:
         printer.line(f"[red]refused[/] {path}  in the outbox as {result.id[:16]}…")
         printer.note(f"[red]refused:[/] {reason}")

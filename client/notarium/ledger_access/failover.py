@@ -84,7 +84,7 @@ class Failover:
         Raises Rejected, NotAnchored, LyingNode (where all nodes lied) or Unreachable.
         """
         now = asyncio.get_running_loop().time
-        question = _Question(self.pool, self._refusals)
+        question = _Question(self.pool, self._refusals, request.writing)
         deadline = now() + (self._timeout if within_s is None else within_s)
         attempt = 0
         while True:
@@ -151,10 +151,13 @@ class Failover:
 class _Question:
     """What the nodes have answered to one question so far."""
 
-    def __init__(self, pool: NodePool, refusals: int) -> None:
+    def __init__(self, pool: NodePool, refusals: int, writing: bool) -> None:
         self._pool = pool
         self._refusals_needed = refusals
+        self._writing = writing
         self._said: dict[str, str] = {}
+        self._accepted: dict[str, str] = {}
+        """What nodes said that have the entry without its decision."""
         self._refusals: list[NotariumError] = []
         self._unknown: dict[str, NotariumError] = {}
         self._lies: list[LyingNode] = []
@@ -174,7 +177,16 @@ class _Question:
 
     def note(self, url: str, error: Exception, now: float) -> None:
         """Record why `url` gave no usable answer."""
-        self._said[url] = answers.describe(error, url)
+        said = answers.describe(error, url)
+        if isinstance(error, NotYet):
+            self._accepted[url] = said
+        elif isinstance(error, Refused):
+            self._accepted.pop(url, None)
+        elif url in self._accepted:
+            said = f"{self._accepted[url]}; then: {said}"
+        elif self._writing and _may_have_arrived(error):
+            said += "; it may have what was sent"
+        self._said[url] = said
         self._heard = self._heard or not _is_refused_connection(error)
         if isinstance(error, LyingNode):
             self._pool.lied(error, now)
@@ -210,7 +222,8 @@ class _Question:
 
     def failure(self) -> NotariumError:
         """The error that describes the outcome best."""
-        if self._refusals:
+        # Refusals that are too few count where nothing speaks against them.
+        if self._refusals and (len(self._refusals) >= self._refusals_needed or not self._accepted):
             return self._refusals[0]
         if self._unknown:
             return next(iter(self._unknown.values()))
@@ -222,6 +235,13 @@ class _Question:
 def _is_refused_connection(error: Exception) -> bool:
     """Whether nothing listens there, which is known at once and seldom changes within seconds."""
     return isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
+
+
+def _may_have_arrived(error: Exception) -> bool:
+    """Whether the request may have reached the node, although no answer came back."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return False
+    return isinstance(error, TimeoutError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError)
 
 
 async def _read_all(response: aiohttp.ClientResponse) -> bytes:

@@ -14,7 +14,7 @@ from notarium_node.api.openapi import document
 from notarium_node.api.problems import ApiProblem, ProblemType, refused
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
-from notarium_node.config import ApiSection
+from notarium_node.config.sections import ApiSection
 from notarium_node.health.metrics import CONTENT_TYPE
 from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError

@@ -111,9 +111,7 @@ class Demo:
         with self._story.doing(what) as details:
             network.start()
             network.wait_ready()
-            details += [
-                f"{label(node)}  [dim]pid {node.pid_file.read_text()} · {node.api}[/]" for node in network.nodes
-            ]
+            details += [f"{label(node)}  [dim]pid {node.pid} · {node.api}[/]" for node in network.nodes]
 
     def _plan_and_collect(self, study: Study) -> None:
         self._story.chapter(f"A researcher at {institution(RESEARCHER_AT)} begins a study")

@@ -9,16 +9,19 @@ All its files are in one directory:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,7 @@ from notarium.key_files import Purpose, create_key, load_seed
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.config import FIRST_START
+from notarium_node.config.sections import FIRST_START
 from notarium_node.identity.card import Card
 from notarium_node.identity.tls import make_certificate
 from notarium_node.operator.ceremony import make_genesis
@@ -91,6 +94,13 @@ class LocalNode:
         return self.directory / "node.log"
 
     @property
+    def pid(self) -> int | None:
+        """Of its process, also where that was started by another process, such as an operator's shell."""
+        if self.process is not None:
+            return self.process.pid if self.process.poll() is None else None
+        return self._noted_pid() or _who_locked(self.directory / "store" / "LOCK")
+
+    @property
     def pid_file(self) -> Path:
         """Written at the start, for a later `stop` by another process."""
         return self.directory / "pid"
@@ -135,9 +145,7 @@ class LocalNode:
 
     def is_running(self) -> bool:
         """Whether the process runs, even if another process started it."""
-        if self.process is not None:
-            return self.process.poll() is None
-        return self._foreign_pid() is not None
+        return self.pid is not None
 
     def last_words(self) -> str:
         """The end of the log."""
@@ -146,12 +154,13 @@ class LocalNode:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
 
     def _signal(self, number: signal.Signals) -> None:
-        pid = self.process.pid if self.process is not None else self._foreign_pid()
-        if pid is None or (self.process is not None and self.process.poll() is not None):
+        if (pid := self.pid) is None:
             return
-        os.kill(pid, number)
+        # Another user's process stays, and _wait says so.
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
-    def _foreign_pid(self) -> int | None:
+    def _noted_pid(self) -> int | None:
         """The pid from the file, if that process is still this node."""
         try:
             pid = int(self.pid_file.read_text())
@@ -169,9 +178,9 @@ class LocalNode:
             self.process = None
         else:
             deadline = time.monotonic() + STOP_S
-            while self._foreign_pid() is not None:
+            while (pid := self.pid) is not None:
                 if time.monotonic() > deadline:
-                    raise NetworkError(f"{self.name} does not stop\n{self.last_words()}")
+                    raise NetworkError(f"{self.name} does not stop; end it with 'kill -9 {pid}'\n{self.last_words()}")
                 time.sleep(POLL_S)
         self.pid_file.unlink(missing_ok=True)
 
@@ -304,6 +313,21 @@ def _make_node(home: Path, member: str, role: str, listen: tuple[str, int, int])
     certificate = make_certificate(load_seed(keys / Purpose.TRANSPORT.file_name, Purpose.TRANSPORT))
     (_fresh(home / "store") / FIRST_START).touch()
     return LocalNode(member, role, home, key.public.hex(), peer_port, api_port, host), certificate
+
+
+def _who_locked(path: Path) -> int | None:
+    """The process that holds LevelDB's lock: fcntl(2), F_GETLK with a struct flock.
+
+    Not for a process that has this store open itself: to close any of its descriptors of the file ends its own lock.
+    """
+    flock = "hhqqi"
+    try:
+        with path.open("rb") as file:
+            asked = struct.pack(flock, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, *_, pid = struct.unpack(flock, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    except OSError:
+        return None
+    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
 def free_ports(count: int) -> list[int]:

@@ -107,10 +107,8 @@ def table(rows: list[dict[str, Any]]) -> RenderableType:
     """The list for people."""
     if not rows:
         return Text("no equivocations: this node holds no proof that a validator signed two different things")
-    shown = Table(title=f"{len(rows)} equivocations", title_justify="left")
     columns = ("number", "member", "kind", "height", "round", "id")
-    for column in columns:
-        shown.add_column(column, overflow="fold")
+    shown = Table(*columns, title=f"{len(rows)} equivocations", title_justify="left", box=None)
     for row in rows:
         # What a node sends is text, not markup; Text removes control characters.
         shown.add_row(*(Text(str(row.get(column, ""))) for column in columns))

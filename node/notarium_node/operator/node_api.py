@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_node.config import ConfigError, NodeConfig
+from notarium_node.config.reading import ConfigError
+from notarium_node.config.sections import NodeConfig
 
 if TYPE_CHECKING:
     import aiohttp
@@ -112,33 +115,39 @@ class NodeApi:
         return bytes(body)
 
 
-def tables(status: dict[str, Any]) -> list[Table]:
-    """A status as tables: one with the plain fields, and one for each list of records, such as the peers."""
-    facts = Table(show_header=False, box=None)
-    facts.add_column(style="bold")
-    facts.add_column(overflow="fold")
-    lists = []
+def tables(status: dict[str, Any]) -> list[RenderableType]:
+    """A status for people: its plain fields, one a line, and a table for each list of records, such as the peers."""
+    facts: dict[str, str] = {}
+    lists: list[RenderableType] = []
     for name, value in status.items():
         if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
             lists.append(_records(name, value))
         elif isinstance(value, dict):
-            facts.add_row(_words(name), ", ".join(f"{_shown(item)} {_words(key)}" for key, item in value.items()))
+            facts[name] = ", ".join(f"{_shown(item)} {_words(key)}" for key, item in value.items())
         elif isinstance(value, list):
-            facts.add_row(_words(name), "\n".join(map(_shown, value)) or "-")
+            facts[name] = "\n".join(map(_shown, value)) or "-"
         elif name == "time" and value == NO_BLOCK_YET:
-            facts.add_row(_words(name), "-")
+            facts[name] = "-"
         else:
-            facts.add_row(_words(name), _shown(value))
-    return [facts, *lists]
+            facts[name] = _shown(value)
+    return [_facts(facts), *lists]
+
+
+def _facts(facts: dict[str, str]) -> Text:
+    """No table: it would fill each line up to the longest, and a terminal would show the rest as empty lines."""
+    indent = max(map(len, facts), default=0) + 2
+    return Text("\n").join(
+        Text(_words(name).ljust(indent), "bold").append(value.replace("\n", "\n" + " " * indent), "not bold")
+        for name, value in facts.items()
+    )
 
 
 def _records(name: str, records: list[dict[str, Any]]) -> Table:
     columns = list(dict.fromkeys(key for each in records for key in each))
-    table = Table(title=_words(name), title_justify="left")
-    for column in columns:
-        table.add_column(_words(column), overflow="fold")
+    table = Table(*map(_words, columns), title=_words(name), title_justify="left", box=None)
     for each in records:
-        table.add_row(*(_short(_shown(each.get(column))) for column in columns))
+        # What a node sends is text, not markup; Text removes control characters.
+        table.add_row(*(Text(_short(_shown(each.get(column)))) for column in columns))
     return table
 
 

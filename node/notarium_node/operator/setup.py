@@ -20,7 +20,8 @@ from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import KEY_BYTES
-from notarium_node.config import NodeConfig, parse_config
+from notarium_node.config.reading import ConfigError, parse_config
+from notarium_node.config.sections import NodeConfig
 from notarium_node.identity.address import LOCAL_HOSTS, split_address
 from notarium_node.identity.card import Card
 from notarium_node.identity.own_record import own_record
@@ -145,7 +146,10 @@ def initialise(
     genesis = load_genesis(draft)
     record = _own_record(draft, genesis, joining)
     content: Sections = {"node": pinned, **_sockets(record, listen, api_listen)}
-    parse_config(content, config_path)
+    try:
+        parse_config(content, config_path)
+    except ConfigError as error:
+        raise SetupError(f"{error} (options --listen and --api-listen)") from error
 
     if genesis_file.absolute() != (directory / "genesis.json").absolute():
         write_new(directory / "genesis.json", genesis.encode_json(), "genesis file")

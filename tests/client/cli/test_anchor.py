@@ -30,7 +30,8 @@ def test_anchor_without_a_node_leaves_work_in_the_outbox_and_says_so(project, no
     code, out, err = cli("anchor", "x", "--timeout", "0.3")
     assert code == 5
     assert out.startswith("pending x")
-    assert nodes[0].url in err
+    assert f"not anchored yet: no node gave a usable answer ({nodes[0].url}: connection refused)" in err
+    assert "'notarium status --flush'" in err
     assert cli("anchor", "x", "--timeout", "0.3", "--strict")[0] == 5
     code, out, _ = cli("status", "--timeout", "0.3", "--json")
     assert code == 5
@@ -41,6 +42,17 @@ def test_anchor_without_a_node_leaves_work_in_the_outbox_and_says_so(project, no
     said = json.loads(out)
     assert (code, len(said["sent"]), said["outbox"]) == (0, 1, [])
     assert cli("verify", "x", "--offline")[0] == 0
+
+
+def test_an_entry_that_a_node_has_is_not_called_unsent(project, nodes, cli):
+    (project.root / "x").write_text("x")
+    nodes[0].pending = 10**6
+    code, out, err = cli("anchor", "x", "--timeout", "0.3")
+    assert (code, out.split()[0]) == (5, "pending")
+    assert f"{nodes[0].url}: has the entry, but it is not decided yet" in err
+    assert "not sent" not in out + err
+    nodes[0].pending = 0
+    assert cli("status", "--flush")[0] == 0
 
 
 def test_anchor_that_is_refused_is_not_anchored(project, nodes, cli):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from notarium.cli.output import Printer, shown
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
 
@@ -43,3 +45,38 @@ def test_long_lists_of_findings_are_cut(capsys):
     assert lines[1] == "  changed f0 (other)"
     assert len(lines) == 22
     assert "5 more (--json lists all)" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "data"],
+        ["show", "ab" * 32],
+        ["find", "open.csv"],
+        ["find", "00" * 32],
+        ["log"],
+        ["verify", "data", "changed.csv"],
+        ["status"],
+        ["status", "--drop", "cd" * 32],
+        ["status", "cd" * 32],
+        ["init", "--genesis", ".notarium/genesis.json", "--issuer", "m0", "--force"],
+        ["init", "--genesis", ".notarium/genesis.json", "--issuer", "m0", "--genesis-hash", "ab" * 32],
+        ["equivocation", "open.csv"],
+        ["anchor", "late.csv", "--timeout", "0.3"],
+    ],
+)
+def test_no_line_is_broken_where_the_terminal_is_narrow(study, nodes, cli, monkeypatch, arguments):
+    """So no hash, key, path or command is."""
+    for name in ("open.csv", "changed.csv", "late.csv"):
+        (study / name).write_text("x")
+    cli("anchor", "open.csv", "changed.csv", "--disclosure", "public")
+    (study / "changed.csv").write_text("y")
+    if arguments[0] == "anchor":
+        nodes[0].stop()
+        cli(*arguments)
+    said = []
+    for columns in ("20", "1000"):
+        monkeypatch.setenv("COLUMNS", columns)
+        said.append(cli(*arguments))
+    assert said[0] == said[1]
+    assert any(len(line) > 60 for line in (said[0][1] + said[0][2]).splitlines())

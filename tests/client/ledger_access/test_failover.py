@@ -119,6 +119,48 @@ async def test_an_observer_is_not_taken_for_a_refusal_and_asked_last_from_then_o
         assert observer.requests.count("POST /v1/entries") == 1
 
 
+async def test_what_is_known_of_an_entry_without_an_answer_is_said_of_each_node(ledger, nodes):
+    """One accepts it and dies, one reads it and never answers, one drops the connection, one is not there."""
+
+    async def accept_and_die(request):
+        asyncio.get_running_loop().call_soon(asyncio.ensure_future, nodes[0]._runner.cleanup())
+        return web.json_response({"status": "pending"}, status=202)
+
+    async def hang(request):
+        await asyncio.Event().wait()
+
+    async def drop(request):
+        request.transport.close()
+        return web.Response()
+
+    nodes[0].fault, nodes[1].fault, nodes[2].fault = accept_and_die, hang, drop
+    with FakeNode(ledger) as dead:
+        dead.stop()
+        async with client_of(ledger, [*nodes, dead], timeout=3, attempt_timeout=0.5) as client:
+            with pytest.raises(Unreachable) as caught:
+                await client.submit(body(ledger))
+            reports = [each.said for each in caught.value.reports]
+            assert reports[0] == "has the entry, but it is not decided yet; then: connection refused"
+            assert reports[1] == "no answer in time; it may have what was sent"
+            assert reports[2].endswith("; it may have what was sent")
+            assert reports[3] == "connection refused"
+            with pytest.raises(Unreachable) as caught:
+                await client.find(b"\1" * 32)
+    assert not any("may have" in each.said for each in caught.value.reports), "a question"
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+async def test_a_refusal_of_one_does_not_count_while_another_has_the_entry(ledger, nodes, order):
+    async def refuse(request):
+        return problem(422, "invalid-entry", "I do not like it")
+
+    nodes[0].fault, nodes[1].pending = refuse, 10**6
+    async with client_of(ledger, [nodes[each] for each in order], timeout=1) as client:
+        with pytest.raises(Unreachable, match="refused: I do not like it") as caught:
+            await client.submit(body(ledger))
+    assert "has the entry" in str(caught.value)
+
+
 def test_nodes_that_refuse_every_connection_are_given_up_soon(ledger, nodes):
     for each in nodes:
         each.stop()

@@ -11,7 +11,7 @@ from tests.node.http_api import Answer, check_described
 
 from notarium_node.api.app import make_app
 from notarium_node.api.problems import ProblemType
-from notarium_node.config import ApiSection
+from notarium_node.config.sections import ApiSection
 from notarium_node.entries.waiters import Waiters
 
 

@@ -1,13 +1,16 @@
 """A consortium on this machine: its files before any node runs, and what it says where a node does not run."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from notarium_ledger.signing import SigningKey
 from notarium_node import startup
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_node.demo.local_network import Institution, LocalNetwork, NetworkError, free_ports
 
 RESEARCHER = SigningKey(b"r" * 32).public
@@ -81,6 +84,26 @@ def test_a_pid_that_belongs_to_another_process_is_left_alone(network):
     assert not node.is_running()
     node.pid_file.write_text("no number")
     assert not node.is_running()
+
+
+def test_a_node_that_was_started_by_hand_is_found_by_its_store_and_stopped(network):
+    """The file has the pid of its last start by the demo, if there is one at all."""
+    node = LocalNetwork.open(network.directory).nodes[0]
+    store = str(node.directory / "store")
+    for noted in (None, "1"):
+        if noted:
+            node.pid_file.write_text(noted)
+        holder = "import plyvel, sys; db = plyvel.DB(sys.argv[1], create_if_missing=True); print(flush=True); input()"
+        with subprocess.Popen(
+            [sys.executable, "-c", holder, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as started:
+            assert started.stdout is not None
+            started.stdout.readline()
+            assert (node.is_running(), node.pid) == (True, started.pid)
+            node.stop()
+            assert started.wait(10) == -signal.SIGTERM
+        assert not node.is_running()
+        assert not node.pid_file.exists()
 
 
 def test_free_ports_are_free_and_differ():

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_node.config import ConfigError
+from notarium_node.config.reading import ConfigError
 from notarium_node.operator.cli import output
 from notarium_node.operator.node_api import NodeApi, NodeUnreachable, tables
 

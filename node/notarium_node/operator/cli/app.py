@@ -11,7 +11,7 @@ import typer
 
 from notarium.key_files import KeyFileError
 from notarium_ledger.errors import LedgerError
-from notarium_node.config import ConfigError
+from notarium_node.config.reading import ConfigError
 from notarium_node.identity.card import CardError
 from notarium_node.identity.tls import CertificateError
 from notarium_node.operator.ceremony import CeremonyError
@@ -26,6 +26,7 @@ app = typer.Typer(
     name="notarium-node",
     help="Run one institution's node of a Notarium ledger.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -11,7 +11,8 @@ import typer
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import EquivocationFile
-from notarium_node.config import NodeConfig, load_config
+from notarium_node.config.reading import load_config
+from notarium_node.config.sections import NodeConfig
 from notarium_node.operator import equivocations as proofs
 from notarium_node.operator.cli.output import (
     Failure,

@@ -144,9 +144,8 @@ def _parameter(text: str) -> tuple[str, int]:
 
 
 def _member_table(made: Genesis) -> Table:
-    table = Table(title=f"{made.name}", title_justify="left")
-    for column in ("member", "name", "role", "address", "api", "node key"):
-        table.add_column(column, overflow="fold")
+    columns = ("member", "name", "role", "address", "api", "node key")
+    table = Table(*columns, title=f"{made.name}", title_justify="left", box=None)
     members = made.registry.members
     for node in sorted(made.registry.nodes.values(), key=lambda node: (node.member, node.role)):
         table.add_row(

@@ -9,7 +9,7 @@ import typer
 
 from notarium.errors import NotariumError, Unreachable
 from notarium_ledger.state.genesis import Genesis
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_node.operator import enrolment, node_api
 from notarium_node.operator.cli.output import ConfigFile, Failure, Json, NodeExitCode, out, print_json
 from notarium_node.operator.enrolment import MemberAction

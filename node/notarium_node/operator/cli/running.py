@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_node.health import logs
 from notarium_node.operator.cli.output import (
     ConfigFile,

@@ -8,7 +8,7 @@ import pytest
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 
 
 def test_from_keys_to_a_node_that_may_start(ready, ceremony):
@@ -128,3 +128,15 @@ def test_the_hash_may_be_given_as_read_by_phone(ceremony, notarium_node):
     written = tomllib.loads((root / "n2" / "node.toml").read_text())
     assert written["peer"] == {"host": "0.0.0.0", "port": 7000}
     assert written["api"] == {"host": "::1", "port": 8000}
+
+
+def test_one_port_for_peers_and_api_is_refused_before_anything_is_written(ceremony, notarium_node):
+    root, genesis, hash_ = ceremony
+    code, _, err = notarium_node(
+        "init", "--dir", root / "n1", "--genesis", genesis, "--genesis-hash", hash_,
+        "--listen", "0.0.0.0:7000", "--api-listen", "127.0.0.1:7000",
+    )  # fmt: skip
+    assert code == 2
+    assert "peer.port and api.port are both 7000" in err
+    assert "--listen and --api-listen" in err
+    assert not (root / "n1" / "node.toml").exists()

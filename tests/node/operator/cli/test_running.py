@@ -6,7 +6,7 @@ import socket
 
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import service
-from notarium_node.config import load_config
+from notarium_node.config.reading import load_config
 from notarium_store.store import Store
 
 

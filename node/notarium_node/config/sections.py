@@ -1,38 +1,24 @@
-"""The node's configuration: one TOML file, with overrides from the environment.
-
-``NOTARIUM_NODE_<SECTION>__<FIELD>`` overrides one field, for example ``NOTARIUM_NODE_PEER__PORT=9000``. Its value is
-read as in TOML, or as plain text where that is no TOML value. Paths are relative to the configuration file.
-"""
+"""The fields of node.toml, section by section, with their limits and defaults."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import os
-import tomllib
-from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from notarium.key_files import Purpose
 from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_node.peers.limits import BURST_S, PeerLimits
-from notarium_node.peers.sizes import LARGEST_MESSAGE, MIN_MESSAGE_BYTES
+from notarium_node.peers.sizes import MIN_MESSAGE_BYTES
 
-ENVIRONMENT_PREFIX = "NOTARIUM_NODE_"
 MIB = 1024 * 1024
 FIRST_START = "FIRST-START"
 VOTE_FROM = "VOTE-FROM"
-MAX_CONFIG_BYTES = 32_768
-"""The time to parse TOML grows with the square of a line's length."""
-_TOO_DEEP = "nested too deeply: no field is deeper than a list"
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; one line per problem, each with the field, its limit and the remedy."""
+CONFLICT: Final = "conflict"
+"""The type of an error in several fields together; its context has their names, as `fields`."""
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
@@ -51,6 +37,11 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 
 
+def _in_data_dir(*names: str) -> Any:
+    """The default of a path: these names in data_dir."""
+    return Field(default_factory=lambda checked: checked["data_dir"].joinpath(*names))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -58,32 +49,14 @@ class _Section(BaseModel):
 class NodeSection(_Section):
     """Who this node is."""
 
-    data_dir: ConfigPath
+    data_dir: ConfigPath = Field(default=".", validate_default=True)
     """The directory of the keys and the store. Default: where the configuration file is."""
-    genesis: ConfigPath
-    """The genesis file. Default: genesis.json in data_dir."""
+    genesis: ConfigPath = _in_data_dir("genesis.json")
+    """The genesis file."""
     genesis_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """The hash of the genesis file: the root of all trust, compared by phone."""
-    validator_key: ConfigPath
-    """Default: keys/validator.key in data_dir."""
-    transport_key: ConfigPath
-    """Default: keys/transport.key in data_dir."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        data_dir = value.get("data_dir", ".")
-        if not isinstance(data_dir, str):
-            return value
-        defaults = {
-            "data_dir": data_dir,
-            "genesis": str(Path(data_dir, "genesis.json")),
-            "validator_key": str(Path(data_dir, "keys", Purpose.VALIDATOR.file_name)),
-            "transport_key": str(Path(data_dir, "keys", Purpose.TRANSPORT.file_name)),
-        }
-        return defaults | value
+    validator_key: ConfigPath = _in_data_dir("keys", Purpose.VALIDATOR.file_name)
+    transport_key: ConfigPath = _in_data_dir("keys", Purpose.TRANSPORT.file_name)
 
     @property
     def store_dir(self) -> Path:
@@ -107,10 +80,10 @@ class PeerSection(_Section):
     host: str = ""
     """Address to listen on; empty: all addresses, IPv4 and IPv6."""
     port: Port
-    max_message_bytes: Annotated[int, Field(ge=1, le=256 * MIB)] = 32 * MIB
+    max_message_bytes: Annotated[int, Field(ge=MIN_MESSAGE_BYTES, le=256 * MIB)] = 32 * MIB
     """Not below the largest message that any ledger may need (peers/sizes.py)."""
-    send_queue_bytes: Annotated[int, Field(ge=1, le=4096 * MIB)] = 64 * MIB
-    bytes_per_s: Annotated[int, Field(ge=1)] = 200_000_000
+    send_queue_bytes: Annotated[int, Field(ge=MIN_MESSAGE_BYTES, le=4096 * MIB)] = 64 * MIB
+    bytes_per_s: Annotated[int, Field(ge=-(-MIN_MESSAGE_BYTES // BURST_S))] = 200_000_000
     """The amount of two seconds may come at once; that is at least one message."""
     messages_per_s: Annotated[int, Field(ge=100)] = 20_000
     pending_handshakes: Annotated[int, Field(ge=4, le=10_000)] = 64
@@ -124,25 +97,19 @@ class PeerSection(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.max_message_bytes < MIN_MESSAGE_BYTES:
-            raise ValueError(
-                f"max_message_bytes ({self.max_message_bytes}) is below {LARGEST_MESSAGE} ({MIN_MESSAGE_BYTES} bytes), "
-                f"which peers may send: raise it to {MIN_MESSAGE_BYTES} or more"
-            )
         if self.send_queue_bytes < self.max_message_bytes:
-            raise ValueError(
+            raise _conflict(
                 f"send_queue_bytes ({self.send_queue_bytes}) is below max_message_bytes ({self.max_message_bytes}) and "
-                "would not hold one message: raise it to that or more"
+                "would not hold one message: raise it to that or more",
+                ("send_queue_bytes", "max_message_bytes"),
             )
         if BURST_S * self.bytes_per_s < self.max_message_bytes:
-            raise ValueError(
+            raise _conflict(
                 f"bytes_per_s ({self.bytes_per_s}) lets {BURST_S * self.bytes_per_s} bytes come at once, less than "
-                f"max_message_bytes ({self.max_message_bytes}): raise it to half of that or more"
+                f"max_message_bytes ({self.max_message_bytes}): raise it to half of that or more",
+                ("bytes_per_s", "max_message_bytes"),
             )
-        if self.reconnect_first_ms > self.reconnect_last_ms:
-            raise ValueError(
-                _exceeds("reconnect_first_ms", self.reconnect_first_ms, "reconnect_last_ms", self.reconnect_last_ms)
-            )
+        _check_order(self, "reconnect_first_ms", "reconnect_last_ms")
         return self
 
     def limits(self) -> PeerLimits:
@@ -179,7 +146,9 @@ class ApiSection(_Section):
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together: set both or neither")
+            raise _conflict(
+                "tls_certificate and tls_key belong together: set both or neither", ("tls_certificate", "tls_key")
+            )
         return self
 
 
@@ -201,8 +170,7 @@ class ConsensusSection(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.base_timeout_ms > self.max_timeout_ms:
-            raise ValueError(_exceeds("base_timeout_ms", self.base_timeout_ms, "max_timeout_ms", self.max_timeout_ms))
+        _check_order(self, "base_timeout_ms", "max_timeout_ms")
         return self
 
 
@@ -258,129 +226,43 @@ class NodeConfig(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.peer.port == self.api.port != 0 and not _are_two_addresses(self.peer.host, self.api.host):
+            raise _conflict(
+                f"peer.port and api.port are both {self.peer.port}: choose another port for one of them, or set "
+                "peer.host and api.host to two different IP addresses",
+                ("peer.port", "api.port"),
+            )
         # Twice, because each class of entries has only a part of the mempool.
         for field, needed in (
             ("consensus.block_bytes_target", self.consensus.block_bytes_target),
             ("api.max_request_bytes", self.api.max_request_bytes),
         ):
             if self.mempool.max_bytes < 2 * needed:
-                raise ValueError(
+                raise _conflict(
                     f"mempool.max_bytes ({self.mempool.max_bytes}) is below twice {field} ({needed}): "
-                    "raise the first or lower the second"
+                    "raise the first or lower the second",
+                    ("mempool.max_bytes", field),
                 )
         return self
 
 
-def _exceeds(name: str, value: int, limit_name: str, limit: int) -> str:
-    return f"{name} ({value}) exceeds {limit_name} ({limit}): lower the first or raise the second"
+def _conflict(text: str, fields: tuple[str, ...]) -> PydanticCustomError:
+    """The error in these fields together, named as in the section that raises it."""
+    return PydanticCustomError(CONFLICT, "{text}", {"text": text, "fields": fields})
 
 
-def load_config(path: Path, environment: Mapping[str, str] | None = None) -> NodeConfig:
-    """Read `path` and the overrides in `environment` (default: the process's). Raises ConfigError."""
-    try:
-        content = tomllib.loads(_text_of(path))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: make it with 'notarium-node init', or name another") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        # TOMLDecodeError, UnicodeDecodeError, and a number with more digits than Python reads.
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    _override(content, os.environ if environment is None else environment)
-    return parse_config(content, path)
-
-
-def _text_of(path: Path) -> str:
-    """The file's content. Raises OSError, or ValueError where it is too large or not UTF-8."""
-    with path.open("rb") as file:
-        content = file.read(MAX_CONFIG_BYTES + 1)
-    if len(content) > MAX_CONFIG_BYTES:
-        raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes, which no configuration needs")
-    return content.decode()
-
-
-def parse_config(content: Mapping[str, Any], path: Path) -> NodeConfig:
-    """Validate `content` as the content of the file `path`. Raises ConfigError."""
-    try:
-        # Through JSON, whose strict rules accept text for paths, but not for numbers.
-        return NodeConfig.model_validate_json(
-            json.dumps(content, default=str), context={"base": path.absolute().parent}
+def _check_order(section: _Section, lower: str, upper: str) -> None:
+    least, most = getattr(section, lower), getattr(section, upper)
+    if least > most:
+        raise _conflict(
+            f"{lower} ({least}) exceeds {upper} ({most}): lower the first or raise the second", (lower, upper)
         )
-    except ValidationError as error:
-        lines = [f"{path}: {_explain(each)}" for each in error.errors(include_url=False)]
-        raise ConfigError("\n".join(lines)) from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: {_TOO_DEEP}") from error
 
 
-def _override(content: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Put the environment's values into `content`. An unknown name is an error now, not a surprise later.
-
-    Raises ConfigError with one line for each unknown name.
-    """
-    unknown = []
-    for name in sorted(environment):
-        if not name.startswith(ENVIRONMENT_PREFIX):
-            continue
-        section, separator, field = name[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
-        if not separator or field not in _fields(section):
-            unknown.append(
-                f"environment variable {name} does not name a field{_nearest(name, _environment_names())}: "
-                "correct or unset it"
-            )
-            continue
-        content.setdefault(section, {})
-        if isinstance(content[section], dict):
-            content[section][field] = _toml_value(environment[name])
-    if unknown:
-        raise ConfigError("\n".join(unknown))
-
-
-def _fields(section: str) -> list[str]:
-    """The names of a section's fields; an empty list for an unknown section."""
-    info = NodeConfig.model_fields.get(section)
-    model = None if info is None else info.annotation
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, _Section) else []
-
-
-def _environment_names() -> list[str]:
-    return [
-        f"{ENVIRONMENT_PREFIX}{section.upper()}__{field.upper()}"
-        for section in NodeConfig.model_fields
-        for field in _fields(section)
-    ]
-
-
-def _toml_value(text: str) -> Any:
+def _are_two_addresses(first: str, second: str) -> bool:
+    """Whether one port is free on one where it is taken on the other. What a name means is known only later."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-
-
-def _explain(error: ErrorDetails) -> str:
-    """ "peer.port: 70000 is not allowed: input should be ... . Correct it there or in NOTARIUM_NODE_PEER__PORT"."""
-    if error["type"] == "json_invalid":  # The JSON was made above, so only its depth can be wrong.
-        return _TOO_DEEP
-    location = [str(part) for part in error["loc"]]
-    field = ".".join(location)
-    variable = ENVIRONMENT_PREFIX + "__".join(location[:2]).upper()
-    reason = error["msg"].removeprefix("Value error, ")
-    reason = reason[:1].lower() + reason[1:]
-    if error["type"] == "missing":
-        if len(location) == 1:
-            return f"{field}: the section is missing: add [{field}]"
-        return f"{field} is missing: add it to section [{location[0]}], or set {variable}"
-    if error["type"] == "extra_forbidden":
-        known = _fields(location[0]) if len(location) > 1 else list(NodeConfig.model_fields)
-        return f"{field} is unknown{_nearest(location[-1], known)}: remove or correct it. Known: {', '.join(known)}"
-    if error["type"] == "value_error":
-        return f"{field}: {reason}" if field else reason
-    given = repr(error["input"])
-    given = given if len(given) <= 200 else given[:200] + "…"
-    return f"{field}: {given} is not allowed: {reason}. Correct it, or set {variable}"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean {found[0]}?)" if found else ""
+        addresses = {ip_address(first), ip_address(second)}
+    except ValueError:
+        return False
+    return len(addresses) == 2 and not any(each.is_unspecified for each in addresses)

@@ -1,11 +1,8 @@
-"""Configuration: defaults, overrides, and errors that say what to do."""
-
-from pathlib import Path
+"""How node.toml and the environment are read: overrides, and errors that name the source, the field and the remedy."""
 
 import pytest
 
-from notarium_node.config import ConfigError, load_config
-from notarium_node.peers.sizes import MIN_MESSAGE_BYTES
+from notarium_node.config.reading import ConfigError, load_config
 
 HASH = "ab" * 32
 MINIMAL = f'[node]\ngenesis_hash = "{HASH}"\n[peer]\nport = 7000\n'
@@ -15,25 +12,6 @@ def load(tmp_path, text, **environment):
     path = tmp_path / "node.toml"
     path.write_text(text)
     return load_config(path, environment)
-
-
-def test_a_minimal_file_has_sound_defaults_relative_to_itself(tmp_path):
-    config = load(tmp_path, MINIMAL)
-    assert config.node.data_dir == tmp_path
-    assert config.node.genesis == tmp_path / "genesis.json"
-    assert config.node.validator_key == tmp_path / "keys" / "validator.key"
-    assert config.node.transport_key == tmp_path / "keys" / "transport.key"
-    assert config.node.store_dir == tmp_path / "store"
-    assert (config.peer.port, config.api.port, config.log.format) == (7000, 8470, "json")
-    assert config.peer.limits().heartbeat_s == 6.0
-
-
-def test_paths_follow_data_dir_unless_given(tmp_path):
-    text = MINIMAL.replace("[node]\n", '[node]\ndata_dir = "data"\nvalidator_key = "/run/secrets/v.key"\n')
-    config = load(tmp_path, text)
-    assert config.node.store_dir == tmp_path / "data" / "store"
-    assert config.node.transport_key == tmp_path / "data" / "keys" / "transport.key"
-    assert config.node.validator_key == Path("/run/secrets/v.key")
 
 
 def test_the_environment_overrides_and_may_add_sections(tmp_path):
@@ -66,6 +44,7 @@ def test_the_environment_overrides_and_may_add_sections(tmp_path):
         ("peer = 5\n", ["peer: 5 is not allowed"]),
         ("[node]\ndata_dir = 5\n[peer]\nport = 1", ["node.data_dir: 5 is not allowed"]),
         ("][", ["is not TOML"]),
+        ("[consensus]\nresend_ms = 5\n[consensus]\n", ["twice (at line 3", "Each section may have one heading only"]),
         (MINIMAL + "host = 2020-01-01\n", []),
     ],
 )
@@ -78,57 +57,6 @@ def test_errors_name_field_limit_and_remedy(tmp_path, text, expected):
         load(tmp_path, text)
     for part in [*expected, "node.toml"]:
         assert part in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            f"max_message_bytes = {MIN_MESSAGE_BYTES - 1}",
-            [
-                f"max_message_bytes ({MIN_MESSAGE_BYTES - 1})",
-                "an answer with blocks",
-                f"raise it to {MIN_MESSAGE_BYTES}",
-            ],
-        ),
-        ("send_queue_bytes = 33554431", ["send_queue_bytes (33554431)", "max_message_bytes (33554432)", "raise it"]),
-        ("bytes_per_s = 16777215", ["bytes_per_s (16777215)", "max_message_bytes (33554432)", "raise it"]),
-        (
-            "reconnect_first_ms = 9000",
-            ["reconnect_first_ms (9000) exceeds reconnect_last_ms (5000): lower the first or raise the second"],
-        ),
-        (
-            "[consensus]\nbase_timeout_ms = 90000",
-            ["base_timeout_ms (90000) exceeds max_timeout_ms (10000): lower the first or raise the second"],
-        ),
-        (
-            "[mempool]\nmax_bytes = 16777216\n[consensus]\nblock_bytes_target = 8388609",
-            ["mempool.max_bytes (16777216)", "consensus.block_bytes_target (8388609)", "lower the second"],
-        ),
-        (
-            "[mempool]\nmax_bytes = 16777216\n[api]\nmax_request_bytes = 8388609",
-            ["mempool.max_bytes (16777216)", "api.max_request_bytes (8388609)", "lower the second"],
-        ),
-        ("[consensus]\nblock_entries_target = 15", ["block_entries_target", "16"]),
-    ],
-)
-def test_limits_are_compared_with_one_another(tmp_path, text, expected):
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, MINIMAL + text + "\n")
-    for part in [*expected, "node.toml: "]:
-        assert part in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"max_message_bytes = {MIN_MESSAGE_BYTES}\nsend_queue_bytes = {MIN_MESSAGE_BYTES}\n"
-        f"bytes_per_s = {(MIN_MESSAGE_BYTES + 1) // 2}",
-        "[mempool]\nmax_bytes = 16777216\n[consensus]\nblock_bytes_target = 8388608\nblock_entries_target = 16",
-    ],
-)
-def test_limits_that_just_fit(tmp_path, text):
-    assert load(tmp_path, MINIMAL + text + "\n").peer.port == 7000
 
 
 def test_all_errors_are_reported_at_once(tmp_path):
@@ -156,3 +84,41 @@ def test_all_mistyped_variables_are_reported_at_once(tmp_path):
 def test_a_missing_file_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(ConfigError, match="notarium-node init"):
         load_config(tmp_path / "none.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("PEER__PORT", "70000", "peer.port: 70000 is not allowed: input should be less than or equal to 65535."),
+        ("PEER__HOST", "7", "peer.host: 7 is not allowed"),
+        ("LOG__LEVEL", "loud", "log.level: 'loud' is not allowed"),
+        ("NODE__GENESIS_HASH", "AB" * 32, "node.genesis_hash: 'AB"),
+        ("NODE__DATA_DIR", "~nobody-here/x", "node.data_dir: there is no user ~nobody-here"),
+    ],
+)
+def test_a_value_of_the_environment_is_not_blamed_on_the_file(tmp_path, field, value, said):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, MINIMAL, **{f"NOTARIUM_NODE_{field}": value})
+    assert str(caught.value).startswith(f"NOTARIUM_NODE_{field}: {said}")
+    assert "node.toml" not in str(caught.value)
+
+
+def test_an_error_in_two_values_names_where_each_comes_from(tmp_path):
+    def sources(text, *fields, **environment):
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path, MINIMAL + text, **{f"NOTARIUM_NODE_{name}": value for name, value in environment.items()})
+        found, _, rest = str(caught.value).partition(": ")
+        assert all(each in rest for each in fields)
+        return found.replace(str(tmp_path), "").split(" and ")
+
+    first, last = "RECONNECT_FIRST_MS", "RECONNECT_LAST_MS"
+    both = {f"PEER__{first}": "9000", f"PEER__{last}": "8000"}
+    fields = (first.lower(), last.lower())
+    assert sources("reconnect_first_ms = 9000", *fields) == ["/node.toml"]
+    assert sources("", *fields, **{f"PEER__{first}": "9000"}) == [f"NOTARIUM_NODE_PEER__{first}", "/node.toml"]
+    assert sources("", *fields, **both) == [f"NOTARIUM_NODE_PEER__{first}", f"NOTARIUM_NODE_PEER__{last}"]
+    assert sources("", "tls_key", API__TLS_KEY="k") == ["/node.toml", "NOTARIUM_NODE_API__TLS_KEY"]
+    assert sources("", "peer.port", "api.port", API__PORT="7000") == ["/node.toml", "NOTARIUM_NODE_API__PORT"]
+    assert sources("", "mempool.max_bytes", MEMPOOL__MAX_BYTES="1048576") == [
+        "NOTARIUM_NODE_MEMPOOL__MAX_BYTES", "/node.toml",
+    ]  # fmt: skip
