@@ -90,7 +90,7 @@ class Node:
         self._make_driver(settings, clock)
         self._make_catch_up(settings)
         self._make_recalling(clock)
-        self.condition = Condition(self)
+        self.condition = Condition(self, lambda: asyncio.get_running_loop().time())
         self.metrics = Metrics(self, self.condition)
         self._make_routes()
 
@@ -224,7 +224,7 @@ class Node:
         self._notice_role()
         if not self.driver.stalled:
             self.equivocations.retry()
-        self.condition.log_changes()
+        self.condition.look()
 
     # Who this node is
 

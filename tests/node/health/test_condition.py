@@ -133,15 +133,15 @@ def test_the_log_has_a_line_when_the_kinds_change_and_none_for_a_figure():
     node = fake_node()
     condition = Condition(node)
     with capture_logs() as logs:
-        condition.log_changes()
+        condition.look()
         behind(node)
-        condition.log_changes()
+        condition.look()
         node.sync.credible += 1
-        condition.log_changes()
+        condition.look()
         damaged(node)
-        condition.log_changes()
+        condition.look()
         node.sync.credible, node.store.damage = 0, ""
-        condition.log_changes()
+        condition.look()
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("not ready", "warning"),
         ("not ready", "error"),
