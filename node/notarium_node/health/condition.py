@@ -57,12 +57,18 @@ class Condition:
         """`now`: seconds of a monotonic clock."""
         self._node = node
         self._logged: tuple[ReasonKind, ...] = ()
+        self._idle = ""
+        """What was logged of a consensus.vote_from without effect."""
         self._standstill = Standstill(now)
 
     def look(self) -> None:
         """Called periodically: see whether blocks come, and log what has changed."""
         self._standstill.look(self._node.store.state.height, self._is_block_due())
         self._log_changes()
+        idle = self._idle_word()
+        if idle and not self._idle:
+            _log.warning("consensus.vote_from has no effect", reason=idle, remedy="remove the line")
+        self._idle = idle
 
     def _is_block_due(self) -> bool:
         """Whether this node, as a validator, waits for a decision; one whose disk refuses writes hears no votes."""
@@ -175,13 +181,12 @@ class Condition:
                 ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
             )
         if not node.recall.permission.remembers and self._is_validator:
-            stale = node.recall.stale_word
-            ignored = "" if stale is None else f" (the present one, {stale}, is from before the loss and is ignored)"
+            idle = self._idle_word()
             yield Reason(
                 ReasonKind.MEMORY_LOST,
                 f"not voting: {SigningRefusal.FORGOTTEN.value}. It asks the other validators: "
                 f"{node.memory_asker.answers()}. Start or connect those that are missing; if they cannot answer any "
-                f"more, set consensus.vote_from{ignored}",
+                f"more, set consensus.vote_from{f' ({idle})' if idle else ''}",
             )
 
     def _of_clock(self) -> Iterator[Reason]:
@@ -194,11 +199,35 @@ class Condition:
 
     def notes(self) -> list[str]:
         """What the operator should know although the node is ready."""
-        node, permission = self._node, self._node.engine.permission
-        if not self._is_validator or permission.vote_from <= node.store.state.height + 1:
-            return []
-        why = permission.fenced_by.value
-        return [f"votes from height {permission.vote_from} on: {why}; until then the quorum must come from the others"]
+        idle = self._idle_word()
+        return [*self._of_fence(), *([f"{idle}; remove the line"] if idle else [])]
+
+    def _of_fence(self) -> Iterator[str]:
+        permission, height = self._node.engine.permission, self._node.store.state.height
+        if not self._is_validator or permission.vote_from <= height + 1:
+            return
+        why, correct = permission.fenced_by, ""
+        if why is SigningRefusal.BY_HAND:
+            ahead = permission.vote_from - height - 1
+            correct = f"; if {ahead} more blocks are too many, start the node again with the right one"
+        yield (
+            f"votes from height {permission.vote_from} on: {why.value}; "
+            f"until then the quorum must come from the others{correct}"
+        )
+
+    def _idle_word(self) -> str:
+        """Why the operator's consensus.vote_from changes nothing; "" if it counts, or is not set."""
+        node, height = self._node, self._node.store.state.height
+        permission = node.recall.permission.raised(node.engine.permission.fence)
+        if node.recall.stale_word is not None:
+            return f"consensus.vote_from = {node.recall.stale_word} has no effect: it is from before the loss"
+        if not permission.is_word_idle(height):
+            return ""
+        if permission.by_hand is not None and permission.by_hand <= height:
+            why = f"block {height} is decided"
+        else:
+            why = f"by what the others have shown, the node votes from height {permission.vote_from} on"
+        return f"consensus.vote_from = {permission.by_hand} has no effect: {why}"
 
     @property
     def missing_blocks(self) -> int:
@@ -219,8 +248,9 @@ class Condition:
 
     def _members(self, keys: Iterable[PublicKey], not_connected: Container[PublicKey] = ()) -> str:
         nodes = self._node.store.state.registry.nodes
-        marks = ((key, " (not connected)" if key in not_connected else "") for key in keys)
-        return ", ".join(f"{nodes[key].member}{mark}" for key, mark in marks)
+        return ", ".join(
+            sorted(f"{nodes[key].member}{' (not connected)' if key in not_connected else ''}" for key in keys)
+        )
 
     def _credible_lag(self) -> int:
         """Blocks that others have decided and this node lacks.
