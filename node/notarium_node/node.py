@@ -34,6 +34,7 @@ from notarium_node.equivocation.collection import Equivocations
 from notarium_node.health.condition import Condition
 from notarium_node.health.events import new_event_counts
 from notarium_node.health.metrics import Metrics
+from notarium_node.health.registry_log import RegistryLog
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork, wall_ms
@@ -92,6 +93,7 @@ class Node:
         self._make_recalling(clock)
         self.condition = Condition(self, lambda: asyncio.get_running_loop().time())
         self.metrics = Metrics(self, self.condition)
+        self._registry_log = RegistryLog(store.state)
         self._make_routes()
 
     def _make_entries(self, settings: NodeSettings) -> None:
@@ -221,6 +223,7 @@ class Node:
         self.sync.poke()
         self.memory_asker.tick()
         self.driver.review()
+        self._registry_log.see(self.store.state)  # A snapshot is no decision.
         self._notice_role()
         if not self.driver.stalled:
             self.equivocations.retry()
@@ -292,6 +295,7 @@ class Node:
 
     def _on_decided(self, decision: Decision, transition: Transition) -> None:
         """A decision is on disk."""
+        self._registry_log.see(transition.state)
         self.followers.push(decision.height)
         _log.debug("decided", height=decision.height, entries=len(transition.entries), round=decision.certificate.round)
         self.sync.poke()
