@@ -23,7 +23,7 @@ from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
-from notarium_node.driving.driver import Driver
+from notarium_node.driving.driver import GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES, Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
@@ -49,6 +49,8 @@ _log = structlog.get_logger("notarium.node")
 
 TICK_S = 0.5
 """How often the node looks at what makes no event: its peers are sent a changed height, pending work is tried again."""
+PASS_ON_S = 10.0
+"""A node that was voted out sends the oldest entries that wait here again after this time."""
 
 
 class Node:
@@ -74,6 +76,7 @@ class Node:
         self.event_counts = new_event_counts()
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
+        self._passed_on_s: float | None = None
         self._make_entries(settings)
         self._make_engine(key, settings)
         self.network = make_network(
@@ -225,6 +228,7 @@ class Node:
         self.driver.review()
         self._registry_log.see(self.store.state)  # A snapshot is no decision.
         self._notice_role()
+        self._pass_on()
         if not self.driver.stalled:
             self.equivocations.retry()
         self.condition.look()
@@ -252,6 +256,24 @@ class Node:
             self.driver.work_pending()
 
     # Entries
+
+    def _pass_on(self) -> None:
+        """A node that was voted out proposes nothing any more: what waits here goes to the validators there are now.
+
+        Most of it they have already. They may have had no room for the rest, or no connection.
+        """
+        if self.own.key in self._registry().validators or not len(self.mempool):
+            self._passed_on_s = None
+            return
+        now = asyncio.get_running_loop().time()
+        if self._passed_on_s is None:
+            _log.warning("entries wait here that only others can bring into a block", entries=len(self.mempool))
+            self.gossip.add(self.mempool.oldest(len(self.mempool)))
+        elif now - self._passed_on_s < PASS_ON_S:
+            return
+        else:
+            self.gossip.add(self.mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES))
+        self._passed_on_s = now
 
     def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
