@@ -131,8 +131,13 @@ class Engine:
         return self._authenticator.heard_of(key)
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
-        """Validators not heard from in the current round."""
+        """Validators not heard from in the current round, nor in a later one."""
         return () if self._instance is None else self._instance.votes_missing()
+
+    @property
+    def patience_ms(self) -> int:
+        """A height with work to decide that takes longer has lost more rounds than f dead proposers cost."""
+        return 0 if self._instance is None else self._instance.context.lengths.enough_ms
 
     # ---- step --------------------------------------------------------------------------------------------------
 

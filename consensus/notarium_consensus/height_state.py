@@ -60,8 +60,10 @@ class HeightState:
         return self._timers.due
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
-        """Validators of which no message of the current round is here, this node aside."""
-        return tuple(key for key in self.inbox.missing_in(self.round) if key != self._own_key)
+        """Validators of which no message of the current round or a later one is here, this node aside."""
+        heard = self.inbox.reached(self.round)
+        keys = (each.key for each in self.context.validators.validators)
+        return tuple(key for key in keys if key not in heard and key != self._own_key)
 
     # ---- steps -------------------------------------------------------------------------------------------------
 

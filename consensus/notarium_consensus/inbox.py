@@ -169,16 +169,6 @@ class Inbox:
         else:
             self.commits.add(message, current)
 
-    def heard_in(self, round_: Round) -> set[PublicKey]:
-        """Validators of which any message of `round_` is here."""
-        keepers = (self.proposals, self.prepares, self.commits, self.round_changes)
-        return set().union(*(keeper.heard_in(round_) for keeper in keepers))
-
-    def missing_in(self, round_: Round) -> tuple[PublicKey, ...]:
-        """Validators of which no message of `round_` is here, in ascending order of keys."""
-        heard = self.heard_in(round_)
-        return tuple(each.key for each in self._context.validators.validators if each.key not in heard)
-
     def _words(self, signed: Signed) -> bytes:
         return signed.statement.signed_bytes(self._context.genesis, self._context.validators.hash)
 

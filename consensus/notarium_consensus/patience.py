@@ -50,6 +50,14 @@ class RoundLengths:
         doubled = self.max_ms << min((level - top) // (self.faulty + 1), 32)
         return min(doubled, max(self.max_ms, LONGEST_ROUND_MS))
 
+    @property
+    def enough_ms(self) -> int:
+        """In this time a height is decided though f proposers in a row are dead and one round more is wasted.
+
+        From the level on that decisions have needed. A guess says nothing about how long they take.
+        """
+        return sum(self.of_level(self.proven + failed) for failed in range(self.faulty + 2))
+
     def after(self, worked: int, took_ms: int | None, has_left: bool = False) -> RoundLengths:
         """The lengths for the next height: see `level_after`."""
         level = self.level_after(worked, took_ms, has_left)

@@ -17,11 +17,12 @@ The node supplies the facts and writes the items; the engine asks. Each height's
 key         value
 ==========  =====================================================================================================
 ``fence``   height u64be: sign nothing below it
-``recall``  ``lost`` ‖ answered u64be: this node has forgotten what it signed, so that a restart does not make it
-            forget this too; or regained u64be ‖ answered u64be ‖ left u64be: it had forgotten, or its operator set
-            a height; it signs nothing below `regained`. `answered`: the part of this that comes from the answers,
-            which no operator can lower. `left`: 0, or where it signs again by the operator's word alone, 1 + the
-            number of rounds of height `regained` that it leaves out, from round 0 on
+``recall``  ``lost`` ‖ answered u64be ‖ outdated u64be: this node has forgotten what it signed, so that a restart does
+            not make it forget this too; or regained u64be ‖ answered u64be ‖ left u64be ‖ outdated u64be: it had
+            forgotten, or its operator set a height; it signs nothing below `regained`. `answered`: the part of this
+            that comes from the answers, which no operator can lower. `left`: 0, or where it signs again by the
+            operator's word alone, 1 + the number of rounds of height `regained` that it leaves out, from round 0
+            on. `outdated`: the operator's words up to this height are of an earlier loss, and do not count
 ==========  =====================================================================================================
 
 A transition towards silence takes effect before its items are written, one towards signing only after that.
@@ -44,11 +45,14 @@ MARGIN: Final = 3
 """Say that a node that forgot is as far as all answers that count, at height T. Before it forgot, it has decided T+1 at
 most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So it signs from T+3 on."""
 
+NO_WORD: Final = Height(0)
+
 FENCE_KEY: Final = b"fence"
 MEMORY_KEY: Final = b"recall"
 _LOST: Final = b"lost"
 _FENCE: Final = struct.Struct(">Q")
-_REGAINED: Final = struct.Struct(">QQQ")
+_FORGOTTEN: Final = struct.Struct(">QQ")
+_REGAINED: Final = struct.Struct(">QQQQ")
 
 Item = tuple[bytes, bytes]
 """Key and value, to be written into the record of a height."""
@@ -82,7 +86,7 @@ class Permission:
     is_complete: bool = True
     """No block below the tip is missing."""
     by_hand: Height | None = None
-    """The operator's consensus.vote_from; None: not set."""
+    """The operator's consensus.vote_from; None: not set, or of an earlier loss."""
     fence: Height = NO_FENCE
     """Nothing below this height is ever signed; it can only be raised."""
     regained: Height = NO_FENCE
@@ -93,6 +97,8 @@ class Permission:
     """It had forgotten, and signs again because the operator says so, not because others answered."""
     left: Round | None = None
     """Then: at `regained`, nothing is signed in this round or in an earlier one, as the answers show. None: in any."""
+    outdated: Height = NO_WORD
+    """The operator's words up to this height were said before the loss, so they say nothing about it."""
 
     @classmethod
     def read(
@@ -104,21 +110,29 @@ class Permission:
         is_own: bool,
         is_first_start: bool,
         answers_bind: bool = True,
+        noted: Height | None = None,
     ) -> tuple[Permission, dict[bytes, bytes]]:
         """From the latest record, and the rest of that record, which is for the engine.
 
         `tip`: the height of the chain. `is_own`: the store says that this record is of our key; a blank one does not.
         `is_first_start`: our key has never been used before. That counts only where the record is not ours.
         `answers_bind`: the other validators are a quorum without us, so what they answered binds our operator too.
+        `noted`: the by_hand of the last start that had one. Where the record is not ours, that word and those below it
+        were said before the loss, also at later starts; None: the operator has withdrawn it, or never said one.
         """
         rest = dict(record) if is_own else {}
         marker = rest.pop(MEMORY_KEY, None)
-        found = cls(by_hand=by_hand)
+        found = cls(outdated=noted or NO_WORD)
         if not is_own:
             found = replace(found, memory=Memory.NEW if is_first_start else Memory.LOST)
-        elif marker is not None:
+        elif marker is None:
+            found = cls()
+        else:
             found = found._of_marker(marker)
-        if by_hand is not None and by_hand > tip:
+        if by_hand is None or by_hand <= found.outdated:
+            return found, rest
+        found = replace(found, by_hand=by_hand)
+        if by_hand > tip:
             found = found if answers_bind else replace(found, answered=NO_FENCE)
             if by_hand != found.regained:
                 # The operator knows better than what this node found out by itself, but not better than the others.
@@ -127,14 +141,17 @@ class Permission:
         return found, rest
 
     def _of_marker(self, marker: bytes) -> Permission:
+        """`outdated` is that of the marker, unless the operator has withdrawn what he had said."""
         if len(marker) == _REGAINED.size:
-            regained, answered, left = _REGAINED.unpack(marker)
+            regained, answered, left, outdated = _REGAINED.unpack(marker)
             known = replace(self, regained=Height(regained), answered=Height(answered), is_by_word=left > 0)
-            return replace(known, left=Round(left - 2) if left > 1 else None)
-        answered = NO_FENCE  # Lost, also where the marker cannot be read.
-        if marker.startswith(_LOST) and len(marker) == len(_LOST) + _FENCE.size:
-            answered = decode_fence(marker[len(_LOST) :])
-        return replace(self, memory=Memory.LOST, regained=answered, answered=answered)
+            known = replace(known, left=Round(left - 2) if left > 1 else None)
+        else:
+            answered, outdated = NO_FENCE, self.outdated  # Lost, also where the marker cannot be read.
+            if marker.startswith(_LOST) and len(marker) == len(_LOST) + _FORGOTTEN.size:
+                answered, outdated = _FORGOTTEN.unpack(marker[len(_LOST) :])
+            known = replace(self, memory=Memory.LOST, regained=Height(answered), answered=Height(answered))
+        return replace(known, outdated=NO_WORD if self.outdated == NO_WORD else Height(outdated))
 
     # ---- questions ---------------------------------------------------------------------------------------------
 
@@ -182,8 +199,16 @@ class Permission:
 
     @property
     def fenced_by(self) -> SigningRefusal:
-        """Why nothing is signed below `vote_from`: BY_HAND or FENCED."""
-        return SigningRefusal.BY_HAND if self.vote_from == self.by_hand else SigningRefusal.FENCED
+        """Why nothing is signed below `vote_from`: BY_HAND, also where the line is gone by now, or FENCED."""
+        is_by_hand = self.regained > max(self.answered, self.fence)  # Only the operator raises it above the answers.
+        return SigningRefusal.BY_HAND if is_by_hand else SigningRefusal.FENCED
+
+    def is_word_idle(self, tip: Height) -> bool:
+        """Whether the operator's consensus.vote_from changes nothing: its height is decided, or others know better.
+
+        Where this node has forgotten, a word ends its silence, though not at that height.
+        """
+        return self.by_hand is not None and (self.by_hand <= tip or (self.remembers and self.by_hand < self.vote_from))
 
     # ---- transitions towards silence -----------------------------------------------------------------------------
 
@@ -243,9 +268,9 @@ class Permission:
     def memory_items(self) -> tuple[Item, ...]:
         """For the record of the height after the tip, where the memory changes."""
         if not self.remembers:
-            return ((MEMORY_KEY, _LOST + encode_fence(self.answered)),)
+            return ((MEMORY_KEY, _LOST + _FORGOTTEN.pack(self.answered, self.outdated)),)
         left = 0 if not self.is_by_word else 1 if self.left is None else self.left + 2
-        return ((MEMORY_KEY, _REGAINED.pack(self.regained, self.answered, left)),)
+        return ((MEMORY_KEY, _REGAINED.pack(self.regained, self.answered, left, self.outdated)),)
 
     def carried_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, before the height below is decided and its record goes."""

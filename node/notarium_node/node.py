@@ -23,7 +23,7 @@ from notarium_node.catchup.serving import CatchUpServer
 from notarium_node.catchup.sync import Sync
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
-from notarium_node.driving.driver import Driver
+from notarium_node.driving.driver import GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES, Driver
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
@@ -34,6 +34,7 @@ from notarium_node.equivocation.collection import Equivocations
 from notarium_node.health.condition import Condition
 from notarium_node.health.events import new_event_counts
 from notarium_node.health.metrics import Metrics
+from notarium_node.health.registry_log import RegistryLog
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork, wall_ms
@@ -48,6 +49,8 @@ _log = structlog.get_logger("notarium.node")
 
 TICK_S = 0.5
 """How often the node looks at what makes no event: its peers are sent a changed height, pending work is tried again."""
+PASS_ON_S = 10.0
+"""A node that was voted out sends the oldest entries that wait here again after this time."""
 
 
 class Node:
@@ -73,6 +76,7 @@ class Node:
         self.event_counts = new_event_counts()
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
+        self._passed_on_s: float | None = None
         self._make_entries(settings)
         self._make_engine(key, settings)
         self.network = make_network(
@@ -90,8 +94,9 @@ class Node:
         self._make_driver(settings, clock)
         self._make_catch_up(settings)
         self._make_recalling(clock)
-        self.condition = Condition(self)
+        self.condition = Condition(self, lambda: asyncio.get_running_loop().time())
         self.metrics = Metrics(self, self.condition)
+        self._registry_log = RegistryLog(store.state)
         self._make_routes()
 
     def _make_entries(self, settings: NodeSettings) -> None:
@@ -221,10 +226,12 @@ class Node:
         self.sync.poke()
         self.memory_asker.tick()
         self.driver.review()
+        self._registry_log.see(self.store.state)  # A snapshot is no decision.
         self._notice_role()
+        self._pass_on()
         if not self.driver.stalled:
             self.equivocations.retry()
-        self.condition.log_changes()
+        self.condition.look()
 
     # Who this node is
 
@@ -249,6 +256,24 @@ class Node:
             self.driver.work_pending()
 
     # Entries
+
+    def _pass_on(self) -> None:
+        """A node that was voted out proposes nothing any more: what waits here goes to the validators there are now.
+
+        Most of it they have already. They may have had no room for the rest, or no connection.
+        """
+        if self.own.key in self._registry().validators or not len(self.mempool):
+            self._passed_on_s = None
+            return
+        now = asyncio.get_running_loop().time()
+        if self._passed_on_s is None:
+            _log.warning("entries wait here that only others can bring into a block", entries=len(self.mempool))
+            self.gossip.add(self.mempool.oldest(len(self.mempool)))
+        elif now - self._passed_on_s < PASS_ON_S:
+            return
+        else:
+            self.gossip.add(self.mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES))
+        self._passed_on_s = now
 
     def refusal(self) -> Refusal | None:
         """Why no entry can be taken now, or None."""
@@ -292,6 +317,7 @@ class Node:
 
     def _on_decided(self, decision: Decision, transition: Transition) -> None:
         """A decision is on disk."""
+        self._registry_log.see(transition.state)
         self.followers.push(decision.height)
         _log.debug("decided", height=decision.height, entries=len(transition.entries), round=decision.certificate.round)
         self.sync.poke()

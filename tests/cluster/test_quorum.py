@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 from tests.cluster.crowd import Cluster
 
 from notarium_ledger.log.hashes import leaf_hash
+from notarium_node.demo.local_network import LocalNode
 
 pytestmark = pytest.mark.cluster
 
 QUIET_S = 3.0
 """How long two validators are watched while they decide nothing: several round timeouts."""
+
+
+def reasons(node: LocalNode) -> list[str]:
+    """Why it is not ready, by its own words."""
+    return list(node.get("/readyz")["reasons"])
+
+
+def undecided(node: LocalNode) -> str:
+    """What it says of a block that is due and does not come."""
+    return "".join(each for each in reasons(node) if each.startswith("nothing is decided"))
+
+
+def wait_named(cluster: Cluster, node: LocalNode, gone: Sequence[LocalNode]) -> None:
+    """Wait until `node` says that the votes of these are missing."""
+    cluster.network.wait_until(
+        lambda: all(f"{each.member} (not connected)" in undecided(node) for each in gone), "it to name them", node
+    )
 
 
 async def test_any_three_of_four_decide(found, say):
@@ -53,7 +72,7 @@ async def test_two_of_four_wait_for_the_third(found, say):
         # They say that there is no quorum, and promise nothing.
         for node in left:
             cluster.wait_unready(node)
-            assert any("no quorum: 2 of 4" in reason for reason in node.get("/readyz")["reasons"])
+            assert any("no quorum: 2 of 4" in reason for reason in reasons(node))
             assert node.get("/healthz") == {"status": "ok"}
         pending = [cluster.entry() for _ in range(40)]
         for number, raw in enumerate(pending):
@@ -62,6 +81,9 @@ async def test_two_of_four_wait_for_the_third(found, say):
         status, _ = await cluster.post(left[0], pending[0], f"?timeout_ms={QUIET_S * 1000:.0f}")
         assert status == 202
         assert [node.status()["height"] for node in left] == [height, height]
+        # Now a block is due, and each names those who do not vote.
+        for node in left:
+            wait_named(cluster, node, gone)
 
         # The third returns: what waits is decided, and what is new as well.
         outage = time.monotonic() - stopped_at

@@ -44,3 +44,5 @@ def test_status_names_who_is_missing():
     bench.receive(bench.club.prepare(3, 0, block))
     assert bench.engine.votes_missing() == (bench.club.keys[2].public,)
     assert bench.engine.phase is Phase.PREPARING
+    bench.receive(bench.club.change(2, 1))
+    assert bench.engine.votes_missing() == (), "it is heard in a later round"

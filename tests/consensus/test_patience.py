@@ -51,6 +51,13 @@ def test_rounds_without_work_do_not_lengthen_a_round_beyond_the_cap():
     assert at(8).of_round(100, 0) == 40_000, "but what the heights before needed holds"
 
 
+def test_a_height_is_decided_in_f_plus_two_rounds_of_the_proven_length():
+    assert LENGTHS.enough_ms == 1_000 + 2_000 + 4_000
+    assert at(0, faulty=0).enough_ms == 1_000 + 2_000
+    assert at(30).enough_ms == 7_000, "a guess"
+    assert replace(at(30), proven=3).enough_ms == 8_000 + 10_000 + 10_000
+
+
 def test_a_height_begins_at_its_level():
     assert [at(4).of_round(round_, round_) for round_ in range(3)] == [10_000, 10_000, 20_000]
 

@@ -27,7 +27,7 @@ from notarium_consensus.permission import (
     forgotten_seal,
 )
 
-LOST = (MEMORY_KEY, b"lost" + encode_fence(NO_FENCE))
+LOST = (MEMORY_KEY, b"lost" + encode_fence(NO_FENCE) + encode_fence(0))
 OWN_MESSAGE = (b"\0\0\0\0\2", b"a prepare")
 
 
@@ -38,8 +38,11 @@ def read(
     own: bool = True,
     first: bool = False,
     bind: bool = True,
+    noted: int | None = None,
 ):
-    return Permission.read(dict(record), tip=tip, by_hand=by_hand, is_own=own, is_first_start=first, answers_bind=bind)
+    return Permission.read(
+        dict(record), tip=tip, by_hand=by_hand, is_own=own, is_first_start=first, answers_bind=bind, noted=noted
+    )
 
 
 def fence(height: int) -> tuple[bytes, bytes]:
@@ -47,7 +50,7 @@ def fence(height: int) -> tuple[bytes, bytes]:
 
 
 def regained(height: int, answered: int = NO_FENCE, left: int = 0) -> tuple[bytes, bytes]:
-    return MEMORY_KEY, struct.pack(">QQQ", height, answered, left)
+    return MEMORY_KEY, struct.pack(">QQQQ", height, answered, left, 0)
 
 
 # ---- the questions -------------------------------------------------------------------------------------------------
@@ -64,7 +67,9 @@ def test_nothing_speaks_against_it():
         (Permission(is_complete=False), 9, SigningRefusal.INCOMPLETE),
         (Permission(Memory.LOST), 9, SigningRefusal.FORGOTTEN),
         (Permission(Memory.NEW), 1, None),
-        (Permission(regained=7), 6, SigningRefusal.FENCED),
+        (Permission(regained=7, answered=7), 6, SigningRefusal.FENCED),
+        (Permission(regained=7), 6, SigningRefusal.BY_HAND),  # The line was taken out since.
+        (Permission(by_hand=5, regained=9, answered=7), 6, SigningRefusal.BY_HAND),  # Or it says less now.
         (Permission(regained=7), 7, None),
         (Permission(by_hand=7, regained=7), 6, SigningRefusal.BY_HAND),
         (Permission(by_hand=7, regained=7), 7, None),
@@ -192,6 +197,37 @@ def test_only_by_the_operators_word_after_a_loss_an_own_signature_is_overruled_a
     assert not read(tip=10, by_hand=11)[0].is_overruled(11), "a restored backup: it has forgotten nothing that it knows"
 
 
+def test_a_word_that_was_noted_before_the_loss_does_not_count_at_later_starts_either():
+    """Until the operator withdraws it (the note is gone), or says a greater height."""
+    lost, _ = read(tip=0, own=False, noted=7)
+    for before in (lost, lost.settled(3, 0), lost.forgotten().settled(3, 0).forgotten()):
+        record, bind = before.memory_items(), False
+        assert read(*record, by_hand=7, noted=7, bind=bind)[0] == before
+        assert read(*record, by_hand=8, noted=7, bind=bind)[0].by_hand == 8
+        assert read(*read(*record, by_hand=8, noted=7)[0].memory_items(), by_hand=8, noted=8)[0].by_hand == 8
+        withdrawn, _ = read(*record, by_hand=7, bind=bind)
+        assert withdrawn.by_hand == 7
+        assert read(*withdrawn.memory_items(), by_hand=7, noted=7)[0].by_hand == 7, "it was said anew"
+    assert read((MEMORY_KEY, b"damaged"), by_hand=7, noted=7)[0].by_hand is None
+    assert read(by_hand=7, noted=7)[0].by_hand == 7, "nothing was lost"
+
+
+@pytest.mark.parametrize(
+    ("permission", "tip", "idle"),
+    [
+        (Permission(), 5, False),
+        (Permission(by_hand=5, regained=5), 5, True),
+        (Permission(by_hand=6, regained=6), 5, False),
+        (Permission(by_hand=6, regained=8, answered=8), 5, True),
+        (Permission(by_hand=6, regained=6, fence=8), 5, True),
+        (Permission(Memory.LOST, by_hand=6, regained=8, answered=8), 5, False),
+        (Permission(Memory.LOST, by_hand=5), 5, True),
+    ],
+)
+def test_a_word_without_effect_is_found(permission: Permission, tip: int, idle: bool):
+    assert permission.is_word_idle(tip) is idle
+
+
 @pytest.mark.parametrize(
     ("size", "needed", "of_an_observer"), [(1, 0, 1), (2, 1, 2), (3, 2, 2), (4, 3, 3), (5, 4, 4), (6, 4, 4), (7, 5, 5)]
 )
@@ -219,7 +255,7 @@ def test_how_many_must_answer(size: int, needed: int, of_an_observer: int):
         ((LOST,), True, False, Memory.LOST),
         (((MEMORY_KEY, b"damaged"),), True, False, Memory.LOST),
         (((MEMORY_KEY, bytes(8)),), True, False, Memory.LOST),
-        (((MEMORY_KEY, bytes(25)),), True, False, Memory.LOST),
+        (((MEMORY_KEY, bytes(33)),), True, False, Memory.LOST),
         (((MEMORY_KEY, b"lost"),), True, False, Memory.LOST),
         (((MEMORY_KEY, b"\1"),), True, False, Memory.LOST),
         ((), True, True, Memory.INTACT),

@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.mistakes.nodes import cluster, eventually
+from tests.support.chains import approved
 
 from notarium_ledger.types import Height
 from notarium_node import node as node_module
@@ -32,6 +33,24 @@ async def test_a_decision_is_pushed_to_a_follower(tmp_path):
         [(source, data)] = [(peer, data) for peer, data in follower.heard if data[0] == wire.Kind.BLOCKS]
         assert source == made.keys[0].public
         assert wire.unpack_list(data[1:], 1) == [made.nodes[0].store.decision_bytes(Height(1))]
+
+
+async def test_what_waits_at_a_validator_that_is_voted_out_reaches_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(node_module, "PASS_ON_S", 0.5)
+    async with cluster(tmp_path, base_timeout_ms=5_000, max_timeout_ms=5_000) as made:
+        await made.decided(await made.submit(0))
+        out = made.records[made.keys[3].public]
+        mute = (wire.Kind.ENTRIES, wire.Kind.CONSENSUS)
+        made.passes = lambda sender, receiver, data: sender != out.key or data[0] not in mute
+        waiting = await made.submit(3)
+        record = {"member": out.member, "role": "observer", "key": bytes(out.key)}
+        record |= {"certificate": out.certificate, "address": out.address}
+        for entry in approved(made.consortium, 4, {"type": "set-node", "node": record, "below_four": True}):
+            await made.decided(await made.submit(0, entry))
+        made.passes = lambda sender, receiver, data: True
+        assert waiting.id in made.nodes[3].mempool
+        await made.decided(waiting)
+        assert len(made.nodes[3].mempool) == 0
 
 
 async def test_the_periodic_work_ends_with_the_node(tmp_path, monkeypatch):

@@ -328,6 +328,7 @@ class Driver:
         self._recall.before_reaching(snapshot.height, self._engine.permission.fence, changes)
         if self._chain.adopt(snapshot):
             self._leave_height()
+            self._recall.adopted()
 
     def _backfill(self, parts: Sequence[Part]) -> None:
         self._watch(decision.certificate for decision, _ in parts if decision.height != self._recall.unrecorded)

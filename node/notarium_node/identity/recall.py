@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.permission import NO_FENCE, Item, Permission, do_answers_bind, forgotten_seal
+from notarium_consensus.permission import NO_FENCE, Item, Permission, do_answers_bind, encode_fence, forgotten_seal
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.types import Height, PublicKey, Round
 from notarium_store.store import Store
+
+UNRECORDED_KEY = b"unrecorded"
+"""In the record of the height after the tip while blocks are missing: Recall.unrecorded, u64be."""
 
 
 class Recall:
@@ -37,10 +40,6 @@ class Recall:
         self._key = key
         self._store = store
         self._is_own = key is None or store.owner == key
-        self.stale_word: Height | None = None
-        """The operator's word, where it is ignored since it is of an earlier loss."""
-        if not self._is_own and by_hand is not None and noted is not None and by_hand <= noted:
-            self.stale_word, by_hand = by_hand, None
         height, record = store.record()
         self._noted = dict(record) if self._is_own else {}
         """What the record is known to hold."""
@@ -53,11 +52,17 @@ class Recall:
             is_own=self._is_own,
             is_first_start=is_new,
             answers_bind=key is None or do_answers_bind(store.state.registry.validators, key),
+            noted=None if noted is None else Height(noted),
         )
         """`record`: the consensus record for the engine."""
+        adopted = self.record.pop(UNRECORDED_KEY, None)
         self.record_height = height if self.record else None
+        self.stale_word = by_hand if self._permission.by_hand is None else None
+        """The operator's word, where it is ignored since it is of an earlier loss."""
         self.unrecorded = Height(store.history.height + 1)
-        """The one height above the stored history at which we may have signed; its record may be gone by now."""
+        """The one height at which this node may have signed before it adopted a snapshot: its record is gone since."""
+        if adopted is not None and not store.is_complete:
+            self.unrecorded = Height(int.from_bytes(adopted, "big"))
 
     @property
     def permission(self) -> Permission:
@@ -71,11 +76,12 @@ class Recall:
         """
         if self._key is None:
             return
-        items = self._permission.carried_items(self._height)
+        height = self._latest()
+        items = (*self._permission.carried_items(height), *self._gap_items())
         if self._is_own:
-            self._note(self._height, items)
+            self._note(height, items)
         else:
-            self._store.put_owner(self._key, self._height, items)
+            self._store.put_owner(self._key, height, items)
             self._is_own, self._noted = True, dict(items)
         self._permission = self._permission.started()
 
@@ -101,11 +107,23 @@ class Recall:
         self._permission = self._permission.raised(fence)
         for each in changes:
             self._permission = self._permission.set_changed(each)
-        self._write(Height(height + 1), self._permission.carried_items(Height(height + 1)))
+        self._write(Height(height + 1), (*self._permission.carried_items(Height(height + 1)), *self._gap_items()))
 
     def before_adopting(self) -> None:
-        """Before the store goes on from a snapshot."""
-        self.unrecorded = Height(self._store.history.height + 1)
+        """Before the store goes on from a snapshot. Where it lacks blocks already, nothing was signed since."""
+        if self._store.is_complete:
+            self.unrecorded = Height(self._store.history.height + 1)
+
+    def adopted(self) -> None:
+        """The store goes on from a snapshot. Raises StoreError."""
+        self._note(self._latest(), self._gap_items())
+
+    def _gap_items(self) -> tuple[Item, ...]:
+        """As long as blocks are missing. Otherwise each restart would exempt one more height from the look for seals.
+
+        Where it is missing, as after a crash right after adopting, no block was fetched since.
+        """
+        return () if self._store.is_complete else ((UNRECORDED_KEY, encode_fence(self.unrecorded)),)
 
     def settle(self, seen: Height) -> None:
         """Enough others have answered: sign again, where we cannot have signed.

@@ -45,7 +45,11 @@ def fake_node(role: str = "validator") -> Any:
         engine=SimpleNamespace(
             permission=Permission(),
             vote_from=Height(1),
+            height=Height(1),
             round=2,
+            prepared_round=None,
+            patience_ms=7_000,
+            votes_missing=lambda: (),
             is_voting=True,
             phase=SimpleNamespace(value="waiting"),
         ),
@@ -66,7 +70,8 @@ def fake_node(role: str = "validator") -> Any:
 class Pool:
     """Three entries."""
 
+    entries = 3
     bytes = 300
 
     def __len__(self) -> int:
-        return 3
+        return self.entries

@@ -1,5 +1,8 @@
 """What a node says of itself beyond whether it is ready."""
 
+# Plain integers stand for heights here.
+# mypy: disable-error-code="arg-type"
+
 from dataclasses import replace
 
 import pytest
@@ -8,7 +11,7 @@ from tests.mistakes.nodes import cluster, eventually
 from tests.node.health.fake_node import fake_node
 
 from notarium_consensus.permission import MARGIN, Memory, Permission
-from notarium_ledger.types import PublicKey
+from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.condition import LAG_LIMIT, Condition, ReasonKind
 
 
@@ -39,6 +42,87 @@ async def test_a_validator_that_its_operator_silenced_says_so(tmp_path):
         [note] = made.nodes[0].condition.notes()
         assert note.startswith("votes from height 7 on: its operator set consensus.vote_from")
         assert made.nodes[0].engine.permission.by_hand == made.nodes[0].engine.vote_from == 7
+
+
+@pytest.mark.parametrize(
+    ("permission", "notes"),
+    [
+        (Permission(), []),
+        (
+            Permission(by_hand=9, regained=9),
+            [
+                "votes from height 9 on: its operator set consensus.vote_from; until then the quorum must come from "
+                "the others; if 3 more blocks are too many, start the node again with the right one"
+            ],
+        ),
+        # An absurd height; then the line was taken out.
+        (
+            Permission(regained=10**9),
+            [
+                "votes from height 1000000000 on: its operator set consensus.vote_from; until then the quorum must "
+                "come from the others; if 999999994 more blocks are too many, start the node again with the right one"
+            ],
+        ),
+        (
+            Permission(by_hand=5, regained=5),
+            ["consensus.vote_from = 5 has no effect: block 5 is decided; remove the line"],
+        ),
+        (
+            Permission(by_hand=7, regained=8, answered=8),
+            [
+                "votes from height 8 on: its key may have signed messages below that height that its store does not "
+                "remember; until then the quorum must come from the others",
+                "consensus.vote_from = 7 has no effect: by what the others have shown, the node votes from height 8 "
+                "on; remove the line",
+            ],
+        ),
+    ],
+)
+def test_what_consensus_vote_from_does_or_that_it_does_nothing(permission, notes):
+    node = fake_node()
+    node.store.state = replace(node.store.state, height=Height(5))
+    node.engine.permission = node.recall.permission = permission
+    assert Condition(node).notes() == notes
+
+
+def test_a_vote_from_without_effect_is_logged_once_at_the_start_or_when_its_height_is_decided():
+    node = fake_node()
+    node.recall.permission = Permission(by_hand=Height(7), regained=Height(7))
+    condition = Condition(node)
+    with capture_logs() as logs:
+        for height in (6, 7, 8):
+            node.store.state = replace(node.store.state, height=Height(height))
+            condition.look()
+    assert [(each["event"], each["reason"]) for each in logs] == [
+        ("consensus.vote_from has no effect", "consensus.vote_from = 7 has no effect: block 7 is decided")
+    ]
+
+
+def test_a_node_that_waits_for_answers_says_that_the_present_word_does_not_help():
+    node = fake_node()
+    forgetful(node)
+    node.recall.permission = Permission(Memory.LOST, by_hand=Height(0))
+    [reason] = Condition(node).reasons()
+    assert reason.text.endswith("set consensus.vote_from (consensus.vote_from = 0 has no effect: block 0 is decided)")
+
+
+def test_a_node_that_was_removed_begins_with_that():
+    node = fake_node()
+    removed(node)
+    alone(node)
+    assert [each.kind for each in Condition(node).reasons()] == [ReasonKind.NOT_REGISTERED, ReasonKind.NO_VALIDATOR]
+
+
+def test_a_validator_that_reaches_nobody_may_have_been_voted_out():
+    node = fake_node()
+    alone(node)
+    [reason] = Condition(node).reasons()
+    assert reason.text == (
+        "no quorum: 1 of 4 validators reachable, 3 needed; not connected: m1, m2, m3; nothing is decided here until "
+        "more return. If the others decide without this node, it is cut off, or was voted out: ask another member"
+    )
+    node.network.connected[next(key for key in node.genesis.registry.nodes if key != node.own.key)] = None
+    assert "voted out" not in Condition(node).reasons()[0].text
 
 
 def forgetful(node):
@@ -133,15 +217,15 @@ def test_the_log_has_a_line_when_the_kinds_change_and_none_for_a_figure():
     node = fake_node()
     condition = Condition(node)
     with capture_logs() as logs:
-        condition.log_changes()
+        condition.look()
         behind(node)
-        condition.log_changes()
+        condition.look()
         node.sync.credible += 1
-        condition.log_changes()
+        condition.look()
         damaged(node)
-        condition.log_changes()
+        condition.look()
         node.sync.credible, node.store.damage = 0, ""
-        condition.log_changes()
+        condition.look()
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("not ready", "warning"),
         ("not ready", "error"),

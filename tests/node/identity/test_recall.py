@@ -183,6 +183,65 @@ async def test_a_restored_backup_finds_its_own_seals_and_is_silent(start, ledger
     assert not await votes(node, ledger)
 
 
+class Halting(Peer):
+    """Has all, but gives no block of the history above `last`."""
+
+    last = LENGTH
+
+    async def blocks(self, first, most):
+        is_history = first <= LENGTH + 2 * LAG
+        if is_history and first > self.last:
+            return []
+        return await super().blocks(first, min(most, self.last - first + 1) if is_history else most)
+
+
+async def has_history(node, last):
+    await until(lambda: node.failures or node.store.history.height == last)
+    assert node.failures == []
+
+
+async def test_restarts_while_the_history_comes_exempt_no_further_height_from_the_look_for_own_seals(
+    start, ledger, aged
+):
+    """At one height it may have signed what its record lacks now: the one after its tip when it adopted a snapshot."""
+    adopted = LENGTH + 1
+    own_and_two = [each.public for each in ledger.consortium.validator_keys[1:]]
+    ledger.grow(9)
+    ledger.grow(1, signers=own_and_two)
+    ledger.grow(2 * LAG - 10)
+    for last in (adopted + 2, adopted + 8):
+        node, company = start(), peers(ledger, Halting)
+        for each in company:
+            each.last = last
+        node.meet(*company)
+        await has_history(node, last)
+        assert node.recall.unrecorded == adopted
+        node.stop()
+    again = start()
+    assert again.recall.unrecorded == adopted
+    assert again.recall.permission.remembers
+    again.meet(*peers(ledger))
+    await again.completes()
+    assert OwnSignatureSeen(Height(adopted + 9)) in again.events
+
+
+async def test_another_snapshot_before_the_history_is_there_changes_nothing_of_that(start, ledger, aged):
+    ledger.grow(2 * LAG)
+    node = start()
+    company = peers(ledger, NoHistory)
+    for each in company:
+        each.hidden = LENGTH + 4 * LAG
+    node.meet(*company)
+    await node.reaches(LENGTH + 2 * LAG)
+    node.recall.unrecorded = Height(7)
+    ledger.grow(2 * LAG)
+    node.hear_statuses()
+    await node.reaches(LENGTH + 4 * LAG)
+    assert node.recall.unrecorded == 7
+    node.stop()
+    assert start().recall.unrecorded == 7
+
+
 async def test_a_validator_that_was_only_away_votes_at_once(start, ledger, aged):
     ledger.grow(2 * LAG)
     node = start()
