@@ -112,7 +112,10 @@ def test_a_seed_gives_the_same_run_again():
 
 
 def test_a_seed_gives_the_same_run_whatever_the_order_of_python_s_sets():
-    program = "from tests.simulation.digest import digest; print(digest(range(1, 16), 4), digest(range(1, 4), 7))"
+    program = (
+        "from tests.simulation.digest import digest; from tests.simulation.schedules import GOVERNING;"
+        "print(digest(range(1, 16), 4), digest(range(1, 4), 7), digest((5,), 4, GOVERNING))"
+    )
     runs = {
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", program],
