@@ -182,20 +182,24 @@ class Instance(HeightState):
     # ---- rules -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        # Not kept on the instance: its bound methods would form a cycle with it, and its blocks would outlive it.
-        rules = (
-            (Rule.PROPOSAL, self._upon_proposal),
-            (Rule.PREPARE, self._upon_prepare),
-            (Rule.COMMIT, self._upon_commit),
-            (Rule.HIGHER_ROUND_CHANGES, self._upon_higher_round_changes),
-            (Rule.ROUND_CHANGE_QUORUM, self._upon_round_change_quorum),
-        )
         while self.phase is not Phase.DECIDED:
-            fired = next((rule for rule, upon in rules if upon()), None)
+            fired = self._fire()
             if fired is None:
                 break
             self._effects.fired.append(fired)
         self._start_round_timer()
+
+    def _fire(self) -> Rule | None:
+        """The first rule that fires, tried in the paper's order, or None."""
+        if self._upon_proposal():
+            return Rule.PROPOSAL
+        if self._upon_prepare():
+            return Rule.PREPARE
+        if self._upon_commit():
+            return Rule.COMMIT
+        if self._upon_higher_round_changes():
+            return Rule.HIGHER_ROUND_CHANGES
+        return Rule.ROUND_CHANGE_QUORUM if self._upon_round_change_quorum() else None
 
     def _upon_proposal(self) -> bool:
         """Paper, algorithm 2, "upon PRE-PREPARE"; "UponProposal", after the content check: broadcast PREPARE.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
+from enum import Enum, auto
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from tests.simulation.oracles.formats import ROUNDS_RECORDED
@@ -15,24 +16,53 @@ from notarium_ledger.types import PublicKey
 
 MESSAGES = (Vote, Proposal, RoundChange, SignedRoundChange)
 CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
-LEAVES = (bytes, int, str)
+LEAVES = (bytes, int, str, type(None))
+
+
+class Part(Enum):
+    """What an object is to this search."""
+
+    MESSAGE = auto()
+    BLOCK = auto()
+    END = auto()
+    """Nothing that is held is reached through it."""
+    OTHER = auto()
+
+
+class Parts(dict[type, Part]):
+    """By type; found out once for each."""
+
+    def __missing__(self, kind: type) -> Part:
+        if issubclass(kind, MESSAGES):
+            part = Part.MESSAGE
+        elif issubclass(kind, Block):
+            part = Part.BLOCK
+        else:
+            part = Part.END if issubclass(kind, (*CODE, *LEAVES)) else Part.OTHER
+        self[kind] = part
+        return part
+
+
+PARTS = Parts()
 
 
 def messages_held(root: object) -> tuple[Counter[PublicKey], list[Block]]:
     """How many messages, alone or inside others, are reached from `root`, by their signers; and the distinct blocks."""
     held: Counter[PublicKey] = Counter()
     blocks: list[Block] = []
-    seen, waiting = {id(root)}, [root]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, MESSAGES):
-            held[each.key] += 1
-        elif isinstance(each, Block):
-            blocks.append(each)
-        for referent in gc.get_referents(each):
-            if id(referent) not in seen and not isinstance(referent, (*CODE, *LEAVES)):
-                seen.add(id(referent))
-                waiting.append(referent)
+    seen, level = {id(root)}, [root]
+    while level:
+        referents, level = gc.get_referents(*level), []
+        for each in referents:
+            part = PARTS[type(each)]
+            if part is Part.END or id(each) in seen:
+                continue
+            seen.add(id(each))
+            level.append(each)
+            if part is Part.MESSAGE:
+                held[each.key] += 1
+            elif part is Part.BLOCK:
+                blocks.append(each)
     return held, blocks
 
 

@@ -73,7 +73,7 @@ class Links:
 
     def is_up(self, one: int, other: int) -> bool:
         """Whether a connection stands."""
-        return (min(one, other), max(one, other)) in self.up
+        return ((one, other) if one < other else (other, one)) in self.up
 
     def connect_soon(self, one: int, other: int, delay_s: float | None = None) -> None:
         """Try to connect after a while, again and again as long as it fails and both live."""
@@ -135,7 +135,7 @@ class Links:
 
     def is_blocked(self, sender: int, receiver: int) -> bool:
         """Whether nothing passes in this direction."""
-        return any((sender, receiver) in wall for wall in self.walls.values())
+        return bool(self.walls) and any((sender, receiver) in wall for wall in self.walls.values())
 
     def block(self, name: str, pairs: Iterable[tuple[int, int]]) -> None:
         """Replace the wall `name`: connections through it break when the silence is noticed."""

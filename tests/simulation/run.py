@@ -168,18 +168,7 @@ def show(size: int, report: Report) -> None:
         f"  decided and level again after the last fault: median {median:.1f} s, 99 % {most:.1f} s, "
         f"longest {waits[-1]:.1f} s (simulated)"
     )
-    for kind in (
-        "fault",
-        "liar",
-        "round",
-        "event",
-        "dropped for",
-        "client",
-        "branch",
-        "validator set",
-        "member",
-        "content",
-    ):
+    for kind in SHOWN:
         found = {name: count for name, count in report.reached.items() if name.startswith(kind)}
         if found:
             words = ", ".join(

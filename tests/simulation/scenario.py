@@ -11,8 +11,9 @@ from tests.simulation.governing import Governors, Registrar
 from tests.simulation.liar import Liar
 from tests.simulation.member import Member
 from tests.simulation.schedules import SMALL, Schedule
+from tests.simulation.substitutes import simulated
 from tests.simulation.twins import Twin, split_twins
-from tests.simulation.world import ANSWERED_S, MAX_SKEW_MS, World, simulated
+from tests.simulation.world import ANSWERED_S, MAX_SKEW_MS, World
 
 from notarium_ledger.log.hashes import leaf_hash
 

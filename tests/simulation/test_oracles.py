@@ -152,7 +152,7 @@ def test_lost_acknowledged_while_too_few_have_it(recording):
     oracles.acknowledged(*call.args)
 
 
-def test_a_prepared_block_on_disk_counts_and_one_that_a_wipe_took_is_excused(recording):
+def test_a_prepared_block_on_disk_counts_and_one_that_a_wipe_took_does_beyond_f_losses(recording):
     oracles, call = _only_decided_by(recording, 2, 0)
     prepared = next(
         each.args
@@ -162,8 +162,10 @@ def test_a_prepared_block_on_disk_counts_and_one_that_a_wipe_took_is_excused(rec
     oracles.wrote(*prepared)
     oracles.acknowledged(*call.args)
     oracles.rolled_back(1, {})
-    oracles.acknowledged(*call.args)
     assert oracles.rolled_back_nodes == {1}
+    with violation("lost", "only 1 honest validators have on disk, 2 needed"):
+        oracles.acknowledged(*call.args)
+    oracles.acknowledged(*call.args, too_many_lost=True)
 
 
 def _with(old: str, new: str) -> Callable[[bytes], bytes]:

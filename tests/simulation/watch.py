@@ -164,7 +164,8 @@ class Watch:
 
     def receipt(self, member: Member, id_: Hash, receipt: bytes) -> None:
         """A client hears that its entry is decided."""
-        self._judge(self._oracles.acknowledged, member.number, id_, receipt)
+        too_many_lost = self._world.faulty > self._world.tolerated
+        self._judge(self._oracles.acknowledged, member.number, id_, receipt, too_many_lost=too_many_lost)
         self.acknowledged[id_] = receipt
 
     def dropped(self, member: Member, peer: PublicKey, reason: str) -> None:
@@ -237,9 +238,9 @@ class Watch:
                     may_lack[member.number] = member.lacks()
         self._oracles.finish(logs, ended_ms, world.now_ms, pending, may_lack)
 
-    def _judge(self, oracle: Callable[..., object], *arguments: object) -> None:
+    def _judge(self, oracle: Callable[..., object], *arguments: object, **named: object) -> None:
         try:
-            oracle(*arguments)
+            oracle(*arguments, **named)
         except Exception as error:  # also an oracle's own: the product, which calls, must not get it and live on
             self._world.fail(error)
 

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache, lru_cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cache
 from random import Random
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import plyvel
-import structlog
-from tests.simulation import leveldb, lines
 from tests.simulation.costs import Costs
 from tests.simulation.lines import Lines
 from tests.simulation.links import Links
 from tests.simulation.loop import WORLD, Life, SimulatedLoop
 from tests.simulation.member import Member
+from tests.simulation.substitutes import directories
 from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
 
 from notarium_ledger import signing
-from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node.catchup import replay
-from notarium_node.peers import parcels, wire
-from notarium_node.routing import peers as routing
-from notarium_store import database
-from notarium_store.database import Database
 
 if TYPE_CHECKING:
     from tests.simulation.schedules import Schedule
@@ -45,8 +32,6 @@ MAX_STEPS = 2_000_000
 """Of one seed; a longer one is a storm."""
 ASK_S = 0.02
 MAX_SKEW_MS = 200
-DECODED = 4_096
-"""Messages whose decoding the nodes share: it is a pure function, and each message goes to all of them."""
 RESUBMIT_S = 3.0
 ANSWERED_S = 30.0
 """In which every client has its receipt once all are level."""
@@ -344,83 +329,3 @@ def _genesis(size: int, observers: int, parameters: tuple[tuple[str, int], ...],
 def consortium(size: int, observers: int, parameters: tuple[tuple[str, int], ...] = ()) -> Consortium:
     """One consortium for all seeds and a way of signing: its making costs more than a run."""
     return _genesis(size, observers, parameters, id(signing.sodium))  # type: ignore[attr-defined]
-
-
-@cache
-def _base() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="notarium-simulation-")
-
-
-@cache
-def directories(count: int) -> list[Path]:
-    """Directories that look as if LevelDB had been opened there; what they hold is simulated."""
-    paths = [Path(_base().name) / str(number) for number in range(count)]
-    for path in paths:
-        path.mkdir(exist_ok=True)
-        (path / "CURRENT").touch()
-    return paths
-
-
-@contextmanager
-def simulated(world: World) -> Iterator[None]:
-    """Within it stores open simulated disks, and nodes log into its transcript."""
-
-    def open_database(path: str, **options: object) -> leveldb.Handle:
-        return leveldb.Handle(world.members[int(Path(path).name)].disk)
-
-    def log(logger: object, name: str, event: Any) -> str:
-        if world.transcript is not None:
-            text = event.pop("event", "")
-            line = f"{world.loop.now_s:10.3f}  {world.loop.owner.name}  {name}: {text} {event}"
-            world.transcript.append(line.replace(_base().name, "disk"))
-        raise structlog.DropEvent
-
-    def free_bytes(self: Database) -> int:
-        return 0 if world.members[int(self.path.name)].disk.is_full else 1 << 40
-
-    free = Database._free_bytes
-    Database._free_bytes = free_bytes  # type: ignore[method-assign]
-    real = database.plyvel  # type: ignore[attr-defined]
-    decode = routing.decode_message  # type: ignore[attr-defined]
-    routing.decode_message = lru_cache(DECODED)(decode)  # type: ignore[attr-defined]
-    apply = replay.apply_block  # type: ignore[attr-defined]
-    if world.costs is not None:
-        replay.apply_block = _slow(world, world.costs)  # type: ignore[attr-defined]
-    database.plyvel = SimpleNamespace(  # type: ignore[attr-defined,assignment]
-        DB=open_database, Error=plyvel.Error, CorruptionError=plyvel.CorruptionError, IOError=plyvel.IOError
-    )
-    quiet = structlog.make_filtering_bound_logger(50)
-    wrapper = quiet if world.transcript is None else structlog.BoundLogger
-    structlog.configure(processors=[log], wrapper_class=wrapper, cache_logger_on_first_use=False)
-    scaled = [(parcels, "PIECE_BYTES"), (wire, "BLOCKS_BYTES"), (wire, "SNAPSHOT_PART_BYTES")]
-    sizes = [getattr(*each) for each in scaled]
-    if world.links.lines is not None:
-        for each, size in zip(scaled, sizes, strict=True):
-            setattr(*each, size // lines.SCALE)
-    limits = dict(PARAMETER_LIMITS)
-    if world.schedule.governance:
-        PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        PARAMETER_LIMITS.update(limits)
-        for each, size in zip(scaled, sizes, strict=True):
-            setattr(*each, size)
-        Database._free_bytes = free  # type: ignore[method-assign]
-        routing.decode_message = decode  # type: ignore[attr-defined]
-        replay.apply_block = apply  # type: ignore[attr-defined]
-        database.plyvel = real  # type: ignore[attr-defined]
-        structlog.reset_defaults()
-
-
-def _slow(world: World, costs: Costs) -> Callable[..., Any]:
-    """The check of a fetched block, which takes as long as that of a proposed one."""
-    apply = replay.apply_block  # type: ignore[attr-defined]
-
-    def slow(state: Any, block: Any, *arguments: Any) -> Any:
-        world.loop.work(costs.block_s(block.entries))
-        return apply(state, block, *arguments)
-
-    return slow

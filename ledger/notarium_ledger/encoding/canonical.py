@@ -73,7 +73,7 @@ def _sorted(value: Value, depth: int) -> Value:
         if depth >= MAX_DEPTH:
             raise NotCanonical(f"nested deeper than {MAX_DEPTH}", limit=MAX_DEPTH)
         if isinstance(value, list):
-            return [_sorted(item, depth + 1) for item in value]
+            return [item if type(item) in _SCALARS else _sorted(item, depth + 1) for item in value]
         mapping: dict[str, Value] = value  # type: ignore[assignment]
         for key in mapping:
             if type(key) is not str:

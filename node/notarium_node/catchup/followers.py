@@ -14,15 +14,16 @@ class Followers:
     def __init__(self, store: Store, network: PeerNetwork) -> None:
         self._store = store
         self._network = network
-        self._peers: set[PublicKey] = set()
+        self._peers: dict[PublicKey, None] = {}
+        """In the order in which they asked: that of a set differs from process to process, so seeds would too."""
 
     def add(self, peer: PublicKey) -> None:
         """FOLLOW: send this peer every decision from now on."""
-        self._peers.add(peer)
+        self._peers[peer] = None
 
     def discard(self, peer: PublicKey) -> None:
         """The peer disconnected."""
-        self._peers.discard(peer)
+        self._peers.pop(peer, None)
 
     def push(self, height: Height) -> None:
         """Send the decision of `height`, which was just stored."""

@@ -7,6 +7,10 @@ while, whatever it claims: nothing else is fetched during a join, so a liar coul
 A valid snapshot is not enough. A liar may be the only node that has the newest block, and withhold it. A node that
 adopted its snapshot would wait for that block without end, and would not cast the votes with which the others decide
 it. So a snapshot is adopted only if f+1 validators claim to hold all blocks up to it: one of them is honest.
+
+Nor is a snapshot adopted that is little above this node. To adopt one means to delete the record of the heights below,
+with the block that this node has promised to remember by its COMMIT. Further up, a quorum has decided more since, and
+whoever votes has all blocks.
 """
 
 from __future__ import annotations
@@ -95,13 +99,13 @@ class Joiner:
         self._fetcher.delivered(peer)
         # A snapshot of an honest peer is at most as old as its last status plus the making of a large snapshot, and is
         # far above this node's height.
-        if snapshot.height + self._slack < claimed or snapshot.height <= before + self._slack // 2:
+        if snapshot.height + self._slack < claimed or self._is_near(snapshot, before):
             self._let_rest(peer, began)
         if not await self._is_held(snapshot.height, validators):
             _log.warning("too few validators hold the blocks up to this snapshot", height=snapshot.height)
             self._let_rest(peer, began)
             return False
-        if snapshot.height <= self._height() or not self._adopt(snapshot):
+        if self._is_near(snapshot, self._height()) or not self._adopt(snapshot):
             return False
         _log.info(
             "joined by a snapshot",
@@ -111,6 +115,10 @@ class Joiner:
             peer=peer.hex()[:16],
         )
         return True
+
+    def _is_near(self, snapshot: Snapshot, height: int) -> bool:
+        """Whether the snapshot is so little above `height` that blocks are to be fetched instead."""
+        return snapshot.height <= height + self._slack // 2
 
     async def _fetch(self, peer: PublicKey) -> bytes | None:
         """The encoded snapshot of the tip of `peer`; None if it does not arrive."""

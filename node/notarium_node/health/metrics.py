@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.process_collector import PROCESS_COLLECTOR
 
 from notarium_node.health.condition import Condition
 from notarium_node.health.observed import ObservedNode
@@ -24,7 +24,7 @@ class Metrics:
         self._condition = condition
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._registry.register(PROCESS_COLLECTOR)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -67,7 +67,8 @@ class Recall:
     @property
     def permission(self) -> Permission:
         """Where this node may sign, as far as the store shows."""
-        return replace(self._permission, is_complete=self._store.is_complete)
+        permission, is_complete = self._permission, self._store.is_complete
+        return permission if permission.is_complete == is_complete else replace(permission, is_complete=is_complete)
 
     def begin(self) -> None:
         """At each start, before anything is signed: the store is this node's, and knows what it said. Idempotent.

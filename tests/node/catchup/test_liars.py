@@ -202,3 +202,28 @@ async def test_a_true_snapshot_of_which_one_peer_alone_has_the_blocks_is_not_ado
     assert node.store.base == LENGTH
     node.stop()
     behind.store.close()
+
+
+class Boaster(Peer):
+    """Claims a height far above its snapshot, and keeps the blocks to itself."""
+
+    def status(self):
+        height = Height(2**40)
+        return replace(super().status(), height=height, history=height, base=height)
+
+    async def blocks(self, first, most):
+        return []
+
+
+async def test_a_true_snapshot_of_the_next_height_is_not_adopted(start, ledger, aged, quick):
+    """It would take the block of that height that the node has prepared (seed 428 of the simulator's wipes)."""
+    ledger.grow(1)
+    node = start()
+    liar, *honest = peers(ledger)
+    liar = Boaster(liar.key, ledger)
+    node.meet(liar)
+    await until(lambda: liar.asked_for(Kind.GET_SNAPSHOT) and liar.asked_for(Kind.GET_BLOCKS))
+    assert (node.store.state.height, node.store.base) == (LENGTH, None)
+    node.meet(*honest)
+    await node.reaches(LENGTH + 1)
+    assert node.store.is_complete

@@ -35,6 +35,7 @@ class Disks:
         self._roots: dict[tuple[int, bytes], bytes] = {}
         """(node, prefix of a registry's records) -> their state root, while they do not change."""
         self._once_held: dict[int, set[bytes]] = {}
+        """By node, the blocks that it had decided or prepared on a disk that it lost."""
         self._prepared_hashes: dict[bytes, bytes] = {}
         self._record_bytes: dict[tuple[int, bytes], dict[bytes, int]] = {}
         """By node and height, the length of each part of the consensus record."""
@@ -107,16 +108,18 @@ class Disks:
         value = self._contents.get(node, {}).get(key)
         return self._closed.get(node, {}).get(key) if value is None else value
 
+    def once_held(self, node: int, block: bytes) -> bool:
+        """Whether a disk that the node lost had the block decided or prepared."""
+        return block in self._once_held.get(node, ())
+
     def holds(self, node: int, height: int, block: bytes) -> bool:
-        """Whether the node has the block decided or prepared; a disk that lost it is excused."""
+        """Whether the node has the block decided or prepared."""
         contents = self._contents.get(node, {})
         stored = contents.get(b"h" + formats.u64(height))
         if stored is not None and _header_hash(stored) == block:
             return True
         prepared = contents.get(b"c" + formats.u64(height) + b"prepared")
-        if prepared is not None and self._prepared_hash(prepared) == block:
-            return True
-        return block in self._once_held.get(node, ())
+        return prepared is not None and self._prepared_hash(prepared) == block
 
     def _decided(self, who: str, name: bytes, value: bytes, puts: Sequence[tuple[bytes, bytes]]) -> int:
         try:

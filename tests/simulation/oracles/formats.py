@@ -24,6 +24,10 @@ PROPOSAL, PREPARE, COMMIT, ROUND_CHANGE = 1, 2, 3, 4
 KIND_NAMES = {PROPOSAL: "proposal", PREPARE: "prepare", COMMIT: "commit", ROUND_CHANGE: "round change"}
 
 
+_pack = msgpack.Packer(use_bin_type=True).pack
+"""One packer, because `packb` allocates one each time."""
+
+
 class Malformed(ValueError):
     """Bytes of an undocumented form."""
 
@@ -38,7 +42,7 @@ def decode(data: bytes) -> Any:
     """The value of canonical msgpack (here without maps, so encoding it again must give the same bytes)."""
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=True)
-        again = msgpack.packb(value, use_bin_type=True)
+        again = _pack(value)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise Malformed(f"not msgpack: {error}") from error
     demand(again == data, "not canonical msgpack")
@@ -62,7 +66,13 @@ def set_hash(validators: Sequence[Member]) -> bytes:
 
 def state_root(records: Mapping[bytes, bytes]) -> bytes:
     """Of a registry's records: the root of their Merkle map, by its definition."""
-    leaves = sorted((int.from_bytes(sha256(key).digest(), "big"), value) for key, value in records.items())
+    return _state_root(frozenset(records.items()))
+
+
+@lru_cache(maxsize=64)
+def _state_root(records: frozenset[tuple[bytes, bytes]]) -> bytes:
+    """Remembered, because all nodes store the same few registries."""
+    leaves = sorted((int.from_bytes(sha256(key).digest(), "big"), value) for key, value in records)
     return tagged_hash("notarium/registry/v1", _map_root(leaves, 255))
 
 

@@ -173,8 +173,13 @@ class Oracles:
             raise SafetyViolation(f"chain: node {node} decides block {decision.header.height} at height {height}")
         self._note_decision(node, height, clocks_ms, now_ms)
 
-    def acknowledged(self, node: int, entry_id: bytes, receipt: bytes | Mapping[str, Any]) -> None:
-        """The node's API has answered that the entry is decided, with this receipt (file, or its parsed JSON)."""
+    def acknowledged(
+        self, node: int, entry_id: bytes, receipt: bytes | Mapping[str, Any], *, too_many_lost: bool = False
+    ) -> None:
+        """The node's API has answered that the entry is decided, with this receipt (file, or its parsed JSON).
+
+        `too_many_lost`: more than f members lie or have lost their disks, and have not signed again since.
+        """
         what = f"node {node} acknowledges entry {entry_id.hex()[:8]}"
         position = self._chain.positions.get(entry_id)
         if position is None:
@@ -182,7 +187,7 @@ class Oracles:
         stored = formats.u64(position.height) + formats.u64(position.index)
         require(self._disks.position(node, entry_id) == stored, "lost", f"{what}, which is not on its own disk")
         self._check_receipt(what, entry_id, receipt)
-        self._check_durable(what, position.height)
+        self._check_durable(what, position.height, too_many_lost)
         self._acknowledged.setdefault(entry_id, node)
 
     def accused(self, node: int, accused_key: bytes, is_honest: bool) -> None:
@@ -293,14 +298,19 @@ class Oracles:
         same = (id_, header.hash, index) == (entry_id, self._chain.tip_of(position.height), position.index)
         require(same, "receipt", f"{what} with the receipt of another entry, block or place")
 
-    def _check_durable(self, what: str, height: int) -> None:
-        """Q validators must have the block on disk, decided or prepared; f of these may be liars, unseen here."""
+    def _check_durable(self, what: str, height: int, too_many_lost: bool) -> None:
+        """Q validators must have the block on disk, decided or prepared; f of these may be liars, unseen here.
+
+        Whoever has lost its disk is one of the f, and signs again only once it has all that is decided. So losses of f
+        or fewer are no excuse. Beyond f nobody can keep this promise: then a block counts that a lost disk once had.
+        """
         block = self._chain.tip_of(height)
         validators = self._chain.validators(height)
         holders = {
             key
             for node in self._speech.nodes
-            if block is not None and self._disks.holds(node, height, block)
+            if block is not None
+            and (self._disks.holds(node, height, block) or (too_many_lost and self._disks.once_held(node, block)))
             for key in self._speech.keys(node)
             if key in validators.keys
         }
