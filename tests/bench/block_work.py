@@ -159,8 +159,8 @@ def _set_node(number: int) -> dict[str, Any]:
             "role": "observer",
             "key": bytes(label.public),
             "certificate": fake_certificate(label) * 16,
-            "address": "a" * 255,
-            "api": "b" * 255,
+            "address": "a." * 125 + "a:700",
+            "api": "https://" + "b." * 123 + "b",
         },
     }
 

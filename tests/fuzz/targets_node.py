@@ -21,12 +21,12 @@ from tests.vectors.messages import messages
 from notarium.key_files import KeyFileError, Purpose, load_seed
 from notarium_consensus.messages import signed_part
 from notarium_ledger.encoding import canonical
+from notarium_ledger.entries.address import split_address
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.types import Hash, Height
 from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
 from notarium_node.api.submit import Submissions
 from notarium_node.config import ConfigError, load_config
-from notarium_node.identity.address import split_address
 from notarium_node.identity.card import Card, CardError, read_card
 from notarium_node.identity.tls import CertificateError, certificate_key
 from notarium_node.operator import equivocations as proofs
@@ -372,7 +372,7 @@ FILES = (
         "address",
         lambda data: split_address(data.decode("utf-8", "replace")),
         (ValueError,),
-        ("notarium_node.identity.address:split_address",),
+        ("notarium_ledger.entries.address:split_address",),
         (b"node.example.org:7000", b"[::1]:7000"),
         dialect="text",
         max_bytes=8192,

@@ -12,6 +12,7 @@ from typing import Any
 from notarium_ledger.encoding import schema
 from notarium_ledger.encoding.canonical import Value
 from notarium_ledger.encoding.schema import Checker, blob, boolean, integer, list_of, one_of, record, text, variant
+from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, join_path
 
 Body = dict[str, Any]
@@ -104,9 +105,9 @@ _node = record(
         "role": one_of(*ROLES),
         "key": blob(32),
         "certificate": blob(64, 2048),
-        "address": text(255),
+        "address": peer_address,
     },
-    {"api": short_text},
+    {"api": api_url},
 )
 _BELOW_FOUR: dict[str, Checker] = {"below_four": boolean}
 """Whether the action may leave fewer than four validators, of which none may be faulty."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.schema import integer, list_of, one_of, record, text
+from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
 from notarium_ledger.errors import InvalidEntry, InvalidGenesis, errors_as
 from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
@@ -52,9 +53,9 @@ _check = record(
                     "role": one_of(*ROLES),
                     "key": _hex_key,
                     "certificate": text(4096, "[A-Za-z0-9+/]+={0,2}"),
-                    "address": short_text,
+                    "address": peer_address,
                 },
-                {"api": short_text},
+                {"api": api_url},
             ),
             _MOST_ITEMS,
         ),

@@ -171,7 +171,7 @@ def test_the_largest_registry_fits_a_snapshot() -> None:
     """The largest record of each kind, as often as the rules allow, beside the longest proof."""
     widest, key_ = "\U0010ffff", PublicKey(bytes(32))
     member = Member("x" * 64, widest * 255, key_, 2**53, 2**53)
-    node = NodeRecord("x" * 64, "validator", key_, bytes(2048), widest * 255, widest * 255)
+    node = NodeRecord("x" * 64, "validator", key_, bytes(2048), "x" * 255, "x" * 255)
     spoken = {"member": node.member, "role": node.role, "key": bytes(32), "certificate": node.certificate}
     action = {"type": "set-node", "node": {**spoken, "address": node.address, "api": node.api}, "below_four": False}
     members = {f"{number}": replace(member, serial=2**53 - number) for number in range(100)}
