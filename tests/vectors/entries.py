@@ -300,6 +300,9 @@ def _wrong_member() -> Iterator[tuple[str, Any, str]]:
     yield "set-node: below_four inside", inside, "body.action.node.below_four"
     yield "set-parameter: unknown", _action("set-parameter", name="speed", value=1), "body.action.name"
     yield "set-parameter: value 0", _action("set-parameter", name="max_block_entries", value=0), "body.action.value"
+    for name, value in (("max_entry_bytes", 1023), ("max_block_bytes", 2**24 + 1), ("proposal_blocks", 99)):
+        outside = _action("set-parameter", name=name, value=value)
+        yield f"set-parameter: {name} {value}", outside, "body.action.value"
     yield (
         "set-parameter: value true",
         _action("set-parameter", name="max_block_entries", value=True),

@@ -118,8 +118,14 @@ _action = variant(
         "remove-member": record({"type": one_of("remove-member"), "id": member_id}, _BELOW_FOUR),
         "set-node": record({"type": one_of("set-node"), "node": _node}, _BELOW_FOUR),
         "remove-node": record({"type": one_of("remove-node"), "key": blob(32)}, _BELOW_FOUR),
-        "set-parameter": record(
-            {"type": one_of("set-parameter"), "name": one_of(*PARAMETER_LIMITS), "value": integer(1, 2**32)}
+        "set-parameter": variant(
+            "name",
+            {
+                name: record(
+                    {"type": one_of("set-parameter"), "name": one_of(name), "value": integer(*limits, of=name)}
+                )
+                for name, limits in PARAMETER_LIMITS.items()
+            },
         ),
     },
 )

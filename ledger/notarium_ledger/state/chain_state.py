@@ -140,9 +140,13 @@ def advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer:
     """
     _check_limits(state, entries)
     if not state.time_ms < time_ms <= MAX_TIME_MS:
-        raise InvalidBlock(f"{time_ms} is not above the parent's {state.time_ms}", "header.time_ms")
+        raise InvalidBlock(
+            f"{time_ms} is not above the parent's {state.time_ms} and at most {MAX_TIME_MS}",
+            "header.time_ms",
+            limit=MAX_TIME_MS,
+        )
     if proposer not in state.registry.validators:
-        raise InvalidBlock("is not a validator", "header.proposer")
+        raise InvalidBlock(f"{proposer.hex()} is not a validator", "header.proposer")
     height = Height(state.height + 1)
     changing = _apply_entries(without_expired(state.registry, height), entries, height)
     changes, registry = changing.changes, changing.settled()
@@ -226,6 +230,6 @@ def _apply_entries(registry: Registry, entries: Sequence[Entry], height: Height)
         except InvalidEntry as error:
             raise InvalidBlock(str(error), f"entries[{number}]", limit=error.limit) from error
         if change and changed:
-            raise InvalidBlock("second membership change in one block", f"entries[{number}]")
+            raise InvalidBlock("second membership change in one block, one allowed", f"entries[{number}]")
         changed = changed or change
     return registry

@@ -119,11 +119,11 @@ def _registry(document: dict[str, Any]) -> Registry:
         path = f"nodes[{number}]"
         node = _node(each, path)
         if node.member not in members:
-            raise InvalidGenesis(f"{node.member} is not a member", f"{path}.member")
+            raise InvalidGenesis(f"{node.member} is not a member; add it to members", f"{path}.member")
         if node.key in nodes:
-            raise InvalidGenesis("appears twice", f"{path}.key")
+            raise InvalidGenesis(f"{node.key.hex()} appears twice; each node has its own key", f"{path}.key")
         if node.certificate in certificates:
-            raise InvalidGenesis("appears twice", f"{path}.certificate")
+            raise InvalidGenesis("appears twice; each node has its own certificate", f"{path}.certificate")
         nodes[node.key] = node
         certificates.add(node.certificate)
     parameters = Parameters(**document["parameters"])
@@ -133,9 +133,11 @@ def _registry(document: dict[str, Any]) -> Registry:
         key = _key(each["key"], f"researchers[{number}].key")
         member = members.get(each["member"])
         if member is None:
-            raise InvalidGenesis(f"{each['member']} is not a member", f"researchers[{number}].member")
+            raise InvalidGenesis(
+                f"{each['member']} is not a member; add it to members", f"researchers[{number}].member"
+            )
         if key in researchers:
-            raise InvalidGenesis("appears twice", f"researchers[{number}].key")
+            raise InvalidGenesis(f"{key.hex()} appears twice; remove one", f"researchers[{number}].key")
         if member.keys == share:
             raise InvalidGenesis(
                 f"more than {share} keys of {member.id}; raise parameters.max_member_keys", "researchers", limit=share
@@ -153,7 +155,7 @@ def _members(document: dict[str, Any]) -> dict[str, Member]:
     for number, each in enumerate(document["members"]):
         key = _key(each["key"], f"members[{number}].key")
         if each["id"] in members:
-            raise InvalidGenesis(f"{each['id']} appears twice", f"members[{number}].id")
+            raise InvalidGenesis(f"{each['id']} appears twice; remove one", f"members[{number}].id")
         members[each["id"]] = Member(each["id"], each["name"], key)
     return {id_: replace(members[id_], serial=serial) for serial, id_ in enumerate(sorted(members))}
 
@@ -170,5 +172,5 @@ def _node(each: dict[str, Any], path: str) -> NodeRecord:
 def _key(text_: str, path: str) -> PublicKey:
     key = bytes.fromhex(text_)
     if not is_valid_key(key):
-        raise InvalidEntry("is of small order or not canonical", path)
+        raise InvalidEntry(f"{text_} is of small order or not canonical, so no key; make another", path)
     return PublicKey(key)
