@@ -14,9 +14,9 @@ from tests.fuzz.target import Target
 from tests.fuzz.waiting import at_once
 
 from notarium.key_files import KeyFileError, Purpose, load_seed
+from notarium_ledger.entries.address import split_address
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_node.config.reading import ConfigError, load_config
-from notarium_node.identity.address import split_address
 from notarium_node.identity.card import Card, CardError, read_card
 from notarium_node.operator import equivocations as proofs
 from notarium_node.operator.ceremony import CeremonyError, ungrouped
@@ -82,7 +82,7 @@ FILES = (
         "address",
         lambda data: split_address(data.decode("utf-8", "replace")),
         (ValueError,),
-        ("notarium_node.identity.address:split_address",),
+        ("notarium_ledger.entries.address:split_address",),
         (b"node.example.org:7000", b"[::1]:7000"),
         dialect="text",
         max_bytes=8192,

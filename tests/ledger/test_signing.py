@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.ledger.flipping import flip
-from tests.support.consortium import key
+from tests.support.consortium import digest, key
 
 from notarium_ledger import signing
 from notarium_ledger.signing import SigningKey, is_valid_key, tagged_hash, verify
@@ -45,6 +45,21 @@ def test_only_proper_points_may_be_enrolled():
     assert not is_valid_key(bytes([1]) + bytes(31)), "of small order"
     assert not is_valid_key(b"\xff" * 32), "not canonical"
     assert not is_valid_key(KEY.public[:-1])
+
+
+def test_a_point_is_checked_once_however_often_its_enrolment_is_judged(monkeypatch):
+    """The answer depends on the bytes alone, so the answer to the first question serves for all."""
+    checked: list[bytes] = []
+
+    def check(point: bytes) -> bool:
+        checked.append(point)
+        return True
+
+    monkeypatch.setattr("nacl.bindings.crypto_core_ed25519_is_valid_point", check)
+    fresh = [digest(f"a key that nothing else asks about {number}") for number in range(2)]
+    assert all(is_valid_key(each) for each in fresh * 3)
+    is_valid_key.cache_clear()  # What the fake answered must not serve any other test.
+    assert checked == fresh
 
 
 def test_no_tag_begins_with_another():

@@ -48,7 +48,7 @@ def nothing_is_asked_for_again(patch: pytest.MonkeyPatch) -> None:
 
 def an_empty_block_is_a_block(patch: pytest.MonkeyPatch) -> None:
     """No least number of entries."""
-    patch.setattr("notarium_ledger.state.chain_state._check_limits", lambda state, entries: None)
+    patch.setattr("notarium_ledger.state.chain_state.check_sizes", lambda parameters, raws: None)
 
 
 @pytest.mark.parametrize("size", SIZES)

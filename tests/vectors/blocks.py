@@ -79,6 +79,8 @@ def _invalid_genesis() -> Iterator[tuple[str, Any, str]]:
     yield "node key twice", changed(base, "nodes", 1, "key", to=base["nodes"][0]["key"]), "nodes[1].key"
     same = base["nodes"][0]["certificate"]
     yield "certificate twice", changed(base, "nodes", 1, "certificate", to=same), "nodes[1].certificate"
+    yield "address without a port", changed(base, "nodes", 0, "address", to="node.example.org"), "nodes[0].address"
+    yield "API without a scheme", changed(base, "nodes", 0, "api", to="node.example.org"), "nodes[0].api"
     yield "certificate not base64", changed(base, "nodes", 0, "certificate", to="AAA"), "nodes[0].certificate"
     yield "only an observer", changed(base, "nodes", to=base["nodes"][1:]), "validators"
     yield "two validators of one member", changed(base, "nodes", 1, "role", to="validator"), "validators"

@@ -186,6 +186,8 @@ def _valid() -> Iterator[tuple[str, Fields]]:
     yield "remove-member", _action("remove-member", id="m9")
     yield "set-node", _action("set-node", node=NODE)
     yield "set-node with an API", _action("set-node", node={**NODE, "role": "observer", "api": "https://example.org"})
+    ipv6 = {**NODE, "address": "[2001:db8::7]:65535", "api": "http://[2001:db8::7]:8443/ledger/"}
+    yield "set-node of IPv6", _action("set-node", node=ipv6)
     yield "remove-node", _action("remove-node", key=KEY)
     yield "remove-member, below four", _action("remove-member", id="m9", below_four=True)
     yield "remove-node, not below four", _action("remove-node", key=KEY, below_four=False)
@@ -289,7 +291,7 @@ def _wrong_member() -> Iterator[tuple[str, Any, str]]:
         _action("set-node", node={**NODE, "certificate": bytes(63)}),
         "body.action.node.certificate",
     )
-    yield "set-node: long address", _action("set-node", node={**NODE, "address": "a" * 256}), "body.action.node.address"
+    yield from _unreachable()
     yield "remove-node: key in hex", _action("remove-node", key=KEY.hex()), "body.action.key"
     yield "remove-member: below_four 1", _action("remove-member", id="m9", below_four=1), "body.action.below_four"
     flagged = _action("set-parameter", name="max_block_entries", value=9, below_four=True)
@@ -298,11 +300,42 @@ def _wrong_member() -> Iterator[tuple[str, Any, str]]:
     yield "set-node: below_four inside", inside, "body.action.node.below_four"
     yield "set-parameter: unknown", _action("set-parameter", name="speed", value=1), "body.action.name"
     yield "set-parameter: value 0", _action("set-parameter", name="max_block_entries", value=0), "body.action.value"
+    for name, value in (("max_entry_bytes", 1023), ("max_block_bytes", 2**24 + 1), ("proposal_blocks", 99)):
+        outside = _action("set-parameter", name=name, value=value)
+        yield f"set-parameter: {name} {value}", outside, "body.action.value"
     yield (
         "set-parameter: value true",
         _action("set-parameter", name="max_block_entries", value=True),
         "body.action.value",
     )
+
+
+def _unreachable() -> Iterator[tuple[str, Fields, str]]:
+    addresses = {
+        "long address": "a." * 126 + "ab:1",
+        "address without a port": "node.example.org",
+        "address with port 0": "node.example.org:0",
+        "address with port 65536": "node.example.org:65536",
+        "address with port 07000": "node.example.org:07000",
+        "address with a digit beyond ASCII": "node.example.org:７",
+        "address with a space": "node example.org:7000",
+        "address with a letter beyond ASCII": "nöde.example.org:7000",
+        "address with an empty label": "node..example.org:7000",
+        "address of IPv6 without brackets": "2001:db8::7:7000",
+        "address that is a URL": "https://node.example.org:7000",
+    }
+    for name, address in addresses.items():
+        yield f"set-node: {name}", _action("set-node", node={**NODE, "address": address}), "body.action.node.address"
+    apis = {
+        "API without a scheme": "node.example.org",
+        "API of another scheme": "ftp://node.example.org",
+        "API with a port of 65536": "https://node.example.org:65536",
+        "API with a query": "https://node.example.org/?a",
+        "API with a user": "https://user@node.example.org",
+        "API of a host beyond ASCII": "https://nöde.example.org",
+    }
+    for name, api in apis.items():
+        yield f"set-node: {name}", _action("set-node", node={**NODE, "api": api}), "body.action.node.api"
 
 
 def rejected_with(raw: bytes) -> str | None:

@@ -164,12 +164,16 @@ class ReceiptReader:
         self._decoder = ReceiptDecoder()
 
     def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
-        """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode.
+        """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode or NodeFailed.
 
         Without `check_author` step 6 is left out: for an entry that this process has just signed itself.
         """
         if len(answer.body) > MAX_RECEIPT_BYTES:
-            raise LyingNode(answer.url, f"a receipt of {len(answer.body)} bytes")
+            # No lie: receipts grow with each change of the validator set.
+            raise NodeFailed(
+                f"a receipt of {len(answer.body)} bytes, at most {MAX_RECEIPT_BYTES} are read: the validator set has "
+                'changed too often before this entry (formats, "The length of a receipt")'
+            )
         try:
             receipt = None if raw is None or check_author else self._decoder.decode(answer.body, raw)
             if receipt is not None:

@@ -51,14 +51,15 @@ def blob(min_bytes: int, max_bytes: int | None = None) -> Checker:
     return check
 
 
-def integer(minimum: int, maximum: int) -> Checker:
-    """An integer in a closed range; never a bool."""
+def integer(minimum: int, maximum: int, of: str = "") -> Checker:
+    """An integer in a closed range; never a bool. `of`: what has these limits, where the field does not say it."""
+    limits = f"from {minimum} to {maximum}" + (f", the limits of {of}" if of else "")
 
     def check(value: Value) -> None:
         if type(value) is not int:
             raise InvalidEntry("not an integer")
         if not minimum <= value <= maximum:
-            raise InvalidEntry(f"{value} is not from {minimum} to {maximum}", limit=maximum)
+            raise InvalidEntry(f"{value} is not {limits}", limit=maximum)
 
     return check
 

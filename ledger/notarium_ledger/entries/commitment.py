@@ -12,6 +12,7 @@ from typing import Any
 from notarium_ledger.encoding import schema
 from notarium_ledger.encoding.canonical import Value
 from notarium_ledger.encoding.schema import Checker, blob, boolean, integer, list_of, one_of, record, text, variant
+from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, join_path
 
 Body = dict[str, Any]
@@ -98,15 +99,21 @@ PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
 }
 """Parameter of the consortium -> (least, greatest value)."""
 
+
+def _value_of(name: str) -> Checker:
+    # The limits are read at each check: a simulated ledger has others.
+    return lambda value: integer(*PARAMETER_LIMITS[name], of=name)(value)
+
+
 _node = record(
     {
         "member": member_id,
         "role": one_of(*ROLES),
         "key": blob(32),
         "certificate": blob(64, 2048),
-        "address": text(255),
+        "address": peer_address,
     },
-    {"api": short_text},
+    {"api": api_url},
 )
 _BELOW_FOUR: dict[str, Checker] = {"below_four": boolean}
 """Whether the action may leave fewer than four validators, of which none may be faulty."""
@@ -117,8 +124,12 @@ _action = variant(
         "remove-member": record({"type": one_of("remove-member"), "id": member_id}, _BELOW_FOUR),
         "set-node": record({"type": one_of("set-node"), "node": _node}, _BELOW_FOUR),
         "remove-node": record({"type": one_of("remove-node"), "key": blob(32)}, _BELOW_FOUR),
-        "set-parameter": record(
-            {"type": one_of("set-parameter"), "name": one_of(*PARAMETER_LIMITS), "value": integer(1, 2**32)}
+        "set-parameter": variant(
+            "name",
+            {
+                name: record({"type": one_of("set-parameter"), "name": one_of(name), "value": _value_of(name)})
+                for name in PARAMETER_LIMITS
+            },
         ),
     },
 )

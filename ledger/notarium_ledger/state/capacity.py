@@ -26,7 +26,7 @@ def check_capacity(registry: Registry) -> None:
     if former + reserved > MAX_KEYS:
         raise LedgerError(
             f"{members} members may enrol {share} keys each and former members enrolled {former}: {former + reserved} "
-            f"keys, at most {MAX_KEYS} allowed; lower max_member_keys first",
+            f"keys, at most {MAX_KEYS} allowed; lower max_member_keys",
             "parameters.max_member_keys",
             limit=MAX_KEYS,
         )

@@ -20,6 +20,7 @@ from typing import Any
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.schema import integer, list_of, one_of, record, text
+from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
 from notarium_ledger.errors import InvalidEntry, InvalidGenesis, errors_as
 from notarium_ledger.signing import GENESIS_TAG, is_valid_key, tagged_hash
@@ -52,9 +53,9 @@ _check = record(
                     "role": one_of(*ROLES),
                     "key": _hex_key,
                     "certificate": text(4096, "[A-Za-z0-9+/]+={0,2}"),
-                    "address": short_text,
+                    "address": peer_address,
                 },
-                {"api": short_text},
+                {"api": api_url},
             ),
             _MOST_ITEMS,
         ),
@@ -118,11 +119,11 @@ def _registry(document: dict[str, Any]) -> Registry:
         path = f"nodes[{number}]"
         node = _node(each, path)
         if node.member not in members:
-            raise InvalidGenesis(f"{node.member} is not a member", f"{path}.member")
+            raise InvalidGenesis(f"{node.member} is not a member; add it to members", f"{path}.member")
         if node.key in nodes:
-            raise InvalidGenesis("appears twice", f"{path}.key")
+            raise InvalidGenesis(f"{node.key.hex()} appears twice; each node has its own key", f"{path}.key")
         if node.certificate in certificates:
-            raise InvalidGenesis("appears twice", f"{path}.certificate")
+            raise InvalidGenesis("appears twice; each node has its own certificate", f"{path}.certificate")
         nodes[node.key] = node
         certificates.add(node.certificate)
     parameters = Parameters(**document["parameters"])
@@ -132,9 +133,11 @@ def _registry(document: dict[str, Any]) -> Registry:
         key = _key(each["key"], f"researchers[{number}].key")
         member = members.get(each["member"])
         if member is None:
-            raise InvalidGenesis(f"{each['member']} is not a member", f"researchers[{number}].member")
+            raise InvalidGenesis(
+                f"{each['member']} is not a member; add it to members", f"researchers[{number}].member"
+            )
         if key in researchers:
-            raise InvalidGenesis("appears twice", f"researchers[{number}].key")
+            raise InvalidGenesis(f"{key.hex()} appears twice; remove one", f"researchers[{number}].key")
         if member.keys == share:
             raise InvalidGenesis(
                 f"more than {share} keys of {member.id}; raise parameters.max_member_keys", "researchers", limit=share
@@ -152,7 +155,7 @@ def _members(document: dict[str, Any]) -> dict[str, Member]:
     for number, each in enumerate(document["members"]):
         key = _key(each["key"], f"members[{number}].key")
         if each["id"] in members:
-            raise InvalidGenesis(f"{each['id']} appears twice", f"members[{number}].id")
+            raise InvalidGenesis(f"{each['id']} appears twice; remove one", f"members[{number}].id")
         members[each["id"]] = Member(each["id"], each["name"], key)
     return {id_: replace(members[id_], serial=serial) for serial, id_ in enumerate(sorted(members))}
 
@@ -169,5 +172,5 @@ def _node(each: dict[str, Any], path: str) -> NodeRecord:
 def _key(text_: str, path: str) -> PublicKey:
     key = bytes.fromhex(text_)
     if not is_valid_key(key):
-        raise InvalidEntry("is of small order or not canonical", path)
+        raise InvalidEntry(f"{text_} is of small order or not canonical, so no key; make another", path)
     return PublicKey(key)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from notarium_ledger.encoding.canonical import Value
-from notarium_ledger.entries.commitment import PARAMETER_LIMITS, Body, is_member_body
+from notarium_ledger.entries.commitment import Body, is_member_body
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal, LedgerError
 from notarium_ledger.signing import is_valid_key
@@ -38,9 +38,7 @@ def check_author(registry: Registry, entry: Entry) -> None:
     """
     body = entry.body
     if is_member_body(body):
-        member = registry.members.get(body["member"])
-        if member is None:
-            raise InvalidEntry(f"{body['member']} is not a member", "body.member")
+        member = _member(registry, body["member"], "body.member")
         if member.key != entry.key:
             raise KeyNotPermitted(KeyRefusal.NOT_GOVERNANCE_KEY, member=member.id)
         return
@@ -53,7 +51,10 @@ def check_author(registry: Registry, entry: Entry) -> None:
     owner = registry.owner(researcher)
     if researcher.revoked or owner is None:
         raise KeyNotPermitted(KeyRefusal.REVOKED)
-    raise InvalidEntry(f"the key is enrolled for {owner.id}", "body.issuer")
+    raise InvalidEntry(
+        f"{body['issuer']} did not enrol the key {entry.key.hex()}: name {owner.id}, which did, or use another key",
+        "body.issuer",
+    )
 
 
 def apply_entry(registry: Registry, entry: Entry, height: Height) -> tuple[Registry, bool]:
@@ -80,11 +81,9 @@ def without_expired(registry: Registry, height: Height) -> Registry:
 
 
 def _enrol(registry: Registry, body: Body) -> Registry:
-    key = PublicKey(body["key"])
-    if not is_valid_key(key):
-        raise InvalidEntry("is of small order or not canonical", "body.key")
+    key = _usable(body["key"], "body.key")
     if key in registry.researchers:
-        raise InvalidEntry("is enrolled already, or was revoked; enrol another key", "body.key")
+        raise InvalidEntry(f"{key.hex()} is enrolled already, or was revoked; enrol another key", "body.key")
     member = registry.members[body["member"]]
     check_share(registry, member)
     return registry.with_enrolled(key, member)
@@ -93,10 +92,16 @@ def _enrol(registry: Registry, body: Body) -> Registry:
 def _revoke(registry: Registry, body: Body) -> Registry:
     key = PublicKey(body["key"])
     researcher = registry.researchers.get(key)
-    if researcher is None or researcher.serial != registry.members[body["member"]].serial:
-        raise InvalidEntry(f"is not enrolled for {body['member']}", "body.key")
+    if researcher is None:
+        raise InvalidEntry(f"{key.hex()} is not enrolled; look it up in the list of researchers' keys", "body.key")
+    if researcher.serial != registry.members[body["member"]].serial:
+        owner = registry.owner(researcher)
+        reason = "was enrolled by a member that was removed, so it is refused already; nothing is left to do"
+        if owner is not None:
+            reason = f"is enrolled for {owner.id}, which alone can revoke it"
+        raise InvalidEntry(f"{key.hex()} {reason}", "body.key")
     if researcher.revoked:
-        raise InvalidEntry("is already revoked", "body.key")
+        raise InvalidEntry(f"{key.hex()} is already revoked; nothing is left to do", "body.key")
     return registry.with_researcher(key, replace(researcher, revoked=True))
 
 
@@ -123,19 +128,22 @@ def _vote(registry: Registry, body: Body, height: Height) -> tuple[Registry, boo
     id_, member = Hash(body["proposal"]), body["member"]
     proposal = registry.proposals.get(id_)
     if proposal is None or proposal.expires < height:
-        raise InvalidEntry("is not open: it was decided, was withdrawn, expired or lapsed", "body.proposal")
+        raise InvalidEntry(
+            f"{id_.hex()} is not open: it was decided, was withdrawn, expired or lapsed; propose it again if needed",
+            "body.proposal",
+        )
     if proposal.member == member and not body["approve"]:  # The proposer withdraws it.
         return registry.without_proposals([id_]), False
     if not _has_vote(registry, member):
-        raise InvalidEntry(f"{member} has no validator, so it has no vote", "body.member")
+        raise InvalidEntry(f"{member} has no validator, so it has no vote; set one first (set-node)", "body.member")
     # A vote has no number: the same one, signed once more in another batch, is another entry. One that changes nothing
     # is refused, so that nobody fills the log or the mempools with it.
     if body["approve"]:
         if member in proposal.approvals:
-            raise InvalidEntry(f"{member} has approved this proposal already", "body.approve")
+            raise InvalidEntry(f"{member} has approved {id_.hex()} already, and its vote counts", "body.approve")
         return _approve(registry, id_, proposal, member)
     if member not in proposal.approvals:
-        raise InvalidEntry(f"{member} has not approved this proposal, so there is nothing to take back", "body.approve")
+        raise InvalidEntry(f"{member} has not approved {id_.hex()}, so there is nothing to take back", "body.approve")
     return registry.with_proposal(id_, replace(proposal, approvals=proposal.approvals - {member})), False
 
 
@@ -192,42 +200,42 @@ def _act(registry: Registry, action: Body) -> Registry:
 
 def _add_member(registry: Registry, action: Body) -> Registry:
     if action["id"] in registry.members:
-        raise InvalidEntry(f"{action['id']} is already a member", "body.action.id")
-    if not is_valid_key(action["key"]):
-        raise InvalidEntry("is of small order or not canonical", "body.action.key")
+        raise InvalidEntry(f"{action['id']} is already a member; choose another id", "body.action.id")
+    key = _usable(action["key"], "body.action.key")
     totals = registry.totals
-    member = Member(action["id"], action["name"], PublicKey(action["key"]), totals.members_added)
+    member = Member(action["id"], action["name"], key, totals.members_added)
     after = registry.with_member(member).with_totals(replace(totals, members_added=totals.members_added + 1))
     check_capacity(after)
     return after
 
 
 def _remove_member(registry: Registry, id_: str) -> Registry:
-    if id_ not in registry.members:
-        raise InvalidEntry(f"{id_} is not a member", "body.action.id")
+    _member(registry, id_, "body.action.id")
     # Nobody could withdraw its proposals. Its keys stay: no member has their serial any more, so they are refused.
     return registry.without_member(id_)
 
 
 def _set_node(registry: Registry, node: Body) -> Registry:
-    record = NodeRecord(
-        node["member"], node["role"], PublicKey(node["key"]), node["certificate"], node["address"], node.get("api", "")
-    )
-    if record.member not in registry.members:
-        raise InvalidEntry(f"{record.member} is not a member", "body.action.node.member")
-    if not is_valid_key(record.key):
-        raise InvalidEntry("is of small order or not canonical", "body.action.node.key")
-    present = registry.nodes.get(record.key)
+    _member(registry, node["member"], "body.action.node.member")
+    key = _usable(node["key"], "body.action.node.key")
+    record = NodeRecord(node["member"], node["role"], key, node["certificate"], node["address"], node.get("api", ""))
+    present = registry.nodes.get(key)
     if present is not None and present.member != record.member:
-        raise InvalidEntry("belongs to another member", "body.action.node.key")
+        raise InvalidEntry(
+            f"{key.hex()} is a node of {present.member}; make another key for this node (keygen)",
+            "body.action.node.key",
+        )
     replaced = [
-        key
-        for key, each in registry.nodes.items()
-        if key == record.key or (each.member == record.member and each.role == record.role == "validator")
+        other
+        for other, each in registry.nodes.items()
+        if other == key or (each.member == record.member and each.role == record.role == "validator")
     ]
-    others = [each for key, each in registry.nodes.items() if key not in replaced]
-    if any(each.certificate == record.certificate for each in others):
-        raise InvalidEntry("is used by another node", "body.action.node.certificate")
+    for other, each in registry.nodes.items():
+        if other not in replaced and each.certificate == record.certificate:
+            raise InvalidEntry(
+                f"is used by the node {other.hex()} of {each.member}; make another for this node (keygen)",
+                "body.action.node.certificate",
+            )
     after = registry.with_nodes([record], replaced)
     check_capacity(after)
     return after
@@ -235,14 +243,24 @@ def _set_node(registry: Registry, node: Body) -> Registry:
 
 def _remove_node(registry: Registry, node_key: PublicKey) -> Registry:
     if node_key not in registry.nodes:
-        raise InvalidEntry("is not a node", "body.action.key")
+        raise InvalidEntry(f"{node_key.hex()} is not a node; look it up in the list of nodes", "body.action.key")
     return registry.with_nodes((), [node_key])
 
 
 def _set_parameter(registry: Registry, name: str, value: int) -> Registry:
-    least, most = PARAMETER_LIMITS[name]
-    if not least <= value <= most:
-        raise InvalidEntry(f"{value} is not from {least} to {most}", f"body.action.{name}", limit=most)
     after = registry.with_parameters(replace(registry.parameters, **{name: value}))
     check_capacity(after)
     return after
+
+
+def _member(registry: Registry, id_: str, field: str) -> Member:
+    member = registry.members.get(id_)
+    if member is None:
+        raise InvalidEntry(f"{id_} is not a member; look it up in the list of members", field)
+    return member
+
+
+def _usable(key: bytes, field: str) -> PublicKey:
+    if not is_valid_key(key):
+        raise InvalidEntry(f"{key.hex()} is of small order or not canonical, so no key; make another", field)
+    return PublicKey(key)

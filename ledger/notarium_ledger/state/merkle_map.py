@@ -159,8 +159,10 @@ def _update(node: _Node, changes: _Changes, first: int, end: int, start: int, bi
         else:
             left = node
     middle = bisect_left(changes.paths, start | bit, first, end)
-    left = _update(left, changes, first, middle, start, bit >> 1)
-    right = _update(right, changes, middle, end, start | bit, bit >> 1)
+    if first < middle:
+        left = _update(left, changes, first, middle, start, bit >> 1)
+    if middle < end:
+        right = _update(right, changes, middle, end, start | bit, bit >> 1)
     return _join(left, right)
 
 

@@ -203,7 +203,8 @@ class Parameters:
     def of_values(cls, values: Mapping[str, int]) -> Parameters:
         """From all parameters by name. Raises LedgerError where one is missing, unknown or beyond its limits."""
         if values.keys() != PARAMETER_LIMITS.keys():
-            raise LedgerError(f"not {', '.join(PARAMETER_LIMITS)}", "parameters")
+            given, known = (", ".join(sorted(each)) or "none" for each in (values, PARAMETER_LIMITS))
+            raise LedgerError(f"{given}; this software knows {known}", "parameters")
         for name, value in values.items():
             read_integer(value, name, *PARAMETER_LIMITS[name])
         return cls(**values)

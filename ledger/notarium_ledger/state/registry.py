@@ -281,7 +281,7 @@ def _registry(kinds: Mapping[bytes, list[Record]], map_: MerkleMap) -> Registry:
         for key, value in kinds[PROPOSAL]
     }
     if [key for key, _ in kinds[TOTALS]] != [TOTALS]:
-        raise LedgerError("not one record of totals")
+        raise LedgerError(f"{len(kinds[TOTALS])} records of totals, one needed", "registry")
     totals = Totals.of_record(kinds[TOTALS][0][1])
     return Registry(members, nodes, parameters, proposals, totals, _validators(nodes.values()), map_)
 

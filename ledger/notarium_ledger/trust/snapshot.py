@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.reading import read_bytes, read_hashes, read_list, read_version
-from notarium_ledger.errors import InvalidSnapshot, LedgerError, errors_as
+from notarium_ledger.encoding.value_count import check_value_count
+from notarium_ledger.errors import InvalidSnapshot, LedgerError, NotCanonical, errors_as
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.genesis import Genesis
@@ -74,8 +75,7 @@ class Snapshot:
     def decode(cls, data: bytes) -> Snapshot:
         """Step 1. Raises InvalidSnapshot."""
         with errors_as(InvalidSnapshot, 1):  # 1 form
-            # A seal has three values in a hundred bytes, a validator three in forty; byte strings hold the rest.
-            return cls._from_value(canonical.decode(data, min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)))
+            return cls._from_value(canonical.decode(data, _most_values(data)))
 
     @classmethod
     def _from_value(cls, value: canonical.Value) -> Snapshot:
@@ -138,6 +138,20 @@ class Snapshot:
             return decided.handovers
         last = Handover(decided.header, decided.certificate, registry.validators)
         return (*decided.handovers, last)
+
+
+def is_within_bounds(data: bytes) -> bool:
+    """Whether any node reads this snapshot. Handovers add up with each change of the validator set, without an end."""
+    try:
+        check_value_count(data, _most_values(data))
+    except NotCanonical:
+        return False
+    return len(data) <= MAX_SNAPSHOT_BYTES
+
+
+def _most_values(data: bytes) -> int:
+    # A seal has three values in a hundred bytes, a validator three in forty; byte strings hold the rest.
+    return min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)
 
 
 def _registry_bytes(value: canonical.Value) -> bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from notarium_ledger.state.chain_state import ChainState
 from notarium_ledger.state.registry import Registry
 from notarium_ledger.trust.chain import DecidedHeader
-from notarium_ledger.trust.snapshot import Snapshot
+from notarium_ledger.trust.snapshot import Snapshot, is_within_bounds
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.peers import wire
 from notarium_node.peers.conduct import Conduct
@@ -16,6 +18,8 @@ from notarium_node.peers.network import PeerNetwork
 from notarium_node.peers.tasks import PeerTasks
 from notarium_node.peers.wire import SnapshotPart
 from notarium_store.store import Store
+
+_log = structlog.get_logger("notarium.sync")
 
 READ_BYTES = 256 * 1024
 """Bytes of blocks read for a peer in one turn of the event loop."""
@@ -159,7 +163,16 @@ class CatchUpServer:
 
 
 def _encoded(state: ChainState, decided: DecidedHeader) -> bytes:
-    return Snapshot.of(state, decided).encode()
+    """Nothing where its readers would take it for a lie: they fetch blocks instead."""
+    data = Snapshot.of(state, decided).encode()
+    if is_within_bounds(data):
+        return data
+    _log.warning(
+        "no snapshot is served: the validator set has changed too often; joining nodes fetch all blocks",
+        handovers=len(decided.handovers),
+        bytes=len(data),
+    )
+    return b""
 
 
 def _keys(registry: Registry) -> int:

@@ -1,6 +1,7 @@
 """Builds and checks the content of blocks for the engine; the answer is an input to it.
 
-Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.read).
+Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.verify). What can be
+judged without them is judged first, so that a liar's block of too many entries costs no signature.
 """
 
 from __future__ import annotations
@@ -12,10 +13,18 @@ from typing import Protocol
 from notarium_consensus import inputs
 from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_ledger.blocks.block import Block
-from notarium_ledger.entries.entry import Entry
+from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
-from notarium_ledger.state.chain_state import CLASS_LIMITS, Transition, advance, apply_block, select_entries
+from notarium_ledger.state.chain_state import (
+    CLASS_LIMITS,
+    Transition,
+    advance,
+    apply_block,
+    check_classes,
+    check_sizes,
+    select_entries,
+)
 from notarium_ledger.types import Hash, PublicKey
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
@@ -109,18 +118,18 @@ class BlockWork:
         if done is not None and tuple(entry.raw for entry in done.entries) == block.entries:
             asker.feed(inputs.BlockChecked(block.hash, True, "", request.attempt))
             return
-        known: dict[bytes, Entry] = {}
-        unknown: list[bytes] = []
-        for raw in block.entries:
-            entry = self._mempool.get(leaf_hash(raw))
-            if entry is None:
-                unknown.append(raw)
-            else:
-                known[raw] = entry
-        if not unknown:
+        if self._is_late(block):
+            return
+        try:
+            check_sizes(self._store.state.registry.parameters, block.entries)
+        except InvalidBlock as error:
+            self._refuse(request, error, asker)
+            return
+        known = self._known(block)
+        if len(known) == len(block.entries):
             self._finish(request, known, asker)
             return
-        task = asyncio.create_task(self._read_and_finish(request, known, unknown, asker))
+        task = asyncio.create_task(self._read_and_finish(request, asker))
         self._checks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, asker))
 
@@ -130,37 +139,49 @@ class BlockWork:
         if isinstance(error, Exception):
             asker.fail(error)
 
-    async def _read_and_finish(
-        self, request: CheckBlock, known: dict[bytes, Entry], unknown: list[bytes], asker: Asker
-    ) -> None:
+    def _is_late(self, block: Block) -> bool:
+        """Whether the height was decided meanwhile: the answer is not needed."""
+        return block.height != self._store.state.height + 1
+
+    def _known(self, block: Block) -> dict[bytes, Entry]:
+        """The block's entries that wait in the mempool, by their bytes."""
+        waiting = ((raw, self._mempool.get(leaf_hash(raw))) for raw in block.entries)
+        return {raw: entry for raw, entry in waiting if entry is not None}
+
+    async def _read_and_finish(self, request: CheckBlock, asker: Asker) -> None:
         # Most of them are being verified right now, because gossip and proposal travel at the same time.
         await self._admission.under_way()
-        for raw in unknown:
-            entry = self._mempool.get(leaf_hash(raw))
-            if entry is not None:
-                known[raw] = entry
         block = request.block
-        try:
-            known.update(await self._admission.read([raw for raw in unknown if raw not in known]))
-        except InvalidEntry as error:
-            asker.feed(inputs.BlockChecked(block.hash, False, str(error), request.attempt))
+        if self._is_late(block):
             return
-        self._finish(request, known, asker)
+        most = self._store.state.registry.parameters.max_entry_bytes
+        entries = self._known(block)
+        try:
+            fresh = {raw: decode_entry(raw, most) for raw in block.entries if raw not in entries}
+            entries.update(fresh)
+            check_classes(entries[raw] for raw in block.entries)
+            await self._admission.verify(list(fresh.values()))
+        except (InvalidEntry, InvalidBlock) as error:
+            self._refuse(request, error, asker)
+            return
+        self._finish(request, entries, asker)
+
+    def _refuse(self, request: CheckBlock, error: InvalidEntry | InvalidBlock, asker: Asker) -> None:
+        asker.feed(inputs.BlockChecked(request.block.hash, False, str(error), request.attempt))
 
     def _finish(self, request: CheckBlock, entries: dict[bytes, Entry], asker: Asker) -> None:
         block = request.block
-        state = self._store.state
-        if block.height != state.height + 1:
-            return  # The height was decided meanwhile: the answer is not needed.
+        if self._is_late(block):
+            return
         try:
             transition = apply_block(
-                state,
+                self._store.state,
                 block,
                 lambda id_: id_ not in self._mempool and self._store.is_decided(id_),
                 entries.__getitem__,
             )
         except InvalidBlock as error:
-            asker.feed(inputs.BlockChecked(block.hash, False, str(error), request.attempt))
+            self._refuse(request, error, asker)
             return
         self._transitions[block.hash] = transition
         asker.feed(inputs.BlockChecked(block.hash, True, "", request.attempt))

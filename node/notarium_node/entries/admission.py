@@ -113,19 +113,17 @@ class Admission:
             full = self._insert(outcomes, height, all_or_none)
         return outcomes, full
 
-    async def read(self, raws: Sequence[bytes]) -> dict[bytes, Entry]:
-        """Decode and verify a block's entries. The block's check decides whether they are permitted.
+    async def verify(self, entries: Sequence[Entry]) -> None:
+        """Verify the signatures of a block's entries. The block's check decides whether they are permitted.
 
-        Raises InvalidEntry for the first that is malformed or wrongly signed.
+        Raises InvalidEntry for the first that is wrongly signed.
         """
-        state = self._state()
-        entries = [decode_entry(raw, state.registry.parameters.max_entry_bytes) for raw in raws]
-        checks = [_check(entry, state.genesis) for entry in entries]
+        genesis = self._state().genesis
+        checks = [_check(entry, genesis) for entry in entries]
         valid = await self._verifier.check(checks)
         for check in checks:
             if not valid[check]:
                 raise InvalidEntry("signature is not valid for this key, body and ledger", "sig")
-        return {entry.raw: entry for entry in entries}
 
     def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         """All checks without signatures, for the next few entries."""

@@ -19,11 +19,11 @@ from typing import Any
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.schema import integer, one_of, record, text
+from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.entries.commitment import MAX_TIME_MS, ROLES, member_id, short_text
 from notarium_ledger.signing import SigningKey, is_valid_key, verify
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.identity.address import split_address
 from notarium_node.identity.tls import CertificateError, certificate_key
 
 FORMAT = "notarium-card/1"
@@ -41,9 +41,9 @@ _check = record(
                 "role": one_of(*ROLES),
                 "key": _hex_key,
                 "certificate": text(4096, "[A-Za-z0-9+/]+={0,2}"),
-                "address": short_text,
+                "address": peer_address,
             },
-            {"api": short_text},
+            {"api": api_url},
         ),
         "signature": text(128, "[0-9a-f]{128}"),
     }
@@ -80,7 +80,6 @@ class Card:
         try:
             certificate = base64.b64decode(node["certificate"], validate=True)
             certificate_key(certificate)
-            split_address(node["address"])
         except (ValueError, CertificateError) as error:
             raise CardError(f"node: {error}") from error
         return cls(

@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from notarium_ledger.entries.address import split_address
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import FORMAT as GENESIS_FORMAT
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import Hash, PublicKey
-from notarium_node.identity.address import LOCAL_HOSTS, split_address
 from notarium_node.identity.card import Card, member_document, node_document
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+"""Hosts that only this machine reaches."""
 
 
 class CeremonyError(Exception):

@@ -16,16 +16,17 @@ from pathlib import Path
 from yarl import URL
 
 from notarium.key_files import KeyFileError, Purpose, create_key, load_key, load_seed
+from notarium_ledger.entries.address import api_url, split_address
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.types import KEY_BYTES
 from notarium_node.config.reading import ConfigError, parse_config
 from notarium_node.config.sections import NodeConfig
-from notarium_node.identity.address import LOCAL_HOSTS, split_address
 from notarium_node.identity.card import Card
 from notarium_node.identity.own_record import own_record
 from notarium_node.identity.tls import make_certificate
+from notarium_node.operator.ceremony import LOCAL_HOSTS
 from notarium_node.startup import StartupError, check_keys, load_genesis
 
 KEY_DIRECTORY = "keys"
@@ -69,8 +70,11 @@ class NodeDescription:
             split_address(self.address)
         except ValueError as error:
             raise SetupError(f"--address: {error}") from error
-        if self.api and not self.api.startswith(("http://", "https://")):
-            raise SetupError(f"--api: {self.api!r} is not a URL: begin it with https:// or http://")
+        try:
+            if self.api:
+                api_url(self.api)
+        except ValueError as error:
+            raise SetupError(f"--api: {error}") from error
         throwaway = os.urandom(KEY_BYTES)
         self.card(SigningKey(throwaway), SigningKey(throwaway), throwaway)
 

@@ -49,6 +49,7 @@ def test_what_the_schema_says_passes(check, value):
         (schema.blob(1, 2), b"abc", "3 bytes, 1 to 2 allowed", 2),
         (schema.blob(1), "a", "not bytes", None),
         (schema.integer(0, 1), 2, "2 is not from 0 to 1", 1),
+        (schema.integer(2, 3, of="pace"), 1, "1 is not from 2 to 3, the limits of pace", 3),
         (schema.integer(0, 1), True, "not an integer", None),
         (schema.boolean, 1, "not a boolean", None),
         (schema.one_of("a", 1), True, "not one of a, 1", None),

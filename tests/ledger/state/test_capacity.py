@@ -77,20 +77,20 @@ def test_the_shares_of_all_members_fit() -> None:
     check_capacity(registry)
     full = registry.with_totals(replace(registry.totals, former_keys=MAX_KEYS - 4 * share))
     check_capacity(full)
-    with pytest.raises(LedgerError, match=r"500001 keys, at most 500000 allowed; lower max_member_keys first"):
+    with pytest.raises(LedgerError, match=r"500001 keys, at most 500000 allowed; lower max_member_keys"):
         check_capacity(full.with_totals(replace(full.totals, former_keys=MAX_KEYS - 4 * share + 1)))
     action = {"type": "add-member", "id": "m4", "name": "Fifth", "key": bytes(key("fifth").public)}
     assert len(decide(consortium, registry, action).members) == 5
-    with pytest.raises(InvalidEntry, match="lower max_member_keys first") as caught:
+    with pytest.raises(InvalidEntry, match="lower max_member_keys") as caught:
         apply_entry(full, consortium.entry(consortium.member_body("propose", action=action)), NEXT)
     assert (caught.value.field, caught.value.limit) == ("body.action", MAX_KEYS)
     lowered = full.with_parameters(Parameters(max_member_keys=1))
     assert len(decide(consortium, lowered, action).members) == 5
     kept = lowered.with_member(replace(lowered.members["m1"], keys=4 * share))
-    with pytest.raises(InvalidEntry, match="lower max_member_keys first"):
+    with pytest.raises(InvalidEntry, match="lower max_member_keys"):
         apply_entry(kept, consortium.entry(consortium.member_body("propose", action=action)), NEXT)
     higher = {"type": "set-parameter", "name": "max_member_keys", "value": share}
-    with pytest.raises(InvalidEntry, match="lower max_member_keys first"):
+    with pytest.raises(InvalidEntry, match="lower max_member_keys"):
         apply_entry(kept, consortium.entry(consortium.member_body("propose", action=higher)), NEXT)
 
 
@@ -171,7 +171,7 @@ def test_the_largest_registry_fits_a_snapshot() -> None:
     """The largest record of each kind, as often as the rules allow, beside the longest proof."""
     widest, key_ = "\U0010ffff", PublicKey(bytes(32))
     member = Member("x" * 64, widest * 255, key_, 2**53, 2**53)
-    node = NodeRecord("x" * 64, "validator", key_, bytes(2048), widest * 255, widest * 255)
+    node = NodeRecord("x" * 64, "validator", key_, bytes(2048), "x" * 255, "x" * 255)
     spoken = {"member": node.member, "role": node.role, "key": bytes(32), "certificate": node.certificate}
     action = {"type": "set-node", "node": {**spoken, "address": node.address, "api": node.api}, "below_four": False}
     members = {f"{number}": replace(member, serial=2**53 - number) for number in range(100)}

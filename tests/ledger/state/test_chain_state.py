@@ -1,5 +1,6 @@
 """apply_block takes exactly the block that advance makes, and names what is wrong with any other."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -19,7 +20,6 @@ from notarium_ledger.state.chain_state import (
     advance,
     apply_block,
     check_admissible,
-    entry_reader,
     select_entries,
 )
 from notarium_ledger.types import Hash, Height, PublicKey
@@ -149,8 +149,6 @@ def test_limits_are_the_consortium_s(consortium: Consortium) -> None:
         advance(small.state, [small.entry(), fat], 1, small.validator_keys[0].public)
     assert caught.value.field == "entries[1]"
     with pytest.raises(InvalidEntry, match="at most 1024 allowed"):
-        entry_reader(small.state)(fat.raw)
-    with pytest.raises(InvalidEntry, match="at most 1024 allowed"):
         check_admissible(small.state, fat)
     loose = Consortium(1, max_block_entries=200, max_block_bytes=65_536)
     entries = loose.entries(200)
@@ -166,7 +164,7 @@ def test_apply_block_refuses_too_many_entries_before_reading_them() -> None:
     def read(_: bytes) -> Entry:
         raise AssertionError("read an entry")
 
-    with pytest.raises(InvalidBlock, match="4 entries, at most 3 allowed"):
+    with pytest.raises(InvalidBlock, match="4 entries, 1 to 3 allowed"):
         apply_block(consortium.state, Block(header, (b"",) * 4), nothing_decided, read)
 
 
@@ -235,6 +233,30 @@ def test_the_work_of_a_block_is_bounded_by_class_and_the_rest_waits(
     with pytest.raises(InvalidBlock, match=f"{limit + 1} entries of class {class_}, at most {limit} allowed") as caught:
         advance(consortium.state, first, 1, proposer)
     assert (caught.value.field, caught.value.limit) == ("entries", limit)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda club: key_entries(club, MAX_KEY_ENTRIES + 1), "193 entries of class key, at most 192 allowed"),
+        (lambda club: governance_entries(club, MAX_GOVERNANCE_ENTRIES + 1), "65 entries of class governance"),
+        (lambda club: club.entries(8_193), "8193 entries, 1 to 8192 allowed"),
+        (lambda club: club.entries(2) * 2, "is in the log already"),
+    ],
+    ids=["keys", "governance", "all", "twice"],
+)
+def test_a_block_of_too_much_costs_no_signature(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch, make: Callable[[Consortium], list[Entry]], reason: str
+) -> None:
+    entries = make(consortium)
+    verified: list[Entry] = []
+    monkeypatch.setattr("notarium_ledger.state.chain_state.verify_signature", lambda each, _: verified.append(each))
+    valid = block_of(consortium.state, consortium, consortium.entries(3))
+    with pytest.raises(InvalidBlock, match=reason):
+        apply_block(consortium.state, Block(valid.header, tuple(each.raw for each in entries)), nothing_decided)
+    assert verified == []
+    apply_block(consortium.state, valid, nothing_decided)
+    assert len(verified) == 3, "otherwise the count above says nothing"
 
 
 def test_a_block_says_which_records_it_writes(consortium: Consortium) -> None:

@@ -14,7 +14,7 @@ from notarium_ledger.errors import InvalidSnapshot
 from notarium_ledger.log.frontier import Frontier
 from notarium_ledger.state.registry import Registry, registry_hash
 from notarium_ledger.trust.chain import DecidedHeader
-from notarium_ledger.trust.snapshot import MAX_REGISTRY_BYTES, MAX_SNAPSHOT_VALUES, Snapshot
+from notarium_ledger.trust.snapshot import MAX_REGISTRY_BYTES, MAX_SNAPSHOT_VALUES, Snapshot, is_within_bounds
 from notarium_ledger.types import Hash
 
 
@@ -206,3 +206,21 @@ def test_a_snapshot_of_very_many_small_values_is_refused_before_they_are_built(i
     data = b"\x94\x02\xdd" + count.to_bytes(4, "big") + item * count + b"\xc6" + (7 << 20).to_bytes(4, "big")
     with pytest.raises(InvalidSnapshot, match=f"at most {MAX_SNAPSHOT_VALUES} allowed"):
         Snapshot.decode(data + bytes(7 << 20) + b"\xc4\x00")
+
+
+def test_a_snapshot_of_too_many_handovers_is_found_before_it_is_sent(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader would refuse it, and take an honest sender for a liar."""
+    good = history.snapshot(history.tip)
+    (handover, *_) = good.decided.handovers
+    monkeypatch.setattr("notarium_ledger.trust.snapshot.MAX_SNAPSHOT_VALUES", 1_000)
+    for count, fits in ((10, True), (100, False)):
+        decided = replace(good.decided, handovers=(handover,) * count)
+        data = replace(good, decided=decided).encode()
+        assert is_within_bounds(data) is fits
+        if fits:
+            assert Snapshot.decode(data).encode() == data
+        else:
+            with pytest.raises(InvalidSnapshot, match="at most 1000 allowed"):
+                Snapshot.decode(data)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+from structlog.testing import capture_logs
 from tests.node.catchup.chain import LENGTH, peers
 
 from notarium_ledger.types import Height
@@ -120,3 +121,14 @@ async def test_what_it_lacks_is_answered_with_nothing(ledger):
     assert await peer.blocks(Height(LENGTH + 1), 5) == [wire.pack_list(Kind.BLOCKS, [])]
     (answer,) = peer.snapshot(Height(LENGTH - 1), 0)
     assert wire.unpack_snapshot(answer[1:]).size == 0
+
+
+async def test_a_snapshot_that_nobody_would_read_is_not_sent(ledger, monkeypatch):
+    """After very many changes of the validator set. Who got it would not ask this honest node for blocks either."""
+    (peer,) = peers(ledger, count=1)
+    monkeypatch.setattr("notarium_ledger.trust.snapshot.MAX_SNAPSHOT_VALUES", 5)
+    with capture_logs() as logs:
+        (answer,) = peer.snapshot(Height(0), 0)
+    assert wire.unpack_snapshot(answer[1:]).size == 0
+    (line,) = logs
+    assert line["event"].startswith("no snapshot is served: the validator set has changed too often")

@@ -1,6 +1,7 @@
 """The content of blocks: what a proposer puts in, and what a validator checks."""
 
 import asyncio
+import re
 
 import pytest
 from tests.node.parts import until
@@ -74,6 +75,42 @@ async def test_a_block_that_was_checked_is_not_checked_again_but_another_copy_is
     assert wrong.reason != ""
 
 
+TOO_MUCH = [
+    ({"max_block_entries": 3}, lambda club: club.entries(4), "4 entries, 1 to 3 allowed"),
+    ({"max_block_bytes": 65_536}, lambda club: club.entries(250), "bytes of entries, at most 65536 allowed"),
+    (
+        {"max_entry_bytes": 1024},
+        lambda club: [club.entry(), long(club)],
+        r"entries\[1\]: .* bytes, at most 1024 allowed",
+    ),
+    ({}, lambda club: enrolments(club, 193), "193 entries of class key, at most 192 allowed"),
+    (
+        {},
+        lambda club: [proposal_of(club, number) for number in range(65)],
+        "65 entries of class governance, at most 64",
+    ),
+]
+
+
+@pytest.mark.parametrize(("limits", "make", "reason"), TOO_MUCH)
+async def test_a_block_of_too_much_costs_no_signature(machine, limits, make, reason):
+    """A liar must not make each validator verify what is refused without."""
+    made = machine(4, **limits)
+    decision, _ = made.consortium.decide(made.store.state, [made.consortium.entry()])
+    entries = make(made.consortium)
+    answers = Answers()
+    made.mempool.add(entries[0])  # Known or not: all of them count.
+    block = Block(decision.block.header, tuple(entry.raw for entry in entries))
+    made.driver._block_work.check(CheckBlock(block), answers)
+    await until(lambda: answers.given)
+    assert not answers.given[0].valid
+    assert re.search(reason, answers.given[0].reason)
+    assert made.verifier.checked == 0
+    made.driver._block_work.check(CheckBlock(decision.block), answers)
+    await until(lambda: len(answers.given) == 2)
+    assert (answers.given[1].valid, made.verifier.checked) == (True, 1)
+
+
 async def test_once_the_tip_has_moved_nothing_is_known(one):
     machine, block = one
     work, answers = machine.driver._block_work, Answers()
@@ -96,17 +133,25 @@ async def test_a_block_is_built_for_the_height_after_the_tip_only(machine):
     assert work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms) == BlockBuilt(Height(2), Round(0), None)
 
 
-def proposal_of(consortium):
-    action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000}
+def proposal_of(consortium, number=0):
+    action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000 + number}
     return consortium.entry(consortium.member_body("propose", action=action))
+
+
+def enrolments(consortium, count):
+    bodies = [consortium.member_body("enrol", number % 4, key=key(f"x{number}").public) for number in range(count)]
+    return [consortium.entry(body) for body in bodies]
+
+
+def long(consortium):
+    return consortium.entry(consortium.body(subjects=[{"digest": bytes(32), "role": "x"}] * 30))
 
 
 async def test_enrolments_of_flooding_members_leave_room_in_a_block(machine):
     made = machine(4)
     made.driver._block_work.target = BlockTarget(1000, 1 << 20)
     club = made.consortium
-    bodies = [club.member_body("enrol", number % 4, key=key(f"x{number}").public) for number in range(196)]
-    flood = [club.entry(body) for body in bodies]
+    flood = enrolments(club, 196)
     research, proposal = [club.entry() for _ in range(10)], proposal_of(club)
     for entry in (*flood, *research, proposal):
         made.mempool.add(entry)

@@ -71,7 +71,8 @@ def test_nothing_is_overwritten(ready, ceremony, notarium_node):
         ({"--role": "king"}, "role"),
         ({"--member": "NO SPACES"}, "member.id"),
         ({"--name": ""}, "member.name"),
-        ({"--api": "ftp://x"}, "not a URL"),
+        ({"--address": "münchen.example:7000"}, "xn--"),
+        ({"--api": "ftp://x"}, "is not http(s)://HOST"),
         ({"--admin-key": "/nonexistent.key"}, "does not exist"),
     ],
 )
