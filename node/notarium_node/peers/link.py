@@ -255,6 +255,11 @@ class Link:
         return self._arriving.arrived
 
     @property
+    def is_receiving(self) -> bool:
+        """Whether a large message has begun to arrive and is not whole yet."""
+        return self._arriving.is_under_way
+
+    @property
     def clock_offset_ms(self) -> int | None:
         """The peer's clock minus this node's: what the sample of the shortest round trip proves, of the last few.
 

@@ -189,6 +189,11 @@ class ParcelAssembly:
         self._size = 0
         return message
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a parcel has begun to arrive and is not whole yet."""
+        return bool(self._pieces)
+
     def acknowledgement(self) -> bytes | None:
         """What to send back now, if anything. Call it after `take`."""
         owed = self.arrived - self._acknowledged
