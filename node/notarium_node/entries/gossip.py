@@ -16,7 +16,11 @@ INTERVAL_S = 0.008
 
 
 class Gossip:
-    """Only the node to which an entry was submitted sends it on: validators are fully meshed."""
+    """Only the node to which an entry was submitted sends it on: validators are fully meshed.
+
+    What is lost is sent again: a validator that connects gets what waits (routing/peers.py), and all get the oldest in
+    each new round (driving/driver.py).
+    """
 
     def __init__(self, network: PeerNetwork, validators: Callable[[], Iterable[PublicKey]]) -> None:
         self._network = network
