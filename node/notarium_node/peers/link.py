@@ -224,7 +224,7 @@ class Link:
         return "closed"
 
     def send(self, data: bytes, slot: Hashable | None = None) -> Placed:
-        """ParcelQueue `data` as one message.
+        """Queue `data` as one message.
 
         A large message is not queued while the last large one of the same slot is under way to the peer. Never waits.
         On an idle connection the bytes are handed to the kernel before the event loop's next turn.
