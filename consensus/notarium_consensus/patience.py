@@ -70,17 +70,20 @@ class RoundLengths:
         """The level for the next height, after a decision that `worked` rounds with work to decide preceded.
 
         `took_ms`: since the start of the timer of the present round; None if that did not run. If no round failed, the
-        level falls by one where a quarter of the length was enough. Otherwise it rises by the rounds that failed beyond
-        f, and by one at least, but not further than to twice the length that was needed. `has_left`: this node had left
-        the round that decided, which was too early; what was needed is not known then, but was more than it waited.
-        Such a guess ends with the next decision for which a quarter was enough, unless more than f rounds failed there:
-        after a long outage a dead proposer costs one long round, and not one in each of many heights.
+        level falls by one where a quarter of the length was enough. If more than f rounds failed, it rises to that of
+        the round that decided; otherwise by one; but not further than to twice the length that was needed. `has_left`:
+        this node had left the round that decided, which was too early; what was needed is not known then, but was more
+        than it waited. Such a guess ends with the next decision for which a quarter was enough, unless more than f
+        rounds failed there: after a long outage a dead proposer costs one long round, and not one in each of many
+        heights.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
-        raises it by one. That are at most f heights of n in a row; each of the others lowers it by one.
+        raises it by one. That are at most f heights of n in a row; each of the others lowers it by one. Where more
+        rounds failed, an honest proposer had too little time. Liars can follow it, and then the level rises up to f
+        above the first that is enough, which lengthens a round to max_ms or less than twofold.
         """
-        higher = self.level + max(1, worked - self.faulty)
+        higher = self.level + (worked if worked > self.faulty else 1)
         if has_left:
             return min(higher, self._least_level(LONGEST_ROUND_MS))
         if took_ms is None:

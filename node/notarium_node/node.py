@@ -24,7 +24,7 @@ from notarium_node.catchup.sync import Sync
 from notarium_node.driving.block_work import BlockWork
 from notarium_node.driving.chain import Chain
 from notarium_node.driving.driver import GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES, Driver
-from notarium_node.entries.admission import Admission
+from notarium_node.entries.admission import Admission, Source
 from notarium_node.entries.gossip import Gossip
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
@@ -272,7 +272,7 @@ class Node:
         elif now - self._passed_on_s < PASS_ON_S:
             return
         else:
-            self.gossip.add(self.mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES))
+            self.gossip.again(self.mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES))
         self._passed_on_s = now
 
     def refusal(self) -> Refusal | None:
@@ -310,9 +310,10 @@ class Node:
 
     # What happens, and what the node does then
 
-    def _on_fresh(self, entries: Sequence[Entry]) -> None:
-        """Entries of a client or a peer were verified and added to the mempool."""
-        self.gossip.add(entries)
+    def _on_fresh(self, entries: Sequence[Entry], source: Source) -> None:
+        """Entries were verified and added to the mempool."""
+        if source is Source.CLIENT:
+            self.gossip.add(entries)
         self.driver.work_pending()
 
     def _on_decided(self, decision: Decision, transition: Transition) -> None:

@@ -71,10 +71,10 @@ def test_a_height_begins_at_its_level():
         (3, 0, None, 3),
         (0, 1, 50, 0),
         (0, 1, 900, 1),
-        (0, 4, 7_000, 3),
+        (0, 4, 7_000, 4),
         (0, 4, 1_500, 2),
         (5, 3, 50, 5),
-        (5, 3, 30_000, 7),
+        (5, 3, 30_000, 8),
     ],
     ids=[
         "round 0 suffices at the lowest level",
@@ -83,7 +83,7 @@ def test_a_height_begins_at_its_level():
         "not timed",
         "a dead proposer, then a quick decision",
         "a slow decision after a failed round",
-        "three of four failed rounds cannot be liars' alone",
+        "four failed rounds cannot be liars' alone",
         "but no more than twice what was needed",
         "many failed rounds, a quick decision",
         "many failed rounds, a slow decision",
@@ -95,19 +95,19 @@ def test_the_next_height_starts_with_what_this_one_needed(level, round_, took_ms
 
 def test_who_left_the_deciding_round_too_early_waits_longer_next_time():
     assert at(3).level_after(1, None, has_left=True) == 4
-    assert at(3).level_after(8, 50, has_left=True) == 10, "how long it needed is not known, but all of these failed"
+    assert at(3).level_after(8, 50, has_left=True) == 11, "how long it needed is not known, but all of these failed"
 
 
 def test_what_decisions_have_proven_falls_by_one_and_a_guess_ends_with_the_next_quick_decision():
     thin = LENGTHS.after(8, 25_000)
-    assert (thin.level, thin.proven) == (7, 7)
-    assert [thin.after(0, 200).level, thin.after(0, 200).proven, thin.after(1, 200).level] == [6, 6, 7]
+    assert (thin.level, thin.proven) == (8, 8)
+    assert [thin.after(0, 200).level, thin.after(0, 200).proven, thin.after(1, 200).level] == [7, 7, 8]
     guessed = thin.after(5, None, has_left=True)
-    assert (guessed.level, guessed.proven) == (11, 7)
-    assert [guessed.after(worked, 200).level for worked in (0, 1, 2)] == [7, 7, 11], "two rounds are more than f"
-    assert guessed.after(0, 21_000).level == 11, "a quarter of 80 s was not enough"
-    assert guessed.after(0, None).level == 11
-    assert guessed.after(0, 19_999).level == 8, "twice what it needed"
+    assert (guessed.level, guessed.proven) == (13, 8)
+    assert [guessed.after(worked, 200).level for worked in (0, 1, 2)] == [8, 8, 13], "two rounds are more than f"
+    assert guessed.after(0, 41_000).level == 13, "a quarter of 160 s was not enough"
+    assert guessed.after(0, None).level == 13
+    assert guessed.after(0, 39_999).level == 10, "twice what it needed"
 
 
 @pytest.mark.parametrize("faulty", [1, 2, 10])
@@ -152,6 +152,18 @@ def test_liars_in_a_row_that_waste_rounds_and_delay_do_not_raise_the_length_of_a
     assert level <= 1
 
 
+@pytest.mark.parametrize("needed_ms", [50, 900, 7_000, 25_000, 1_000_000])
+@pytest.mark.parametrize("faulty", [1, 2, 5, 33])
+def test_liars_that_follow_an_honest_proposer_with_too_little_time_double_the_length_at_most(faulty, needed_ms):
+    """f liars waste the first sufficient rounds, or all but the last, which they delay to its end."""
+    lengths = at(0, faulty)
+    enough = lengths._least_level(needed_ms)
+    last = enough + faulty
+    for worked, took_ms in ((last, needed_ms), (last - 1, lengths.of_round(last - 1, last - 1) - 1)):
+        after = lengths.after(worked, took_ms)
+        assert after.of_round(0, 0) <= max(10_000, 2 * lengths.of_level(enough))
+
+
 def test_where_lines_are_thin_each_height_soon_is_decided_in_round_0():
     """A block takes 25 s to travel, as a full one at 2 Mbit/s."""
     level, rounds = 0, []
@@ -160,4 +172,4 @@ def test_where_lines_are_thin_each_height_soon_is_decided_in_round_0():
         needed = next(round_ for round_ in range(99) if lengths.of_round(round_, round_) > 25_000)
         rounds.append(needed)
         level = lengths.level_after(needed, 25_000)
-    assert rounds == [8, 1, 0, 0, 0, 0]
+    assert rounds == [8, 0, 0, 0, 0, 0]

@@ -61,7 +61,7 @@ def test_a_height_starts_with_the_patience_that_the_heights_before_needed():
     bench.now_ms += 1
     bench.advance(bench.club.after(block))
     bench.step(WorkPending())
-    assert bench.timers()[RoundTimer(2, 0)] == 2000, "one round failed that f = 1 liars cannot have wasted alone"
+    assert bench.timers()[RoundTimer(2, 0)] == 4000, "two rounds failed, which f = 1 liars cannot have wasted alone"
 
 
 def test_a_proposer_waits_until_its_clock_has_passed_the_parents_time():
@@ -104,7 +104,7 @@ def test_a_height_that_others_decided_teaches_patience_too():
     bench.now_ms += 7000
     bench.advance(bench.club.after(bench.club.block(1)))
     bench.step(WorkPending())
-    assert bench.timers()[RoundTimer(2, 0)] == 4000
+    assert bench.timers()[RoundTimer(2, 0)] == 8000
 
 
 def test_who_left_the_round_that_decides_waits_longer_at_the_next_height():

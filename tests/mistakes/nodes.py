@@ -96,6 +96,9 @@ class View:
     def received_bytes(self, peer: PublicKey) -> int:
         return 0
 
+    def is_receiving(self, peer: PublicKey) -> bool:
+        return False
+
     def clock_offsets(self) -> list[int]:
         return []
 

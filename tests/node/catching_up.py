@@ -151,7 +151,7 @@ class Node:
             self.recall.record_height,
         )
         admission = Admission(
-            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh: None
+            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh, source: None
         )
         self.waiters = Waiters()
         network = cast(PeerNetwork, self.network)

@@ -18,6 +18,7 @@ class FakeNetwork:
         self.slots: list[object] = []
         """Of the same messages."""
         self.received: Counter[PublicKey] = Counter()
+        self.receiving: set[PublicKey] = set()
         self.dropped: list[tuple[PublicKey, str]] = []
         self.on_disconnect = lambda peer: None
 
@@ -30,6 +31,9 @@ class FakeNetwork:
         self.sent.append((peer, data))
         self.slots.append(slot)
         return True
+
+    def is_receiving(self, peer: PublicKey) -> bool:
+        return peer in self.receiving
 
     def received_bytes(self, peer: PublicKey) -> int:
         return self.received[peer]

@@ -3,9 +3,11 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import uvloop
+from tests.node.thin_line import Direction, thin_line
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.signing import SigningKey
@@ -124,3 +126,20 @@ async def websocket(target, rank, session):
     seed = seed_of(ORDERED[rank])
     context = tls.client_context(tls.make_certificate(seed), seed, [target.record.certificate])
     return await session.ws_connect(f"https://127.0.0.1:{target.net.port}/peer", ssl=context, max_msg_size=0)
+
+
+@asynccontextmanager
+async def nodes_on_a_line(rate=None, **limits):
+    """Two nodes, and the way from the first to the second."""
+    first, second = make_record(0), make_record(1)
+    port, there = free_port(), Direction(rate)
+    shared = replace(QUICK, **{"heartbeat_s": 60, "clock_probe_s": 60, **limits})
+    one = Node(0, [first, replace(second, address=f"127.0.0.1:{port}")], limits=shared)
+    two = Node(1, [first, second], limits=shared)
+    async with (
+        thin_line(port, int(second.address.rpartition(":")[2]), there, Direction(rate)),
+        running(two, one),
+    ):
+        await one.meets(two)
+        await two.meets(one)
+        yield one, two, there

@@ -23,6 +23,21 @@ async def test_four_nodes_decide_and_each_knows_the_heights_of_the_others(tmp_pa
         assert b'notarium_consensus_events_total{event="peer_dropped"} 0.0' in node.metrics.render()
 
 
+async def test_only_the_node_that_a_client_asked_sends_an_entry_on(tmp_path):
+    async with cluster(tmp_path) as made:
+        gossip = []
+
+        def passes(sender, receiver, data):
+            if data[0] == wire.Kind.ENTRIES:
+                gossip.append(sender)
+            return True
+
+        made.passes = passes
+        await made.decided(await made.submit(1))
+        await eventually(lambda: all(not node.mempool for node in made.nodes.values()))
+        assert gossip == [made.keys[1].public] * 3
+
+
 async def test_a_decision_is_pushed_to_a_follower(tmp_path):
     async with cluster(tmp_path, run=[0, 1, 2]) as made:
         follower = await made.puppet(3)

@@ -120,6 +120,11 @@ class Lines:
         direction = self.directions.get(way)
         return 0 if direction is None else direction.sent * SCALE
 
+    def is_arriving(self, way: tuple[int, int]) -> bool:
+        """Whether a large message has left in part."""
+        direction = self.directions.get(way)
+        return direction is not None and direction.queue._current is not None
+
     def end(self, pair: tuple[int, int]) -> None:
         """A connection broke: what waited for it is gone."""
         for way in (pair, pair[::-1]):

@@ -304,6 +304,13 @@ class View:
             return 0
         return sum(lines.arrived_bytes((number, own)) for number in self._world.holders.get(peer, ()))
 
+    def is_receiving(self, peer: PublicKey) -> bool:
+        """Whether a large message is on its way over a thin line, and its first piece has come."""
+        lines, own = self._world.links.lines, self._member.number
+        return lines is not None and any(
+            lines.is_arriving((number, own)) for number in self._world.holders.get(peer, ())
+        )
+
     def clock_offsets(self) -> list[int]:
         """Not compared here."""
         return []

@@ -9,9 +9,9 @@ from tests.simulation.planted import Planted, Replacement
 from tests.simulation.schemes import HashOnlyLock
 from tests.simulation.short_memory import ShortMemory
 
+from notarium_consensus import patience
 from notarium_consensus.dispatch import Dispatch
 from notarium_consensus.height_state import HeightState
-from notarium_consensus.patience import RoundLengths
 from notarium_consensus.permission import NO_FENCE, Memory, Permission
 from notarium_ledger.types import Height
 from notarium_node.catchup import recalling
@@ -88,7 +88,7 @@ def _unsent_bulk_is_queued_again() -> list[Replacement]:
 
 
 def _rounds_do_not_grow() -> list[Replacement]:
-    return [(RoundLengths, "of_level", lambda self, level: min(self.base_ms << min(level, 32), self.max_ms))]
+    return [(patience, "LONGEST_ROUND_MS", 0)]
 
 
 def _blocks_sent_again_each_time() -> list[Replacement]:

@@ -7,9 +7,13 @@ from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 from notarium_store.store import Store
 
+UNSENT_BYTES = 256 * 1024
+"""A follower with more than this in its send queue is sent no further decision: its line is too thin to be sent blocks
+that it may fetch from another peer as well. It hears of new heights, and follows again once it is level."""
+
 
 class Followers:
-    """The connected followers of one node."""
+    """The connected followers of one node. For each at most UNSENT_BYTES and one block wait."""
 
     def __init__(self, store: Store, network: PeerNetwork) -> None:
         self._store = store
@@ -18,7 +22,7 @@ class Followers:
         """In the order in which they asked: that of a set differs from process to process, so seeds would too."""
 
     def add(self, peer: PublicKey) -> None:
-        """FOLLOW: send this peer every decision from now on."""
+        """FOLLOW: send this peer every decision from now on, as long as its line takes them."""
         self._peers[peer] = None
 
     def discard(self, peer: PublicKey) -> None:
@@ -27,8 +31,7 @@ class Followers:
 
     def push(self, height: Height) -> None:
         """Send the decision of `height`, which was just stored."""
-        if not self._peers:
-            return
-        data = self._store.decision_bytes(height)
+        self._peers = {peer: None for peer in self._peers if self._network.queue_bytes(peer) <= UNSENT_BYTES}
+        data = self._store.decision_bytes(height) if self._peers else None
         if data is not None:
             self._network.broadcast(wire.pack_list(wire.Kind.BLOCKS, [data]), self._peers)

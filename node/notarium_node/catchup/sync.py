@@ -37,6 +37,9 @@ _log = structlog.get_logger("notarium.sync")
 
 GRACE_S = 0.25
 """A block that is one ahead is usually being decided right now: it is asked for only after this time."""
+PUSH_S = 60.0
+"""Or after this time, while something large arrives from the followed peer: on a thin line this is the block, and asked
+for it would come twice."""
 MAX_PUSHED = 256
 """Most pushed blocks that wait to be stored; further ones are requested later."""
 MAX_PUSHED_BYTES = 32 * 1024 * 1024
@@ -91,8 +94,10 @@ class Sync:
         self._pushed: deque[tuple[int, Fetched]] = deque()
         self._pushed_bytes = 0
         self._upstream: PublicKey | None = None
+        self._has_fetched = False
+        """Since FOLLOW was sent last."""
         self._grace: tuple[int, float] | None = None
-        """A height, and until when the next block may still be decided here."""
+        """A height, and since when the next block is known to be decided."""
         self.obstacle = ""
         """Why one of the two tasks ended: the others' decisions need another version of this software, or ""."""
         self.live_progress = CatchUpProgress("catching up", _now_s)
@@ -215,7 +220,12 @@ class Sync:
 
     def _follow(self, peer: PublicKey) -> None:
         if self._network.send(peer, bytes((wire.Kind.FOLLOW,))):
-            self._upstream = peer
+            self._upstream, self._has_fetched = peer, False
+
+    def _follow_again(self) -> None:
+        """This node is level after it had to fetch: the followed peer may push no more."""
+        if self._upstream is not None and self._follows():
+            self._follow(self._upstream)
 
     # The live chain
 
@@ -227,19 +237,24 @@ class Sync:
             if self._driver.stalled or (lag == 0 and not self._pushed):
                 if self.live_progress.end() and not lag and self.claims:
                     _log.info("caught up", height=height)
+                if lag == 0 and self._has_fetched:
+                    self._follow_again()
                 await self._news.wait()
             elif self._pushed:
                 await self._take_pushed()
             elif lag == 1 and (grace_s := self._grace_s(height)) > 0:
                 await self._pause(grace_s)
-            elif not await self._join():
-                await self._extend(self._live, self._live_is_enough, lambda: self.target, self.live_progress)
+            else:
+                self._has_fetched = True
+                if not await self._join():
+                    await self._extend(self._live, self._live_is_enough, lambda: self.target, self.live_progress)
 
     def _grace_s(self, height: int) -> float:
         """How long to wait before the block after `height` is requested."""
         if self._grace is None or self._grace[0] != height:
-            self._grace = height, _now_s() + GRACE_S
-        return self._grace[1] - _now_s()
+            self._grace = height, _now_s()
+        is_pushed = self._upstream is not None and self._network.is_receiving(self._upstream)
+        return min(GRACE_S, self._grace[1] + (PUSH_S if is_pushed else GRACE_S) - _now_s())
 
     async def _join(self) -> bool:
         """If this node is far behind, ask a peer for a snapshot. False if there is no peer to ask, or no need."""

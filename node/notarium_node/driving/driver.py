@@ -240,7 +240,7 @@ class Driver:
     def _gossip_again(self) -> None:
         waiting = self._mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES)
         if waiting:
-            self._gossip.add(waiting)
+            self._gossip.again(waiting)
 
     # Decisions
 

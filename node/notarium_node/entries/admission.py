@@ -22,6 +22,14 @@ SLICE = 128
 """Entries screened in one turn of the event loop: 2 to 5 ms."""
 
 
+class Source(StrEnum):
+    """Where an entry comes from."""
+
+    CLIENT = "client"
+    PEER = "peer"
+    """Which has sent it to all validators."""
+
+
 class AdmissionStatus(StrEnum):
     """The outcome for a submitted entry."""
 
@@ -56,8 +64,9 @@ class Admission:
         is_decided: Callable[[Hash], bool],
         mempool: Mempool,
         verifier: Verifier,
-        on_fresh: Callable[[Sequence[Entry]], None],
+        on_fresh: Callable[[Sequence[Entry], Source], None],
     ) -> None:
+        """`on_fresh`: called with the entries that entered the mempool together."""
         self._state = state
         self._is_decided = is_decided
         self._mempool = mempool
@@ -66,29 +75,29 @@ class Admission:
         self._under_way: dict[asyncio.Future[None], None] = {}
 
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
-        """Admit entries; the outcomes are in the order of `raws`. Raises MempoolFull if there is no room for one.
+        """Admit a client's entries; the outcomes are in the order of `raws`. Raises MempoolFull if one has no room.
 
         With `all_or_none`, no entry enters the mempool if one is refused or has no room.
         """
-        outcomes, full = await self._admit_as_under_way(raws, all_or_none)
+        outcomes, full = await self._admit_as_under_way(raws, Source.CLIENT, all_or_none)
         if full is not None:
             raise full
         return outcomes
 
     async def admit_what_fits(self, raws: Sequence[bytes]) -> tuple[list[Outcome], MempoolFull | None]:
-        """As `admit`, but where there is no room for one, the outcomes of all come with the error.
+        """The same with a peer's, but where there is no room for one, the outcomes of all come with the error.
 
         FRESH is then also what had no room.
         """
-        return await self._admit_as_under_way(raws, all_or_none=False)
+        return await self._admit_as_under_way(raws, Source.PEER, all_or_none=False)
 
     async def _admit_as_under_way(
-        self, raws: Sequence[bytes], all_or_none: bool
+        self, raws: Sequence[bytes], source: Source, all_or_none: bool
     ) -> tuple[list[Outcome], MempoolFull | None]:
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
         try:
-            return await self._admit(raws, all_or_none)
+            return await self._admit(raws, source, all_or_none)
         finally:
             del self._under_way[done]
             done.set_result(None)
@@ -98,7 +107,9 @@ class Admission:
         if self._under_way:
             await asyncio.wait(list(self._under_way))
 
-    async def _admit(self, raws: Sequence[bytes], all_or_none: bool) -> tuple[list[Outcome], MempoolFull | None]:
+    async def _admit(
+        self, raws: Sequence[bytes], source: Source, all_or_none: bool
+    ) -> tuple[list[Outcome], MempoolFull | None]:
         outcomes: list[Outcome] = []
         waiting: list[tuple[int, Check]] = []
         height = self._state().height
@@ -110,7 +121,9 @@ class Admission:
             await self._check_signatures(outcomes, waiting)
         full = None
         if not (all_or_none and any(each.status is AdmissionStatus.REFUSED for each in outcomes)):
-            full = self._insert(outcomes, height, all_or_none)
+            added, full = self._insert(outcomes, height, all_or_none)
+            if added:
+                self._on_fresh(added, source)
         return outcomes, full
 
     async def verify(self, entries: Sequence[Entry]) -> None:
@@ -162,10 +175,12 @@ class Admission:
                     outcomes[position].id, AdmissionStatus.REFUSED, error=error, malicious=True
                 )
 
-    def _insert(self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool) -> MempoolFull | None:
-        """The last step, without an await: find what was decided meanwhile, add and announce what is new.
+    def _insert(
+        self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool
+    ) -> tuple[list[Entry], MempoolFull | None]:
+        """The last step, without an await: find what was decided meanwhile, and add what is new.
 
-        Returns why something has no room, if so.
+        Returns what was added, and why something has no room, if so.
         """
         fresh: list[Entry] = []
         moved = self._state().height != screened_at
@@ -183,7 +198,7 @@ class Admission:
             try:
                 self._mempool.check_room(fresh)
             except MempoolFull as error:
-                return error
+                return [], error
         full: MempoolFull | None = None
         added: list[Entry] = []
         for entry in fresh:
@@ -194,9 +209,7 @@ class Admission:
                 full = error
             else:
                 added.append(entry)
-        if added:
-            self._on_fresh(added)
-        return full
+        return added, full
 
 
 def _check(entry: Entry, genesis: Hash) -> Check:

@@ -11,12 +11,19 @@ from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 
 MESSAGE_BYTES = 1024 * 1024
+UNSENT_BYTES = 64 * 1024
+"""Entries are not sent again to a validator with more than this in its send queue. They may be there, or a block
+is, which makes one due there as well."""
 INTERVAL_S = 0.008
 """Between two messages to all: each costs every validator a turn of its event loop, whatever its size."""
 
 
 class Gossip:
-    """Only the node to which an entry was submitted sends it on: validators are fully meshed."""
+    """Only the node to which an entry was submitted sends it on: validators are fully meshed.
+
+    What is lost is sent again: a validator that connects gets what waits (routing/peers.py), and all get the oldest in
+    each new round (driving/driver.py).
+    """
 
     def __init__(self, network: PeerNetwork, validators: Callable[[], Iterable[PublicKey]]) -> None:
         self._network = network
@@ -35,6 +42,12 @@ class Gossip:
         """Send a peer that connected the waiting `entries`."""
         for message in _messages([entry.raw for entry in entries]):
             self._network.send(peer, message)
+
+    def again(self, entries: Iterable[Entry]) -> None:
+        """A block is due here, but maybe not at validators that lack these."""
+        peers = [peer for peer in self._validators() if self._network.queue_bytes(peer) < UNSENT_BYTES]
+        for message in _messages([entry.raw for entry in entries]):
+            self._network.broadcast(message, peers)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -224,7 +224,7 @@ class Link:
         return "closed"
 
     def send(self, data: bytes, slot: Hashable | None = None) -> Placed:
-        """ParcelQueue `data` as one message.
+        """Queue `data` as one message.
 
         A large message is not queued while the last large one of the same slot is under way to the peer. Never waits.
         On an idle connection the bytes are handed to the kernel before the event loop's next turn.
@@ -253,6 +253,11 @@ class Link:
     def received_bytes(self) -> int:
         """Bytes of large messages that have arrived, also of one that is not whole yet."""
         return self._arriving.arrived
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a large message has begun to arrive and is not whole yet."""
+        return self._arriving.is_under_way
 
     @property
     def clock_offset_ms(self) -> int | None:

@@ -213,6 +213,11 @@ class PeerNetwork:
         link = self._links.get(peer)
         return 0 if link is None else link.received_bytes
 
+    def is_receiving(self, peer: PublicKey) -> bool:
+        """Whether a large message of `peer` has begun to arrive and is not whole yet."""
+        link = self._links.get(peer)
+        return link is not None and link.is_receiving
+
     def clock_offsets(self) -> list[int]:
         """Each compared peer's clock minus this node's, ms."""
         offsets = (link.clock_offset_ms for link in self._links.values())

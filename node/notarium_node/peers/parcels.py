@@ -89,7 +89,7 @@ class ParcelQueue:
         return self.bytes == 0
 
     def put(self, data: bytes, slot: Hashable | None, now_s: float) -> Placed:
-        """ParcelQueue one message of at least one byte.
+        """Queue one message of at least one byte.
 
         A message with a slot is not queued while the last one of the same slot is on its way, and then not until as
         much time has passed again as that took: what fills a line is not sent again at once.
@@ -188,6 +188,11 @@ class ParcelAssembly:
         self._pieces.clear()
         self._size = 0
         return message
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a parcel has begun to arrive and is not whole yet."""
+        return bool(self._pieces)
 
     def acknowledgement(self) -> bytes | None:
         """What to send back now, if anything. Call it after `take`."""

@@ -9,7 +9,7 @@ time (consensus notes, mistake 15). Any other unknown kind is garbage.
                `history` up to `base`. A hint, never believed
 04 get-blocks  msgpack [from height, most]: requests decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
-06 follow      empty: requests every decision from now on
+06 follow      empty: requests every decision from now on, until the line is full (catchup/followers.py)
 07 equivocations msgpack list of canonical equivocations: a validator signed two different things
 08 get-snapshot msgpack [height, offset]: requests a part of the snapshot of this height; height 0: of the tip
 09 snapshot    msgpack [height, size, offset, part]: `part` of a snapshot of `size` bytes; size 0: the sender has none

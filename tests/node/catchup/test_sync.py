@@ -127,21 +127,60 @@ async def test_blocks_and_snapshots_nobody_asked_for_are_bad_messages(start, led
         node.sync.on_snapshot(one.key, wire.SnapshotPart(Height(1), 1, 0, b"x"))
 
 
+def followed(node):
+    return [peer for peer, data in node.network.heard if data == bytes((Kind.FOLLOW,))]
+
+
 async def test_an_observer_follows_one_peer_and_another_when_that_is_lost(start, ledger):
     node, (one, two) = start(key_number=None), peers(ledger)
     node.meet(one, two)
     await node.reaches(30)
-    follow = bytes((Kind.FOLLOW,))
-    assert [peer for peer, data in node.network.heard if data == follow] == [one.key]
+    assert set(followed(node)) == {one.key}
     ledger.grow(2)
     for decision in ledger.decisions[30:]:
         node.sync.on_blocks(one.key, [encoded(decision)])
     await node.reaches(32)
     node.part(one)
-    assert [peer for peer, data in node.network.heard if data == follow] == [one.key, two.key]
+    assert followed(node)[-1] == two.key
     ledger.grow(1)
     node.sync.on_blocks(two.key, [encoded(ledger.decisions[32])])
     await node.reaches(33)
+
+
+async def test_an_observer_that_had_to_fetch_follows_again_when_it_is_level(start, ledger):
+    """The followed peer ends its pushes where the line is full."""
+    node, (one,) = start(key_number=None), peers(ledger, 1)
+    node.meet(one)
+    await node.reaches(30)
+    await until(lambda: followed(node) == [one.key] * 2)
+    ledger.grow(1)
+    node.sync.on_blocks(one.key, [encoded(ledger.decisions[30])])
+    await node.reaches(31)
+    ledger.grow(5)
+    node.hear_statuses()
+    await node.reaches(36)
+    await until(lambda: len(followed(node)) == 3)
+
+
+async def test_a_pushed_block_that_is_arriving_is_not_asked_for(start, ledger, monkeypatch):
+    monkeypatch.setattr(sync, "GRACE_S", 0.001)
+    node, (one, two) = start(key_number=None), peers(ledger)
+    node.meet(one, two)
+    await node.reaches(30)
+    one.asked.clear(), two.asked.clear()
+    ledger.grow(1)
+    node.network.receiving.add(one.key)
+    node.hear_statuses()
+    await asyncio.sleep(0.05)
+    assert one.asked == two.asked == []
+    node.sync.on_blocks(one.key, [encoded(ledger.decisions[30])])
+    await node.reaches(31)
+    assert one.asked == two.asked == []
+    ledger.grow(1)
+    monkeypatch.setattr(sync, "PUSH_S", 0.1)
+    node.hear_statuses()
+    await node.reaches(32)
+    assert one.asked or two.asked, "a peer that sends something else without end"
 
 
 async def test_a_gap_in_what_is_pushed_is_asked_for(start, ledger):

@@ -43,7 +43,7 @@ class Machine:
         self.decisions: list = []
         self.verifier = Verifier(1)
         admission = Admission(
-            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh: None
+            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh, source: None
         )
         record_height, record = self.store.record()
         network = cast(PeerNetwork, self.network)

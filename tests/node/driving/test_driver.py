@@ -47,7 +47,7 @@ async def test_a_new_round_brings_some_waiting_entries_to_the_others_and_not_the
     subjects = [{"digest": bytes(32), "role": "part", "name": "x" * 200} for _ in range(50)]
     fat = [one.consortium.entry(one.consortium.body(subjects=subjects)) for _ in range(20)]
     gossiped = []
-    monkeypatch.setattr(Gossip, "add", lambda gossip, entries: gossiped.extend(entries))
+    monkeypatch.setattr(Gossip, "again", lambda gossip, entries: gossiped.extend(entries))
     for each in fat:
         one.mempool.add(each)
     one.driver.work_pending()

@@ -9,7 +9,7 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.types import Hash
-from notarium_node.entries.admission import Admission, AdmissionStatus
+from notarium_node.entries.admission import Admission, AdmissionStatus, Source
 from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.verifier import Verifier
 
@@ -24,13 +24,18 @@ class Bench:
         self.mempool = Mempool(max_entries, 1 << 24)
         self.verifier = Verifier(2)
         self.announced: list = []
+        self.sources: list = []
         self.admission = Admission(
             lambda: self.state,
             self.decided.__contains__,
             self.mempool,
             self.verifier,
-            self.announced.append,
+            self._on_fresh,
         )
+
+    def _on_fresh(self, fresh, source):
+        self.announced.append(fresh)
+        self.sources.append(source)
 
     async def admit(self, *raws, **options):
         return await self.admission.admit(list(raws), **options)
@@ -51,6 +56,12 @@ def bench():
     made = Bench()
     yield made
     made.verifier.close()
+
+
+async def test_a_fresh_entry_is_announced_with_its_source(bench):
+    await bench.one(bench.consortium.entry().raw)
+    await bench.admission.admit_what_fits([bench.consortium.entry().raw])
+    assert bench.sources == [Source.CLIENT, Source.PEER]
 
 
 async def test_a_valid_entry_is_fresh_waits_and_is_announced(bench):

@@ -68,6 +68,16 @@ def test_what_waits_is_sent_to_a_peer_in_bounded_messages(network, gossip, monke
         assert len(raws) <= 4 if name == "MAX_GOSSIP_ENTRIES" else len(raws) == 1 or sum(map(len, raws)) <= limit
 
 
+def test_what_is_unsent_is_not_queued_again(network, gossip, monkeypatch):
+    entries = [CONSORTIUM.entry() for _ in range(3)]
+    monkeypatch.setattr(gossip_module, "UNSENT_BYTES", sum(len(each.raw) for each in entries))
+    for _ in range(5):
+        gossip.again(entries)
+    assert [peer for peer, _ in messages(network)] == VALIDATORS, "once"
+    gossip.again(entries)
+    assert messages(network) == [(peer, [each.raw for each in entries]) for peer in VALIDATORS]
+
+
 def test_nothing_is_sent_where_nothing_waits(network, gossip):
     gossip.send_all(VALIDATORS[1], [])
     assert network.sent == []

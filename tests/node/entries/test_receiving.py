@@ -34,7 +34,7 @@ class Receiver:
         self.receiver = GossipReceiver(
             lambda: role == "validator",
             cast(Store, self.store),
-            Admission(lambda: state, lambda id_: False, self.mempool, Verifier(0), lambda fresh: None),
+            Admission(lambda: state, lambda id_: False, self.mempool, Verifier(0), lambda fresh, source: None),
             conduct=cast(Conduct, conduct),
             tasks=self.tasks,
             counts=self.counts,

@@ -1,13 +1,11 @@
 """A link over real sockets: its rules, its bounds, its heartbeat and the comparison of clocks."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import aiohttp
 import pytest
-from tests.node.peering import HELLO, QUICK, Node, both_loops, free_port, make_record, running, websocket
-from tests.node.thin_line import Direction, thin_line
+from tests.node.peering import HELLO, QUICK, Node, both_loops, make_record, nodes_on_a_line, running, websocket
 
 from notarium_node.peers import link
 from notarium_node.peers.parcels import PIECE_BYTES
@@ -141,23 +139,6 @@ async def test_an_answer_to_no_question_does_not_bend_the_clock():
         await socket.send_bytes(b"marker")
         await target.until(lambda: target.messages)
         assert target.net.clock_offsets() == []
-
-
-@asynccontextmanager
-async def nodes_on_a_line(rate=None, **limits):
-    """Two nodes, and the way from the first to the second."""
-    first, second = make_record(0), make_record(1)
-    port, there = free_port(), Direction(rate)
-    shared = replace(QUICK, **{"heartbeat_s": 60, "clock_probe_s": 60, **limits})
-    one = Node(0, [first, replace(second, address=f"127.0.0.1:{port}")], limits=shared)
-    two = Node(1, [first, second], limits=shared)
-    async with (
-        thin_line(port, int(second.address.rpartition(":")[2]), there, Direction(rate)),
-        running(two, one),
-    ):
-        await one.meets(two)
-        await two.meets(one)
-        yield one, two, there
 
 
 LARGE = 2 * 1024 * 1024

@@ -130,6 +130,19 @@ async def test_a_defect_in_the_handler_costs_one_link_not_the_node():
         assert three.net.is_connected(two.record.key)
 
 
+async def test_who_is_voted_in_or_out_connects_again_so_that_both_sides_greet():
+    """What waits is sent to a validator that connects. It was not sent to the observer that this node was."""
+    first, second = make_record(0, "observer"), make_record(1)
+    validator = replace(first, role="validator")
+    one, two = Node(0, [first, second]), Node(1, [first, second])
+    async with running(one, two):
+        await one.meets(two)
+        for each in (one, two):
+            each.net.update_nodes({first.key: validator, second.key: second})
+        await two.until(lambda: [what for what, _ in two.events][:3] == ["up", "down", "up"])
+        assert two.net.connected[first.key].role == "validator"
+
+
 async def test_nodes_join_leave_and_move():
     first, second, third = make_record(0), make_record(1), make_record(2)
     one, two, three = Node(0, [first, second]), Node(1, [first, second]), Node(2, [first, second, third])
