@@ -28,7 +28,7 @@ from notarium_ledger.types import Hash, PublicKey
 if TYPE_CHECKING:
     from tests.simulation.schedules import Schedule
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 500_000
 """Of one seed; a longer one is a storm."""
 ASK_S = 0.02
 MAX_SKEW_MS = 200
