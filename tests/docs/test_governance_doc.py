@@ -69,8 +69,8 @@ def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
     assert network.nodes[0].get("/v1/members")["parameters"]["message_delay_ms"] == 3000
     # Who votes last is refused, with the words of the page.
     late = at_the_desk(network, "delta", f"vote({proposal!r})")
-    [said] = re.findall(r"ends\nwith `(body\.proposal: .*)`", PAGE)
-    assert said in late.stderr, late.stderr
+    [said] = re.findall(r"id, which\n`(is not open: .*)`", PAGE)
+    assert f"body.proposal: {proposal} {said}" in late.stderr, late.stderr
 
 
 @pytest.fixture

@@ -255,6 +255,8 @@ class HollowLock(Scheme):
 
     def incoming(self, peer: PublicKey, data: bytes) -> None:
         """Whoever changes the round hears the claim at once, also for the next one: before a quorum is together."""
+        if not self.liar.world.is_honest(peer):
+            return  # two of its kind would answer each other without end
         message = decode_message(data[1:]) if data[0] == Kind.CONSENSUS else None
         node = self.liar.node
         instance = None if node is None else node.engine._instance

@@ -28,7 +28,7 @@ from notarium_ledger.types import Hash, PublicKey
 if TYPE_CHECKING:
     from tests.simulation.schedules import Schedule
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 500_000
 """Of one seed; a longer one is a storm."""
 ASK_S = 0.02
 MAX_SKEW_MS = 200
@@ -212,7 +212,8 @@ class World:
         """Let time pass, or until `done`, which is asked now and then. Whether it is done. Raises what failed."""
         end_s = self.loop.now_s + duration_s
         while self.loop.now_s < end_s:
-            self.loop.run(min(end_s, self.loop.now_s + ASK_S) if done else end_s, self._has_failed, MAX_STEPS)
+            until_s = min(end_s, self.loop.now_s + ASK_S) if done else end_s
+            self.loop.run(until_s, self._has_failed, MAX_STEPS - self.loop.steps)
             self.raise_failure()
             if done is not None and done():
                 return True
