@@ -141,7 +141,7 @@ class Snapshot:
 
 
 def is_within_bounds(data: bytes) -> bool:
-    """Whether any node reads this snapshot. Handovers add up with each change of the validator set, without an end."""
+    """Whether any node reads this snapshot. Each change of the validator set adds a handover, without a limit."""
     try:
         check_value_count(data, _most_values(data))
     except NotCanonical:

@@ -19,7 +19,7 @@ class Followers:
         self._store = store
         self._network = network
         self._peers: dict[PublicKey, None] = {}
-        """In the order in which they asked: that of a set differs from process to process, so seeds would too."""
+        """In the order in which they asked: a set's order differs between processes, and seeds must repeat."""
 
     def add(self, peer: PublicKey) -> None:
         """FOLLOW: send this peer every decision from now on, as long as its line takes them."""

@@ -117,7 +117,7 @@ class Joiner:
         return True
 
     def _is_near(self, snapshot: Snapshot, height: int) -> bool:
-        """Whether the snapshot is so little above `height` that blocks are to be fetched instead."""
+        """Whether the snapshot is so little above `height` that this node fetches blocks instead."""
         return snapshot.height <= height + self._slack // 2
 
     async def _fetch(self, peer: PublicKey) -> bytes | None:

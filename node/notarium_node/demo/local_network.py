@@ -95,7 +95,7 @@ class LocalNode:
 
     @property
     def pid(self) -> int | None:
-        """Of its process, also where that was started by another process, such as an operator's shell."""
+        """The id of its process, also if another process, such as an operator's shell, started it."""
         if self.process is not None:
             return self.process.pid if self.process.poll() is None else None
         return self._noted_pid() or _who_locked(self.directory / "store" / "LOCK")
