@@ -163,7 +163,8 @@ def _advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer
 def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: ReadEntry | None = None) -> Transition:
     """Check `block` against `state` in full and return its effects. Raises InvalidBlock with the field.
 
-    Without `read`, decodes the entries and verifies their signatures. A node gives one, which knows its mempool's work.
+    Without `read`, decodes the entries and verifies their signatures. A node passes one that
+    knows what its mempool has verified.
     """
     check_sizes(state.registry.parameters, block.entries)
     entries = _read(block, is_decided, read or decode_entry)

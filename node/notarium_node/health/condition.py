@@ -71,7 +71,7 @@ class Condition:
         self._idle = idle
 
     def _is_block_due(self) -> bool:
-        """Whether this node, as a validator, waits for a decision; one whose disk refuses writes hears no votes."""
+        """Whether this node, as a validator, waits for a decision; if its disk refuses writes, it hears no votes."""
         node = self._node
         waits = len(node.mempool) > 0 or node.engine.prepared_round is not None
         return waits and self._is_validator and not node.driver.stalled

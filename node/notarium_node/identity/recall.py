@@ -111,7 +111,7 @@ class Recall:
         self._write(Height(height + 1), (*self._permission.carried_items(Height(height + 1)), *self._gap_items()))
 
     def before_adopting(self) -> None:
-        """Before the store goes on from a snapshot. Where it lacks blocks already, nothing was signed since."""
+        """Call this before the store goes on from a snapshot. If it lacks blocks already, nothing was signed since."""
         if self._store.is_complete:
             self.unrecorded = Height(self._store.history.height + 1)
 
