@@ -179,7 +179,7 @@ def _blocks(consortium: Consortium, state: ChainState) -> Iterator[tuple[str, Ch
     singles = [_research(consortium) for _ in range(MOST_ENTRIES)]
     yield "research, single signatures", state, singles
     yield "research, signed in batches", state, consortium.entries(MOST_ENTRIES)
-    yield "research, of as many parts as fit", state, _many_parts(consortium)
+    yield "research, with as many subjects and references as fit", state, _many_parts(consortium)
     enrolments = [_enrolment(consortium, number) for number in range(MAX_KEY_ENTRIES)]
     yield "enrolments", state, enrolments
     proposals = [_proposal(consortium, number) for number in range(MAX_GOVERNANCE_ENTRIES)]
