@@ -122,7 +122,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
 
 
 def _nodes(root: Path | None, settings: _Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The nodes' addresses of the environment, else of the file. Raises ProjectError, naming which it is."""
+    """The nodes' addresses, from the environment or else from the file. Raises ProjectError, which names the source."""
     chosen = [each.strip() for each in environ.get("NOTARIUM_NODES", "").split(",") if each.strip()]
     try:
         return tuple(normal_url(each) for each in chosen or settings.nodes)

@@ -1,4 +1,4 @@
-"""Read a configuration file. A person wrote it: what is wrong with it is said with the line and the remedy."""
+"""Read a configuration file. A person wrote it, so an error names the line and the remedy."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Engine:
 
     @property
     def patience_ms(self) -> int:
-        """A height with work to decide that takes longer has lost more rounds than f dead proposers cost."""
+        """If a height with work to decide takes longer, more rounds have failed than f dead proposers can cause."""
         return 0 if self._instance is None else self._instance.context.lengths.enough_ms
 
     # ---- step --------------------------------------------------------------------------------------------------

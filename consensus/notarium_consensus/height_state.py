@@ -60,7 +60,7 @@ class HeightState:
         return self._timers.due
 
     def votes_missing(self) -> tuple[PublicKey, ...]:
-        """Validators of which no message of the current round or a later one is here, this node aside."""
+        """The other validators that have sent no message of the current round or of a later one."""
         heard = self.inbox.reached(self.round)
         keys = (each.key for each in self.context.validators.validators)
         return tuple(key for key in keys if key not in heard and key != self._own_key)

@@ -41,8 +41,8 @@ class RoundLengths:
     def of_level(self, level: int) -> int:
         """The length at a level in ms.
 
-        f + 1 rounds in a row have at least one honest proposer. So beyond max_ms each length gets its chance, and
-        f dead proposers in a row do not drive it up.
+        f + 1 rounds in a row have at least one honest proposer. So beyond max_ms an honest proposer gets to try
+        each length, and f dead proposers in a row do not drive it up.
         """
         top = self._doublings
         if level <= top:
@@ -52,9 +52,9 @@ class RoundLengths:
 
     @property
     def enough_ms(self) -> int:
-        """In this time a height is decided though f proposers in a row are dead and one round more is wasted.
+        """In this time a height is decided even if f proposers in a row are dead and one more round is wasted.
 
-        From the level on that decisions have needed. A guess says nothing about how long they take.
+        It counts from the level that decisions have proven: a guess does not show how long decisions take.
         """
         return sum(self.of_level(self.proven + failed) for failed in range(self.faulty + 2))
 
@@ -69,19 +69,19 @@ class RoundLengths:
     def level_after(self, worked: int, took_ms: int | None, has_left: bool = False) -> int:
         """The level for the next height, after a decision that `worked` rounds with work to decide preceded.
 
-        `took_ms`: since the start of the timer of the present round; None if that did not run. If no round failed, the
-        level falls by one where a quarter of the length was enough. If more than f rounds failed, it rises to that of
-        the round that decided; otherwise by one; but not further than to twice the length that was needed. `has_left`:
-        this node had left the round that decided, which was too early; what was needed is not known then, but was more
-        than it waited. Such a guess ends with the next decision for which a quarter was enough, unless more than f
-        rounds failed there: after a long outage a dead proposer costs one long round, and not one in each of many
+        `took_ms`: since the timer of the present round started; None if it did not run. If no round failed, the level
+        falls by one if a quarter of the length was enough. If more than f rounds failed, the level rises to that of the
+        round that decided; if 1 to f failed, it rises by one. In both cases it stays within twice the length that was
+        needed. `has_left`: this node had left the round that decided too early; then it knows only that more time was
+        needed than it waited. Such a guess ends with the next decision for which a quarter was enough, unless more than
+        f rounds failed there. So after a long outage a dead proposer costs one long round, and not one at each of many
         heights.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which
-        raises it by one. That are at most f heights of n in a row; each of the others lowers it by one. Where more
-        rounds failed, an honest proposer had too little time. Liars can follow it, and then the level rises up to f
-        above the first that is enough, which lengthens a round to max_ms or less than twofold.
+        raises the level by one. That happens at most at f heights of n in a row; each of the others lowers it by one.
+        If more rounds failed, an honest proposer had too little time. If liars propose after it, the level rises up to
+        f above the first sufficient one: the round then lasts at most max_ms, or less than twice as long as needed.
         """
         higher = self.level + (worked if worked > self.faulty else 1)
         if has_left:

@@ -17,12 +17,12 @@ The node supplies the facts and writes the items; the engine asks. Each height's
 key         value
 ==========  =====================================================================================================
 ``fence``   height u64be: sign nothing below it
-``recall``  ``lost`` ‖ answered u64be ‖ outdated u64be: this node has forgotten what it signed, so that a restart does
-            not make it forget this too; or regained u64be ‖ answered u64be ‖ left u64be ‖ outdated u64be: it had
-            forgotten, or its operator set a height; it signs nothing below `regained`. `answered`: the part of this
+``recall``  ``lost`` ‖ answered u64be ‖ outdated u64be: this node has forgotten what it signed (on the disk, so that
+            a restart does not forget this too); or regained u64be ‖ answered u64be ‖ left u64be ‖ outdated u64be: it
+            had forgotten, or its operator set a height; it signs nothing below `regained`. `answered`: the part of this
             that comes from the answers, which no operator can lower. `left`: 0, or where it signs again by the
             operator's word alone, 1 + the number of rounds of height `regained` that it leaves out, from round 0
-            on. `outdated`: the operator's words up to this height are of an earlier loss, and do not count
+            on. `outdated`: a `vote_from` up to this height is from before the loss, and does not count
 ==========  =====================================================================================================
 
 A transition towards silence takes effect before its items are written, one towards signing only after that.
@@ -42,8 +42,8 @@ from notarium_ledger.types import Height, PublicKey, Round
 
 NO_FENCE: Final = Height(1)
 MARGIN: Final = 3
-"""Say that a node that forgot is as far as all answers that count, at height T. Before it forgot, it has decided T+1 at
-most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So it signs from T+3 on."""
+"""Let T be the height of a node that forgot, when all answers that count are at T or below. Before it forgot, it
+decided T+1 at most, and signed at T+2 at most (the proof: docs/adr/0015-a-lost-memory.md). So it signs from T+3 on."""
 
 NO_WORD: Final = Height(0)
 
@@ -86,11 +86,11 @@ class Permission:
     is_complete: bool = True
     """No block below the tip is missing."""
     by_hand: Height | None = None
-    """The operator's consensus.vote_from; None: not set, or of an earlier loss."""
+    """The operator's consensus.vote_from; None: not set, or from before the loss."""
     fence: Height = NO_FENCE
     """Nothing below this height is ever signed; it can only be raised."""
     regained: Height = NO_FENCE
-    """The same, but the operator can lift it down to `answered`: where it signs again after a loss, or by his word."""
+    """The same after a loss, or where the operator set vote_from. The operator can lower it, to `answered` at least."""
     answered: Height = NO_FENCE
     """The part of `regained` that comes from the answers of others: the operator's word does not lower it."""
     is_by_word: bool = False
@@ -98,7 +98,7 @@ class Permission:
     left: Round | None = None
     """Then: at `regained`, nothing is signed in this round or in an earlier one, as the answers show. None: in any."""
     outdated: Height = NO_WORD
-    """The operator's words up to this height were said before the loss, so they say nothing about it."""
+    """A vote_from up to this height was set before the loss, so it says nothing about the loss."""
 
     @classmethod
     def read(
@@ -117,8 +117,8 @@ class Permission:
         `tip`: the height of the chain. `is_own`: the store says that this record is of our key; a blank one does not.
         `is_first_start`: our key has never been used before. That counts only where the record is not ours.
         `answers_bind`: the other validators are a quorum without us, so what they answered binds our operator too.
-        `noted`: the by_hand of the last start that had one. Where the record is not ours, that word and those below it
-        were said before the loss, also at later starts; None: the operator has withdrawn it, or never said one.
+        `noted`: the by_hand of the last start that had one. If the record is not ours, that value and those below it
+        are from before the loss, also at later starts; None: the operator removed the note, or never set a value.
         """
         rest = dict(record) if is_own else {}
         marker = rest.pop(MEMORY_KEY, None)
@@ -141,7 +141,7 @@ class Permission:
         return found, rest
 
     def _of_marker(self, marker: bytes) -> Permission:
-        """`outdated` is that of the marker, unless the operator has withdrawn what he had said."""
+        """`outdated` is that of the marker, unless the operator has removed the note."""
         if len(marker) == _REGAINED.size:
             regained, answered, left, outdated = _REGAINED.unpack(marker)
             known = replace(self, regained=Height(regained), answered=Height(answered), is_by_word=left > 0)
@@ -204,9 +204,9 @@ class Permission:
         return SigningRefusal.BY_HAND if is_by_hand else SigningRefusal.FENCED
 
     def is_word_idle(self, tip: Height) -> bool:
-        """Whether the operator's consensus.vote_from changes nothing: its height is decided, or others know better.
+        """Whether the operator's consensus.vote_from changes nothing: its height is decided, or a greater one counts.
 
-        Where this node has forgotten, a word ends its silence, though not at that height.
+        If this node has forgotten, a vote_from above the tip has an effect even below the fence: it ends the silence.
         """
         return self.by_hand is not None and (self.by_hand <= tip or (self.remembers and self.by_hand < self.vote_from))
 

@@ -26,7 +26,7 @@ ROUND_CHANGE_TAG = b"notarium/round-change/v1\0"
 EQUIVOCATION_TAG = b"notarium/equivocation/v1\0"
 
 _CACHED_KEYS: Final = 4_096
-"""Keys whose point was checked: those of the enrolments that wait, many times over."""
+"""How many checked keys are remembered: those of 21 blocks full of enrolments."""
 
 
 def tagged_hash(tag: bytes, data: bytes) -> Hash:
@@ -65,8 +65,8 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-# A check costs two thirds of a signature's, and a node judges an enrolment at admission, in a block that it builds and
-# in one that it checks.
+# Cached, because a check costs two thirds of what a signature's check costs, and a node checks an enrolment up to three
+# times: at admission, in a block that it builds, and in a block that it checks.
 @lru_cache(maxsize=_CACHED_KEYS)
 def is_valid_key(key: bytes) -> bool:
     """Whether `key` may be enrolled: canonical, on the curve, in the main subgroup (thus not of small order)."""

@@ -258,9 +258,9 @@ class Node:
     # Entries
 
     def _pass_on(self) -> None:
-        """A node that was voted out proposes nothing any more: what waits here goes to the validators there are now.
+        """A node that was voted out no longer proposes. So it sends what waits here to the present validators.
 
-        Most of it they have already. They may have had no room for the rest, or no connection.
+        They have most of it already. They may have had no room for the rest, or no connection.
         """
         if self.own.key in self._registry().validators or not len(self.mempool):
             self._passed_on_s = None

@@ -372,7 +372,7 @@ def check_port(what: str, host: str, port: int) -> Iterator[StartupFinding]:
             socket.create_server((str(address[0]), port), family=family).close()
         except OSError as error:
             if host == "" and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                continue  # All addresses are those that the machine has: perhaps none of IPv6.
+                continue  # "All addresses" means those that the machine has: it may have no IPv6.
             yield port_finding(what, host, port, error)
             return
 

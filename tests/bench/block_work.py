@@ -62,7 +62,7 @@ def _measure(keys: int) -> None:
     started = time.process_time()
     encoded = state.registry.encode()
     print(f"as a list of records {len(encoded) / 2**20:.1f} MiB, written in {time.process_time() - started:.1f} s")
-    gc.freeze()  # Otherwise a collection falls now into this figure and now into that one.
+    gc.freeze()  # Otherwise a garbage collection adds to one figure or another by chance.
     state = replace(state, height=Height(99))  # Proposals expire after height 100.
     research, _ = _one(state, _research(consortium))
     enrolment, admitted = _one(state, _enrolment(consortium))
@@ -82,7 +82,7 @@ def _measure(keys: int) -> None:
 
 
 def _one(state: ChainState, entry: Entry) -> tuple[float, float]:
-    """Median seconds to check a block of one entry: of a node that sees it first in the block, and of one that had it.
+    """Median seconds to check a block of one entry: if the entry is new to the node, and if the node had it already.
 
     Both verify the signature, of which a node keeps the result too.
     """
@@ -179,7 +179,7 @@ def _blocks(consortium: Consortium, state: ChainState) -> Iterator[tuple[str, Ch
     singles = [_research(consortium) for _ in range(MOST_ENTRIES)]
     yield "research, single signatures", state, singles
     yield "research, signed in batches", state, consortium.entries(MOST_ENTRIES)
-    yield "research, of as many parts as fit", state, _many_parts(consortium)
+    yield "research, with as many subjects and references as fit", state, _many_parts(consortium)
     enrolments = [_enrolment(consortium, number) for number in range(MAX_KEY_ENTRIES)]
     yield "enrolments", state, enrolments
     proposals = [_proposal(consortium, number) for number in range(MAX_GOVERNANCE_ENTRIES)]

@@ -198,7 +198,7 @@ def test_only_by_the_operators_word_after_a_loss_an_own_signature_is_overruled_a
 
 
 def test_a_word_that_was_noted_before_the_loss_does_not_count_at_later_starts_either():
-    """Until the operator withdraws it (the note is gone), or says a greater height."""
+    """Until the operator removes the note, or sets a greater height."""
     lost, _ = read(tip=0, own=False, noted=7)
     for before in (lost, lost.settled(3, 0), lost.forgotten().settled(3, 0).forgotten()):
         record, bind = before.memory_items(), False

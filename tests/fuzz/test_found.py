@@ -186,7 +186,7 @@ def test_a_nested_value_in_the_environment_is_told_as_such(tmp_path):
         (b"a." * 20_000, "more than 32768 bytes"),
     ],
 )
-def test_an_odd_config_of_a_project_is_told_as_such(tmp_path, content, said):
+def test_an_error_names_an_odd_config_of_a_project(tmp_path, content, said):
     """The last one, with ten times as many dots, took minutes."""
     path = tmp_path / "config.toml"
     path.write_bytes(content)

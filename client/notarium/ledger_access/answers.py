@@ -164,12 +164,12 @@ class ReceiptReader:
         self._decoder = ReceiptDecoder()
 
     def read(self, answer: Answer, raw: bytes | None, *, check_author: bool) -> VerifiedReceipt:
-        """The receipt file in `answer`, of the entry `raw` where that is known. Raises LyingNode or NodeFailed.
+        """The receipt file in `answer`, for the entry `raw` if that is known. Raises LyingNode or NodeFailed.
 
         Without `check_author` step 6 is left out: for an entry that this process has just signed itself.
         """
         if len(answer.body) > MAX_RECEIPT_BYTES:
-            # No lie: receipts grow with each change of the validator set.
+            # An honest node may send this: receipts grow with each change of the validator set.
             raise NodeFailed(
                 f"a receipt of {len(answer.body)} bytes, at most {MAX_RECEIPT_BYTES} are read: the validator set has "
                 'changed too often before this entry (formats, "The length of a receipt")'

@@ -157,7 +157,7 @@ class _Question:
         self._writing = writing
         self._said: dict[str, str] = {}
         self._accepted: dict[str, str] = {}
-        """What nodes said that have the entry without its decision."""
+        """By node, what it said: the nodes that have the entry, but no decision on it."""
         self._refusals: list[NotariumError] = []
         self._unknown: dict[str, NotariumError] = {}
         self._lies: list[LyingNode] = []
@@ -222,7 +222,7 @@ class _Question:
 
     def failure(self) -> NotariumError:
         """The error that describes the outcome best."""
-        # Refusals that are too few count where nothing speaks against them.
+        # Even too few refusals count if no node has accepted the entry.
         if self._refusals and (len(self._refusals) >= self._refusals_needed or not self._accepted):
             return self._refusals[0]
         if self._unknown:

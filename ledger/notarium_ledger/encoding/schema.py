@@ -52,7 +52,7 @@ def blob(min_bytes: int, max_bytes: int | None = None) -> Checker:
 
 
 def integer(minimum: int, maximum: int, of: str = "") -> Checker:
-    """An integer in a closed range; never a bool. `of`: what has these limits, where the field does not say it."""
+    """An integer in a closed range; never a bool. `of`: what has these limits, if the field does not show it."""
     limits = f"from {minimum} to {maximum}" + (f", the limits of {of}" if of else "")
 
     def check(value: Value) -> None:

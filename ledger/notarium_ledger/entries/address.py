@@ -6,8 +6,8 @@
     label   = 1 to 63 of the letters A to Z and a to z, digits, "-" and "_"
     port    = 1 to 65535, without leading zeros
 
-Both are in entries and in genesis, so this is part of validity. It is about characters only: no library for addresses
-is asked, whose rules change with its version. Whether a host exists shows when it is dialled.
+Both are in entries and in genesis, so this is part of validity. The rule is about characters only. It uses no library
+for addresses, because a library's rules change with its version. Only dialling shows whether a host exists.
 """
 
 from __future__ import annotations

@@ -163,12 +163,13 @@ def _advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer
 def apply_block(state: ChainState, block: Block, is_decided: IsDecided, read: ReadEntry | None = None) -> Transition:
     """Check `block` against `state` in full and return its effects. Raises InvalidBlock with the field.
 
-    Without `read`, decodes the entries and verifies their signatures. A node gives one, which knows its mempool's work.
+    Without `read`, decodes the entries and verifies their signatures. A node passes one that
+    knows what its mempool has verified.
     """
     check_sizes(state.registry.parameters, block.entries)
     entries = _read(block, is_decided, read or decode_entry)
     check_classes(entries)
-    if read is None:  # Last, because they cost the most: a block that is invalid without them costs its checker none.
+    if read is None:  # Only now: signatures cost the most, and a block that failed above needs none verified.
         for number, entry in enumerate(entries):
             try:
                 verify_signature(entry, state.genesis)
@@ -192,7 +193,7 @@ def _check_size(parameters: Parameters, entry: Entry) -> None:
 
 
 def check_sizes(parameters: Parameters, raws: Sequence[bytes]) -> None:
-    """Raise InvalidBlock where a block of these entries has too many, or too many bytes. Reads none of them."""
+    """Raise InvalidBlock if these are too many entries or bytes for a block, or one is too long. Decodes nothing."""
     limit = parameters.max_block_entries
     if not 1 <= len(raws) <= limit:
         raise InvalidBlock(f"{len(raws)} entries, 1 to {limit} allowed", "entries", limit=limit)
@@ -206,7 +207,7 @@ def check_sizes(parameters: Parameters, raws: Sequence[bytes]) -> None:
 
 
 def check_classes(entries: Iterable[Entry]) -> None:
-    """Raise InvalidBlock where a block of these entries has too many of a class. Needs no signature."""
+    """Raise InvalidBlock if these entries are too many of one class for a block. Needs no signature."""
     of_class = Counter(entry_class(entry.body) for entry in entries)
     for class_, limit in CLASS_LIMITS.items():
         if of_class[class_] > limit:

@@ -141,7 +141,7 @@ class Snapshot:
 
 
 def is_within_bounds(data: bytes) -> bool:
-    """Whether any node reads this snapshot. Handovers add up with each change of the validator set, without an end."""
+    """Whether any node reads this snapshot. Each change of the validator set adds a handover, without a limit."""
     try:
         check_value_count(data, _most_values(data))
     except NotCanonical:
@@ -150,7 +150,7 @@ def is_within_bounds(data: bytes) -> bool:
 
 
 def _most_values(data: bytes) -> int:
-    # A seal has three values in a hundred bytes, a validator three in forty; byte strings hold the rest.
+    # A seal has three values in a hundred bytes, a validator three in forty; all other bytes are in byte strings.
     return min(64 + len(data) // 8, MAX_SNAPSHOT_VALUES)
 
 

@@ -8,8 +8,8 @@ from notarium_node.peers.network import PeerNetwork
 from notarium_store.store import Store
 
 UNSENT_BYTES = 256 * 1024
-"""A follower with more than this in its send queue is sent no further decision: its line is too thin to be sent blocks
-that it may fetch from another peer as well. It hears of new heights, and follows again once it is level."""
+"""A follower whose send queue has more than this gets no further decision: its line is thin, and it can also fetch
+blocks from another peer. It still hears of new heights, and asks to follow again when it is level."""
 
 
 class Followers:
@@ -19,7 +19,7 @@ class Followers:
         self._store = store
         self._network = network
         self._peers: dict[PublicKey, None] = {}
-        """In the order in which they asked: that of a set differs from process to process, so seeds would too."""
+        """In the order in which they asked: a set's order differs between processes, and seeds must repeat."""
 
     def add(self, peer: PublicKey) -> None:
         """FOLLOW: send this peer every decision from now on, as long as its line takes them."""

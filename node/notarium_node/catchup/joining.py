@@ -8,9 +8,9 @@ A valid snapshot is not enough. A liar may be the only node that has the newest 
 adopted its snapshot would wait for that block without end, and would not cast the votes with which the others decide
 it. So a snapshot is adopted only if f+1 validators claim to hold all blocks up to it: one of them is honest.
 
-Nor is a snapshot adopted that is little above this node. To adopt one means to delete the record of the heights below,
-with the block that this node has promised to remember by its COMMIT. Further up, a quorum has decided more since, and
-whoever votes has all blocks.
+A node does not adopt a snapshot that is only a little above its own height. Adopting deletes the record of the heights
+below, and with it the block that this node's COMMIT has promised to keep. If the snapshot is far above, a quorum has
+decided more blocks since, and every validator that votes has all of them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Joiner:
         return True
 
     def _is_near(self, snapshot: Snapshot, height: int) -> bool:
-        """Whether the snapshot is so little above `height` that blocks are to be fetched instead."""
+        """Whether the snapshot is so little above `height` that this node fetches blocks instead."""
         return snapshot.height <= height + self._slack // 2
 
     async def _fetch(self, peer: PublicKey) -> bytes | None:

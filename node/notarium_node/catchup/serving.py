@@ -163,7 +163,7 @@ class CatchUpServer:
 
 
 def _encoded(state: ChainState, decided: DecidedHeader) -> bytes:
-    """Nothing where its readers would take it for a lie: they fetch blocks instead."""
+    """Nothing if readers would take it for a lie: they fetch blocks instead."""
     data = Snapshot.of(state, decided).encode()
     if is_within_bounds(data):
         return data

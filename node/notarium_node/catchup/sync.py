@@ -38,8 +38,8 @@ _log = structlog.get_logger("notarium.sync")
 GRACE_S = 0.25
 """A block that is one ahead is usually being decided right now: it is asked for only after this time."""
 PUSH_S = 60.0
-"""Or after this time, while something large arrives from the followed peer: on a thin line this is the block, and asked
-for it would come twice."""
+"""The same while something large arrives from the followed peer. On a thin line that is the block, and a request would
+make it come twice."""
 MAX_PUSHED = 256
 """Most pushed blocks that wait to be stored; further ones are requested later."""
 MAX_PUSHED_BYTES = 32 * 1024 * 1024
@@ -95,9 +95,9 @@ class Sync:
         self._pushed_bytes = 0
         self._upstream: PublicKey | None = None
         self._has_fetched = False
-        """Since FOLLOW was sent last."""
+        """Whether this node has fetched blocks since it last sent FOLLOW."""
         self._grace: tuple[int, float] | None = None
-        """A height, and since when the next block is known to be decided."""
+        """A height, and the time since which the next block is known to be decided."""
         self.obstacle = ""
         """Why one of the two tasks ended: the others' decisions need another version of this software, or ""."""
         self.live_progress = CatchUpProgress("catching up", _now_s)
@@ -223,7 +223,7 @@ class Sync:
             self._upstream, self._has_fetched = peer, False
 
     def _follow_again(self) -> None:
-        """This node is level after it had to fetch: the followed peer may push no more."""
+        """Called when this node is level after fetching: the followed peer may have stopped pushing."""
         if self._upstream is not None and self._follows():
             self._follow(self._upstream)
 

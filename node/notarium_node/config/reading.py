@@ -1,7 +1,7 @@
 """From node.toml and the environment to a checked configuration.
 
 ``NOTARIUM_NODE_<SECTION>__<FIELD>`` overrides one field, for example ``NOTARIUM_NODE_PEER__PORT=9000``. Its value is
-read as in TOML, or as plain text where that is no TOML value. Paths are relative to the configuration file.
+read as in TOML, or as plain text if it is not a TOML value. Paths are relative to the configuration file.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def parse_config(content: Mapping[str, Any], path: Path, overridden: Mapping[str
         )
     except ValidationError as error:
         found = error.errors(include_url=False)
-        # A path in a data directory that is wrong itself is not another error.
+        # A wrong data directory is one error, not one for each path in it.
         lines = [_explain(each, path, overridden or {}) for each in found if each["type"] != UNKNOWN_DEFAULT]
         raise ConfigError("\n".join(lines)) from error
     except RecursionError as error:
@@ -67,9 +67,10 @@ def parse_config(content: Mapping[str, Any], path: Path, overridden: Mapping[str
 
 
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """Put the environment's values into `content`; the fields they are for, with their variables.
+    """Put the environment's values into `content`. Returns the fields that were set, with their variables.
 
-    An unknown name is an error now, not a surprise later. Raises ConfigError with one line for each.
+    An unknown name is an error: otherwise nobody would notice a typing error. Raises ConfigError with one
+    line for each.
     """
     overridden, unknown = {}, []
     for name in sorted(environment):

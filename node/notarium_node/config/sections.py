@@ -260,7 +260,7 @@ def _check_order(section: _Section, lower: str, upper: str) -> None:
 
 
 def _are_two_addresses(first: str, second: str) -> bool:
-    """Whether one port is free on one where it is taken on the other. What a name means is known only later."""
+    """Whether both hosts can use one port. False for a name: what it means is known only later."""
     try:
         addresses = {ip_address(first), ip_address(second)}
     except ValueError:

@@ -95,7 +95,7 @@ class LocalNode:
 
     @property
     def pid(self) -> int | None:
-        """Of its process, also where that was started by another process, such as an operator's shell."""
+        """The id of its process, also if another process, such as an operator's shell, started it."""
         if self.process is not None:
             return self.process.pid if self.process.poll() is None else None
         return self._noted_pid() or _who_locked(self.directory / "store" / "LOCK")
@@ -318,7 +318,7 @@ def _make_node(home: Path, member: str, role: str, listen: tuple[str, int, int])
 def _who_locked(path: Path) -> int | None:
     """The process that holds LevelDB's lock: fcntl(2), F_GETLK with a struct flock.
 
-    Not for a process that has this store open itself: to close any of its descriptors of the file ends its own lock.
+    A process that has this store open itself must not call this: closing the file here would end its own lock.
     """
     flock = "hhqqi"
     try:

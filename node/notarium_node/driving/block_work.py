@@ -1,7 +1,7 @@
 """Builds and checks the content of blocks for the engine; the answer is an input to it.
 
-Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.verify). What can be
-judged without them is judged first, so that a liar's block of too many entries costs no signature.
+Only the checking of signatures that the mempool has not seen leaves the event loop (Admission.verify). All that
+needs no signature is checked first, so a liar's block of too many entries costs no verification.
 """
 
 from __future__ import annotations

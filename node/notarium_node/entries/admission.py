@@ -85,9 +85,9 @@ class Admission:
         return outcomes
 
     async def admit_what_fits(self, raws: Sequence[bytes]) -> tuple[list[Outcome], MempoolFull | None]:
-        """The same with a peer's, but where there is no room for one, the outcomes of all come with the error.
+        """Admit a peer's entries. If one has no room, the outcomes of all are returned, with the error.
 
-        FRESH is then also what had no room.
+        Entries that had no room are then FRESH, too.
         """
         return await self._admit_as_under_way(raws, Source.PEER, all_or_none=False)
 

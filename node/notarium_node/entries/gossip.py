@@ -12,8 +12,8 @@ from notarium_node.peers.network import PeerNetwork
 
 MESSAGE_BYTES = 1024 * 1024
 UNSENT_BYTES = 64 * 1024
-"""Entries are not sent again to a validator with more than this in its send queue. They may be there, or a block
-is, which makes one due there as well."""
+"""Entries are not sent again to a validator whose send queue has more than this. The queue may hold them already, or a
+block, which makes a block due at that validator as well."""
 INTERVAL_S = 0.008
 """Between two messages to all: each costs every validator a turn of its event loop, whatever its size."""
 

@@ -58,7 +58,7 @@ class Condition:
         self._node = node
         self._logged: tuple[ReasonKind, ...] = ()
         self._idle = ""
-        """What was logged of a consensus.vote_from without effect."""
+        """Why consensus.vote_from has no effect, as logged last; "" if it has one."""
         self._standstill = Standstill(now)
 
     def look(self) -> None:
@@ -71,7 +71,7 @@ class Condition:
         self._idle = idle
 
     def _is_block_due(self) -> bool:
-        """Whether this node, as a validator, waits for a decision; one whose disk refuses writes hears no votes."""
+        """Whether this node, as a validator, waits for a decision; if its disk refuses writes, it hears no votes."""
         node = self._node
         waits = len(node.mempool) > 0 or node.engine.prepared_round is not None
         return waits and self._is_validator and not node.driver.stalled
@@ -136,7 +136,7 @@ class Condition:
             if reachable == 0:
                 yield Reason(ReasonKind.NO_VALIDATOR, "no validator is reachable")
         elif reachable < validators.quorum:
-            # Who was voted out while it was cut off is refused by the others, so it cannot learn that.
+            # The others refuse a node that was voted out while it was cut off, so it cannot learn why.
             alone = (
                 ". If the others decide without this node, it is cut off, or was voted out: ask another member"
                 if reachable == 1
@@ -149,7 +149,7 @@ class Condition:
             )
 
     def _of_decisions(self) -> Iterator[Reason]:
-        """Something waits, and no block comes. Others that have decided are a matter of catching up."""
+        """Something waits, and no block comes. If others have decided, `_of_missing_blocks` says so."""
         node, waited_s = self._node, self._waited_s()
         if not waited_s or self._credible_lag():
             return

@@ -29,7 +29,7 @@ class RegistryLog:
         self._state = state
 
     def see(self, state: ChainState) -> None:
-        """The state after a block; `since` is in the lines where a snapshot has skipped the blocks in between."""
+        """Log what has changed in `state`. After a snapshot, the lines have `since`: the height before it."""
         before, self._state = self._state, state
         if state.registry is before.registry:
             return

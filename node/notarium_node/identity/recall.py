@@ -34,8 +34,8 @@ class Recall:
         """`key`: None for a node that never votes. `is_new`: this key has never been used before.
 
         `by_hand`: the operator's consensus.vote_from, None if it is not set. `noted`: that of the last start that had
-        one. Where the store is not ours, it was lost since: then the same word, or one below it, is about an earlier
-        loss, and says nothing about what this key has signed after that.
+        one. If the store is not ours, ours was lost since: then a `by_hand` that is not above `noted` is from before
+        that loss, and does not cover what this key has signed since.
         """
         self._key = key
         self._store = store
@@ -58,9 +58,9 @@ class Recall:
         adopted = self.record.pop(UNRECORDED_KEY, None)
         self.record_height = height if self.record else None
         self.stale_word = by_hand if self._permission.by_hand is None else None
-        """The operator's word, where it is ignored since it is of an earlier loss."""
+        """The operator's vote_from, if it is ignored because it is from before the loss."""
         self.unrecorded = Height(store.history.height + 1)
-        """The one height at which this node may have signed before it adopted a snapshot: its record is gone since."""
+        """The one height at which this node may have signed before it adopted a snapshot. The record of it is gone."""
         if adopted is not None and not store.is_complete:
             self.unrecorded = Height(int.from_bytes(adopted, "big"))
 
@@ -111,7 +111,7 @@ class Recall:
         self._write(Height(height + 1), (*self._permission.carried_items(Height(height + 1)), *self._gap_items()))
 
     def before_adopting(self) -> None:
-        """Before the store goes on from a snapshot. Where it lacks blocks already, nothing was signed since."""
+        """Call this before the store goes on from a snapshot. If it lacks blocks already, nothing was signed since."""
         if self._store.is_complete:
             self.unrecorded = Height(self._store.history.height + 1)
 
@@ -120,9 +120,9 @@ class Recall:
         self._note(self._latest(), self._gap_items())
 
     def _gap_items(self) -> tuple[Item, ...]:
-        """As long as blocks are missing. Otherwise each restart would exempt one more height from the look for seals.
+        """As long as blocks are missing. Otherwise each restart would exempt one more height from the search for seals.
 
-        Where it is missing, as after a crash right after adopting, no block was fetched since.
+        If the item is missing, as after a crash right after adopting, no block has been fetched since.
         """
         return () if self._store.is_complete else ((UNRECORDED_KEY, encode_fence(self.unrecorded)),)
 

@@ -134,7 +134,7 @@ def tables(status: dict[str, Any]) -> list[RenderableType]:
 
 
 def _facts(facts: dict[str, str]) -> Text:
-    """No table: it would fill each line up to the longest, and a terminal would show the rest as empty lines."""
+    """Not a table: that would pad each line to the longest, and a terminal would show the padding as empty lines."""
     indent = max(map(len, facts), default=0) + 2
     return Text("\n").join(
         Text(_words(name).ljust(indent), "bold").append(value.replace("\n", "\n" + " " * indent), "not bold")

@@ -91,8 +91,8 @@ class ParcelQueue:
     def put(self, data: bytes, slot: Hashable | None, now_s: float) -> Placed:
         """Queue one message of at least one byte.
 
-        A message with a slot is not queued while the last one of the same slot is on its way, and then not until as
-        much time has passed again as that took: what fills a line is not sent again at once.
+        A message with a slot is queued only after the last one of the same slot has arrived, and after as long a pause
+        as that one took: what fills a line is not sent again at once.
         """
         if slot is None:
             if self.bytes - self._first_bytes + len(data) > self._room_bytes:

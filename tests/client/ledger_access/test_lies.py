@@ -96,7 +96,7 @@ async def test_an_answer_that_is_not_a_receipt_is_a_lie_too(ledger, node, text):
 
 
 async def test_a_receipt_too_long_to_be_read_is_no_lie(ledger, node, monkeypatch):
-    """It has a handover for each change of the validator set: an honest node's may become that long."""
+    """A receipt has a handover for each change of the validator set: an honest node's may become that long."""
     monkeypatch.setattr("notarium.ledger_access.answers.MAX_RECEIPT_BYTES", 1_000)
     async with client_of(ledger, [node], timeout=1) as client:
         with pytest.raises(Unreachable, match="at most 1000 are read: the validator set has changed too often"):

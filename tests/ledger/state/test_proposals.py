@@ -95,7 +95,7 @@ def test_no_member_s_open_proposals_shut_the_others_up(consortium: Consortium, r
     assert len(others.proposals) == MAX_OPEN_PROPOSALS + 1
 
 
-def test_what_became_impossible_is_told_with_the_last_vote(consortium: Consortium, registry: Registry) -> None:
+def test_the_last_vote_shows_what_became_impossible(consortium: Consortium, registry: Registry) -> None:
     action = {"type": "remove-node", "key": bytes(consortium.observer_keys[0].public)}
     first, second = approved(consortium, 3, action), approved(consortium, 3, {**action, "below_four": False})
     for entry in (*first[:2], *second[:2], first[2]):

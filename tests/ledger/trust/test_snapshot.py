@@ -211,7 +211,7 @@ def test_a_snapshot_of_very_many_small_values_is_refused_before_they_are_built(i
 def test_a_snapshot_of_too_many_handovers_is_found_before_it_is_sent(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its reader would refuse it, and take an honest sender for a liar."""
+    """A reader would refuse it, and treat its honest sender as a liar."""
     good = history.snapshot(history.tip)
     (handover, *_) = good.decided.handovers
     monkeypatch.setattr("notarium_ledger.trust.snapshot.MAX_SNAPSHOT_VALUES", 1_000)

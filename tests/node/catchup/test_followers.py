@@ -45,7 +45,7 @@ def test_a_block_that_is_not_stored_is_not_sent(ledger):
 
 
 async def test_on_a_thin_line_one_block_waits_and_a_vote_passes_it_and_a_new_request_to_follow_begins_again():
-    """A real connection, over which little passes. The follower fetches what it was not sent."""
+    """A real connection with a low bandwidth. The follower fetches what was not pushed to it."""
     pushed = UNSENT_BYTES + 1_000_000
     store: Any = SimpleNamespace(decision_bytes=lambda height: bytes(pushed))
     async with nodes_on_a_line(rate=2_000_000, send_queue_bytes=1 << 30) as (one, two, there):

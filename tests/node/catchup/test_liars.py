@@ -216,7 +216,7 @@ class Boaster(Peer):
 
 
 async def test_a_true_snapshot_of_the_next_height_is_not_adopted(start, ledger, aged, quick):
-    """It would take the block of that height that the node has prepared (seed 428 of the simulator's wipes)."""
+    """Adopting it would delete the block that the node has prepared at that height (seed 428 of `wipes`)."""
     ledger.grow(1)
     node = start()
     liar, *honest = peers(ledger)

@@ -124,7 +124,7 @@ async def test_what_it_lacks_is_answered_with_nothing(ledger):
 
 
 async def test_a_snapshot_that_nobody_would_read_is_not_sent(ledger, monkeypatch):
-    """After very many changes of the validator set. Who got it would not ask this honest node for blocks either."""
+    """After very many changes of the set. A node that got it would not ask this honest node for blocks either."""
     (peer,) = peers(ledger, count=1)
     monkeypatch.setattr("notarium_ledger.trust.snapshot.MAX_SNAPSHOT_VALUES", 5)
     with capture_logs() as logs:

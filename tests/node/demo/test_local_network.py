@@ -87,7 +87,7 @@ def test_a_pid_that_belongs_to_another_process_is_left_alone(network):
 
 
 def test_a_node_that_was_started_by_hand_is_found_by_its_store_and_stopped(network):
-    """The file has the pid of its last start by the demo, if there is one at all."""
+    """The pid file, if there is one, has the pid of the last start by the demo, and not of this process."""
     node = LocalNetwork.open(network.directory).nodes[0]
     store = str(node.directory / "store")
     for noted in (None, "1"):

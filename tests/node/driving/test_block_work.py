@@ -94,7 +94,7 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize(("limits", "make", "reason"), TOO_MUCH)
 async def test_a_block_of_too_much_costs_no_signature(machine, limits, make, reason):
-    """A liar must not make each validator verify what is refused without."""
+    """A liar must not make each validator verify signatures of a block that is refused without them."""
     made = machine(4, **limits)
     decision, _ = made.consortium.decide(made.store.state, [made.consortium.entry()])
     entries = make(made.consortium)

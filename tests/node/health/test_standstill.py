@@ -45,7 +45,7 @@ def world() -> World:
     return World()
 
 
-def test_it_counts_from_when_something_waits_and_anew_at_each_height():
+def test_it_counts_from_when_something_waits_and_again_at_each_height():
     clock = Clock()
     standstill = Standstill(clock)
     for height, is_due, seconds in (
@@ -67,7 +67,7 @@ def test_a_block_that_is_due_for_longer_than_dead_proposers_cost_makes_the_node_
     assert world.after(0.5) == [ReasonKind.NOTHING_DECIDED]
 
 
-def test_an_idle_ledger_is_ready_for_ever(world):
+def test_an_idle_ledger_stays_ready(world):
     world.node.mempool.entries = 0
     assert world.after(3600) == []
     assert world.after(3600) == []

@@ -131,7 +131,7 @@ async def test_a_defect_in_the_handler_costs_one_link_not_the_node():
 
 
 async def test_who_is_voted_in_or_out_connects_again_so_that_both_sides_greet():
-    """What waits is sent to a validator that connects. It was not sent to the observer that this node was."""
+    """A validator that connects gets what waits. While this node was an observer, it did not get that."""
     first, second = make_record(0, "observer"), make_record(1)
     validator = replace(first, role="validator")
     one, two = Node(0, [first, second]), Node(1, [first, second])

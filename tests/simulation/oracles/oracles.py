@@ -301,8 +301,9 @@ class Oracles:
     def _check_durable(self, what: str, height: int, too_many_lost: bool) -> None:
         """Q validators must have the block on disk, decided or prepared; f of these may be liars, unseen here.
 
-        Whoever has lost its disk is one of the f, and signs again only once it has all that is decided. So losses of f
-        or fewer are no excuse. Beyond f nobody can keep this promise: then a block counts that a lost disk once had.
+        A validator that has lost its disk is one of the f, and signs again only once it has all that is decided. So
+        losses of f or fewer are no excuse. Beyond f nobody can keep this promise: then a block counts that a lost disk
+        once had.
         """
         block = self._chain.tip_of(height)
         validators = self._chain.validators(height)

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 out = Console(highlight=False, soft_wrap=True, width=1_000_000)
-"""As wide as any table: rich would break hashes where a terminal is narrow, and at 80 columns in a pipe."""
+"""Wider than any table: otherwise rich would break hashes in a narrow terminal, and at 80 columns in a pipe."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
