@@ -155,6 +155,8 @@ WIPES = Schedule(
     wipes=1,
 )
 """Disks are lost on ledgers of any age, also more at once than may be faulty."""
+BACKUPS = Schedule(trouble_s=6.0, entries=6, recovery_s=60.0, faults=(old_backup, crash, power_failure))
+"""Old backups are restored as operations.md says, and soon after that the node starts again."""
 JOINING = Schedule(
     trouble_s=15.0,
     entries=150,
@@ -192,6 +194,7 @@ SCHEDULES: dict[str, Schedule] = {
     "governing": GOVERNING,
     "wipes": WIPES,
     "recalls": RECALLS,
+    "backups": BACKUPS,
     "joining": JOINING,
     "crowded": CROWDED,
 }

@@ -26,6 +26,7 @@ MORE = [
     (4, 10, "changing"),
     (5, 10, "changing"),
     (4, 60, "wipes"),
+    (4, 60, "backups"),
     (7, 10, "wipes"),
     (4, 15, "governing"),
     (5, 5, "governing"),
