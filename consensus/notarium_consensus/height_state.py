@@ -68,7 +68,7 @@ class HeightState:
     # ---- steps -------------------------------------------------------------------------------------------------
 
     def _accept(self, proposal: Proposal) -> None:
-        self._timers.see_work(self.round)
+        self._timers.see_proposal()
         self._accepted = proposal
         self.phase = Phase.CHECKING
         self._timely = True
@@ -159,12 +159,12 @@ class HeightState:
     def others_decided(self) -> None:
         """The height is over. If not by this node's decision, the rounds that it needed are a lesson all the same."""
         if self.phase is not Phase.DECIDED and self.round > 0:
-            self._learn(has_left=self._timers.round_took_ms() is None)
+            self._learn(has_left=not self._timers.is_round_timed)
 
     def _learn(self, has_left: bool = False) -> None:
         if not self.own.may_sign:
             return  # Its timers do not run: it waits for nobody.
-        worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms()
+        worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms(self.round)
         self.next_lengths = self.context.lengths.after(worked, took_ms, has_left)
 
     def _verdict(self, block: Block) -> ContentVerdict:
@@ -181,6 +181,7 @@ class HeightState:
             self.inbox.admit_own(message, self.round)
 
     def _reject(self, proposal: Proposal, reason: str) -> None:
+        self._timers.proposal_rejected()
         self._effects.report(ProposalRejected(self.context.height, proposal.round, proposal.key, reason))
 
     def _needed(self) -> list[Hash]:

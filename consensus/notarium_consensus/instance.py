@@ -50,7 +50,7 @@ class Instance(HeightState):
         own = self.own.restore(record)
         self.prepared = self.own.lock
         if self.prepared is not None:
-            self._timers.see_work(self.prepared.round)
+            self._timers.see_prepared(self.prepared.round)
         latest = self.own.latest_round
         rounds = [] if latest is None else [latest]
         if self.prepared is not None:
@@ -109,6 +109,7 @@ class Instance(HeightState):
         self._building = None
         if block is None:
             self._nothing_to_propose = True
+            self._timers.have_nothing()
             return
         changes = self._usable_changes()
         if highest_prepared([change.signed for change in changes]) is None:
@@ -166,8 +167,8 @@ class Instance(HeightState):
             news = self.inbox.admit_round_change(message, self.round)
         else:
             return self._admit_proposal(message)
-        if news and (isinstance(message, Vote) or message.signed.prepared is not None):
-            self._timers.see_work(self.round)
+        if news and isinstance(message, RoundChange) and message.signed.prepared is not None:
+            self._timers.see_prepared(self.round)
         return news
 
     def _admit_proposal(self, message: Proposal) -> bool:
@@ -235,6 +236,7 @@ class Instance(HeightState):
             return False
         self.phase = Phase.COMMITTING
         self.prepared = Prepared(self.round, block, self.inbox.prepares.votes(*subject))
+        self._timers.see_prepared(self.round)
         self._commit(self.prepared)
         return True
 

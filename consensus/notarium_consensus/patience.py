@@ -13,6 +13,8 @@ from notarium_ledger.types import Round
 
 LONGEST_ROUND_MS: Final = 3_600_000
 """Where the growth ends, unless max_timeout_ms is above it."""
+ALARM_MS: Final = 600_000
+"""A height that takes longer is reported to the operator in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,10 @@ class RoundLengths:
     def enough_ms(self) -> int:
         """In this time a height is decided even if f proposers in a row are dead and one more round is wasted.
 
-        It counts from the level that decisions have proven: a guess does not show how long decisions take.
+        It counts from the level that decisions have proven: a guess does not show how long decisions take. An operator
+        wants to know after ALARM_MS at the latest, also where decisions take longer.
         """
-        return sum(self.of_level(self.proven + failed) for failed in range(self.faulty + 2))
+        return min(ALARM_MS, sum(self.of_level(self.proven + failed) for failed in range(self.faulty + 2)))
 
     def after(self, worked: int, took_ms: int | None, has_left: bool = False) -> RoundLengths:
         """The lengths for the next height: see `level_after`."""

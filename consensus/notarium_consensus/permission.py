@@ -274,7 +274,7 @@ class Permission:
 
     def carried_items(self, height: Height) -> tuple[Item, ...]:
         """For the record of `height`, before the height below is decided and its record goes."""
-        is_needed = not self.remembers or self.regained > height
+        is_needed = not self.remembers or max(self.regained, self.outdated) > height
         return (*self.fence_items(height), *(self.memory_items() if is_needed else ()))
 
 

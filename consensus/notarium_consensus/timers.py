@@ -16,13 +16,15 @@ class HeightTimers:
     __slots__ = (
         "_config",
         "_context",
+        "_counted",
         "_effects",
-        "_has_work",
         "_inbox",
+        "_is_prepared",
         "_propose_timer_runs",
         "_round_timer_runs",
         "_started_ms",
         "_work_from",
+        "_work_ms",
         "due",
     )
 
@@ -34,8 +36,12 @@ class HeightTimers:
         self._round_timer_runs = False
         """Of the current round."""
         self._work_from: Round | None = None
-        """The first round that counts as one with work to decide."""
-        self._has_work = False
+        """From this round on there is work for certain: something waits here, or is prepared."""
+        self._is_prepared = False
+        self._counted = 0
+        """How many rounds before that had a proposal."""
+        self._work_ms: int | None = None
+        """When the first work of the current round was seen, where there was none for certain before."""
         self._started_ms = 0
         """When it started, on the clock of now_ms."""
         self._propose_timer_runs = False
@@ -44,6 +50,9 @@ class HeightTimers:
 
     def enter_round(self) -> None:
         """A new round began: its timer does not run yet."""
+        if self._work_from is None and self._work_ms is not None:
+            self._counted += 1
+        self._work_ms = None
         self._round_timer_runs = False
         self._propose_timer_runs = False
 
@@ -52,31 +61,69 @@ class HeightTimers:
         return self._context.lengths.of_round(round_, self.worked(round_))
 
     def worked(self, round_: Round) -> int:
-        """How many of the rounds before `round_` had work to decide, as far as this node knows."""
-        return 0 if self._work_from is None else max(0, round_ - self._work_from)
+        """How many of the rounds before `round_` had work to decide, as far as this node knows.
 
-    def see_work(self, round_: Round) -> None:
-        """Others have something to decide at this height, from the present round on."""
+        Rounds in which nobody could propose teach nothing about how long a decision takes, however many there are.
+        """
+        return self._counted + (0 if self._work_from is None else max(0, round_ - self._work_from))
+
+    def see_prepared(self, round_: Round) -> None:
+        """A block is prepared, so there is work until this height is decided, from the present round on."""
+        self._is_prepared = True
+        self._see(self._effects.now_ms)
         if self._work_from is None:
             self._work_from = round_
+
+    def see_proposal(self) -> None:
+        """There is a proposal in the present round. A liar can make it up, so it says nothing of later rounds."""
+        self._see(self._effects.now_ms)
+
+    def proposal_rejected(self) -> None:
+        """It was no work."""
+        if self._work_from is None:
+            self._work_ms = None
 
     def have_work(self, round_: Round) -> None:
         """This node has something to propose, from the present round on.
 
-        A liar can have made others' work up, so rounds count again from here, and a long round is cut short.
+        A liar can have made up what was seen before, so rounds count again from here, and a long round is cut short.
         """
-        if self._has_work:
+        if self._work_from is not None:
             return
-        self._has_work = True
-        is_later = self._work_from is not None and self._work_from < round_
+        is_long, self._counted = self._counted > 0, 0
+        self._see(self._effects.now_ms)
         self._work_from = round_
-        if is_later and self._round_timer_runs:
+        if is_long and self._round_timer_runs:
             at_ms = max(self._effects.now_ms, self._context.parent_time_ms) + self.length_ms(round_)
             self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
 
-    def round_took_ms(self) -> int | None:
-        """How long the current round has lasted by its timer; None if that does not run."""
-        return max(0, self._effects.now_ms - self._started_ms) if self._round_timer_runs else None
+    def have_nothing(self) -> None:
+        """What waited here makes no block."""
+        if not self._is_prepared:
+            self._work_from = self._work_ms = None
+
+    def _see(self, now_ms: int) -> None:
+        if self._work_ms is None:
+            self._work_ms = now_ms
+
+    @property
+    def is_round_timed(self) -> bool:
+        """Whether the timer of the current round runs."""
+        return self._round_timer_runs
+
+    def round_took_ms(self, round_: Round) -> int | None:
+        """How long there has been work in `round_`, which is current; None if its timer does not run, or without work.
+
+        What came late in an idle round did not take as long as the round.
+        """
+        if not self._round_timer_runs:
+            return None
+        start_ms = self._started_ms
+        if self._work_from is None or self._work_from >= round_:
+            if self._work_ms is None:
+                return None
+            start_ms = max(start_ms, self._work_ms)
+        return max(0, self._effects.now_ms - start_ms)
 
     def may_propose(self, round_: Round) -> bool:
         """Whether this node's clock has passed the parent's time; if not, a timer says when.

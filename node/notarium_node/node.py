@@ -50,7 +50,7 @@ _log = structlog.get_logger("notarium.node")
 TICK_S = 0.5
 """How often the node looks at what makes no event: its peers are sent a changed height, pending work is tried again."""
 PASS_ON_S = 10.0
-"""A node that was voted out sends the oldest entries that wait here again after this time."""
+"""A node that cannot propose sends the oldest entries that wait there again after this time."""
 
 
 class Node:
@@ -258,21 +258,22 @@ class Node:
     # Entries
 
     def _pass_on(self) -> None:
-        """A node that was voted out no longer proposes. So it sends what waits here to the present validators.
+        """A node that does not sign at this height proposes nothing: what waits here goes to those that do.
 
-        They have most of it already. They may have had no room for the rest, or no connection.
+        Most of it they have already. They may have had no room for the rest, or no connection. A node that was voted
+        out sends all of it once.
         """
-        if self.own.key in self._registry().validators or not len(self.mempool):
+        if self.engine.is_voting or not len(self.mempool):
             self._passed_on_s = None
             return
         now = asyncio.get_running_loop().time()
-        if self._passed_on_s is None:
+        if self._passed_on_s is None and self.own.key not in self._registry().validators:
             _log.warning("entries wait here that only others can bring into a block", entries=len(self.mempool))
             self.gossip.add(self.mempool.oldest(len(self.mempool)))
-        elif now - self._passed_on_s < PASS_ON_S:
-            return
-        else:
+        elif self._passed_on_s is None or now - self._passed_on_s >= PASS_ON_S:
             self.gossip.again(self.mempool.oldest(GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES))
+        else:
+            return
         self._passed_on_s = now
 
     def refusal(self) -> Refusal | None:

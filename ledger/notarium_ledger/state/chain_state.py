@@ -78,7 +78,8 @@ def check_admissible(state: ChainState, entry: Entry) -> None:
     """Raise InvalidEntry where the current state does not allow `entry` in the next block."""
     _check_size(state.registry.parameters, entry)
     if is_member_body(entry.body):
-        apply_entry(state.registry, entry, Height(state.height + 1))
+        height = Height(state.height + 1)
+        apply_entry(without_expired(state.registry, height), entry, height)
     else:
         check_author(state.registry, entry)
 

@@ -146,7 +146,8 @@ class CatchUpServer:
         if last is None:
             return None
         is_fresh = asyncio.get_running_loop().time() - last.made_s < SNAPSHOT_FRESH_S
-        if (is_fresh and len(last.data) > LARGE_SNAPSHOT_BYTES) or last.height == self._store.state.height:
+        is_dear = not last.data or len(last.data) > LARGE_SNAPSHOT_BYTES  # One beyond the bounds is empty.
+        if (is_fresh and is_dear) or last.height == self._store.state.height:
             return self._kept(last.height)
         return None
 

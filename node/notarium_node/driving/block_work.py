@@ -21,6 +21,7 @@ from notarium_ledger.state.chain_state import (
     Transition,
     advance,
     apply_block,
+    check_admissible,
     check_classes,
     check_sizes,
     select_entries,
@@ -30,6 +31,9 @@ from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.waiters import Waiters
 from notarium_store.store import Store
+
+DROPPED = 4_096
+"""Entries that one block has made invalid are removed up to this number; more at the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,34 @@ class BlockWork:
             # What waits was not decided when it came in, and what is decided leaves the mempool.
             chosen, rejected = select_entries(state, candidates, lambda _: False)
             for entry, error in rejected:
-                self._mempool.remove([entry.id])
-                self._waiters.refuse(entry.id, error)
+                self._drop(entry, error)
             if chosen:
                 time_ms = max(now_ms, request.earliest_time_ms)
                 transition = advance(state, chosen, time_ms, self._own_key)
                 block = Block(transition.header, tuple(entry.raw for entry in chosen))
                 self._transitions[block.hash] = transition
         return inputs.BlockBuilt(request.height, request.round, block)
+
+    def drop_invalid(self) -> None:
+        """Remove what the tip has made invalid, so that what still waits makes a block due.
+
+        The entries behind a valid one are left: it makes a block due, and they come to the front when it is decided.
+        """
+        state = self._store.state
+        valid: set[Hash] = set()
+        for _ in range(DROPPED):
+            entry = next((each for each in self._mempool.fronts() if each.id not in valid), None)
+            if entry is None:
+                return
+            try:
+                check_admissible(state, entry)
+                valid.add(entry.id)
+            except InvalidEntry as error:
+                self._drop(entry, error)
+
+    def _drop(self, entry: Entry, error: InvalidEntry) -> None:
+        self._mempool.remove([entry.id])
+        self._waiters.refuse(entry.id, error)
 
     def check(self, request: CheckBlock, asker: Asker) -> None:
         """Check the content of a block and answer `asker`.

@@ -252,6 +252,7 @@ class Driver:
         changes = [each.height for each, _ in parts if _changes_set(each.block.header)]
         self._recall.before_reaching(last.state.height, self._engine.permission.fence, changes)
         self._chain.extend(parts)
+        self._block_work.drop_invalid()
         self._pacing.after_block(len(last.entries), self.work_pending)
         self._leave_height()
         self.work_pending()
@@ -327,6 +328,7 @@ class Driver:
             changes.append(snapshot.height)
         self._recall.before_reaching(snapshot.height, self._engine.permission.fence, changes)
         if self._chain.adopt(snapshot):
+            self._block_work.drop_invalid()
             self._leave_height()
             self._recall.adopted()
 

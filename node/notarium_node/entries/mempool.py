@@ -153,6 +153,10 @@ class Mempool:
         if not self._of_member[share]:
             del self._of_member[share], self._member_size[share]
 
+    def fronts(self) -> list[Entry]:
+        """The oldest entry of each class that has one."""
+        return [self._entries[next(iter(waiting))] for waiting in self._waiting.values() if waiting]
+
     def oldest(self, count: int, size: int | None = None, limits: Mapping[EntryClass, int] = NO_LIMITS) -> list[Entry]:
         """Up to `count` entries of up to `size` bytes together (but at least one), in the order of arrival.
 

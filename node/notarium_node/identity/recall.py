@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from notarium_consensus.engine import Engine
-from notarium_consensus.permission import NO_FENCE, Item, Permission, do_answers_bind, encode_fence, forgotten_seal
+from notarium_consensus.permission import (
+    MEMORY_KEY,
+    NO_FENCE,
+    Item,
+    Permission,
+    do_answers_bind,
+    encode_fence,
+    forgotten_seal,
+)
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.types import Height, PublicKey, Round
 from notarium_store.store import Store
@@ -79,6 +87,8 @@ class Recall:
             return
         height = self._latest()
         items = (*self._permission.carried_items(height), *self._gap_items())
+        if MEMORY_KEY in self._noted:  # Otherwise what the operator corrects would come back when the line is gone.
+            items = (*items, *self._permission.memory_items())
         if self._is_own:
             self._note(height, items)
         else:
