@@ -9,6 +9,7 @@ from tests.consensus.harness import Bench
 
 from notarium_consensus.effects import ProposeTimer, RequestBlock, ResendTimer, RoundTimer
 from notarium_consensus.inputs import TimerExpired, WorkPending
+from notarium_ledger.blocks.block import Block
 from notarium_ledger.blocks.statements import StatementKind
 
 
@@ -123,7 +124,8 @@ def test_who_left_the_round_that_decides_waits_longer_at_the_next_height():
 
 def to_round(bench: Bench, round_: int) -> int:
     """All others go to `round_`; how long it lasts."""
-    bench.receive(*(bench.club.change(signer, round_) for signer in (1, 2, 3)))
+    others = [number for number in range(4) if number != bench.own]
+    bench.receive(*(bench.club.change(signer, round_) for signer in others))
     return bench.timers()[RoundTimer(1, round_)]
 
 
@@ -135,15 +137,61 @@ def test_rounds_of_an_idle_ledger_do_not_get_longer_than_the_cap():
     assert [to_round(bench, round_) for round_ in (91, 92, 94, 95)] == [5000, 5000, 5000, 10_000]
 
 
+def propose(bench: Bench, round_: int) -> Block:
+    """The proposer of `round_` justifies a block, whose content may be anything."""
+    proposer = (1 + round_) % 4
+    block = bench.club.block(proposer, time_ms=bench.now_ms + 1)
+    changes = [bench.club.signed_change(signer, round_) for signer in (1, 2, 3)] if round_ else []
+    bench.receive(bench.club.proposal(proposer, round_, block, changes))
+    return block
+
+
 def test_work_of_our_own_cuts_a_round_short_that_got_long_by_work_that_others_made_up():
+    """A liar may show one node proposals that it shows nobody else."""
     bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
-    bench.receive(bench.club.prepare(3, 0, bench.club.block(1)))
-    assert to_round(bench, 9) == 40_000
+    lengths = []
+    for round_ in range(0, 36, 4):
+        propose(bench, round_)
+        lengths.append(to_round(bench, round_ + 2))
+    assert lengths == [4000, *[5000] * 3, *[10_000] * 2, *[20_000] * 2, 40_000], "one in four rounds counts"
     bench.now_ms += 100
     bench.step(WorkPending())
-    assert bench.timers() == {RoundTimer(1, 9): 5000}
+    assert bench.timers() == {RoundTimer(1, 34): 5000}
     bench.step(WorkPending())
     assert bench.timers() == {}, "once"
+
+
+def test_a_vote_of_one_and_a_proposal_of_wrong_content_are_no_work():
+    """A liar needs no more than one of them to make them up, and an idle night has thousands of rounds."""
+    bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
+    bench.receive(bench.club.prepare(3, 0, bench.club.block(1)))
+    assert [to_round(bench, round_) for round_ in (9, 10)] == [5000, 5000]
+    block = propose(bench, 10)
+    bench.checked(block, valid=False)
+    assert [to_round(bench, round_) for round_ in (11, 12, 90)] == [5000, 5000, 5000]
+
+
+def test_what_waits_here_and_makes_no_block_is_no_work():
+    bench = Bench(own=1, base_timeout_ms=1000, max_timeout_ms=5000)
+    bench.step(WorkPending())
+    bench.built(None)
+    assert [to_round(bench, round_) for round_ in (9, 90)] == [5000, 5000]
+
+
+def test_idle_time_before_work_came_teaches_nothing():
+    """An entry that reaches only the proposer, late in a long round, was decided at once: no round needs to be long."""
+    bench = Bench(own=0, base_timeout_ms=1000, max_timeout_ms=5000)
+    to_round(bench, 90)
+    bench.now_ms += 4900
+    block = propose(bench, 90)
+    bench.checked(block)
+    bench.receive(*(bench.club.prepare(signer, 90, block) for signer in (1, 2, 3)))
+    bench.receive(*(bench.club.commit(signer, 90, block) for signer in (1, 2, 3)))
+    assert bench.decided() is not None
+    bench.advance(bench.club.after(block))
+    bench.now_ms += 1
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 1000
 
 
 def test_an_old_timer_is_ignored():
