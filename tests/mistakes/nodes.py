@@ -19,7 +19,7 @@ from tests.support.consortium import Consortium
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import NodeRecord
-from notarium_ledger.types import Hash, Height, PublicKey
+from notarium_ledger.types import Hash, Height, PublicKey, Round
 from notarium_node.node import Node
 from notarium_node.peers import wire
 from notarium_node.peers.limits import PeerLimits
@@ -282,6 +282,13 @@ class Cluster:
     def heights(self) -> dict[int, int]:
         """Decided blocks of each node that runs."""
         return {number: node.store.state.height for number, node in self.nodes.items()}
+
+    def proposer(self) -> int:
+        """Of round 0 of the height after the tip; the nodes must be level."""
+        node = next(iter(self.nodes.values()))
+        state = node.store.state
+        key = state.registry.validators.proposer(Height(state.height + 1), Round(0))
+        return next(number for number, each in enumerate(self.keys) if each.public == key)
 
     def agree(self) -> None:
         """No two nodes that run have different blocks at one height."""

@@ -68,6 +68,46 @@ async def test_what_waits_at_a_validator_that_is_voted_out_reaches_the_others(tm
         assert len(made.nodes[3].mempool) == 0
 
 
+async def test_what_waits_at_a_validator_that_does_not_sign_reaches_the_others(tmp_path, monkeypatch):
+    """They could not take it when it came; on an idle ledger nobody else would offer it again."""
+    monkeypatch.setattr(node_module, "PASS_ON_S", 0.5)
+    async with cluster(tmp_path, run=[0, 1, 2]) as made:
+        await made.start(3, vote_from=1000)
+        await made.decided(await made.submit(0))
+        silent = made.keys[3].public
+        made.passes = lambda sender, receiver, data: sender != silent or data[0] != wire.Kind.ENTRIES
+        waiting = await made.submit(3)
+        await eventually(lambda: waiting.id in made.nodes[3].mempool)
+        await asyncio.sleep(2 * node_module.TICK_S)
+        assert not any(waiting.id in made.nodes[number].mempool for number in (0, 1, 2))
+        made.passes = lambda sender, receiver, data: True
+        await made.decided(waiting)
+
+
+async def test_what_a_decision_made_invalid_leaves_every_mempool_and_makes_no_block_due(tmp_path):
+    """Whoever is not the proposer never builds a block of it, and its rounds would go on all night."""
+    async with cluster(tmp_path, run=[0, 1, 2], base_timeout_ms=500, max_timeout_ms=500) as made:
+        await made.start(3, vote_from=1000)
+        await made.decided(await made.submit(0))
+        while (proposer := made.proposer()) == 3:  # This one never proposes.
+            await made.decided(await made.submit(0))
+        consortium = made.consortium
+        body = consortium.member_body("revoke", key=bytes(consortium.researcher.public))
+        revocation, late = consortium.entry(body), consortium.entry()
+        made.passes = lambda sender, receiver, data: data[0] not in (wire.Kind.CONSENSUS, wire.Kind.ENTRIES)
+        for number in {0, 1, 2, 3} - {proposer}:
+            await made.submit(number, late)
+        await made.submit(proposer, revocation)
+        made.passes = lambda sender, receiver, data: data[0] != wire.Kind.ENTRIES
+        await made.decided(revocation)
+        await eventually(lambda: len(set(made.heights().values())) == 1)
+        await eventually(lambda: not any(len(node.mempool) for node in made.nodes.values()))
+        height = made.heights()[0]
+        await asyncio.sleep(2.0)  # Several rounds, if there were any.
+        assert [(node.engine.height, node.engine.round) for node in made.nodes.values()] == [(height + 1, 0)] * 4
+        assert not any(node.condition.reasons() for node in made.nodes.values())
+
+
 async def test_the_periodic_work_ends_with_the_node(tmp_path, monkeypatch):
     monkeypatch.setattr(node_module, "TICK_S", 0.01)
     async with cluster(tmp_path) as made:

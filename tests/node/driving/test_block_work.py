@@ -179,3 +179,19 @@ async def test_a_defect_in_a_check_is_reported(one, monkeypatch):
     await until(lambda: answers.failures)
     assert type(answers.failures[0]) is ZeroDivisionError
     assert answers.given == []
+
+
+async def test_what_the_tip_made_invalid_is_removed_up_to_the_first_valid_entry_of_each_class(machine):
+    """A valid entry makes a block due, and what is behind it comes to the front when it is decided."""
+    made = machine(4, max_member_keys=2)
+    club = made.consortium
+    body = club.member_body("revoke", key=bytes(club.researcher.public))
+    decision, transition = club.decide(made.store.state, [club.entry(body), *enrolments(club, 1)])
+    stale, proposal = [club.entry(), *enrolments(club, 5)[4:], club.entry()], proposal_of(club)
+    for entry in (*stale, proposal):
+        made.mempool.add(entry)
+    waiter = made.waiters.wait([stale[0].id])
+    made.driver.take([(decision, transition)])
+    assert made.mempool.oldest(10) == [proposal]
+    with pytest.raises(Exception, match="revoked"):
+        await waiter.future
