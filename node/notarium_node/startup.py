@@ -19,6 +19,7 @@ from notarium.key_files import KeyFileError, Purpose, load_key, load_seed
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
+from notarium_node.config.reading import set_by
 from notarium_node.config.sections import NodeConfig
 from notarium_node.identity.card import CardError
 from notarium_node.identity.own_record import own_record
@@ -250,8 +251,8 @@ def load_genesis(config: NodeConfig) -> Genesis:
         raise StartupError(
             StartupFinding(
                 Check.GENESIS,
-                f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash pins "
-                f"{config.node.genesis_hash}",
+                f"wrong genesis: {path} hashes to {genesis.hash.hex()}, but node.genesis_hash "
+                f"(from {set_by('node.genesis_hash')}) pins {config.node.genesis_hash}",
                 "Get the right file, or correct the pin if the other members confirm the hash of this file.",
             )
         )

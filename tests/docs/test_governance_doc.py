@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from notarium_ledger.entries.entry import encode_body
 from notarium_node.demo.local_network import Institution, LocalNetwork, LocalNode, NetworkError, free_ports
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -71,6 +72,12 @@ def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
     late = at_the_desk(network, "delta", f"vote({proposal!r})")
     [said] = re.findall(r"id, which\n`(is not open: .*)`", PAGE)
     assert f"body.proposal: {proposal} {said}" in late.stderr, late.stderr
+
+
+def test_the_example_of_a_removed_node_is_an_action():
+    [example] = re.findall(r'^propose\((.*type="remove-node".*)\)  #', PAGE, re.MULTILINE)
+    action = eval(f"(lambda note, **action: action)({example})", {"KEY": "ab" * 32})  # noqa: S307
+    encode_body({"v": 1, "kind": "propose", "member": "mercy", "action": action})
 
 
 @pytest.fixture

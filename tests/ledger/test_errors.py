@@ -56,6 +56,10 @@ def _too_long_role() -> None:
     encode_body(valid_body("dataset", 1, subjects=[{"digest": digest("data"), "role": "r" * 33}]))
 
 
+def _a_float() -> None:
+    encode_body({"v": 1, "kind": "propose", "action": {"type": "set-parameter", "value": 3.5}})
+
+
 def _too_many_entries() -> None:
     consortium = Consortium(4, max_block_entries=2)
     advance(consortium.state, consortium.entries(3), 1, consortium.state.registry.validators.validators[0].key)
@@ -67,6 +71,7 @@ def _too_many_entries() -> None:
         (_too_long_entry, InvalidEntry, "entry", 100),
         (_too_long_role, InvalidEntry, "body.subjects[0].role", 32),
         (_too_many_entries, InvalidBlock, "entries", 2),
+        (_a_float, InvalidEntry, "body.action.value", None),
     ],
 )
 def test_what_is_too_much_says_how_much_is_allowed(fail, error_class, field, limit):

@@ -67,6 +67,7 @@ class View:
         self.refused: Counter[str] = Counter()
         self.dropped_peers: list[tuple[PublicKey, str]] = []
         self.port = 0
+        self.address_doubt = ""
 
     async def start(self) -> None:
         self.running = True

@@ -248,6 +248,7 @@ class View:
         self.dropped: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.port = 0
+        self.address_doubt = ""
 
     async def start(self) -> None:
         """Connections come up in their time."""

@@ -68,7 +68,7 @@ def _invalid_genesis() -> Iterator[tuple[str, Any, str]]:
     yield "unknown field", {**base, "colour": "red"}, "colour"
     yield "another format", changed(base, "format", to="notarium-genesis/2"), "format"
     yield "no name", changed(base, "name"), "name"
-    yield "float", changed(base, "created_ms", to=1.5), ""
+    yield "float", changed(base, "created_ms", to=1.5), "created_ms"
     yield "time below zero", changed(base, "created_ms", to=-1), "created_ms"
     yield "no members", changed(base, "members", to=[]), "members"
     yield "member twice", changed(two, "members", 1, "id", to="m0"), "members[1].id"

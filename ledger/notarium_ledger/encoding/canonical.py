@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgpack
 
 from notarium_ledger.encoding.value_count import check_value_count
-from notarium_ledger.errors import NotCanonical
+from notarium_ledger.errors import NotCanonical, join_path
 
 _SCALARS = frozenset({bool, int, str, bytes, type(None)})
 
@@ -27,11 +27,30 @@ _pack_small = msgpack.Packer(use_bin_type=True).pack
 
 
 def encode(value: Value) -> bytes:
-    """Encode `value`; sorts its maps. Raises NotCanonical."""
+    """Encode `value`; sorts its maps. Raises NotCanonical, with the path of the part that has no canonical form."""
     try:
         return msgpack.packb(_sorted(value, 0), use_bin_type=True)
+    except NotCanonical as error:
+        if error.limit is None:  # One level too many is an error of the whole.
+            _encode_parts(value)
+        raise
     except (OverflowError, UnicodeEncodeError) as error:
+        _encode_parts(value)
         raise NotCanonical(f"cannot be encoded: {error}") from error
+
+
+def _encode_parts(value: Value) -> None:
+    """Find what is wrong, in the order in which it was met, so that the search ends there. Raises NotCanonical."""
+    parts: list[tuple[str, Value]] = []
+    if isinstance(value, list):
+        parts = [(f"[{number}]", each) for number, each in enumerate(value)]
+    elif isinstance(value, dict) and all(type(name) is str for name in value):
+        parts = [(name, value[name]) for name in sorted(value)]
+    for name, part in parts:
+        try:
+            encode(part)
+        except NotCanonical as error:
+            raise NotCanonical(error.reason, join_path(name, error.field), limit=error.limit) from None
 
 
 def decode(data: bytes, max_values: int = MAX_BYTES) -> Value:
@@ -80,7 +99,7 @@ def _sorted(value: Value, depth: int) -> Value:
                 raise NotCanonical("a map key is not a string")
         return {key: _sorted(mapping[key], depth + 1) for key in sorted(mapping)}
     if kind not in _SCALARS:
-        raise NotCanonical(f"type {kind.__name__} has no canonical form")
+        raise NotCanonical(f"type {kind.__name__} has no canonical form; use an integer, a string or bytes")
     return value
 
 

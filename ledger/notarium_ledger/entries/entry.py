@@ -146,8 +146,9 @@ def sign_batch(key: SigningKey, genesis: Hash, bodies: Sequence[Body]) -> list[b
 
 
 def encode_body(body: Body) -> bytes:
-    """Canonical bytes of a body; the order of its keys does not matter. Raises InvalidEntry or NotCanonical."""
-    encoded = canonical.encode(body)
+    """Canonical bytes of a body; the order of its keys does not matter. Raises InvalidEntry."""
+    with errors_as(InvalidEntry, field="body"):
+        encoded = canonical.encode(body)
     check_body(canonical.decode_shortest(encoded))
     return encoded
 

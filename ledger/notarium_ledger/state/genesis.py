@@ -172,5 +172,5 @@ def _node(each: dict[str, Any], path: str) -> NodeRecord:
 def _key(text_: str, path: str) -> PublicKey:
     key = bytes.fromhex(text_)
     if not is_valid_key(key):
-        raise InvalidEntry(f"{text_} is of small order or not canonical, so no key; make another", path)
+        raise InvalidEntry(f"{text_} is of small order or not canonical, so it is not a valid key; make another", path)
     return PublicKey(key)

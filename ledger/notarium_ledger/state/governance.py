@@ -129,7 +129,8 @@ def _vote(registry: Registry, body: Body, height: Height) -> tuple[Registry, boo
     proposal = registry.proposals.get(id_)
     if proposal is None or proposal.expires < height:
         raise InvalidEntry(
-            f"{id_.hex()} is not open: it was decided, was withdrawn, expired or lapsed; propose it again if needed",
+            f"{id_.hex()} is not open: it was decided, was withdrawn, expired or lapsed, or never was: compare the id; "
+            "propose it again if needed",
             "body.proposal",
         )
     if proposal.member == member and not body["approve"]:  # The proposer withdraws it.
@@ -262,5 +263,6 @@ def _member(registry: Registry, id_: str, field: str) -> Member:
 
 def _usable(key: bytes, field: str) -> PublicKey:
     if not is_valid_key(key):
-        raise InvalidEntry(f"{key.hex()} is of small order or not canonical, so no key; make another", field)
+        reason = "is of small order or not canonical, so it is not a valid key; make another"
+        raise InvalidEntry(f"{key.hex()} {reason}", field)
     return PublicKey(key)

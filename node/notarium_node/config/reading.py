@@ -66,6 +66,11 @@ def parse_config(content: Mapping[str, Any], path: Path, overridden: Mapping[str
         raise ConfigError(f"{path}: {TOO_DEEP}") from error
 
 
+def set_by(field: str) -> str:
+    """What sets a field such as "peer.port" in this process: its variable, or the configuration file."""
+    return _variable(field) if _variable(field) in os.environ else "the configuration file"
+
+
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
     """Put the environment's values into `content`. Returns the fields that were set, with their variables.
 

@@ -199,8 +199,8 @@ class Condition:
 
     def notes(self) -> list[str]:
         """What the operator should know although the node is ready."""
-        idle = self._idle_word()
-        return [*self._of_fence(), *([f"{idle}; remove the line"] if idle else [])]
+        idle, doubt = self._idle_word(), self._node.network.address_doubt
+        return [*self._of_fence(), *([f"{idle}; remove the line"] if idle else []), *([doubt] if doubt else [])]
 
     def _of_fence(self) -> Iterator[str]:
         permission, height = self._node.engine.permission, self._node.store.state.height

@@ -64,9 +64,24 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
+    logging.getLogger("asyncio").addFilter(_quieten_ended_tls)
     # Libraries log from warning on, or everything at level debug.
     for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING) if level != "debug" else logging.DEBUG)
+
+
+def _quieten_ended_tls(record: logging.LogRecord) -> bool:
+    """uvloop's TLS layer may write once more after its connection was lost, and logs that as a fatal error with a
+    trace. Whoever used the connection reports its end, so this is of level debug."""
+    error = record.exc_info[1] if record.exc_info else None
+    if (
+        isinstance(error, RuntimeError)
+        and record.getMessage().startswith("Fatal error on SSL protocol")
+        and "the handler is closed" in str(error)
+    ):
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+    return True
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -46,6 +46,10 @@ class Network(Protocol):
     def refused(self) -> Mapping[Any, int]:
         """Connections refused, by reason."""
 
+    @property
+    def address_doubt(self) -> str:
+        """Why this node's address in the registry may be wrong; "" if nothing suggests that."""
+
     def is_connected(self, peer: PublicKey) -> bool:
         """Whether `peer` has a live link."""
 

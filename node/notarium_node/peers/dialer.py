@@ -98,6 +98,9 @@ def explain(error: BaseException) -> str:
         return f"it refused this node: {refusal or f'HTTP {error.status}'}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return f"its certificate is not in this node's registry, or this node's is not in its: {error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # In TLS 1.3 the handshake of a stranger succeeds at its own end before the server refuses its certificate.
+        return "it ended the connection without an answer: this node may not be in its registry"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect: {error.strerror or error.os_error}"
     return str(error) or type(error).__name__

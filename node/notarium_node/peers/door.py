@@ -37,6 +37,9 @@ KNOCK_PATH = "/knock"
 """GET: the client asks to be dialled."""
 REFUSED_HEADER = "Notarium-Refused"
 
+LOG_AGAIN_S = 600.0
+"""A refused peer tries again every few seconds; the same reason is logged again after this time."""
+
 DoorRefusal = Literal["not in the registry", "banned for a while", "connects too often"]
 
 _log = structlog.get_logger("notarium.peers")
@@ -73,6 +76,8 @@ class Door:
         self._pending: dict[asyncio.Task[None], None] = {}
         self._admitted: dict[asyncio.BaseProtocol, asyncio.Future[None]] = {}
         self._listener: socket.socket | None = None
+        self._logged: dict[PublicKey, tuple[str, float]] = {}
+        """The last refusal of each peer that was logged, and when."""
 
     async def open(self, host: str, port: int) -> None:
         """Listen; `accept` admits connections. Raises OSError if the address cannot be bound."""
@@ -175,14 +180,23 @@ class Door:
             await link.greet()
         except HelloError as error:
             self.refused[error.reason] += 1
-            _log.warning("incoming peer refused", member=record.member, reason=str(error))
+            self._log_refusal(record, str(error))
             # Politely: the peer must receive this node's HELLO to find out why.
             await link.close()
             return socket_
+        self._logged.pop(record.key, None)
         if not admitted.done():
             admitted.set_result(None)
             await self._host.serve(link)
         return socket_
+
+    def _log_refusal(self, record: NodeRecord, reason: str) -> None:
+        """Once until the reason changes, the peer is admitted, or some minutes have passed."""
+        now = asyncio.get_running_loop().time()
+        logged, at = self._logged.get(record.key, ("", now))
+        if reason != logged or now - at >= LOG_AGAIN_S:
+            self._logged[record.key] = (reason, now)
+            _log.warning("incoming peer refused", member=record.member, reason=reason)
 
 
 def _answer(admitted: asyncio.Future[None], status: int, headers: Mapping[str, str] | None = None) -> web.Response:

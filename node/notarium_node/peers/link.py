@@ -7,6 +7,8 @@ for the node, except frames that begin with 0xC1, the one byte that begins no ms
     C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
     C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
     C1 03, C1 04, C1 05      a large message in pieces, and how much of it has arrived (parcels.py)
+
+The close code 4001 says that a newer connection with the same key has taken the place of this one.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ _ANSWER = struct.Struct(">BBQQ")
 _CLOCK_SAMPLES = 4
 _EARLY_PROBE_S = 0.5
 """The interval of probes until there are _CLOCK_SAMPLES: the first answer comes from a busy moment."""
+REPLACED = 4001
+"""The close code of a link that a newer one replaces."""
 CLOSE_S = 1.0
 """How long a polite close may take."""
 UNLIMITED = sys.maxsize
@@ -216,6 +220,8 @@ class Link:
                 raise LinkError("text frame", "it sent a text frame, only binary frames are messages")
             elif kind is aiohttp.WSMsgType.ERROR:
                 return self._on_error(data)
+            elif kind is aiohttp.WSMsgType.CLOSE and data == REPLACED:
+                return "the peer has a newer connection with this node's key: does a second node use it?"
             else:
                 break
         if self._goodbye is not None:
@@ -295,14 +301,14 @@ class Link:
         self._end()
         hang_up(self._transport)
 
-    async def close(self) -> None:
-        """End the link politely: send what is queued, send a close frame, wait briefly for the answer."""
-        while (frame := self._parcels.next_frame()) is not None and self._write(frame):
+    async def close(self, code: int = aiohttp.WSCloseCode.GOING_AWAY) -> None:
+        """End the link politely: send what is queued (unless REPLACED), a close frame, wait for an answer."""
+        while code != REPLACED and (frame := self._parcels.next_frame()) is not None and self._write(frame):
             pass
         self._end()
         self._goodbye = asyncio.Event()
         try:
-            await self._socket.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+            await self._socket.close(code=code)
         finally:
             hang_up(self._transport)
             self._goodbye.set()

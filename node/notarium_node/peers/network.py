@@ -24,7 +24,7 @@ from notarium_node.identity.tls import NodeDirectory, client_context, is_usable,
 from notarium_node.peers.dialer import DIAL_ERRORS, Dialer, explain
 from notarium_node.peers.door import Door, DoorRefusal
 from notarium_node.peers.limits import Backoff, PeerLimits, Penalties, TokenBucket
-from notarium_node.peers.link import CLOSE_S, Link, LinkError, LinkEvent, LinkFault, LinkSettings, PeerInfo
+from notarium_node.peers.link import CLOSE_S, REPLACED, Link, LinkError, LinkEvent, LinkFault, LinkSettings, PeerInfo
 
 BREACH_BAN_S = 1.0
 """The first ban for breaking a rule; each further one doubles it."""
@@ -87,7 +87,8 @@ class PeerNetwork:
         self._dialers: dict[PublicKey, asyncio.Task[None]] = {}
         self._awake: dict[PublicKey, asyncio.Event] = {}
         """Set when a peer that this node dials knocks."""
-        self._knocks: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        """Knocks, and the ends of replaced links."""
         self._penalties = Penalties(self._limits.max_ban_s)
         self._arrivals: dict[PublicKey, TokenBucket] = {}
         self._acceptor: asyncio.Task[None] | None = None
@@ -111,15 +112,13 @@ class PeerNetwork:
         self._redial()
         for record in self._nodes.values():
             if dials(record, self._own):
-                knock = self._begin(self._dialer.knock(record), f"knocking at {record.member}")
-                self._knocks.add(knock)
-                knock.add_done_callback(self._knocks.discard)
+                self._run_errand(self._dialer.knock(record), f"knocking at {record.member}")
 
     async def stop(self) -> None:
         """Close every link politely, then everything else. Idempotent."""
         if self._acceptor is None:
             return
-        tasks = [self._acceptor, *self._dialers.values(), *self._knocks]
+        tasks = [self._acceptor, *self._dialers.values(), *self._errands]
         self._acceptor = None
         links = list(self._links.values())
         for link in links:
@@ -143,7 +142,7 @@ class PeerNetwork:
 
     def update_nodes(self, nodes: Mapping[PublicKey, NodeRecord]) -> None:
         """The registry changed: trust new nodes, disconnect removed ones, dial moved ones again."""
-        before, self._nodes = self._nodes, dict(nodes)
+        before, self._nodes, address = self._nodes, dict(nodes), self._own.address
         self._own = self._nodes.get(self._own.key, self._own)
         self._directory = NodeDirectory(self._nodes)
         known = {record.certificate for record in before.values()}
@@ -160,7 +159,7 @@ class PeerNetwork:
                 record.address,
                 record.role,
             ):
-                self._part(key, "its node record changed")
+                self._part(key, "it was removed from the registry" if now is None else "its node record changed")
                 if key in self._dialers:
                     self._dialers.pop(key).cancel()
         for record in self._nodes.values():
@@ -168,6 +167,8 @@ class PeerNetwork:
                 _log.warning("a node's certificate is unusable, it cannot connect", **self._naming(record.key))
         if self._acceptor is not None:
             self._redial()
+            if self._own.address != address and (doubt := self._port_doubt()):
+                _log.warning("check this node's address in the registry", reason=doubt)
 
     # Messages
 
@@ -202,6 +203,21 @@ class PeerNetwork:
     def is_connected(self, peer: PublicKey) -> bool:
         """Whether `peer` has a live link; cheaper than `connected`."""
         return peer in self._links
+
+    @property
+    def address_doubt(self) -> str:
+        """Why this node's address in the registry may be wrong; "" if nothing suggests that."""
+        dialling = [record.key for record in self._nodes.values() if dials(record, self._own)]
+        # A NAT or a proxy may map ports. Then those that dial this node do reach it.
+        return self._port_doubt() if dialling and self._links.keys().isdisjoint(dialling) else ""
+
+    def _port_doubt(self) -> str:
+        if self._acceptor is None or self._own.address.rpartition(":")[2] == str(self.port):
+            return ""
+        return (
+            f"the registry has {self._own.address} for this node, which listens on port {self.port}: "
+            "if nothing maps the one port to the other, the nodes that dial this one cannot find it"
+        )
 
     def queue_bytes(self, peer: PublicKey) -> int:
         """Bytes queued for `peer`; bulk senders (catch-up) wait while this is large."""
@@ -244,6 +260,12 @@ class PeerNetwork:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(done)
         return task
+
+    def _run_errand(self, work: Coroutine[None, None, None], name: str) -> None:
+        """In the background, until it is done or the node stops."""
+        errand = self._begin(work, name)
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
 
     # Dialling
 
@@ -314,7 +336,10 @@ class PeerNetwork:
             return
         if peer in self._links:
             self.counters["replaced"] += 1
-            self._part(peer, "replaced by a newer connection")
+            older = self._links[peer]
+            self._forget(older, "replaced by a newer connection")
+            # Politely: if the other end lives, a second node uses the key, and must be sent the reason.
+            self._run_errand(older.close(REPLACED), f"replacing a connection of {link.record.member}")
         self._links[peer] = link
         self.counters["connected"] += 1
         _log.info("peer connected", **self._naming(peer), address=link.info().address)
@@ -350,7 +375,8 @@ class PeerNetwork:
         if self._links.get(peer) is link:
             del self._links[peer]
             self.counters["disconnected"] += 1
-            _log.info("peer disconnected", **self._naming(peer), reason=reason)
+            # The present registry may not have it any more.
+            _log.info("peer disconnected", member=link.record.member, peer=peer.hex()[:16], reason=reason)
             self._on_disconnect(peer)
 
     def _naming(self, peer: PublicKey) -> dict[str, str]:

@@ -53,6 +53,32 @@ def test_no_other_bytes_decode_to_the_same_value(value: Any, data: st.DataObject
     assert json.dumps(other, default=repr) != json.dumps(value, default=repr) or repr(other) != repr(value)
 
 
+def _cyclic() -> Any:
+    value: dict[str, Any] = {"z": 1.5}
+    value["a"] = value
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (1.5, ""),
+        ([0, [1, 1.5]], "[1][1]"),
+        ({"b": 1.5, "a": {"c": [{}, {"d": {1}}]}}, "a.c[1].d"),
+        ({"a": {"b": 2**64}}, "a.b"),
+        ({"a": ["\ud800"]}, "a[0]"),
+        ({"a": {1: 2, "b": 1.5}}, "a"),
+        ({1: {"b": 1.5}}, ""),
+        (_cyclic(), ""),
+        ({"x": _cyclic(), "b": 1.5}, "b"),
+    ],
+)
+def test_what_cannot_be_encoded_is_named(value: Any, field: str) -> None:
+    with pytest.raises(NotCanonical) as caught:
+        canonical.encode(value)
+    assert caught.value.field == field
+
+
 @given(st.floats())
 def test_no_floats(value: float) -> None:
     with pytest.raises(NotCanonical):

@@ -114,7 +114,8 @@ IMPOSSIBLE: list[tuple[str, Fields, str]] = [
     (
         "a member's key of small order",
         {"type": "add-member", "id": "m9", "name": "x", "key": SMALL_ORDER},
-        f"body.action.key: {SMALL_ORDER.hex()} is of small order or not canonical, so no key; make another",
+        f"body.action.key: {SMALL_ORDER.hex()} is of small order or not canonical, "
+        "so it is not a valid key; make another",
     ),
     (
         "remove a stranger",
@@ -129,7 +130,8 @@ IMPOSSIBLE: list[tuple[str, Fields, str]] = [
     (
         "a node key of small order",
         {"type": "set-node", "node": node(key=SMALL_ORDER)},
-        f"body.action.node.key: {SMALL_ORDER.hex()} is of small order or not canonical, so no key; make another",
+        f"body.action.node.key: {SMALL_ORDER.hex()} is of small order or not canonical, "
+        "so it is not a valid key; make another",
     ),
     (
         "another member's node key",

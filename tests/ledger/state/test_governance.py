@@ -87,7 +87,7 @@ def test_a_revoked_key_never_speaks_again(consortium: Consortium, registry: Regi
 FIRST = bytes(key("test researcher 0").public)
 NOT_CANONICAL = bytes.fromhex("ee" + "ff" * 30 + "7f")
 """1, written as p + 1."""
-UNUSABLE = "is of small order or not canonical, so no key; make another"
+UNUSABLE = "is of small order or not canonical, so it is not a valid key; make another"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_proposal_takes_effect_with_the_quorum_s_last_vote(consortium: Consort
     assert registry.parameters.max_block_entries == 5
     assert registry.proposals == {}
     with pytest.raises(
-        InvalidEntry, match=rf"body\.proposal: {propose.id.hex()} is not open.*; propose it again if needed"
+        InvalidEntry, match=rf"body\.proposal: {propose.id.hex()} is not open.*: compare the id; propose it again"
     ):
         apply_entry(registry, votes[2], NEXT)
 

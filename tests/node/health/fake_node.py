@@ -22,6 +22,7 @@ def fake_node(role: str = "validator") -> Any:
     progress = SimpleNamespace(figures=lambda: {"height": 1, "target": 2, "blocks_per_s": 1.0, "remaining_s": 1.0})
     network = SimpleNamespace(
         connected=connected,
+        address_doubt="",
         is_connected=connected.__contains__,
         offsets=[],
         counters={"connected": 2},

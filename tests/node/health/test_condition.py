@@ -125,6 +125,13 @@ def test_a_validator_that_reaches_nobody_may_have_been_voted_out():
     assert "voted out" not in Condition(node).reasons()[0].text
 
 
+def test_a_doubt_about_its_address_is_a_note_and_no_reason():
+    node = fake_node()
+    node.network.address_doubt = "look at the port"
+    assert Condition(node).notes() == ["look at the port"]
+    assert Condition(node).reasons() == []
+
+
 def forgetful(node):
     node.recall.permission = Permission(Memory.LOST)
 

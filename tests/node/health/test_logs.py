@@ -49,6 +49,33 @@ def test_the_standard_library_and_exceptions_come_in_the_same_form(lines):
     assert second["exception"][0]["exc_value"] == "bad thing"
 
 
+def test_a_late_write_of_the_tls_layer_is_not_an_error_and_all_else_is(lines):
+    closed = "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
+
+    def fails(message, error):
+        logging.getLogger("asyncio").error(message, exc_info=error)
+
+    fails("Fatal error on SSL protocol\nprotocol: <SSLProtocol>", RuntimeError(closed))
+    assert lines() == []
+    fails("Fatal error on SSL protocol", RuntimeError("another"))
+    fails("Fatal error on SSL protocol", ValueError(closed))
+    fails("Fatal error on transport", RuntimeError(closed))
+    logging.getLogger("asyncio").error("Fatal error on SSL protocol")
+    assert len(lines()) == 4
+
+
+def test_at_level_debug_it_is_a_line_of_that_level(lines):
+    stream = io.StringIO()
+    logs.configure("debug", "json", stream)
+    try:
+        error = RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+        logging.getLogger("asyncio").error("Fatal error on SSL protocol", exc_info=error)
+    finally:
+        logging.getLogger("asyncio").setLevel(logging.WARNING)
+    [line] = map(json.loads, stream.getvalue().splitlines())
+    assert line["level"] == "debug"
+
+
 def test_secrets_never_stand_in_a_line(lines):
     structlog.get_logger("x").info(
         "odd", seed=b"S" * 32, transport_seed="S" * 32, nested={"client_secret": "SSSS", "list": [{"seed": "SSSS"}]}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 from tests.node.peering import QUICK, Node, both_loops, make_record, running
 
 from notarium_ledger.types import Hash
@@ -33,6 +34,18 @@ async def test_a_foreign_ledger_is_refused_by_both():
     async with running(one, two):
         await one.until(lambda: one.net.counters["dial_failed"] and two.net.refused["foreign genesis"])
         assert one.events == two.events == []
+
+
+async def test_a_node_that_is_not_voted_in_yet_is_said_to_be_unknown_there():
+    joiner, member = make_record(0), make_record(1)
+    one, two = Node(0, [joiner, member]), Node(1, [member], own=member)
+    with capture_logs() as logs:
+        async with running(one, two):
+            await one.until(lambda: one.net.counters["dial_failed"] > 2)
+    assert {each["reason"] for each in logs if each["event"] == "cannot reach peer"} <= {
+        f"cannot connect: Connect call failed ('127.0.0.1', {member.address[10:]})",
+        "it ended the connection without an answer: this node may not be in its registry",
+    }
 
 
 async def test_another_node_at_the_address_is_noticed():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 from tests.node.peering import (
     GENESIS,
     HELLO,
@@ -20,6 +21,7 @@ from tests.node.peering import (
 )
 
 from notarium_ledger.encoding import canonical
+from notarium_node.peers import door
 
 # pytest-asyncio has a hook for this, but only for whole directories.
 event_loop_policy = both_loops
@@ -72,6 +74,28 @@ async def test_a_newer_connection_replaces_the_older_and_too_many_are_refused():
             await websocket(target, 0, session)
         assert caught.value.headers is not None
         assert caught.value.headers["Notarium-Refused"] == "connects too often"
+
+
+async def test_a_peer_that_comes_again_and_again_for_the_same_reason_is_one_line(monkeypatch):
+    """The node of rank 0 looks for the node of rank 1 at the address of the node of rank 2."""
+    records = [make_record(0), make_record(1), make_record(2)]
+    astray, target = Node(0, records), Node(2, records)
+
+    async def refusals(count):
+        with capture_logs() as logs:
+            wanted = target.net.refused["no hello"] + count
+            await target.until(lambda: target.net.refused["no hello"] >= wanted)
+        return [each["reason"] for each in logs if each["event"] == "incoming peer refused"]
+
+    async with running(target, astray):
+        await target.meets(astray)
+        records[1] = replace(records[1], address=records[2].address)
+        astray.net.update_nodes({record.key: record for record in records})
+        # One more would be refused for coming too often.
+        assert await refusals(2) == ["the connection ended before its HELLO"]
+        assert await refusals(1) == []
+        monkeypatch.setattr(door, "LOG_AGAIN_S", 0.0)
+        assert await refusals(1) == ["the connection ended before its HELLO"]
 
 
 async def test_strangers_make_room_for_newcomers():

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
-from tests.node.peering import ORDERED, Node, both_loops, dial_raw, free_port, make_record, running, seed_of
+from structlog.testing import capture_logs
+from tests.node.peering import ORDERED, QUICK, Node, both_loops, dial_raw, free_port, make_record, running, seed_of
 
 from notarium_node.identity import tls
 from notarium_node.peers.network import dials
@@ -155,8 +156,12 @@ async def test_nodes_join_leave_and_move():
         await three.meets(one, two)
 
         # Leaves: parted with at once, and not let in again, although OpenSSL still trusts the certificate.
-        one.net.update_nodes({first.key: first, second.key: second})
+        with capture_logs() as logs:
+            one.net.update_nodes({first.key: first, second.key: second})
         assert not one.net.is_connected(third.key)
+        assert [(each["event"], each["member"], each["reason"]) for each in logs] == [
+            ("peer disconnected", third.member, "it was removed from the registry")
+        ]
         reader, writer = await dial_raw(one, 2)
         writer.write(b"GET /peer HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 403 " in await reader.readline()
@@ -170,3 +175,46 @@ async def test_nodes_join_leave_and_move():
         async with running(elsewhere):
             one.net.update_nodes({first.key: first, second.key: moved})
             await one.meets(elsewhere)
+
+
+async def test_a_wrong_port_in_the_registry_is_a_doubt_while_no_node_that_dials_this_one_is_connected():
+    first, second, third = records = [make_record(0), make_record(1), make_record(2)]
+    wrong = replace(second, address="127.0.0.1:29999")
+    one, two, three = (Node(rank, records) for rank in range(3))
+    async with running(one, two, three):
+        await two.meets(one, three)
+        assert two.net.address_doubt == ""
+        everyone = {record.key: record for record in (first, wrong, third)}
+        with capture_logs() as logs:
+            two.net.update_nodes(everyone)
+        [line] = [each for each in logs if each["event"] == "check this node's address in the registry"]
+        assert "127.0.0.1:29999 for this node, which listens on port " + second.address[10:] in line["reason"]
+        # The old link stands, as behind a proxy that maps ports.
+        assert two.net.address_doubt == ""
+        one.net.update_nodes(everyone)
+        await two.until(lambda: not two.net.is_connected(first.key))
+        assert two.net.address_doubt == line["reason"]
+        # It goes on dialling, and nobody dials the node with the smallest key.
+        assert two.net.is_connected(third.key)
+        one.net.update_nodes({**everyone, first.key: replace(first, address="127.0.0.1:29998")})
+        assert one.net.address_doubt == ""
+
+
+async def test_a_node_whose_connection_is_replaced_is_sent_the_reason():
+    records = [make_record(0), make_record(1)]
+    # The second one with the key of rank 0 stays connected.
+    patient = replace(QUICK, backoff_first_s=60, backoff_last_s=60)
+    one, two = Node(0, records, limits=patient), Node(1, records)
+    second = Node(0, records, limits=patient, own=replace(records[0], address=f"127.0.0.1:{free_port()}"))
+    async with running(one, two):
+        await one.meets(two)
+        with capture_logs() as logs:
+            async with running(second):
+                await second.meets(two)
+                await one.until(lambda: not one.net.is_connected(records[1].key))
+                assert two.net.is_connected(records[0].key)
+                reasons = [each["reason"] for each in logs if each["event"] == "peer disconnected"]
+        assert reasons == [
+            "replaced by a newer connection",
+            "the peer has a newer connection with this node's key: does a second node use it?",
+        ]

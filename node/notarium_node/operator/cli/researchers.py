@@ -68,7 +68,8 @@ def _submit(action: MemberAction, key: str, authority: enrolment.Authority, as_j
     try:
         receipt = enrolment.submit(action, key, authority)
     except Unreachable as error:
-        raise Failure(str(error), NodeExitCode.UNREACHABLE) from error
+        again = "A node that has the entry keeps it, so run the same command again: nothing is written twice"
+        raise Failure(f"{error}. {again}", NodeExitCode.UNREACHABLE) from error
     except NotariumError as error:
         raise Failure(str(error)) from error
     if as_json:

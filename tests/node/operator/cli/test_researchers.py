@@ -28,7 +28,9 @@ def test_a_ledger_out_of_reach_has_its_own_exit_code(ceremony, notarium_node, co
         command, "--key", KEY, "--admin-key", root / "n1" / "keys" / "admin.key", "--genesis", path,
         "--url", "http://127.0.0.1:1", "--json",
     )  # fmt: skip
-    assert (code, json.loads(out)["exit_code"]) == (5, 5)
+    said = json.loads(out)
+    assert (code, said["exit_code"]) == (5, 5)
+    assert said["error"].endswith("run the same command again: nothing is written twice")
 
 
 def test_a_missing_genesis_file_and_a_key_of_no_member_are_named(ceremony, notarium_node):

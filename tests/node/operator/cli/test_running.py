@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import socket
+from pathlib import Path
 
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import service
@@ -23,6 +25,18 @@ def test_a_changed_genesis_file_stops_the_start(ready, ceremony, notarium_node):
     path.write_text(path.read_text().replace("Demo", "Dema"))
     code, _, err = notarium_node("run", "--config", ready)
     assert (code, "wrong genesis" in err, ceremony[2] in err) == (2, True, True)
+
+
+def test_a_wrong_pin_is_named_with_its_source(ready, notarium_node, monkeypatch):
+    variable = "NOTARIUM_NODE_NODE__GENESIS_HASH"
+    monkeypatch.setenv(variable, "ab" * 32)
+    _, _, err = notarium_node("run", "--config", ready)
+    assert f"but node.genesis_hash (from {variable}) pins {'ab' * 32}" in err
+    file = Path(ready)
+    file.write_text(re.sub('genesis_hash = ".*"', f'genesis_hash = "{"cd" * 32}"', file.read_text()))
+    monkeypatch.delenv(variable)
+    _, _, err = notarium_node("run", "--config", ready)
+    assert f"(from the configuration file) pins {'cd' * 32}" in err
 
 
 def test_a_key_that_others_can_read_stops_the_start(ready, ceremony, notarium_node):
