@@ -203,6 +203,10 @@ class PeerNetwork:
         """Whether `peer` has a live link; cheaper than `connected`."""
         return peer in self._links
 
+    def is_refused_by(self, peer: PublicKey) -> bool:
+        """Whether `peer`, when it was dialled last, said that this node is not in its registry."""
+        return peer in self._dialer.refused_by
+
     def queue_bytes(self, peer: PublicKey) -> int:
         """Bytes queued for `peer`; bulk senders (catch-up) wait while this is large."""
         link = self._links.get(peer)
@@ -316,6 +320,7 @@ class PeerNetwork:
             self.counters["replaced"] += 1
             self._part(peer, "replaced by a newer connection")
         self._links[peer] = link
+        self._dialer.refused_by.discard(peer)
         self.counters["connected"] += 1
         _log.info("peer connected", **self._naming(peer), address=link.info().address)
         reason = "cancelled"
