@@ -165,7 +165,7 @@ class Condition:
             count = f"{reachable} of {len(validators)} validators reachable so far"
             yield Reason(ReasonKind.STARTING, f"the node is starting: {count}")
             return
-        # The others refuse a node that was voted out while it was cut off, so it cannot learn why.
+        # Those that have been restarted since a vote took this node out do not trust its certificate, and say nothing.
         alone = ". If the others decide without this node, it is cut off, or was voted out: ask another member"
         more = refused or (alone if self._is_validator and reachable == 1 else "")
         if self._is_validator:
