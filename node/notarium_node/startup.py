@@ -179,8 +179,8 @@ def stale_vote_from(config: NodeConfig, value: int) -> StartupFinding:
         Check.VOTE_FROM,
         f"consensus.vote_from = {value} is ignored: it is from before this store was lost, as {note} shows, and says "
         "nothing about what this node has signed since",
-        "Remove it: the node asks the other validators. If they cannot answer, set a value above what this node may "
-        f"have signed; if that is no higher than the last one, remove {note} first.",
+        f'If it is for the present loss ("A lost store" in docs/operations.md), remove {note} and start the node '
+        "again; if not, remove the setting: the node asks the other validators.",
         Severity.WARNING,
     )
 

@@ -28,6 +28,11 @@ def undecided(node: LocalNode) -> str:
     return "".join(each for each in reasons(node) if each.startswith("nothing is decided"))
 
 
+def wait_reason(cluster: Cluster, node: LocalNode, text: str) -> None:
+    """Wait until `node` gives this reason: right after its start it only says that it is starting."""
+    cluster.network.wait_until(lambda: any(text in reason for reason in reasons(node)), f"it to say {text!r}", node)
+
+
 def wait_named(cluster: Cluster, node: LocalNode, gone: Sequence[LocalNode]) -> None:
     """Wait until `node` says that the votes of these are missing."""
     cluster.network.wait_until(
@@ -71,8 +76,7 @@ async def test_two_of_four_wait_for_the_third(found, say):
 
         # They say that there is no quorum, and promise nothing.
         for node in left:
-            cluster.wait_unready(node)
-            assert any("no quorum: 2 of 4" in reason for reason in reasons(node))
+            wait_reason(cluster, node, "no quorum: 2 of 4")
             assert node.get("/healthz") == {"status": "ok"}
         pending = [cluster.entry() for _ in range(40)]
         for number, raw in enumerate(pending):

@@ -91,6 +91,9 @@ class View:
     def is_connected(self, peer: PublicKey) -> bool:
         return peer in self.links
 
+    def is_refused_by(self, peer: PublicKey) -> bool:
+        return False
+
     def queue_bytes(self, peer: PublicKey) -> int:
         return 0
 

@@ -55,7 +55,7 @@ async def test_one_lost_disk_and_one_liar_do_not_fork_the_ledger(tmp_path: Path)
         await made.start(B, L, is_new=True)
         await made.submit(B)
         await eventually(lambda: len(asked(made, W).counted) == 2)
-        assert (asked(made, W).needed, len(asked(made, W).silent)) == (3, 1)
+        assert (asked(made, W).needed, len(asked(made, W).absent)) == (3, 1)
         assert made.nodes[W].engine.height == 1
         assert not made.nodes[W].engine.is_voting
         assert kinds(made, W) == [ReasonKind.MEMORY_LOST]

@@ -184,7 +184,7 @@ def test_a_vote_from_of_an_earlier_loss_is_found_on_a_blank_store_only(ready, ce
         [stale] = found(value, "7")
         assert stale.severity is Severity.WARNING
         assert f"consensus.vote_from = {value} is ignored" in stale.message
-        assert "Remove it" in stale.remedy
+        assert "remove the setting" in stale.remedy
         assert str(node / "VOTE-FROM") in stale.remedy
     [damaged] = found(7, "seven")
     assert damaged.severity is Severity.ERROR

@@ -286,6 +286,10 @@ class View:
         own, links = self._member.number, self._world.links
         return any(links.is_up(own, number) for number in self._world.holders.get(peer, ()))
 
+    def is_refused_by(self, peer: PublicKey) -> bool:
+        """No node here refuses one that its registry lacks."""
+        return False
+
     @property
     def connected(self) -> Mapping[PublicKey, object]:
         """Who is connected."""

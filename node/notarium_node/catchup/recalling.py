@@ -134,18 +134,19 @@ class MemoryAsker:
     def answers(self) -> RecallAnswers:
         """Who has answered, for the operator: member names."""
         registry, asking, height = self._store.state.registry, self._asking, self._store.state.height
-        found: dict[str, list[str]] = {"counted": [], "ahead": [], "forgot": [], "silent": []}
+        found: dict[str, list[str]] = {"counted": [], "ahead": [], "forgot": [], "silent": [], "absent": []}
         for key in self._others():
             answer = None if asking is None else asking.answers.get(key)
             if answer is None:
-                state = "silent"
+                state = "silent" if self._network.is_connected(key) else "absent"
             elif not answer.remembers:
                 state = "forgot"
             else:
                 state = "ahead" if answer.height > height else "counted"
             found[state].append(registry.nodes[key].member)
         needed = answers_needed(registry.validators, self._own_key)
-        return RecallAnswers(needed, **{state: tuple(members) for state, members in found.items()})
+        is_early = asking is None or not self._have_answered(asking)
+        return RecallAnswers(needed, **{state: tuple(members) for state, members in found.items()}, is_early=is_early)
 
     def _others(self) -> list[PublicKey]:
         validators = self._store.state.registry.validators.validators

@@ -18,7 +18,11 @@ class RecallAnswers:
     forgot: tuple[str, ...] = ()
     """They may not sign themselves now: they have forgotten, too, or lack blocks."""
     silent: tuple[str, ...] = ()
-    """No answer has come."""
+    """They are connected, and no answer has come."""
+    absent: tuple[str, ...] = ()
+    """They are not connected, and no answer has come."""
+    is_early: bool = False
+    """One that is connected has not had the time to answer."""
 
     @property
     def is_enough(self) -> bool:
@@ -30,6 +34,20 @@ class RecallAnswers:
         """How many answers more must count; at least 1 where there is nobody to ask."""
         return 0 if self.is_enough else max(1, self.needed - len(self.counted))
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What brings the answers that are missing."""
+        mute = ", ".join((*self.forgot, *self.silent))
+        return (
+            *([f"start or connect {', '.join(self.absent)}"] if self.absent else []),
+            *([f"the status of {mute} says why it does not help yet"] if mute else []),
+        )
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the answers are enough as soon as this node is as far as the others are."""
+        return 0 < self.needed <= len(self.counted) + len(self.ahead)
+
     def __str__(self) -> str:
         """As "1 of 3 answers (m1); still ahead of this node: m2; no answer: m3"."""
         if self.needed == 0:
@@ -38,6 +56,7 @@ class RecallAnswers:
             ("still ahead of this node", self.ahead),
             ("may not sign either", self.forgot),
             ("no answer", self.silent),
+            ("not connected", self.absent),
         )
         names = f" ({', '.join(self.counted)})" if self.counted else ""
         parts = [f"{len(self.counted)} of {self.needed} answers{names}"]

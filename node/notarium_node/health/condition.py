@@ -14,14 +14,20 @@ import structlog
 
 from notarium_consensus.permission import SigningRefusal
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_ledger.types import PublicKey
+from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.observed import ObservedNode
+from notarium_node.health.operators_word import IdleWord, correction, idle_word, last_resort
 from notarium_node.health.standstill import Standstill
 
 _log = structlog.get_logger("notarium.node")
 
 LAG_LIMIT = 10
 """A node further behind than this is not ready."""
+CONNECT_S = 3.0
+"""So long after the start, validators that are not connected are no news: with the default back-off (0.1 s, doubled)
+each has been dialled five times by then."""
+UNREGISTERED = "unregistered"
+"""The role of a node that the registry lacks."""
 
 
 class ReasonKind(StrEnum):
@@ -56,19 +62,34 @@ class Condition:
     def __init__(self, node: ObservedNode, now: Callable[[], float] = time.monotonic) -> None:
         """`now`: seconds of a monotonic clock."""
         self._node = node
-        self._logged: tuple[ReasonKind, ...] = ()
-        self._idle = ""
-        """Why consensus.vote_from has no effect, as logged last; "" if it has one."""
+        self._now = now
+        self._begun_s: float | None = None
+        self._is_young = False
+        """As of the last look: the node has run for less than CONNECT_S, and has not been connected to all yet."""
+        self._logged: tuple[ReasonKind, ...] | None = None
+        self._idle: tuple[bool, str] | None = None
+        """Of the consensus.vote_from that has no effect, as logged last: is_done and the reason."""
         self._standstill = Standstill(now)
 
     def look(self) -> None:
         """Called periodically: see whether blocks come, and log what has changed."""
+        if self._begun_s is None:
+            self._begun_s, self._is_young = self._now(), True
+        self._is_young = self._is_young and self._now() - self._begun_s < CONNECT_S and bool(self._not_connected())
         self._standstill.look(self._node.store.state.height, self._is_block_due())
         self._log_changes()
+        self._log_word()
+
+    def _log_word(self) -> None:
+        """Log once that the operator's word is idle."""
         idle = self._idle_word()
-        if idle and not self._idle:
-            _log.warning("consensus.vote_from has no effect", reason=idle, remedy="remove the line")
-        self._idle = idle
+        said = None if idle is None else (idle.is_done, idle.said)
+        if idle is not None and said != self._idle:
+            if idle.is_done:
+                _log.info("consensus.vote_from is done", reason=idle.said, remedy=idle.remedy)
+            else:
+                _log.warning("consensus.vote_from has no effect", reason=idle.said, remedy=idle.remedy)
+        self._idle = said
 
     def _is_block_due(self) -> bool:
         """Whether this node, as a validator, waits for a decision; if its disk refuses writes, it hears no votes."""
@@ -80,7 +101,7 @@ class Condition:
         """Log when the kinds of reasons change, not when a figure in a text does."""
         reasons = self.reasons()
         kinds = tuple(each.kind for each in reasons)
-        if kinds == self._logged:
+        if kinds == self._logged or ReasonKind.STARTING in kinds:  # A start is no fault: that ends in seconds.
             return
         self._logged = kinds
         if reasons:
@@ -124,29 +145,43 @@ class Condition:
         if record is None and node.sync.lag:
             yield Reason(ReasonKind.NOT_REGISTERED_YET, "this node is not in the registry of the blocks it has so far")
         elif record is None:
+            missing = self._not_connected()
+            alone = "" if len(missing) < len(node.store.state.registry.validators) else "; no validator is reachable"
             yield Reason(
                 ReasonKind.NOT_REGISTERED,
-                "this node is not in the registry: it was removed by a vote, or the block that adds it is not here yet",
+                "this node is not in the registry: it was removed by a vote, or the block that adds it is not here yet"
+                f"{self._refused(missing) or alone}",
             )
 
     def _of_connections(self) -> Iterator[Reason]:
-        validators, missing = self._node.store.state.registry.validators, self._not_connected()
+        node, missing = self._node, self._not_connected()
+        validators, refused = node.store.state.registry.validators, self._refused(missing)
         reachable = len(validators) - len(missing)
-        if not self._is_validator:
-            if reachable == 0:
-                yield Reason(ReasonKind.NO_VALIDATOR, "no validator is reachable")
-        elif reachable < validators.quorum:
-            # The others refuse a node that was voted out while it was cut off, so it cannot learn why.
-            alone = (
-                ". If the others decide without this node, it is cut off, or was voted out: ask another member"
-                if reachable == 1
-                else ""
-            )
+        if node.own.key not in node.store.state.registry.nodes or reachable >= (
+            validators.quorum if self._is_validator else 1
+        ):
+            return
+        if self._is_young and not refused:
+            count = f"{reachable} of {len(validators)} validators reachable so far"
+            yield Reason(ReasonKind.STARTING, f"the node is starting: {count}")
+            return
+        # Those that have been restarted since a vote took this node out do not trust its certificate, and say nothing.
+        alone = ". If the others decide without this node, it is cut off, or was voted out: ask another member"
+        more = refused or (alone if self._is_validator and reachable == 1 else "")
+        if self._is_validator:
             yield Reason(
                 ReasonKind.NO_QUORUM,
                 f"no quorum: {reachable} of {len(validators)} validators reachable, {validators.quorum} needed; "
-                f"not connected: {self._members(missing)}; nothing is decided here until more return{alone}",
+                f"not connected: {self._members(missing)}; nothing is decided here until more return{more}",
             )
+        else:
+            yield Reason(ReasonKind.NO_VALIDATOR, f"no validator is reachable{more}")
+
+    def _refused(self, missing: Iterable[PublicKey]) -> str:
+        """How many of `missing` do not know this node; "" if none has said so."""
+        count = sum(map(self._node.network.is_refused_by, missing))
+        refuse = "1 validator refuses" if count == 1 else f"{count} validators refuse"
+        return f". {refuse} this node: it is not in their registry; ask a member" if count else ""
 
     def _of_decisions(self) -> Iterator[Reason]:
         """Something waits, and no block comes. If others have decided, `_of_missing_blocks` says so."""
@@ -154,15 +189,16 @@ class Condition:
         if not waited_s or self._credible_lag():
             return
         validators, missing = node.store.state.registry.validators, node.engine.votes_missing()
-        named = self._members(missing, set(self._not_connected()))
+        absent = set(self._not_connected())
+        named = self._members(missing, absent)
         if not node.engine.is_voting:
             named = ", ".join(filter(None, (named, f"{node.own.member} (this node: its status says why)")))
         heard = len(validators) - len(missing) - (not node.engine.is_voting)
-        remedy = (
-            "the log says why rounds fail ('proposal rejected', 'new round')"
-            if heard >= validators.quorum
-            else "start or connect their nodes; the status of one that runs says why it does not vote"
-        )
+        if heard >= validators.quorum:
+            remedy = "the log says why rounds fail ('proposal rejected', 'new round')"
+        else:
+            connect = "" if absent.isdisjoint(missing) else "start or connect their nodes; "
+            remedy = f"{connect}the status of one that runs says why it does not vote"
         yield Reason(
             ReasonKind.NOTHING_DECIDED,
             f"nothing is decided: a block has been due for {waited_s:.0f} s at height {node.engine.height}; "
@@ -181,13 +217,19 @@ class Condition:
                 ReasonKind.HISTORY_MISSING, f"fetching the history: {self.missing_blocks} blocks are missing{silent}"
             )
         if not node.recall.permission.remembers and self._is_validator:
-            idle = self._idle_word()
-            yield Reason(
-                ReasonKind.MEMORY_LOST,
-                f"not voting: {SigningRefusal.FORGOTTEN.value}. It asks the other validators: "
-                f"{node.memory_asker.answers()}. Start or connect those that are missing; if they cannot answer any "
-                f"more, set consensus.vote_from{f' ({idle})' if idle else ''}",
-            )
+            yield Reason(ReasonKind.MEMORY_LOST, f"not voting: {SigningRefusal.FORGOTTEN.value}. {self._of_answers()}")
+
+    def _of_answers(self) -> str:
+        """Whose answers this node has, and what to do where more are needed and they do not come by themselves."""
+        answers, idle = self._node.memory_asker.answers(), self._idle_word()
+        said = f"It asks the other validators: {answers}"
+        is_waiting = answers.is_coming or answers.is_early or (self._is_young and answers.absent)
+        steps = [] if is_waiting else list(answers.remedies)
+        if idle is None and not is_waiting:  # An idle word has the last resort in its remedy.
+            resort = last_resort(self._least)
+            steps.append(f"if that cannot be, {resort}" if steps else resort)
+        remedy = "; ".join(steps)
+        return ". ".join(filter(None, (said, remedy[:1].upper() + remedy[1:], str(idle or ""))))
 
     def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms
@@ -200,34 +242,33 @@ class Condition:
     def notes(self) -> list[str]:
         """What the operator should know although the node is ready."""
         idle, doubt = self._idle_word(), self._node.network.address_doubt
-        return [*self._of_fence(), *([f"{idle}; remove the line"] if idle else []), *([doubt] if doubt else [])]
+        return [*self._of_fence(), *([] if idle is None else [str(idle)]), *([doubt] if doubt else [])]
 
     def _of_fence(self) -> Iterator[str]:
         permission, height = self._node.engine.permission, self._node.store.state.height
-        if not self._is_validator or permission.vote_from <= height + 1:
+        ahead = permission.vote_from - height - 1
+        if not self._is_validator or ahead <= 0:
             return
-        why, correct = permission.fenced_by, ""
-        if why is SigningRefusal.BY_HAND:
-            ahead = permission.vote_from - height - 1
-            correct = f"; if {ahead} more blocks are too many, start the node again with the right one"
+        if permission.fenced_by is SigningRefusal.BY_HAND:
+            remedy = correction(permission.vote_from, self._least)
+        else:
+            entries = "1 entry" if ahead == 1 else f"{ahead} entries, one after the other"
+            remedy = f"on an idle ledger, submit {entries}"
         yield (
-            f"votes from height {permission.vote_from} on: {why.value}; "
-            f"until then the quorum must come from the others{correct}"
+            f"votes from height {permission.vote_from} on: {permission.fenced_by.value}; "
+            f"until then the quorum must come from the others; {remedy}"
         )
 
-    def _idle_word(self) -> str:
-        """Why the operator's consensus.vote_from changes nothing; "" if it counts, or is not set."""
-        node, height = self._node, self._node.store.state.height
+    def _idle_word(self) -> IdleWord | None:
+        """The operator's consensus.vote_from, if it changes nothing."""
+        node = self._node
         permission = node.recall.permission.raised(node.engine.permission.fence)
-        if node.recall.stale_word is not None:
-            return f"consensus.vote_from = {node.recall.stale_word} has no effect: it is from before the loss"
-        if not permission.is_word_idle(height):
-            return ""
-        if permission.by_hand is not None and permission.by_hand <= height:
-            why = f"block {height} is decided"
-        else:
-            why = f"by what the others have shown, the node votes from height {permission.vote_from} on"
-        return f"consensus.vote_from = {permission.by_hand} has no effect: {why}"
+        return idle_word(permission, node.recall.stale_word, node.store.state.height, self._least)
+
+    @property
+    def _least(self) -> Height:
+        """The next height of the ledger, as far as this node knows."""
+        return Height(self._node.store.state.height + self._credible_lag() + 1)
 
     @property
     def missing_blocks(self) -> int:
@@ -286,7 +327,7 @@ class Condition:
             "ledger": node.genesis.name,
             "genesis": node.genesis.hash.hex(),
             "member": node.own.member,
-            "role": node.own.role,
+            "role": node.own.role if node.own.key in state.registry.nodes else UNREGISTERED,
             "key": node.own.key.hex(),
             "height": state.height,
             "tip": state.tip.hex(),
@@ -301,7 +342,7 @@ class Condition:
             "peers": self._peers(),
             "lag": node.sync.lag,
             "voting": node.engine.is_voting,
-            "votes_from": node.engine.vote_from,
+            "votes_from": node.engine.vote_from if node.recall.permission.remembers else None,
             "complete": node.store.is_complete,
             "catching_up": self._progress(),
             "equivocations": len(node.equivocations),

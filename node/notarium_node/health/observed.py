@@ -53,6 +53,9 @@ class Network(Protocol):
     def is_connected(self, peer: PublicKey) -> bool:
         """Whether `peer` has a live link."""
 
+    def is_refused_by(self, peer: PublicKey) -> bool:
+        """Whether `peer` said last that this node is not in its registry."""
+
     def clock_offsets(self) -> list[int]:
         """Each compared peer's clock minus this node's, ms."""
 

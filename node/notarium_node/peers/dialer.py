@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 import aiohttp
 import structlog
 
 from notarium_ledger.state.registry import NodeRecord
-from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER
+from notarium_ledger.types import PublicKey
+from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER, DoorRefusal
 from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
 from notarium_node.peers.transports import keep_queues_short
 
 _log = structlog.get_logger("notarium.peers")
+
+
+NOT_REGISTERED: DoorRefusal = "not in the registry"
 
 
 class DialError(Exception):
@@ -39,6 +43,8 @@ class Dialer:
         self._settings = settings
         self._limits = settings.limits
         self._identify = identify
+        self.refused_by: set[PublicKey] = set()
+        """The nodes that said last that this node is not in their registry."""
 
     def open(self) -> None:
         """Start; needs the running event loop."""
@@ -51,14 +57,7 @@ class Dialer:
     async def connect(self, record: NodeRecord) -> Link:
         """Dial `record` and greet it. Raises one of DIAL_ERRORS."""
         async with asyncio.timeout(self._limits.handshake_s):
-            dialled: aiohttp.ClientWebSocketResponse = await self._session.ws_connect(
-                f"https://{record.address}{PATH}",
-                ssl=self._context,
-                autoping=False,
-                heartbeat=self._limits.heartbeat_s,
-                max_msg_size=self._limits.max_message_bytes,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
-            )
+            dialled = await self._upgrade(record)
             if not isinstance(dialled, DialledSocket):
                 raise TypeError("the session makes other sockets than DialledSocket")
             transport = dialled.transport
@@ -74,6 +73,21 @@ class Dialer:
                 raise
             return link
 
+    async def _upgrade(self, record: NodeRecord) -> aiohttp.ClientWebSocketResponse:
+        try:
+            dialled: aiohttp.ClientWebSocketResponse = await self._session.ws_connect(
+                f"https://{record.address}{PATH}",
+                ssl=self._context,
+                autoping=False,
+                heartbeat=self._limits.heartbeat_s,
+                max_msg_size=self._limits.max_message_bytes,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            self._see_refusal(record, error.headers)
+            raise
+        return dialled
+
     async def knock(self, record: NodeRecord) -> None:
         """Ask a node that should dial this one to dial now."""
         try:
@@ -83,10 +97,15 @@ class Dialer:
                     f"https://{record.address}{KNOCK_PATH}", ssl=self._context, allow_redirects=False
                 ) as response,
             ):
+                self._see_refusal(record, response.headers)
                 response.release()
         except DIAL_ERRORS as error:
             # It is down. It dials when it starts.
             _log.debug("knock not answered", member=record.member, reason=explain(error))
+
+    def _see_refusal(self, record: NodeRecord, headers: Mapping[str, str] | None) -> None:
+        if headers and headers.get(REFUSED_HEADER) == NOT_REGISTERED:
+            self.refused_by.add(record.key)
 
 
 def explain(error: BaseException) -> str:

@@ -219,6 +219,10 @@ class PeerNetwork:
             "if nothing maps the one port to the other, the nodes that dial this one cannot find it"
         )
 
+    def is_refused_by(self, peer: PublicKey) -> bool:
+        """Whether `peer`, when it was dialled last, said that this node is not in its registry."""
+        return peer in self._dialer.refused_by
+
     def queue_bytes(self, peer: PublicKey) -> int:
         """Bytes queued for `peer`; bulk senders (catch-up) wait while this is large."""
         link = self._links.get(peer)
@@ -341,6 +345,7 @@ class PeerNetwork:
             # Politely: if the other end lives, a second node uses the key, and must be sent the reason.
             self._run_errand(older.close(REPLACED), f"replacing a connection of {link.record.member}")
         self._links[peer] = link
+        self._dialer.refused_by.discard(peer)
         self.counters["connected"] += 1
         _log.info("peer connected", **self._naming(peer), address=link.info().address)
         reason = "cancelled"

@@ -129,7 +129,7 @@ async def test_the_set_changes_before_a_wiped_validator_reaches_its_fence(trial)
 def is_fenced(node: LocalNode) -> bool:
     """Whether it knows from which height on it will sign again, and is not there yet."""
     status = node.status()
-    return bool(status["votes_from"] > status["height"] + 1)
+    return bool((status["votes_from"] or 0) > status["height"] + 1)
 
 
 async def test_a_clock_jumps_while_its_node_asks_what_it_signed(trial):

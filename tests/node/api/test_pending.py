@@ -43,9 +43,12 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
         return sign_entry(researcher, half.genesis.hash, {**body, "bundle": os.urandom(32)})
 
     api, verifier = Api(half.nodes[0].api_port), ReceiptVerifier(half.genesis)
-    ready = api.get("/readyz")
-    assert ready.status == 503
-    assert any("no quorum: 1 of 2" in reason for reason in ready.json["reasons"])
+    assert api.get("/readyz").status == 503
+    half.wait_until(
+        lambda: any("no quorum: 1 of 2" in reason for reason in api.get("/readyz").json["reasons"]),
+        "it to say that there is no quorum",
+        half.nodes[0],
+    )
     assert api.get("/healthz").status == 200
 
     # A client that does not wait, or waits too short a time, gets "pending".

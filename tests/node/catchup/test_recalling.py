@@ -127,6 +127,19 @@ async def test_an_answer_to_another_question_is_ignored(start, ledger):
     assert not node.recall.permission.remembers
 
 
+async def test_who_is_connected_has_some_time_to_answer_and_who_is_not_is_named_apart(start, ledger, monkeypatch):
+    node, company = start(), peers(ledger, Witness)
+    company[0].silent_about_recall = True
+    node.meet(*company[:2])
+    await until(lambda: len(node.asker.answers().counted) == 1)
+    answers = node.asker.answers()
+    assert (len(answers.silent), len(answers.absent), answers.is_early) == (1, 1, True)
+    monkeypatch.setattr(recalling, "WORD_S", 0.0)
+    assert not node.asker.answers().is_early
+    node.part(company[0])
+    assert len(node.asker.answers().absent) == 2
+
+
 async def test_a_signature_that_an_answer_shows_raises_the_fence(start, ledger):
     node, company = start(), peers(ledger, Witness)
     company[0].statement = signed(node.key, ledger, LENGTH + 9)

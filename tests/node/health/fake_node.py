@@ -25,10 +25,12 @@ def fake_node(role: str = "validator") -> Any:
         address_doubt="",
         is_connected=connected.__contains__,
         offsets=[],
+        refusing=set(),
         counters={"connected": 2},
         dropped={"flood": 1},
         refused={"bad hello": 4},
     )
+    network.is_refused_by = network.refusing.__contains__
     network.clock_offsets = lambda: network.offsets
     store = SimpleNamespace(
         state=consortium.state, history=SimpleNamespace(height=0), base=None, damage="", is_complete=True
@@ -57,10 +59,10 @@ def fake_node(role: str = "validator") -> Any:
         driver=SimpleNamespace(stalled=""),
         chain=SimpleNamespace(decided=5),
         recall=SimpleNamespace(permission=Permission(), stale_word=None),
-        memory_asker=SimpleNamespace(answers=lambda: RecallAnswers(3, ("m1",), (), ("m2",), ("m3",))),
+        memory_asker=SimpleNamespace(answers=lambda: RecallAnswers(3, ("m1",), (), ("m2",), (), ("m3",))),
         network=network,
         sync=sync,
-        equivocations=SimpleNamespace(by_member=lambda: {"m0": 1, "m1": 0}, __len__=lambda: 1),
+        equivocations=Proofs(),
         mempool=Pool(),
         waiters=SimpleNamespace(waiting=6),
         verifier=SimpleNamespace(checked=10),
@@ -76,3 +78,13 @@ class Pool:
 
     def __len__(self) -> int:
         return self.entries
+
+
+class Proofs:
+    """One equivocation of m0."""
+
+    def by_member(self) -> dict[str, int]:
+        return {"m0": 1, "m1": 0}
+
+    def __len__(self) -> int:
+        return 1

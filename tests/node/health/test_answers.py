@@ -13,6 +13,7 @@ from notarium_node.health.answers import RecallAnswers
         (RecallAnswers(3, ("a",), ("b",), ("c",)), 2, "1 of 3 answers (a); still ahead of this node: b; "),
         (RecallAnswers(3, ("a", "b"), (), ("c",)), 1, "2 of 3 answers (a, b); may not sign either: c"),
         (RecallAnswers(3, ("a", "b", "c"), silent=("d",)), 0, "3 of 3 answers (a, b, c); no answer: d"),
+        (RecallAnswers(3, (), silent=("b",), absent=("c",)), 3, "0 of 3 answers; no answer: b; not connected: c"),
     ],
 )
 def test_it_says_how_many_are_missing_and_who(answers, missing, text):

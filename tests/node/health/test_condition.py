@@ -12,7 +12,8 @@ from tests.node.health.fake_node import fake_node
 
 from notarium_consensus.permission import MARGIN, Memory, Permission
 from notarium_ledger.types import Height, PublicKey
-from notarium_node.health.condition import LAG_LIMIT, Condition, ReasonKind
+from notarium_node.health.answers import RecallAnswers
+from notarium_node.health.condition import CONNECT_S, LAG_LIMIT, Condition, ReasonKind
 
 
 async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it_votes(tmp_path):
@@ -30,8 +31,9 @@ async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it
         assert (said["ready"], said["reasons"], said["voting"], said["votes_from"]) == (True, [], False, fence)
         [note] = said["notes"]
         assert note.startswith(f"votes from height {fence} on: its key may have signed messages below that height ")
-        for _ in range(MARGIN - 1):
-            assert condition.notes() == [note]
+        for entries in ("2 entries, one after the other", "1 entry"):
+            [note] = condition.notes()
+            assert note.endswith(f"; on an idle ledger, submit {entries}")
             await made.decided(await made.submit(0))
         assert condition.notes() == []
         await eventually(lambda: condition.status()["voting"])
@@ -44,48 +46,43 @@ async def test_a_validator_that_its_operator_silenced_says_so(tmp_path):
         assert made.nodes[0].engine.permission.by_hand == made.nodes[0].engine.vote_from == 7
 
 
+BY_HAND = "its operator set consensus.vote_from; until then the quorum must come from the others"
+
+
 @pytest.mark.parametrize(
     ("permission", "notes"),
     [
         (Permission(), []),
-        (
-            Permission(by_hand=9, regained=9),
-            [
-                "votes from height 9 on: its operator set consensus.vote_from; until then the quorum must come from "
-                "the others; if 3 more blocks are too many, start the node again with the right one"
-            ],
-        ),
         # An absurd height; then the line was taken out.
         (
             Permission(regained=10**9),
             [
-                "votes from height 1000000000 on: its operator set consensus.vote_from; until then the quorum must "
-                "come from the others; if 999999994 more blocks are too many, start the node again with the right one"
+                f"votes from height 1000000000 on: {BY_HAND}; if 1000000000 is too high, set consensus.vote_from to "
+                "the right height, 8 at least, and start the node again"
             ],
-        ),
-        (
-            Permission(by_hand=5, regained=5),
-            ["consensus.vote_from = 5 has no effect: block 5 is decided; remove the line"],
         ),
         (
             Permission(by_hand=7, regained=8, answered=8),
             [
                 "votes from height 8 on: its key may have signed messages below that height that its store does not "
-                "remember; until then the quorum must come from the others",
+                "remember; until then the quorum must come from the others; on an idle ledger, submit 2 entries, one "
+                "after the other",
                 "consensus.vote_from = 7 has no effect: by what the others have shown, the node votes from height 8 "
-                "on; remove the line",
+                'on; remove the setting; if one node must go first ("A lost store" in docs/operations.md), choose one '
+                "whose /readyz says that it does not remember",
             ],
         ),
     ],
 )
-def test_what_consensus_vote_from_does_or_that_it_does_nothing(permission, notes):
+def test_what_the_operator_should_know_of_a_node_that_does_not_vote_yet(permission, notes):
     node = fake_node()
     node.store.state = replace(node.store.state, height=Height(5))
     node.engine.permission = node.recall.permission = permission
+    node.sync.credible = 2
     assert Condition(node).notes() == notes
 
 
-def test_a_vote_from_without_effect_is_logged_once_at_the_start_or_when_its_height_is_decided():
+def test_a_vote_from_that_is_done_is_logged_once_when_its_height_is_decided():
     node = fake_node()
     node.recall.permission = Permission(by_hand=Height(7), regained=Height(7))
     condition = Condition(node)
@@ -93,24 +90,96 @@ def test_a_vote_from_without_effect_is_logged_once_at_the_start_or_when_its_heig
         for height in (6, 7, 8):
             node.store.state = replace(node.store.state, height=Height(height))
             condition.look()
-    assert [(each["event"], each["reason"]) for each in logs] == [
-        ("consensus.vote_from has no effect", "consensus.vote_from = 7 has no effect: block 7 is decided")
+    assert [(each["event"], each["log_level"], each["reason"]) for each in logs if "vote_from" in each["event"]] == [
+        ("consensus.vote_from is done", "info", "consensus.vote_from = 7 is done: block 7 is decided")
     ]
 
 
-def test_a_node_that_waits_for_answers_says_that_the_present_word_does_not_help():
+def test_a_vote_from_without_effect_has_the_same_remedy_in_note_log_and_readyz():
     node = fake_node()
     forgetful(node)
-    node.recall.permission = Permission(Memory.LOST, by_hand=Height(0))
-    [reason] = Condition(node).reasons()
-    assert reason.text.endswith("set consensus.vote_from (consensus.vote_from = 0 has no effect: block 0 is decided)")
+    node.recall.stale_word = Height(2)
+    condition = Condition(node)
+    with capture_logs() as logs:
+        condition.look()
+        condition.look()
+    [logged] = [each for each in logs if each["event"] == "consensus.vote_from has no effect"]
+    assert condition.notes() == [f"{logged['reason']}; {logged['remedy']}"]
+    [reason] = condition.reasons()
+    assert reason.text.endswith(f". {condition.notes()[0]}")
+    assert reason.text.count("vote_from") == 1, "one remedy, not two"
 
 
-def test_a_node_that_was_removed_begins_with_that():
+def test_the_last_resort_is_not_named_as_long_as_answers_may_come():
+    node, clock = fake_node(), [0.0]
+    forgetful(node)
+    condition = Condition(node, lambda: clock[0])
+
+    def names_it(**answers):
+        node.memory_asker.answers = lambda: RecallAnswers(3, **answers)
+        [reason] = condition.reasons()
+        return "vote_from" in reason.text
+
+    assert not names_it(counted=("m1",), silent=("m2", "m3"), is_early=True)
+    assert names_it(counted=("m1",), silent=("m2", "m3"))
+    assert not names_it(counted=("m1", "m2"), ahead=("m3",)), "it only has to catch up"
+    condition.look()
+    assert not names_it(counted=("m1", "m2"), absent=("m3",)), "it has just begun to connect"
+    clock[0] += CONNECT_S
+    condition.look()
+    assert names_it(counted=("m1", "m2"), absent=("m3",))
+
+
+def test_a_validator_that_asks_has_no_height_from_which_it_votes():
+    node = fake_node()
+    assert Condition(node).status()["votes_from"] == 1
+    forgetful(node)
+    assert Condition(node).status()["votes_from"] is None
+
+
+@pytest.mark.parametrize("role", ["validator", "observer"])
+def test_a_start_is_no_warning_and_who_cannot_connect_is_named_after_some_seconds(role):
+    node, clock = fake_node(role), [100.0]
+    condition = Condition(node, lambda: clock[0])
+    connected = dict(node.network.connected)
+    alone(node)
+    with capture_logs() as logs:
+        condition.look()
+        [reason] = condition.reasons()
+        assert reason.kind is ReasonKind.STARTING
+        assert reason.text.startswith("the node is starting: ")
+        node.network.connected.update(connected)
+        condition.look()
+    assert [each["event"] for each in logs] == ["ready"]
+    alone(node)
+    clock[0] += CONNECT_S
+    condition.look()
+    assert ReasonKind.STARTING not in [each.kind for each in condition.reasons()]
+
+
+def test_a_node_that_was_removed_says_that_and_is_called_so():
     node = fake_node()
     removed(node)
     alone(node)
-    assert [each.kind for each in Condition(node).reasons()] == [ReasonKind.NOT_REGISTERED, ReasonKind.NO_VALIDATOR]
+    [reason] = Condition(node).reasons()
+    assert reason.kind is ReasonKind.NOT_REGISTERED
+    assert reason.text.endswith("is not here yet; no validator is reachable")
+    assert Condition(node).status()["role"] == "unregistered"
+    refused(node, 1)
+    [reason] = Condition(node).reasons()
+    assert reason.text.endswith(". 1 validator refuses this node: it is not in their registry; ask a member")
+
+
+def test_a_validator_that_the_others_refuse_says_so_at_once():
+    node = fake_node()
+    alone(node)
+    refused(node, 3)
+    condition = Condition(node)
+    condition.look()
+    [reason] = condition.reasons()
+    assert reason.kind is ReasonKind.NO_QUORUM
+    assert reason.text.endswith(". 3 validators refuse this node: it is not in their registry; ask a member")
+    assert "cut off" not in reason.text
 
 
 def test_a_validator_that_reaches_nobody_may_have_been_voted_out():
@@ -138,6 +207,11 @@ def forgetful(node):
 
 def alone(node):
     node.network.connected.clear()
+
+
+def refused(node, count):
+    validators = [each.key for each in node.store.state.registry.validators.validators]
+    node.network.refusing.update([key for key in validators if key != node.own.key][:count])
 
 
 def stalled(node):
@@ -197,8 +271,9 @@ def test_a_node_that_does_its_part_has_no_reasons():
             forgetful,
             ReasonKind.MEMORY_LOST,
             "not voting: it does not remember what its key has signed. It asks the other validators: 1 of 3 answers "
-            "(m1); may not sign either: m2; no answer: m3. Start or connect those that are missing; if they cannot "
-            "answer any more, set consensus.vote_from",
+            "(m1); may not sign either: m2; not connected: m3. Start or connect m3; the status of m2 says why it does "
+            'not help yet; if that cannot be, see "A lost store" in docs/operations.md: consensus.vote_from = 1 or '
+            "more, on one node, agreed with all members",
         ),
         (skewed, ReasonKind.CLOCK_OFF, "the clock is off: 9000 ms against its peers, "),
     ],
@@ -234,8 +309,9 @@ def test_the_log_has_a_line_when_the_kinds_change_and_none_for_a_figure():
         node.sync.credible, node.store.damage = 0, ""
         condition.look()
     assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("ready", "info"),
         ("not ready", "warning"),
         ("not ready", "error"),
         ("ready", "info"),
     ]
-    assert logs[0]["reasons"] == ["catching up: 11 blocks behind"]
+    assert logs[1]["reasons"] == ["catching up: 11 blocks behind"]

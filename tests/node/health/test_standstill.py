@@ -131,7 +131,7 @@ async def test_of_four_that_are_connected_the_votes_of_two_are_lost(tmp_path):
             [reason] = condition.reasons()
             assert reason.kind is ReasonKind.NOTHING_DECIDED
             members = sorted(made.records[made.keys[each].public].member for each in (2, 3))
-            assert f"no vote from: {', '.join(members)}; start or connect" in reason.text
+            assert f"no vote from: {', '.join(members)}; the status of one that runs" in reason.text
         made.passes = lambda sender, receiver, data: True
         await made.decided(entry)
         await eventually(lambda: not any(node.condition.reasons() for node in made.nodes.values()))

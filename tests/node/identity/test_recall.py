@@ -373,6 +373,14 @@ async def test_a_fence_below_vote_from_outlives_the_line(start, ledger):
     assert again.engine.vote_from == LENGTH + 10, "the operator lifts his own word, not what was seen"
 
 
+async def test_a_height_that_the_operator_has_corrected_does_not_come_back_without_the_line(start):
+    for vote_from, counts in ((10**9, 10**9), (1, 1), (None, 1)):
+        node = start(is_new=True, vote_from=vote_from)
+        assert node.engine.vote_from == counts
+        assert node.engine.is_voting is (counts == 1)
+        node.stop()
+
+
 async def test_a_crash_right_after_a_decision_does_not_make_it_forget_from_when_on_it_may_vote(start, ledger):
     """The record of a decided height goes with the decision, and the fence was in it."""
     node = start()

@@ -65,6 +65,21 @@ async def test_a_peer_that_comes_back_is_found_again():
     assert [what for what, _ in one.events] == ["up", "down", "up", "down"]
 
 
+async def test_a_node_that_was_removed_while_it_was_off_learns_that_it_is_refused():
+    """By those that it dials, and by those that should dial it, at which it knocks; until one lets it in again."""
+    records = [make_record(rank) for rank in range(3)]
+    one, two, three = Node(0, records), Node(1, records), Node(2, records)
+    async with running(one, three):
+        everyone = {record.key: record for record in records}
+        for each in (one, three):
+            each.net.update_nodes({key: record for key, record in everyone.items() if key != two.record.key})
+        async with running(two):
+            await two.until(lambda: all(two.net.is_refused_by(each.record.key) for each in (one, three)))
+            three.net.update_nodes(everyone)
+            await two.meets(three)
+            assert [two.net.is_refused_by(each.record.key) for each in (one, three)] == [True, False]
+
+
 @pytest.mark.parametrize("attempt", range(3))
 async def test_nodes_that_start_together_make_one_link_and_keep_it(attempt):
     """Dialling and knocking cross each other; neither disturbs what is there."""
