@@ -1,4 +1,4 @@
-"""After the trouble an idle night: members leave entries behind that nobody can decide, then nobody has work for hours.
+"""After the trouble an idle night: members leave entries behind that nobody can decide, then nobody has work for long.
 
 In the morning an entry is decided as soon as if there had been no night.
 """
