@@ -9,6 +9,9 @@
 
 Peace begins with up to Q liars' turns and dead rounds, each of which costs a transfer and a check; an entry crosses a
 line once as gossip, once in a proposal, and once more in catch-up.
+
+After a night without work (night.py) the lines are good and all are level. Then an entry waits for the rest of a round,
+for f liars' rounds and for an honest one, each of max_timeout_ms at most, however long the night was.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.lines import SCALE
+from tests.simulation.member import settings
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,6 +31,14 @@ BLOCK_S = 2.0
 """A block whose first round a liar wastes."""
 KEY_ENTRIES, GOVERNANCE_ENTRIES = 192, 64
 """The most in a block, by docs/formats.md."""
+
+SLACK_S = 5.0
+"""For messages that are sent again, and clocks that differ."""
+
+
+def morning_s(world: World) -> float:
+    """So long after it is submitted, at most, an entry is decided when all is well."""
+    return (world.tolerated + 2) * settings(None, 1).max_timeout_ms / 1000 + SLACK_S
 
 
 def allowance_s(world: World) -> float:

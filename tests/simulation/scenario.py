@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from tests.simulation import liveness, signatures, witnesses
+from tests.simulation import liveness, night, signatures, witnesses
 from tests.simulation.byzantine import Behaviour
 from tests.simulation.faults import Trouble, peace
 from tests.simulation.governing import Governors, Registrar
@@ -152,5 +152,8 @@ def _recover(world: World) -> None:
     if not world.run(answered_s, lambda: not world.unanswered()):
         raise AssertionError(f"liveness: a client has no receipt {answered_s:.0f} s after all were level")
     become_level("the last answer")
+    if world.schedule.night_s:
+        night.spend(world)
+        become_level("the morning")
     witnesses.check(world)
     world.watch.finish(ended_ms, sorted(ids))

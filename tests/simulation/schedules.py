@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tests.simulation.byzantine import BEHAVIOURS
+from tests.simulation.consensus_lies import InvalidContent, Withholder
 from tests.simulation.edge_of_time import EdgeOfTime
 from tests.simulation.faults import (
     Fault,
@@ -27,6 +28,7 @@ from tests.simulation.faults import (
     wiped_disks,
 )
 from tests.simulation.liar import Behaviour
+from tests.simulation.night_watch import NightWatch
 from tests.simulation.old_entries import OldEntries, Overload
 from tests.simulation.schemes import SCHEMES
 from tests.simulation.short_memory import ShortMemory
@@ -66,6 +68,8 @@ class Schedule:
     """Of a member whose administrator enrols without measure; the keys are used, and some are revoked."""
     governance: bool = False
     """Members propose, approve, take back and withdraw."""
+    night_s: float = 0.0
+    """After the trouble nobody has work for so long, at most (night.py)."""
     wipes: int = 0
     """By how many more than f the nodes may be that have lost their memory at one time. Only safety is asked then."""
     parameters: tuple[tuple[str, int], ...] = ()
@@ -181,6 +185,16 @@ RECALLS = Schedule(
     lies=(*BEHAVIOURS, ShortMemory),
 )
 """Disks are lost while those that know best are away, and others answer in their place."""
+IDLE = Schedule(
+    trouble_s=3.0,
+    entries=4,
+    recovery_s=60.0,
+    faults=(crash, partition),
+    schemers=True,
+    night_s=3_600.0,
+    lies=(NightWatch, Withholder, InvalidContent),
+)
+"""Little trouble, and then a long night without work: what idleness teaches is not to delay the next entry."""
 SCHEDULES: dict[str, Schedule] = {
     "small": SMALL,
     "long": LONG,
@@ -197,4 +211,5 @@ SCHEDULES: dict[str, Schedule] = {
     "backups": BACKUPS,
     "joining": JOINING,
     "crowded": CROWDED,
+    "idle": IDLE,
 }

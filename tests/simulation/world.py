@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -71,6 +72,8 @@ class World:
         self.is_troubled = False
         self.peace_s = 0.0
         """When the faults ended."""
+        self.dusk_s = self.dawn_s = math.inf
+        """From when to when nobody has work (night.py)."""
         self.crash_probability = 0.0
         self.links = Links(self, self.random)
         self.members: list[Member] = []
@@ -203,6 +206,16 @@ class World:
     def now_ms(self) -> int:
         """The true time, ms since 1970."""
         return START_MS + self.schedule.age_s * 1000 + int(self.loop.now_s * 1000)
+
+    @property
+    def is_night(self) -> bool:
+        """Whether only liars do anything."""
+        return self.dusk_s <= self.loop.now_s < self.dawn_s
+
+    @property
+    def is_morning(self) -> bool:
+        """Whether the night is over."""
+        return self.loop.now_s >= self.dawn_s
 
     def after(self, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
         """Something that no process does."""
