@@ -207,9 +207,20 @@ def test_a_word_that_was_noted_before_the_loss_does_not_count_at_later_starts_ei
         assert read(*read(*record, by_hand=8, noted=7)[0].memory_items(), by_hand=8, noted=8)[0].by_hand == 8
         withdrawn, _ = read(*record, by_hand=7, bind=bind)
         assert withdrawn.by_hand == 7
-        assert read(*withdrawn.memory_items(), by_hand=7, noted=7)[0].by_hand == 7, "it was said anew"
+        assert read(*withdrawn.memory_items(), by_hand=7, noted=7)[0].by_hand == 7, "it was said again"
     assert read((MEMORY_KEY, b"damaged"), by_hand=7, noted=7)[0].by_hand is None
     assert read(by_hand=7, noted=7)[0].by_hand == 7, "nothing was lost"
+
+
+def test_a_word_from_before_a_loss_stays_ignored_until_its_height_is_decided():
+    """Also after this node votes again, when nothing else of the loss is worth writing down."""
+    lost, _ = read(tip=5, own=False, noted=40)
+    votes = lost.settled(5, 0)
+    for height in (6, votes.vote_from, 39):
+        record = votes.carried_items(height)
+        again, _ = read(*record, tip=height - 1, by_hand=40, noted=40)
+        assert (again.by_hand, again.vote_from) == (None, votes.vote_from)
+    assert votes.carried_items(40) == ()
 
 
 @pytest.mark.parametrize(
