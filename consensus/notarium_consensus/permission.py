@@ -137,7 +137,9 @@ class Permission:
             if by_hand != found.regained:
                 # The operator knows better than what this node found out by itself, but not better than the others.
                 regained = max(by_hand, found.answered)
-                found = replace(found, regained=regained, is_by_word=False, left=None)
+                # If it signed by an earlier word alone, it asks which rounds to leave at the new height.
+                memory = Memory.LOST if found.is_by_word else found.memory
+                found = replace(found, memory=memory, regained=regained, is_by_word=False, left=None)
         return found, rest
 
     def _of_marker(self, marker: bytes) -> Permission:

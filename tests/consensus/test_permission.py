@@ -212,6 +212,16 @@ def test_a_word_that_was_noted_before_the_loss_does_not_count_at_later_starts_ei
     assert read(by_hand=7, noted=7)[0].by_hand == 7, "nothing was lost"
 
 
+def test_who_signs_by_a_word_alone_asks_again_when_the_operator_corrects_it():
+    """Which rounds it has to leave at the other height, only the others know."""
+    by_word = Permission(Memory.LOST, by_hand=60).settled_by_word(left=3)
+    assert read(*by_word.memory_items(), by_hand=60)[0].is_by_word
+    corrected, _ = read(*by_word.memory_items(), by_hand=6)
+    assert not corrected.remembers
+    assert corrected.is_stated(5)
+    assert corrected.settled_by_word(left=2).left == 2
+
+
 def test_a_word_from_before_a_loss_stays_ignored_until_its_height_is_decided():
     """Also after this node votes again, when nothing else of the loss is worth writing down."""
     lost, _ = read(tip=5, own=False, noted=40)

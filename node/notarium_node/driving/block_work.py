@@ -18,6 +18,7 @@ from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import (
     CLASS_LIMITS,
+    ChainState,
     Transition,
     advance,
     apply_block,
@@ -93,16 +94,7 @@ class BlockWork:
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
-            limits = state.registry.parameters
-            candidates = self._mempool.oldest(
-                min(self.target.entries, limits.max_block_entries),
-                min(self.target.bytes, limits.max_block_bytes),
-                CLASS_LIMITS,
-            )
-            # What waits was not decided when it came in, and what is decided leaves the mempool.
-            chosen, rejected = select_entries(state, candidates, lambda _: False)
-            for entry, error in rejected:
-                self._drop(entry, error)
+            chosen = self._choose(state)
             if chosen:
                 time_ms = max(now_ms, request.earliest_time_ms)
                 transition = advance(state, chosen, time_ms, self._own_key)
@@ -110,11 +102,27 @@ class BlockWork:
                 self._transitions[block.hash] = transition
         return inputs.BlockBuilt(request.height, request.round, block)
 
+    def _choose(self, state: ChainState) -> list[Entry]:
+        """The entries of a block; none only if nothing that waits makes one."""
+        limits = state.registry.parameters
+        count, size = min(self.target.entries, limits.max_block_entries), min(self.target.bytes, limits.max_block_bytes)
+        while True:
+            # What waits was not decided when it came in, and what is decided leaves the mempool.
+            candidates = self._mempool.oldest(count, size, CLASS_LIMITS)
+            chosen, rejected = select_entries(state, candidates, lambda _: False)
+            for entry, error in rejected:
+                self._drop(entry, error)
+            if chosen or not rejected:
+                return chosen
+
     def drop_invalid(self) -> None:
         """Remove what the tip has made invalid, so that what still waits makes a block due.
 
         The entries behind a valid one are left: it makes a block due, and they come to the front when it is decided.
+        While blocks are missing, what seems invalid may have been decided in one of them.
         """
+        if not self._store.is_complete:
+            return
         state = self._store.state
         valid: set[Hash] = set()
         for _ in range(DROPPED):

@@ -328,7 +328,6 @@ class Driver:
             changes.append(snapshot.height)
         self._recall.before_reaching(snapshot.height, self._engine.permission.fence, changes)
         if self._chain.adopt(snapshot):
-            self._block_work.drop_invalid()
             self._leave_height()
             self._recall.adopted()
 
@@ -336,6 +335,7 @@ class Driver:
         self._watch(decision.certificate for decision, _ in parts if decision.height != self._recall.unrecorded)
         self._chain.backfill(parts)
         if self._store.is_complete:
+            self._block_work.drop_invalid()
             _log.info("the history is complete", height=self._store.state.height)
 
     # May this node sign?

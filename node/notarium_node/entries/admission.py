@@ -184,6 +184,7 @@ class Admission:
         """
         fresh: list[Entry] = []
         moved = self._state().height != screened_at
+        looks_again = moved and len(outcomes) <= SLICE  # Of more, a proposer removes what is invalid by then.
         for position, outcome in enumerate(outcomes):
             entry = outcome.entry
             if outcome.status is not AdmissionStatus.FRESH or entry is None:
@@ -192,6 +193,8 @@ class Admission:
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.PENDING, entry)
             elif moved and self._is_decided(entry.id):
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.DECIDED)
+            elif looks_again and (error := _inadmissible(self._state(), entry)) is not None:
+                outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=error)
             else:
                 fresh.append(entry)
         if all_or_none:
@@ -210,6 +213,14 @@ class Admission:
             else:
                 added.append(entry)
         return added, full
+
+
+def _inadmissible(state: ChainState, entry: Entry) -> InvalidEntry | None:
+    try:
+        check_admissible(state, entry)
+    except InvalidEntry as error:
+        return error
+    return None
 
 
 def _check(entry: Entry, genesis: Hash) -> Check:

@@ -10,6 +10,8 @@ from tests.support.consortium import key
 from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_consensus.inputs import BlockBuilt, BlockChecked
 from notarium_ledger.blocks.block import Block
+from notarium_ledger.entries.entry import decode_entry, sign_entry
+from notarium_ledger.trust.snapshot import DecidedHeader, Snapshot
 from notarium_ledger.types import Height, Round
 from notarium_node.driving.block_work import BlockTarget
 
@@ -195,3 +197,43 @@ async def test_what_the_tip_made_invalid_is_removed_up_to_the_first_valid_entry_
     assert made.mempool.oldest(10) == [proposal]
     with pytest.raises(Exception, match="revoked"):
         await waiter.future
+
+
+async def test_nothing_is_removed_while_blocks_are_missing_in_which_it_may_have_been_decided(machine):
+    made = machine(4)
+    club = made.consortium
+    [enrolment] = enrolments(club, 1)
+    made.mempool.add(enrolment)
+    waiter = made.waiters.wait([enrolment.id])
+    parts = [club.decide(made.store.state, [enrolment])]
+    for _ in range(3):
+        parts.append(club.decide(parts[-1][1].state, [club.entry()]))
+    decision, transition = parts[-1]
+    snapshot = Snapshot.of(transition.state, DecidedHeader(decision.block.header, decision.certificate, ()))
+    assert made.driver.adopt(snapshot)
+    assert not waiter.future.done()
+    assert made.driver.backfill(parts)
+    await waiter.future
+    assert made.store.is_decided(enrolment.id)
+
+
+async def test_a_block_is_built_of_valid_entries_also_behind_many_invalid_ones(machine):
+    """If it were not, the engine would believe that nothing waits."""
+    made = machine(4)
+    club = made.consortium
+    made.driver._block_work.target = BlockTarget(5, 1 << 20)
+    other = key("other")
+    bodies = [
+        club.member_body("revoke", key=bytes(club.researcher.public)),
+        club.member_body("enrol", key=bytes(other.public)),
+    ]
+    stale = [club.entry() for _ in range(23)]
+    valid = decode_entry(sign_entry(other, club.genesis.hash, stale[0].body))
+    decision, transition = club.decide(made.store.state, [club.entry(body) for body in bodies])
+    made.driver.take([(decision, transition)])
+    for entry in (*stale, valid):
+        made.mempool.add(entry)
+    now_ms = made.store.state.time_ms + 10
+    built = made.driver._block_work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms)
+    assert built.block.entries == (valid.raw,)
+    assert len(made.mempool) == 1

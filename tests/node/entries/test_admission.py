@@ -58,6 +58,24 @@ def bench():
     made.verifier.close()
 
 
+async def test_what_became_invalid_while_its_signature_was_checked_does_not_wait(bench, monkeypatch):
+    """Nothing would make a block of it, but rounds would run for it on an idle ledger."""
+    club = bench.consortium
+    late = club.entry()
+    revocation = club.entry(club.member_body("revoke", key=bytes(club.researcher.public)))
+    check = bench.verifier.check
+
+    async def meanwhile(checks):
+        bench.decide(revocation.raw)
+        return await check(checks)
+
+    monkeypatch.setattr(bench.verifier, "check", meanwhile)
+    [outcome] = await bench.admit(late.raw)
+    assert outcome.status is AdmissionStatus.REFUSED
+    assert "revoked" in str(outcome.error)
+    assert len(bench.mempool) == 0
+
+
 async def test_a_fresh_entry_is_announced_with_its_source(bench):
     await bench.one(bench.consortium.entry().raw)
     await bench.admission.admit_what_fits([bench.consortium.entry().raw])
