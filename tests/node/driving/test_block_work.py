@@ -11,7 +11,8 @@ from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_consensus.inputs import BlockBuilt, BlockChecked
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import decode_entry, sign_entry
-from notarium_ledger.trust.snapshot import DecidedHeader, Snapshot
+from notarium_ledger.trust.chain import DecidedHeader
+from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height, Round
 from notarium_node.driving.block_work import BlockTarget
 
