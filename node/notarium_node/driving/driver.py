@@ -164,10 +164,12 @@ class Driver:
             # What happened since it was queued counts, too: this node may have learned that it has forgotten.
             self._given = self._recall.permission
             event = replace(event, permission=self._given)
-        before = self._engine.height, self._engine.is_voting
+        height, voted = self._engine.height, self._engine.is_voting
         self._effects.extend(self._engine.step(event, self._clock()))
-        if isinstance(event, inputs.Advance) and (self._engine.height, self._engine.is_voting) != before:
+        begins = self._engine.is_voting and not voted
+        if isinstance(event, inputs.Advance) and (self._engine.height != height or begins):
             # The engine has forgotten its verdicts: they were about an earlier tip, or given while history was missing.
+            # Where it only stops to sign, it still knows them, and may decide such a block.
             self._block_work.forget()
 
     # Effects

@@ -9,6 +9,7 @@ from tests.support.consortium import key
 
 from notarium_consensus.effects import CheckBlock, RequestBlock
 from notarium_consensus.inputs import BlockBuilt, BlockChecked
+from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import decode_entry, sign_entry
 from notarium_ledger.trust.chain import DecidedHeader
@@ -122,6 +123,19 @@ async def test_once_the_tip_has_moved_nothing_is_known(one):
     work.forget()
     with pytest.raises(KeyError):
         work.transition(block.hash)
+
+
+async def test_a_node_that_stops_to_sign_can_still_decide_what_it_has_checked(one):
+    """The engine remembers such a block, so its effect on the state must be here, too."""
+    machine, block = one
+    work, answers = machine.driver._block_work, Answers()
+    work.check(CheckBlock(block), answers)
+    await until(lambda: answers.given)
+    assert machine.driver._engine.is_voting
+    machine.driver._recall._permission = Permission(regained=Height(9))
+    machine.driver.feed(machine.driver._advance())
+    assert not machine.driver._engine.is_voting
+    assert work.transition(block.hash).header == block.header
 
 
 async def test_a_block_is_built_for_the_height_after_the_tip_only(machine):
