@@ -34,7 +34,7 @@ PART_ENTRIES = 512
 """Entries admitted together: about 30 ms of one core."""
 PART_BYTES = 1024 * 1024
 ENTRIES_PER_S = 10_000
-"""Per peer. One core decodes and verifies about 18,000; a network of four decides fewer."""
+"""Per peer: about half of what one core decodes and verifies."""
 ENTRIES_AT_ONCE = 2 * wire.MAX_GOSSIP_ENTRIES
 INADMISSIBLE_PER_S = 100
 INADMISSIBLE_AT_ONCE = 2 * wire.MAX_GOSSIP_ENTRIES

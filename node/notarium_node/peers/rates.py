@@ -1,8 +1,8 @@
 """How often a peer may send each kind of message: each makes work, and an honest node sends only so many.
 
 Without such bounds, one liar's frames (20,000 a second pass the link's own bound) would fill a core with checks of
-signatures. The rates are several times what a busy network of four on one machine sends; what a link that stood still
-delivers at once fits into the burst. Later kinds have no rate here, since they are ignored.
+signatures. The rates are estimates with a wide margin; what a link that stood still delivers at once fits into the
+burst. Later kinds have no rate here, since they are ignored.
 """
 
 from __future__ import annotations
