@@ -14,7 +14,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -276,7 +276,7 @@ async def main() -> None:
     result = (await asyncio.gather(work, return_exceptions=True))[0]
     if isinstance(result, Exception):
         spoils.answers[f"attack ended: {result!r}"] += 1
-    print(json.dumps(asdict(spoils)))
+    print(json.dumps({"answers": dict(spoils.answers), "no_retry_after": spoils.no_retry_after}))
 
 
 if __name__ == "__main__":

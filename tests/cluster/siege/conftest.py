@@ -87,7 +87,7 @@ class Besieged:
                 assert await process.stdout.readline() == b"ready\n"
             yield
             async with asyncio.timeout(STOP_S):
-                said, _ = await process.communicate()
+                said, _ = await process.communicate(b"\n")
             result = json.loads(said)
             self.figures.answers.update(result["answers"])
             self.figures.no_retry_after += result["no_retry_after"]
