@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium.errors import ProjectError, Unwritable
+from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
 from notarium.files import write_atomically
 from notarium.genesis_file import read_genesis
@@ -95,6 +96,10 @@ class Project:
         if not self.issuer:
             raise ProjectError("no issuer is configured: run 'notarium init --issuer ID', or set NOTARIUM_ISSUER")
         return self.issuer
+
+    def author(self, key: SigningKey) -> Author:
+        """Who signs with `key` from here. Raises ProjectError where no issuer is configured."""
+        return Author(key.public, self.issuer_or_fail(), self.name)
 
 
 def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:

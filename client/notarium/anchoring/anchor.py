@@ -131,6 +131,7 @@ def anchor(
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, bundle, prepared, refs, disclosure)
     earlier = Earlier.find(project, request.receipt_path)
+    earlier.check_issuer(chosen, project)
     if not earlier.matches(bundle, prepared, refs, disclosure):
         return _send(request, _commit(request, earlier), timeout, strict)
     if earlier.receipt is not None:

@@ -3,7 +3,7 @@
 It needs no network, no node and no clock, only the pinned genesis and the files on the disk. The steps 1 to 7 of the
 receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 
- 8  evidence    the bundle beside the receipt is the one that was committed to
+ 8  evidence    the bundle beside the receipt is the one that was committed to, and its author signed the entry
  9  artifacts   each file and folder that the bundle names has the content it had then
 """
 
@@ -19,7 +19,7 @@ from notarium.errors import InvalidBundle, UnreadableArtifact
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, bundle_digest
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, committed_bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import load_receipt
 from notarium.naming import (
@@ -253,15 +253,10 @@ def _not_named(path: str) -> Finding:
 
 
 def _read_bundle(place: Path, receipt: VerifiedReceipt) -> Bundle:
-    """The bundle at `place`. Raises InvalidBundle where it is not the committed one, OSError."""
+    """The bundle at `place`. Raises InvalidBundle where it is not the committed one or of another author, OSError."""
     with place.open("rb") as file:
         data = file.read(MAX_BUNDLE_BYTES + 1)
-    committed = receipt.body.get("bundle")
-    if committed is None:
-        raise InvalidBundle("the entry commits to no evidence")
-    if bundle_digest(data) != committed:
-        raise InvalidBundle("not the evidence that was anchored: its digest differs from the one on the ledger")
-    return Bundle.decode(data)
+    return committed_bundle(data, receipt.entry)
 
 
 def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[str, Item]) -> list[Finding]:
