@@ -26,7 +26,7 @@ from notarium.files import write_atomically
 from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
-from notarium.naming import FOLDER, artifact_path
+from notarium.naming import FOLDER
 from notarium.toml_file import read_toml
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.signing import SigningKey
@@ -146,6 +146,12 @@ def find_root(start: Path) -> Path | None:
     return next((each for each in (here, *here.parents) if (each / FOLDER / CONFIG).is_file()), None)
 
 
+def other_project(path: Path, here: Path | None) -> Path | None:
+    """The root of the project that `path` lies in, where it is not `here`; its settings count for nothing."""
+    root = find_root(path.absolute().parent)
+    return root if root is not None and root.resolve() != (here and here.resolve()) else None
+
+
 def find_genesis(
     root: Path | None, settings: _Settings | None = None, environ: Mapping[str, str] | None = None
 ) -> Genesis:
@@ -171,14 +177,15 @@ def find_genesis(
     return genesis
 
 
-def genesis_for(path: Path, genesis_file: Path | None = None) -> Genesis:
-    """The genesis to verify `path` against: `genesis_file`, or what the project around it (or around here) pins.
+def trusted_genesis(genesis_file: Path | None = None) -> Genesis:
+    """The genesis to verify against: `genesis_file`, or what NOTARIUM_GENESIS or the project around here pins.
 
+    Never what lies beside a file that is verified: whoever wrote the file may have written that, too.
     Raises ProjectError.
     """
     if genesis_file is not None:
         return read_genesis(genesis_file)
-    root = find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd())
+    root = find_root(Path.cwd())
     if root is None and not os.environ.get("NOTARIUM_GENESIS"):
         # Most often an auditor, who has no project and needs none.
         raise ProjectError(

@@ -7,7 +7,7 @@ mismatch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,11 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
     if result.status is not VerificationStatus.NOT_ANCHORED:
         return Verdict.of(result)
     path = artifact_path(result.path)
-    folder = path.absolute().parent
     try:
-        here = find_project(folder)
+        # Of whoever verifies: a file that is verified must choose neither outbox nor the nodes that are asked.
+        here = find_project()
     except ProjectError as error:
-        if find_root(folder) is None:
+        if find_root(Path.cwd()) is None:
             return Verdict.of(result)
         reason = f"neither outbox nor ledger was asked: {error}"
         return Verdict(result, VerdictStatus.NOT_ANCHORED, error.exit_code, reason)
@@ -117,9 +117,10 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
         found = client.find(content.sha256)
     if not found:
         return result
-    return Verification(
-        str(path),
-        VerificationStatus.VERIFIED,
+    return replace(
+        result,
+        status=VerificationStatus.VERIFIED,
+        findings=(),
         about=describe_receipt(found[0]),
         checked="the entry on the ledger that names its digest",
         files=len(content.items),

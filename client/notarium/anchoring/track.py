@@ -226,7 +226,7 @@ class Run:
     @_guarded
     def _start(self) -> None:
         run_stem(self.name)
-        self._project = self._project or find_project(self._directory)
+        self._project = self._project or find_project()
         if self._command is None:
             self._command = command_line()
         self._code = describe_code(Path.cwd())
@@ -234,7 +234,7 @@ class Run:
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
         if self._project is None:
-            self._project = find_project(self._directory)
+            self._project = find_project()
         self._directory.mkdir(parents=True, exist_ok=True)
         artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
         refs = self._references(artifacts)

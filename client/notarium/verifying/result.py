@@ -79,6 +79,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger that was verified against. Its name is anyone's to choose; only the hash says which ledger it is."""
+
+    name: str
+    genesis_hash: str
+    """Hex."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What was checked, and the outcome."""
 
@@ -95,6 +104,8 @@ class Verification:
     """How many files were compared."""
     receipt: VerifiedReceipt | None = None
     """The receipt, where its own steps hold."""
+    ledger: Ledger | None = None
+    """The ledger that the result holds for."""
 
     def __repr__(self) -> str:
         named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
@@ -110,6 +121,8 @@ class Verification:
         return {
             "path": self.path,
             "status": str(self.status),
+            "ledger": self.ledger and self.ledger.name,
+            "genesis_hash": self.ledger and self.ledger.genesis_hash,
             "receipt": self.receipt_path or None,
             "about": self.about or None,
             "checked": self.checked,

@@ -32,9 +32,9 @@ from notarium.naming import (
     receipt_beside,
     receipt_of,
 )
-from notarium.project import genesis_for
+from notarium.project import trusted_genesis
 from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
-from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus, status_by
+from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier, about
@@ -77,7 +77,7 @@ class Verifying:
         receipt = self._read_receipt(path, path)
         if isinstance(receipt, Verification):
             return receipt
-        verified = _begin(path, path, receipt)
+        verified = self._begin(path, path, receipt)
         is_missing = not bundle_of(path).exists()
         if self.receipt_only or (is_missing and "bundle" not in receipt.body):
             return verified
@@ -102,11 +102,11 @@ class Verifying:
             finding = Finding(FindingKind.RECEIPT, str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding(FindingKind.MISSING, str(path), "no such file or folder")
-            return Verification(str(path), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+            return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         receipt = self._read_receipt(path, place)
         if isinstance(receipt, Verification):
             return receipt
-        verified = _begin(path, place, receipt)
+        verified = self._begin(path, place, receipt)
         if bundle_of(place).exists():
             result = self._verify_evidence(verified, receipt, place, asked=asked)
         else:
@@ -116,19 +116,32 @@ class Verifying:
             return replace(result, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
         return result
 
+    def _result(
+        self, path: Path, status: VerificationStatus, place: Path | None = None, findings: tuple[Finding, ...] = ()
+    ) -> Verification:
+        """A result that names the ledger which it holds for."""
+        ledger = Ledger(self.genesis.name, self.genesis.hash.hex())
+        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger)
+
+    def _begin(self, path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
+        """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
+        said = about(receipt.entry, receipt.index, receipt.header)
+        passed = self._result(path, VerificationStatus.VERIFIED, place)
+        return replace(passed, about=said, checked="receipt only", receipt=receipt)
+
     def _read_receipt(self, path: Path, place: Path) -> VerifiedReceipt | Verification:
         """Steps 1 to 7 for the receipt at `place`, or the result of verifying `path` where they fail."""
         try:
             return load_receipt(place, self._verifier)
         except FileNotFoundError:
             finding = Finding(FindingKind.MISSING, str(place))
-            return Verification(str(path), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+            return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         except OSError as error:
             finding = Finding(FindingKind.UNREADABLE, str(place), error.strerror or str(error))
-            return Verification(str(path), VerificationStatus.INCOMPLETE_EVIDENCE, str(place), findings=(finding,))
+            return self._result(path, VerificationStatus.INCOMPLETE_EVIDENCE, place, findings=(finding,))
         except InvalidReceipt as error:
             finding = Finding(FindingKind.RECEIPT, str(place), f"step {error.step}: {error}")
-            return Verification(str(path), VerificationStatus.MISMATCH, str(place), findings=(finding,))
+            return self._result(path, VerificationStatus.MISMATCH, place, findings=(finding,))
 
     def _verify_by_subjects(
         self, verified: Verification, receipt: VerifiedReceipt, path: Path, *, is_inside: bool
@@ -224,27 +237,13 @@ def verify(
     cache: DigestCache | None = None,
     receipt_only: bool = False,
 ) -> Verification:
-    """Verify an artifact, receipt or bundle offline, against `genesis` or the one that the project pins.
+    """Verify an artifact, receipt or bundle offline, against `genesis` or the one that is pinned here.
 
     The result is true where everything holds. A folder full of receipts gives the worst of their results.
     Raises ProjectError where no genesis is pinned.
     """
-    results = Verifying(genesis or genesis_for(Path(path)), cache=cache, deep=deep, receipt_only=receipt_only).verify(
-        path
-    )
+    results = Verifying(genesis or trusted_genesis(), cache=cache, deep=deep, receipt_only=receipt_only).verify(path)
     return max(results, key=lambda result: result.status.gravity)
-
-
-def _begin(path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
-    """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
-    return Verification(
-        path=str(path),
-        status=VerificationStatus.VERIFIED,
-        receipt_path=str(place),
-        about=about(receipt.entry, receipt.index, receipt.header),
-        checked="receipt only",
-        receipt=receipt,
-    )
 
 
 def _not_named(path: str) -> Finding:
