@@ -26,6 +26,12 @@ def verify(
     receipt_only: Annotated[
         bool, typer.Option("--receipt-only", help="Check the receipts only, without evidence and files.")
     ] = False,
+    issuer: Annotated[
+        str, typer.Option("--issuer", metavar="ID", help="Only what this institution anchored verifies.")
+    ] = "",
+    project: Annotated[
+        str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
+    ] = "",
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_json: Json = False,
@@ -38,7 +44,7 @@ def verify(
     pinned = trusted_genesis(genesis)
     cache = Homes.of(os.environ).digest_cache()
     verdicts: list[Verdict] = []
-    verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only)
+    verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
     for path in paths:
         with printer.hashing() as on_progress:
             verifying.on_progress = on_progress

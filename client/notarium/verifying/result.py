@@ -63,6 +63,8 @@ class FindingKind(StrEnum):
     EMPTY = "empty"
     """Without a file, so nothing was compared."""
     UNREADABLE = "unreadable"
+    AUTHOR = "author"
+    """Who anchored it: others than the one that was named, or nobody was named."""
 
 
 @dataclass(frozen=True, slots=True)

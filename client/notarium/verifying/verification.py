@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from notarium.errors import InvalidBundle, UnreadableArtifact
+from notarium.evidence.author import Author
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
@@ -35,6 +36,7 @@ from notarium.naming import (
 from notarium.project import trusted_genesis
 from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier, about
@@ -50,6 +52,10 @@ class Verifying:
     """Read every byte, whatever the cache knows."""
     receipt_only: bool = False
     """Do not check what lies beside the receipt."""
+    issuer: str = ""
+    """Only what this institution anchored verifies; "" for any."""
+    project: str = ""
+    """Only what was anchored in this project verifies; "" for any."""
     on_progress: OnProgress | None = None
     _verifier: ReceiptVerifier = field(init=False)
 
@@ -78,6 +84,8 @@ class Verifying:
         if isinstance(receipt, Verification):
             return receipt
         verified = self._begin(path, path, receipt)
+        if not verified:
+            return verified
         is_missing = not bundle_of(path).exists()
         if self.receipt_only or (is_missing and "bundle" not in receipt.body):
             return verified
@@ -107,6 +115,8 @@ class Verifying:
         if isinstance(receipt, Verification):
             return receipt
         verified = self._begin(path, place, receipt)
+        if not verified:
+            return verified
         if bundle_of(place).exists():
             result = self._verify_evidence(verified, receipt, place, asked=asked)
         else:
@@ -127,7 +137,21 @@ class Verifying:
         """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
         said = about(receipt.entry, receipt.index, receipt.header)
         passed = self._result(path, VerificationStatus.VERIFIED, place)
-        return replace(passed, about=said, checked="receipt only", receipt=receipt)
+        return self._check_author(replace(passed, about=said, checked="receipt only", receipt=receipt), receipt.entry)
+
+    def is_by_named(self, entry: Entry) -> bool:
+        """Whether the institution and the project that were named, where any were, signed `entry`."""
+        author = Author.of(entry)
+        return self.issuer in ("", author.issuer) and self.project in ("", author.project)
+
+    def _check_author(self, verified: Verification, entry: Entry) -> Verification:
+        """A mismatch where another institution or project was named."""
+        if self.is_by_named(entry):
+            return verified
+        named = " · ".join(each for each in (self.issuer, self.project) if each)
+        detail = f"anchored by {Author.of(entry)}, and not by {named}"
+        finding = Finding(FindingKind.AUTHOR, verified.receipt_path, detail)
+        return replace(verified, status=VerificationStatus.MISMATCH, findings=(finding,))
 
     def _read_receipt(self, path: Path, place: Path) -> VerifiedReceipt | Verification:
         """Steps 1 to 7 for the receipt at `place`, or the result of verifying `path` where they fail."""
@@ -236,14 +260,23 @@ def verify(
     deep: bool = False,
     cache: DigestCache | None = None,
     receipt_only: bool = False,
+    issuer: str = "",
+    project: str = "",
 ) -> Verification:
     """Verify an artifact, receipt or bundle offline, against `genesis` or the one that is pinned here.
 
-    The result is true where everything holds. A folder full of receipts gives the worst of their results.
-    Raises ProjectError where no genesis is pinned.
+    `issuer`, `project`: what anyone else anchored is a mismatch. The result is true where everything holds. A folder
+    full of receipts gives the worst of their results. Raises ProjectError where no genesis is pinned.
     """
-    results = Verifying(genesis or trusted_genesis(), cache=cache, deep=deep, receipt_only=receipt_only).verify(path)
-    return max(results, key=lambda result: result.status.gravity)
+    verifying = Verifying(
+        genesis or trusted_genesis(),
+        cache=cache,
+        deep=deep,
+        receipt_only=receipt_only,
+        issuer=issuer,
+        project=project,
+    )
+    return max(verifying.verify(path), key=lambda result: result.status.gravity)
 
 
 def _not_named(path: str) -> Finding:

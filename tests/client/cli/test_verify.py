@@ -60,6 +60,9 @@ def test_verify_asks_the_ledger_where_no_receipt_is_at_hand(project, nodes, cli)
     (project.root / "open.csv.receipt.json").unlink()
     assert cli("verify", "--offline", "open.csv")[0] == 3
     code, out, _ = cli("verify", "open.csv")
+    assert code == 4
+    assert "nobody was named" in out
+    code, out, _ = cli("verify", "open.csv", "--issuer", "m0")
     assert code == 0
     assert "the entry on the ledger that names its digest" in out
     nodes[0].stop()
