@@ -4,6 +4,7 @@
     <project>/.notarium/genesis.json   the pinned genesis document; commit it
     <project>/.notarium/outbox/, log.jsonl, superseded/   belong to this working copy (git-ignored)
     <config home>/keys/<ledger>.key    the researcher's key, never in the repository
+    <config home>/pins/<hash>.json     the ledgers that the user trusts; a project on any other one is refused
 
 NOTARIUM_GENESIS, NOTARIUM_NODES (comma-separated), NOTARIUM_ISSUER, NOTARIUM_PROJECT and NOTARIUM_KEY override the
 file, so CI needs no file at all. NOTARIUM_HOME replaces the XDG folders.
@@ -27,6 +28,7 @@ from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
 from notarium.naming import FOLDER
+from notarium.pins import check_pinned, only_pin, read_pins
 from notarium.toml_file import read_toml
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.signing import SigningKey
@@ -64,6 +66,11 @@ class Homes:
     def key_file(self, ledger: str) -> Path:
         """The researcher's key for the ledger of that name."""
         return self.config / "keys" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', ledger).lstrip('.') or 'ledger'}.key"
+
+    @property
+    def pins(self) -> Path:
+        """The ledgers that the user has pinned."""
+        return self.config / "pins"
 
     def digest_cache(self) -> DigestCache:
         """The cache of file digests."""
@@ -155,14 +162,17 @@ def other_project(path: Path, here: Path | None) -> Path | None:
 def find_genesis(
     root: Path | None, settings: _Settings | None = None, environ: Mapping[str, str] | None = None
 ) -> Genesis:
-    """The pinned genesis: of the environment, else of the project. Raises ProjectError."""
+    """The pinned genesis: of the environment, else of the project, else the user's only pin. Raises ProjectError."""
     environ = os.environ if environ is None else environ
     if chosen := environ.get("NOTARIUM_GENESIS"):
         try:
             return read_genesis(Path(chosen))
         except ProjectError as error:
             raise ProjectError(f"NOTARIUM_GENESIS: {error}") from error
+    pins = read_pins(Homes.of(environ).pins)
     if root is None:
+        if (chosen_pin := only_pin(pins)) is not None:
+            return chosen_pin
         raise ProjectError(
             "no project here: run 'notarium init --genesis FILE --node URL --issuer ID' in the project's folder, "
             "or set NOTARIUM_GENESIS"
@@ -174,11 +184,12 @@ def find_genesis(
             f"{root / FOLDER / GENESIS} has the hash {genesis.hash.hex()}, but {CONFIG} pins "
             f"{settings.genesis_hash or 'none'}: one of them was changed; get both from your institution again"
         )
+    check_pinned(pins, genesis, root / FOLDER)
     return genesis
 
 
 def trusted_genesis(genesis_file: Path | None = None) -> Genesis:
-    """The genesis to verify against: `genesis_file`, or what NOTARIUM_GENESIS or the project around here pins.
+    """The genesis to verify against: `genesis_file`, else NOTARIUM_GENESIS, the project around here, the user's pin.
 
     Never what lies beside a file that is verified: whoever wrote the file may have written that, too.
     Raises ProjectError.
@@ -186,7 +197,7 @@ def trusted_genesis(genesis_file: Path | None = None) -> Genesis:
     if genesis_file is not None:
         return read_genesis(genesis_file)
     root = find_root(Path.cwd())
-    if root is None and not os.environ.get("NOTARIUM_GENESIS"):
+    if root is None and not os.environ.get("NOTARIUM_GENESIS") and not read_pins(Homes.of(os.environ).pins):
         # Most often an auditor, who has no project and needs none.
         raise ProjectError(
             "no project here: give the consortium's genesis file with --genesis FILE, or set NOTARIUM_GENESIS to it; "
