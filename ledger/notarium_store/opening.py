@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
@@ -138,8 +139,10 @@ def _state(
                 database.path, f"the stored registry is not that of {name}; {NAMED_BY_CHECK}", stored.height
             )
         return known
-    _check_tip(database, genesis, stored, registry, handovers, gap)
-    return ChainState(genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry)
+    tip = _checked_tip(database, genesis, stored, registry, handovers, gap)
+    return ChainState(
+        genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry, tip.next_since
+    )
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
@@ -190,14 +193,16 @@ def _decode_validators(data: bytes) -> ValidatorSet:
     return ValidatorSet.from_value(canonical.decode(data))
 
 
-def _check_tip(
+def _checked_tip(
     database: Database,
     genesis: Genesis,
     state: StoredState,
     registry: Registry,
     handovers: tuple[Handover, ...],
     gap: Gap | None,
-) -> None:
+) -> Header:
+    """The header of the last block."""
+
     def fail(reason: str) -> StoreCorruption:
         return StoreCorruption(database.path, reason, state.height)
 
@@ -207,9 +212,10 @@ def _check_tip(
         raise fail("the stored header is not the state's tip")
     if header.genesis != genesis.hash:
         raise fail("the header belongs to another ledger")
-    before = [each.validators for each in handovers if each.header.height < state.height]
-    signing = before[-1] if before else genesis.registry.validators
-    if signing.hash != header.validators:
+    before = [each for each in handovers if each.header.height < state.height]
+    signing = before[-1].validators if before else genesis.registry.validators
+    since = before[-1].header.next_since if before else 1
+    if (signing.hash, since) != (header.validators, header.since):
         raise fail("the stored handovers do not lead to the validator set of the header")
     try:
         stored.certificate.verify(genesis.hash, signing, state.height, state.tip)
@@ -228,3 +234,4 @@ def _check_tip(
 
     if tree.frontier_at(read, state.frontier.size) != state.frontier:
         raise fail("the stored tree nodes do not fold to the tree root")
+    return header

@@ -227,6 +227,9 @@ class Chain:
         require(header.parent == parent, "chain", f"{what}, whose parent is not the block before")
         validators = self.validators(header.height)
         require(header.validators == validators.hash, "chain", f"{what}, which names another validator set")
+        changed = before is not None and before.next_validators != before.validators
+        since = header.height if before is None or changed else before.since
+        require(header.since == since, "chain", f"{what}, whose set is in force since {since}, not {header.since}")
         require(header.proposer in validators.keys, "chain", f"{what}, whose proposer is not a validator")
         parent_ms = 0 if before is None else before.time_ms
         require(header.time_ms > parent_ms, "time", f"{what}, whose time is not above its parent's")
