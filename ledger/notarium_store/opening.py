@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
 from notarium_ledger.errors import LedgerError
@@ -139,7 +138,8 @@ def _state(
                 database.path, f"the stored registry is not that of {name}; {NAMED_BY_CHECK}", stored.height
             )
         return known
-    tip = _checked_tip(database, genesis, stored, registry, handovers, gap)
+    _check_tip(database, genesis, stored, registry, handovers, gap)
+    tip = read_header(database, stored.height).header
     return ChainState(
         genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry, tip.next_since
     )
@@ -193,16 +193,14 @@ def _decode_validators(data: bytes) -> ValidatorSet:
     return ValidatorSet.from_value(canonical.decode(data))
 
 
-def _checked_tip(
+def _check_tip(
     database: Database,
     genesis: Genesis,
     state: StoredState,
     registry: Registry,
     handovers: tuple[Handover, ...],
     gap: Gap | None,
-) -> Header:
-    """The header of the last block."""
-
+) -> None:
     def fail(reason: str) -> StoreCorruption:
         return StoreCorruption(database.path, reason, state.height)
 
@@ -234,4 +232,3 @@ def _checked_tip(
 
     if tree.frontier_at(read, state.frontier.size) != state.frontier:
         raise fail("the stored tree nodes do not fold to the tree root")
-    return header
