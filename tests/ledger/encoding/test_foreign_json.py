@@ -39,6 +39,8 @@ def test_only_utf_8_without_a_byte_order_mark_is_read(name: str) -> None:
     for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"):
         with pytest.raises(ValueError, match=r"JSON|byte order mark|UTF-8|Expecting"):
             read(text.encode(encoding))
+    with pytest.raises(ValueError, match="begins with a byte order mark; save it as UTF-8 without one"):
+        read(text.encode("utf-8-sig"))
     with pytest.raises(ValueError, match="is not UTF-8"):
         read(good[:-2] + b"\xff" + good[-2:])
 
