@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
 from notarium_ledger.errors import InvalidEntry, NotCanonical
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
@@ -182,7 +182,7 @@ class Submissions:
         document: Any = None
         if body.count(b"[") + body.count(b"{") <= 2:
             try:
-                document = json.loads(body)
+                document = parse_json(body)
             except (ValueError, RecursionError) as error:
                 raise ApiProblem(ProblemType.MALFORMED, f"the body is not JSON: {error}", field="body") from error
         if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_node.config.reading import ConfigError
 from notarium_node.config.sections import NodeConfig
 
@@ -83,7 +83,7 @@ class NodeApi:
         """GET a path that answers with a JSON object. Raises NodeUnreachable."""
         status, body = await self.get(path)
         try:
-            answer = json.loads(body) if status == 200 else None
+            answer = parse_json(body) if status == 200 else None
             json.dumps(answer, ensure_ascii=False).encode()  # Lone surrogates, for example, could not be printed.
         except (ValueError, RecursionError):
             answer = None

@@ -6,7 +6,6 @@ nothing until that is safe (docs/adr/0015-a-lost-memory.md).
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from notarium.errors import ProjectError
 from notarium.genesis_file import read_genesis
 from notarium.key_files import Purpose, load_key
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.encoding.reading import read_byte_strings
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import Genesis
@@ -221,7 +221,7 @@ def _content(member: tarfile.TarInfo, archive: tarfile.TarFile, most: int) -> by
 
 def _document(content: bytes, what: str) -> dict[str, Any]:
     try:
-        document = json.loads(content.decode())
+        document = parse_json(content)
     except (ValueError, RecursionError) as error:
         raise BackupError(f"{what} cannot be read: {error}") from error
     if not isinstance(document, dict):
