@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -74,6 +75,8 @@ class Node:
         self._own = own
         self._role = own.role
         self.event_counts = new_event_counts()
+        self.api_answers = Counter[tuple[str, int]]()
+        """By route and status."""
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
         self._passed_on_s: float | None = None

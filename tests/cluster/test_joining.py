@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from itertools import count
 
 import pytest
 from tests.cluster.crowd import Cluster
@@ -24,6 +25,9 @@ from notarium_node.operator import setup
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 from notarium_store import Store
+
+NUMBERS = count(1)
+"""Of proposals and votes; one sequence for all members, because a member may leave numbers out."""
 
 pytestmark = pytest.mark.cluster
 
@@ -189,10 +193,11 @@ async def agree(cluster: Cluster, action: dict) -> None:
     """Members with a quorum of votes approve `action`."""
     genesis = cluster.network.genesis
     async with Client(genesis, [each.api for each in cluster.validators], timeout=20) as client:
-        proposal = _member_entry(cluster, "m0", {"kind": "propose", "action": action})
+        proposal = _member_entry(cluster, "m0", {"kind": "propose", "number": next(NUMBERS), "action": action})
         await cluster.submit(client, [proposal])
         for member in ("m1", "m2"):
-            vote = {"kind": "vote", "proposal": bytes(leaf_hash(proposal)), "approve": True}
+            fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
+            vote = {"kind": "vote", "number": next(NUMBERS), **fields}
             await cluster.submit(client, [_member_entry(cluster, member, vote)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,7 @@ def fake_node(role: str = "validator") -> Any:
         own=consortium.genesis.registry.nodes[keys[0]],
         started=1.0,
         event_counts=new_event_counts(),
+        api_answers=Counter(),
         store=store,
         engine=SimpleNamespace(
             permission=Permission(),
