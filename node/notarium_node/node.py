@@ -130,6 +130,7 @@ class Node:
             conduct=self.conduct,
             tasks=self.tasks,
             counts=self.event_counts,
+            is_caught_up=lambda: self.sync.is_caught_up(),
         )
         self.equivocations = Equivocations(self.store, self.network, self.own.key, self.conduct)
 
