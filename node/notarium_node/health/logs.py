@@ -1,27 +1,37 @@
 """Structured logs on stderr: one JSON object per line, or readable lines for a console. Times are UTC.
 
-Records of the standard library's logging (aiohttp, asyncio) take the same path, so that none is lost.
+Records of the standard library's logging (aiohttp, asyncio) take the same path. No caller waits for a write
+(log_writer.py), and of each kind so many lines are written in a minute (log_limits.py): neither a reader that does not
+read nor a stranger who causes errors can stop the node or fill its disk.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Mapping, MutableMapping
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from notarium_node.health.log_handler import FLUSH_S, LogHandler
+from notarium_node.health.log_writer import Descriptor
+
 SECRET_WORDS = ("seed", "secret", "password", "private")
 REDACTED = "[redacted]"
+STDERR = 2
+
+_log = logging.getLogger("notarium.log")
 
 Format = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
 
 def configure(level: Level = "info", format_: Format = "json", stream: TextIO | None = None) -> None:
-    """Set up logging for this process; a later call replaces an earlier one. `stream` defaults to stderr."""
+    """Set up logging for this process; a later call replaces an earlier one. `stream`: instead of stderr."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     target = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
@@ -41,7 +51,10 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
     else:
         ending = [
             structlog.dev.ConsoleRenderer(
-                colors=target.isatty(), timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+                colors=target is not None and target.isatty(),
+                timestamp_key="time",
+                exception_formatter=structlog.dev.plain_traceback,
+                repr_native_str=True,  # What a peer sent may hold control characters.
             )
         ]
     structlog.configure(
@@ -54,20 +67,57 @@ def configure(level: Level = "info", format_: Format = "json", stream: TextIO | 
         # Tests configure more than once, and a cached logger saves little.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(target)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for old in root.handlers:
+        if isinstance(old, LogHandler):
+            old.close()
+    root.handlers[:] = [LogHandler(_take_stderr() if stream is None else _into(stream), formatter)]
     root.setLevel(threshold)
     logging.getLogger("asyncio").addFilter(_quieten_ended_tls)
     # Libraries log from warning on, or everything at level debug.
     for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING) if level != "debug" else logging.DEBUG)
+
+
+def _take_stderr() -> Descriptor:
+    """Leave stderr to the log alone: what else Python writes there, a warning or an exception in a destructor, would
+    block this process where nobody reads.
+    """
+    try:
+        os.fstat(STDERR)
+    except OSError:
+        # It is closed. The next file to be opened would be number 2, and libraries write their errors there.
+        _close_stderr()
+    logging.captureWarnings(True)
+    sys.unraisablehook = lambda failed: _log.error("exception ignored in %r", failed.object, exc_info=failed.exc_value)
+    threading.excepthook = lambda failed: _log.error("a thread failed", exc_info=failed.exc_value)
+    return Descriptor(os.dup(STDERR))  # finish() may replace number 2.
+
+
+def finish() -> None:
+    """Write the last lines, FLUSH_S at most. Where nobody reads them, what follows on stderr is dropped, too."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogHandler) and not handler.writer.flush(FLUSH_S):
+            _close_stderr()
+
+
+def _close_stderr() -> None:
+    """What is written to number 2 from now on is dropped."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    if null != STDERR:
+        os.dup2(null, STDERR)
+        os.close(null)
+
+
+def _into(stream: TextIO) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        stream.write(data.decode())
+
+    return write
 
 
 def _quieten_ended_tls(record: logging.LogRecord) -> bool:

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.process_collector import PROCESS_COLLECTOR
 
 from notarium_node.health.condition import Condition
+from notarium_node.health.log_handler import lost
 from notarium_node.health.observed import ObservedNode
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -60,6 +61,7 @@ class Metrics:
         yield _flag("notarium_ready", "1 if the node is ready", not self._condition.reasons())
         yield _flag("notarium_stalled", "1 if the disk refuses writes", bool(node.driver.stalled))
         yield _flag("notarium_store_damaged", "1 if a read found damage since the start", bool(node.store.damage))
+        yield _labelled("notarium_log_lines_lost", "Log lines not written since the start", "reason", lost())
 
     def _of_entries(self) -> Iterable[Metric]:
         node = self._node

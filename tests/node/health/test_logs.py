@@ -18,7 +18,13 @@ def lines():
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
     logs.configure("info", "json", stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    def written():
+        root.handlers[0].flush()
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    yield written
+    root.handlers[0].close()
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -72,6 +78,7 @@ def test_at_level_debug_it_is_a_line_of_that_level(lines):
         logging.getLogger("asyncio").error("Fatal error on SSL protocol", exc_info=error)
     finally:
         logging.getLogger("asyncio").setLevel(logging.WARNING)
+        logging.getLogger().handlers[0].close()
     [line] = map(json.loads, stream.getvalue().splitlines())
     assert line["level"] == "debug"
 
@@ -97,6 +104,7 @@ def test_locals_of_a_traceback_are_not_logged(lines):
             fail()
         except ValueError:
             structlog.get_logger("x").exception("failed")
+        logging.getLogger().handlers[0].flush()
     assert "ValueError" in console.getvalue()
     assert lines()[0]["exception"][0]["exc_type"] == "ValueError"
     assert "SSSS" not in json.dumps(lines()) + console.getvalue()
@@ -108,10 +116,12 @@ def test_the_console_form_is_readable():
     handlers, level = root.handlers[:], root.level
     try:
         logs.configure("debug", "console", stream)
-        structlog.get_logger("x").warning("clock is off", offset_ms=900)
+        structlog.get_logger("x").warning("clock is off", offset_ms=900, sent="a\u202e\x9b2J")
     finally:
+        root.handlers[0].close()
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)
     assert "clock is off" in stream.getvalue()
     assert "offset_ms=900" in stream.getvalue()
+    assert r"sent='a\u202e\x9b2J'" in stream.getvalue(), "control characters of a peer reach the terminal"

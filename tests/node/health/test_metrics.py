@@ -43,6 +43,7 @@ def test_gauges_and_counters_are_those_of_the_parts(scrape):
     assert values["notarium_peers_dropped_total", "flood"] == 1
     assert values["notarium_peers_refused_total", "bad hello"] == 4
     assert sum(value for name, value in values.items() if name[0] == "notarium_peer_connected") == 2
+    assert {name[1] for name in values if name[0] == "notarium_log_lines_lost_total"} == {"unwritten", "repeated"}
 
 
 def test_a_later_scrape_has_the_later_figures(node, scrape):

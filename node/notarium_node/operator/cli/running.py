@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import startup
 from notarium_node.config.reading import load_config
+from notarium_node.config.sections import NodeConfig
 from notarium_node.health import logs
 from notarium_node.operator.cli.output import (
     ConfigFile,
@@ -38,6 +39,13 @@ def run(config: ConfigFile = Path("node.toml")) -> None:
     """Check the set-up, report all that is wrong, then run the node until SIGTERM or SIGINT."""
     loaded = load_config(config)
     logs.configure(loaded.log.level, loaded.log.format)
+    try:
+        _check_and_run(loaded)
+    finally:
+        logs.finish()
+
+
+def _check_and_run(loaded: NodeConfig) -> None:
     findings = startup.check(loaded)
     for each in findings:
         if each.severity is startup.Severity.WARNING:
