@@ -21,7 +21,7 @@ from notarium_node.http.places import Places, address_of
 
 _log = structlog.get_logger("notarium.http")
 
-_USED = ("_messages", "_current_request", "_force_close", "handle_error")
+_USED = ("_messages", "_current_request", "_force_close", "handle_error", "log_exception")
 """What this module uses of aiohttp's RequestHandler, most of it private to aiohttp."""
 _CHANGED = (
     "this version of aiohttp differs from the supported one, and clients could fill this node's memory: "
@@ -83,6 +83,28 @@ class HardenedConnection(RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """As aiohttp does, but a client that left is not an error of this node: thousands may, for each of them a line.
+
+        aiohttp catches ConnectionError where it writes an answer, and not where a handler reads a body or sends pieces.
+        """
+        if isinstance(kw.get("exc_info"), ConnectionError):
+            _log.debug("a client left", address=self.address, error=str(kw["exc_info"]))
+        else:
+            super().log_exception(*args, **kw)
+
+
+def _while_open(handler: Any) -> Any:
+    """The handler, but nothing is done for a connection that was closed between its request and the handler's turn."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.transport is None:
+            raise ConnectionResetError("the connection is closed")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    return handle
+
 
 class HardenedServer(web.Server):
     """Makes such connections. `options` are those of aiohttp's RequestHandler."""
@@ -108,7 +130,7 @@ class HardenedServer(web.Server):
         """
         if not all(hasattr(RequestHandler, name) for name in _USED):
             raise RuntimeError(_CHANGED)
-        super().__init__(handler, request_factory=request_factory, **options)
+        super().__init__(_while_open(handler), request_factory=request_factory, **options)
         self._most = most
         self._places = places
         self._exempt = exempt
@@ -163,7 +185,8 @@ class HardenedServer(web.Server):
             seated.force_close()
         elif sum(each.is_surplus for each in same) > SURPLUS:
             self.aborted += 1
-            transport.abort()
+            # Not at once: aiohttp's task for the connection begins after this, and fails without a transport.
+            self._loop.call_soon(transport.abort)
 
     def _look(self, stall_s: float) -> None:
         """Disconnect clients that take nothing of what they asked for."""

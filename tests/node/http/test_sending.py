@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from notarium_node.http import sending
+from notarium_node.http import server as server_module
 from notarium_node.http.places import Places
 from notarium_node.http.sending import LARGE, send
 from notarium_node.http.server import HardenedAppRunner
@@ -136,6 +139,33 @@ async def test_an_address_gets_its_part_of_the_connections_and_others_theirs():
         assert not any(each.is_surplus for each in open_in(runner) if each.address == "127.0.0.2")
         for client in (*clients, other):
             client.close()
+
+
+async def test_connections_far_above_the_part_are_cut_off_in_silence(monkeypatch, caplog):
+    monkeypatch.setattr(server_module, "SURPLUS", 1)
+    async with server(places=Places(8, 1)) as (port, runner):
+        clients = [asking(port, "/large")]
+        # Its answer is under way, so it does not give way to newcomers.
+        await until(lambda: open_in(runner) and open_in(runner)[0].is_paced)
+        clients += [asking(port, "/large") for _ in range(6)]
+        await until(lambda: getattr(runner.server, "aborted", 0) > 0 and len(open_in(runner)) <= 3)
+        gc.collect()  # asyncio logs a task's exception when the task is collected.
+        for client in clients:
+            client.close()
+        await until(lambda: not open_in(runner))
+        gc.collect()
+    assert not caplog.records
+
+
+async def test_a_client_that_leaves_within_its_answer_fills_no_log(caplog):
+    async with server() as (port, runner):
+        client = asking(port, "/large")
+        await until(lambda: open_in(runner) and open_in(runner)[0].is_paced)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        await until(lambda: not open_in(runner))
+        gc.collect()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("exempt", [(), ("127.0.0.1",)])
