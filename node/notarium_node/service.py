@@ -169,7 +169,7 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         make_app(node, config.api, lambda: len(runner.server.connections) if runner.server else 0),
         most=config.api.max_clients,
         places=Places(config.api.max_clients, config.api.max_clients_per_address),
-        exempt=config.api.trusted_proxies,
+        exempt=config.api.proxies,
         stall_s=STALL_S,
         auto_decompress=False,  # A body that is not what it claims to be would end in a traceback for each request.
         bad_request=bad_request,

@@ -43,7 +43,7 @@ class Guard:
     def address(self, request: web.BaseRequest) -> str:
         """The client's, as far as it is known."""
         forwarded = ",".join(request.headers.getall(FORWARDED, ()))
-        return address_of(request.remote, forwarded, self._limits.trusted_proxies)
+        return address_of(request.remote, forwarded, self._limits.proxies)
 
     def check_crowd(self, request: web.BaseRequest) -> None:
         """Raise ApiProblem, and close the connection, where too many are open."""

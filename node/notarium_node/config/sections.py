@@ -154,7 +154,7 @@ class ApiSection(_Section):
     """How many connections may be open."""
     max_clients_per_address: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """How many of them one address may have; of IPv6, one /64. Default: half of max_clients."""
-    trusted_proxies: tuple[IpAddress, ...] = ()
+    proxies: tuple[IpAddress, ...] = ()
     """Addresses of your own proxies. They have no limit, and their X-Forwarded-For names the client's address."""
     hosts: tuple[HostName, ...] = ()
     """Names under which clients may ask, besides addresses, localhost and those of the API's URLs in the registry."""

@@ -106,12 +106,12 @@ def test_any_free_port_is_never_the_same(tmp_path):
 
 
 def test_proxies_are_addresses_and_hosts_are_names(tmp_path):
-    text = '[api]\ntrusted_proxies = ["10.0.0.5", "fd00::0005"]\nhosts = ["ledger.intern"]\n'
+    text = '[api]\nproxies = ["10.0.0.5", "fd00::0005"]\nhosts = ["ledger.intern"]\n'
     api = load(tmp_path, MINIMAL + text).api
-    assert (api.trusted_proxies, api.hosts) == (("10.0.0.5", "fd00::5"), ("ledger.intern",))
+    assert (api.proxies, api.hosts) == (("10.0.0.5", "fd00::5"), ("ledger.intern",))
     for line, named in (
-        ('trusted_proxies = ["10.0.0.0/8"]', "not an IP address"),
-        ('trusted_proxies = ["proxy"]', "not an IP address"),
+        ('proxies = ["10.0.0.0/8"]', "not an IP address"),
+        ('proxies = ["proxy"]', "not an IP address"),
         ('hosts = ["Ledger:8470"]', "hosts"),
         ("max_clients_per_address = 0", "max_clients_per_address"),
     ):
