@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 import structlog
 from aiohttp import web
 
+from notarium_node.api.costly import CostlyReads
 from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.events import Events
 from notarium_node.api.guard import Guard, add_headers, allowed
@@ -38,7 +39,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
     app = web.Application(client_max_size=limits.max_request_bytes)
     guard = Guard(limits, lambda: (each.api for each in node.store.state.registry.nodes.values()), connections)
     submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms, guard.address)
-    queries = Queries(node)
+    queries = Queries(node, CostlyReads(guard.address))
     equivocations = EquivocationQueries(node)
     events = Events(node, guard.address)
     health = Health(node)

@@ -33,6 +33,8 @@ ONE_ENTRY_BYTES = 128 * 1024
 _BATCH_ITEMS = 65_536
 """Values (value_count.py) that a batch may decode to. Far above the limit for entries, so that a batch with too many
 entries is refused with that limit."""
+RECEIPTS = 32
+"""Receipts made in one turn of the event loop."""
 MAX_BODIES_BYTES = 32 * 1024 * 1024
 """Sum of the larger bodies that are received, checked and answered at the same time, half of it of one address. With
 what is made of it, a body takes about five times its size."""
@@ -120,14 +122,15 @@ class Submissions:
         """Receipts of the entries that are decided already or within `wait_s` seconds."""
         node = self._node
         found: dict[Hash, Receipt] = {}
-        waiting: list[Hash] = []
-        for each in outcomes:
-            if each.id in node.mempool:
-                waiting.append(each.id)
-                continue
-            receipt = node.store.receipt(each.id)
-            if receipt is not None:
-                found[each.id] = receipt
+        decided = [each.id for each in outcomes if each.id not in node.mempool]
+        for start in range(0, len(decided), RECEIPTS):
+            if start:
+                await asyncio.sleep(0)  # Votes must not wait for the receipts of a batch that was decided already.
+            self._add_receipts(decided[start : start + RECEIPTS], found)
+        # Without an await from here to the wait: what is decided in between would not be noticed.
+        waiting = [each.id for each in outcomes if each.id in node.mempool]
+        waits = set(waiting)
+        self._add_receipts([each.id for each in outcomes if each.id not in found and each.id not in waits], found)
         if not waiting or wait_s <= 0:
             return found
         try:
@@ -135,6 +138,12 @@ class Submissions:
         except InvalidEntry as error:
             raise invalid_entry(error) from error
         return found
+
+    def _add_receipts(self, ids: Sequence[Hash], found: dict[Hash, Receipt]) -> None:
+        for each in ids:
+            receipt = self._node.store.receipt(each)
+            if receipt is not None:
+                found[each] = receipt
 
     async def _read_one(self, request: web.Request) -> bytes:
         if _media_type(request) == "application/json":
