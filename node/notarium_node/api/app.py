@@ -98,7 +98,7 @@ class _Served:
         async def checked(request: web.Request) -> web.StreamResponse:
             if not is_operators:
                 self._guard.check_crowd(request)
-                self._guard.check_origin(request)
+            self._guard.check_origin(request)
             return await self._sent(request, await handler(request))
 
         answered = guarded(self._node, checked)

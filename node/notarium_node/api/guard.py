@@ -69,8 +69,9 @@ class Guard:
 
     def check_origin(self, request: web.BaseRequest) -> None:
         """Raise ApiProblem where a browser asks for somebody else's page."""
+        # A browser always sends it, and a health check in HTTP/1.0 does not.
         host = _host_of(request.headers.get("Host", ""))
-        if not self._is_own(host):
+        if host and not self._is_own(host):
             raise ApiProblem(
                 ProblemType.WRONG_HOST,
                 f"Host {host[:100]!r} is not a name of this node",

@@ -72,7 +72,7 @@ def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> J
 
 def _get_always(summary: str, answers: Json) -> Json:
     """A request that a node answers even when all connections are taken."""
-    return {"get": {"summary": summary, "responses": {"500": _FAILED, **answers}}}
+    return {"get": {"summary": summary, "responses": {"421": _WRONG_HOST, "500": _FAILED, **answers}}}
 
 
 def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:

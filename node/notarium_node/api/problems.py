@@ -108,25 +108,16 @@ class ApiProblem(Exception):
         )
 
 
-def full(held: Held, what: str, places: Places, retry_after_s: int = 1, **headers: str) -> ApiProblem:
+def full(held: Held, what: str, places: Places, retry_after_s: int = 1) -> ApiProblem:
     """The problem where a limit of clients is reached; `what` they hold, in the plural."""
     if held is Held.BY_ADDRESS:
-        return ApiProblem(
-            ProblemType.TOO_MANY,
-            f"{what}: your address has as many as one address may have ({places.most_of_one})",
-            remedy="Wait for your own requests, or ask another node.",
-            retry_after_s=retry_after_s,
-            headers=headers,
-            limit=places.most_of_one,
-        )
-    return ApiProblem(
-        ProblemType.BUSY,
-        f"{what}: {places.taken} of {places.most} are taken",
-        remedy="Try again later, or ask another node.",
-        retry_after_s=retry_after_s,
-        headers=headers,
-        limit=places.most,
-    )
+        kind, limit, wait = ProblemType.TOO_MANY, places.most_of_one, "Wait for your own requests"
+        said = f"your address has as many as one address may have ({limit})"
+    else:
+        kind, limit, wait = ProblemType.BUSY, places.most, "Try again later"
+        said = f"{places.taken} of {limit} are taken"
+    remedy = f"{wait}, or ask another node."
+    return ApiProblem(kind, f"{what}: {said}", remedy=remedy, retry_after_s=retry_after_s, limit=limit)
 
 
 def refused(refusal: Refusal) -> ApiProblem:

@@ -57,10 +57,6 @@ class Places:
         if self._held[address] <= 0:
             del self._held[address]
 
-    def held_by(self, address: str) -> int:
-        """How much an address holds."""
-        return self._held[address]
-
 
 def address_of(peer: str | None, forwarded: str, proxies: Collection[str]) -> str:
     """The client's address, for its part.

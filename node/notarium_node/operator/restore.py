@@ -175,12 +175,11 @@ class _Reading:
         self._writer.flush()
 
     def _genesis(self) -> Genesis:
-        said = self._summary
         try:
             genesis = read_genesis(self._directory / "genesis.json")
         except ProjectError as error:
             raise BackupError(f"the genesis file in it: {error}") from error
-        if said is None or genesis.hash.hex() != said.genesis:
+        if self._summary is None or genesis.hash.hex() != self._summary.genesis:
             raise BackupError(f"the genesis file in it has the hash {genesis.hash.hex()}, but it says another one")
         return genesis
 

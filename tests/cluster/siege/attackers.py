@@ -134,18 +134,7 @@ async def flood(orders: Orders, spoils: Spoils) -> None:
 async def zipped(orders: Orders, spoils: Spoils) -> None:
     """Bodies that claim to be compressed, and are junk."""
     headers = {"Content-Type": goods.MSGPACK, "Content-Encoding": "gzip"}
-    async with _session(orders) as session:
-
-        async def one(number: int) -> None:
-            async def step() -> None:
-                url = f"{orders.api}/v1/entries"
-                async with session.post(url, data=goods.NOISE, headers=headers, compress=False) as answer:
-                    await answer.read()
-                    spoils.note(answer)
-
-            await _again_and_again(spoils, step)
-
-        await _all(orders, one)
+    await _post(orders, spoils, [goods.NOISE], "/v1/entries", headers)
 
 
 async def replay(orders: Orders, spoils: Spoils) -> None:

@@ -61,7 +61,7 @@ class Figures:
 
 
 class Gauge:
-    """Measures from `begin` to `end`, and once more after the rest."""
+    """Measures from `begin` to `end`, and the memory until the end of the rest."""
 
     def __init__(self, cluster: Cluster, figures: Figures, honest: Sequence[tuple[LocalNode, SigningKey, str]]) -> None:
         """`honest`: for each researcher the node he asks, his key and his institution."""
@@ -69,7 +69,8 @@ class Gauge:
         self._figures = figures
         self._honest = honest
         self._over = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._researching: list[asyncio.Task[None]] = []
         self._began = 0.0
         self._height = 0
         self._logs: dict[str, int] = {}
@@ -95,25 +96,27 @@ class Gauge:
         """Before the attack."""
         self._figures.before_mib = self._memory_mib()
         self._height, self._logs, self._began = await self._height_now(), self._log_sizes(), time.monotonic()
-        self._tasks = [asyncio.create_task(self._watch())]
-        self._tasks += [asyncio.create_task(self._research(*each)) for each in self._honest]
+        self._watching = asyncio.create_task(self._watch())
+        self._researching = [asyncio.create_task(self._research(*each)) for each in self._honest]
 
     async def end(self) -> None:
         """The attack is over. Waits for the honest entries that are under way."""
         seconds = time.monotonic() - self._began
         self._over.set()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._researching)
         self._figures.blocks_per_s = (await self._height_now() - self._height) / seconds
         grown = [size - self._logs.get(name, 0) for name, size in self._log_sizes().items()]
         self._figures.log_bytes_per_s = max(grown, default=0) / seconds
 
     async def rest(self, seconds: float) -> None:
-        """Let the nodes rest, then look at their memory."""
+        """Let the nodes rest, then look at their memory: it may be greatest after the attack."""
         await asyncio.sleep(seconds)
         self._figures.rest_mib = self._memory_mib()
+        if self._watching is not None:
+            self._watching.cancel()
 
     async def _watch(self) -> None:
-        while not self._over.is_set():
+        while True:
             self._figures.most_mib = max(self._figures.most_mib, self._memory_mib())
             await asyncio.sleep(EVERY_S)
 

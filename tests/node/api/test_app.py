@@ -36,6 +36,11 @@ def node() -> Any:
 REQUEST = make_mocked_request("GET", "/v1/log")
 
 
+def test_no_route_is_read_through_a_name_of_a_stranger(world):
+    for path in (*ALWAYS_ANSWERED, "/v1/log", "/openapi.json"):
+        world.node.call("GET", path, None, {"Host": "evil.example"}).problem(421, "wrong-host")
+
+
 async def test_a_crowded_node_still_answers_its_operator(world):
     for path in ALWAYS_ANSWERED:
         assert world.node.get(path).status == 200

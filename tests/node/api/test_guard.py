@@ -46,6 +46,10 @@ def test_any_other_name_is_a_page_that_reads_through_a_visitors_browser(host):
     assert "api.hosts" in caught.value.more["remedy"]
 
 
+def test_a_health_check_without_a_name_is_answered():
+    guard().check_origin(request())
+
+
 def test_the_operator_adds_names():
     guard(hosts=("ledger.intern",)).check_origin(request(Host="ledger.intern:8470"))
 

@@ -151,7 +151,7 @@ def read_header(raw: bytes) -> Header:
     hashes = (value[1], value[3], value[5], *value[7:9], *value[10:])
     demand(all(type(each) is int and each >= 0 for each in numbers), "a number in the header is none")
     demand(all(isinstance(each, bytes) and len(each) == 32 for each in hashes), "a hash in the header has not 32 bytes")
-    demand(1 <= value[9] <= value[2], "the header's set is in force since a height that is none")
+    demand(1 <= value[9] <= value[2], "the header's set is in force since no height from 1 to its own")
     return Header(raw, block_hash(raw), *value[1:])
 
 

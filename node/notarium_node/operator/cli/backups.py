@@ -20,6 +20,7 @@ from notarium.key_files import Purpose, load_key
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node import startup
 from notarium_node.config.reading import load_config
+from notarium_node.identity.own_record import own_record
 from notarium_node.operator import backup as making
 from notarium_node.operator import restore as reading
 from notarium_node.operator.cli.output import ConfigFile, Failure, Json, err, out, print_json
@@ -60,7 +61,7 @@ def backup(
         metadata.version("notarium"),
         genesis.name,
         genesis.hash.hex(),
-        next((each.member for each in genesis.registry.nodes.values() if each.key == key.public), ""),
+        "" if (record := own_record(genesis.registry, loaded.node.data_dir, key.public)) is None else record.member,
         key.public.hex(),
         not without_keys,
         with_ledger,
