@@ -10,6 +10,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 SPEC_ARGS   ?=
 CLUSTER_ARGS ?=
+SIEGE_ARGS  ?=
 DEMO_ARGS   ?=
 LOCK_ARGS   ?=
 FUZZ_SECONDS ?= 10
@@ -26,7 +27,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults fuzz spec bench lock clean
+.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults siege fuzz spec bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +81,9 @@ simulate-planted: $(STAMP) ## plant known mistakes, one at a time; the simulator
 
 cluster-faults: $(STAMP) ## inject faults into real processes and networks; needs root (CLUSTER_ARGS="-k partition" to choose)
 	@$(BIN)/python -m tests.cluster.faults $(CLUSTER_ARGS) $(PYTEST_ARGS)
+
+siege: $(STAMP) ## attack real processes as strangers, members and researchers would (SIEGE_ARGS="-k streams" to choose)
+	@$(BIN)/python -m tests.cluster.siege $(SIEGE_ARGS) $(PYTEST_ARGS)
 
 fuzz: $(STAMP) ## fuzz every decoder, guided by coverage, and the API by its OpenAPI description (FUZZ_SECONDS=n for each target)
 	@$(PIP) install --require-hashes -r deploy/requirements-fuzz.lock

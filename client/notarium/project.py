@@ -4,6 +4,7 @@
     <project>/.notarium/genesis.json   the pinned genesis document; commit it
     <project>/.notarium/outbox/, log.jsonl, superseded/   belong to this working copy (git-ignored)
     <config home>/keys/<ledger>.key    the researcher's key, never in the repository
+    <config home>/pins/<hash>.json     the ledgers that the user trusts; a project on any other one is refused
 
 NOTARIUM_GENESIS, NOTARIUM_NODES (comma-separated), NOTARIUM_ISSUER, NOTARIUM_PROJECT and NOTARIUM_KEY override the
 file, so CI needs no file at all. NOTARIUM_HOME replaces the XDG folders.
@@ -20,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from notarium.errors import ProjectError, Unwritable
+from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
 from notarium.files import write_atomically
 from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
-from notarium.naming import FOLDER, artifact_path
+from notarium.naming import FOLDER
+from notarium.pins import check_pinned, only_pin, read_pins
 from notarium.toml_file import read_toml
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.signing import SigningKey
@@ -64,6 +67,11 @@ class Homes:
         """The researcher's key for the ledger of that name."""
         return self.config / "keys" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', ledger).lstrip('.') or 'ledger'}.key"
 
+    @property
+    def pins(self) -> Path:
+        """The ledgers that the user has pinned."""
+        return self.config / "pins"
+
     def digest_cache(self) -> DigestCache:
         """The cache of file digests."""
         return DigestCache(self.cache / "digests.sqlite")
@@ -95,6 +103,10 @@ class Project:
         if not self.issuer:
             raise ProjectError("no issuer is configured: run 'notarium init --issuer ID', or set NOTARIUM_ISSUER")
         return self.issuer
+
+    def author(self, key: SigningKey) -> Author:
+        """Who signs with `key` from here. Raises ProjectError where no issuer is configured."""
+        return Author(key.public, self.issuer_or_fail(), self.name)
 
 
 def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
@@ -141,17 +153,26 @@ def find_root(start: Path) -> Path | None:
     return next((each for each in (here, *here.parents) if (each / FOLDER / CONFIG).is_file()), None)
 
 
+def other_project(path: Path, here: Path | None) -> Path | None:
+    """The root of the project that `path` lies in, where it is not `here`; its settings count for nothing."""
+    root = find_root(path.absolute().parent)
+    return root if root is not None and root.resolve() != (here and here.resolve()) else None
+
+
 def find_genesis(
     root: Path | None, settings: _Settings | None = None, environ: Mapping[str, str] | None = None
 ) -> Genesis:
-    """The pinned genesis: of the environment, else of the project. Raises ProjectError."""
+    """The pinned genesis: of the environment, else of the project, else the user's only pin. Raises ProjectError."""
     environ = os.environ if environ is None else environ
     if chosen := environ.get("NOTARIUM_GENESIS"):
         try:
             return read_genesis(Path(chosen))
         except ProjectError as error:
             raise ProjectError(f"NOTARIUM_GENESIS: {error}") from error
+    pins = read_pins(Homes.of(environ).pins)
     if root is None:
+        if (chosen_pin := only_pin(pins)) is not None:
+            return chosen_pin
         raise ProjectError(
             "no project here: run 'notarium init --genesis FILE --node URL --issuer ID' in the project's folder, "
             "or set NOTARIUM_GENESIS"
@@ -163,18 +184,20 @@ def find_genesis(
             f"{root / FOLDER / GENESIS} has the hash {genesis.hash.hex()}, but {CONFIG} pins "
             f"{settings.genesis_hash or 'none'}: one of them was changed; get both from your institution again"
         )
+    check_pinned(pins, genesis, root / FOLDER)
     return genesis
 
 
-def genesis_for(path: Path, genesis_file: Path | None = None) -> Genesis:
-    """The genesis to verify `path` against: `genesis_file`, or what the project around it (or around here) pins.
+def trusted_genesis(genesis_file: Path | None = None) -> Genesis:
+    """The genesis to verify against: `genesis_file`, else NOTARIUM_GENESIS, the project around here, the user's pin.
 
+    Never what lies beside a file that is verified: whoever wrote the file may have written that, too.
     Raises ProjectError.
     """
     if genesis_file is not None:
         return read_genesis(genesis_file)
-    root = find_root(artifact_path(path).absolute().parent) or find_root(Path.cwd())
-    if root is None and not os.environ.get("NOTARIUM_GENESIS"):
+    root = find_root(Path.cwd())
+    if root is None and not os.environ.get("NOTARIUM_GENESIS") and not read_pins(Homes.of(os.environ).pins):
         # Most often an auditor, who has no project and needs none.
         raise ProjectError(
             "no project here: give the consortium's genesis file with --genesis FILE, or set NOTARIUM_GENESIS to it; "

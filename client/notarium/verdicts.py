@@ -6,21 +6,24 @@ mismatch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ExitCode, NotariumError, ProjectError
+from notarium.evidence.author import Author
 from notarium.evidence.hashing import hash_path
+from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Project, find_project, find_root
-from notarium.verifying.result import Verification, VerificationStatus
+from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
 from notarium.verifying.verification import Verifying
+from notarium_ledger.encoding.json_file import iso_time
 
 _GRAVITY = (
     ExitCode.OK,
@@ -31,6 +34,12 @@ _GRAVITY = (
     ExitCode.MISMATCH,
 )
 """The last is the gravest: a proven contradiction outweighs a question that could not be asked."""
+
+
+_ASKED_FOR = 10_000
+"""Entries that name one digest; no more of them are looked at."""
+_NAMED = 3
+"""Authors that a verdict names of each kind."""
 
 
 class VerdictStatus(StrEnum):
@@ -81,11 +90,11 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
     if result.status is not VerificationStatus.NOT_ANCHORED:
         return Verdict.of(result)
     path = artifact_path(result.path)
-    folder = path.absolute().parent
     try:
-        here = find_project(folder)
+        # Of whoever verifies: a file that is verified must choose neither outbox nor the nodes that are asked.
+        here = find_project()
     except ProjectError as error:
-        if find_root(folder) is None:
+        if find_root(Path.cwd()) is None:
             return Verdict.of(result)
         reason = f"neither outbox nor ledger was asked: {error}"
         return Verdict(result, VerdictStatus.NOT_ANCHORED, error.exit_code, reason)
@@ -114,14 +123,43 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
         # All empty folders have one digest: that another one was anchored says nothing about this one.
         return result
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
-        found = client.find(content.sha256)
-    if not found:
-        return result
-    return Verification(
-        str(path),
-        VerificationStatus.VERIFIED,
-        about=describe_receipt(found[0]),
+        found = sorted(client.find(content.sha256, limit=_ASKED_FOR), key=lambda each: each.index)
+    return _by_entries(result, found, verifying, len(content.items))
+
+
+def _by_entries(
+    result: Verification, found: Sequence[VerifiedReceipt], verifying: Verifying, files: int
+) -> Verification:
+    """Anyone can anchor a digest that is public: it verifies only by the institution that was named."""
+    by_named = [each for each in found if verifying.is_by_named(each.entry)]
+    others = [each for each in found if not verifying.is_by_named(each.entry)]
+    notes = tuple(Finding(FindingKind.AUTHOR, result.path, said) for said in _said_of(by_named[1:], others))
+    if not by_named:
+        return replace(result, findings=(*result.findings, *notes))
+    first = by_named[0]
+    status = VerificationStatus.VERIFIED
+    if not verifying.issuer:
+        status = VerificationStatus.INCOMPLETE_EVIDENCE
+        detail = f"anchored first by {_who(first)}; nobody was named: give --issuer ID to say whose word counts"
+        notes = (Finding(FindingKind.AUTHOR, result.path, detail), *notes)
+    return replace(
+        result,
+        status=status,
+        findings=notes,
+        about=describe_receipt(first),
         checked="the entry on the ledger that names its digest",
-        files=len(content.items),
-        receipt=found[0],
+        files=files,
+        receipt=first,
     )
+
+
+def _said_of(later: Sequence[VerifiedReceipt], others: Sequence[VerifiedReceipt]) -> list[str]:
+    """Who else anchored the digest, oldest first, at most `_NAMED` of each kind."""
+    said = [f"later also by {_who(each)}" for each in later[:_NAMED]]
+    said += [f"by another: {_who(each)}" for each in others[:_NAMED]]
+    left = len(later[_NAMED:]) + len(others[_NAMED:])
+    return [*said, f"and {left} more; 'notarium find' lists them"] if left else said
+
+
+def _who(receipt: VerifiedReceipt) -> str:
+    return f"{Author.of(receipt.entry)} · {iso_time(receipt.time_ms)} · #{receipt.index}"

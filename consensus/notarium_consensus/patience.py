@@ -72,13 +72,13 @@ class RoundLengths:
     def level_after(self, worked: int, took_ms: int | None, has_left: bool = False) -> int:
         """The level for the next height, after a decision that `worked` rounds with work to decide preceded.
 
-        `took_ms`: since the timer of the present round started; None if it did not run. If no round failed, the level
-        falls by one if a quarter of the length was enough. If more than f rounds failed, the level rises to that of the
-        round that decided; if 1 to f failed, it rises by one. In both cases it stays within twice the length that was
-        needed. `has_left`: this node had left the round that decided too early; then it knows only that more time was
-        needed than it waited. Such a guess ends with the next decision for which a quarter was enough, unless more than
-        f rounds failed there. So after a long outage a dead proposer costs one long round, and not one at each of many
-        heights.
+        `took_ms`: how long there was work in the present round while its timer ran; None if the timer did not run, or
+        without work. If no round failed, the level falls by one if a quarter of the length was enough. If more than f
+        rounds failed, the level rises to that of the round that decided; if 1 to f failed, it rises by one. In both
+        cases it stays within twice the length that was needed. `has_left`: this node had left the round that decided
+        too early; then it knows only that more time was needed than it waited. Such a guess ends with the next decision
+        for which a quarter was enough, unless more than f rounds failed there. So after a long outage a dead proposer
+        costs one long round, and not one at each of many heights.
 
         Liars and dead proposers do not raise it: they waste at most f rounds in a row, and then an honest proposer
         decides within what the level allows already. A liar can only delay its own decision after wasted rounds, which

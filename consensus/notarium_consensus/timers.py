@@ -43,7 +43,7 @@ class HeightTimers:
         self._work_ms: int | None = None
         """When the first work of the current round was seen, where there was none for certain before."""
         self._started_ms = 0
-        """When it started, on the clock of now_ms."""
+        """When the round timer started, on the clock of now_ms."""
         self._propose_timer_runs = False
         self.due = False
         """A block is due."""
@@ -70,13 +70,13 @@ class HeightTimers:
     def see_prepared(self, round_: Round) -> None:
         """A block is prepared, so there is work until this height is decided, from the present round on."""
         self._is_prepared = True
-        self._see(self._effects.now_ms)
+        self._see()
         if self._work_from is None:
             self._work_from = round_
 
     def see_proposal(self) -> None:
         """There is a proposal in the present round. A liar can make it up, so it says nothing of later rounds."""
-        self._see(self._effects.now_ms)
+        self._see()
 
     def proposal_rejected(self) -> None:
         """It was no work."""
@@ -91,7 +91,7 @@ class HeightTimers:
         if self._work_from is not None:
             return
         is_long, self._counted = self._counted > 0, 0
-        self._see(self._effects.now_ms)
+        self._see()
         self._work_from = round_
         if is_long and self._round_timer_runs:
             at_ms = max(self._effects.now_ms, self._context.parent_time_ms) + self.length_ms(round_)
@@ -102,9 +102,9 @@ class HeightTimers:
         if not self._is_prepared:
             self._work_from = self._work_ms = None
 
-    def _see(self, now_ms: int) -> None:
+    def _see(self) -> None:
         if self._work_ms is None:
-            self._work_ms = now_ms
+            self._work_ms = self._effects.now_ms
 
     @property
     def is_round_timed(self) -> bool:

@@ -139,7 +139,10 @@ def _state(
             )
         return known
     _check_tip(database, genesis, stored, registry, handovers, gap)
-    return ChainState(genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry)
+    tip = read_header(database, stored.height).header
+    return ChainState(
+        genesis.hash, stored.height, stored.tip, stored.time_ms, stored.frontier, registry, tip.next_since
+    )
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
@@ -207,9 +210,10 @@ def _check_tip(
         raise fail("the stored header is not the state's tip")
     if header.genesis != genesis.hash:
         raise fail("the header belongs to another ledger")
-    before = [each.validators for each in handovers if each.header.height < state.height]
-    signing = before[-1] if before else genesis.registry.validators
-    if signing.hash != header.validators:
+    before = [each for each in handovers if each.header.height < state.height]
+    signing = before[-1].validators if before else genesis.registry.validators
+    since = before[-1].header.next_since if before else 1
+    if (signing.hash, since) != (header.validators, header.since):
         raise fail("the stored handovers do not lead to the validator set of the header")
     try:
         stored.certificate.verify(genesis.hash, signing, state.height, state.tip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -80,6 +81,8 @@ class Node:
         self.write_times = WriteTimes(timer)
         store.time_writes(self.write_times.timed)
         self.event_counts = new_event_counts()
+        self.api_answers = Counter[tuple[str, int]]()
+        """By route and status."""
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
         self._passed_on_s: float | None = None
@@ -133,6 +136,7 @@ class Node:
             conduct=self.conduct,
             tasks=self.tasks,
             counts=self.event_counts,
+            is_caught_up=lambda: self.sync.is_caught_up(),
         )
         self.equivocations = Equivocations(self.store, self.network, self.own.key, self.conduct)
 

@@ -49,8 +49,12 @@ class Cluster:
 
     def entry(self) -> bytes:
         """Another signed entry."""
-        body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "cluster", "disclosure": "consortium"}
-        return sign_entry(self.researcher, self.network.genesis.hash, {**body, "bundle": os.urandom(32)})
+        return self.entry_of(self.researcher, "m0")
+
+    def entry_of(self, key: SigningKey, issuer: str) -> bytes:
+        """Another entry of any researcher."""
+        body = {"v": 1, "kind": "dataset", "issuer": issuer, "project": "cluster", "disclosure": "consortium"}
+        return sign_entry(key, self.network.genesis.hash, {**body, "bundle": os.urandom(32)})
 
     # Load
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 from tests.cluster.crowd import Cluster
@@ -25,6 +26,9 @@ from notarium_node.operator import setup
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
 from notarium_store import Store
+
+NUMBERS = count(1)
+"""Of proposals and votes; one sequence for all members, because a member may leave numbers out."""
 
 pytestmark = pytest.mark.cluster
 
@@ -190,14 +194,15 @@ def _card_of(node: LocalNode) -> Card:
     return read_card(path)
 
 
-async def agree(cluster: Cluster, action: dict, approve: Sequence[str] = ("m1", "m2"), note: str = "once") -> None:
-    """m0 proposes `action`, and these members approve it; together a quorum. `note`: for a repeated action."""
+async def agree(cluster: Cluster, action: dict, approve: Sequence[str] = ("m1", "m2")) -> None:
+    """m0 proposes `action`, and these members approve it; together a quorum."""
     genesis = cluster.network.genesis
     async with Client(genesis, [each.api for each in cluster.validators], timeout=20) as client:
-        proposal = _member_entry(cluster, "m0", {"kind": "propose", "note": note, "action": action})
+        proposal = _member_entry(cluster, "m0", {"kind": "propose", "number": next(NUMBERS), "action": action})
         await cluster.submit(client, [proposal])
         for member in approve:
-            vote = {"kind": "vote", "proposal": bytes(leaf_hash(proposal)), "approve": True}
+            fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
+            vote = {"kind": "vote", "number": next(NUMBERS), **fields}
             await cluster.submit(client, [_member_entry(cluster, member, vote)])
 
 

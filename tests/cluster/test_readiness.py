@@ -142,5 +142,5 @@ async def set_role(cluster: Cluster, node: LocalNode, role: str, *approve: str) 
     record = replace(read_card(path).node, role=role)
     fields = {"member": record.member, "role": record.role, "key": bytes(record.key)}
     rest = {"certificate": record.certificate, "address": record.address, "api": record.api}
-    await agree(cluster, {"type": "set-node", "node": {**fields, **rest}}, approve, f"{role} from now on")
+    await agree(cluster, {"type": "set-node", "node": {**fields, **rest}}, approve)
     node.role = role

@@ -39,13 +39,13 @@ PREPARES = CLUB.prepares((0, 1, 2), 0, BLOCK)
 CHANGES = [CLUB.signed_change(signer, 1, (0, BLOCK)) for signer in (0, 1, 2)]
 
 GOLDEN: dict[str, tuple[Message, str]] = {
-    "prepare": (CLUB.prepare(2, 7, BLOCK), "ede8a45f82be54824519138c2753ea72794af4cffe98bc0242e0cd3d630481d8"),
-    "commit": (CLUB.commit(2, 7, BLOCK), "9ad189b0a3c815ac4c249c171fb7c61f684c37d1e1797511cc0b560361d197fe"),
+    "prepare": (CLUB.prepare(2, 7, BLOCK), "f37cb1ef60735b39c03dade536842402b0073d0eacece4e6f14a1de4905e0feb"),
+    "commit": (CLUB.commit(2, 7, BLOCK), "abd63f362bfbd9c48ffd21b40638e974b228c210492a206c0080af532c6969df"),
     "proposal": (
         CLUB.proposal(2, 1, BLOCK, CHANGES, PREPARES),
-        "91bd5d5168f539423c5a7360f88bf39842601e5fbab4ff486ecac5b7afe64887",
+        "44c3168bfb3c54ffd51fd71eca431f63d7f9b5138fed844b7f96c2ed202b0778",
     ),
-    "round change": (CLUB.change(3, 1, (0, BLOCK)), "ecfabf347b1aa1d5a5edbfa3a7d4e967d522401d779a26defa6edf307999ecec"),
+    "round change": (CLUB.change(3, 1, (0, BLOCK)), "4ea70030a9ecd132b52f0964933f5a80f47b8fb67656c6a40a1b4b5cc949a2bb"),
     "round change, nothing prepared": (
         CLUB.change(3, 1),
         "8a34855efe5e098286c7c2b2e823fefdf451005d550ecdf16b476fb6196c7027",

@@ -189,12 +189,28 @@ def test_the_unit_starts_a_command_that_exists(unit):
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
+def test_the_backup_runs_with_no_more_than_the_node_and_a_command_that_exists():
+    backup, node = ((DEPLOY / f"notarium-{name}.service").read_text().splitlines() for name in ("backup", "node"))
+    of_node = ("Restart", "StateDirectory", "StateDirectoryMode", "LimitNOFILE")
+    for key, value in HARDENING.items():
+        assert key in of_node or f"{key}={value}" in backup
+    assert {each for each in node if each.startswith("SystemCallFilter")} <= set(backup)
+    [start] = [each for each in backup if each.startswith("ExecStart=")]
+    words = shlex.split(shlex.split(start.removeprefix("ExecStart="))[2].replace("exec ", ""))
+    assert words[:2] == ["/opt/notarium/bin/notarium-node", "backup"]
+    assert {"--config", "--with-ledger", "--passphrase-file", "--to"} == {each for each in words if each[:2] == "--"}
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_understands_every_line_of_the_unit(tmp_path):
-    copy = tmp_path / "notarium-node.service"
-    # The program is installed on the server, not here; everything else is verified as it is.
-    copy.write_text(
-        (DEPLOY / "notarium-node.service").read_text().replace("/opt/notarium/bin/notarium-node", "/bin/sh")
+def test_systemd_understands_every_line_of_the_units(tmp_path):
+    units = [*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")]
+    for each in units:
+        # The program is installed on the server, not here; everything else is verified as it is.
+        (tmp_path / each.name).write_text(each.read_text().replace("/opt/notarium/bin/notarium-node", "/bin/sh"))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / each.name) for each in units)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    ran = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -150,15 +150,18 @@ def test_the_ceremony_and_what_follows_it(machines, tmp_path):
     key = researchers_key(mercy, tmp_path)
     assert "enrolled" in mercy.shell("enrol", RESEARCHER_KEY=key)
 
-    mercy.stop()
+    passphrase = mercy.directory / "passphrase"
+    passphrase.write_text("correct horse battery\n")
+    passphrase.chmod(0o600)
     mercy.shell("backup")
+    assert "can be restored" in mercy.shell("check-backup")
+    mercy.stop()
     # Two more blocks, as the page wants them, and then a restore on an empty disk.
     north, height = machines[1], machines[1].status()["height"]
     for seed in (b"\1", b"\2"):
         north.shell("enrol", RESEARCHER_KEY=public_key(seed * 32))
     shutil.rmtree(mercy.directory / "node")
-    (mercy.directory / "node").mkdir()
-    subprocess.run(["tar", "--extract", "--file", "../backup.tar"], cwd=mercy.directory / "node", check=True)
+    mercy.shell("restore")
     mercy.start()
     mercy.wait_until(lambda status: status["ready"] and status["height"] == height + 2, "does not catch up")
     assert "revoked" in mercy.shell("revoke", RESEARCHER_KEY=key)

@@ -77,7 +77,7 @@ def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
 def test_the_example_of_a_removed_node_is_an_action():
     [example] = re.findall(r'^propose\((.*type="remove-node".*)\)  #', PAGE, re.MULTILINE)
     action = eval(f"(lambda note, **action: action)({example})", {"KEY": "ab" * 32})  # noqa: S307
-    encode_body({"v": 1, "kind": "propose", "member": "mercy", "action": action})
+    encode_body({"v": 1, "kind": "propose", "member": "mercy", "number": 1, "action": action})
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 
+from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.statement import Artifact, Bundle
 from notarium_consensus.justification import Prepared
@@ -183,10 +184,11 @@ def bundles() -> tuple[bytes, ...]:
     managed = Contents.of_file(12, digest("file").hex(), {"md5": "ab" * 16, "etag": '"5d41-2"'})
     folder = Contents.of_folder([Item("a/b.csv", 7, digest("a").hex()), Item.link("c", "a/b.csv")])
     facts = {"params": {"lr": 0.5, "epochs": 3, "note": "é"}, "metrics": {"auc": "0.93"}, "salt": "00" * 32}
+    author = Author(digest("key"), "m0", "study é")
     return (
-        Bundle("dataset", (Artifact("data.csv", "subject", file),), {"salt": "00" * 32}).encode(),
-        Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts).encode(),
-        Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}).encode(),
+        Bundle("dataset", (Artifact("data.csv", "subject", file),), {"salt": "00" * 32}, author).encode(),
+        Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts, author).encode(),
+        Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author).encode(),
     )
 
 

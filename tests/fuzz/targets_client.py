@@ -228,7 +228,7 @@ PROJECT = (
         "bundle",
         Bundle.decode,
         (InvalidBundle,),
-        ("notarium.evidence.statement:Bundle.decode",),
+        ("notarium.evidence.statement:Bundle.decode", "notarium.evidence.author:Author.from_json"),
         seeds.bundles(),
         Bundle.encode,
         dialect="json",

@@ -25,7 +25,7 @@ class _Arrived:
     def __init__(self, content_type: str, body: bytes) -> None:
         self.content_type, self._body = content_type, body
         self.content_length = len(body)
-        self.headers: dict[str, str] = {}
+        self.headers = {"Content-Type": content_type}
         self.content = SimpleNamespace(is_eof=lambda: True)
 
     async def read(self) -> bytes:

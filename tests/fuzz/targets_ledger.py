@@ -213,6 +213,7 @@ LEDGER = (
             "notarium_ledger.trust.receipt:_from_document",
             "notarium_ledger.trust.chain:DecidedHeader.from_document",
             "notarium_ledger.trust.chain:Handover.from_document",
+            "notarium_ledger.encoding.json_file:parse_json",
             "notarium_ledger.encoding.json_file:read_base64",
             "notarium_ledger.encoding.json_file:read_document",
             "notarium_ledger.encoding.json_file:read_hex_hash",

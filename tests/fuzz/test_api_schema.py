@@ -33,8 +33,6 @@ STREAM = "/v1/events"
 NOT_OURS = [
     # What fits the schema of a body is hardly ever an entry that somebody enrolled has signed: 422 and 403 are right.
     "positive_data_acceptance",
-    # Unknown routes and methods are both 404, with a pointer to this description.
-    "unsupported_method",
     # There are no accounts.
     "ignored_auth",
 ]
@@ -67,7 +65,8 @@ def some_entries(world):
 def test_every_answer_is_as_described(case, world, node):
     response = case.call(base_url=address(world, node), timeout=TIMEOUT_S)
     case.validate_response(response, excluded_checks=CHECKS.get_by_names(NOT_OURS))
-    check_problem(response.status_code, response.headers["content-type"][0], response.content)
+    if case.method != "HEAD":
+        check_problem(response.status_code, response.headers.get("content-type", [""])[0], response.content)
 
 
 @schema.include(path=STREAM).parametrize()
@@ -75,11 +74,11 @@ def test_every_answer_is_as_described(case, world, node):
 def test_a_stream_begins_as_described_or_is_refused(case, world):
     arguments = case.as_transport_kwargs(base_url=address(world, "validator"))
     with requests.request(**arguments, stream=True, timeout=TIMEOUT_S) as response:
-        assert response.status_code in (200, 400, 404), response.status_code
+        assert response.status_code in (200, 204, 400, 404, 405), response.status_code
         if response.status_code == 200:
             assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
-        else:
-            check_problem(response.status_code, response.headers["content-type"], response.content)
+        elif case.method != "HEAD":
+            check_problem(response.status_code, response.headers.get("content-type", ""), response.content)
 
 
 def check_problem(status, content_type, body):
@@ -95,7 +94,7 @@ def check_problem(status, content_type, body):
 
 
 @pytest.mark.parametrize("path", ["/v1/entries", "/v1/entries/batch"])
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "GZIP", "bogus"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "GZIP", "br", "bogus"])
 def test_compressed_bodies_are_refused_unread(world, path, coding):
     """8 KiB are 8 MiB then, of which neither the body's limit nor the budget for bodies that arrive slowly knows."""
     answer = world.node.post(path, zlib.compress(bytes(8 << 20), 9), **{"Content-Encoding": coding})
@@ -113,7 +112,6 @@ def test_compressed_bodies_are_refused_unread(world, path, coding):
         b"POST /v1/entries HTTP/1.1\r\nHost: x\r\nContent-Length: abc",
         b"POST /v1/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999",
         b"POST /v1/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
-        b"POST /v1/entries HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 2",
         b"GET /v1/log HTTP/1.1\r\nHost : x",
         b"GET /v1/log HTTQ/1.1\r\nHost: x",
     ],

@@ -29,14 +29,14 @@ def own_logging():
 
 
 @pytest.fixture
-def notarium_node(capsys, own_logging):
+def notarium_node(capfd, own_logging):
     """Run a command in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments):
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as caught:
             app.main([str(each) for each in arguments])
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return caught.value.code or 0, captured.out, captured.err
 
     return run

@@ -32,13 +32,14 @@ values = st.recursive(
 headers = st.builds(
     Header,
     genesis=hashes,
-    height=st.integers(1, 2**63 - 1).map(Height),
+    height=st.integers(2**32, 2**63 - 1).map(Height),
     parent=hashes,
     time_ms=st.integers(0, MAX_TIME_MS),
     proposer=hashes.map(PublicKey),
     tree_size=st.integers(0, 2**63 - 1),
     tree_root=hashes,
     validators=hashes,
+    since=st.integers(1, 2**32).map(Height),
     next_validators=hashes,
     state_root=hashes,
 )

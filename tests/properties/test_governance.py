@@ -81,6 +81,9 @@ class Ledger:
 
     def say(self, kind: str, member: int, **fields: Any) -> Entry | None:
         """One entry, if it is permitted."""
+        if kind in ("propose", "vote"):
+            speaker = self.registry.members.get(f"m{member}")
+            fields["number"] = fields.get("number", speaker.number + 1 if speaker else 1)
         entry = CONSORTIUM.entry(CONSORTIUM.member_body(kind, member, **fields))
         before = self.registry
         try:

@@ -61,6 +61,7 @@ def build(tip: Tip, entries: list[bytes], time_ms: int, proposer: PublicKey, val
         tree_size=tip.size + len(entries),
         tree_root=_root(entries),
         validators=validators.hash,
+        since=Height(1),
         next_validators=validators.hash,
         state_root=Hash(sha256(tip.state + _root(entries)).digest()),
     )

@@ -176,6 +176,7 @@ class InvalidContent(Behaviour):
             frontier.size,
             frontier.root(),
             header.validators,
+            header.since,
             header.next_validators,
             root,
         )

@@ -191,5 +191,8 @@ def submit(world: World, kind: str, member: int, **fields: Any) -> bytes:
     """A statement of member number `member` on its way; the bytes."""
     raw = world.consortium.raw(world.consortium.member_body(kind, member, **fields))
     world.watch.submitted(raw)
-    world.client(raw, world.doors, TRIES)
+    if kind in ("propose", "vote"):
+        world.says(member, raw, TRIES)
+    else:
+        world.client(raw, world.doors, TRIES)
     return raw

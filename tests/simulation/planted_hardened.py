@@ -20,6 +20,7 @@ from notarium_consensus.messages import encode_message
 from notarium_consensus.own_messages import OwnMessages
 from notarium_consensus.phase import Phase
 from notarium_consensus.timers import HeightTimers
+from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.errors import KeyNotPermitted
 from notarium_ledger.state import capacity, chain_state, governance
@@ -98,6 +99,17 @@ def _anybody_withdraws() -> list[Replacement]:
     return [(governance, "_vote", open_to_all)]
 
 
+def _numbers_in_any_order() -> list[Replacement]:
+    def careless(registry: Registry, body: Any) -> Registry:
+        return registry.with_member(replace(registry.members[body["member"]], number=body["number"]))
+
+    return [(governance, "_numbered", careless)]
+
+
+def _since_the_first_block() -> list[Replacement]:
+    return [(Header, "next_since", property(lambda header: header.since))]
+
+
 def _two_changes_in_a_block() -> list[Replacement]:
     apply = governance.apply_entry
     return [(chain_state, "apply_entry", lambda *subject: (apply(*subject)[0], False))]
@@ -173,6 +185,8 @@ HARDENED: tuple[Planted, ...] = (
     Planted("revoked keys write", _revoked_keys_write, "content", 50, schedule="governing"),
     Planted("members without validator vote", _members_without_validator_vote, "content", 100, schedule="governing"),
     Planted("any member withdraws another's proposal", _anybody_withdraws, "content", 50, schedule="governing"),
+    Planted("numbers of votes in any order", _numbers_in_any_order, "content", 50, schedule="governing"),
+    Planted("a new set signs since the first block", _since_the_first_block, "content", 50, schedule="changing"),
     Planted("two membership changes in a block", _two_changes_in_a_block, "content", 100, schedule="governing"),
     Planted("state root of the block before", _state_root_of_the_block_before, "content", 20, schedule="governing"),
     Planted("changes of the registry not stored", _registry_not_stored, "state", 20, schedule="governing"),

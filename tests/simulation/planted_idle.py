@@ -28,7 +28,7 @@ def _time_before_the_work_counts() -> list[Replacement]:
 def _long_rounds_are_not_cut_short() -> list[Replacement]:
     def keeping(self: HeightTimers, round_: Round) -> None:
         if self._work_from is None:
-            self._see(self._effects.now_ms)
+            self._see()
             self._work_from = round_
 
     return [(HeightTimers, "have_work", keeping)]

@@ -187,9 +187,13 @@ class FalseJustification(Scheme):
         return None if block is None else self.liar.propose(block, message.round, message.round_changes, ())
 
     def _wrong_header(self, message: Proposal) -> Proposal | None:
-        """A block with one wrong hash in its header."""
-        field = self.random.choice(["parent", "tree_root", "state_root", "next_validators"])
+        """A block with one wrong hash in its header, or with another height since which the validators sign."""
+        field = self.random.choice(["parent", "tree_root", "state_root", "next_validators", "since"])
         wrong: dict[str, Any] = {field: Hash(self.random.randbytes(32))}
+        if field == "since":
+            wrong = {field: message.block.header.since % message.height + 1}
+            if message.height == 1:
+                return None  # There is no other.
         header = replace(message.block.header, **wrong)
         block = Block(header, message.block.entries)
         return self.liar.propose(block, message.round, message.round_changes, message.prepares)

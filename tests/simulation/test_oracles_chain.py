@@ -196,6 +196,7 @@ def test_certificate(ledger, reason, fault):
         pytest.param("chain", "another ledger", {"genesis": Hash(digest("other"))}, id="genesis"),
         pytest.param("chain", "parent is not", {"parent": Hash(digest("other"))}, id="parent"),
         pytest.param("chain", "another validator set", {"validators": Hash(digest("other"))}, id="validators"),
+        pytest.param("chain", "in force since 1, not 2", {"since": 2}, id="since"),
         pytest.param("chain", "proposer is not a validator", {"proposer": key("stranger").public}, id="proposer"),
         pytest.param("time", "not above its parent's", {"time_ms": START_MS + 1_000}, id="time"),
         pytest.param("tree root", "", {"tree_root": Hash(digest("other"))}, id="tree root"),

@@ -14,6 +14,7 @@ from tests.simulation.lines import Lines
 from tests.simulation.links import Links
 from tests.simulation.loop import WORLD, Life, SimulatedLoop
 from tests.simulation.member import Member
+from tests.simulation.speaking import Speaker
 from tests.simulation.substitutes import directories
 from tests.simulation.watch import Watch
 from tests.support.consortium import START_MS, Consortium
@@ -83,6 +84,7 @@ class World:
         """From how many blocks behind on nodes begin with a snapshot."""
         self.watch = Watch(self)
         self.voting = False
+        self._speakers: dict[int, Speaker] = {}
         self._seen = self.consortium.state
         """The highest state of the honest nodes that are down."""
         self.entries = 0
@@ -184,9 +186,9 @@ class World:
         for number in numbers[1:]:
             fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
             raws.append(consortium.raw(consortium.member_body("vote", number, **fields)))
-        for raw in raws:
+        for number, raw in zip(numbers, raws, strict=True):
             self.watch.submitted(raw)
-            self.client(raw, self.doors, VOTE_TRIES)
+            self.says(number, raw, VOTE_TRIES)
         self.after(0.5, self._voted, member, role, self.watch.height, self.loop.now_s + VOTE_S)
         return True
 
@@ -281,19 +283,37 @@ class World:
         self.made[leaf_hash(raw)] = raw
         return raw
 
-    def client(self, raw: bytes, doors: Callable[[], Sequence[Member]], tries: int = 1 << 30) -> None:
+    def says(self, number: int, raw: bytes, tries: int) -> None:
+        """A proposal or vote of member `number` waits for its turn."""
+        self._speakers.setdefault(number, Speaker(self)).say(raw, tries)
+
+    def client(
+        self,
+        raw: bytes,
+        doors: Callable[[], Sequence[Member]],
+        tries: int = 1 << 30,
+        heard: Callable[[bytes, str], None] | None = None,
+    ) -> None:
         """A client that submits to one of `doors()`, and to another if it hears nothing, until it has a receipt.
 
-        `tries`: it gives up after so many.
+        `tries`: it gives up after so many. `heard` gets the entry and each answer.
         """
-        Client(self, raw, doors, tries).try_once()
+        Client(self, raw, doors, tries, heard).try_once()
 
 
 class Client:
     """One entry on its way to a receipt."""
 
-    def __init__(self, world: World, raw: bytes, doors: Callable[[], Sequence[Member]], most: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        raw: bytes,
+        doors: Callable[[], Sequence[Member]],
+        most: int,
+        heard: Callable[[bytes, str], None] | None,
+    ) -> None:
         self._world = world
+        self._heard = heard
         self._most = most
         self._raw = raw
         self._doors = doors
@@ -315,6 +335,8 @@ class Client:
 
     def _told(self, member: Member, answer: str, detail: bytes) -> None:
         self._world.coverage[f"client: {answer}"] += 1
+        if self._heard is not None:
+            self._heard(self._raw, answer)
         if answer == "decided":
             self._world.watch.receipt(member, self._id, detail)
 

@@ -9,6 +9,7 @@ decision, transition = consortium.decide(state, [entry])
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
@@ -50,6 +51,7 @@ class Consortium:
         """Keys that can seal; a test that adds a validator adds its key here."""
         self.genesis = Genesis.from_document(self._document(parameters))
         self._serial = 0
+        self._numbers: Counter[str] = Counter()
 
     @property
     def researcher(self) -> SigningKey:
@@ -67,8 +69,12 @@ class Consortium:
         return valid_body(kind, self._serial, **over)
 
     def member_body(self, kind: str, member: int = 0, **fields: Any) -> dict[str, Any]:
-        """A body by which member number `member` speaks."""
-        return {"v": 1, "kind": kind, "member": self.members[member], **fields}
+        """A body by which member number `member` speaks; a proposal or vote has a greater number each time."""
+        id_ = self.members[member]
+        if kind in ("propose", "vote") and "number" not in fields:
+            self._numbers[id_] += 1
+            fields["number"] = self._numbers[id_]
+        return {"v": 1, "kind": kind, "member": id_, **fields}
 
     def raw(self, body: dict[str, Any], signer: SigningKey | None = None) -> bytes:
         """The wire bytes of `body`, signed by `signer`, or else by whom it names."""

@@ -154,11 +154,13 @@ def _invalid_headers() -> Iterator[tuple[str, bytes, str]]:
     yield "version 2", changed(0, 2), "version"
     yield "version true", changed(0, True), "version"
     for at, name in enumerate(names, 1):
-        if name in ("height", "time_ms", "tree_size"):
-            yield f"{name} below its least", changed(at, 0 if name == "height" else -1), name
+        if name in ("height", "time_ms", "tree_size", "since"):
+            yield f"{name} below its least", changed(at, 0 if name in ("height", "since") else -1), name
             yield f"{name} 2^63", changed(at, 2**63), name
             if name == "time_ms":
                 yield "time_ms in the year 10000", changed(at, MAX_TIME_MS + 1), name
+            if name == "since":
+                yield "since above the height", changed(at, good[2] + 1), name
             yield f"{name} true", changed(at, True), name
             yield f"{name} as text", changed(at, "1"), name
         else:

@@ -1,6 +1,7 @@
 """A small chain, from which the vectors of headers, votes, certificates and receipts are made.
 
-Four validators; block 1 has three entries, block 2 gives m1 another validator key, block 3 has five entries.
+Four validators; block 1 has three entries, block 2 gives m1 another validator key, block 3 has five entries. The chain
+with a loop goes on: block 4 gives m1 its first key again, so the founders sign again, and block 5 has two entries.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tests.support.consortium import Consortium, fake_certificate, key
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.log.frontier import inclusion_path
 from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.receipt import Receipt
@@ -28,8 +30,20 @@ class Chain:
         self.decisions: list[Decision] = []
         self.handovers: list[Handover] = []
         self._nodes: dict[tuple[int, int], Hash] = {}
-        new = key("vectors validator 1 again")
-        self.consortium.keys_by_public[new.public] = new
+        make = self.consortium
+        self._take(*make.decide(self.tip, [make.entry(make.body(kind)) for kind in ("dataset", "run", "model")]))
+        self._change(key("vectors validator 1 again"))
+        self._take(*make.decide(self.tip, make.entries(5)))
+
+    def loop(self) -> None:
+        """Go on to a height at which the founders sign again."""
+        self._change(self.consortium.validator_keys[1])
+        self._take(*self.consortium.decide(self.tip, self.consortium.entries(2)))
+
+    def _change(self, new: SigningKey) -> None:
+        """A block after which m1 has this validator key."""
+        make = self.consortium
+        make.keys_by_public[new.public] = new
         node = {
             "member": "m1",
             "role": "validator",
@@ -37,10 +51,7 @@ class Chain:
             "certificate": fake_certificate(new),
             "address": "127.0.0.1:9101",
         }
-        make = self.consortium
-        self._take(*make.decide(self.tip, [make.entry(make.body(kind)) for kind in ("dataset", "run", "model")]))
         self._take(*make.decide(self.tip, approved(make, 3, {"type": "set-node", "node": node}), round=1))
-        self._take(*make.decide(self.tip, make.entries(5)))
 
     @property
     def tip(self) -> ChainState:
@@ -78,3 +89,11 @@ class Chain:
 def chain() -> Chain:
     """The one chain."""
     return Chain()
+
+
+@cache
+def looped() -> Chain:
+    """The chain that goes on to a loop."""
+    made = Chain()
+    made.loop()
+    return made

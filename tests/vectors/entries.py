@@ -163,7 +163,8 @@ NODE: Fields = {
 
 
 def _member(kind: str, **fields: Any) -> Fields:
-    return {"v": 1, "kind": kind, "member": "m0", **fields}
+    numbered = {"number": 1} if kind in ("propose", "vote") else {}
+    return {"v": 1, "kind": kind, "member": "m0", **numbered, **fields}
 
 
 def _action(kind: str, **fields: Any) -> Fields:
@@ -181,6 +182,7 @@ def _valid() -> Iterator[tuple[str, Fields]]:
     yield "revoke", _member("revoke", key=KEY)
     yield "revoke with a reason", _member("revoke", key=KEY, reason="left the institution")
     yield "vote for", _member("vote", proposal=digest("proposal"), approve=True)
+    yield "vote with the greatest number", _member("vote", number=2**53, proposal=digest("proposal"), approve=True)
     yield "vote against", _member("vote", proposal=digest("proposal"), approve=False)
     yield "add-member", _action("add-member", id="m9", name="Ninth", key=KEY)
     yield "remove-member", _action("remove-member", id="m9")
@@ -218,6 +220,10 @@ def _wrong() -> Iterator[tuple[str, Any, str]]:
     yield from _wrong_member()
 
 
+FORBIDDEN = "\x7f\x80\x85\x9b\x9f\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
+"""Beside C0. One of each range's ends, and those of the attacks that are known."""
+
+
 def _wrong_common() -> Iterator[tuple[str, Any, str]]:
     base = valid_body("publication", 1)
     yield "issuer with upper case", {**base, "issuer": "MIT"}, "body.issuer"
@@ -226,6 +232,8 @@ def _wrong_common() -> Iterator[tuple[str, Any, str]]:
     yield "empty project", {**base, "project": ""}, "body.project"
     yield "project of 129", {**base, "project": "x" * 129}, "body.project"
     yield "project with a control character", {**base, "project": "a\tb"}, "body.project"
+    for forbidden in FORBIDDEN:
+        yield f"project with U+{ord(forbidden):04X}", {**base, "project": f"a{forbidden}b"}, "body.project"
     yield "project as bytes", {**base, "project": b"x"}, "body.project"
     yield "unknown disclosure", {**base, "disclosure": "secret"}, "body.disclosure"
     yield "bundle of 31 bytes", {**base, "bundle": bytes(31)}, "body.bundle"
@@ -280,6 +288,16 @@ def _wrong_member() -> Iterator[tuple[str, Any, str]]:
     yield "enrol: no member id", {**_member("enrol", key=KEY), "member": "M0"}, "body.member"
     yield "revoke: empty reason", _member("revoke", key=KEY, reason=""), "body.reason"
     yield "vote: approve 1", _member("vote", proposal=digest("p"), approve=1), "body.approve"
+    for number in (0, -1, 2**53 + 1, True, "1", None):
+        yield (
+            f"vote: number {number!r}",
+            _member("vote", proposal=digest("p"), approve=True, number=number),
+            "body.number",
+        )
+        removal = {"type": "remove-member", "id": "m9"}
+        yield f"propose: number {number!r}", _member("propose", action=removal, number=number), "body.number"
+    yield "enrol: a number", _member("enrol", key=KEY, number=1), "body.number"
+    yield "revoke: a number", _member("revoke", key=KEY, number=1), "body.number"
     yield "vote: short proposal", _member("vote", proposal=b"p", approve=True), "body.proposal"
     yield "propose: unknown action", _action("dissolve"), "body.action.type"
     yield "propose: action no map", _member("propose", action="add-member"), "body.action"

@@ -16,6 +16,7 @@ from tests.vectors.receipts import edited
 from notarium_ledger.blocks.statements import SignedStatement, StatementKind
 from notarium_ledger.blocks.validators import Validator, ValidatorSet
 from notarium_ledger.encoding import canonical
+from notarium_ledger.signing import EQUIVOCATION_TAG, tagged_hash
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.equivocation import Equivocation, conflict
 from notarium_ledger.trust.equivocation_file import EquivocationFile
@@ -101,8 +102,19 @@ def _other_form(text: str) -> Iterator[tuple[str, int, str]]:
         ("a vote with a short signature", [*value[:4], [*value[4][:5], value[4][5][:-1]]]),
     ):
         yield name, 1, _with(text, "equivocation", canonical.encode(changed))
+    yield "proposals of type true", 1, _type_true()
     longer = base64.b64decode(json.loads(text)["equivocation"]) + b"\0"
     yield "equivocation with a byte behind it", 1, _with(text, "equivocation", longer)
+
+
+def _type_true() -> str:
+    """In place of type 1, whose signed bytes are the same: only the type shows it. The id follows."""
+    text = _text(_file(4, StatementKind.PROPOSAL))
+    value: Any = canonical.decode(base64.b64decode(json.loads(text)["equivocation"]))
+    assert [each[0] for each in value[3:]] == [1, 1]
+    data = canonical.encode([*value[:3], *([True, *each[1:]] for each in value[3:])])
+    changed = _with(text, "equivocation", data)
+    return edited(changed, lambda document: document["about"].update(id=tagged_hash(EQUIVOCATION_TAG, data).hex()))
 
 
 def _with(text: str, field: str, data: bytes) -> str:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.consortium import digest
-from tests.vectors.chain import chain
+from tests.vectors.chain import chain, looped
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.trust.chain import DecidedHeader, Handover
 from notarium_ledger.trust.receipt import Receipt
 from notarium_ledger.trust.receipt_batch import encode_receipts
-from notarium_ledger.types import Hash
+from notarium_ledger.types import Hash, Height
 
 
 def document() -> dict[str, Any]:
@@ -113,10 +113,36 @@ def _other_handovers(good: Receipt) -> Iterator[tuple[str, int, str]]:
     later = chain().decided(3)
     yield "handover after the block", 3, file(handover, Handover(later.header, later.certificate, old))
     yield "handovers left out", 4, file()
+    yield "handover certificate of round true", 1, edited(_file(good), _round_true)
+    since = replace(handover.header, since=Height(2))
+    yield "handover of a set in force since another height", 3, file(replace(handover, header=since))
+    yield from _left_out_loops()
     for height in (1, 2):
         early = chain().receipt(height, 0)
         with_later = DecidedHeader(early.decided.header, early.decided.certificate, (handover,))
         yield f"block {height} with the handover of block 2", 3, _file(replace(early, decided=with_later))
+
+
+def _round_true(document: dict[str, Any]) -> None:
+    """In place of round 1, whose votes have the same bytes: only the type shows it."""
+    handover = document["handovers"][0]
+    value: Any = canonical.decode(base64.b64decode(handover["certificate"]))
+    assert value[1] == 1
+    value[1] = True
+    handover["certificate"] = base64.b64encode(canonical.encode(value)).decode()
+
+
+def _left_out_loops() -> Iterator[tuple[str, int, str]]:
+    """The founders signed up to block 2 and sign again after block 4: by their hash alone nothing would be missing."""
+    after = looped().receipt(5, 0)
+    first, second = after.decided.handovers
+
+    def file(*handovers: Handover) -> str:
+        return _file(replace(after, decided=replace(after.decided, handovers=handovers)))
+
+    yield "a loop of handovers left out", 4, file()
+    yield "the second handover of a loop left out", 4, file(first)
+    yield "the first handover of a loop left out", 3, file(second)
 
 
 def _other_decision(good: Receipt) -> Iterator[tuple[str, int, str]]:

@@ -92,7 +92,7 @@ class Listener:
 
 
 @pytest.mark.parametrize("case", cases("wire.json", "valid"))
-def test_frame(case: Any) -> None:
+async def test_frame(case: Any) -> None:
     frame = unhex(case["hex"])
     payload = canonical.encode(from_json(case["payload"])) if "payload" in case else b""
     assert frame == bytes((case["kind"],)) + payload
@@ -104,12 +104,12 @@ def test_every_kind_of_frame_has_a_vector() -> None:
 
 
 @pytest.mark.parametrize("case", cases("wire.json", "ignored"))
-def test_frame_of_a_later_version(case: Any) -> None:
+async def test_frame_of_a_later_version(case: Any) -> None:
     assert Listener().hear(unhex(case["hex"])) == ([], ["later"])
 
 
 @pytest.mark.parametrize("case", cases("wire.json", "invalid"))
-def test_invalid_frame(case: Any) -> None:
+async def test_invalid_frame(case: Any) -> None:
     assert Listener().hear(unhex(case["hex"])) == ([], ["garbage"])
 
 

@@ -20,7 +20,7 @@ from notarium.evidence.hashing import OnProgress, hash_path
 from notarium.evidence.statement import Artifact, Bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside
-from notarium.project import Project, find_project
+from notarium.project import Project, find_project, other_project
 from notarium_ledger.encoding.json_file import iso_time
 
 ANCHOR_S = 30.0
@@ -54,6 +54,8 @@ class Anchored:
     receipt: VerifiedReceipt | None = None
     error: NotariumError | None = None
     """Why it is pending or refused."""
+    other_project: Path | None = None
+    """The root of another project that the path lies in; that of the current folder was used."""
 
     def __repr__(self) -> str:
         at = f" · block {self.receipt.height} · #{self.receipt.index}" if self.receipt else ""
@@ -77,6 +79,8 @@ class Anchored:
             }
         if self.error is not None:
             result["reason"] = str(self.error)
+        if self.other_project is not None:
+            result["other_project"] = str(self.other_project)
         return result
 
 
@@ -116,9 +120,10 @@ def anchor(
     artifact again in the same way does nothing. Where the content or what is said about it has changed, it is committed
     to again, with a reference to the entry that this supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
+    The project is that of the current folder, wherever `path` lies.
     Raises ProjectError, UnreadableArtifact, Unwritable, and with `strict` Rejected, Unreachable or LyingNode.
     """
-    project = project or find_project(artifact_path(path).absolute().parent)
+    project = project or find_project()
     chosen = artifact_path(path)
     if is_receipt(chosen) or is_bundle(chosen):
         raise ProjectError(
@@ -131,6 +136,7 @@ def anchor(
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, bundle, prepared, refs, disclosure)
     earlier = Earlier.find(project, request.receipt_path)
+    earlier.check_issuer(chosen, project)
     if not earlier.matches(bundle, prepared, refs, disclosure):
         return _send(request, _commit(request, earlier), timeout, strict)
     if earlier.receipt is not None:
@@ -168,6 +174,7 @@ def _unchanged(request: _Request, receipt: VerifiedReceipt) -> Anchored:
         receipt_path=place,
         bundle_path=bundle_of(place),
         receipt=receipt,
+        other_project=other_project(request.path, request.project.root),
     )
 
 
@@ -190,6 +197,7 @@ def _send(request: _Request, waiting: Waiting, timeout: float, strict: bool) -> 
         bundle_path=bundle_of(waiting.receipt_path),
         receipt=delivery.receipt,
         error=delivery.error,
+        other_project=other_project(request.path, request.project.root),
     )
 
 

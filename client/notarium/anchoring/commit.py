@@ -22,6 +22,7 @@ from notarium.project import Project
 from notarium_ledger.entries.commitment import BODY_VERSION, Body
 from notarium_ledger.entries.entry import sign_entry
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.signing import SigningKey
 
 MAX_SUBJECTS = 64
 MAX_SUBJECT_NAME = 255
@@ -96,23 +97,29 @@ def commit(
     `make_room` moves away what is in the place. It runs after everything is signed and before anything is written.
     Raises ProjectError (no key, no issuer, a field that the schema refuses) before anything is written, Unwritable.
     """
-    data = bundle.encode()
+    # One key for both, because the evidence names whoever signs.
+    key = project.key()
+    data = bundle.by(project.author(key)).encode()
     body = make_body(project, bundle, bundle_digest(data), fields=fields or {}, refs=refs, disclosure=disclosure)
-    waiting = Waiting(sign(project, body), receipt_path, bundle.kind, now_ms())
+    waiting = Waiting(sign(project, body, key), receipt_path, bundle.kind, now_ms())
     make_room()
-    place = bundle_of(receipt_path)
-    try:
-        write_atomically(place, data)
-    except OSError as error:
-        raise Unwritable(f"{place} cannot be written", place.parent, error) from error
+    write_bundle(bundle_of(receipt_path), data)
     keep(project, waiting)
     return waiting
 
 
-def sign(project: Project, body: Body) -> bytes:
+def write_bundle(place: Path, data: bytes) -> None:
+    """Write a bundle's file. Raises Unwritable."""
+    try:
+        write_atomically(place, data)
+    except OSError as error:
+        raise Unwritable(f"{place} cannot be written", place.parent, error) from error
+
+
+def sign(project: Project, body: Body, key: SigningKey) -> bytes:
     """The wire bytes of the entry. Raises ProjectError."""
     try:
-        entry = sign_entry(project.key(), project.genesis.hash, body)
+        entry = sign_entry(key, project.genesis.hash, body)
     except LedgerError as error:
         raise ProjectError(f"this {body['kind']} is not a valid commitment: {error}") from error
     limit = project.genesis.registry.parameters.max_entry_bytes

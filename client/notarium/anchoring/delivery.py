@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from notarium.anchoring.commit import keep, sign
+from notarium.anchoring.commit import keep, sign, write_bundle
 from notarium.anchoring.outbox import Outbox, Waiting, now_ms, outbox_of
 from notarium.errors import (
     ExitCode,
+    InvalidBundle,
     NodeReport,
     NotAnchored,
     NotariumError,
@@ -25,9 +26,12 @@ from notarium.errors import (
     Unreachable,
     Unwritable,
 )
+from notarium.evidence.author import Author
+from notarium.evidence.statement import Bundle, bundle_digest
 from notarium.files import write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
+from notarium.naming import bundle_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry, decode_entry
@@ -169,21 +173,27 @@ def _check_targets(waiting: Waiting, outbox: Outbox) -> None:
 def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     """Refused entries signed again where issuer or key has changed since, and all that refer to them, by the old id.
 
-    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. All new entries are
-    kept before the first old one is removed, and no old one is removed before those that refer to it.
-    Raises NotariumError.
+    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. The evidence names the
+    new author before the new entry is kept. All new entries are kept before the first old one is removed, and no old
+    one is removed before those that refer to it. Raises NotariumError.
     """
-    issuer, key = project.issuer_or_fail(), project.key().public
+    key = project.key()
+    author = project.author(key)
     renewed: dict[str, Waiting] = {}
+    evidence: dict[Path, bytes] = {}
     for each in _targets_first(outbox.list(), outbox):
         entry = _entry(each)
         if entry is None:
             continue
-        outdated = each.refused and (entry.key != key or entry.body.get("issuer") != issuer)
+        outdated = each.refused and (entry.key != author.key or entry.body.get("issuer") != author.issuer)
         if not outdated and targets(each).isdisjoint(renewed):
             continue
-        raw = sign(project, _renewed_body(entry, issuer, renewed))
+        place = bundle_of(each.receipt_path)
+        evidence[place] = _evidence_by(author, place, entry)
+        raw = sign(project, _renewed_body(entry, author, evidence[place], renewed), key)
         renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", refused=False)
+    for place, data in evidence.items():
+        write_bundle(place, data)
     for each in renewed.values():
         keep(project, each)
     for id_ in reversed(renewed):
@@ -191,9 +201,32 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     return renewed
 
 
-def _renewed_body(entry: Entry, issuer: str, renewed: Mapping[str, Waiting]) -> Body:
-    """The entry's body with this issuer, and with the new ids of the entries that were signed again."""
-    body = {**entry.body, "issuer": issuer}
+def _evidence_by(author: Author, place: Path, entry: Entry) -> bytes:
+    """The evidence that `entry` commits to, as `author` signs it. Raises NotariumError.
+
+    After a crash the evidence on the disk may name the new author already: all but the author must be what it was.
+    """
+    try:
+        bundle = Bundle.decode(place.read_bytes())
+    except (OSError, InvalidBundle) as error:
+        raise _not_renewable(entry, f"its evidence {place} cannot be read ({error})") from error
+    if bundle_digest(bundle.by(Author.of(entry)).encode()) != entry.body.get("bundle"):
+        raise _not_renewable(entry, f"{place} is not the evidence that it commits to")
+    return bundle.by(author).encode()
+
+
+def _not_renewable(entry: Entry, why: str) -> ProjectError:
+    id_ = entry.id.hex()[:16]
+    return ProjectError(
+        f"{id_}… cannot be signed again: {why}; restore that file, or run "
+        f"'notarium status --drop {id_}' and anchor again"
+    )
+
+
+def _renewed_body(entry: Entry, author: Author, evidence: bytes, renewed: Mapping[str, Waiting]) -> Body:
+    """The entry's body by this author, and with the new ids of the entries that were signed again."""
+    digest = bundle_digest(evidence)
+    body = {**entry.body, "issuer": author.issuer, "project": author.project, "bundle": digest}
     if "refs" in body:
         ids = {old: leaf_hash(new.entry) for old, new in renewed.items()}
         body["refs"] = [{**ref, "entry": ids.get(ref["entry"].hex(), ref["entry"])} for ref in body["refs"]]

@@ -13,7 +13,8 @@ from typing import Any
 from notarium.anchoring.commit import Ref
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.errors import InvalidBundle, ProjectError, Unwritable
-from notarium.evidence.statement import Bundle
+from notarium.evidence.author import Author
+from notarium.evidence.statement import Bundle, committed_bundle
 from notarium.files import write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
@@ -39,8 +40,9 @@ class Earlier:
         """What lies at `receipt_path`, beside it, and in the outbox."""
         receipt = find_receipt(receipt_path, project.genesis)
         waiting = None if receipt else outbox_of(project).find(receipt_path)
+        entry = receipt.entry if receipt else decode_entry(waiting.entry) if waiting else None
         try:
-            bundle = Bundle.decode(bundle_of(receipt_path).read_bytes())
+            bundle = committed_bundle(bundle_of(receipt_path).read_bytes(), entry) if entry else None
         except (FileNotFoundError, InvalidBundle):
             bundle = None
         return cls(bundle, receipt, waiting)
@@ -75,6 +77,18 @@ class Earlier:
             # A reference to what it supersedes is added without being asked for.
             and all(each in asked or each["rel"] == "supersedes" for each in known)
         )
+
+    def check_issuer(self, path: Path, project: Project) -> None:
+        """Raise ProjectError where what is anchored here is another institution's: nobody else supersedes that."""
+        if self.receipt is None:
+            return
+        author = Author.of(self.receipt.entry)
+        if author.issuer != project.issuer_or_fail():
+            raise ProjectError(
+                f"{path} is anchored by {author}, and this project writes for {project.issuer}: nobody supersedes the "
+                "record of another institution. Anchor a copy by another name, or move that receipt and its evidence "
+                "away (they still verify)"
+            )
 
     def check_kind(self, path: Path, kind: str) -> None:
         """Raise ProjectError where `kind` is another one: a publication does not supersede the review of a file."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from notarium.errors import ProjectError
 from notarium.files import sync_folder, write_atomically
 from notarium.project import Project
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 
@@ -107,7 +108,7 @@ class Outbox:
     def _read(self, path: Path) -> Waiting | None:
         """None for an entry of another ledger, which stays where it is."""
         try:
-            document = json.loads(path.read_bytes())
+            document = parse_json(path.read_bytes())
             if document["format"] != FORMAT:
                 raise ProjectError(f"{path} was written by another version of notarium; use that one, or move it away")
             if document["genesis"] != self._genesis:

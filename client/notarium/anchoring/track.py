@@ -28,7 +28,7 @@ from notarium.errors import InvalidBundle, InvalidMetric, NotariumError, Project
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle, decimal_text, relative_name, to_json
+from notarium.evidence.statement import Artifact, Bundle, committed_bundle, decimal_text, relative_name, to_json
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
@@ -226,7 +226,7 @@ class Run:
     @_guarded
     def _start(self) -> None:
         run_stem(self.name)
-        self._project = self._project or find_project(self._directory)
+        self._project = self._project or find_project()
         if self._command is None:
             self._command = command_line()
         self._code = describe_code(Path.cwd())
@@ -234,7 +234,7 @@ class Run:
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
         if self._project is None:
-            self._project = find_project(self._directory)
+            self._project = find_project()
         self._directory.mkdir(parents=True, exist_ok=True)
         artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
         refs = self._references(artifacts)
@@ -332,7 +332,7 @@ class Run:
             self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
             return []
         try:
-            known = Bundle.decode(bundle_of(place).read_bytes()).artifacts
+            known = committed_bundle(bundle_of(place).read_bytes(), receipt.entry).artifacts
         except (OSError, InvalidBundle):
             known = ()
         if not any(each.content.has_same_bytes(artifact.content) for each in known):

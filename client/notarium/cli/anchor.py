@@ -157,3 +157,8 @@ def _print(printer: Printer, result: Anchored) -> None:
         receipt = result.receipt
         at = f"  #{receipt.index} · block {receipt.height} · {iso_time(receipt.time_ms)}" if receipt else ""
         printer.line(f"[green]{result.status}[/] {path}{at}  → {shown(str(result.receipt_path))}")
+    if result.other_project is not None:
+        place = shown(str(result.other_project))
+        printer.note(
+            f"[yellow]note:[/] {path} lies in the project {place}; the project of the current folder was used instead"
+        )

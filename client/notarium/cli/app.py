@@ -16,6 +16,7 @@ from notarium.cli.anchor import anchor, prereg
 from notarium.cli.equivocation import equivocation
 from notarium.cli.init import init
 from notarium.cli.output import Printer
+from notarium.cli.pin import pin
 from notarium.cli.run import run
 from notarium.cli.show import find, log, show
 from notarium.cli.status import status
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 # In the order in which help lists them.
 app.command()(init)
+app.command()(pin)
 app.command()(prereg)
 app.command()(anchor)
 # What follows the name of the command to run belongs to it, also where it looks like an option.

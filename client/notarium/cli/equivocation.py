@@ -16,7 +16,7 @@ import typer
 from notarium.cli.options import GenesisFile, Json
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
-from notarium.project import genesis_for
+from notarium.project import trusted_genesis
 from notarium.verdicts import gravest
 from notarium_ledger.errors import InvalidEquivocationFile
 from notarium_ledger.state.genesis import Genesis
@@ -75,15 +75,17 @@ def equivocation(
     """Check the proof that a validator signed two different things. Asks no node."""
     printer = Printer(as_json)
     # First of all, so that an error in the configuration is reported before the results and not instead of one.
-    geneses = [genesis_for(path, genesis) for path in files]
-    results = [judge_file(path, pinned) for path, pinned in zip(files, geneses, strict=True)]
+    pinned = trusted_genesis(genesis)
+    results = [judge_file(path, pinned) for path in files]
     for each in results:
         _print(printer, each)
     if any(each.status is FileStatus.VERIFIED for each in results):
         printer.note(CAVEAT)
     code = gravest(each.status.exit_code for each in results)
     status = next(each.status for each in results if each.status.exit_code is code)
-    printer.data({"status": status.value, "results": [each.to_json() for each in results]})
+    printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
+    ledger = {"ledger": pinned.name, "genesis_hash": pinned.hash.hex()}
+    printer.data({"status": status.value, **ledger, "results": [each.to_json() for each in results]})
     return code
 
 

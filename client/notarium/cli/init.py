@@ -18,6 +18,7 @@ from notarium.errors import ExitCode, ProjectError
 from notarium.genesis_file import read_genesis
 from notarium.key_files import create_key, load_key
 from notarium.naming import FOLDER
+from notarium.pins import add_pin
 from notarium.project import CONFIG, Homes, Project, create_project, find_project
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
@@ -42,7 +43,7 @@ def init(
 ) -> int:
     """Pin a ledger for this folder and make your key."""
     printer = Printer(as_json)
-    pinned = _pinned(genesis, genesis_hash)
+    pinned = check_hash(genesis, genesis_hash)
     if issuer not in pinned.registry.members:
         printer.note(f"[yellow]note:[/] {shown(issuer)} is not a founding member; that is fine if it joined later")
     kept = None if force else _project_without_key(pinned, issuer)
@@ -54,6 +55,7 @@ def init(
     else:
         nodes, config = list(kept.nodes), kept.folder / CONFIG
         printer.note(f"[yellow]note:[/] kept {shown(str(config))} as it is; --force replaces it")
+    add_pin(Homes.of(os.environ).pins, pinned)
     made = _Made.key_for(pinned, config, nodes, issuer)
     printer.data(made.to_json())
     _print(printer, made, is_compared=bool(genesis_hash))
@@ -96,7 +98,7 @@ def _project_without_key(pinned: Genesis, issuer: str) -> Project | None:
     return here if here.genesis.hash == pinned.hash and here.issuer == issuer else None
 
 
-def _pinned(genesis_file: Path, genesis_hash: str) -> Genesis:
+def check_hash(genesis_file: Path, genesis_hash: str) -> Genesis:
     """The genesis in the file. Raises ProjectError where it has another hash than the one given."""
     genesis = read_genesis(genesis_file)
     if genesis_hash and read_hash(genesis_hash) != genesis.hash:

@@ -67,7 +67,7 @@ def run(
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
-        project=find_project(directory) if strict else None,
+        project=find_project() if strict else None,
         disclosure=disclosure,
         strict=strict,
         wait=timeout,

@@ -21,7 +21,7 @@ from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, is_receipt, receipt_beside
-from notarium.project import Project, find_project, genesis_for
+from notarium.project import Project, find_project, trusted_genesis
 from notarium.verifying.verification import Verifying
 from notarium_ledger.encoding.json_file import iso_time
 
@@ -44,7 +44,7 @@ def show(
     path = artifact_path(target)
     if path.exists() or is_receipt(path):
         place = path if is_receipt(path) else receipt_beside(path)
-        result = Verifying(genesis_for(place, genesis), receipt_only=True).verify_receipt_file(place)
+        result = Verifying(trusted_genesis(genesis), receipt_only=True).verify_receipt_file(place)
         if result.receipt is None:
             printer.verification(result)
             printer.data(result.to_json())

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from notarium.cli.options import Deep, GenesisFile, Json, Timeout
-from notarium.cli.output import Printer
+from notarium.cli.output import Printer, shown
 from notarium.errors import ProjectError
 from notarium.naming import artifact_path, is_bundle, is_receipt, receipt_beside
-from notarium.project import Homes, genesis_for
+from notarium.project import Homes, trusted_genesis
 from notarium.verdicts import Verdict, gravest, judge
 from notarium.verifying.verification import Verifying
 
@@ -26,6 +26,12 @@ def verify(
     receipt_only: Annotated[
         bool, typer.Option("--receipt-only", help="Check the receipts only, without evidence and files.")
     ] = False,
+    issuer: Annotated[
+        str, typer.Option("--issuer", metavar="ID", help="Only what this institution anchored verifies.")
+    ] = "",
+    project: Annotated[
+        str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
+    ] = "",
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_json: Json = False,
@@ -35,12 +41,11 @@ def verify(
     if receipt_only:
         _check_are_receipts(paths)
     # First of all, so that an error in the configuration is reported before the results and not instead of one.
-    geneses = [genesis_for(path, genesis) for path in paths]
+    pinned = trusted_genesis(genesis)
     cache = Homes.of(os.environ).digest_cache()
     verdicts: list[Verdict] = []
-    verifiers = {each.hash: Verifying(each, cache=cache, deep=deep, receipt_only=receipt_only) for each in geneses}
-    for path, pinned in zip(paths, geneses, strict=True):
-        verifying = verifiers[pinned.hash]
+    verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
+    for path in paths:
         with printer.hashing() as on_progress:
             verifying.on_progress = on_progress
             found = judge(path, verifying, offline=offline, timeout=timeout)
@@ -49,7 +54,9 @@ def verify(
         verdicts += found
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)
-    printer.data({"status": status.value, "results": [each.to_json() for each in verdicts]})
+    printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
+    ledger = {"ledger": pinned.name, "genesis_hash": pinned.hash.hex()}
+    printer.data({"status": status.value, **ledger, "results": [each.to_json() for each in verdicts]})
     return code
 
 

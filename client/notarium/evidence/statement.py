@@ -1,8 +1,8 @@
 """The evidence bundle: the full record of a run, a data set or a model, kept off the ledger.
 
 An in-toto Statement v1 (https://in-toto.io/Statement/v1) as RFC 8785 canonical JSON. Its `subject` names the
-artifacts, its predicate says what they are and how they were made. The ledger holds the SHA-256 of the file's bytes; a
-random salt inside prevents anyone from guessing what was committed to.
+artifacts, its predicate says what they are, how they were made, and who signs this. The ledger holds the SHA-256 of the
+file's bytes; a random salt inside prevents anyone from guessing what was committed to.
 
 A folder is one subject. Its digest is the SHA-256 of the list of its files, which stands in the predicate.
 """
@@ -15,19 +15,23 @@ import math
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import rfc8785
 
-from notarium.errors import InvalidBundle
+from notarium.errors import InvalidBundle, ProjectError
+from notarium.evidence.author import Author
 from notarium.evidence.contents import SHA256, Contents, Item
+from notarium_ledger.entries.entry import Entry
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_PREFIX = "urn:notarium:predicate:"
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+RESERVED = ("artifacts", "author", "salt")
+"""Names in the predicate that no fact may take."""
 _SAFE_INTEGER = 2**53 - 1
 
 
@@ -68,20 +72,37 @@ class Bundle:
     kind: str
     artifacts: tuple[Artifact, ...]
     predicate: Mapping[str, Any]
-    """Everything but the artifacts: params, metrics, environment, code, times, salt ..."""
+    """Everything but artifacts and author: params, metrics, environment, code, times, salt ..."""
+    author: Author | None = None
+    """None until it is signed; only a bundle with an author has bytes."""
 
     @classmethod
     def new(cls, kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> Bundle:
-        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot represent becomes text."""
+        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot represent becomes text.
+
+        Raises ProjectError for a fact whose name is taken.
+        """
+        if taken := sorted(facts.keys() & set(RESERVED)):
+            raise ProjectError(f"a fact cannot be named {taken[0]!r}: the evidence uses that name; choose another one")
         return cls(kind, tuple(artifacts), {**to_json(facts), "salt": secrets.token_hex(32)})
 
+    def by(self, author: Author) -> Bundle:
+        """The same evidence, signed by `author`."""
+        return replace(self, author=author)
+
     def encode(self) -> bytes:
-        """The file's bytes."""
+        """The file's bytes. Raises InvalidBundle where it has no author."""
+        if self.author is None:
+            raise InvalidBundle("evidence without an author cannot be committed to")
         statement: dict[str, Any] = {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": each.name, "digest": {"sha256": each.sha256}} for each in self.artifacts],
             "predicateType": f"{PREDICATE_PREFIX}{self.kind}:v1",
-            "predicate": {**self.predicate, "artifacts": [each.to_json() for each in self.artifacts]},
+            "predicate": {
+                **self.predicate,
+                "artifacts": [each.to_json() for each in self.artifacts],
+                "author": self.author.to_json(),
+            },
         }
         return rfc8785.dumps(statement)
 
@@ -96,8 +117,9 @@ class Bundle:
                 raise InvalidBundle(f"not a statement of type {PREDICATE_PREFIX}*")
             predicate = dict(statement["predicate"])
             artifacts = tuple(_artifact(each) for each in predicate.pop("artifacts"))
+            author = Author.from_json(predicate.pop("author", None))
             kind = statement["predicateType"].removeprefix(PREDICATE_PREFIX).removesuffix(":v1")
-            bundle = cls(kind, artifacts, predicate)
+            bundle = cls(kind, artifacts, predicate, author)
             if bundle.encode() != data:
                 raise InvalidBundle("not in canonical form, or its subjects are not its artifacts")
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -108,6 +130,20 @@ class Bundle:
 def bundle_digest(data: bytes) -> bytes:
     """What the commitment's field `bundle` holds: SHA-256 of the file's bytes."""
     return hashlib.sha256(data).digest()
+
+
+def committed_bundle(data: bytes, entry: Entry) -> Bundle:
+    """The bundle in `data`. Raises InvalidBundle unless `entry` commits to these bytes and their author signed it."""
+    committed = entry.body.get("bundle")
+    if committed is None:
+        raise InvalidBundle("the entry commits to no evidence")
+    if bundle_digest(data) != committed:
+        raise InvalidBundle("not the evidence that was anchored: its digest differs from the one on the ledger")
+    bundle = Bundle.decode(data)
+    signed_by = Author.of(entry)
+    if bundle.author != signed_by:
+        raise InvalidBundle(f"this evidence is by {bundle.author}, but {signed_by} signed the entry of this receipt")
+    return bundle
 
 
 def relative_name(path: Path, folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -16,7 +15,7 @@ import aiohttp
 from notarium.errors import LyingNode, NotariumError, ProblemDetails, Rejected
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.blocks.validators import ValidatorSet
-from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.entries.commitment import Body, artifact_digests
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import InvalidReceipt, LedgerError
@@ -87,7 +86,7 @@ class Answer:
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises LyingNode: an honest node keeps to the API."""
         try:
-            value = json.loads(self.body)
+            value = parse_json(self.body)
             _check_printable(value)
         except (ValueError, RecursionError) as error:
             raise LyingNode(self.url, f"not JSON: {clean(str(error))}") from error
@@ -293,7 +292,7 @@ def check_members(url: str, said: dict[str, Any], header: Header | None, genesis
 def read_problem(answer: Answer) -> ProblemDetails:
     """Problem details (RFC 9457); for another answer, what can be read from its status."""
     try:
-        value = json.loads(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
+        value = parse_json(answer.body[:65_536]) if answer.content_type == PROBLEM_TYPE else {}
     except (ValueError, RecursionError):
         value = {}
     said = value if isinstance(value, dict) else {}

@@ -63,6 +63,8 @@ class FindingKind(StrEnum):
     EMPTY = "empty"
     """Without a file, so nothing was compared."""
     UNREADABLE = "unreadable"
+    AUTHOR = "author"
+    """Who anchored it: others than the one that was named, or nobody was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,15 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger that was verified against. Its name is anyone's to choose; only the hash says which ledger it is."""
+
+    name: str
+    genesis_hash: str
+    """Hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class Verification:
     """How many files were compared."""
     receipt: VerifiedReceipt | None = None
     """The receipt, where its own steps hold."""
+    ledger: Ledger | None = None
+    """The ledger that the result holds for."""
 
     def __repr__(self) -> str:
         named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
@@ -110,6 +123,8 @@ class Verification:
         return {
             "path": self.path,
             "status": str(self.status),
+            "ledger": self.ledger and self.ledger.name,
+            "genesis_hash": self.ledger and self.ledger.genesis_hash,
             "receipt": self.receipt_path or None,
             "about": self.about or None,
             "checked": self.checked,

@@ -3,7 +3,7 @@
 It needs no network, no node and no clock, only the pinned genesis and the files on the disk. The steps 1 to 7 of the
 receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 
- 8  evidence    the bundle beside the receipt is the one that was committed to
+ 8  evidence    the bundle beside the receipt is the one that was committed to, and its author signed the entry
  9  artifacts   each file and folder that the bundle names has the content it had then
 """
 
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from notarium.errors import InvalidBundle, UnreadableArtifact
+from notarium.evidence.author import Author
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, bundle_digest
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, committed_bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import load_receipt
 from notarium.naming import (
@@ -32,9 +33,10 @@ from notarium.naming import (
     receipt_beside,
     receipt_of,
 )
-from notarium.project import genesis_for
+from notarium.project import trusted_genesis
 from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
-from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus, status_by
+from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
+from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier, about
@@ -50,6 +52,10 @@ class Verifying:
     """Read every byte, whatever the cache knows."""
     receipt_only: bool = False
     """Do not check what lies beside the receipt."""
+    issuer: str = ""
+    """Only what this institution anchored verifies; "" for any."""
+    project: str = ""
+    """Only what was anchored in this project verifies; "" for any."""
     on_progress: OnProgress | None = None
     _verifier: ReceiptVerifier = field(init=False)
 
@@ -77,7 +83,9 @@ class Verifying:
         receipt = self._read_receipt(path, path)
         if isinstance(receipt, Verification):
             return receipt
-        verified = _begin(path, path, receipt)
+        verified = self._begin(path, path, receipt)
+        if not verified:
+            return verified
         is_missing = not bundle_of(path).exists()
         if self.receipt_only or (is_missing and "bundle" not in receipt.body):
             return verified
@@ -102,11 +110,13 @@ class Verifying:
             finding = Finding(FindingKind.RECEIPT, str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding(FindingKind.MISSING, str(path), "no such file or folder")
-            return Verification(str(path), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+            return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         receipt = self._read_receipt(path, place)
         if isinstance(receipt, Verification):
             return receipt
-        verified = _begin(path, place, receipt)
+        verified = self._begin(path, place, receipt)
+        if not verified:
+            return verified
         if bundle_of(place).exists():
             result = self._verify_evidence(verified, receipt, place, asked=asked)
         else:
@@ -116,19 +126,46 @@ class Verifying:
             return replace(result, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
         return result
 
+    def _result(
+        self, path: Path, status: VerificationStatus, place: Path | None = None, findings: tuple[Finding, ...] = ()
+    ) -> Verification:
+        """A result that names the ledger which it holds for."""
+        ledger = Ledger(self.genesis.name, self.genesis.hash.hex())
+        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger)
+
+    def _begin(self, path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
+        """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
+        said = about(receipt.entry, receipt.index, receipt.header)
+        passed = self._result(path, VerificationStatus.VERIFIED, place)
+        return self._check_author(replace(passed, about=said, checked="receipt only", receipt=receipt), receipt.entry)
+
+    def is_by_named(self, entry: Entry) -> bool:
+        """Whether the institution and the project that were named, where any were, signed `entry`."""
+        author = Author.of(entry)
+        return self.issuer in ("", author.issuer) and self.project in ("", author.project)
+
+    def _check_author(self, verified: Verification, entry: Entry) -> Verification:
+        """A mismatch where another institution or project was named."""
+        if self.is_by_named(entry):
+            return verified
+        named = " · ".join(each for each in (self.issuer, self.project) if each)
+        detail = f"anchored by {Author.of(entry)}, and not by {named}"
+        finding = Finding(FindingKind.AUTHOR, verified.receipt_path, detail)
+        return replace(verified, status=VerificationStatus.MISMATCH, findings=(finding,))
+
     def _read_receipt(self, path: Path, place: Path) -> VerifiedReceipt | Verification:
         """Steps 1 to 7 for the receipt at `place`, or the result of verifying `path` where they fail."""
         try:
             return load_receipt(place, self._verifier)
         except FileNotFoundError:
             finding = Finding(FindingKind.MISSING, str(place))
-            return Verification(str(path), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+            return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         except OSError as error:
             finding = Finding(FindingKind.UNREADABLE, str(place), error.strerror or str(error))
-            return Verification(str(path), VerificationStatus.INCOMPLETE_EVIDENCE, str(place), findings=(finding,))
+            return self._result(path, VerificationStatus.INCOMPLETE_EVIDENCE, place, findings=(finding,))
         except InvalidReceipt as error:
             finding = Finding(FindingKind.RECEIPT, str(place), f"step {error.step}: {error}")
-            return Verification(str(path), VerificationStatus.MISMATCH, str(place), findings=(finding,))
+            return self._result(path, VerificationStatus.MISMATCH, place, findings=(finding,))
 
     def _verify_by_subjects(
         self, verified: Verification, receipt: VerifiedReceipt, path: Path, *, is_inside: bool
@@ -223,28 +260,23 @@ def verify(
     deep: bool = False,
     cache: DigestCache | None = None,
     receipt_only: bool = False,
+    issuer: str = "",
+    project: str = "",
 ) -> Verification:
-    """Verify an artifact, receipt or bundle offline, against `genesis` or the one that the project pins.
+    """Verify an artifact, receipt or bundle offline, against `genesis` or the one that is pinned here.
 
-    The result is true where everything holds. A folder full of receipts gives the worst of their results.
-    Raises ProjectError where no genesis is pinned.
+    `issuer`, `project`: what anyone else anchored is a mismatch. The result is true where everything holds. A folder
+    full of receipts gives the worst of their results. Raises ProjectError where no genesis is pinned.
     """
-    results = Verifying(genesis or genesis_for(Path(path)), cache=cache, deep=deep, receipt_only=receipt_only).verify(
-        path
+    verifying = Verifying(
+        genesis or trusted_genesis(),
+        cache=cache,
+        deep=deep,
+        receipt_only=receipt_only,
+        issuer=issuer,
+        project=project,
     )
-    return max(results, key=lambda result: result.status.gravity)
-
-
-def _begin(path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
-    """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
-    return Verification(
-        path=str(path),
-        status=VerificationStatus.VERIFIED,
-        receipt_path=str(place),
-        about=about(receipt.entry, receipt.index, receipt.header),
-        checked="receipt only",
-        receipt=receipt,
-    )
+    return max(verifying.verify(path), key=lambda result: result.status.gravity)
 
 
 def _not_named(path: str) -> Finding:
@@ -253,15 +285,10 @@ def _not_named(path: str) -> Finding:
 
 
 def _read_bundle(place: Path, receipt: VerifiedReceipt) -> Bundle:
-    """The bundle at `place`. Raises InvalidBundle where it is not the committed one, OSError."""
+    """The bundle at `place`. Raises InvalidBundle where it is not the committed one or of another author, OSError."""
     with place.open("rb") as file:
         data = file.read(MAX_BUNDLE_BYTES + 1)
-    committed = receipt.body.get("bundle")
-    if committed is None:
-        raise InvalidBundle("the entry commits to no evidence")
-    if bundle_digest(data) != committed:
-        raise InvalidBundle("not the evidence that was anchored: its digest differs from the one on the ledger")
-    return Bundle.decode(data)
+    return committed_bundle(data, receipt.entry)
 
 
 def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[str, Item]) -> list[Finding]:

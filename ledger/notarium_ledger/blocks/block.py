@@ -46,6 +46,8 @@ class Header:
     """RFC 6962 root of the log after this block."""
     validators: Hash
     """Hash of the validator set that signs this block."""
+    since: Height
+    """The height from which this set has been in force, without a break: so a chain of handovers has one form."""
     next_validators: Hash
     """Hash of the set that signs the next block."""
     state_root: Hash
@@ -67,6 +69,7 @@ class Header:
                 self.tree_size,
                 bytes(self.tree_root),
                 bytes(self.validators),
+                int(self.since),
                 bytes(self.next_validators),
                 bytes(self.state_root),
             ]
@@ -74,23 +77,30 @@ class Header:
         object.__setattr__(self, "raw", raw)
         object.__setattr__(self, "hash", tagged_hash(BLOCK_TAG, raw))
 
+    @property
+    def next_since(self) -> Height:
+        """The height from which the set that signs the next block has been in force."""
+        return self.since if self.next_validators == self.validators else Height(self.height + 1)
+
     @classmethod
     def decode(cls, raw: bytes) -> Header:
         """Inverse of `raw`. Raises InvalidBlock with the field."""
         with errors_as(InvalidBlock, field="header"):
-            items = read_list(canonical.decode(raw, _HEADER_ITEMS), "", 11)
+            items = read_list(canonical.decode(raw, _HEADER_ITEMS), "", 12)
             read_version(items[0], "version", HEADER_VERSION)
+            height = read_height(items[2], "height")
             return cls(
                 genesis=read_hash(items[1], "genesis"),
-                height=read_height(items[2], "height"),
+                height=height,
                 parent=read_hash(items[3], "parent"),
                 time_ms=read_integer(items[4], "time_ms", 0, MAX_TIME_MS),
                 proposer=read_key(items[5], "proposer"),
                 tree_size=read_integer(items[6], "tree_size", 0, MAX_HEIGHT),
                 tree_root=read_hash(items[7], "tree_root"),
                 validators=read_hash(items[8], "validators"),
-                next_validators=read_hash(items[9], "next_validators"),
-                state_root=read_hash(items[10], "state_root"),
+                since=Height(read_integer(items[9], "since", 1, height)),
+                next_validators=read_hash(items[10], "next_validators"),
+                state_root=read_hash(items[11], "state_root"),
             )
 
 

@@ -15,8 +15,15 @@ from typing import Any
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import HASH_BYTES, Hash
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
 """Without spaces."""
+
+
+def is_same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON, in any order of names. `==` would take true for 1, and 1.0 too."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def base64_text(data: bytes) -> str:
@@ -30,12 +37,38 @@ def iso_time(time_ms: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
 
 
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON text (RFC 8259): UTF-8 without a byte order mark, no name twice in an object, no NaN.
+
+    The one reader of foreign JSON. A library's default takes more, such as UTF-16, so that two programs could read one
+    file differently. Raises ValueError, or RecursionError where the text is nested too deep.
+    """
+    if data.startswith(_BYTE_ORDER_MARK):
+        raise ValueError("begins with a byte order mark; save it as UTF-8 without one")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8; save it as UTF-8 without a byte order mark") from error
+    return json.loads(text, object_pairs_hook=_distinct, parse_constant=_not_json)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name appears twice in one object")
+    return result
+
+
+def _not_json(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
 def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
     """A file of one JSON object with exactly these fields in this order. Raises LedgerError."""
     if len(data) > max_bytes:
         raise LedgerError(f"{len(data)} bytes, at most {max_bytes} allowed", limit=max_bytes)
     try:
-        document = json.loads(data)
+        document = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise LedgerError(f"not JSON: {error}") from error
     if not isinstance(document, dict):

@@ -14,13 +14,17 @@ from notarium_ledger.errors import InvalidEntry, join_path
 
 Checker = Callable[[Value], None]
 
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: controls of a terminal.
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Reorder the text around them, so it reads as other text.
+    "\u2028\u2029]"  # Separators of lines and paragraphs.
+)
 MAX_KNOWN_CHARS = 200
 """Of the list of known fields in an error."""
 
 
 def text(max_chars: int, pattern: str | None = None) -> Checker:
-    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or has no control character."""
+    """A string of 1 to `max_chars` code points that matches `pattern` as a whole, or has none of `_FORBIDDEN`."""
     compiled = re.compile(pattern) if pattern else None
 
     def check(value: Value) -> None:
@@ -31,8 +35,11 @@ def text(max_chars: int, pattern: str | None = None) -> Checker:
         if compiled is not None:
             if not compiled.fullmatch(value):
                 raise InvalidEntry(f"does not match {pattern}")
-        elif _CONTROL.search(value):
-            raise InvalidEntry("contains a control character")
+        elif found := _FORBIDDEN.search(value):
+            raise InvalidEntry(
+                f"contains U+{ord(found[0]):04X}; remove it: no control character, no mark of text direction and no "
+                "line separator is allowed"
+            )
 
     return check
 

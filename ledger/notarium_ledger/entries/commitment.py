@@ -87,6 +87,11 @@ _REQUIRED_RELATION = {"review": "reviews", "replication": "replicates", "retract
 """A review, a replication and a retraction must name the entry that they are about."""
 
 _MEMBER_COMMON: dict[str, Checker] = {"v": one_of(BODY_VERSION), "member": member_id}
+_NUMBERED: dict[str, Checker] = {**_MEMBER_COMMON, "number": integer(1, 2**53)}
+"""A member says the same again under another number, so that it is another entry. The registry knows the last one.
+
+enrol and revoke need none: a key is enrolled once and revoked for good, so neither can have an effect twice.
+"""
 
 PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
     "max_entry_bytes": (1024, 65_535),
@@ -137,8 +142,8 @@ _action = variant(
 MEMBER_KINDS: dict[str, Checker] = {
     "enrol": record({**_MEMBER_COMMON, "kind": one_of("enrol"), "key": blob(32)}),
     "revoke": record({**_MEMBER_COMMON, "kind": one_of("revoke"), "key": blob(32)}, {"reason": short_text}),
-    "propose": record({**_MEMBER_COMMON, "kind": one_of("propose"), "action": _action}, {"note": short_text}),
-    "vote": record({**_MEMBER_COMMON, "kind": one_of("vote"), "proposal": digest, "approve": boolean}),
+    "propose": record({**_NUMBERED, "kind": one_of("propose"), "action": _action}, {"note": short_text}),
+    "vote": record({**_NUMBERED, "kind": one_of("vote"), "proposal": digest, "approve": boolean}),
 }
 
 _check_kind = schema.variant("kind", {**RESEARCH_KINDS, **MEMBER_KINDS})

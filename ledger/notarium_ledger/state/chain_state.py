@@ -51,11 +51,13 @@ class ChainState:
     frontier: Frontier
     """Of the log."""
     registry: Registry
+    since: Height
+    """The height from which the registry's validator set is in force."""
 
     @classmethod
     def initial(cls, genesis: Hash, registry: Registry) -> ChainState:
         """The state before the first block."""
-        return cls(genesis, Height(0), genesis, 0, EMPTY, registry)
+        return cls(genesis, Height(0), genesis, 0, EMPTY, registry, Height(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,11 @@ def _advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer
         tree_size=frontier.size,
         tree_root=frontier.root(),
         validators=state.registry.validators.hash,
+        since=state.since,
         next_validators=registry.validators.hash,
         state_root=registry.hash,
     )
-    after = ChainState(state.genesis, header.height, header.hash, time_ms, frontier, registry)
+    after = ChainState(state.genesis, header.height, header.hash, time_ms, frontier, registry, header.next_since)
     return Transition(after, header, tuple(entries), state.frontier.size, tuple(nodes), changes)
 
 

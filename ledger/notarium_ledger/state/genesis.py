@@ -1,7 +1,7 @@
 """The genesis document: the trust root. Everyone pins its hash.
 
-A JSON file for people. The hash covers the canonical msgpack of its content, so white space does not matter and
-everything else does.
+A JSON file for people, in UTF-8 without a byte order mark. The hash covers the canonical msgpack of its content, so
+white space does not matter and everything else does.
 
     {"format": "notarium-genesis/1", "name": text, "created_ms": int,
      "members": [{"id", "name", "key": hex}],
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.encoding.schema import integer, list_of, one_of, record, text
 from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.entries.commitment import MAX_TIME_MS, PARAMETER_LIMITS, ROLES, member_id, short_text
@@ -94,7 +95,7 @@ class Genesis:
         if len(data) > MAX_GENESIS_BYTES:
             raise InvalidGenesis(f"{len(data)} bytes, at most {MAX_GENESIS_BYTES} allowed", limit=MAX_GENESIS_BYTES)
         try:
-            document = json.loads(data, object_pairs_hook=_no_duplicates)
+            document = parse_json(data)
         except (ValueError, RecursionError) as error:
             raise InvalidGenesis(f"not JSON: {error}") from error
         return cls.from_document(document)
@@ -102,13 +103,6 @@ class Genesis:
     def encode_json(self) -> bytes:
         """The file's bytes."""
         return json.dumps(self.document, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name appears twice in one object")
-    return result
 
 
 def _registry(document: dict[str, Any]) -> Registry:

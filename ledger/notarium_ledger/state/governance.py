@@ -3,6 +3,9 @@
 A membership change (members, nodes, parameters) needs the approval of members that hold at least Q of the validators'
 votes. At most one takes effect in a block. It is in force from the next height on.
 
+A proposal and a vote carry a number above the last one of their member. So no entry of before stands for one of now,
+and what changes nothing is refused with the reason.
+
 An approval is given for a time and to a set of validators: a proposal expires, and when the validator set changes, all
 open ones lapse.
 """
@@ -27,6 +30,8 @@ from notarium_ledger.state.registry import (
 )
 from notarium_ledger.types import Hash, Height, PublicKey
 
+MAX_NUMBER_STEP = 1_000_000
+"""A number may leave others out, but a slip (a time in its place) must not use up all there are."""
 LEAST_SAFE = 4
 """Of fewer validators none may be faulty (f = 0)."""
 
@@ -69,15 +74,28 @@ def apply_entry(registry: Registry, entry: Entry, height: Height) -> tuple[Regis
     if kind == "revoke":
         return _revoke(registry, entry.body), False
     if kind == "propose":
-        return _propose(registry, entry, height)
+        return _propose(_numbered(registry, entry.body), entry, height)
     if kind == "vote":
-        return _vote(registry, entry.body, height)
+        return _vote(_numbered(registry, entry.body), entry.body, height)
     return registry, False
 
 
 def without_expired(registry: Registry, height: Height) -> Registry:
     """The registry with which the block of `height` begins: without the proposals that have expired."""
     return registry.without_proposals(key for key, each in registry.proposals.items() if each.expires < height)
+
+
+def _numbered(registry: Registry, body: Body) -> Registry:
+    """The registry with the number of this proposal or vote as its member's last one."""
+    member, number = registry.members[body["member"]], body["number"]
+    if not member.number < number <= member.number + MAX_NUMBER_STEP:
+        raise InvalidEntry(
+            f"{number} is not from {member.number + 1} to {member.number + MAX_NUMBER_STEP}: the last number of "
+            f"{member.id} is {member.number}, so use {member.number + 1}",
+            "body.number",
+            limit=member.number + MAX_NUMBER_STEP,
+        )
+    return registry.with_member(replace(member, number=number))
 
 
 def _enrol(registry: Registry, body: Body) -> Registry:
@@ -137,8 +155,7 @@ def _vote(registry: Registry, body: Body, height: Height) -> tuple[Registry, boo
         return registry.without_proposals([id_]), False
     if not _has_vote(registry, member):
         raise InvalidEntry(f"{member} has no validator, so it has no vote; set one first (set-node)", "body.member")
-    # A vote has no number: the same one, signed once more in another batch, is another entry. One that changes nothing
-    # is refused, so that nobody fills the log or the mempools with it.
+    # One that changes nothing is refused, so that nobody fills the log or the mempools with it.
     if body["approve"]:
         if member in proposal.approvals:
             raise InvalidEntry(f"{member} has approved {id_.hex()} already, and its vote counts", "body.approve")
@@ -204,7 +221,7 @@ def _add_member(registry: Registry, action: Body) -> Registry:
         raise InvalidEntry(f"{action['id']} is already a member; choose another id", "body.action.id")
     key = _usable(action["key"], "body.action.key")
     totals = registry.totals
-    member = Member(action["id"], action["name"], key, totals.members_added)
+    member = Member(action["id"], action["name"], key, totals.members_added, number=totals.former_number)
     after = registry.with_member(member).with_totals(replace(totals, members_added=totals.members_added + 1))
     check_capacity(after)
     return after
@@ -225,6 +242,10 @@ def _set_node(registry: Registry, node: Body) -> Registry:
         raise InvalidEntry(
             f"{key.hex()} is a node of {present.member}; make another key for this node (keygen)",
             "body.action.node.key",
+        )
+    if present == record:
+        raise InvalidEntry(
+            f"{key.hex()} is a node with exactly this record already; nothing is left to do", "body.action.node"
         )
     replaced = [
         other
@@ -249,6 +270,8 @@ def _remove_node(registry: Registry, node_key: PublicKey) -> Registry:
 
 
 def _set_parameter(registry: Registry, name: str, value: int) -> Registry:
+    if getattr(registry.parameters, name) == value:
+        raise InvalidEntry(f"{name} is {value} already; nothing is left to do", "body.action.value")
     after = registry.with_parameters(replace(registry.parameters, **{name: value}))
     check_capacity(after)
     return after

@@ -2,11 +2,13 @@
 
     key                       value, canonical
     'k' ‖ researcher's key    [serial of its member, revoked]
-    'm' ‖ id                  [name, key, serial, keys]
+    'm' ‖ id                  [name, key, serial, keys, number]
     'n' ‖ node's key          [member, role, certificate, address, api]
     'o' ‖ proposal's id       [serial of its member, action, [serial of a member that approves, ...], expires]
     'p' ‖ name                value of the parameter
-    't'                       [members added, keys of former members]
+    't'                       [members added, keys of former members, number]
+
+A member's number is that of its last proposal or vote; the one in 't' is the greatest of former members'.
 
 Serials ascend in a proposal. Records name a member by its serial where they are many, because an id can have 64
 characters, and where they must not count for a member that is added again.
@@ -64,23 +66,26 @@ class Member:
     """How many members were added before it. A member that is removed and added again has another one."""
     keys: int = 0
     """How many researchers' keys it ever enrolled, the revoked ones included."""
+    number: int = 0
+    """Of its last proposal or vote. The next one has a greater number, so no old one can stand for it."""
 
     @property
     def record(self) -> Record:
         """Its record."""
-        value: canonical.Value = [self.name, bytes(self.key), self.serial, self.keys]
+        value: canonical.Value = [self.name, bytes(self.key), self.serial, self.keys, self.number]
         return MEMBER + self.id.encode(), canonical.encode(value)
 
     @classmethod
     def of_record(cls, key: bytes, value: bytes) -> Member:
         """Inverse of `record`. Raises LedgerError."""
-        name, public, serial, keys = read_list(_decoded(value), "", 4, "[name, key, serial, keys]")
+        name, public, serial, keys, number = read_list(_decoded(value), "", 5, "[name, key, serial, keys, number]")
         return cls(
             _text(key[1:]),
             read_text(name, "name"),
             read_key(public, "key"),
             _count(serial, "serial"),
             _count(keys, "keys"),
+            _count(number, "number"),
         )
 
 
@@ -218,17 +223,19 @@ class Totals:
     """How many members were ever added, those of genesis included: the serial of the next one."""
     former_keys: int = 0
     """How many researchers' keys the members that were removed had ever enrolled. Their records stay."""
+    former_number: int = 0
+    """The greatest number of a member that was removed. A member that is added again goes on above it."""
 
     @property
     def record(self) -> Record:
         """Its record."""
-        return TOTALS, canonical.encode([self.members_added, self.former_keys])
+        return TOTALS, canonical.encode([self.members_added, self.former_keys, self.former_number])
 
     @classmethod
     def of_record(cls, value: bytes) -> Totals:
         """Inverse of `record`. Raises LedgerError."""
-        added, former = read_list(_decoded(value), "", 2, "[members added, keys of former members]")
-        return cls(_count(added, "members added"), _count(former, "former keys"))
+        added, former, number = read_list(_decoded(value), "", 3, "[members added, keys of former members, number]")
+        return cls(_count(added, "members added"), _count(former, "former keys"), _count(number, "former number"))
 
 
 def parameter_of_record(key: bytes, value: bytes) -> tuple[str, int]:

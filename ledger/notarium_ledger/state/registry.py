@@ -202,7 +202,12 @@ class Registry:
         """
         keys = [key for key, each in self.nodes.items() if each.member == id_]
         opened = [key for key, each in self.proposals.items() if each.member == id_]
-        totals = replace(self.totals, former_keys=self.totals.former_keys + self.members[id_].keys)
+        member = self.members[id_]
+        totals = replace(
+            self.totals,
+            former_keys=self.totals.former_keys + member.keys,
+            former_number=max(self.totals.former_number, member.number),
+        )
         left = self.without_proposals(opened).with_nodes((), keys)._with([totals.record], totals=totals)
         members = {key: each for key, each in left.members.items() if key != id_}
         return left._with([(MEMBER + id_.encode(), None)], members=members)

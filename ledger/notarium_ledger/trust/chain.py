@@ -1,8 +1,12 @@
 """Trust in a decided header: the chain from the genesis document to the header's certificate.
 
 The genesis document names the first validators. A handover is a decided block after which another set signs; the set
-before it certifies it. The last set certifies the header. Receipts, snapshots and equivocation files all depend on this
-chain. Each format gives the three steps its own numbers, so an error here names the step and has no number.
+before it certifies it. The last set certifies the header. Each header says since when its set is in force, which is the
+height after the last handover. So no handover can be left out, not even a loop that leads back to the same set: a chain
+has one form.
+
+Receipts, snapshots and equivocation files all depend on this chain. Each format gives the three steps its own numbers,
+so an error here names the step and has no number.
 """
 
 from __future__ import annotations
@@ -136,8 +140,8 @@ class ChainVerifier:
     def verify(self, decided: DecidedHeader) -> None:
         """Raise InvalidChain with the step, unless the ledger of the pinned genesis provably decided this header."""
         self._check_ledger(decided.header)
-        validators = self._follow_handovers(decided)
-        self._check_decision(decided, validators)
+        validators, since = self._follow_handovers(decided)
+        self._check_decision(decided, validators, since)
 
     def _check_ledger(self, header: Header) -> None:
         if header.genesis != self.genesis.hash:
@@ -145,32 +149,36 @@ class ChainVerifier:
                 ChainStep.LEDGER, f"is {header.genesis.hex()}, but {self.genesis.hash.hex()} is pinned", "genesis"
             )
 
-    def _follow_handovers(self, decided: DecidedHeader) -> ValidatorSet:
-        """The set that must certify the header."""
-        validators, height = self.genesis.registry.validators, 0
+    def _follow_handovers(self, decided: DecidedHeader) -> tuple[ValidatorSet, int]:
+        """The set that must certify the header, and the height from which it has been in force."""
+        validators, since = self.genesis.registry.validators, 1
         for number, handover in enumerate(decided.handovers):
             path = f"handovers[{number}]"
-            if not height < handover.header.height < decided.header.height:
+            if not since <= handover.header.height < decided.header.height:
                 raise InvalidChain(ChainStep.HANDOVERS, "heights do not ascend", path)
-            self._check_handover(handover, validators, path)
-            validators, height = handover.validators, handover.header.height
-        return validators
+            self._check_handover(handover, validators, since, path)
+            validators, since = handover.validators, handover.header.next_since
+        return validators, since
 
-    def _check_handover(self, handover: Handover, before: ValidatorSet, path: str) -> None:
+    def _check_handover(self, handover: Handover, before: ValidatorSet, since: int, path: str) -> None:
         if handover.header.genesis != self.genesis.hash:
             raise InvalidChain(ChainStep.HANDOVERS, "is of another ledger", path)
         if handover.header.validators != before.hash:
             raise InvalidChain(ChainStep.HANDOVERS, "another validator set signs it", path)
+        if handover.header.since != since:
+            raise InvalidChain(ChainStep.HANDOVERS, _not_since(handover.header, since), path)
         self._check_certificate(ChainStep.HANDOVERS, path, handover.header, handover.certificate, before)
         if handover.header.next_validators != handover.validators.hash:
             raise InvalidChain(ChainStep.HANDOVERS, "the new validator set is not the one decided", path)
         if handover.validators.hash == before.hash:
             raise InvalidChain(ChainStep.HANDOVERS, "hands over to the same set", path)
 
-    def _check_decision(self, decided: DecidedHeader, validators: ValidatorSet) -> None:
+    def _check_decision(self, decided: DecidedHeader, validators: ValidatorSet, since: int) -> None:
         if decided.header.validators != validators.hash:
             reason = "another validator set signs it than the handovers lead to"
             raise InvalidChain(ChainStep.DECISION, reason, "header")
+        if decided.header.since != since:
+            raise InvalidChain(ChainStep.DECISION, _not_since(decided.header, since), "header")
         self._check_certificate(ChainStep.DECISION, "certificate", decided.header, decided.certificate, validators)
 
     def _check_certificate(
@@ -186,3 +194,10 @@ class ChainVerifier:
         if len(self._certified) >= self._limit:
             del self._certified[next(iter(self._certified))]
         self._certified[known] = None
+
+
+def _not_since(header: Header, since: int) -> str:
+    return (
+        f"the validator set signs since height {header.since}, and by the handovers since {since}: one is left out; "
+        "ask a node for the whole proof"
+    )

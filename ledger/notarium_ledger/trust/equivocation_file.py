@@ -15,14 +15,20 @@ the set that signs next. Verification has numbered steps, and an error names its
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from notarium_ledger.blocks.statements import SignedRoundChange, SignedStatement
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.encoding import canonical
-from notarium_ledger.encoding.json_file import base64_text, compact_json, read_base64, read_document
+from notarium_ledger.encoding.json_file import (
+    base64_text,
+    compact_json,
+    is_same_json,
+    parse_json,
+    read_base64,
+    read_document,
+)
 from notarium_ledger.errors import InvalidEquivocationFile, errors_as
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, InvalidChain
@@ -66,7 +72,7 @@ class EquivocationFile:
             file = _from_document(document)
         again = file.encode_json()
         if again != data:
-            if document["about"] != json.loads(again)["about"]:  # 7 about
+            if not is_same_json(document["about"], parse_json(again)["about"]):  # 7 about
                 raise InvalidEquivocationFile(7, "does not match the equivocation", "about")
             raise InvalidEquivocationFile(1, "not in canonical form")  # 1 form
         return file

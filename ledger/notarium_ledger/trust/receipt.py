@@ -17,7 +17,6 @@ that decided the entry (chain.py). Verification has numbered steps, and an error
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,9 @@ from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.encoding.json_file import (
     base64_text,
     compact_json,
+    is_same_json,
     iso_time,
+    parse_json,
     read_base64,
     read_document,
     read_hex_hash,
@@ -75,8 +76,7 @@ class Receipt:
         with errors_as(InvalidReceipt, 6):  # 6 author: `about` is derived from a well-formed entry
             again = receipt.encode_json()
         if again != data:
-            expected = json.loads(again)
-            if document != expected and document["about"] != expected["about"]:  # 7 about
+            if not is_same_json(document["about"], parse_json(again)["about"]):  # 7 about
                 raise InvalidReceipt(7, "does not match what the receipt proves", "about")
             raise InvalidReceipt(1, "not in canonical form")  # 1 form
         return receipt
@@ -211,7 +211,7 @@ def _from_document(document: dict[str, Any]) -> Receipt:
 def _from_own_part(data: bytes, entry: bytes, decided: DecidedHeader) -> Receipt:
     """Reads the fields of a file before the header. Raises LedgerError."""
     try:
-        fields = json.loads(data)
+        fields = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise LedgerError("not a receipt file") from error
     if not isinstance(fields, dict) or not {"index", "path"} <= fields.keys():

@@ -106,7 +106,9 @@ class Snapshot:
         registry = self._verified_registry()
         if self.frontier.size != header.tree_size or self.frontier.root() != header.tree_root:  # 6 frontier
             raise InvalidSnapshot(6, "the peaks do not fold to the header's tree root", "peaks")
-        return ChainState(genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry)
+        return ChainState(
+            genesis.hash, header.height, header.hash, header.time_ms, self.frontier, registry, header.next_since
+        )
 
     def _verified_registry(self) -> Registry:
         """Step 5: the registry of the state root."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import web
 
+from notarium_node.api.costly import CostlyReads
 from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.events import Events
+from notarium_node.api.guard import Guard, add_headers, allowed
 from notarium_node.api.openapi import document
-from notarium_node.api.problems import ApiProblem, ProblemType, refused
+from notarium_node.api.problems import ApiProblem, ProblemType, full, refused
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
 from notarium_node.config.sections import ApiSection
 from notarium_node.health.metrics import CONTENT_TYPE
+from notarium_node.http.places import Places
+from notarium_node.http.sending import LARGE, send
 from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError
 
@@ -24,16 +28,20 @@ _log = structlog.get_logger("notarium.api")
 ALWAYS_ANSWERED = ("/healthz", "/readyz", "/metrics")
 """The operator needs these most when all places are taken."""
 
+MAX_LARGE_BYTES = 48 * 1024 * 1024
+"""Sum of the larger answers that are being sent, half of it to one address."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> web.Application:
     """The aiohttp application of `node`; `connections` counts those open now."""
     app = web.Application(client_max_size=limits.max_request_bytes)
-    submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms)
-    queries = Queries(node)
+    guard = Guard(limits, lambda: (each.api for each in node.store.state.registry.nodes.values()), connections)
+    submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms, guard.address)
+    queries = Queries(node, CostlyReads(guard.address))
     equivocations = EquivocationQueries(node)
-    events = Events(node)
+    events = Events(node, guard.address)
     health = Health(node)
     routes: list[tuple[str, str, Handler]] = [
         ("POST", "/v1/entries", submissions.one),
@@ -57,28 +65,79 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("GET", "/metrics", health.metrics),
         ("GET", "/openapi.json", describe),
     ]
-    for method, path, handler in routes:
-        bounded = handler if path in ALWAYS_ANSWERED else limited(handler, connections, limits.max_clients)
-        app.router.add_route(method, path, guarded(node, bounded))
-    app.router.add_route("*", "/{anything:.*}", guarded(node, no_such_route))
+    large = Places(MAX_LARGE_BYTES)
+    served = _Served(node, guard, large)
+    for path in dict.fromkeys(path for _, path, _ in routes):
+        handlers = {method: handler for method, at, handler in routes if at == path}
+        if "GET" in handlers and path != "/v1/events":
+            handlers["HEAD"] = handlers["GET"]  # aiohttp sends no body then.
+        methods = (*handlers, "OPTIONS")
+        for method, handler in handlers.items():
+            app.router.add_route(method, path, served.by(handler, path))
+        app.router.add_route("OPTIONS", path, served.by(_options(methods), path))
+        app.router.add_route("*", path, served.by(_no_such_method(methods), path))
+    app.router.add_route("*", "/{anything:.*}", served.by(no_such_route, "other"))
+    app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(events.close)
     return app
 
 
-def limited(handler: Handler, connections: Callable[[], int], most: int) -> Handler:
-    """Refuse while more than `most` connections are open, and close those above the limit."""
+class _Served:
+    """What every handler is wrapped in: limits, origin, problems, deadlines of large answers, counts."""
 
+    def __init__(self, node: Node, guard: Guard, large: Places) -> None:
+        """`large`: bytes of large answers that are being sent."""
+        self._node = node
+        self._guard = guard
+        self._large = large
+
+    def by(self, handler: Handler, path: str) -> Handler:
+        """The handler of a route."""
+        is_operators = path in ALWAYS_ANSWERED
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            if not is_operators:
+                self._guard.check_crowd(request)
+                self._guard.check_origin(request)
+            return await self._sent(request, await handler(request))
+
+        answered = guarded(self._node, checked)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            answer = await answered(request)
+            self._node.api_answers[path, answer.status] += 1
+            return answer
+
+        return handle
+
+    async def _sent(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+        """A large answer is sent piece by piece, and only a bounded number of them at a time."""
+        body = answer.body if isinstance(answer, web.Response) and not answer.prepared else None
+        if not isinstance(answer, web.Response) or not isinstance(body, bytes) or len(body) <= LARGE:
+            return answer
+        address = self._guard.address(request)
+        if (held := self._large.take(address, len(body))) is not None:
+            raise full(held, "bytes of large answers", self._large)
+        try:
+            return await send(request, answer)
+        finally:
+            self._large.release(address, len(body))
+
+
+def _options(methods: Collection[str]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        if connections() > most:
-            raise ApiProblem(
-                ProblemType.BUSY,
-                f"{most} connections are open already",
-                remedy="Reuse connections, or ask another node.",
-                retry_after_s=1,
-                headers={"Connection": "close"},
-                limit=most,
-            )
-        return await handler(request)
+        return web.Response(status=204, headers=allowed(methods))
+
+    return handle
+
+
+def _no_such_method(methods: Collection[str]) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        raise ApiProblem(
+            ProblemType.METHOD_NOT_ALLOWED,
+            f"{request.method[:20]} {request.path[:200]}: its methods are {', '.join(sorted(methods))}",
+            headers=allowed(methods),
+        )
 
     return handle
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
 from notarium_ledger.types import Height
-from notarium_node.api.problems import ApiProblem, ProblemType, parse_int
+from notarium_node.api.problems import full, parse_int
 from notarium_node.api.views import block_json
+from notarium_node.http.places import Places
+from notarium_node.http.sending import paced, write
 from notarium_node.node import Node
 from notarium_store.errors import HistoryIncomplete, StoreError
 from notarium_store.layout import StoredHeader
@@ -18,45 +21,47 @@ from notarium_store.layout import StoredHeader
 _log = structlog.get_logger("notarium.api")
 
 MAX_STREAMS = 256
+MAX_STREAMS_OF_ONE = 64
+"""Of one address."""
 KEEPALIVE_S = 15.0
 
 
 class Events:
     """Each reader follows at its own pace: blocks are read from the store, so a slow reader costs no memory."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, address: Callable[[web.BaseRequest], str]) -> None:
+        """`address`: of the client, for its part of the streams."""
         self._node = node
-        self._streams: dict[asyncio.Event, web.Request] = {}
+        self._address = address
+        self._places = Places(MAX_STREAMS, MAX_STREAMS_OF_ONE)
+        self._streams: dict[asyncio.Event, tuple[web.Request, str]] = {}
         node.waiters.subscribe(lambda decision, transition: self._wake())
         self._closing = False
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Blocks above `after` (or the Last-Event-ID header), as they are decided."""
-        if len(self._streams) >= MAX_STREAMS:
+        address = self._address(request)
+        if self._places.full(address) is not None:
             self._drop_departed()
-        if len(self._streams) >= MAX_STREAMS:
-            raise ApiProblem(
-                ProblemType.BUSY,
-                f"{MAX_STREAMS} event streams are open already",
-                remedy="Close other streams, or ask another node.",
-                retry_after_s=10,
-                limit=MAX_STREAMS,
-            )
         height = self._start(request)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
+        held = self._places.take(address)
+        if held is not None:
+            raise full(held, "event streams", self._places, retry_after_s=10)
         news = asyncio.Event()
-        self._streams[news] = request
+        self._streams[news] = request, address
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         try:
-            await response.write(b": notarium\n\n")
-            await self._follow(request, response, news, height)
+            with paced(request):
+                await response.prepare(request)
+                await write(request, response, b": notarium\n\n")
+                await self._follow(request, response, news, height)
         except (ConnectionResetError, HistoryIncomplete):
             pass  # The reader left; or this node skipped blocks, and the reader reconnects here or to another node.
         except StoreError as error:
             # Too late for another answer. The reader reconnects too, and is then refused before the stream begins.
             _log.error("the store failed", path=request.path, error=str(error))
         finally:
-            self._streams.pop(news, None)
+            self._free(news)
         return response
 
     def _start(self, request: web.Request) -> int:
@@ -79,7 +84,7 @@ class Events:
                 stored = self._node.store.stored_header(Height(height))
                 if stored is None:
                     return
-                await response.write(_event(stored))
+                await write(request, response, _event(stored))
                 # A write into a buffer with room does not wait, so a reader of the whole chain yields here.
                 await asyncio.sleep(0)
             news.clear()
@@ -87,7 +92,7 @@ class Events:
                 async with asyncio.timeout(KEEPALIVE_S):
                     await news.wait()
             except TimeoutError:
-                await response.write(b": alive\n\n")
+                await write(request, response, b": alive\n\n")
 
     async def close(self, app: web.Application) -> None:
         """End all streams, so that the server can stop."""
@@ -96,9 +101,15 @@ class Events:
 
     def _drop_departed(self) -> None:
         """A stream notices only on its next write that its reader has left, and keeps its place until then."""
-        for news in [news for news, request in self._streams.items() if _has_left(request)]:
-            del self._streams[news]
+        for news in [news for news, (request, _) in self._streams.items() if _has_left(request)]:
+            self._free(news)
             news.set()
+
+    def _free(self, news: asyncio.Event) -> None:
+        """Give the place back, once."""
+        stream = self._streams.pop(news, None)
+        if stream is not None:
+            self._places.release(stream[1])
 
     def _wake(self) -> None:
         for each in self._streams:

@@ -40,12 +40,19 @@ _WAIT = [
     _query("timeout_ms", {**INTEGER, "maximum": 60000, "default": 10000}, "How long to wait at most, in milliseconds."),
 ]
 _FAILED = _problem("The node failed: its store is damaged, or it has a defect. Its log has the details.")
+_WRONG_HOST = _problem("The Host header is not a name of this node.")
+_TOO_MANY = _problem("This address has its share of connections, bytes or streams already; see Retry-After.")
 _REFUSALS = {
     "400": _problem("The request cannot be read."),
-    "403": _problem("The key is not enrolled, was revoked or may not do this; or this node is an observer."),
+    "403": _problem(
+        "The key is not enrolled, was revoked or may not do this; or this node is an observer; or a browser asks for a "
+        "page of another site."
+    ),
     "413": _problem("The request is too large; `limit` is what is allowed."),
     "415": _problem("Neither msgpack nor JSON, or compressed."),
+    "421": _WRONG_HOST,
     "422": _problem("An entry is malformed, wrongly signed, or for another ledger."),
+    "429": _TOO_MANY,
     "500": _FAILED,
     "503": _problem("The mempool or the disk is full; see Retry-After."),
 }
@@ -56,7 +63,8 @@ _NOT_FOUND = {"400": _problem("The request cannot be read."), "404": _problem("N
 
 
 def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> Json:
-    operation: Json = {"summary": summary, "responses": {"500": _FAILED, "503": _CROWDED, **answers}}
+    refusals = {"421": _WRONG_HOST, "429": _TOO_MANY, "500": _FAILED, "503": _CROWDED}
+    operation: Json = {"summary": summary, "responses": {**refusals, **answers}}
     if parameters:
         operation["parameters"] = parameters
     return {"get": operation}

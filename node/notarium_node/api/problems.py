@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal
+from notarium_node.http.places import Held, Places
 from notarium_node.refusals import Refusal, RefusalKind
 
 MEDIA_TYPE = "application/problem+json"
@@ -27,6 +28,10 @@ class ProblemType(StrEnum):
     TOO_LARGE = "too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     BUSY = "busy"
+    TOO_MANY = "too-many"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    WRONG_HOST = "wrong-host"
+    CROSS_SITE = "cross-site"
     HISTORY_INCOMPLETE = "history-incomplete"
     INTERNAL = "internal"
 
@@ -50,6 +55,10 @@ _ANSWERS = {
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),
+    ProblemType.TOO_MANY: (429, "This address has its share already"),
+    ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),
+    ProblemType.WRONG_HOST: (421, "This node does not have that name"),
+    ProblemType.CROSS_SITE: (403, "A page of another site may not submit"),
     ProblemType.HISTORY_INCOMPLETE: (503, "The node is still fetching older blocks"),
     ProblemType.INTERNAL: (500, "The node failed on this request"),
 }
@@ -97,6 +106,27 @@ class ApiProblem(Exception):
             content_type=MEDIA_TYPE,
             headers=self.headers,
         )
+
+
+def full(held: Held, what: str, places: Places, retry_after_s: int = 1, **headers: str) -> ApiProblem:
+    """The problem where a limit of clients is reached; `what` they hold, in the plural."""
+    if held is Held.BY_ADDRESS:
+        return ApiProblem(
+            ProblemType.TOO_MANY,
+            f"{what}: your address has as many as one address may have ({places.most_of_one})",
+            remedy="Wait for your own requests, or ask another node.",
+            retry_after_s=retry_after_s,
+            headers=headers,
+            limit=places.most_of_one,
+        )
+    return ApiProblem(
+        ProblemType.BUSY,
+        f"{what}: {places.taken} of {places.most} are taken",
+        remedy="Try again later, or ask another node.",
+        retry_after_s=retry_after_s,
+        headers=headers,
+        limit=places.most,
+    )
 
 
 def refused(refusal: Refusal) -> ApiProblem:

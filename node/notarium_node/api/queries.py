@@ -13,6 +13,7 @@ from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import MEDIA_TYPE
 from notarium_ledger.types import Hash, Height
+from notarium_node.api.costly import CostlyReads, in_slices
 from notarium_node.api.members import MembersList
 from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_hash, parse_int
 from notarium_node.api.submit import MAX_WAIT_MS, pending
@@ -29,8 +30,9 @@ MAX_NUMBER = 2**62
 class Queries:
     """The handlers of requests that only read."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, costly: CostlyReads) -> None:
         self._node = node
+        self._costly = costly
         self._store = node.store
         self._members = MembersList(node.store)
 
@@ -71,8 +73,9 @@ class Queries:
         digest = parse_hash(request.query.get("digest", ""), "digest")
         limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
         after = parse_int(request, "after", -1, minimum=-1, maximum=MAX_NUMBER)
-        indices = self._store.find(digest, limit + 1, after)
-        rows = [self._search_row(index) for index in indices[:limit]]
+        async with self._costly.turn(request):
+            indices = self._store.find(digest, limit + 1, after)
+            rows = await in_slices(self._search_row, indices[:limit])
         more = rows[-1]["index"] if len(indices) > limit else None
         return web.json_response({"digest": digest.hex(), "entries": rows, "next": more})
 
@@ -81,7 +84,8 @@ class Queries:
         first = parse_int(request, "from", 1, minimum=1, maximum=MAX_NUMBER)
         limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_BLOCKS_PAGE)
         last = min(first + limit - 1, self._store.state.height)
-        rows = [self._summary(Height(height)) for height in range(first, last + 1)]
+        async with self._costly.turn(request):
+            rows = await in_slices(self._summary, map(Height, range(first, last + 1)))
         return web.json_response({"blocks": rows, "height": self._store.state.height})
 
     async def block(self, request: web.Request) -> web.Response:
@@ -95,8 +99,9 @@ class Queries:
             if data is None:
                 raise _no_block(height)
             return web.Response(body=data, content_type="application/msgpack")
-        decision = self._decision(height)
-        ids = [leaf_hash(raw).hex() for raw in decision.block.entries]
+        async with self._costly.turn(request):
+            decision = self._decision(height)
+            ids = await in_slices(lambda raw: leaf_hash(raw).hex(), decision.block.entries)
         signers = [seal.key.hex() for seal in decision.certificate.seals]
         return web.json_response({**self._summary(height), "entry_ids": ids, "signers": signers})
 

@@ -166,7 +166,7 @@ SCHEMAS: Json = {
         {
             "height": INTEGER,
             "state_root": HEX32,
-            "members": _list(_object({"id": TEXT, "name": TEXT, "key": HEX32})),
+            "members": _list(_object({"id": TEXT, "name": TEXT, "key": HEX32, "number": INTEGER})),
             "nodes": _list(_object({"member": TEXT, "role": TEXT, "key": HEX32, "address": TEXT, "api": TEXT})),
             "validators": _list(_object({"member": TEXT, "key": HEX32})),
             "quorum": INTEGER,

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
 from notarium_ledger.errors import InvalidEntry, NotCanonical
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
-from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_int, refused
+from notarium_node.api.problems import ApiProblem, ProblemType, full, invalid_entry, parse_int, refused
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.entries.mempool import MempoolFull
+from notarium_node.http.places import Places
 from notarium_node.node import Node
 
 ENTRY_TYPES = ("application/msgpack", "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream")
@@ -32,19 +33,30 @@ ONE_ENTRY_BYTES = 128 * 1024
 _BATCH_ITEMS = 65_536
 """Values (value_count.py) that a batch may decode to. Far above the limit for entries, so that a batch with too many
 entries is refused with that limit."""
-MAX_READING_BYTES = 64 * 1024 * 1024
-"""Sum of the larger bodies that may arrive at the same time. One alone is always allowed."""
+RECEIPTS = 32
+"""Receipts made in one turn of the event loop."""
+MAX_BODIES_BYTES = 32 * 1024 * 1024
+"""Sum of the larger bodies that are received, checked and answered at the same time, half of it of one address. With
+what is made of it, a body takes about five times its size."""
 
 
 class Submissions:
     """The handlers; `max_request_bytes` bounds a body."""
 
-    def __init__(self, node: Node, max_request_bytes: int, max_wait_ms: int) -> None:
+    def __init__(
+        self,
+        node: Node,
+        max_request_bytes: int,
+        max_wait_ms: int,
+        address: Callable[[web.BaseRequest], str] = lambda request: "",
+    ) -> None:
+        """`address`: of the client, for its part of the bodies."""
         self._node = node
         self._max_request_bytes = max_request_bytes
         self._max_wait_s = max_wait_ms / 1000
+        self._address = address
         self._encoder = ReceiptEncoder()
-        self._reading = 0
+        self._bodies = Places(max(MAX_BODIES_BYTES, 4 * max_request_bytes))
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """Takes one entry; answers with its receipt (200), or with 202 where it is not decided in time."""
@@ -63,6 +75,17 @@ class Submissions:
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """Takes 1 to 4,096 entries, all or none; answers with their receipts in the same order."""
         wait_s = min(_wait_s(request), self._max_wait_s)
+        size = self._size(request, self._max_request_bytes)
+        share, address = 0 if size <= ONE_ENTRY_BYTES else size, self._address(request)
+        if share and (held := self._bodies.take(address, share)) is not None:
+            raise full(held, "bytes of large requests", self._bodies)
+        try:
+            return await self._batch(request, wait_s)
+        finally:
+            if share:
+                self._bodies.release(address, share)
+
+    async def _batch(self, request: web.Request, wait_s: float) -> web.StreamResponse:
         raws = await self._read_many(request)
         outcomes = await self._admit(raws)
         errors = [
@@ -73,7 +96,7 @@ class Submissions:
         if errors:
             raise ApiProblem(
                 ProblemType.INVALID_ENTRY,
-                f"{len(errors)} of {len(outcomes)} entries are not valid; none was accepted",
+                f"{len(errors)} of the first {len(outcomes)} entries are not valid; none of {len(raws)} was accepted",
                 errors=errors[:100],
             )
         receipts = await self._receipts(outcomes, wait_s)
@@ -99,14 +122,15 @@ class Submissions:
         """Receipts of the entries that are decided already or within `wait_s` seconds."""
         node = self._node
         found: dict[Hash, Receipt] = {}
-        waiting: list[Hash] = []
-        for each in outcomes:
-            if each.id in node.mempool:
-                waiting.append(each.id)
-                continue
-            receipt = node.store.receipt(each.id)
-            if receipt is not None:
-                found[each.id] = receipt
+        decided = [each.id for each in outcomes if each.id not in node.mempool]
+        for start in range(0, len(decided), RECEIPTS):
+            if start:
+                await asyncio.sleep(0)  # Votes must not wait for the receipts of a batch that was decided already.
+            self._add_receipts(decided[start : start + RECEIPTS], found)
+        # Without an await from here to the wait: what is decided in between would not be noticed.
+        waiting = [each.id for each in outcomes if each.id in node.mempool]
+        waits = set(waiting)
+        self._add_receipts([each.id for each in outcomes if each.id not in found and each.id not in waits], found)
         if not waiting or wait_s <= 0:
             return found
         try:
@@ -115,10 +139,16 @@ class Submissions:
             raise invalid_entry(error) from error
         return found
 
+    def _add_receipts(self, ids: Sequence[Hash], found: dict[Hash, Receipt]) -> None:
+        for each in ids:
+            receipt = self._node.store.receipt(each)
+            if receipt is not None:
+                found[each] = receipt
+
     async def _read_one(self, request: web.Request) -> bytes:
-        if request.content_type == "application/json":
+        if _media_type(request) == "application/json":
             return _base64(await self._member(request, ONE_ENTRY_BYTES, "entry", str), "entry")
-        if request.content_type not in ENTRY_TYPES:
+        if _media_type(request) not in ENTRY_TYPES:
             raise _unsupported(request)
         raw = await self._body(request, ONE_ENTRY_BYTES)
         if len(raw) > MAX_ENTRY_BYTES:
@@ -132,10 +162,10 @@ class Submissions:
 
     async def _read_many(self, request: web.Request) -> list[bytes]:
         raws: list[Any]
-        if request.content_type == "application/json":
+        if _media_type(request) == "application/json":
             items = await self._member(request, self._max_request_bytes, "entries", list)
             raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
-        elif request.content_type in ENTRY_TYPES:
+        elif _media_type(request) in ENTRY_TYPES:
             try:
                 value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
             except NotCanonical as error:
@@ -161,7 +191,7 @@ class Submissions:
         document: Any = None
         if body.count(b"[") + body.count(b"{") <= 2:
             try:
-                document = json.loads(body)
+                document = parse_json(body)
             except (ValueError, RecursionError) as error:
                 raise ApiProblem(ProblemType.MALFORMED, f"the body is not JSON: {error}", field="body") from error
         if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
@@ -169,7 +199,7 @@ class Submissions:
         return document[name]
 
     async def _body(self, request: web.Request, limit: int) -> bytes:
-        """The whole body. Large bodies share a budget, so that many slow senders cannot fill the memory."""
+        """The whole body. Raises ApiProblem."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             # Eight compressed kilobytes can become eight megabytes, which neither the length nor the budget shows.
             raise ApiProblem(
@@ -179,19 +209,7 @@ class Submissions:
                 headers={"Accept-Encoding": "identity"},
                 field="Content-Encoding",
             )
-        length = request.content_length
-        if length is not None and length > limit:
-            raise self._too_large(limit)
-        share = limit if length is None else length
-        share = 0 if share <= ONE_ENTRY_BYTES else share
-        if self._reading and self._reading + share > MAX_READING_BYTES:
-            raise ApiProblem(
-                ProblemType.BUSY,
-                f"{MAX_READING_BYTES} bytes of large requests are being received already",
-                remedy="Submit again later, or to another node.",
-                retry_after_s=1,
-            )
-        self._reading += share
+        self._size(request, limit)
         try:
             if request.content.is_eof():  # Small bodies have arrived already: nothing to wait for.
                 body = await request.read()
@@ -206,11 +224,16 @@ class Submissions:
             raise self._too_large(limit) from error
         except web.RequestPayloadError as error:
             raise ApiProblem(ProblemType.MALFORMED, f"the body cannot be read: {error}", field="body") from error
-        finally:
-            self._reading -= share
         if len(body) > limit:
             raise self._too_large(limit)
         return body
+
+    def _size(self, request: web.Request, limit: int) -> int:
+        """As announced; without that, the limit. Raises ApiProblem where it exceeds the limit."""
+        length = request.content_length
+        if length is not None and length > limit:
+            raise self._too_large(limit)
+        return limit if length is None else length
 
     def _too_large(self, limit: int) -> ApiProblem:
         return ApiProblem(
@@ -259,10 +282,15 @@ def _entry_bytes(raw: Any, number: int) -> bytes:
     return raw
 
 
+def _media_type(request: web.Request) -> str:
+    """Of the body, as the client has named it: a form of any web page can send a body without a type."""
+    return request.content_type if "Content-Type" in request.headers else ""
+
+
 def _unsupported(request: web.Request) -> ApiProblem:
     return ApiProblem(
         ProblemType.UNSUPPORTED_MEDIA_TYPE,
-        f"{request.content_type[:100]} is not accepted",
+        f"{_media_type(request)[:100] or 'a body without a type'} is not accepted",
         remedy="Send application/msgpack or application/json.",
         field="Content-Type",
     )

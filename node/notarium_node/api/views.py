@@ -47,7 +47,8 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
         "height": height,
         "state_root": registry.hash.hex(),
         "members": [
-            {"id": each.id, "name": each.name, "key": each.key.hex()} for _, each in sorted(registry.members.items())
+            {"id": each.id, "name": each.name, "key": each.key.hex(), "number": each.number}
+            for _, each in sorted(registry.members.items())
         ],
         "nodes": [_node_json(key, each) for key, each in sorted(registry.nodes.items())],
         "validators": [{"member": each.member, "key": each.key.hex()} for each in registry.validators.validators],

@@ -42,6 +42,18 @@ def _in_data_dir(*names: str) -> Any:
     return Field(default_factory=lambda checked: checked["data_dir"].joinpath(*names))
 
 
+def _ip(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise ValueError("not an IP address: write one like 10.0.0.5 or fd00::5, not a name or a network") from error
+
+
+IpAddress = Annotated[str, AfterValidator(_ip)]
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+"""In lower case, without a port."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -140,6 +152,12 @@ class ApiSection(_Section):
     max_request_bytes: Annotated[int, Field(ge=65_536, le=256 * MIB)] = 8 * MIB
     max_clients: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """How many connections may be open."""
+    max_clients_per_address: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many of them one address may have; of IPv6, one /64. Default: half of max_clients."""
+    proxies: tuple[IpAddress, ...] = ()
+    """Addresses of your own proxies. They have no limit, and their X-Forwarded-For names the client's address."""
+    hosts: tuple[HostName, ...] = ()
+    """Names under which clients may ask, besides addresses, localhost and those of the API's URLs in the registry."""
     wait_ms: Milliseconds = 30_000
     """How long a request may wait for a decision."""
 

@@ -18,6 +18,8 @@ class NodeEvent(StrEnum):
     """A message of a later version was ignored."""
     GOSSIP_REFUSED_FULL = "gossip_refused_full"
     """Entries of a peer were not taken because the mempool was full."""
+    GOSSIP_DISCARDED = "gossip_discarded"
+    """Entries of a peer were not looked at because it had sent too many."""
     FAILED_TASK = "failed_task"
     """Work for a peer ended with an error: a defect."""
 

@@ -37,6 +37,7 @@ class Metrics:
         yield from self._of_health()
         yield from self._of_entries()
         yield from self._of_events()
+        yield from self._of_api()
         yield from self._of_members()
 
     def _of_ledger(self) -> Iterable[Metric]:
@@ -76,6 +77,12 @@ class Metrics:
         yield _labelled("notarium_peer_events", "Events of peer links", "event", network.counters)
         yield _labelled("notarium_peers_dropped", "Peers dropped", "reason", network.dropped)
         yield _labelled("notarium_peers_refused", "Peer connections refused", "reason", network.refused)
+
+    def _of_api(self) -> Iterable[Metric]:
+        answers = CounterMetricFamily("notarium_api_answers", "Answers of the API", labels=["route", "status"])
+        for (route, status), count in sorted(self._node.api_answers.items()):
+            answers.add_metric([route, str(status)], count)
+        yield answers
 
     def _of_members(self) -> Iterable[Metric]:
         node = self._node

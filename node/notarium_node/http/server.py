@@ -10,21 +10,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from notarium_node.http.places import Places, address_of
+
 _log = structlog.get_logger("notarium.http")
 
-_USED = ("_messages", "_current_request", "_force_close", "handle_error")
+_USED = ("_messages", "_current_request", "_force_close", "handle_error", "log_exception")
 """What this module uses of aiohttp's RequestHandler, most of it private to aiohttp."""
 _CHANGED = (
     "this version of aiohttp differs from the supported one, and clients could fill this node's memory: "
     "install the locked version"
 )
+
+SURPLUS = 32
+"""Connections above the part of their address that get an answer; those beyond are cut off."""
+LOOKS = 2
+"""How often a client is looked at within the time that it may take nothing."""
 
 BadRequest = Callable[[str], web.Response]
 """Makes the 400 answer to a malformed request, from one line that says what is wrong with it."""
@@ -38,11 +45,19 @@ def plain_bad_request(detail: str) -> web.Response:
 class HardenedConnection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_bad_request",)
+    __slots__ = ("_bad_request", "address", "is_paced", "is_surplus", "stalled", "unsent")
 
     def __init__(self, server: web.Server, *, bad_request: BadRequest, **options: Any) -> None:
         super().__init__(server, **options)
         self._bad_request = bad_request
+        self.address = ""
+        """Of the other end, "" where it holds no place."""
+        self.is_surplus = False
+        """Its address has its part of the connections already: a request is refused, and the connection closed."""
+        self.is_paced = False
+        """What is sent now has a deadline of its own (http/sending.py)."""
+        self.unsent = self.stalled = 0
+        """At the last look: bytes that the client had not taken, and for how many looks it had taken none."""
 
     def data_received(self, data: bytes) -> None:
         """As aiohttp does, but reads nothing after the first broken head, and releases its bytes."""
@@ -68,6 +83,28 @@ class HardenedConnection(RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """As aiohttp does, but a client that left is not an error of this node: thousands may, for each of them a line.
+
+        aiohttp catches ConnectionError where it writes an answer, and not where a handler reads a body or sends pieces.
+        """
+        if isinstance(kw.get("exc_info"), ConnectionError):
+            _log.debug("a client left", address=self.address, error=str(kw["exc_info"]))
+        else:
+            super().log_exception(*args, **kw)
+
+
+def _while_open(handler: Any) -> Any:
+    """The handler, but nothing is done for a connection that was closed between its request and the handler's turn."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.transport is None:
+            raise ConnectionResetError("the connection is closed")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    return handle
+
 
 class HardenedServer(web.Server):
     """Makes such connections. `options` are those of aiohttp's RequestHandler."""
@@ -78,20 +115,31 @@ class HardenedServer(web.Server):
         request_factory: Any = None,
         *,
         most: int = sys.maxsize,
+        places: Places | None = None,
+        exempt: Collection[str] = (),
+        stall_s: float | None = None,
         bad_request: BadRequest = plain_bad_request,
         **options: Any,
     ) -> None:
         """`most`: how many connections may be open. Above that, the longest open one without a request is closed.
 
         Where all have a request in progress, the new connection stays, and the application decides how to answer it.
+        `places`: the part of each address; those in `exempt` have no limit. `stall_s`: a client that has taken nothing
+        of its answer for so long, or up to half as long again, is disconnected.
         Raises RuntimeError where aiohttp has changed, because these bounds would not hold.
         """
         if not all(hasattr(RequestHandler, name) for name in _USED):
             raise RuntimeError(_CHANGED)
-        super().__init__(handler, request_factory=request_factory, **options)
+        super().__init__(_while_open(handler), request_factory=request_factory, **options)
         self._most = most
+        self._places = places
+        self._exempt = exempt
+        self._stall_s = stall_s
+        self._next_look: asyncio.TimerHandle | None = None
         self._bad_request = bad_request
         self._options = options
+        self.aborted = 0
+        """Connections of clients that did not take their answers, and those above SURPLUS."""
 
     def __call__(self) -> RequestHandler:
         """One more connection."""
@@ -100,12 +148,59 @@ class HardenedServer(web.Server):
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Clients may fill all places but not hold them idle: aiohttp has no time limit for the first request."""
         super().connection_made(handler, transport)
+        if self._stall_s is not None and self._next_look is None:
+            self._next_look = self._loop.call_later(self._stall_s / LOOKS, self._look, self._stall_s)
+        if isinstance(handler, HardenedConnection) and self._places is not None:
+            self._seat(handler, transport, self._places)
         if len(self._connections) <= self._most:
             return
         open_ = [each for each in self._connections if not each._force_close]
         idle = (each for each in open_ if each is not handler and each._current_request is None)
         for oldest in itertools.islice(idle, max(0, len(open_) - self._most)):
             oldest.force_close()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Its place is free."""
+        super().connection_lost(handler, exc)
+        if self._places is not None and isinstance(handler, HardenedConnection) and handler.address:
+            self._places.release(handler.address)
+            handler.address = ""
+
+    def _seat(self, handler: HardenedConnection, transport: asyncio.Transport, places: Places) -> None:
+        """Give the connection one of its address's places, or make it a surplus one."""
+        address = address_of((transport.get_extra_info("peername") or ("",))[0], "", ())
+        if address in self._exempt or places.take(address) is None:
+            handler.address = "" if address in self._exempt else address
+            return
+        handler.is_surplus = True
+        same = [
+            each
+            for each in self._connections
+            if isinstance(each, HardenedConnection) and (each.address == address or each.is_surplus)
+        ]
+        idle = [each for each in same if each._current_request is None and not each._force_close]
+        seated = next((each for each in idle if each.address == address), None)
+        if seated is not None:
+            handler.is_surplus, handler.address, seated.address = False, address, ""
+            seated.force_close()
+        elif sum(each.is_surplus for each in same) > SURPLUS:
+            self.aborted += 1
+            # Not at once: aiohttp's task for the connection begins after this, and fails without a transport.
+            self._loop.call_soon(transport.abort)
+
+    def _look(self, stall_s: float) -> None:
+        """Disconnect clients that take nothing of what they asked for."""
+        for each in list(self._connections):
+            if not isinstance(each, HardenedConnection) or each.transport is None:
+                continue
+            unsent = each.transport.get_write_buffer_size()
+            is_stalled = unsent > 0 and unsent >= each.unsent > 0 and not each.is_paced
+            each.unsent, each.stalled = unsent, each.stalled + 1 if is_stalled else 0
+            if each.stalled >= LOOKS:
+                self.aborted += 1
+                each.transport.abort()
+        again = bool(self._connections)
+        self._next_look = self._loop.call_later(stall_s / LOOKS, self._look, stall_s) if again else None
 
 
 class HardenedAppRunner(web.AppRunner):
@@ -116,11 +211,14 @@ class HardenedAppRunner(web.AppRunner):
         app: web.Application,
         *,
         most: int = sys.maxsize,
+        places: Places | None = None,
+        exempt: Collection[str] = (),
+        stall_s: float | None = None,
         bad_request: BadRequest = plain_bad_request,
         **options: Any,
     ) -> None:
         super().__init__(app, **options)
-        self._most = most
+        self._bounds: dict[str, Any] = {"most": most, "places": places, "exempt": exempt, "stall_s": stall_s}
         self._bad_request = bad_request
 
     async def setup(self) -> None:
@@ -134,7 +232,7 @@ class HardenedAppRunner(web.AppRunner):
         return HardenedServer(
             plain.request_handler,
             plain.request_factory,
-            most=self._most,
             bad_request=self._bad_request,
+            **self._bounds,
             **self._kwargs,
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.encoding.schema import integer, one_of, record, text
 from notarium_ledger.entries.address import api_url, peer_address
 from notarium_ledger.entries.commitment import MAX_TIME_MS, ROLES, member_id, short_text
@@ -138,7 +139,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_CARD_BYTES:
         raise CardError(f"not a card: {len(data)} bytes, at most {MAX_CARD_BYTES} allowed")
     try:
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = parse_json(data)
         # Through the canonical form, because the order of names in the file does not matter.
         _check(canonical.decode(canonical.encode(document)))
     except (ValueError, RecursionError) as error:

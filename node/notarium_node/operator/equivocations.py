@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import MAX_EQUIVOCATION_FILE_BYTES, EquivocationFile, describe
 from notarium_node.operator.node_api import NodeApi, NodeUnreachable
@@ -48,7 +48,7 @@ async def listed(api: NodeApi) -> list[dict[str, Any]]:
         rows += found
         if len(rows) > MOST_ROWS:
             raise NodeUnreachable(f"{api.url} lists more equivocations than any node keeps")
-        after = following if isinstance(following, int) and following > after else None
+        after = following if type(following) is int and following > after else None
     return rows
 
 
@@ -76,7 +76,7 @@ def _verified(data: bytes, genesis: Genesis) -> EquivocationFile:
 def _detail(body: bytes) -> str:
     """The detail of a problem document, or ""."""
     try:
-        problem = json.loads(body)
+        problem = parse_json(body)
     except (ValueError, RecursionError):
         return ""
     detail = problem.get("detail") if isinstance(problem, dict) else None

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_node.config.reading import ConfigError
 from notarium_node.config.sections import NodeConfig
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 TIMEOUT_S = 5.0
-ANSWER_BYTES = 16 * 1024 * 1024
-"""No answer is larger. The limit protects against a node that lies."""
+ANSWER_BYTES = 20 * 1024 * 1024
+"""No answer is larger, a block of 16 MiB with its certificate included. The limit protects against a node that lies."""
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 NO_BLOCK_YET = iso_time(0)
@@ -57,15 +57,18 @@ class NodeApi:
             return cls(url)
         raise ConfigError("name the node by either --config or --url")
 
-    async def get(self, path: str) -> tuple[int, bytes]:
-        """GET a path: HTTP status and body. Raises NodeUnreachable, or ConfigError for an unusable certificate."""
+    async def get(self, path: str, accept: str = "application/json") -> tuple[int, bytes]:
+        """GET a path as that media type: HTTP status and body.
+
+        Raises NodeUnreachable, or ConfigError for an unusable certificate.
+        """
         import aiohttp  # Here, because most commands ask no node, and it is slow to import.
 
         context = self._context()
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-                session.get(f"{self.url.rstrip('/')}{path}", ssl=context) as response,
+                session.get(f"{self.url.rstrip('/')}{path}", ssl=context, headers={"Accept": accept}) as response,
             ):
                 return response.status, await self._body(response)
         except TimeoutError as error:
@@ -80,7 +83,7 @@ class NodeApi:
         """GET a path that answers with a JSON object. Raises NodeUnreachable."""
         status, body = await self.get(path)
         try:
-            answer = json.loads(body) if status == 200 else None
+            answer = parse_json(body) if status == 200 else None
             json.dumps(answer, ensure_ascii=False).encode()  # Lone surrogates, for example, could not be printed.
         except (ValueError, RecursionError):
             answer = None

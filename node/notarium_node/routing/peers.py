@@ -20,6 +20,7 @@ from notarium_node.entries.receiving import GossipReceiver
 from notarium_node.equivocation.collection import Equivocations
 from notarium_node.peers import wire
 from notarium_node.peers.conduct import Conduct
+from notarium_node.peers.rates import Rates
 from notarium_node.peers.wire import Kind
 from notarium_store.store import Store
 
@@ -61,6 +62,7 @@ class PeerRouter:
         self._announcer = announcer
         self._gossip = gossip
         self._mempool = mempool
+        self._rates = Rates()
         self._routes: dict[int, Callable[[PublicKey, bytes], None]] = {
             Kind.CONSENSUS: self._consensus,
             Kind.ENTRIES: self._hear_entries,
@@ -90,6 +92,7 @@ class PeerRouter:
         self._followers.discard(peer)
         self._catch_up_server.on_disconnect(peer)
         self._conduct.forget(peer)
+        self._entries.forget(peer)
         self._equivocations.forget(peer)
         self._sync.on_disconnect(peer)
         self._memory_asker.on_disconnect(peer)
@@ -99,8 +102,10 @@ class PeerRouter:
         """Deal with one message. No content of it stops the node; a peer that sends an invalid one is dropped."""
         try:
             route = self._routes.get(data[0]) if data else None
-            if route is not None:
+            if route is not None and self._rates.allow(peer, Kind(data[0])):
                 route(peer, data[1:])
+            elif route is not None:
+                self._conduct.drop(peer, "flood", f"it sends more {Kind(data[0]).name} messages than an honest node")
             elif wire.is_of_later_version(data):
                 self._conduct.note_later_version(peer, f"message of kind {data[0]}")
             else:

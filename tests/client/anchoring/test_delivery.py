@@ -66,6 +66,40 @@ def test_what_refers_to_an_entry_signed_again_is_signed_again_too(project, ledge
     assert cli("verify", "plan", "data", "model", "--offline")[0] == 0
 
 
+def test_a_pending_entry_keeps_the_author_who_signed_it(project, ledger, nodes, home, cli):
+    (project.root / "x").write_text("x")
+    nodes[0].stop()
+    assert cli("anchor", "x", "--timeout", "0.3")[0] == 5
+    key = home / "keys" / "test.key"
+    key.unlink()
+    create_key(key)
+    nodes[0].start_again()
+    assert cli("status", "--flush")[0] == 0
+    assert [each.key for each in ledger.entries] == [ledger.consortium.researcher.public]
+    assert cli("verify", "--offline", "x")[0] == 0
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
+def test_what_cannot_name_its_new_author_is_not_signed_again(project, ledger, cli, keys, damage):
+    (project.root / "x").write_text("x")
+    assert cli("anchor", "x")[0] == 3
+    damage(project.root / "x.bundle.json")
+    keys(True)
+    code, out, _ = cli("status", "--flush", "--json")
+    assert (code, ledger.entries) == (2, [])
+    assert "cannot be signed again: its evidence" in json.loads(out)["outbox"][0]["reason"]
+
+
+def test_evidence_that_was_exchanged_is_not_signed_again(project, ledger, cli, keys):
+    for name in ("x", "y"):
+        (project.root / name).write_text(name)
+        assert cli("anchor", name)[0] == 3
+    (project.root / "x.bundle.json").write_bytes((project.root / "y.bundle.json").read_bytes())
+    keys(True)
+    assert cli("status", "--flush")[0] == 2
+    assert ledger.entries == []
+
+
 def test_what_is_new_takes_along_what_it_refers_to(project, ledger, cli, keys, waits):
     """The plan goes first, whether it is named by its artifact or by its id; and what supersedes a refused entry."""
     plan = next(each for each in waits.list() if each.kind == "preregistration")
@@ -132,9 +166,9 @@ def test_what_another_refers_to_is_dropped_with_it_only(project, cli, waits):
     assert waits.list() == []
 
 
-@pytest.mark.parametrize("survived", range(7))
+@pytest.mark.parametrize("survived", range(10))
 def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, survived, monkeypatch):
-    """The three new entries are written, then the three old ones go; `survived` of these six steps are done."""
+    """Evidence by the new author is written, then new entries, then the old ones go; three each, `survived` done."""
     keys(True)
     steps: list[object] = []
 
@@ -148,6 +182,7 @@ def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, surviv
         return count
 
     with monkeypatch.context() as patch:
+        patch.setattr(delivery, "write_bundle", counted(commit.write_bundle))
         patch.setattr(Outbox, "put", counted(Outbox.put))
         patch.setattr(Outbox, "remove", counted(Outbox.remove))
         with pytest.raises(KeyboardInterrupt):
@@ -165,10 +200,10 @@ def test_where_one_cannot_be_signed_again_all_stay_as_they_are(project, ledger, 
     keys(True)
     sign = commit.sign
 
-    def refuse_models(here, body):
+    def refuse_models(here, body, key):
         if body["kind"] == "model":
             raise ProjectError("too large")
-        return sign(here, body)
+        return sign(here, body, key)
 
     with monkeypatch.context() as patch:
         patch.setattr(delivery, "sign", refuse_models)

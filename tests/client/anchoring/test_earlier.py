@@ -3,12 +3,15 @@
 import errno
 import os
 import re
+from dataclasses import replace
 
 import pytest
 
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.earlier import Earlier
-from notarium.errors import Unwritable
+from notarium.errors import ProjectError, Unwritable
+from notarium.verifying.result import VerificationStatus
+from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture
@@ -37,6 +40,28 @@ def test_what_was_anchored_is_found_and_put_aside(project, changed):
         [".bundle", ".json"],
         [".receipt", ".json"],
     ]
+
+
+def test_nobody_supersedes_the_record_of_another_institution(project, changed):
+    before = (project.root / "a.receipt.json").read_bytes()
+    for text in ("1", "2"):
+        changed.write_text(text)
+        with pytest.raises(ProjectError, match=r"is anchored by m0 · .* writes for m1: nobody supersedes"):
+            anchor(changed, project=replace(project, issuer="m1"), strict=True)
+    assert (project.root / "a.receipt.json").read_bytes() == before
+
+
+def test_a_superseding_record_verifies_by_its_own_author(project, changed):
+    anchor(changed, project=project, strict=True)
+    assert verify(changed, project.genesis)
+    assert [each.status for each in Verifying(project.genesis).verify(project.folder / "superseded")] == [
+        VerificationStatus.INCOMPLETE_EVIDENCE  # The earlier content is gone; the earlier evidence is its author's.
+    ]
+
+
+def test_evidence_that_is_not_the_committed_one_counts_for_nothing(project, changed):
+    (project.root / "a.bundle.json").write_bytes(b"{}")
+    assert Earlier.find(project, project.root / "a.receipt.json").bundle is None
 
 
 def test_a_file_in_the_place_of_the_folder_is_named_with_the_remedy(project, changed):

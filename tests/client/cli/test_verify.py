@@ -3,8 +3,12 @@
 import json
 import os
 
+import pytest
+from tests.client.fake_node import FakeLedger, FakeNode
 from tests.client.helpers import change_a_byte
 from tests.support.consortium import Consortium
+
+from notarium.project import create_project
 
 
 def test_verify_offline_needs_no_project_and_prints_a_line_for_each_receipt(study, tmp_path, ledger, cli, monkeypatch):
@@ -17,7 +21,7 @@ def test_verify_offline_needs_no_project_and_prints_a_line_for_each_receipt(stud
     monkeypatch.chdir(tmp_path)
     code, out, _ = cli("verify", "--offline", "--genesis", "genesis.json", *sorted(study.glob("*.receipt.json")))
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["verified", "verified"]
+    assert [line.split()[0] for line in out.splitlines()] == ["verified", "verified", "against"]
     change_a_byte(study / "data" / "part-3.csv")
     code, out, _ = cli("verify", "--offline", "--genesis", "genesis.json", "study/data")
     assert code == 1
@@ -56,6 +60,9 @@ def test_verify_asks_the_ledger_where_no_receipt_is_at_hand(project, nodes, cli)
     (project.root / "open.csv.receipt.json").unlink()
     assert cli("verify", "--offline", "open.csv")[0] == 3
     code, out, _ = cli("verify", "open.csv")
+    assert code == 4
+    assert "nobody was named" in out
+    code, out, _ = cli("verify", "open.csv", "--issuer", "m0")
     assert code == 0
     assert "the entry on the ledger that names its digest" in out
     nodes[0].stop()
@@ -108,3 +115,97 @@ def test_a_damaged_configuration_is_reported_where_only_the_genesis_was_given(pr
     assert code == 2
     assert "neither outbox nor ledger was asked" in out
     assert "config.toml" in out
+
+
+@pytest.fixture
+def forged():
+    """A node of a false consortium with the same names of ledger and members."""
+    with FakeNode(FakeLedger(Consortium(4, observers=2))) as node:
+        yield node
+
+
+@pytest.fixture
+def submission(project, forged, cli, monkeypatch):
+    """Below the editor's project: a study with settings and receipts of a false consortium."""
+    folder = project.root / "inbox" / "sub"
+    folder.mkdir(parents=True)
+    create_project(folder, forged.ledger.consortium.genesis, [forged.url], "m0", "study-12")
+    for name in ("protocol.md", "open.md", "never.md"):
+        (folder / name).write_text(name)
+    monkeypatch.chdir(folder)
+    assert cli("prereg", "protocol.md")[0] == 0
+    assert cli("anchor", "open.md", "--disclosure", "public")[0] == 0
+    (folder / "open.md.receipt.json").unlink()
+    monkeypatch.chdir(project.root)
+    forged.requests.clear()
+    return folder
+
+
+def hashes(project, forged):
+    return project.genesis.hash.hex(), forged.ledger.consortium.genesis.hash.hex()
+
+
+@pytest.mark.parametrize("name", ["protocol.md", "protocol.md.receipt.json", "protocol.md.bundle.json", ""])
+@pytest.mark.parametrize("options", [[], ["--offline"]])
+def test_what_is_verified_does_not_choose_the_ledger(project, submission, forged, cli, name, options):
+    true, false = hashes(project, forged)
+    path = str(submission / name)
+    code, out, _ = cli("verify", *options, path)
+    assert code == 1
+    assert out.startswith("mismatch")
+    assert f"is {false}, but {true} is pinned" in out
+    assert cli("show", path)[0] != 0
+    assert forged.requests == []
+
+
+@pytest.mark.parametrize("name", ["never.md", "open.md"])
+@pytest.mark.parametrize("link", [False, True])
+def test_no_file_that_is_verified_chooses_the_nodes(project, submission, forged, nodes, cli, name, link):
+    if link:
+        (project.root / "link").symlink_to(submission)
+        submission = project.root / "link"
+    code, out, _ = cli("verify", submission / name)
+    assert (code, out.split()[0]) == (3, "not-anchored")
+    assert forged.requests == []
+    assert nodes[0].requests != [], "the verifier's own node was asked"
+
+
+def test_without_a_ledger_of_ones_own_nothing_is_verified(submission, forged, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli("verify", submission / "protocol.md")
+    assert code == 2
+    assert "no project here" in err
+    assert forged.requests == []
+
+
+def test_every_verdict_names_the_ledger_and_its_hash(project, study, cli):
+    (study / "never").write_text("x")
+    hash_ = project.genesis.hash.hex()
+    for path in ("data", "never", "data.receipt.json"):
+        _, out, _ = cli("verify", path)
+        assert out.splitlines()[-1] == f"against the ledger test · genesis {hash_}"
+        said = json.loads(cli("verify", path, "--json")[1])
+        for each in (said, *said["results"]):
+            assert (each["ledger"], each["genesis_hash"]) == ("test", hash_)
+
+
+def test_the_outbox_of_what_is_verified_is_not_asked(project, submission, forged, nodes, cli, monkeypatch):
+    """Its reason for a refusal would be the text of whoever made the submission."""
+    (submission / "later.md").write_text("later")
+    monkeypatch.chdir(submission)
+    forged.stop()
+    assert cli("anchor", "later.md", "--timeout", "0.3")[0] == 5
+    monkeypatch.chdir(project.root)
+    code, out, _ = cli("verify", "--offline", submission / "later.md")
+    assert (code, out.split()[0]) == (3, "not-anchored")
+
+
+def test_the_current_folder_chooses_the_project_also_to_anchor(project, submission, forged, ledger, cli):
+    code, out, _ = cli("anchor", submission / "never.md", "--json")
+    [row] = json.loads(out)["results"]
+    assert code == 0
+    assert row["other_project"] == str(submission)
+    assert [each.body["project"] for each in ledger.entries] == ["study-12"]
+    assert forged.requests == []
+    _, _, err = cli("anchor", submission / "never.md")
+    assert f"lies in the project {submission}" in err

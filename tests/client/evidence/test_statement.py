@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notarium.errors import InvalidBundle
+from notarium.errors import InvalidBundle, ProjectError
+from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
-from notarium.evidence.statement import Artifact, Bundle, bundle_digest, decimal_text, relative_name, to_json
+from notarium.evidence.statement import RESERVED, Artifact, Bundle, bundle_digest, decimal_text, relative_name, to_json
 
+AUTHOR = Author(bytes(32), "m0", "study-12")
 FILE = Contents.of_file(3, "ab" * 32)
 FOLDER = Contents.of_folder([Item("a", 1, "cd" * 32), Item.link("b", "a")])
 
@@ -22,7 +24,7 @@ plain = st.recursive(
 
 
 def example(**facts):
-    return Bundle.new("run", [Artifact("x", "output", FILE), Artifact("../data", "input", FOLDER)], facts)
+    return Bundle.new("run", [Artifact("x", "output", FILE), Artifact("../data", "input", FOLDER)], facts).by(AUTHOR)
 
 
 def test_it_is_an_in_toto_statement():
@@ -34,6 +36,17 @@ def test_it_is_an_in_toto_statement():
         {"digest": {"sha256": FOLDER.sha256}, "name": "../data"},
     ]
     assert statement["predicate"]["artifacts"][1]["files"][0] == {"path": "a", "sha256": "cd" * 32, "size": 1}
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_no_fact_takes_the_place_of_a_part_of_the_evidence(name):
+    with pytest.raises(ProjectError, match=f"cannot be named '{name}'"):
+        Bundle.new("dataset", [], {name: "Jane"})
+
+
+def test_evidence_without_an_author_has_no_bytes():
+    with pytest.raises(InvalidBundle, match="without an author"):
+        Bundle.new("dataset", [], {}).encode()
 
 
 def test_equal_bundles_have_unguessable_digests():
@@ -54,6 +67,8 @@ def test_whatever_is_recorded_reads_back_the_same(value):
     "change",
     [
         lambda s: s["predicate"].pop("artifacts"),
+        lambda s: s["predicate"].pop("author"),
+        lambda s: s["predicate"]["author"].pop("issuer"),
         lambda s: s.update(_type="https://in-toto.io/Statement/v0.1"),
         lambda s: s.update(predicateType="https://slsa.dev/provenance/v1"),
         lambda s: s["subject"][0]["digest"].update(sha256="00" * 32),
@@ -161,7 +176,7 @@ def test_names_are_relative_and_posix(tmp_path):
 
 def test_digests_that_a_tool_vouches_for_are_kept_and_change_no_subject():
     managed = Contents.of_file(3, "ab" * 32, {"md5": "11" * 16})
-    bundle = Bundle("dataset", (Artifact("x", "subject", managed),), {"salt": "00" * 32})
+    bundle = Bundle("dataset", (Artifact("x", "subject", managed),), {"salt": "00" * 32}, AUTHOR)
     statement = json.loads(bundle.encode())
     assert statement["subject"] == [{"digest": {"sha256": "ab" * 32}, "name": "x"}]
     assert statement["predicate"]["artifacts"][0]["digests"] == {"md5": "11" * 16}

@@ -143,7 +143,7 @@ def test_an_empty_folder_is_not_found_on_the_ledger_because_somebody_anchored_an
     for name in ("theirs", "mine"):
         written(project.root / name / "x")
     anchor(project.root / "theirs", project=project, disclosure="public", strict=True)
-    assert run_command(["verify", "mine"]) == 0
+    assert run_command(["verify", "mine", "--issuer", "m0"]) == 0
 
 
 @pytest.mark.parametrize("name", ["../secret", "sub/../../secret", "../study/../secret", ".."])

@@ -7,11 +7,20 @@ import shutil
 
 import pytest
 import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.client.fake_node import FakeLedger
 from tests.support.consortium import Consortium
 
 from notarium.anchoring.anchor import anchor
+from notarium.errors import InvalidBundle
+from notarium.evidence.author import Author
+from notarium.evidence.contents import Contents
+from notarium.evidence.statement import Artifact, Bundle, bundle_digest, committed_bundle
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
+from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
+from notarium_ledger.trust.receipt import Receipt
 
 
 @pytest.fixture
@@ -221,3 +230,64 @@ def test_a_file_that_cannot_be_read_is_incomplete_evidence(data, genesis):
     result = verify(data, genesis)
     assert result.status is VerificationStatus.INCOMPLETE_EVIDENCE
     assert findings(result) == [("unreadable", "pipe")]
+
+
+@pytest.fixture
+def ledger():
+    """Its researchers 0 and 4 belong to m0, 1 to m1."""
+    return FakeLedger(Consortium(4, observers=1, researchers=5))
+
+
+def receipt_of_a_copy(ledger, data, researcher, how, **changed):
+    """The receipt of an entry by that researcher with the digest of the honest record, in the place of the honest."""
+    place = data.parent / "data.receipt.json"
+    honest = decode_entry(Receipt.decode_json(place.read_bytes()).entry)
+    consortium = ledger.consortium
+    key, genesis = consortium.researcher_keys[researcher], consortium.genesis.hash
+    body = {**honest.body, **changed}
+    raws = [sign_entry(key, genesis, body)] if how == "single" else sign_batch(key, genesis, [body, body])
+    place.write_bytes(ledger.submit(raws)[0].encode_json())
+    return honest, decode_entry(raws[0])
+
+
+@pytest.mark.parametrize("how", ["single", "batch"])
+@pytest.mark.parametrize(
+    ("researcher", "changed"),
+    [(1, {"issuer": "m1"}), (4, {}), (0, {"project": "another"})],
+    ids=["another issuer", "another key of the same issuer", "another project"],
+)
+def test_a_receipt_by_another_author_never_verifies_with_the_record(data, ledger, genesis, researcher, changed, how):
+    """Whoever came first: the time of the two entries plays no part."""
+    honest, copy = receipt_of_a_copy(ledger, data, researcher, how, **changed)
+    for path in (data, data / "a.csv", data.parent / "data.receipt.json", data.parent / "data.bundle.json"):
+        result = verify(path, genesis)
+        assert (result.status, result.checked) == (VerificationStatus.MISMATCH, "receipt")
+        assert str(Author.of(honest)) in result.findings[0].detail
+        assert str(Author.of(copy)) in result.findings[0].detail
+
+
+def test_a_record_without_author_never_verifies(data, ledger, genesis):
+    place = data.parent / "data.bundle.json"
+    statement = json.loads(place.read_bytes())
+    del statement["predicate"]["author"]
+    place.write_bytes(rfc8785.dumps(statement))
+    receipt_of_a_copy(ledger, data, 0, "single", bundle=bundle_digest(place.read_bytes()))
+    result = verify(data, genesis)
+    assert result.status is VerificationStatus.MISMATCH
+    assert "no record without an author is valid" in result.findings[0].detail
+
+
+@given(st.integers(0, 4), st.integers(0, 4), st.sampled_from(["p", "q"]), st.sampled_from(["p", "q"]))
+def test_a_record_belongs_to_exactly_the_author_that_it_names(named, signs, project, other):
+    consortium = Consortium(4, researchers=5)
+    issuers = ["m0", "m1", "m2", "m3", "m0"]
+    artifact = Artifact("x", "subject", Contents.of_file(1, "ab" * 32))
+    author = Author(consortium.researcher_keys[named].public, issuers[named], project)
+    data = Bundle.new("dataset", [artifact], {}).by(author).encode()
+    body = consortium.body("dataset", issuer=issuers[signs], project=other, bundle=bundle_digest(data))
+    entry = decode_entry(sign_entry(consortium.researcher_keys[signs], consortium.genesis.hash, body))
+    if (named, project) == (signs, other):
+        assert committed_bundle(data, entry).author == author
+    else:
+        with pytest.raises(InvalidBundle, match="signed the entry of this receipt"):
+            committed_bundle(data, entry)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from tests.cluster.crowd import Cluster
@@ -30,16 +31,19 @@ class Assembly:
     load: Load
     admins: dict[str, SigningKey] = field(default_factory=dict)
     """Governance keys that are not where the founders have theirs."""
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """One sequence for all members: a member's numbers ascend, and may leave others out."""
 
     async def propose(self, member: str, action: Mapping[str, Any], through: Sequence[LocalNode]) -> bytes:
         """Make a proposal and wait until it is decided; its name for `vote`."""
-        entry = self._sign(member, {"kind": "propose", "action": dict(action)})
+        entry = self._sign(member, {"kind": "propose", "number": next(self._numbers), "action": dict(action)})
         await self._submit(entry, through)
         return bytes(leaf_hash(entry))
 
     async def vote(self, member: str, proposal: bytes, through: Sequence[LocalNode]) -> None:
         """Approve a proposal and wait until that is decided."""
-        await self._submit(self._sign(member, {"kind": "vote", "proposal": proposal, "approve": True}), through)
+        body = {"kind": "vote", "number": next(self._numbers), "proposal": proposal, "approve": True}
+        await self._submit(self._sign(member, body), through)
 
     async def agree(self, members: Sequence[str], action: Mapping[str, Any], through: Sequence[LocalNode]) -> None:
         """The first proposes, the others approve: the change is in force when this returns."""

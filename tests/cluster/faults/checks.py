@@ -78,7 +78,7 @@ class Checker:
         """
         blocks: list[Block] = []
         log, governance = Log(), Governance(self._document)
-        parent, time_ms = self._genesis, 0
+        parent, time_ms, since = self._genesis, 0, 1
         for number, raw in enumerate(decisions, 1):
             try:
                 decision = formats.read_decision(raw)
@@ -88,6 +88,9 @@ class Checker:
             self._certified(header, decision.certificate, validators)
             require(header.height == number, "chain", f"block {header.height} stands at height {number}")
             require(header.parent == parent, "chain", f"block {number} does not follow on the one before")
+            require(
+                header.since == since, "chain", f"the set of block {number} signs since {since}, not {header.since}"
+            )
             require(header.proposer in validators.keys, "chain", f"no validator proposed block {number}")
             require(header.time_ms > time_ms, "time", f"block {number} is not later than the one before")
             ahead_ms = header.time_ms - now_ms
@@ -100,6 +103,7 @@ class Checker:
                 governance.apply(entry)
             handed_over = header.next_validators == governance.validators.hash
             require(handed_over, "certificate", f"block {number} hands over to another set than its entries make")
+            since = since if header.next_validators == header.validators else number + 1
             parent, time_ms = header.hash, header.time_ms
             blocks.append(Block(number, parent, time_ms, decision.certificate.round, decision.entries))
         return blocks

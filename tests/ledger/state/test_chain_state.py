@@ -58,6 +58,7 @@ OTHER: dict[str, Any] = {
     "tree_size": 4,
     "tree_root": Hash(digest("another root")),
     "validators": Hash(digest("another set")),
+    "since": 2,
     "next_validators": Hash(digest("another set")),
     "state_root": Hash(digest("another registry")),
 }

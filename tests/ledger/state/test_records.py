@@ -26,8 +26,8 @@ ACTION: Any = {"type": "remove-member", "id": "a"}
 
 
 def test_the_bytes_of_each_kind() -> None:
-    member = Member("ror", "Name", KEY, 3, 70_000)
-    assert member.record == (b"mror", canonical.encode(["Name", bytes(KEY), 3, 70_000]))
+    member = Member("ror", "Name", KEY, 3, 70_000, 12)
+    assert member.record == (b"mror", canonical.encode(["Name", bytes(KEY), 3, 70_000, 12]))
     assert Member.of_record(*member.record) == member
     node = NodeRecord("ror", "observer", KEY, b"certificate", "a:1", "https://b")
     assert node.record == (b"n" + KEY, canonical.encode(["ror", "observer", b"certificate", "a:1", "https://b"]))
@@ -38,8 +38,8 @@ def test_the_bytes_of_each_kind() -> None:
     key, value = proposal.record(bytes(32), MEMBERS)
     assert (key, value) == (b"o" + bytes(32), canonical.encode([9, ACTION, [7, 8], 5]))
     assert MembershipProposal.of_record(value, {each.serial: each for each in MEMBERS.values()}) == proposal
-    assert Totals(4, 5).record == (b"t", canonical.encode([4, 5]))
-    assert Totals.of_record(Totals(4, 5).record[1]) == Totals(4, 5)
+    assert Totals(4, 5, 6).record == (b"t", canonical.encode([4, 5, 6]))
+    assert Totals.of_record(Totals(4, 5, 6).record[1]) == Totals(4, 5, 6)
 
 
 def test_parameters_have_a_record_each() -> None:

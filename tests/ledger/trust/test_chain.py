@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from tests.support.consortium import digest
-from tests.vectors.chain import chain
+from tests.vectors.chain import chain, looped
 
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.trust.chain import ChainStep, ChainVerifier, DecidedHeader, Handover, InvalidChain
-from notarium_ledger.types import Hash
+from notarium_ledger.types import Hash, Height
 
 GENESIS = chain().consortium.genesis
 GOOD = chain().decided(3)
@@ -54,6 +54,12 @@ BAD = {
         "handovers[0]",
         handovers(replace(HANDOVER, certificate=GOOD.certificate)),
     ),
+    "a handover of a set in force since another height": (
+        ChainStep.HANDOVERS,
+        "handovers[0]",
+        handovers(replace(HANDOVER, header=replace(HANDOVER.header, since=Height(2)))),
+    ),
+    "a header of a set in force since another height": (ChainStep.DECISION, "header", header(since=Height(1))),
     "no handover": (ChainStep.DECISION, "header", handovers()),
     "another state": (ChainStep.DECISION, "certificate", header(state_root=Hash(digest("another")))),
     "the certificate of another block": (
@@ -70,6 +76,15 @@ def test_what_is_not_proven_names_its_step(verifier, name):
     with pytest.raises(InvalidChain) as caught:
         verifier.verify(bad)
     assert (caught.value.step, caught.value.field) == (step, field)
+
+
+def test_a_loop_that_leads_back_to_the_same_set_cannot_be_left_out(verifier):
+    whole = looped().decided(5)
+    assert whole.header.validators == FOUNDERS.hash, "so by the hash of the set nothing is missing"
+    verifier.verify(whole)
+    with pytest.raises(InvalidChain, match="since height 5, and by the handovers since 1: one is left out") as caught:
+        verifier.verify(replace(whole, handovers=()))
+    assert caught.value.step is ChainStep.DECISION
 
 
 def test_a_header_is_certified_once_and_a_changed_one_again(verifier, monkeypatch):

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
-from notarium_node.api.app import ALWAYS_ANSWERED, guarded, limited
+from notarium_node.api.app import ALWAYS_ANSWERED, guarded
 from notarium_node.api.problems import ApiProblem, ProblemType
 from notarium_node.refusals import Refusal, RefusalKind
 from notarium_store.errors import HistoryIncomplete, StoreCorruption
@@ -34,18 +34,6 @@ def node() -> Any:
 
 
 REQUEST = make_mocked_request("GET", "/v1/log")
-
-
-async def test_above_the_limit_a_connection_is_refused_and_closed():
-    open_connections = 2
-    handler = limited(well, lambda: open_connections, 2)
-    assert (await handler(REQUEST)).status == 200
-    open_connections = 3
-    with pytest.raises(ApiProblem) as caught:
-        await handler(REQUEST)
-    assert caught.value.kind is ProblemType.BUSY
-    assert caught.value.more["limit"] == 2
-    assert caught.value.headers == {"Retry-After": "1", "Connection": "close"}
 
 
 async def test_a_crowded_node_still_answers_its_operator(world):
@@ -86,3 +74,39 @@ async def test_an_answer_of_aiohttp_and_a_lost_connection_pass(node):
     for error in (web.HTTPRequestEntityTooLarge(1, 2), ConnectionResetError()):
         with pytest.raises(type(error)):
             await guarded(node, raising(error))(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/entries", "OPTIONS, POST"), ("/v1/log", "GET, HEAD, OPTIONS"), ("/metrics", "GET, HEAD, OPTIONS")],
+)
+def test_each_resource_says_its_methods(world, path, methods):
+    answer = world.node.call("OPTIONS", path, None, {})
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, methods, b"")
+    refused = world.node.call("DELETE", path, None, {})
+    refused.problem(405, "method-not-allowed")
+    assert refused.headers["allow"] == methods
+
+
+def test_head_is_get_without_the_body(world):
+    for path in ("/v1/log", "/v1/blocks", "/healthz"):
+        got, head = world.node.get(path), world.node.call("HEAD", path, None, {})
+        assert (head.status, head.body) == (200, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+    assert world.node.call("HEAD", "/v1/nothing", None, {}).status == 404
+
+
+def test_every_answer_has_the_headers_that_browsers_need(world):
+    for path in ("/v1/log", "/nothing", "/healthz"):
+        headers = world.node.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_answers_are_counted_by_route_and_status(world):
+    world.node.get("/v1/entries/zz")
+    text = world.node.get("/metrics").body.decode()
+    assert 'notarium_api_answers_total{route="/v1/entries/{id}",status="400"}' in text
+    assert "zz" not in text

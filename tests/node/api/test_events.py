@@ -9,6 +9,7 @@ import pytest
 from tests.node.http_api import validator
 
 from notarium_ledger.entries.entry import sign_entry
+from notarium_node.api.events import MAX_STREAMS_OF_ONE
 from notarium_node.api.openapi import document
 
 
@@ -111,10 +112,10 @@ def test_too_many_readers_are_refused_with_a_time_to_retry(world, decide):
             response = connection.getresponse()
             if response.status != 200:
                 break
-        assert response.status == 503
-        assert json.loads(response.read())["type"] == "urn:notarium:problem:busy"
+        assert response.status == 429, "one address holds no more than its part"
+        assert json.loads(response.read())["type"] == "urn:notarium:problem:too-many"
         assert int(response.getheader("Retry-After", "0")) > 0
-        assert len(open_now) > 200
+        assert len(open_now) == MAX_STREAMS_OF_ONE + 1
     finally:
         for connection in open_now:
             connection.close()

@@ -272,7 +272,7 @@ def test_every_event_that_a_node_counts_is_known_before():
 
 
 def test_what_there_is_not_is_not_found(api):
-    for path in ("/", "/v1", "/v1/nothing", "/v1/entries", "/v1/../etc/passwd", "/v1/blocks/1/2"):
+    for path in ("/", "/v1", "/v1/nothing", "/v1/../etc/passwd", "/v1/blocks/1/2"):
         api.get(path).problem(404, "not-found")
-    api.call("DELETE", "/v1/status", None, {}).problem(404, "not-found")
-    api.call("PUT", "/v1/entries", b"x", {}).problem(404, "not-found")
+    api.call("DELETE", "/v1/status", None, {}).problem(405, "method-not-allowed")
+    api.call("PUT", "/v1/entries", b"x", {}).problem(405, "method-not-allowed")

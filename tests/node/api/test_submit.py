@@ -303,7 +303,7 @@ def test_a_refusal_is_one_json_object_that_names_no_internals(world):
 
 def test_slow_large_bodies_share_a_budget_and_leave_room_for_single_entries(world, sign):
     """Ten senders announce 8 MiB each and send nothing: some are refused at once, and an entry still gets in."""
-    headers = f"Host: x\r\nContent-Type: {MSGPACK}\r\nContent-Length: {8 << 20}\r\n\r\n"
+    headers = f"Host: localhost\r\nContent-Type: {MSGPACK}\r\nContent-Length: {8 << 20}\r\n\r\n"
     head = b"POST /v1/entries/batch HTTP/1.1\r\n" + headers.encode()
     senders = [socket.create_connection(("127.0.0.1", world.node.port), timeout=10) for _ in range(10)]
     try:
@@ -311,9 +311,15 @@ def test_slow_large_bodies_share_a_budget_and_leave_room_for_single_entries(worl
             each.sendall(head + b"\xdd")
         refused, _, _ = select.select(senders, [], [], 10)  # Which ones is the node's affair.
         answer = refused[0].recv(65_536)
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"urn:notarium:problem:busy" in answer
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"urn:notarium:problem:too-many" in answer
+        assert b"Retry-After" in answer
         assert world.node.submit(sign()).status == 200
     finally:
         for each in senders:
             each.close()
+
+
+def test_a_body_without_a_type_is_refused(world, sign):
+    """A form of any web page can send one."""
+    world.node.call("POST", "/v1/entries", sign(), {}).problem(415, "unsupported-media-type")

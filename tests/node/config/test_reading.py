@@ -1,17 +1,9 @@
 """How node.toml and the environment are read: overrides, and errors that name the source, the field and the remedy."""
 
 import pytest
+from tests.node.config.parts import HASH, MINIMAL, load
 
 from notarium_node.config.reading import ConfigError, load_config
-
-HASH = "ab" * 32
-MINIMAL = f'[node]\ngenesis_hash = "{HASH}"\n[peer]\nport = 7000\n'
-
-
-def load(tmp_path, text, **environment):
-    path = tmp_path / "node.toml"
-    path.write_text(text)
-    return load_config(path, environment)
 
 
 def test_the_environment_overrides_and_may_add_sections(tmp_path):

@@ -3,18 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.node.config.parts import MINIMAL, load
 
-from notarium_node.config.reading import ConfigError, load_config
+from notarium_node.config.reading import ConfigError
 from notarium_node.peers.sizes import MIN_MESSAGE_BYTES
-
-HASH = "ab" * 32
-MINIMAL = f'[node]\ngenesis_hash = "{HASH}"\n[peer]\nport = 7000\n'
-
-
-def load(tmp_path, text, **environment):
-    path = tmp_path / "node.toml"
-    path.write_text(text)
-    return load_config(path, environment)
 
 
 def test_a_minimal_file_has_sound_defaults_relative_to_itself(tmp_path):
@@ -111,3 +103,17 @@ def test_one_port_for_both_sockets_needs_two_addresses(tmp_path, peer, api, clas
 def test_any_free_port_is_never_the_same(tmp_path):
     config = load(tmp_path, MINIMAL.replace("7000", "0") + "[api]\nport = 0\n")
     assert (config.peer.port, config.api.port) == (0, 0)
+
+
+def test_proxies_are_addresses_and_hosts_are_names(tmp_path):
+    text = '[api]\nproxies = ["10.0.0.5", "fd00::0005"]\nhosts = ["ledger.intern"]\n'
+    api = load(tmp_path, MINIMAL + text).api
+    assert (api.proxies, api.hosts) == (("10.0.0.5", "fd00::5"), ("ledger.intern",))
+    for line, named in (
+        ('proxies = ["10.0.0.0/8"]', "not an IP address"),
+        ('proxies = ["proxy"]', "not an IP address"),
+        ('hosts = ["Ledger:8470"]', "hosts"),
+        ("max_clients_per_address = 0", "max_clients_per_address"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            load(tmp_path, f"{MINIMAL}[api]\n{line}\n")

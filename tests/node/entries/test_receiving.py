@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 from tests.node.parts import until
-from tests.support.consortium import Consortium
+from tests.support.consortium import Consortium, key
 
+from notarium_node.entries import receiving
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
@@ -29,15 +30,18 @@ class Receiver:
         self.tasks = PeerTasks(self.counts)
         self.dropped: list[tuple[Any, str]] = []
         state = self.consortium.state
+        self.verifier = Verifier(0)
         conduct = SimpleNamespace(drop=lambda peer, reason, detail: self.dropped.append((peer, reason)))
         self.store = SimpleNamespace(is_complete=True)
+        self.is_caught_up = True
         self.receiver = GossipReceiver(
             lambda: role == "validator",
             cast(Store, self.store),
-            Admission(lambda: state, lambda id_: False, self.mempool, Verifier(0), lambda fresh, source: None),
+            Admission(lambda: state, lambda id_: False, self.mempool, self.verifier, lambda fresh, source: None),
             conduct=cast(Conduct, conduct),
             tasks=self.tasks,
             counts=self.counts,
+            is_caught_up=lambda: self.is_caught_up,
         )
 
     async def hear(self, *raws):
@@ -84,3 +88,65 @@ async def test_a_full_mempool_does_not_hide_who_sends_what_no_honest_node_sends_
     await made.hear(made.consortium.entry().raw, raw[:-1] + bytes((raw[-1] ^ 1,)), made.consortium.entry().raw)
     assert made.counts == {NodeEvent.GOSSIP_REFUSED_FULL: 1}
     assert made.dropped == [(made.peer, "invalid entry")]
+
+
+def strangers(made, count):
+    """Well-signed entries by a key that nobody enrolled."""
+    return [made.consortium.entry(signer=key("nobody enrolled this")).raw for _ in range(count)]
+
+
+async def test_entries_of_an_unknown_key_cost_no_signature_and_a_stream_of_them_drops_the_sender(monkeypatch):
+    monkeypatch.setattr(receiving, "INADMISSIBLE_AT_ONCE", 5)
+    monkeypatch.setattr(receiving, "INADMISSIBLE_PER_S", 0)
+    made = Receiver()
+    await made.hear(*strangers(made, 5))
+    assert made.dropped == []
+    await made.hear(*strangers(made, 1))
+    assert made.dropped == [(made.peer, "flood")]
+    assert made.verifier.checked == 0
+
+
+async def test_a_node_that_is_behind_blames_nobody_for_what_its_state_does_not_know(monkeypatch):
+    monkeypatch.setattr(receiving, "INADMISSIBLE_AT_ONCE", 0)
+    made = Receiver()
+    made.is_caught_up = False
+    await made.hear(*strangers(made, 3))
+    assert made.dropped == []
+
+
+async def test_what_exceeds_the_queue_of_a_peer_is_discarded_and_counted_and_others_still_enter(monkeypatch):
+    monkeypatch.setattr(receiving, "QUEUE_BYTES", 2 * receiving.ENTRY_BYTES)
+    made = Receiver()
+    entries = [made.consortium.entry() for _ in range(4)]
+    made.receiver.hear(made.peer, [each.raw for each in entries[:2]])
+    made.receiver.hear(made.peer, [entries[2].raw])
+    made.receiver.hear(made.consortium.validator_keys[2].public, [entries[3].raw])
+    assert len(made.tasks) == 2
+    await until(lambda: not len(made.tasks))
+    assert [each.id in made.mempool for each in entries] == [True, True, False, True]
+    assert made.counts == {NodeEvent.GOSSIP_DISCARDED: 1}
+    await made.hear(entries[2].raw)
+    assert entries[2].id in made.mempool, "the queue is empty again"
+
+
+async def test_more_entries_than_a_peer_may_send_in_a_time_are_discarded_even_after_it_came_back(monkeypatch):
+    monkeypatch.setattr(receiving, "ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr(receiving, "ENTRIES_PER_S", 0)
+    made = Receiver()
+    entries = [made.consortium.entry() for _ in range(3)]
+    await made.hear(entries[0].raw, entries[1].raw)
+    made.receiver.forget(made.peer)
+    await made.hear(entries[2].raw)
+    assert len(made.mempool) == 2
+    assert made.counts == {NodeEvent.GOSSIP_DISCARDED: 1}
+
+
+async def test_a_peer_has_one_task_whatever_it_sends_and_its_list_is_admitted_in_parts(monkeypatch):
+    monkeypatch.setattr(receiving, "PART_ENTRIES", 2)
+    made = Receiver()
+    entries = [made.consortium.entry() for _ in range(5)]
+    for each in entries:
+        made.receiver.hear(made.peer, [each.raw])
+        assert len(made.tasks) == 1
+    await until(lambda: not len(made.tasks))
+    assert all(each.id in made.mempool for each in entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,7 @@ def fake_node(role: str = "validator") -> Any:
         round_lengths_ms=(1_000, 10_000),
         write_times=WriteTimes(lambda: 0.0),
         event_counts=new_event_counts(),
+        api_answers=Counter(),
         store=store,
         engine=SimpleNamespace(
             permission=Permission(),

@@ -164,3 +164,45 @@ async def test_an_aiohttp_that_makes_its_server_otherwise_is_refused_at_the_star
     with pytest.raises(RuntimeError, match="this version of aiohttp"):
         async with by_app():
             pass
+
+
+HALF = b"POST /good HTTP/1.1\r\nHost: node\r\nContent-Length: 9000\r\n\r\nhalf"
+
+
+async def test_a_client_that_leaves_within_its_body_fills_no_log(caplog):
+    async with by_app() as port:
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HALF)
+            await writer.drain()
+            await talk(port, GOOD[:-2] + b"Connection: close\r\n\r\n")  # The server has read that half, too.
+            writer.transport.abort()
+        await talk(port, GOOD[:-2] + b"Connection: close\r\n\r\n")
+        gc.collect()
+    assert not caplog.records
+
+
+async def test_nothing_is_done_for_a_connection_that_was_closed_before_the_handlers_turn(caplog):
+    asked = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        asked.append(await request.read())
+        return web.Response()
+
+    http = HardenedServer(handler, access_log=None, lingering_time=0)
+    server = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        while not http.connections:  # noqa: ASYNC110 - a connection's begin and end are no events of ours
+            await asyncio.sleep(0)
+        (connection,) = http.connections
+        connection.data_received(HALF)
+        connection.force_close()
+        while http.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        writer.close()
+    finally:
+        server.close()
+        await http.shutdown(1.0)
+    assert not asked
+    assert not caplog.records

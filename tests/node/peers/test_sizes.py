@@ -16,7 +16,9 @@ HASH, KEY = Hash(b"h" * 32), PublicKey(b"k" * 32)
 def largest_decision():
     """As many bytes as allowed in as many entries as allowed; what else a block has is as large as can be."""
     entries, size = PARAMETER_LIMITS["max_block_entries"][1], PARAMETER_LIMITS["max_block_bytes"][1]
-    header = Header(HASH, Height(MAX_HEIGHT), HASH, MAX_TIME_MS, KEY, MAX_HEIGHT, HASH, HASH, HASH, HASH)
+    header = Header(
+        HASH, Height(MAX_HEIGHT), HASH, MAX_TIME_MS, KEY, MAX_HEIGHT, HASH, HASH, Height(MAX_HEIGHT), HASH, HASH
+    )
     block = Block(header, (bytes(size // entries),) * entries)
     seals = tuple(Seal(PublicKey(number.to_bytes(32, "big")), Signature(b"s" * 64)) for number in range(MAX_VALIDATORS))
     return Decision(block, QuorumCertificate(Height(MAX_HEIGHT), Round(2**32 - 1), block.hash, seals))

@@ -71,6 +71,7 @@ def test_every_part_that_knows_connections_forgets_the_one_that_ended(router, ca
         "followers.discard",
         "catch_up_server.on_disconnect",
         "conduct.forget",
+        "entries.forget",
         "equivocations.forget",
         "sync.on_disconnect",
         "memory_asker.on_disconnect",
@@ -84,7 +85,7 @@ def test_every_kind_has_a_route(router):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\x40", b"\xff", bytes((Kind.STATUS,)), bytes((Kind.FOLLOW, 0))])
-def test_what_cannot_be_read_drops_the_sender(router, calls, data):
+async def test_what_cannot_be_read_drops_the_sender(router, calls, data):
     router.hear(VALIDATOR, data)
     [(name, peer, reason, detail)] = calls
     assert (name, peer, reason) == ("conduct.drop", VALIDATOR, "garbage")
@@ -97,7 +98,7 @@ def test_a_kind_of_a_later_version_is_noted(router, calls, data):
     assert calls == [("conduct.note_later_version", VALIDATOR, f"message of kind {data[0]}")]
 
 
-def test_a_known_kind_in_a_later_version_is_noted(router, calls, monkeypatch):
+async def test_a_known_kind_in_a_later_version_is_noted(router, calls, monkeypatch):
     def later(payload: bytes) -> None:
         raise LaterVersion("is 2, this software reads 1", "version")
 
@@ -107,10 +108,19 @@ def test_a_known_kind_in_a_later_version_is_noted(router, calls, monkeypatch):
     assert (name, peer) == ("conduct.note_later_version", VALIDATOR)
 
 
-def test_a_bad_message_that_a_part_finds_drops_the_sender_too(router, calls):
+async def test_a_bad_message_that_a_part_finds_drops_the_sender_too(router, calls):
     def unasked(peer: PublicKey, items: list[bytes]) -> None:
         raise wire.BadMessage("blocks that were not asked for")
 
     router._sync = SimpleNamespace(on_blocks=unasked)
     router.hear(VALIDATOR, wire.pack_list(Kind.BLOCKS, [b"x"]))
     assert calls == [("conduct.drop", VALIDATOR, "garbage", "blocks that were not asked for")]
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_flood_of_any_kind_drops_the_sender_before_it_is_read(router, calls, monkeypatch, kind):
+    monkeypatch.setattr(router._rates, "allow", lambda peer, of: of is not kind)
+    router.hear(VALIDATOR, bytes((kind,)))
+    [(name, peer, reason, detail)] = calls
+    assert (name, peer, reason) == ("conduct.drop", VALIDATOR, "flood")
+    assert kind.name in detail

@@ -18,6 +18,8 @@ KEY_ENTRIES, GOVERNANCE_ENTRIES = 192, 64
 """In one block."""
 MOST_KEYS = 500_000
 MOST_MEMBERS, MOST_NODES = 256, 512
+MOST_AHEAD = 1_000_000
+"""Of a member's number, above its last one."""
 MOST_OPEN = 16
 """Proposals of one member."""
 SAFE_VALIDATORS = 4
@@ -58,6 +60,7 @@ class Institution:
     key: bytes
     serial: int
     keys: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Rights:
     motions: dict[bytes, Motion] = field(default_factory=dict)
     added: int = 0
     former_keys: int = 0
+    former_number: int = 0
 
     @classmethod
     def of_records(cls, records: Mapping[bytes, bytes]) -> Rights:
@@ -171,10 +175,18 @@ class Rights:
                 demand_right(not revoked, "revoke: the key is revoked already")
                 self.keys[body["key"]] = (self.members[body["member"]].serial, True)
             case "propose":
+                self._count(body)
                 return self._propose(height, formats.entry_id(raw), body)
             case _:
+                self._count(body)
                 return self._vote(height, body)
         return False
+
+    def _count(self, body: Body) -> None:
+        name, number = body["member"], body["number"]
+        last = self.members[name].number
+        demand_right(0 < number - last <= MOST_AHEAD, f"{body['kind']}: {name} says {number} after {last}")
+        self.members[name] = replace(self.members[name], number=number)
 
     def _enrol(self, body: Body) -> None:
         member = self.members[body["member"]]
@@ -250,13 +262,16 @@ class Rights:
 
     def _add_member(self, action: Body) -> None:
         demand_right(action["id"] not in self.members, f"{action['id']} is a member already")
-        self.members[action["id"]] = Institution(action["name"], action["key"], self.added)
+        institution = Institution(action["name"], action["key"], self.added, number=self.former_number)
+        self.members[action["id"]] = institution
         self.added += 1
 
     def _remove_member(self, action: Body) -> None:
         id_ = action["id"]
         demand_right(id_ in self.members, f"{id_} is no member")
-        self.former_keys += self.members.pop(id_).keys
+        gone = self.members.pop(id_)
+        self.former_keys += gone.keys
+        self.former_number = max(self.former_number, gone.number)
         self.nodes = {key: each for key, each in self.nodes.items() if each.member != id_}
         motions = {name: each for name, each in self.motions.items() if each.member != id_}
         self.motions = {name: replace(each, approvals=each.approvals - {id_}) for name, each in motions.items()}
@@ -266,11 +281,13 @@ class Rights:
         key, member, role = node["key"], node["member"], node["role"]
         demand_right(member in self.members, f"{member} is no member")
         demand_right(key not in self.nodes or self.nodes[key].member == member, "the node is another member's")
+        proposed = Server(member, role, node["certificate"], node["address"], node.get("api", ""))
+        demand_right(self.nodes.get(key) != proposed, "set-node: the record is there already")
         if role == "validator":
             self.nodes = {
                 name: each for name, each in self.nodes.items() if (each.member, each.role) != (member, "validator")
             }
-        self.nodes[key] = Server(member, role, node["certificate"], node["address"], node.get("api", ""))
+        self.nodes[key] = proposed
         certificates = [each.certificate for each in self.nodes.values()]
         demand_right(len(set(certificates)) == len(certificates), "two nodes have one certificate")
 
@@ -279,6 +296,7 @@ class Rights:
 
     def _set_parameter(self, action: Body) -> None:
         demand_right(action["name"] in self.parameters, f"there is no parameter {action['name']}")
+        demand_right(self.parameters[action["name"]] != action["value"], f"{action['name']} has this value already")
         self.parameters[action["name"]] = action["value"]
 
     # ---- the state root ------------------------------------------------------------------------------------------
@@ -291,7 +309,7 @@ class Rights:
     def records(self) -> Iterable[tuple[bytes, bytes]]:
         """(key, value) of each record, in no order."""
         for id_, member in self.members.items():
-            yield b"m" + id_.encode(), _pack([member.name, member.key, member.serial, member.keys])
+            yield b"m" + id_.encode(), _pack([member.name, member.key, member.serial, member.keys, member.number])
         for public, node in self.nodes.items():
             yield b"n" + public, _pack([node.member, node.role, node.certificate, node.address, node.api])
         for public, (serial, revoked) in self.keys.items():
@@ -302,7 +320,7 @@ class Rights:
             approvals = sorted(self.members[each].serial for each in motion.approvals)
             serial = self.members[motion.member].serial
             yield b"o" + proposal, _pack([serial, _sorted(motion.action), approvals, motion.expires])
-        yield b"t", _pack([self.added, self.former_keys])
+        yield b"t", _pack([self.added, self.former_keys, self.former_number])
 
 
 def _pack(value: Any) -> bytes:

@@ -120,6 +120,13 @@ class Chain:
             raise SafetyViolation(f"chain: nobody has announced the validator set {name.hex()[:8]} of height {height}")
         return self._sets[name]
 
+    def since(self, height: int) -> int:
+        """The height from which the set that signs `height` is in force; the block below is decided."""
+        before = self.block(height - 1)
+        if before is None or before.header.next_validators != before.header.validators:
+            return height
+        return before.header.since
+
     def knows_set(self, members: Sequence[Member]) -> None:
         """A set that may come into force."""
         validators = Validators.of(members)
@@ -227,6 +234,8 @@ class Chain:
         require(header.parent == parent, "chain", f"{what}, whose parent is not the block before")
         validators = self.validators(header.height)
         require(header.validators == validators.hash, "chain", f"{what}, which names another validator set")
+        since = self.since(header.height)
+        require(header.since == since, "chain", f"{what}, whose set is in force since {since}, not {header.since}")
         require(header.proposer in validators.keys, "chain", f"{what}, whose proposer is not a validator")
         parent_ms = 0 if before is None else before.time_ms
         require(header.time_ms > parent_ms, "time", f"{what}, whose time is not above its parent's")

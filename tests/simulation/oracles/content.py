@@ -52,6 +52,8 @@ class Content:
                 return f"entry {id_.hex()[:8]} is in block {position.height} already"
             if not chain.is_submitted(id_):
                 return f"nobody has submitted entry {id_.hex()[:8]}"
+        if header.since != chain.since(height):
+            return "it names another height since which the set signs"
         rights = chain.rights(height - 1)
         if rights is not None:
             try:

@@ -124,7 +124,7 @@ def faulty(n: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The eleven fields; `raw` are their bytes, `hash` is the block's name."""
+    """The twelve fields; `raw` are their bytes, `hash` is the block's name."""
 
     raw: bytes
     hash: bytes
@@ -136,6 +136,7 @@ class Header:
     tree_size: int
     tree_root: bytes
     validators: bytes
+    since: int
     next_validators: bytes
     state_root: bytes
 
@@ -145,11 +146,12 @@ def read_header(raw: bytes) -> Header:
     """Raises Malformed. The same few headers come in every message, so they are remembered."""
     demand(isinstance(raw, bytes), "the header is not bytes")
     value = decode(raw)
-    demand(isinstance(value, list) and len(value) == 11 and value[0] == 1, "the header is not version 1 of eleven")
-    numbers = (value[2], value[4], value[6])
-    hashes = (value[1], value[3], value[5], *value[7:])
+    demand(isinstance(value, list) and len(value) == 12 and value[0] == 1, "the header is not version 1 of twelve")
+    numbers = (value[2], value[4], value[6], value[9])
+    hashes = (value[1], value[3], value[5], *value[7:9], *value[10:])
     demand(all(type(each) is int and each >= 0 for each in numbers), "a number in the header is none")
     demand(all(isinstance(each, bytes) and len(each) == 32 for each in hashes), "a hash in the header has not 32 bytes")
+    demand(1 <= value[9] <= value[2], "the header's set is in force since a height that is none")
     return Header(raw, block_hash(raw), *value[1:])
 
 

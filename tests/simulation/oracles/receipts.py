@@ -64,20 +64,21 @@ class Receipts:
         validators, height = self._first, 0
         last = formats.read_header(_unpack(document["header"])).height
         for handover in document["handovers"]:
-            header = self._certified(handover, validators, 3)
+            header = self._certified(handover, validators, height + 1, 3)
             members = formats.decode(_unpack(handover["validators"]))
             after = Validators.of([(member, key) for member, key in members])
             demand(height < header.height < last, "step 3: heights do not ascend")
             demand(after.hash == header.next_validators != header.validators, "step 3: not the set handed over to")
             validators, height = after, header.height
-        header = self._decided[name] = self._certified(document, validators, 4)
+        header = self._decided[name] = self._certified(document, validators, height + 1, 4)
         return header
 
-    def _certified(self, document: Mapping[str, Any], validators: Validators, step: int) -> Header:
+    def _certified(self, document: Mapping[str, Any], validators: Validators, since: int, step: int) -> Header:
         header = formats.read_header(_unpack(document["header"]))
         certificate = formats.read_certificate(_unpack(document["certificate"]))
         demand(header.genesis == self._genesis, f"step {step}: the header is of another ledger")
         demand(header.validators == validators.hash, f"step {step}: the header names another set than the one in force")
+        demand(header.since == since, f"step {step}: a handover is left out")
         same = (certificate.height, certificate.block) == (header.height, header.hash)
         demand(same, f"step {step}: the certificate is of another block")
         keys = [key for key, _ in certificate.seals]

@@ -14,11 +14,14 @@ from notarium_ledger.errors import LedgerError
 from notarium_node.config.reading import ConfigError
 from notarium_node.identity.card import CardError
 from notarium_node.identity.tls import CertificateError
+from notarium_node.operator.backup import BackupError
 from notarium_node.operator.ceremony import CeremonyError
-from notarium_node.operator.cli import equivocations, founding, researchers, running
+from notarium_node.operator.cli import backups, equivocations, founding, researchers, running
 from notarium_node.operator.cli.output import Failure, NodeExitCode, end_with_error
 from notarium_node.operator.enrolment import EnrolmentError
+from notarium_node.operator.ledger_copy import CopyError
 from notarium_node.operator.node_api import NodeUnreachable
+from notarium_node.operator.sealed_file import SealError
 from notarium_node.operator.setup import SetupError
 from notarium_node.startup import StartupError
 
@@ -40,18 +43,24 @@ for command in (
     running.check,
     researchers.enrol,
     researchers.revoke,
+    backups.backup,
+    backups.restore,
+    backups.rebuild,
     running.version,
 ):
     app.command()(command)
 
 CONFIGURATION_ERRORS = (
+    BackupError,
     CardError,
     CertificateError,
     CeremonyError,
     ConfigError,
+    CopyError,
     EnrolmentError,
     KeyFileError,
     LedgerError,
+    SealError,
     SetupError,
     StartupError,
 )
