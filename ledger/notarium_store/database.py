@@ -11,7 +11,8 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import plyvel
@@ -45,6 +46,8 @@ class Database:
         self._cache_bytes = cache_bytes
         self._write_buffer_bytes = write_buffer_bytes
         self._min_free_bytes = min_free_bytes
+        self.timed: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+        """Surrounds each synced write; whoever runs the store may measure it."""
         self._write_lock = threading.RLock()
         # Held while the handle is used or replaced: closing LevelDB during a read is undefined behaviour.
         self._handle_lock = threading.RLock()
@@ -145,7 +148,8 @@ class Database:
             for key in deleted:
                 batch.delete(key)
             try:
-                batch.write()
+                with self.timed():
+                    batch.write()
             except plyvel.Error as error:
                 self.failed = True
                 if isinstance(error, plyvel.CorruptionError):

@@ -18,7 +18,8 @@ put_equivocation, recover, close); any thread may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,10 @@ class Store(LogReader):
         except BaseException:
             database.close()
             raise
+
+    def time_writes(self, timed: Callable[[], AbstractContextManager[None]]) -> None:
+        """Surround each synced write with `timed()`, which measures it."""
+        self._db.timed = timed
 
     def close(self) -> None:
         """Release the directory. Closing twice is harmless."""

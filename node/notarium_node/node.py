@@ -36,6 +36,7 @@ from notarium_node.health.condition import Condition
 from notarium_node.health.events import new_event_counts
 from notarium_node.health.metrics import Metrics
 from notarium_node.health.registry_log import RegistryLog
+from notarium_node.health.write_times import WriteTimes
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork, wall_ms
@@ -67,13 +68,18 @@ class Node:
         settings: NodeSettings,
         *,
         clock: Callable[[], int] = wall_ms,
+        timer: Callable[[], float] = time.perf_counter,
         make_network: Callable[..., PeerNetwork] = PeerNetwork,
     ) -> None:
-        """`clock` and `make_network` are those of this machine; the simulator has its own."""
+        """`clock`, `timer` and `make_network` are those of this machine; the simulator has its own."""
         self.genesis = genesis
         self.store = store
         self._own = own
         self._role = own.role
+        self.clock = clock
+        self.round_lengths_ms = settings.base_timeout_ms, settings.max_timeout_ms
+        self.write_times = WriteTimes(timer)
+        store.time_writes(self.write_times.timed)
         self.event_counts = new_event_counts()
         self.api_answers = Counter[tuple[str, int]]()
         """By route and status."""
@@ -94,7 +100,7 @@ class Node:
             limits=settings.peer_limits,
         )
         self._make_peers()
-        self._make_driver(settings, clock)
+        self._make_driver(settings)
         self._make_catch_up(settings)
         self._make_recalling(clock)
         self.condition = Condition(self, lambda: asyncio.get_running_loop().time())
@@ -134,7 +140,7 @@ class Node:
         )
         self.equivocations = Equivocations(self.store, self.network, self.own.key, self.conduct)
 
-    def _make_driver(self, settings: NodeSettings, clock: Callable[[], int]) -> None:
+    def _make_driver(self, settings: NodeSettings) -> None:
         """What performs the effects of consensus and stores the decisions."""
         store, mempool, waiters = self.store, self.mempool, self.waiters
         self.chain = Chain(store, mempool, waiters, self.network, self._on_decided)
@@ -148,7 +154,7 @@ class Node:
             network=self.network,
             gossip=self.gossip,
             on_event=lambda event: self._reports.hear(event),
-            clock=clock,
+            clock=self.clock,
         )
 
     def _make_catch_up(self, settings: NodeSettings) -> None:
@@ -166,7 +172,7 @@ class Node:
         )
         self.catch_up_server = CatchUpServer(self.store, self.network, self.tasks, self.conduct)
         self.followers = Followers(self.store, self.network)
-        self.announcer = HeightAnnouncer(self.store, self.network)
+        self.announcer = HeightAnnouncer(self.store, self.network, lambda: self.condition.ability())
 
     def _make_recalling(self, clock: Callable[[], int]) -> None:
         """What is asked of the others where this node has forgotten, and what it answers them."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -155,11 +156,15 @@ async def test_a_node_that_was_voted_in_joins_with_an_empty_store(ledger, say, r
     cluster.check_stores()
 
 
-def newcomer_of(cluster: Cluster, role: str) -> LocalNode:
-    """A node with keys, card and configuration, as its operator makes them."""
+def newcomer_of(cluster: Cluster, role: str, of: str = "") -> LocalNode:
+    """A node with keys, card and configuration, as its operator makes them. `of`: a new member's id.
+
+    By default a validator is of a new member, and an observer of m1.
+    """
     directory = cluster.network.directory / f"newcomer-{role}"
     peer_port, api_port = free_ports(2)
-    member, admin = ("late", None) if role == "validator" else ("m1", cluster.network.directory / "m1/keys/admin.key")
+    member = of or ("late" if role == "validator" else "m1")
+    admin = None if member == "late" else cluster.network.directory / member / "keys/admin.key"
     description = setup.NodeDescription(
         member, "Latecomer", role, f"127.0.0.1:{peer_port}", f"http://127.0.0.1:{api_port}"
     )
@@ -189,13 +194,13 @@ def _card_of(node: LocalNode) -> Card:
     return read_card(path)
 
 
-async def agree(cluster: Cluster, action: dict) -> None:
-    """Members with a quorum of votes approve `action`."""
+async def agree(cluster: Cluster, action: dict, approve: Sequence[str] = ("m1", "m2")) -> None:
+    """m0 proposes `action`, and these members approve it; together a quorum."""
     genesis = cluster.network.genesis
     async with Client(genesis, [each.api for each in cluster.validators], timeout=20) as client:
         proposal = _member_entry(cluster, "m0", {"kind": "propose", "number": next(NUMBERS), "action": action})
         await cluster.submit(client, [proposal])
-        for member in ("m1", "m2"):
+        for member in approve:
             fields = {"proposal": bytes(leaf_hash(proposal)), "approve": True}
             vote = {"kind": "vote", "number": next(NUMBERS), **fields}
             await cluster.submit(client, [_member_entry(cluster, member, vote)])

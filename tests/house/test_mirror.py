@@ -17,6 +17,7 @@ ELSEWHERE: dict[str, str] = {
     "node/notarium_node/api/schemas.py": "tests/node/api/test_openapi.py",
     "node/notarium_node/demo/__main__.py": "tests/demo/test_demo.py",
     "node/notarium_node/health/observed.py": "tests/node/health/test_condition.py",
+    "node/notarium_node/health/reason.py": "tests/node/health/test_condition.py",
     "node/notarium_node/refusals.py": "tests/node/api/test_problems.py",
 }
 """Modules of values only, or whose behaviour shows in the tests of another, and where those are."""

@@ -21,7 +21,7 @@ from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
-from notarium_node.health.condition import ReasonKind
+from notarium_node.health.reason import ReasonKind
 from notarium_node.peers import wire
 from notarium_node.refusals import RefusalKind
 

@@ -15,7 +15,7 @@ from notarium_consensus.messages import decode_message
 from notarium_consensus.permission import MARGIN
 from notarium_ledger.blocks.statements import StatementKind
 from notarium_ledger.types import Height, PublicKey
-from notarium_node.health.condition import ReasonKind
+from notarium_node.health.reason import ReasonKind
 from notarium_node.peers import wire
 
 A, W, B, L = 0, 1, 2, 3

@@ -193,6 +193,7 @@ class Member:
                 mempool_bytes=max(1 << 20, 8 * self.world.schedule.block_bytes),
             ),
             clock=self.clock_ms,
+            timer=lambda: self.clock_ms() / 1000,  # Its disks take no time.
             make_network=make_network,  # type: ignore[arg-type]  # a View is a PeerNetwork to whom it is given
         )
 

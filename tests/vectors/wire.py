@@ -16,6 +16,7 @@ from notarium_consensus.messages import encode_message, signed_part
 from notarium_ledger.encoding import canonical
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import Hash
+from notarium_node.health.ability import Cause
 
 PROTOCOL = b"notarium-peer/1"
 PIECE_BYTES = 32_768
@@ -101,10 +102,12 @@ def _valid() -> Iterator[tuple[str, int, Any]]:
         yield name, 1, canonical.decode(encode_message(messages.messages()[name]))
     yield "entries", 2, list(decisions[0].block.entries)
     yield "no entries", 2, []
-    yield "status", 3, [3, tip]
-    yield "status before the first block", 3, [0, bytes(_genesis())]
-    yield "status with a gap", 3, [3, tip, 0, 2]
-    yield "status, greatest height", 3, [2**63 - 1, tip]
+    greatest = 2**63 - 1
+    yield "status", 3, [3, tip, 3, 3, 0, 0]
+    yield "status before the first block", 3, [0, bytes(_genesis()), 0, 0, 0, 0]
+    yield "status with a gap", 3, [3, tip, 0, 2, int(Cause.INCOMPLETE), 0]
+    yield "status of a node that votes from a height on", 3, [3, tip, 3, 3, int(Cause.FENCED), 6]
+    yield "status, greatest heights", 3, [greatest, tip, greatest, greatest, int(Cause.BY_HAND), greatest]
     yield "get-blocks", 4, [2, 512]
     yield "blocks", 5, [canonical.encode(each.to_value()) for each in decisions[:2]]
     yield "no blocks", 5, []
@@ -158,17 +161,22 @@ def _invalid_statuses() -> Iterator[tuple[str, int, Any]]:
     tip = bytes(chain().decisions[2].block.hash)
     yield "status, nil", 3, None
     yield "status without a tip", 3, [3]
-    yield "status with half a gap", 3, [3, tip, 0]
-    yield "status with a field more", 3, [3, tip, 0, 2, 0]
-    yield "status, height -1", 3, [-1, tip]
-    yield "status, height 2^63", 3, [2**63, tip]
-    yield "status, height true", 3, [True, tip]
-    yield "status, short tip", 3, [3, tip[:31]]
-    yield "status, tip in hex", 3, [3, tip.hex()]
-    yield "status, a gap of nothing", 3, [3, tip, 2, 2]
-    yield "status, a gap upside down", 3, [3, tip, 2, 1]
-    yield "status, a gap beyond the tip", 3, [3, tip, 2, 4]
-    yield "status, a gap from -1", 3, [3, tip, -1, 2]
+    yield "status without a cause", 3, [3, tip, 0, 2]
+    yield "status with a field more", 3, [3, tip, 0, 2, 0, 0, 0]
+    yield "status, height -1", 3, [-1, tip, -1, -1, 0, 0]
+    yield "status, height 2^63", 3, [2**63, tip, 3, 3, 0, 0]
+    yield "status, height true", 3, [True, tip, 1, 1, 0, 0]
+    yield "status, short tip", 3, [3, tip[:31], 3, 3, 0, 0]
+    yield "status, tip in hex", 3, [3, tip.hex(), 3, 3, 0, 0]
+    yield "status, a gap of nothing", 3, [3, tip, 2, 2, 0, 0]
+    yield "status, a gap upside down", 3, [3, tip, 2, 1, 0, 0]
+    yield "status, a gap beyond the tip", 3, [3, tip, 2, 4, 0, 0]
+    yield "status, a gap from -1", 3, [3, tip, -1, 2, 0, 0]
+    yield "status, cause 256", 3, [3, tip, 3, 3, 256, 0]
+    yield "status, cause true", 3, [3, tip, 3, 3, True, 0]
+    yield "status, fenced without a height", 3, [3, tip, 3, 3, int(Cause.FENCED), 0]
+    yield "status, forgotten up to a height", 3, [3, tip, 3, 3, int(Cause.FORGOTTEN), 6]
+    yield "status, votes from 2^63", 3, [3, tip, 3, 3, int(Cause.FENCED), 2**63]
 
 
 def _invalid_questions() -> Iterator[tuple[str, int, Any]]:

@@ -1,10 +1,12 @@
-"""Reporting this node's height to its peers: when it changes, and from time to time in any case."""
+"""Reporting this node's height, and whether it can vote, to its peers: on a change, and now and then in any case."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from notarium_ledger.types import PublicKey
+from notarium_node.health.ability import Ability
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 from notarium_store.store import Store
@@ -17,9 +19,10 @@ before they have received it."""
 class HeightAnnouncer:
     """Sends STATUS."""
 
-    def __init__(self, store: Store, network: PeerNetwork) -> None:
+    def __init__(self, store: Store, network: PeerNetwork, ability: Callable[[], Ability]) -> None:
         self._store = store
         self._network = network
+        self._ability = ability
         self._announced: wire.HeightStatus | None = None
         self._repeat_at = 0.0
 
@@ -36,4 +39,4 @@ class HeightAnnouncer:
 
     def _status(self) -> wire.HeightStatus:
         state, history = self._store.state, self._store.history.height
-        return wire.HeightStatus(state.height, state.tip, history, self._store.base or history)
+        return wire.HeightStatus(state.height, state.tip, history, self._store.base or history, self._ability())

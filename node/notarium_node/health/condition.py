@@ -5,8 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
 from typing import Any
 
@@ -15,9 +13,12 @@ import structlog
 from notarium_consensus.permission import SigningRefusal
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.types import Height, PublicKey
+from notarium_node.health.ability import Ability
 from notarium_node.health.observed import ObservedNode
 from notarium_node.health.operators_word import IdleWord, correction, idle_word, last_resort
+from notarium_node.health.reason import Reason, ReasonKind
 from notarium_node.health.standstill import Standstill
+from notarium_node.health.voters import NOT_CONNECTED, NOT_HEARD, Voters
 
 _log = structlog.get_logger("notarium.node")
 
@@ -28,32 +29,6 @@ CONNECT_S = 3.0
 each has been dialled five times by then."""
 UNREGISTERED = "unregistered"
 """The role of a node that the registry lacks."""
-
-
-class ReasonKind(StrEnum):
-    """Why a node is not ready."""
-
-    STARTING = "starting"
-    DISK_REFUSES_WRITES = "disk-refuses-writes"
-    STORE_DAMAGED = "store-damaged"
-    CANNOT_FOLLOW = "cannot-follow"
-    NOT_REGISTERED_YET = "not-registered-yet"
-    NOT_REGISTERED = "not-registered"
-    NO_QUORUM = "no-quorum"
-    NO_VALIDATOR = "no-validator"
-    NOTHING_DECIDED = "nothing-decided"
-    BEHIND = "behind"
-    HISTORY_MISSING = "history-missing"
-    MEMORY_LOST = "memory-lost"
-    CLOCK_OFF = "clock-off"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason: its kind for programs, its text with the present figures for the operator."""
-
-    kind: ReasonKind
-    text: str
 
 
 class Condition:
@@ -70,12 +45,13 @@ class Condition:
         self._idle: tuple[bool, str] | None = None
         """Of the consensus.vote_from that has no effect, as logged last: is_done and the reason."""
         self._standstill = Standstill(now)
+        self._voters = Voters(node)
 
     def look(self) -> None:
         """Called periodically: see whether blocks come, and log what has changed."""
         if self._begun_s is None:
             self._begun_s, self._is_young = self._now(), True
-        self._is_young = self._is_young and self._now() - self._begun_s < CONNECT_S and bool(self._not_connected())
+        self._is_young = self._is_young and self._now() - self._begun_s < CONNECT_S and not self._is_all_heard()
         self._standstill.look(self._node.store.state.height, self._is_block_due())
         self._log_changes()
         self._log_word()
@@ -120,6 +96,7 @@ class Condition:
             *self._of_process_and_disk(),
             *self._of_registry(),
             *self._of_connections(),
+            *self._of_voters(),
             *self._of_decisions(),
             *self._of_missing_blocks(),
             *self._of_clock(),
@@ -176,6 +153,26 @@ class Condition:
             )
         else:
             yield Reason(ReasonKind.NO_VALIDATOR, f"no validator is reachable{more}")
+
+    def _of_voters(self) -> Iterator[Reason]:
+        """Enough validators are connected, but too few of them could vote."""
+        node, voters = self._node, self._voters
+        validators, unable = node.store.state.registry.validators, voters.unable()
+        able, reachable = len(validators) - len(unable), len(validators) - len(self._not_connected())
+        if not self._is_validator or able >= validators.quorum or reachable < validators.quorum or voters.is_explained:
+            return
+        if self._is_young and NOT_HEARD in unable.values():
+            yield Reason(ReasonKind.STARTING, f"the node is starting: {able} of {len(validators)} validators can vote")
+            return
+        yield Reason(
+            ReasonKind.TOO_FEW_VOTERS,
+            f"nothing can be decided: {able} of {len(validators)} validators can vote at height "
+            f"{node.store.state.height + 1}, {validators.quorum} needed; {voters.named(unable)}",
+        )
+
+    def ability(self) -> Ability:
+        """What this node reports to the others."""
+        return self._voters.own()
 
     def _refused(self, missing: Iterable[PublicKey]) -> str:
         """How many of `missing` do not know this node; "" if none has said so."""
@@ -242,7 +239,9 @@ class Condition:
     def notes(self) -> list[str]:
         """What the operator should know although the node is ready."""
         idle, doubt = self._idle_word(), self._node.network.address_doubt
-        return [*self._of_fence(), *([] if idle is None else [str(idle)]), *([doubt] if doubt else [])]
+        words = [] if idle is None else [str(idle)]
+        more = self._voters.notes() if self._is_validator else ()
+        return [*self._of_fence(), *words, *([doubt] if doubt else []), *more]
 
     def _of_fence(self) -> Iterator[str]:
         permission, height = self._node.engine.permission, self._node.store.state.height
@@ -286,6 +285,9 @@ class Condition:
         node = self._node
         keys = (each.key for each in node.store.state.registry.validators.validators)
         return [key for key in keys if key != node.own.key and not node.network.is_connected(key)]
+
+    def _is_all_heard(self) -> bool:
+        return not {NOT_CONNECTED, NOT_HEARD}.intersection(self._voters.unable().values())
 
     def _members(self, keys: Iterable[PublicKey], not_connected: Container[PublicKey] = ()) -> str:
         nodes = self._node.store.state.registry.nodes

@@ -6,7 +6,7 @@ A node has these parts. They are described here by what is read of them, so that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from notarium_consensus.engine import Engine
@@ -14,8 +14,10 @@ from notarium_consensus.permission import Permission
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
+from notarium_node.health.ability import Ability
 from notarium_node.health.answers import RecallAnswers
 from notarium_node.health.progress import CatchUpProgress
+from notarium_node.health.write_times import WriteTimes
 from notarium_store.store import Store
 
 
@@ -66,6 +68,10 @@ class HeightClaim(Protocol):
     @property
     def height(self) -> Height:
         """The last block that it claims to have."""
+
+    @property
+    def ability(self) -> Ability:
+        """Whether it says that it can vote."""
 
 
 class CatchUp(Protocol):
@@ -178,6 +184,12 @@ class ObservedNode(Protocol):
     def own(self) -> NodeRecord: ...
     @property
     def started(self) -> float: ...
+    @property
+    def clock(self) -> Callable[[], int]: ...
+    @property
+    def round_lengths_ms(self) -> tuple[int, int]: ...
+    @property
+    def write_times(self) -> WriteTimes: ...
     @property
     def event_counts(self) -> Counter[str]: ...
 

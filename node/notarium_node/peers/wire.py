@@ -5,8 +5,9 @@ time (consensus notes, mistake 15). Any other unknown kind is garbage.
 
 01 consensus   a signed message of notarium_consensus
 02 entries     msgpack list of entry bytes: gossip
-03 status      msgpack [height, tip], or [height, tip, history, base]: the sender's height; it lacks the blocks above
-               `history` up to `base`. A hint, never believed
+03 status      msgpack [height, tip, history, base, cause, votes from]: the sender's height; it lacks the blocks above
+               `history` up to `base`, and does not vote for `cause`, which may end at a height (health/ability.py). A
+               hint, never believed
 04 get-blocks  msgpack [from height, most]: requests decisions
 05 blocks      msgpack list of canonical decisions, ascending: the answer, and what followers are sent
 06 follow      empty: requests every decision from now on, until the line is full (catchup/followers.py)
@@ -32,6 +33,7 @@ from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.errors import LedgerError, NotCanonical
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import HASH_BYTES, MAX_HEIGHT, Hash, Height
+from notarium_node.health.ability import CAN_VOTE, ENDING_AT_A_HEIGHT, MAX_CAUSE, Ability, Cause, cause_of
 
 MAX_GOSSIP_ENTRIES = 16_384
 MAX_BLOCKS = 512
@@ -98,6 +100,8 @@ class HeightStatus:
     """It holds all blocks from genesis up to here."""
     base: Height
     """And all above this height. Both are `height` if no block is missing."""
+    ability: Ability = CAN_VOTE
+    """Whether it can vote."""
 
     def holds(self, height: int) -> bool:
         """Whether it holds the block of `height`."""
@@ -106,24 +110,30 @@ class HeightStatus:
 
 def pack_status(status: HeightStatus) -> bytes:
     """STATUS."""
-    missing = [status.history, status.base] if status.history < status.base else []
-    return bytes((Kind.STATUS,)) + msgpack.packb([status.height, status.tip, *missing], use_bin_type=True)
+    ability = status.ability
+    value = [status.height, status.tip, status.history, status.base, ability.cause, ability.votes_from]
+    return bytes((Kind.STATUS,)) + msgpack.packb(value, use_bin_type=True)
 
 
 def unpack_status(payload: bytes) -> HeightStatus:
     """Raises BadMessage."""
-    value = _unpack(payload, 5)
-    if type(value) is not list or len(value) not in (2, 4):
-        raise BadMessage("neither [height, tip] nor [height, tip, history, base]")
-    height, tip = value[:2]
-    history, base = value[2:] or (height, height)
-    if any(type(item) is not int for item in (height, history, base)) or type(tip) is not bytes:
-        raise BadMessage("not heights and a hash")
+    value = _unpack(payload, 7)
+    if type(value) is not list or len(value) != 6:
+        raise BadMessage("not [height, tip, history, base, cause, votes from]")
+    height, tip, history, base, cause, votes_from = value
+    if any(type(item) is not int for item in (height, history, base, cause, votes_from)) or type(tip) is not bytes:
+        raise BadMessage("not numbers and a hash")
     if not 0 <= history <= base <= height <= MAX_HEIGHT or len(tip) != HASH_BYTES:
         raise BadMessage("not heights in ascending order and a hash")
-    if len(value) == 4 and history == base:
+    if history == base != height:
         raise BadMessage("reports missing blocks, but their number is 0")
-    return HeightStatus(Height(height), Hash(tip), Height(history), Height(base))
+    known = cause_of(cause)
+    if not 0 <= cause <= MAX_CAUSE or not 0 <= votes_from <= MAX_HEIGHT:
+        raise BadMessage(f"a cause above {MAX_CAUSE}, or no height from which it votes")
+    if (votes_from > 0) != (known in ENDING_AT_A_HEIGHT) and known is not Cause.OTHER:
+        raise BadMessage("a height from which it votes, with a cause that ends at no height, or the reverse")
+    ability = Ability(known, Height(votes_from if known in ENDING_AT_A_HEIGHT else 0))
+    return HeightStatus(Height(height), Hash(tip), Height(history), Height(base), ability)
 
 
 def pack_get_blocks(first: Height, most: int) -> bytes:

@@ -8,6 +8,7 @@ from tests.node.parts import FakeNetwork
 
 from notarium_node.catchup import announcing
 from notarium_node.catchup.announcing import HeightAnnouncer
+from notarium_node.health.ability import Ability
 from notarium_node.peers import wire
 from notarium_node.peers.network import PeerNetwork
 
@@ -26,7 +27,7 @@ def statuses(network):
 async def test_an_unchanged_height_is_sent_once_and_repeated_after_a_while(ledger, monkeypatch):
     everyone = set(ledger.store.state.registry.nodes)
     network = FakeNetwork(*everyone)
-    announcer = HeightAnnouncer(ledger.store, cast(PeerNetwork, network))
+    announcer = HeightAnnouncer(ledger.store, cast(PeerNetwork, network), Ability)
     announcer.announce()
     assert statuses(network) == {(peer, 30) for peer in everyone}
     announcer.announce()
@@ -44,5 +45,5 @@ async def test_an_unchanged_height_is_sent_once_and_repeated_after_a_while(ledge
 async def test_one_peer_can_be_sent_the_height(ledger):
     peer, *others = ledger.store.state.registry.nodes
     network = FakeNetwork(peer, *others)
-    HeightAnnouncer(ledger.store, cast(PeerNetwork, network)).send_to(peer)
+    HeightAnnouncer(ledger.store, cast(PeerNetwork, network), Ability).send_to(peer)
     assert statuses(network) == {(peer, 30)}

@@ -229,7 +229,8 @@ def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(exposed):
     wiped.stop()
     (wiped.directory / "store").rename(wiped.directory / f"store.{os.getpid()}")
     wiped.start()
-    # The wiped node is not ready: it asks whether its key has signed, and the liar does not answer.
-    network.wait_ready([kept])
+    # Neither is ready: the wiped node asks whether its key has signed, and since the liar does not answer, two of four
+    # cannot vote.
+    network.wait_until(lambda: kept.get("/healthz"), "the restarted node to serve", kept)
     assert equivocations(kept) == before
     network.wait_until(lambda: equivocations(wiped) == before, "the wiped node to have the equivocation")

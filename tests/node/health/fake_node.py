@@ -10,8 +10,10 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.permission import Permission
 from notarium_ledger.types import Height
+from notarium_node.health.ability import CAN_VOTE, Ability
 from notarium_node.health.answers import RecallAnswers
 from notarium_node.health.events import new_event_counts
+from notarium_node.health.write_times import WriteTimes
 
 
 def fake_node(role: str = "validator") -> Any:
@@ -39,11 +41,15 @@ def fake_node(role: str = "validator") -> Any:
     sync = SimpleNamespace(
         obstacle="", lag=0, target=0, claims={}, live_progress=progress, history_progress=progress, credible=0
     )
+    sync.claims = {key: claim() for key in connected}
     sync.credible_lag = lambda liars: sync.credible
     return SimpleNamespace(
         genesis=consortium.genesis,
         own=consortium.genesis.registry.nodes[keys[0]],
         started=1.0,
+        clock=lambda: consortium.state.time_ms,
+        round_lengths_ms=(1_000, 10_000),
+        write_times=WriteTimes(lambda: 0.0),
         event_counts=new_event_counts(),
         api_answers=Counter(),
         store=store,
@@ -70,6 +76,11 @@ def fake_node(role: str = "validator") -> Any:
         verifier=SimpleNamespace(checked=10),
         catch_up_verifier=SimpleNamespace(checked=20),
     )
+
+
+def claim(ability: Ability = CAN_VOTE, height: int = 0) -> Any:
+    """What a peer reports."""
+    return SimpleNamespace(height=Height(height), ability=ability)
 
 
 class Pool:

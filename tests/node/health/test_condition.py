@@ -13,7 +13,8 @@ from tests.node.health.fake_node import fake_node
 from notarium_consensus.permission import MARGIN, Memory, Permission
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.answers import RecallAnswers
-from notarium_node.health.condition import CONNECT_S, LAG_LIMIT, Condition, ReasonKind
+from notarium_node.health.condition import CONNECT_S, LAG_LIMIT, Condition
+from notarium_node.health.reason import ReasonKind
 
 
 async def test_a_validator_that_lost_its_store_is_ready_and_says_from_when_on_it_votes(tmp_path):

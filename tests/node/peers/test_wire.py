@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from notarium_ledger.trust.snapshot import MAX_SNAPSHOT_BYTES
 from notarium_ledger.types import MAX_HEIGHT, Hash, Height
+from notarium_node.health.ability import ENDING_AT_A_HEIGHT, Ability, Cause
 from notarium_node.peers import wire
 from notarium_node.peers.wire import BadMessage, HeightStatus, Kind, RecallAnswer, SnapshotPart
 
@@ -40,25 +41,53 @@ def test_lists_come_back_as_they_went(kind, items):
     assert wire.unpack_list(message[1:], 16) == items
 
 
-@given(st.lists(st.integers(0, MAX_HEIGHT), min_size=3, max_size=3).map(sorted), st.binary(min_size=32, max_size=32))
-def test_status_comes_back_as_it_went(heights, tip):
+abilities = st.one_of(
+    st.sampled_from([each for each in Cause if each not in ENDING_AT_A_HEIGHT]).map(Ability),
+    st.builds(Ability, st.sampled_from(ENDING_AT_A_HEIGHT), st.integers(1, MAX_HEIGHT).map(Height)),
+)
+
+
+@given(
+    st.lists(st.integers(0, MAX_HEIGHT), min_size=3, max_size=3).map(sorted),
+    st.binary(min_size=32, max_size=32),
+    abilities,
+)
+def test_status_comes_back_as_it_went(heights, tip, ability):
     history, base, height = map(Height, heights)
     if history == base:
         history = base = height
-    status = HeightStatus(height, Hash(tip), history, base)
+    status = HeightStatus(height, Hash(tip), history, base, ability)
     message = wire.pack_status(status)
     assert message[0] == Kind.STATUS
     assert wire.unpack_status(message[1:]) == status
 
 
-def test_mistake_15_a_node_that_lacks_nothing_says_so_as_it_always_did():
-    """Nodes that know no gaps read its status, and it reads theirs."""
-    old = msgpack.packb([9, bytes(32)])
-    status = HeightStatus(Height(9), Hash(bytes(32)), Height(9), Height(9))
-    assert wire.pack_status(status) == bytes((Kind.STATUS,)) + old
-    assert wire.unpack_status(old) == status
-    with pytest.raises(BadMessage, match="their number is 0"):
-        wire.unpack_status(msgpack.packb([9, bytes(32), 4, 4]))
+def status_of(*value):
+    return wire.unpack_status(msgpack.packb([9, bytes(32), *value], use_bin_type=True))
+
+
+def test_a_cause_of_a_later_version_is_another_one():
+    for number, votes_from in ((77, 0), (77, 12), (255, 0)):
+        assert status_of(9, 9, number, votes_from).ability == Ability(Cause.OTHER)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ((4, 4, 0, 0), "their number is 0"),
+        ((9, 9, 256, 0), "a cause above 255"),
+        ((9, 9, -1, 0), "a cause above 255"),
+        ((9, 9, True, 0), "not numbers"),
+        ((9, 9, Cause.FENCED, MAX_HEIGHT + 1), "no height from which"),
+        ((9, 9, Cause.FENCED, 0), "or the reverse"),
+        ((9, 9, Cause.FORGOTTEN, 12), "or the reverse"),
+        ((9, 9, Cause.NONE, 12), "or the reverse"),
+        ((9, 9), "not \\[height, tip, history, base, cause, votes from\\]"),
+    ],
+)
+def test_a_status_in_another_form_is_garbage(value, reason):
+    with pytest.raises(BadMessage, match=reason):
+        status_of(*value)
 
 
 def test_a_node_holds_what_lies_on_both_sides_of_its_gap():
