@@ -28,7 +28,16 @@ from notarium.errors import InvalidBundle, InvalidMetric, NotariumError, Project
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle, committed_bundle, decimal_text, relative_name, to_json
+from notarium.evidence.statement import (
+    MAX_BUNDLE_BYTES,
+    Artifact,
+    Bundle,
+    committed_bundle,
+    decimal_text,
+    relative_name,
+    to_json,
+)
+from notarium.files import read_regular
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
@@ -332,7 +341,7 @@ class Run:
             self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
             return []
         try:
-            known = committed_bundle(bundle_of(place).read_bytes(), receipt.entry).artifacts
+            known = committed_bundle(read_regular(bundle_of(place), MAX_BUNDLE_BYTES), receipt.entry).artifacts
         except (OSError, InvalidBundle):
             known = ()
         if not any(each.content.has_same_bytes(artifact.content) for each in known):

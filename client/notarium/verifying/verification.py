@@ -21,6 +21,7 @@ from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
 from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, committed_bundle
+from notarium.files import read_regular
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import load_receipt
 from notarium.naming import (
@@ -286,9 +287,7 @@ def _not_named(path: str) -> Finding:
 
 def _read_bundle(place: Path, receipt: VerifiedReceipt) -> Bundle:
     """The bundle at `place`. Raises InvalidBundle where it is not the committed one or of another author, OSError."""
-    with place.open("rb") as file:
-        data = file.read(MAX_BUNDLE_BYTES + 1)
-    return committed_bundle(data, receipt.entry)
+    return committed_bundle(read_regular(place, MAX_BUNDLE_BYTES), receipt.entry)
 
 
 def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[str, Item]) -> list[Finding]:
