@@ -9,6 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from notarium.errors import Unwritable
+
 READ_BYTES = 1024 * 1024
 """Of one call to the operating system."""
 
@@ -69,6 +71,16 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
             os.unlink(temporary)
         raise
     sync_folder(path.parent)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise Unwritable unless a file can be made in `folder`, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Unwritable("the receipt cannot be written", folder, error) from error
 
 
 def sync_folder(folder: Path) -> None:

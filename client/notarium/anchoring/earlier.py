@@ -14,7 +14,7 @@ from notarium.anchoring.commit import Ref
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.errors import InvalidBundle, ProjectError, Unwritable
 from notarium.evidence.author import Author
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, committed_bundle
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, read_bundle
 from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
@@ -42,7 +42,7 @@ class Earlier:
         waiting = None if receipt else outbox_of(project).find(receipt_path)
         entry = receipt.entry if receipt else decode_entry(waiting.entry) if waiting else None
         try:
-            bundle = committed_bundle(read_regular(bundle_of(receipt_path), MAX_BUNDLE_BYTES), entry) if entry else None
+            bundle = read_bundle(bundle_of(receipt_path), entry) if entry else None
         except (FileNotFoundError, InvalidBundle):
             bundle = None
         return cls(bundle, receipt, waiting)
