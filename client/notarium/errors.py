@@ -12,8 +12,8 @@
     ├── LyingNode                an answer does not verify
     └── Unreachable              no node gave a usable answer
 
-A message says what is wrong and what to do about it. Text that came from a node has no control characters when it
-gets here, so it cannot manipulate a terminal.
+A message says what is wrong and what to do about it. Text that came from a node is one bounded line without control
+characters when it gets here. Whatever else a message quotes is escaped when it is printed (`terminal`).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from notarium.errors import ProjectError
+from notarium.files import NotRegularFile, open_regular
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.types import KEY_BYTES
 
@@ -97,19 +98,17 @@ def load_key(path: Path, purpose: Purpose = Purpose.RESEARCHER) -> SigningKey:
 def load_seed(path: Path, purpose: Purpose) -> bytes:
     """The 32 secret bytes in `path`, for the TLS library. Raises KeyFileError."""
     try:
-        # O_NONBLOCK: a pipe in place of the file must not hang the program.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_regular(path)
     except FileNotFoundError as error:
         raise KeyFileError(f"the {purpose} key {path} does not exist: {purpose.remedy_if_missing}") from error
+    except (IsADirectoryError, NotRegularFile) as error:
+        raise KeyFileError(f"the {purpose} key {path} is not a regular file") from error
     except OSError as error:
         raise KeyFileError(
             f"cannot read the {purpose} key {path}: {error.strerror}; run as the user that owns it"
         ) from error
     try:
-        # Of the open file, not of the path, which another process could exchange in between.
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError(f"the {purpose} key {path} is not a regular file")
         if status.st_mode & 0o077:
             raise KeyFileError(
                 f"the {purpose} key {path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}): "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium.errors import ProjectError
+from notarium.files import read_regular
 
 MAX_TOML_BYTES = 32_768
 """The time to parse TOML grows with the square of a line's length."""
@@ -20,8 +21,7 @@ class InvalidToml(ProjectError):
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of `path`. Raises OSError or InvalidToml."""
-    with path.open("rb") as file:
-        content = file.read(MAX_TOML_BYTES + 1)
+    content = read_regular(path, MAX_TOML_BYTES)
     if len(content) > MAX_TOML_BYTES:
         raise InvalidToml(f"{path} has more than {MAX_TOML_BYTES} bytes, the limit for a configuration: shorten it")
     try:

@@ -13,7 +13,7 @@ from notarium.anchoring.commit import Disclosure, Ref, commit
 from notarium.anchoring.delivery import send
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
-from notarium.errors import NotariumError, ProjectError
+from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import describe_code
 from notarium.evidence.hashing import OnProgress, hash_path
@@ -56,6 +56,11 @@ class Anchored:
     """Why it is pending or refused."""
     other_project: Path | None = None
     """The root of another project that the path lies in; that of the current folder was used."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """For the command line."""
+        return ExitCode.OK if self.error is None else self.error.exit_code
 
     def __repr__(self) -> str:
         at = f" · block {self.receipt.height} · #{self.receipt.index}" if self.receipt else ""

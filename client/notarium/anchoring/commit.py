@@ -39,6 +39,12 @@ class Disclosure(StrEnum):
     """The digest of the evidence only."""
 
 
+def check_disclosure(disclosure: str) -> None:
+    """Raise ProjectError for a value that no one knows."""
+    if disclosure not in set(Disclosure):
+        raise ProjectError(f"disclosure {disclosure!r} is not one of {', '.join(Disclosure)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """A reference to another entry: the relation and the entry's id."""
@@ -61,8 +67,7 @@ def make_body(
     disclosure: str,
 ) -> Body:
     """The commitment to `bundle`, whose file has `digest`. It names digests of artifacts only where all is public."""
-    if disclosure not in set(Disclosure):
-        raise ProjectError(f"disclosure {disclosure!r} is not one of {', '.join(Disclosure)}")
+    check_disclosure(disclosure)
     body: Body = {
         "v": BODY_VERSION,
         "kind": bundle.kind,

@@ -27,8 +27,8 @@ from notarium.errors import (
     Unwritable,
 )
 from notarium.evidence.author import Author
-from notarium.evidence.statement import Bundle, bundle_digest
-from notarium.files import write_atomically
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, bundle_digest
+from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.naming import bundle_of
@@ -207,7 +207,7 @@ def _evidence_by(author: Author, place: Path, entry: Entry) -> bytes:
     After a crash the evidence on the disk may name the new author already: all but the author must be what it was.
     """
     try:
-        bundle = Bundle.decode(place.read_bytes())
+        bundle = Bundle.decode(read_regular(place, MAX_BUNDLE_BYTES))
     except (OSError, InvalidBundle) as error:
         raise _not_renewable(entry, f"its evidence {place} cannot be read ({error})") from error
     if bundle_digest(bundle.by(Author.of(entry)).encode()) != entry.body.get("bundle"):

@@ -14,8 +14,8 @@ from notarium.anchoring.commit import Ref
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.errors import InvalidBundle, ProjectError, Unwritable
 from notarium.evidence.author import Author
-from notarium.evidence.statement import Bundle, committed_bundle
-from notarium.files import write_atomically
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, read_bundle
+from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import bundle_of
@@ -42,7 +42,7 @@ class Earlier:
         waiting = None if receipt else outbox_of(project).find(receipt_path)
         entry = receipt.entry if receipt else decode_entry(waiting.entry) if waiting else None
         try:
-            bundle = committed_bundle(bundle_of(receipt_path).read_bytes(), entry) if entry else None
+            bundle = read_bundle(bundle_of(receipt_path), entry) if entry else None
         except (FileNotFoundError, InvalidBundle):
             bundle = None
         return cls(bundle, receipt, waiting)
@@ -114,7 +114,11 @@ class Earlier:
         """
         kept_in, beside = project.folder / "superseded", receipt_path.absolute().parent
         with _moving(receipt_path, kept_in, failing=beside):
-            kept = {path: path.read_bytes() for path in (bundle_of(receipt_path), receipt_path) if path.exists()}
+            kept = {
+                path: read_regular(path, MAX_BUNDLE_BYTES)
+                for path in (bundle_of(receipt_path), receipt_path)
+                if path.exists()
+            }
         if not kept and self.waiting is None:
             return
         with _moving(receipt_path, kept_in, failing=kept_in):
@@ -151,7 +155,7 @@ def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
     labels = [id_.hex()[:16]] if id_ else []
     for label in (*labels, digest[:16], digest):
         places = {folder / f"{label}.{path.name}": data for path, data in kept.items()}
-        if all(not place.exists() or place.read_bytes() == data for place, data in places.items()):
+        if all(not place.exists() or read_regular(place, len(data)) == data for place, data in places.items()):
             return label
     # The same evidence is kept there already with another receipt.
     return f"{digest}.{secrets.token_hex(8)}"

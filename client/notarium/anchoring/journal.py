@@ -7,7 +7,12 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from notarium.errors import ProjectError
+from notarium.files import read_regular
+
 FILE = "log.jsonl"
+MAX_LOG_BYTES = 256 * 1024 * 1024
+"""More than a million lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,15 @@ def append(folder: Path, line: JournalLine) -> None:
 
 
 def read(folder: Path) -> list[JournalLine]:
-    """All lines, oldest first; a line that is damaged, as after a crash, is left out."""
+    """All lines, oldest first; a line that is damaged, as after a crash, is left out. Raises OSError, ProjectError."""
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        content = read_regular(folder / FILE, MAX_LOG_BYTES)
     except FileNotFoundError:
         return []
+    if len(content) > MAX_LOG_BYTES:
+        raise ProjectError(f"{folder / FILE} has more than {MAX_LOG_BYTES} bytes: move it away, and a new one begins")
     records = []
-    for line in lines:
+    for line in content.decode(errors="replace").split("\n"):
         try:
             document = json.loads(line)
             records.append(

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notarium.errors import ProjectError
-from notarium.files import sync_folder, write_atomically
+from notarium.files import read_regular, sync_folder, write_atomically
 from notarium.project import Project
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 
 FORMAT = "notarium-outbox-1"
+MAX_WAITING_BYTES = 1024 * 1024
+"""Of one file; an entry has at most 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Outbox:
     def _read(self, path: Path) -> Waiting | None:
         """None for an entry of another ledger, which stays where it is."""
         try:
-            document = parse_json(path.read_bytes())
+            document = parse_json(read_regular(path, MAX_WAITING_BYTES))
             if document["format"] != FORMAT:
                 raise ProjectError(f"{path} was written by another version of notarium; use that one, or move it away")
             if document["genesis"] != self._genesis:

@@ -2,8 +2,8 @@
 
 Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
 works. An error becomes one warning line and a gap in the evidence. The network is used only at the end, for a bounded
-time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI.
-An exception of the user's own code is recorded and propagates unchanged.
+time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI: before the training what the
+end will need, and after the rest was recorded what fails at the end. The user's own exception propagates unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from notarium.anchoring.anchor import AnchorStatus
-from notarium.anchoring.commit import Disclosure, Ref, commit
+from notarium.anchoring.commit import Disclosure, Ref, check_disclosure, commit
 from notarium.anchoring.delivery import send
 from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.references import reference
@@ -28,7 +28,8 @@ from notarium.errors import InvalidBundle, InvalidMetric, NotariumError, Project
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle, committed_bundle, decimal_text, relative_name, to_json
+from notarium.evidence.statement import Artifact, Bundle, decimal_text, read_bundle, relative_name, to_json
+from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
@@ -114,6 +115,7 @@ class Run:
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
         self._status: RunStatus | None = None
+        self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
         self._pid = 0
@@ -137,6 +139,10 @@ class Run:
     def input(self, path: Path | str, role: str = "input") -> None:
         """A file or folder that the run reads. It is hashed now, in the background."""
         chosen = artifact_path(path).absolute()
+        if not chosen.exists():
+            if self.strict:
+                raise UnreadableArtifact(str(chosen), "does not exist")
+            self._warn(f"{chosen}: does not exist")
         if self._hashing is None:
             self._hashing = ThreadPoolExecutor(1, "notarium-input")
         self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
@@ -226,10 +232,14 @@ class Run:
     @_guarded
     def _start(self) -> None:
         run_stem(self.name)
-        self._project = self._project or find_project()
         if self._command is None:
             self._command = command_line()
+        self._project = self._project or find_project()
         self._code = describe_code(Path.cwd())
+        # The end needs all of these. While nothing has been trained, there is time to put them right.
+        check_disclosure(self._disclosure)
+        self._project.author(self._project.key())
+        check_writable(self._directory)
 
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
@@ -254,6 +264,8 @@ class Run:
         delivery = send(self._project, waiting, self._wait)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
+        if self._first_error is not None:
+            raise self._first_error
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
@@ -299,10 +311,8 @@ class Run:
         try:
             yield Artifact(name, role, content())
         except UnreadableArtifact as error:
-            if self.strict:
-                raise
             self._gaps.append(f"{role} {name} is not recorded: {error.reason}")
-            self._warn(str(error))
+            self._after_recording(error)
 
     def _references(self, artifacts: Sequence[Artifact]) -> list[Ref]:
         """The references that were named, and derivedFrom for each input whose receipt beside it still holds."""
@@ -314,10 +324,8 @@ class Run:
             try:
                 found.append(reference(project, rel, target))
             except NotariumError as error:
-                if self.strict:
-                    raise
                 self._gaps.append(f"reference {rel} is not recorded: {error}")
-                self._warn(str(error))
+                self._after_recording(error)
         for artifact in artifacts:
             if artifact.role == "output":
                 continue
@@ -327,12 +335,15 @@ class Run:
         return list(dict.fromkeys(found))
 
     def _derived_from(self, project: Project, artifact: Artifact, place: Path) -> list[Ref]:
-        receipt = find_receipt(place, project.genesis)
+        try:
+            receipt = find_receipt(place, project.genesis)
+        except OSError:
+            receipt = None
         if receipt is None:
             self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
             return []
         try:
-            known = committed_bundle(bundle_of(place).read_bytes(), receipt.entry).artifacts
+            known = read_bundle(bundle_of(place), receipt.entry).artifacts
         except (OSError, InvalidBundle):
             known = ()
         if not any(each.content.has_same_bytes(artifact.content) for each in known):
@@ -340,8 +351,15 @@ class Run:
             return []
         return [Ref("derivedFrom", receipt.id)]
 
+    def _after_recording(self, error: NotariumError) -> None:
+        """A strict run raises the first error of its end, but not before the rest of the record is safe."""
+        if self.strict:
+            self._first_error = self._first_error or error
+        else:
+            self._warn(str(error))
+
     def _warn(self, text: str) -> None:
-        # The same trouble at the start and at the end, or in each step of a loop, is one warning.
+        # The same at the start and at the end, or in each step of a loop, is one warning.
         if text in self._warned:
             return
         self._warned.add(text)

@@ -12,7 +12,7 @@ import typer
 
 from notarium.anchoring.anchor import ANCHOR_S, Anchored, AnchorStatus
 from notarium.anchoring.anchor import anchor as anchor_artifact
-from notarium.anchoring.commit import Disclosure
+from notarium.anchoring.commit import Disclosure, Ref
 from notarium.anchoring.references import reference
 from notarium.cli.options import (
     FIELDS_HELP,
@@ -28,9 +28,11 @@ from notarium.cli.options import (
     parse_values,
 )
 from notarium.cli.output import Printer, shown
-from notarium.errors import ExitCode
-from notarium.project import find_project
+from notarium.errors import ExitCode, NotariumError
+from notarium.project import Project, find_project
+from notarium.verdicts import gravest
 from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.errors import LedgerError
 
 _SENT_AGAIN = (
     "It is sent again with the next entry, or by 'notarium status --flush'. That is safe: equal entries are one entry."
@@ -117,14 +119,56 @@ def anchor(
     return _anchor(Printer(as_json), paths, options)
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A path that was not anchored; nothing of it waits in the outbox unless the error says so."""
+
+    path: Path
+    reason: str
+    exit_code: ExitCode
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "path": str(self.path),
+            "status": "failed",
+            "reason": self.reason,
+            "exit_code": int(self.exit_code),
+        }
+
+
 def _anchor(printer: Printer, paths: Sequence[Path], options: _Options) -> int:
-    """Anchor each path; the exit code of the first that is left in the outbox."""
+    """Anchor each path by itself: an error about one neither stops nor hides the others."""
     here = find_project()
+    # Said before the first byte is hashed: whoever cannot sign would wait for nothing.
+    here.issuer_or_fail()
+    here.key()
     refs = [reference(here, rel, target) for rel, target in options.refs]
-    results: list[Anchored] = []
+    results: list[Anchored | _Failed] = []
     for path in paths:
+        result = _anchor_one(printer, here, path, options, refs)
+        if isinstance(result, _Failed):
+            printer.error(result.reason)
+        else:
+            _print(printer, result)
+        results.append(result)
+    failed = [each for each in results if isinstance(each, _Failed)]
+    code = gravest([ExitCode.OK, *(each.exit_code for each in results)])
+    said: dict[str, Any] = {"results": [each.to_json() for each in results]}
+    if failed:
+        said |= {"error": "; ".join(each.reason for each in failed), "exit_code": int(code)}
+        if len(paths) > 1:
+            printer.note(f"{len(failed)} of {len(paths)} paths failed; what is said of the others holds")
+    printer.data(said)
+    return code
+
+
+def _anchor_one(
+    printer: Printer, here: Project, path: Path, options: _Options, refs: Sequence[Ref]
+) -> Anchored | _Failed:
+    try:
         with printer.hashing() as on_progress:
-            result = anchor_artifact(
+            return anchor_artifact(
                 path,
                 options.kind.value,
                 project=here,
@@ -137,10 +181,12 @@ def _anchor(printer: Printer, paths: Sequence[Path], options: _Options) -> int:
                 deep=options.deep,
                 on_progress=on_progress,
             )
-        _print(printer, result)
-        results.append(result)
-    printer.data({"results": [each.to_json() for each in results]})
-    return next((each.error.exit_code for each in results if each.error is not None), ExitCode.OK)
+    except NotariumError as error:
+        return _Failed(path, str(error), error.exit_code)
+    except LedgerError as error:
+        return _Failed(path, f"{path}: {error}", ExitCode.USAGE)
+    except OSError as error:
+        return _Failed(path, f"{error.filename or path}: {error.strerror or error}", ExitCode.USAGE)
 
 
 def _print(printer: Printer, result: Anchored) -> None:

@@ -1,6 +1,7 @@
 """The command `notarium`.
 
-Exit codes: 0 verified or done, 1 mismatch, 2 usage, 3 not anchored, 4 incomplete evidence, 5 unreachable.
+Exit codes: 0 verified or done, 1 mismatch, 2 usage, 3 not anchored, 4 incomplete evidence, 5 unreachable, 70 a defect
+of this program, which says nothing about what was asked.
 stdout is data, stderr is everything else; every command has --json.
 """
 
@@ -21,13 +22,11 @@ from notarium.cli.run import run
 from notarium.cli.show import find, log, show
 from notarium.cli.status import status
 from notarium.cli.verify import verify
+from notarium.endings import run_program
 from notarium.errors import ExitCode, NotariumError
 from notarium_ledger.errors import LedgerError
 
 PROGRAM = "notarium"
-INTERRUPTED = 130
-BROKEN_PIPE = 141
-"""128 + the number of the signal, as a shell returns it."""
 
 app = typer.Typer(
     name=PROGRAM,
@@ -50,9 +49,6 @@ app.command()(show)
 app.command()(find)
 app.command()(log)
 app.command()(status)
-
-_UsageProblem: type[Exception] = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
-"""Base of errors in a command line: click's, or that of the copy of click which newer versions of Typer contain."""
 
 
 def _print_version(asked: bool) -> None:
@@ -83,33 +79,18 @@ def main(arguments: list[str] | None = None) -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     printer = Printer("--json" in arguments)
-    try:
-        result: Any = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
-        return result if isinstance(result, int) else ExitCode.OK
-    except NotariumError as error:
-        return _report(printer, str(error), error.exit_code)
-    except LedgerError as error:
-        return _report(printer, str(error), ExitCode.USAGE)
-    except typer.Exit as error:
-        return error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except _UsageProblem as error:
-        return _report(printer, _usage_text(error), ExitCode.USAGE)
-    except BrokenPipeError:
-        # The reader went away (`notarium log | head`), so there is nothing to report and no one to report it to.
-        sys.stderr.close()
-        return BROKEN_PIPE
-    except OSError as error:
-        return _report(printer, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), ExitCode.USAGE)
+
+    def work() -> Any:
+        return app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+
+    def report(text: str, code: int) -> None:
+        printer.data({"error": text, "exit_code": code})
+        printer.error(text)
+
+    return run_program(PROGRAM, work, _explain, report)
 
 
-def _usage_text(error: Any) -> str:
-    """What is wrong with the command line, with the name of the option; `error` is a _UsageProblem."""
-    return str(error.format_message()).replace(": Value error, ", ": ")
-
-
-def _report(printer: Printer, text: str, code: ExitCode) -> int:
-    printer.data({"error": text, "exit_code": int(code)})
-    printer.error(text)
-    return code
+def _explain(error: Exception) -> tuple[str, int] | None:
+    if isinstance(error, NotariumError):
+        return str(error), error.exit_code
+    return (str(error), ExitCode.USAGE) if isinstance(error, LedgerError) else None

@@ -16,6 +16,7 @@ import typer
 from notarium.cli.options import GenesisFile, Json
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
+from notarium.files import read_regular
 from notarium.project import trusted_genesis
 from notarium.verdicts import gravest
 from notarium_ledger.errors import InvalidEquivocationFile
@@ -92,8 +93,7 @@ def equivocation(
 def judge_file(path: Path, genesis: Genesis) -> Judged:
     """Verify one equivocation file."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_EQUIVOCATION_FILE_BYTES + 1)
+        data = read_regular(path, MAX_EQUIVOCATION_FILE_BYTES)
     except OSError as error:
         return Judged(str(path), FileStatus.UNREADABLE, reason=error.strerror or str(error))
     try:

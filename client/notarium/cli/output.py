@@ -1,19 +1,17 @@
-"""The one place of output: data on stdout, everything else on stderr, colour and bars only on a terminal."""
+"""How results look: data on stdout, everything else on stderr, colour and bars only on a terminal."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from notarium import terminal
 from notarium.evidence.hashing import HashingProgress, OnProgress
-from notarium.ledger_access.answers import CONTROL
 from notarium.verifying.result import Verification, VerificationStatus
 
 _COLOURS = {
@@ -35,39 +33,37 @@ class Printer:
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         # Made here and not at import, so that the streams are those of this call. Rich itself honours NO_COLOR.
-        self._out = Console(soft_wrap=True, highlight=False)
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._out = terminal.console()
+        self._err = terminal.console(stderr=True)
 
     def data(self, document: Any) -> None:
         """The result, where --json was asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+            sys.stdout.write(terminal.json_text(document, indent=1) + "\n")
             sys.stdout.flush()
 
     def data_on_stderr(self, document: Any) -> None:
         """The result as one line on stderr, where --json was asked for and stdout belongs to another program."""
         if self.as_json:
-            sys.stderr.write(json.dumps(document) + "\n")
+            sys.stderr.write(terminal.json_text(document) + "\n")
             sys.stderr.flush()
 
     def line(self, markup: str) -> None:
         """A line of the result for people."""
         if not self.as_json:
-            self._out.print(markup)
+            self._out.print(terminal.printable(markup))
 
     def note(self, markup: str) -> None:
         """A line on stderr."""
-        self._err.print(markup)
+        self._err.print(terminal.printable(markup))
 
     def text(self, text: str, *, is_error: bool = False) -> None:
         """Text of this program as it is, such as help: on stdout, or on stderr."""
-        stream = sys.stderr if is_error else sys.stdout
-        stream.write(text.rstrip("\n") + "\n")
-        stream.flush()
+        terminal.write(text, sys.stderr if is_error else sys.stdout)
 
     def error(self, text: str) -> None:
         """An error, once, in one line."""
-        self._err.print(f"[bold red]error:[/] {shown(text)}")
+        self.note(f"[bold red]error:[/] {shown(text)}")
 
     def refused_remedy(self, id_: str, *, on_stderr: bool = False) -> None:
         """What to do about a refused entry."""
@@ -107,5 +103,5 @@ class Printer:
 
 
 def shown(text: str) -> str:
-    """`text` for a line of the terminal: no markup, no control characters (file names may hold them)."""
-    return escape(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+    """`text` from outside for a line: no markup in it counts. The line escapes what steers a terminal."""
+    return escape(terminal.printable(text))

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from notarium.anchoring.commit import Disclosure
+from notarium.anchoring.references import reference
 from notarium.anchoring.track import SEND_S, Run, RunStatus, track
 from notarium.cli.options import (
     VALUES_HELP,
@@ -29,6 +30,8 @@ from notarium.project import find_project
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Schedulers announce the end of a job by one of the last two, and end this program where nothing handles them."""
 _SIGNALLED = 128
 """A shell adds the number of the signal that ended a command."""
 
@@ -64,10 +67,14 @@ def run(
         # As a shell reports it, and before anything is recorded about a run that never started.
         return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
+    here = find_project() if strict else None
+    if here is not None:
+        for rel, target in refs:
+            reference(here, rel, target)
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
-        project=find_project() if strict else None,
+        project=here,
         disclosure=disclosure,
         strict=strict,
         wait=timeout,
@@ -134,14 +141,31 @@ def _print(printer: Printer, tracked: Run, code: int) -> None:
 def _call(command: Sequence[str]) -> int:
     """Exit code of a command that shares our terminal and streams; 128 + n where signal n ended it."""
     # Ctrl-C goes to the command (the terminal sends it to the whole group): the command decides, and we record it.
-    # A handler, and not SIG_IGN, because the command would inherit the latter.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    # A handler, and not SIG_IGN, because the command would inherit the latter. What is ignored already, as under
+    # nohup, stays so. A scheduler that ends a job signals this process only, so that is passed on.
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def forward(number: int, _: object) -> None:
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    handlers = {**dict.fromkeys(_FORWARDED, forward), signal.SIGINT: lambda *_: None}
+    heard = [each for each in handlers if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, handlers[each]) for each in heard}
     try:
-        code = subprocess.Popen(command).wait()
+        child = subprocess.Popen(command)
+        started.append(child)
+        for number in early:
+            child.send_signal(number)
+        code = child.wait()
     except FileNotFoundError as error:
         raise ProjectError(f"{command[0]}: command not found") from error
     except PermissionError as error:
         raise ProjectError(f"{command[0]}: is not executable") from error
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     return _SIGNALLED - code if code < 0 else code

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from notarium import terminal
 from notarium.anchoring import journal
 from notarium.anchoring.history import history
 from notarium.cli.options import GenesisFile, Json, Timeout
@@ -142,8 +142,10 @@ def _print(printer: Printer, receipt: VerifiedReceipt) -> None:
     printer.data(document)
     for name, value in document.items():
         if isinstance(value, dict | list):
-            # JSON escapes control characters itself, and has lines of its own.
-            lines = json.dumps(value, indent=1).splitlines()
-            printer.line(f"[bold]{name}[/] " + "\n".join(map(shown, lines)))
+            # JSON has lines of its own.
+            first, *more = terminal.json_text(value, indent=1).splitlines()
+            printer.line(f"[bold]{name}[/] {shown(first)}")
+            for line in more:
+                printer.line(shown(line))
         else:
             printer.line(f"[bold]{name}[/] {shown(str(value))}")

@@ -16,6 +16,7 @@ from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.answers import NodeStatus
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.project import Project, find_project
+from notarium.verdicts import gravest
 from notarium_ledger.encoding.json_file import iso_time
 
 SHOWN_REASON = 160
@@ -50,7 +51,8 @@ class _Report:
     def exit_code(self, *, is_flush: bool) -> ExitCode:
         """With --flush the first reason why something still waits, otherwise whether any node answers."""
         if is_flush and self.waiting:
-            return next((each.error.exit_code for each in self.sent if each.error), ExitCode.UNREACHABLE)
+            failed = [each.error.exit_code for each in self.sent if each.error]
+            return gravest(failed or [ExitCode.UNREACHABLE])
         return ExitCode.OK if any(not each.problem for each in self.nodes) else ExitCode.UNREACHABLE
 
 

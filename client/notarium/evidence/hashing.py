@@ -17,9 +17,11 @@ from pathlib import Path
 from notarium.errors import UnreadableArtifact
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.digest_cache import DigestCache, FileState
+from notarium.files import NotRegularFile, open_regular
 
 CHUNK_BYTES = 1024 * 1024
 MAX_THREADS = 8
+NOT_REGULAR = "neither a regular file nor a folder; leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +146,26 @@ def _state(path: Path) -> FileState:
     except OSError as error:
         raise UnreadableArtifact(str(path), _reason(error)) from error
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadableArtifact(str(path), "neither a regular file nor a folder; leave it out")
+        raise UnreadableArtifact(str(path), NOT_REGULAR)
     return FileState.of(status)
 
 
 def _hash_file(path: Path, expected: FileState) -> str:
     digest = hashlib.sha256()
     try:
-        # O_NONBLOCK: a pipe that has replaced the file since `_state` must not hang the caller.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
+        with os.fdopen(open_regular(path), "rb", buffering=0) as file:
             buffer = memoryview(bytearray(min(CHUNK_BYTES, max(expected.size, 1))))
-            while count := file.readinto(buffer):
+            size = 0
+            # Files as in /proc claim to be empty and may have no end: one byte too many is enough to know.
+            while size <= expected.size and (count := file.readinto(buffer)):
                 digest.update(buffer[:count])
-            if FileState.of(os.fstat(descriptor)) != expected:
+                size += count
+            if size != expected.size or FileState.of(os.fstat(file.fileno())) != expected:
                 raise UnreadableArtifact(
                     str(path), "changed while it was being hashed; try again when nothing writes to it"
                 )
+    except NotRegularFile as error:
+        raise UnreadableArtifact(str(path), NOT_REGULAR) from error
     except OSError as error:
         raise UnreadableArtifact(str(path), _reason(error)) from error
     return digest.hexdigest()

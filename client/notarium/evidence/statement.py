@@ -25,6 +25,7 @@ import rfc8785
 from notarium.errors import InvalidBundle, ProjectError
 from notarium.evidence.author import Author
 from notarium.evidence.contents import SHA256, Contents, Item
+from notarium.files import read_regular
 from notarium_ledger.entries.entry import Entry
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -144,6 +145,11 @@ def committed_bundle(data: bytes, entry: Entry) -> Bundle:
     if bundle.author != signed_by:
         raise InvalidBundle(f"this evidence is by {bundle.author}, but {signed_by} signed the entry of this receipt")
     return bundle
+
+
+def read_bundle(place: Path, entry: Entry) -> Bundle:
+    """The bundle in the file `place`. Raises InvalidBundle where it is not the committed one of the author, OSError."""
+    return committed_bundle(read_regular(place, MAX_BUNDLE_BYTES), entry)
 
 
 def relative_name(path: Path, folder: Path) -> str:

@@ -1,7 +1,9 @@
 """Asks nodes one after another until one gives an answer that verifies, within a deadline.
 
 Every request is safe to repeat: reads change nothing, and an entry has one id and one place in the log. So the rules
-are simple. A node that cannot be reached, is busy or fails is not asked for a while, and the next one is. A node whose
+are simple. A node that cannot be reached, is busy or fails is not asked for a while, and the next one is. A node that
+does not answer in the usual time is still waited for, but the next one is asked as well: the first good answer counts,
+and the other requests are cancelled. A node whose
 answer does not verify is recorded as a liar. A refusal cannot be proven, so it counts only when so many nodes refuse
 that at least one of them is honest (or when there are no other nodes).
 """
@@ -10,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import aiohttp
 
@@ -24,6 +26,8 @@ from notarium.ledger_access.pool import NodePool
 T = TypeVar("T")
 
 ATTEMPT_S = 5.0
+AT_ONCE = 3
+"""How many nodes may be asked the same at one time."""
 CONNECT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
@@ -88,28 +92,55 @@ class Failover:
         deadline = now() + (self._timeout if within_s is None else within_s)
         attempt = 0
         while True:
-            question.begin_round()
-            for url in self.pool.order(now(), writing=request.writing):
-                remaining = deadline - now()
-                if remaining <= 0:
-                    raise question.failure()
-                if url in question.excluded:
-                    continue
-                try:
-                    value = judge(await self.ask_node(url, request, remaining))
-                except (NotariumError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                    question.note(url, error, now())
-                    if question.is_settled():
-                        break
-                else:
-                    self.pool.succeeded(url)
-                    return value
+            if (found := await self._ask_each(question, request, judge, deadline)) is not None:
+                return found.value
             question.end_round()
             attempt += 1
-            pause = question.pause(attempt)
+            pause = question.pause(attempt, now())
             if question.is_settled() or attempt == rounds or now() + pause >= deadline:
                 raise question.failure()
             await asyncio.sleep(pause)
+
+    async def _ask_each(
+        self, question: _Question, request: Request, judge: Callable[[Answer], T], deadline: float
+    ) -> _Found[T] | None:
+        """The first good answer, or None. Asks the next node where the last one is slow or has failed."""
+        now = asyncio.get_running_loop().time
+        waiting = question.begin_round(now())
+        under_way: dict[asyncio.Task[T], _Attempt] = {}
+        try:
+            while under_way or (waiting and now() < deadline):
+                if waiting and len(under_way) < AT_ONCE and now() < deadline:
+                    if under_way:
+                        self.pool.asked_another()
+                    attempt = _Attempt(waiting.pop(0), now())
+                    under_way[asyncio.create_task(self._attempt(attempt.url, request, judge, deadline))] = attempt
+                may_ask = bool(waiting) and len(under_way) < AT_ONCE
+                share = (deadline - now()) / (len(waiting) + 1)
+                patience = self.pool.patience_s(share, waiting=bool(request.wait_name)) if may_ask else None
+                done, _ = await asyncio.wait(under_way, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                # A good answer counts even where a bad one came at the same moment.
+                for task in sorted(done, key=lambda each: each.exception() is not None):
+                    attempt = under_way.pop(task)
+                    if (error := task.exception()) is None:
+                        self._note_success(attempt, under_way.values(), request, now())
+                        return _Found(task.result())
+                    question.note(attempt.url, _expected(error), now())
+                    if question.is_settled():
+                        return None
+            return None
+        finally:
+            await _cancel(under_way)
+
+    async def _attempt(self, url: str, request: Request, judge: Callable[[Answer], T], deadline: float) -> T:
+        return judge(await self.ask_node(url, request, deadline - asyncio.get_running_loop().time()))
+
+    def _note_success(self, good: _Attempt, others: Iterable[_Attempt], request: Request, now: float) -> None:
+        self.pool.succeeded(good.url)
+        self.pool.answered(now - good.started, waiting=bool(request.wait_name))
+        for each in others:
+            if each.started < good.started:
+                self.pool.hung(each.url, now)
 
     async def ask_node(self, url: str, request: Request, remaining: float | None = None) -> Answer:
         """One attempt with one node. Raises what aiohttp raises, or NodeFailed for an answer beyond the limit."""
@@ -148,6 +179,38 @@ class Failover:
         return self._session
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A request that one node was sent."""
+
+    url: str
+    started: float
+    """By the loop's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    """A good answer, which may be None."""
+
+    value: T
+
+
+def _expected(error: BaseException) -> Exception:
+    """`error`, where it says that a node gave no usable answer; anything else is raised."""
+    if isinstance(error, NotariumError | aiohttp.ClientError | OSError | TimeoutError):
+        return error
+    raise error
+
+
+async def _cancel(under_way: Iterable[asyncio.Task[T]]) -> None:
+    """Cancel what is not needed any more, and wait until its connections are closed."""
+    tasks = list(under_way)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 class _Question:
     """What the nodes have answered to one question so far."""
 
@@ -161,15 +224,20 @@ class _Question:
         self._refusals: list[NotariumError] = []
         self._unknown: dict[str, NotariumError] = {}
         self._lies: list[LyingNode] = []
-        self._retry_after = 0.0
+        self._not_before: dict[str, float] = {}
+        """By node that is busy, when it wants to be asked again (Retry-After)."""
         self.excluded: set[str] = set()
         """Nodes that are not asked this question again."""
         self._heard = False
         self._silent_rounds = 0
 
-    def begin_round(self) -> None:
-        """All nodes are about to be asked."""
-        self._heard = False
+    def begin_round(self, now: float) -> list[str]:
+        """The nodes to ask in this round, most promising first."""
+        candidates = [each for each in self._pool.order(now, writing=self._writing) if each not in self.excluded]
+        busy = {each for each in candidates if self._not_before.get(each, now) > now}
+        # A busy node is running, also while it is left alone.
+        self._heard = bool(busy)
+        return [each for each in candidates if each not in busy]
 
     def end_round(self) -> None:
         """All nodes were asked, and none gave a good answer."""
@@ -205,7 +273,7 @@ class _Question:
         else:
             self._pool.failed(url, now)
             if isinstance(error, NodeFailed):
-                self._retry_after = max(self._retry_after, error.retry_after)
+                self._not_before[url] = now + error.retry_after
 
     def is_settled(self) -> bool:
         """Whether asking again cannot change the outcome."""
@@ -213,12 +281,16 @@ class _Question:
             return True
         return self.excluded >= set(self._pool.urls)
 
-    def pause(self, attempt: int) -> float:
-        """Seconds before the next round: doubling, with jitter so that clients do not return in step."""
+    def pause(self, attempt: int, now: float) -> float:
+        """Seconds before the next round: doubling, with jitter so that clients do not return in step.
+
+        Where all nodes are busy, the next round begins when the first of them wants to be asked again.
+        """
         if self._silent_rounds:
             return REFUSED_PAUSE_S
         longest = min(FIRST_BACKOFF_S * 2**attempt, LONGEST_BACKOFF_S)
-        return max(random.uniform(longest / 2, longest), min(self._retry_after, LONGEST_BACKOFF_S))  # noqa: S311
+        wanted = [self._not_before.get(each, now) - now for each in self._pool.urls if each not in self.excluded]
+        return max(random.uniform(longest / 2, longest), min(wanted, default=0.0))  # noqa: S311
 
     def failure(self) -> NotariumError:
         """The error that describes the outcome best."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from notarium.files import read_regular
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import Genesis
@@ -12,9 +13,7 @@ from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVer
 
 def load_receipt(path: Path, verifier: ReceiptVerifier) -> VerifiedReceipt:
     """The receipt in `path` after its steps 1 to 7. Raises InvalidReceipt, OSError."""
-    with path.open("rb") as file:
-        data = file.read(MAX_RECEIPT_BYTES + 1)
-    receipt = Receipt.decode_json(data)
+    receipt = Receipt.decode_json(read_regular(path, MAX_RECEIPT_BYTES))
     verified = verifier.verify(receipt)
     return VerifiedReceipt(receipt, verified.entry.id, _decoded=[verified.entry])
 

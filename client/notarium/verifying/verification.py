@@ -20,7 +20,7 @@ from notarium.evidence.author import Author
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, committed_bundle
+from notarium.evidence.statement import Artifact, read_bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import load_receipt
 from notarium.naming import (
@@ -197,7 +197,7 @@ class Verifying:
         """Steps 8 and 9. `place`: of the receipt. `asked`: check only this file or folder, which must be named."""
         evidence = bundle_of(place)
         try:
-            bundle = _read_bundle(evidence, receipt)  # Step 8.
+            bundle = read_bundle(evidence, receipt.entry)  # Step 8.
         except OSError as error:
             finding = Finding(FindingKind.UNREADABLE, str(evidence), error.strerror or str(error))
             return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
@@ -282,13 +282,6 @@ def verify(
 def _not_named(path: str) -> Finding:
     kind = FindingKind.EXTRA if os.path.lexists(path) else FindingKind.MISSING
     return Finding(kind, path, f"the evidence beside it does not name {Path(path).name}")
-
-
-def _read_bundle(place: Path, receipt: VerifiedReceipt) -> Bundle:
-    """The bundle at `place`. Raises InvalidBundle where it is not the committed one or of another author, OSError."""
-    with place.open("rb") as file:
-        data = file.read(MAX_BUNDLE_BYTES + 1)
-    return committed_bundle(data, receipt.entry)
 
 
 def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[str, Item]) -> list[Finding]:

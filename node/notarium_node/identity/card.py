@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from notarium.files import read_regular
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.encoding.schema import integer, one_of, record, text
@@ -110,7 +111,7 @@ class Card:
 def read_card(path: Path) -> Card:
     """The card in `path`. Raises CardError."""
     try:
-        return Card.read(path.read_bytes())
+        return Card.read(read_regular(path, MAX_CARD_BYTES))
     except OSError as error:
         raise CardError(f"cannot read {path}: {error.strerror}") from error
     except CardError as error:

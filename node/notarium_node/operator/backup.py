@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from notarium.files import read_regular
 from notarium.key_files import Purpose
 from notarium_ledger.encoding import canonical
 from notarium_node.config.sections import NodeConfig
@@ -169,12 +170,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int = PUBLIC
 
 
 def _read(path: Path) -> bytes:
-    # O_NONBLOCK: a pipe in place of the file must not hang the program.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(MOST_FILE_BYTES + 1)
-    if content is None or len(content) > MOST_FILE_BYTES:
-        raise BackupError(
-            f"{path} is larger than {MOST_FILE_BYTES} bytes, or no regular file: it is not part of a node"
-        )
+    content = read_regular(path, MOST_FILE_BYTES)
+    if len(content) > MOST_FILE_BYTES:
+        raise BackupError(f"{path} is larger than {MOST_FILE_BYTES} bytes: it is not part of a node")
     return content

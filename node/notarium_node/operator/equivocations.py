@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from notarium.files import read_regular
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.equivocation_file import MAX_EQUIVOCATION_FILE_BYTES, EquivocationFile, describe
@@ -27,8 +28,7 @@ class NotFound(Exception):
 def read(path: Path, genesis: Genesis) -> EquivocationFile:
     """The verified proof in a file. Raises SetupError where it cannot be read, InvalidEquivocationFile."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_EQUIVOCATION_FILE_BYTES + 1)
+        data = read_regular(path, MAX_EQUIVOCATION_FILE_BYTES)
     except OSError as error:
         raise SetupError(f"cannot read {path}: {error.strerror}") from error
     return _verified(data, genesis)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from notarium.errors import ProjectError
+from notarium.files import open_regular, read_regular
 from notarium.genesis_file import read_genesis
 from notarium.key_files import Purpose, load_key
 from notarium_ledger.encoding import canonical
@@ -93,9 +94,7 @@ def restore(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    # O_NONBLOCK: a pipe in place of the file must not hang the program.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         yield file
 
 
@@ -188,7 +187,7 @@ class _Reading:
         genesis, keys = self._genesis(), self._directory / "keys"
         path = self._directory / CONFIG
         try:
-            node = parse_config(tomllib.loads(path.read_text(encoding="utf-8")), path).node
+            node = parse_config(tomllib.loads(read_regular(path, MOST_FILE_BYTES).decode()), path).node
         except (OSError, ValueError, ConfigError) as error:
             raise BackupError(f"{CONFIG} in it cannot be used: {error}") from error
         if node.genesis_hash != genesis.hash.hex():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from notarium.files import read_regular
 from notarium.key_files import KeyFileError, Purpose, create_key, load_key, load_seed
 from notarium_ledger.entries.address import api_url, split_address
 from notarium_ledger.signing import SigningKey
@@ -171,7 +172,7 @@ def write_new(path: Path, content: bytes, what: str) -> None:
         with path.open("xb") as file:
             file.write(content)
     except FileExistsError as error:
-        if path.read_bytes() != content:
+        if read_regular(path, len(content)) != content:
             raise SetupError(f"{path} exists and is a different {what}: move it away or choose another path") from error
     except OSError as error:
         raise SetupError(f"cannot write {path}: {error.strerror}") from error

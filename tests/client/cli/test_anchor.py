@@ -1,8 +1,10 @@
 """`notarium anchor` and `prereg`: what lies beside an artifact, and what waits or is refused."""
 
 import json
+import os
 from pathlib import Path
 
+import pytest
 from tests.client.fake_node import problem
 
 from notarium.key_files import create_key
@@ -139,3 +141,67 @@ def test_a_folder_that_cannot_be_written_is_named(project, cli):
     code, _, err = cli("anchor", "x")
     assert code == 2
     assert f"{project.folder / 'superseded'} must be a folder" in err
+
+
+# Several paths.
+
+
+def test_an_error_about_one_path_neither_stops_nor_hides_the_others(project, cli):
+    for name in ("a", "c"):
+        (project.root / name).write_text(name)
+    os.mkfifo("b")
+    code, out, err = cli("anchor", "a", "b", "nowhere", "c")
+    assert code == 2
+    assert [line.split()[:2] for line in out.splitlines()] == [["anchored", "a"], ["anchored", "c"]]
+    assert "error: b: neither a regular file" in err
+    assert "error: nowhere: does not exist" in err
+    assert "2 of 4 paths failed" in err
+    assert Path("c.receipt.json").exists()
+
+
+def test_a_program_learns_what_became_of_each_path(project, nodes, cli):
+    for name in ("a", "b", "c"):
+        (project.root / name).write_text(name)
+    cli("anchor", "a")
+    nodes[0].stop()
+    code, out, _ = cli("anchor", "a", "nowhere", "b", "c", "--json", "--timeout", "0.3")
+    said = json.loads(out)
+    assert code == said["exit_code"] == 5, "no node could be reached: graver than a name that is wrong"
+    assert [each["status"] for each in said["results"]] == ["unchanged", "failed", "pending", "pending"]
+    assert said["results"][1] == {
+        "path": "nowhere",
+        "status": "failed",
+        "reason": "nowhere: does not exist",
+        "exit_code": 2,
+    }
+    assert said["error"] == "nowhere: does not exist"
+
+
+def test_with_strict_the_other_paths_are_tried_too(project, nodes, cli):
+    async def refuse_large(request):
+        return problem(422, "invalid-entry", "I do not like it") if len(nodes[0].requests) == 1 else None
+
+    for name in ("a", "b"):
+        (project.root / name).write_text(name)
+    nodes[0].fault = refuse_large
+    code, out, err = cli("anchor", "a", "b", "--strict", "--json")
+    assert code == 3
+    assert [each["status"] for each in json.loads(out)["results"]] == ["failed", "anchored"]
+    assert "I do not like it" in err
+
+
+@pytest.mark.parametrize("missing", ["key", "issuer"])
+def test_who_cannot_sign_learns_it_before_anything_is_hashed(project, home, cli, monkeypatch, missing):
+    def hashed(*arguments, **options):
+        pytest.fail("it was hashed")
+
+    (project.root / "x").write_text("x")
+    if missing == "key":
+        (home / "keys" / "test.key").unlink()
+    else:
+        config = project.folder / "config.toml"
+        config.write_text(config.read_text().replace('issuer = "m0"\n', ""))
+    monkeypatch.setattr("notarium.anchoring.anchor.hash_path", hashed)
+    code, _, err = cli("anchor", "x")
+    assert code == 2
+    assert missing in err

@@ -81,6 +81,51 @@ except KeyboardInterrupt:
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_run_passes_on_what_a_scheduler_sends_and_records_the_end(study, number):
+    script = f"""
+import signal, sys
+signal.signal({int(number)}, lambda *_: sys.exit(9))
+print("up", flush=True)
+signal.pause()
+"""
+    process = subprocess.Popen(
+        [*NOTARIUM, "run", "--name", "long", "--", sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with present(process.stdout) as stdout:
+        assert stdout.readline() == "up\n"
+        process.send_signal(number)
+        assert process.wait(60) == 9
+    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["params"]["exit_code"] == 9
+
+
+def test_run_leaves_ignored_what_was_ignored(study):
+    """As under nohup: a handler of ours would give the command the usual behaviour back, which is to die."""
+    shell = "trap '' HUP INT; exec \"$@\""
+    command = "import signal; print(signal.getsignal(1) is signal.SIG_IGN, signal.getsignal(2) is signal.SIG_IGN)"
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, "sh", *NOTARIUM, "run", "--", sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "True True\n")
+
+
+@pytest.mark.parametrize("wrong", [["--input", "nowhere"], ["--ref", "derivedFrom=nowhere"]])
+def test_strict_says_what_is_wrong_before_the_command_runs(study, wrong):
+    done = notarium("run", "--strict", *wrong, "--", "sh", "-c", "echo trained")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nowhere" in done.stderr
+    done = notarium("run", "--name", "fit", *wrong, "--", "sh", "-c", "echo trained; exit 7")
+    assert (done.returncode, done.stdout) == (7, "trained\n")
+    assert Path("fit.run.receipt.json").exists()
+
+
 def test_run_returns_a_death_by_signal_as_the_shell_does(study):
     assert notarium("run", "--name", "dies", "--", "sh", "-c", "kill -9 $$").returncode == 137
 

@@ -87,6 +87,12 @@ def test_a_pipe_is_refused_and_does_not_hang(folder):
         hash_path(folder)
 
 
+def test_a_file_without_an_end_is_not_read_to_its_end():
+    """Files in /proc claim to be empty, and some never end."""
+    with pytest.raises(UnreadableArtifact, match="changed while it was being hashed"):
+        hash_path(Path("/proc/self/status"))
+
+
 def test_a_name_that_is_not_utf8_is_refused_with_a_remedy(folder):
     (folder / os.fsdecode(b"\xff.csv")).write_bytes(b"")
     with pytest.raises(UnreadableArtifact, match="not UTF-8; rename"):

@@ -1,6 +1,7 @@
 """The client against nodes that are dead, slow or busy: it goes on to the next, and ends in time."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -172,3 +173,154 @@ def test_nodes_that_refuse_every_connection_are_given_up_soon(ledger, nodes):
         client.receipt(b"\1" * 32)
     assert time.monotonic() - started < 10
     assert [each.said for each in caught.value.reports] == ["connection refused"] * 3
+
+
+# Nodes that hang. Their servers are bare sockets, because a node that hangs does not speak HTTP to the end.
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+
+
+class HangingNode:
+    """Accepts connections, and then does not answer, or not to the end."""
+
+    def __init__(self, says=b"", *, then_trickles=False):
+        self._says = says
+        self._trickles = then_trickles
+        self.asked = 0
+        self.left = asyncio.Event()
+        """Set when a client has gone."""
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        trickling = None
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.asked += 1
+                writer.write(self._says)
+                if self._trickles and trickling is None:
+                    trickling = asyncio.create_task(self._trickle(writer))
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            self.left.set()
+        finally:
+            if trickling is not None:
+                trickling.cancel()
+            writer.close()
+
+    async def _trickle(self, writer):
+        while True:
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+
+hanging = pytest.mark.parametrize(
+    ("says", "trickles"),
+    [(b"", False), (HEAD, False), (HEAD, True), (HEAD[:20], False)],
+    ids=["silent", "headers", "trickle", "half-a-head"],
+)
+
+
+@hanging
+@pytest.mark.parametrize("call", ["submit", "receipt", "find", "members"])
+async def test_another_node_is_asked_while_the_first_one_hangs(ledger, nodes, monkeypatch, says, trickles, call):
+    """Were the first one waited for, the call would end in an error: one attempt may take all of the time."""
+    monkeypatch.setattr("notarium.ledger_access.pool.FIRST_PATIENCE_S", 0.1)
+    async with client_of(ledger, nodes[:1]) as client:
+        known = await client.submit(body(ledger))
+    async with (
+        HangingNode(says, then_trickles=trickles) as first,
+        client_of(ledger, [first.url, nodes[0]], timeout=60, attempt_timeout=60) as client,
+    ):
+        calls = {
+            "submit": lambda: client.submit(body(ledger)),
+            "receipt": lambda: client.receipt(known.id),
+            "find": lambda: client.find(known.body["bundle"]),
+            "members": client.members,
+        }
+        async with asyncio.timeout(30):
+            await calls[call]()
+            await first.left.wait()
+        assert first.asked == 1, "and it is not asked again"
+
+
+@hanging
+async def test_the_second_node_gets_its_share_of_a_short_time(ledger, nodes, says, trickles):
+    async with (
+        HangingNode(says, then_trickles=trickles) as first,
+        HangingNode(says, then_trickles=trickles) as second,
+        client_of(ledger, [first.url, second.url, nodes[0]], timeout=1.5, attempt_timeout=60) as client,
+    ):
+        assert (await client.submit(body(ledger))).url == nodes[0].url
+
+
+async def test_a_node_that_hung_is_asked_after_the_others(ledger, nodes):
+    async with HangingNode() as first, client_of(ledger, [first.url, *nodes[:2]], attempt_timeout=60) as client:
+        await client.submit(body(ledger))
+        nodes[0].stop()
+        assert (await client.submit(body(ledger))).url == nodes[1].url
+        assert first.asked == 1
+
+
+async def test_a_slow_node_still_gives_its_answer_where_the_next_one_fails(ledger, nodes):
+    """Its request is not given up when another node is asked."""
+    second_was_asked = threading.Event()
+
+    async def slow(request):
+        await asyncio.to_thread(second_was_asked.wait, 30)
+
+    async def fail(request):
+        second_was_asked.set()
+        return web.Response(status=500)
+
+    nodes[0].fault, nodes[1].fault = slow, fail
+    async with client_of(ledger, nodes[:2], attempt_timeout=60) as client:
+        assert (await client.submit(body(ledger))).url == nodes[0].url
+    assert len(nodes[0].requests) == len(nodes[1].requests) == 1
+
+
+# Nodes that say when they want to be asked again.
+
+
+async def test_a_busy_node_is_asked_again_when_it_said_and_not_before(ledger, node):
+    began = []
+
+    async def busy_for_a_second(request):
+        began.append(time.monotonic())
+        return problem(503, "busy", "the mempool is full") if time.monotonic() < began[0] + 1 else None
+
+    node.fault = busy_for_a_second
+    async with client_of(ledger, [node]) as client:
+        assert (await client.submit(body(ledger))).url == node.url
+    assert len(node.requests) == 2
+
+
+@pytest.mark.parametrize("seconds", ["3600", "9" * 400])
+async def test_a_client_that_would_have_to_wait_for_too_long_says_so_at_once(ledger, node, seconds):
+    async def busy(request):
+        return web.Response(status=503, headers={"Retry-After": seconds})
+
+    node.fault = busy
+    async with client_of(ledger, [node]) as client, asyncio.timeout(20):
+        with pytest.raises(Unreachable, match="HTTP 503"):
+            await client.submit(body(ledger))
+    assert len(node.requests) == 1
+
+
+async def test_a_busy_node_is_waited_for_where_the_others_are_gone(ledger, nodes):
+    """Nothing listens at the other address, but this one is running."""
+    asked = []
+
+    async def busy(request):
+        asked.append(request)
+        return None if len(asked) > 1 else web.Response(status=429, headers={"Retry-After": "3"})
+
+    nodes[0].fault = busy
+    nodes[1].stop()
+    async with client_of(ledger, nodes[:2]) as client:
+        assert (await client.submit(body(ledger))).url == nodes[0].url

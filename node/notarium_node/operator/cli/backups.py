@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from notarium.files import open_regular
 from notarium.key_files import Purpose, load_key
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node import startup
@@ -183,11 +183,10 @@ def _passphrase(path: Path | None, *, confirm: bool) -> bytes:
 
 
 def _first_line(path: Path) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = open_regular(path)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
-            raise Failure(f"{path} must be a regular file that only you can read: run 'chmod 600 {path}'")
+        if os.fstat(descriptor).st_mode & 0o077:
+            raise Failure(f"{path} must be a file that only you can read: run 'chmod 600 {path}'")
         content = os.read(descriptor, 4 * MOST_PASSPHRASE + 2)
     finally:
         os.close(descriptor)

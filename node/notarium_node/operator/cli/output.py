@@ -5,18 +5,19 @@ Data goes to stdout, messages to stderr. With --json a command prints one JSON o
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True, width=1_000_000)
+from notarium import terminal
+from notarium.endings import UNEXPECTED
+
+out = terminal.console(width=1_000_000)
 """Wider than any table: otherwise rich would break hashes in a narrow terminal, and at 80 columns in a pipe."""
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = terminal.console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 ConfigFile = Annotated[Path, typer.Option("--config", help="The node's configuration file.")]
@@ -32,6 +33,8 @@ class NodeExitCode(IntEnum):
     USAGE = 2
     """Usage or configuration."""
     UNREACHABLE = 5
+    UNEXPECTED = UNEXPECTED
+    """A defect of this program, which says nothing about what was asked."""
 
 
 class Failure(Exception):
@@ -42,16 +45,15 @@ class Failure(Exception):
         self.code = code
 
 
-def end_with_error(message: str, code: NodeExitCode, *, as_json: bool) -> NoReturn:
-    """Print the error, one paragraph for each line of `message`, and end the process."""
+def print_error(message: str, code: int, *, as_json: bool) -> None:
+    """Print the error, one paragraph for each line of `message`."""
     if as_json:
-        print_json({"error": message, "exit_code": int(code)})
+        print_json({"error": message, "exit_code": code})
     for line in message.splitlines():
         err.print("error:", style="bold red", end=" ")
         err.print(line, markup=False)
-    sys.exit(code)
 
 
 def print_json(value: dict[str, Any]) -> None:
     """One line on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(terminal.json_text(value) + "\n")

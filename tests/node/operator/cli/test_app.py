@@ -56,6 +56,31 @@ def test_a_folder_in_the_place_of_a_file_is_an_error_and_no_traceback(notarium_n
     assert str(root) in out
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["genesis", "{pipe}", "--name", "X", "--out", "{folder}/g.json"],
+        ["init", "--dir", "{folder}/n1", "--genesis", "{pipe}", "--genesis-hash", "ab" * 32],
+        ["equivocations", "--verify", "{pipe}", "--genesis", "{genesis}"],
+        ["equivocations", "--verify", "{genesis}", "--genesis", "{pipe}"],
+        ["run", "--config", "{pipe}"],
+        ["check", "--config", "{pipe}"],
+        ["backup", "--config", "{pipe}", "--to", "{folder}/b"],
+        ["restore", "{pipe}", "--dir", "{folder}/new"],
+        ["restore", "{genesis}", "--dir", "{folder}/new", "--passphrase-file", "{pipe}"],
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_hangs_no_command(notarium_node, ceremony, arguments):
+    root, genesis, _ = ceremony
+    os.mkfifo(root / "pipe")
+    places = {"pipe": root / "pipe", "folder": root, "genesis": genesis}
+    code, _, err = notarium_node(*(each.format(**places) for each in arguments))
+    assert code in (1, 2), err
+    assert err.lstrip().startswith("error: ")
+    assert "Missing" not in err
+    assert "No such" not in err
+
+
 def test_a_command_that_asks_no_node_loads_no_http_client():
     code = "import sys; from notarium_node.operator.cli import app; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
