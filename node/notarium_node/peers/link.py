@@ -383,9 +383,12 @@ class Link:
     def _ask_time(self) -> None:
         if self._closed:
             return
-        asked_ms = self._wall_ms()
-        if self.send(_PROBE.pack(_CONTROL, 1, asked_ms)) == "queued":
-            self._probe = (asked_ms, self._loop.time())
+        now = self._loop.time()
+        # A question replaced before its answer would never be answered on a line slower than the early interval.
+        if self._probe is None or now - self._probe[1] >= self._limits.clock_probe_s:
+            asked_ms = self._wall_ms()
+            if self.send(_PROBE.pack(_CONTROL, 1, asked_ms)) == "queued":
+                self._probe = (asked_ms, now)
         early = len(self._clock_samples) < _CLOCK_SAMPLES
         delay_s = min(_EARLY_PROBE_S, self._limits.clock_probe_s) if early else self._limits.clock_probe_s
         self._probe_timer = self._loop.call_later(delay_s, self._ask_time)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 
 import aiohttp
 import pytest
@@ -117,6 +118,17 @@ async def test_clocks_are_compared():
         # counts: on a busy machine it may take more than one.
         await one.until(lambda: any(-750 <= offset <= -650 for offset in one.net.clock_offsets()))
         await two.until(lambda: any(650 <= offset <= 750 for offset in two.net.clock_offsets()))
+
+
+async def test_clocks_are_compared_over_a_line_slower_than_the_questions(monkeypatch):
+    """The next question is due in each turn of the event loop, and no answer comes in one."""
+    async with nodes_on_a_line() as (one, two, _):
+        asking = one.net._links[two.record.key]
+        monkeypatch.setattr(link, "_EARLY_PROBE_S", 0)
+        asking._wall_ms = count().__next__
+        asking._clock_samples.clear()
+        asking._ask_time()
+        await one.until(lambda: len(asking._clock_samples) == 4)
 
 
 async def test_a_clock_is_only_as_far_off_as_its_round_trip_proves():
