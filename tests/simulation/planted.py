@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from tests.simulation.byzantine import BadJustification, Behaviour, Flooder, InvalidContent, SelfCertifier, WrongTime
+from tests.simulation.byzantine import (
+    BadJustification,
+    Behaviour,
+    Flooder,
+    InvalidContent,
+    SelfCertifier,
+    WrongTime,
+)
+from tests.simulation.catch_up_lies import BadGossip
 
 from notarium_consensus import height_state, inbox, instance, justification, own_messages
 from notarium_consensus.inbox import Inbox
@@ -382,6 +390,6 @@ PLANTED: tuple[Planted, ...] = (
     Planted("acknowledged when admitted", _acknowledged_when_admitted, "lost", 5),
     Planted("answered before stored", _answered_before_stored, "lost|chain", 5),
     Planted("decided entries accepted again", _decided_entries_again, "duplicate|content", 100),
-    Planted("entry signatures unchecked", _entry_signatures_unchecked, ".", 200),
+    Planted("entry signatures unchecked", _entry_signatures_unchecked, "liveness", 50, liars=(BadGossip,)),
     Planted("block content unchecked", _content_unchecked, ".", 200, liars=(InvalidContent,)),
 )

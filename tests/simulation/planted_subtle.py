@@ -218,7 +218,13 @@ def _equivocation_not_passed_on() -> list[Replacement]:
 
 SUBTLE: tuple[Planted, ...] = (
     Planted("a restart forgets the lock", _restart_forgets_the_lock, "lock", 100),
-    Planted("a jump to a higher round forgets the lock", _pulled_along_it_forgets_the_lock, "lock", 100),
+    Planted(
+        "a jump to a higher round forgets the lock",
+        _pulled_along_it_forgets_the_lock,
+        "lock",
+        50,
+        schedule="scheming",
+    ),
     Planted("the first lock stays", _the_first_lock_stays, "lock", 800, schedule="scheming"),
     Planted(
         "wrong copies of a prepared block count",
