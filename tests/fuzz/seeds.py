@@ -25,6 +25,7 @@ from notarium_ledger.blocks.statements import (
     VoteStatement,
 )
 from notarium_ledger.encoding import canonical
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.trust.equivocation import Equivocation, conflict
@@ -190,6 +191,10 @@ def bundles() -> tuple[bytes, ...]:
         Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts, author).encode(),
         Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author).encode(),
     )
+
+
+OUTBOX_ID = leaf_hash(receipts()[0].entry).hex()
+"""The name of `outbox_file`."""
 
 
 def outbox_file(path: str = "../model.receipt.json") -> bytes:

@@ -131,7 +131,9 @@ def _options(data: bytes) -> Any:
 
 
 def _outbox(path: Path) -> Any:
-    return Outbox(path.parent, _genesis).list()
+    outbox = Outbox(path.parent, _genesis)
+    outbox.check()
+    return outbox.list()
 
 
 def _cache(path: Path) -> None:
@@ -235,7 +237,7 @@ PROJECT = (
     ),
     Target(
         "outbox",
-        from_file("0.json", _outbox),
+        from_file(f"{seeds.OUTBOX_ID}.json", _outbox),
         (ProjectError,),
         ("notarium.anchoring.outbox:Outbox._read",),
         (seeds.outbox_file(),),
