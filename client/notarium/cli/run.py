@@ -80,19 +80,25 @@ def run(
         wait=timeout,
         command=[Path(command[0]).name, *command[1:]],
     )
-    with tracked:
-        for path in inputs or ():
-            tracked.input(path)
-        for path in outputs or ():
-            tracked.output(path)
-        tracked.params(params)
-        for rel, target in refs:
-            tracked.refs(rel, target)
-        code = _call(command)
-        tracked.status(_status_by(code))
-        tracked.param("exit_code", code)
-    _print(printer, tracked, code)
-    return code
+    ended: list[int] = []
+    try:
+        with tracked:
+            for path in inputs or ():
+                tracked.input(path)
+            for path in outputs or ():
+                tracked.output(path)
+            tracked.params(params)
+            for rel, target in refs:
+                tracked.refs(rel, target)
+            ended.append(_call(command))
+            tracked.status(_status_by(ended[0]))
+            tracked.param("exit_code", ended[0])
+    except KeyboardInterrupt:
+        # Whoever does not want to wait for the record still gets the command's own exit code.
+        if not ended:
+            raise
+    _print(printer, tracked, ended[0])
+    return ended[0]
 
 
 def _why_not_runnable(program: str) -> tuple[int, str] | None:
