@@ -193,6 +193,23 @@ def bundles() -> tuple[bytes, ...]:
     )
 
 
+def draft() -> bytes:
+    """A run that nobody has signed."""
+    document = {
+        "format": "notarium-draft-1",
+        "name": "fit",
+        "status": "completed",
+        "started_ms": 1_760_000_000_000,
+        "ended_ms": 1_760_000_001_000,
+        "commit": "ab" * 20,
+        "disclosure": "consortium",
+        "artifacts": [Artifact("m", "output", Contents.of_file(12, digest("file").hex())).to_json()],
+        "refs": [["derivedFrom", "data"], ["informedBy", "ab" * 32]],
+        "facts": {"gaps": ["é"], "params": {"lr": 0.5}},
+    }
+    return json.dumps(document).encode()
+
+
 OUTBOX_ID = leaf_hash(receipts()[0].entry).hex()
 """The name of `outbox_file`."""
 

@@ -16,6 +16,7 @@ from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
 from notarium.anchoring import journal
+from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import Outbox
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
@@ -233,6 +234,18 @@ PROJECT = (
         ("notarium.evidence.statement:Bundle.decode", "notarium.evidence.author:Author.from_json"),
         seeds.bundles(),
         Bundle.encode,
+        dialect="json",
+    ),
+    Target(
+        "draft",
+        from_file("fit.run.draft.json", read_draft),
+        (ProjectError,),
+        (
+            "notarium.anchoring.drafts:read_draft",
+            "notarium.anchoring.drafts:_record",
+            "notarium.evidence.statement:Artifact.from_json",
+        ),
+        (seeds.draft(),),
         dialect="json",
     ),
     Target(

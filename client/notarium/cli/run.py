@@ -13,7 +13,8 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
-from notarium.anchoring.track import SEND_S, Run, RunStatus, track
+from notarium.anchoring.run_record import RunStatus
+from notarium.anchoring.track import SEND_S, Run, track
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
@@ -26,7 +27,7 @@ from notarium.cli.options import (
 )
 from notarium.cli.output import Printer, shown
 from notarium.errors import ProjectError
-from notarium.project import find_project
+from notarium.project import Project, find_project
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -67,10 +68,7 @@ def run(
         # As a shell reports it, and before anything is recorded about a run that never started.
         return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
-    here = find_project() if strict else None
-    if here is not None:
-        for rel, target in refs:
-            reference(here, rel, target)
+    here = _checked(refs) if strict else None
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
@@ -99,6 +97,14 @@ def run(
             raise
     _print(printer, tracked, ended[0])
     return ended[0]
+
+
+def _checked(refs: Sequence[tuple[str, str]]) -> Project:
+    """The project. Raises ProjectError, also for a reference that leads nowhere."""
+    here = find_project()
+    for rel, target in refs:
+        reference(here, rel, target)
+    return here
 
 
 def _why_not_runnable(program: str) -> tuple[int, str] | None:
@@ -131,6 +137,7 @@ def _to_json(tracked: Run, code: int) -> dict[str, Any]:
         "status": tracked.outcome.value,
         "receipt": str(tracked.receipt_path) if tracked.receipt_path else None,
         "bundle": str(tracked.bundle_path) if tracked.bundle_path else None,
+        "draft": str(tracked.draft_path) if tracked.draft_path else None,
     }
 
 
