@@ -1,7 +1,11 @@
 """The user's own pins: the genesis documents of the ledgers that this user trusts, in the user's configuration.
 
-Where there are any, they are a gate: a project whose ledger is not among them is refused. So a folder that came from
-somebody else cannot bring its own ledger along, not even as the current folder.
+    <genesis hash>.json     the genesis document, which also names the founders' nodes
+    <genesis hash>.nodes    addresses of further nodes, one a line
+
+Where there are any, they are a gate: a project whose ledger is not among them is refused, and so is one that names a
+node which is not. So a folder that came from somebody else cannot bring its own ledger along, and has no address of its
+own asked, not even as the current folder.
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from notarium.errors import ProjectError, Unwritable
-from notarium.files import write_atomically
+from notarium.files import read_regular, write_atomically
 from notarium.genesis_file import read_genesis
+from notarium.ledger_access.pool import normal_url
 from notarium_ledger.state.genesis import Genesis
+
+MAX_NODES_BYTES = 65_536
 
 
 def read_pins(folder: Path) -> list[Genesis]:
@@ -26,15 +33,62 @@ def read_pins(folder: Path) -> list[Genesis]:
     return pins
 
 
-def add_pin(folder: Path, genesis: Genesis) -> Path:
-    """Pin a ledger; the path of its file. Raises Unwritable."""
+def add_pin(folder: Path, genesis: Genesis, nodes: Sequence[str] = ()) -> Path:
+    """Pin a ledger, and addresses of its nodes besides those pinned already; the path of its file.
+
+    Raises Unwritable, and ProjectError for an address that cannot be used.
+    """
     path = folder / f"{genesis.hash.hex()}.json"
+    known = pinned_nodes(folder, genesis)
+    added = [url for url in dict.fromkeys(map(normal_url, nodes)) if url not in known]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, genesis.encode_json())
+        if added:
+            before = _added_nodes(folder, genesis)
+            write_atomically(_nodes_file(folder, genesis), "".join(f"{url}\n" for url in (*before, *added)).encode())
     except OSError as error:
         raise Unwritable(f"the pin {path} cannot be written", folder, error) from error
     return path
+
+
+def pinned_nodes(folder: Path, genesis: Genesis) -> tuple[str, ...]:
+    """The addresses that may be asked: those of the genesis, and those pinned besides. Raises ProjectError."""
+    return (*founders(genesis), *_added_nodes(folder, genesis))
+
+
+def founders(genesis: Genesis) -> tuple[str, ...]:
+    """The addresses that the genesis names."""
+    return tuple(normal_url(each.api) for each in genesis.registry.nodes.values() if each.api)
+
+
+def check_nodes(folder: Path, genesis: Genesis, nodes: Sequence[str], source: Path) -> None:
+    """Raise ProjectError where `source` names a node that the user has not pinned."""
+    known = pinned_nodes(folder, genesis)
+    for url in nodes:
+        if url not in known:
+            raise ProjectError(
+                f"{source} names the node {url}, which neither the genesis nor your pin of {named(genesis)} has, so it "
+                f"is not asked. If you trust it, run 'notarium pin FILE --node {url}' with the genesis file; or name "
+                "the nodes in NOTARIUM_NODES"
+            )
+
+
+def _nodes_file(folder: Path, genesis: Genesis) -> Path:
+    return folder / f"{genesis.hash.hex()}.nodes"
+
+
+def _added_nodes(folder: Path, genesis: Genesis) -> tuple[str, ...]:
+    path = _nodes_file(folder, genesis)
+    try:
+        data = read_regular(path, MAX_NODES_BYTES)
+        if len(data) > MAX_NODES_BYTES:
+            raise ProjectError(f"it has more than {MAX_NODES_BYTES} bytes")
+        return tuple(normal_url(line) for line in data.decode().splitlines())
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, ProjectError) as error:
+        raise ProjectError(f"{path} cannot be used ({error}): remove it, and pin the nodes again") from error
 
 
 def check_pinned(pins: Sequence[Genesis], genesis: Genesis, source: Path) -> None:

@@ -28,7 +28,7 @@ from notarium.genesis_file import read_genesis
 from notarium.key_files import load_key
 from notarium.ledger_access.pool import normal_url
 from notarium.naming import FOLDER
-from notarium.pins import check_pinned, only_pin, read_pins
+from notarium.pins import check_nodes, check_pinned, only_pin, pinned_nodes, read_pins
 from notarium.toml_file import read_toml
 from notarium_ledger.entries.commitment import MEMBER_ID_PATTERN
 from notarium_ledger.signing import SigningKey
@@ -109,9 +109,12 @@ class Project:
         return Author(key.public, self.issuer_or_fail(), self.name)
 
 
-def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
+def find_project(
+    start: Path | None = None, environ: Mapping[str, str] | None = None, *, are_nodes_trusted: bool = False
+) -> Project:
     """The project around `start` (default: the working directory), with the environment's overrides.
 
+    `are_nodes_trusted`: take the nodes of its configuration, though the user has pinned others.
     Raises ProjectError, naming file, field and remedy.
     """
     environ = os.environ if environ is None else environ
@@ -121,9 +124,12 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     genesis = find_genesis(root, settings, environ)
     fallback = root.name if root else Path.cwd().name
     key_path = Path(environ["NOTARIUM_KEY"]) if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
+    nodes = _nodes(root, settings, environ, genesis)
+    if root is not None and not environ.get("NOTARIUM_NODES") and not are_nodes_trusted and read_pins(homes.pins):
+        check_nodes(homes.pins, genesis, nodes, root / FOLDER / CONFIG)
     return Project(
         genesis=genesis,
-        nodes=_nodes(root, settings, environ) or _founders(genesis),
+        nodes=nodes or pinned_nodes(homes.pins, genesis),
         issuer=environ.get("NOTARIUM_ISSUER") or settings.issuer,
         name=environ.get("NOTARIUM_PROJECT") or settings.project or fallback or "project",
         key_path=key_path,
@@ -133,18 +139,16 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     )
 
 
-def _nodes(root: Path | None, settings: _Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _nodes(root: Path | None, settings: _Settings, environ: Mapping[str, str], genesis: Genesis) -> tuple[str, ...]:
     """The nodes' addresses, from the environment or else from the file. Raises ProjectError, which names the source."""
     chosen = [each.strip() for each in environ.get("NOTARIUM_NODES", "").split(",") if each.strip()]
+    # NOTARIUM_GENESIS may name another ledger than the file does; its nodes know nothing of that one.
+    configured = settings.nodes if settings.genesis_hash == genesis.hash.hex() else ()
     try:
-        return tuple(normal_url(each) for each in chosen or settings.nodes)
+        return tuple(normal_url(each) for each in chosen or configured)
     except ProjectError as error:
         source = "NOTARIUM_NODES" if chosen else f"{root and root / FOLDER / CONFIG}: ledger.nodes"
         raise ProjectError(f"{source}: {error}") from error
-
-
-def _founders(genesis: Genesis) -> tuple[str, ...]:
-    return tuple(normal_url(each.api) for each in genesis.registry.nodes.values() if each.api)
 
 
 def find_root(start: Path) -> Path | None:

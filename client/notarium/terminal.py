@@ -22,6 +22,7 @@ _SHOWS_NOTHING = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
 """Unicode's default ignorable code points, as far as Python calls them printable."""
+_STDERR = 2
 _PLAIN = {"·": "-", "…": "...", "→": "->"}
 """What this program writes itself, where the encoding lacks it."""
 
@@ -66,6 +67,20 @@ def prepare() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             # For what does not print through here, such as the help of typer.
             stream.reconfigure(errors="backslashreplace")
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == _STDERR:
+        lossy = io.BufferedWriter(_Lossy(_STDERR, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(lossy, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+class _Lossy(io.FileIO):
+    """Standard error that loses what it cannot write, for example on a full disk: the exit code stays what it is."""
+
+    def write(self, data: Any) -> int:
+        try:
+            written = super().write(data)
+        except OSError:
+            written = None
+        return len(data) if written is None else written
 
 
 class _Console(Console):

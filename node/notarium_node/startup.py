@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from notarium.errors import ProjectError
+from notarium.files import open_regular, read_regular
 from notarium.genesis_file import read_genesis as read_genesis_file
 from notarium.key_files import KeyFileError, Purpose, load_key, load_seed
 from notarium_ledger.signing import SigningKey
@@ -28,6 +29,7 @@ from notarium_node.identity.tls import CertificateError, certificate_key, server
 from notarium_store.errors import StoreError
 
 DAY_MS = 86_400_000
+MAX_NOTE_BYTES = 64
 
 
 class Check(StrEnum):
@@ -188,8 +190,7 @@ def stale_vote_from(config: NodeConfig, value: int) -> StartupFinding:
 def noted_vote_from(note: Path) -> int | None:
     """The consensus.vote_from of the last start that had one; None: there was none. Raises StartupError."""
     try:
-        text = note.read_text(encoding="ascii")
-        return int(text)
+        return int(read_regular(note, MAX_NOTE_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -349,6 +350,9 @@ def check_api_tls(config: NodeConfig) -> Iterator[StartupFinding]:
     if certificate is None or key is None:
         return
     try:
+        for each in (certificate, key):
+            # A pipe in its place would hang the node.
+            os.close(open_regular(each))
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ValueError) as error:
         yield StartupFinding(

@@ -109,6 +109,15 @@ def test_closed_streams_leave_the_exit_code_true(study, closed):
     assert subprocess.run(["/bin/sh", "-c", shell, CLIENT[0]], timeout=60, check=False).returncode == 1
 
 
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_errors_that_nobody_can_read_leave_the_exit_code_true(study, monkeypatch, buffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    with open("/dev/full", "w") as full:
+        for command, code in (("verify nowhere", 3), ("show nowhere", 2), ("nonsense", 2), ("verify data", 0)):
+            done = subprocess.run([*CLIENT, *command.split()], stderr=full, timeout=60, check=False)
+            assert done.returncode == code, command
+
+
 def test_who_interrupts_gets_the_shells_code():
     def interrupted():
         raise KeyboardInterrupt

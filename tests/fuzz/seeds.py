@@ -25,6 +25,7 @@ from notarium_ledger.blocks.statements import (
     VoteStatement,
 )
 from notarium_ledger.encoding import canonical
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.registry import Member, NodeRecord
 from notarium_ledger.trust.equivocation import Equivocation, conflict
@@ -190,6 +191,27 @@ def bundles() -> tuple[bytes, ...]:
         Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts, author).encode(),
         Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author).encode(),
     )
+
+
+def draft() -> bytes:
+    """A run that nobody has signed."""
+    document = {
+        "format": "notarium-draft-1",
+        "name": "fit",
+        "status": "completed",
+        "started_ms": 1_760_000_000_000,
+        "ended_ms": 1_760_000_001_000,
+        "commit": "ab" * 20,
+        "disclosure": "consortium",
+        "artifacts": [Artifact("m", "output", Contents.of_file(12, digest("file").hex())).to_json()],
+        "refs": [["derivedFrom", "data"], ["informedBy", "ab" * 32]],
+        "facts": {"gaps": ["é"], "params": {"lr": 0.5}},
+    }
+    return json.dumps(document).encode()
+
+
+OUTBOX_ID = leaf_hash(receipts()[0].entry).hex()
+"""The name of `outbox_file`."""
 
 
 def outbox_file(path: str = "../model.receipt.json") -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import targets_client, targets_http, targets_ledger, targets_operator, targets_peers
+from tests.fuzz import targets_backup, targets_client, targets_http, targets_ledger, targets_operator, targets_peers
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -12,6 +12,7 @@ TARGETS: tuple[Target, ...] = (
     *targets_peers.WIRE,
     *targets_http.HTTP,
     *targets_operator.FILES,
+    *targets_backup.BACKUPS,
     *targets_client.ANSWERS,
     *targets_client.PROJECT,
 )
@@ -19,15 +20,13 @@ TARGETS: tuple[Target, ...] = (
 _OWN = "reads what this program made or checked itself"
 _LOCAL = "reads what the user typed on the command line; a mistake is reported as such (tests/node/operator/cli)"
 _INSIDE = "calls decoders of this table on what the store holds, whose damage is tested in tests/store"
-_BACKUP = "an archive that the operator made; calls decoders of this table (tests/node/operator/test_restore.py)"
-_SEALED = "whatever is changed is not authentic (a law in tests/node/operator/test_sealed_file.py)"
 EXEMPT: dict[str, str] = {
     "notarium.anchoring.anchor:_described": _OWN,
     "notarium.anchoring.commit:make_body": _OWN,
     "notarium.anchoring.delivery:_renewed_body": _OWN,
     "notarium.anchoring.earlier:Earlier.id": _OWN,
     "notarium.anchoring.references:reference": "target: entry id",
-    "notarium.anchoring.track:Run._finish": _OWN,
+    "notarium.anchoring.run_record:RunRecord.fields": _OWN,
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
     "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, verified",
     "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",
@@ -40,13 +39,6 @@ EXEMPT: dict[str, str] = {
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
     "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",
-    "notarium_node.operator.restore:_Reading._check_parts": _BACKUP,
-    "notarium_node.operator.restore:_Reading._take_blocks": _BACKUP,
-    "notarium_node.operator.restore:_Reading.read": _BACKUP,
-    "notarium_node.operator.restore:_document": _BACKUP,
-    "notarium_node.operator.sealed_file:SealedReader.__init__": _SEALED,
-    "notarium_node.operator.sealed_file:SealedReader._pull": _SEALED,
-    "notarium_node.operator.sealed_file:SealedReader.read": _SEALED,
     "notarium_store.opening:_decode_validators": _INSIDE,
     "notarium_store.opening:load": _INSIDE,
     "notarium_store.opening:load_base": _INSIDE,

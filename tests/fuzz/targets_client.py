@@ -16,6 +16,7 @@ from tests.support.consortium import digest
 from tests.vectors.chain import chain
 
 from notarium.anchoring import journal
+from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import Outbox
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
@@ -131,7 +132,9 @@ def _options(data: bytes) -> Any:
 
 
 def _outbox(path: Path) -> Any:
-    return Outbox(path.parent, _genesis).list()
+    outbox = Outbox(path.parent, _genesis)
+    outbox.check()
+    return outbox.list()
 
 
 def _cache(path: Path) -> None:
@@ -234,8 +237,20 @@ PROJECT = (
         dialect="json",
     ),
     Target(
+        "draft",
+        from_file("fit.run.draft.json", read_draft),
+        (ProjectError,),
+        (
+            "notarium.anchoring.drafts:read_draft",
+            "notarium.anchoring.drafts:_record",
+            "notarium.evidence.statement:Artifact.from_json",
+        ),
+        (seeds.draft(),),
+        dialect="json",
+    ),
+    Target(
         "outbox",
-        from_file("0.json", _outbox),
+        from_file(f"{seeds.OUTBOX_ID}.json", _outbox),
         (ProjectError,),
         ("notarium.anchoring.outbox:Outbox._read",),
         (seeds.outbox_file(),),

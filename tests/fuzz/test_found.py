@@ -197,8 +197,8 @@ def test_an_error_names_an_odd_config_of_a_project(tmp_path, content, said):
 @pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])
 def test_a_damaged_outbox_file_is_named(tmp_path, odd):
     (tmp_path / "0.json").write_bytes(seeds.outbox_file().replace(b"1760000000000", odd))
-    with pytest.raises(ProjectError, match=r"0\.json is damaged"):
-        Outbox(tmp_path, seeds.consortium().genesis).list()
+    [damaged] = Outbox(tmp_path, seeds.consortium().genesis).damaged()
+    assert "0.json is damaged" in str(damaged)
 
 
 @pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])

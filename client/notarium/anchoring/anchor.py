@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from notarium.anchoring.commit import Disclosure, Ref, commit
+from notarium.anchoring.commit import Disclosure, Ref, check_commitment, commit
 from notarium.anchoring.delivery import send
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
@@ -17,7 +17,7 @@ from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import describe_code
 from notarium.evidence.hashing import OnProgress, hash_path
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.statement import Artifact, Bundle, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside
 from notarium.project import Project, find_project, other_project
@@ -134,14 +134,20 @@ def anchor(
         raise ProjectError(
             f"{chosen} is itself a receipt or an evidence file; name the file or folder that it is about"
         )
+    earlier = Earlier.find(project, receipt_beside(chosen))
+    earlier.check_issuer(chosen, project)
+    earlier.check_kind(chosen, kind)
+    # All that can be said now is said before the first byte is hashed.
+    project.author(project.key())
+    asked = [*refs, *earlier.superseded]
+    check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
+    check_facts(facts or {})
     content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
     bundle = Bundle.new(
         kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
     )
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, bundle, prepared, refs, disclosure)
-    earlier = Earlier.find(project, request.receipt_path)
-    earlier.check_issuer(chosen, project)
     if not earlier.matches(bundle, prepared, refs, disclosure):
         return _send(request, _commit(request, earlier), timeout, strict)
     if earlier.receipt is not None:
@@ -156,14 +162,12 @@ def anchor(
 
 def _commit(request: _Request, earlier: Earlier) -> Waiting:
     """Sign the new commitment, and move the files that it supersedes away."""
-    earlier.check_kind(request.path, request.bundle.kind)
-    superseded = [Ref("supersedes", earlier.id)] if earlier.id else []
     return commit(
         request.project,
         request.bundle,
         request.receipt_path,
         fields=request.fields,
-        refs=[*request.refs, *superseded],
+        refs=[*request.refs, *earlier.superseded],
         disclosure=request.disclosure,
         make_room=functools.partial(earlier.put_aside, request.project, request.receipt_path),
     )

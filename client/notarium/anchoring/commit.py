@@ -20,12 +20,14 @@ from notarium.files import write_atomically
 from notarium.naming import bundle_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import BODY_VERSION, Body
-from notarium_ledger.entries.entry import sign_entry
+from notarium_ledger.entries.entry import encode_body, sign_entry
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.signing import SigningKey
 
 MAX_SUBJECTS = 64
 MAX_SUBJECT_NAME = 255
+SET_BY_OTHERS = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})
+"""Parts of a commitment that do not come from its `fields`."""
 
 
 class Disclosure(StrEnum):
@@ -87,6 +89,23 @@ def make_body(
     return body
 
 
+def check_commitment(
+    project: Project, kind: str, *, fields: Mapping[str, Any], refs: Sequence[Ref], disclosure: str
+) -> None:
+    """Raise ProjectError for what the schema would refuse after all hashing and training is done."""
+    if taken := sorted(fields.keys() & SET_BY_OTHERS):
+        raise ProjectError(f"the field {taken[0]!r} is not yours to set: project, disclosure and references give it")
+    body = make_body(project, Bundle(kind, (), {}), bytes(32), fields=fields, refs=refs, disclosure=disclosure)
+    try:
+        encode_body(body)
+    except LedgerError as error:
+        raise _invalid(body, error) from error
+
+
+def _invalid(body: Body, error: LedgerError) -> ProjectError:
+    return ProjectError(f"this {body['kind']} is not a valid commitment: {error}")
+
+
 def commit(
     project: Project,
     bundle: Bundle,
@@ -126,7 +145,7 @@ def sign(project: Project, body: Body, key: SigningKey) -> bytes:
     try:
         entry = sign_entry(key, project.genesis.hash, body)
     except LedgerError as error:
-        raise ProjectError(f"this {body['kind']} is not a valid commitment: {error}") from error
+        raise _invalid(body, error) from error
     limit = project.genesis.registry.parameters.max_entry_bytes
     if len(entry) > limit:
         raise ProjectError(

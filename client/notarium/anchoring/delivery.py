@@ -6,6 +6,7 @@ here, and can be signed again, when the entry it refers to gets another id.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,12 +32,14 @@ from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, bundle_digest
 from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
+from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import bundle_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry, decode_entry
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.log.hashes import leaf_hash
+from notarium_ledger.state.genesis import Genesis
 
 BACKLOG = 32
 """At most this many older entries are sent after one that was anchored."""
@@ -58,16 +61,8 @@ def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
         *_, delivery = _deliver(client, project, [waiting], timeout)
         left = timeout - (time.monotonic() - started)
         if delivery.receipt is not None and left > 0:
-            _deliver(client, project, _backlog(project), left)
+            _deliver(client, project, outbox_of(project).list()[:BACKLOG], left)
     return delivery
-
-
-def _backlog(project: Project) -> list[Waiting]:
-    """The oldest waiting entries. A damaged file among them concerns no other entry; `notarium status` reports it."""
-    try:
-        return outbox_of(project).list()[:BACKLOG]
-    except ProjectError:
-        return []
 
 
 def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
@@ -122,7 +117,7 @@ def _deliver_one(
             raise obstacle
         _check_targets(waiting, outbox)
         receipt = client.submit_entry(waiting.entry, timeout)
-        _write_receipt(waiting.receipt_path, receipt)
+        _write_receipt(waiting.receipt_path, receipt, project.genesis)
     except NotariumError as error:
         return _failed(project, waiting, error)
     except LedgerError as error:
@@ -175,8 +170,9 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
 
     A typical refusal is that of a key which is not enrolled, or enrolled by another institution. The evidence names the
     new author before the new entry is kept. All new entries are kept before the first old one is removed, and no old
-    one is removed before those that refer to it. Raises NotariumError.
+    one is removed before those that refer to it. Raises NotariumError, also for a damaged file, which may refer to one.
     """
+    outbox.check()
     key = project.key()
     author = project.author(key)
     renewed: dict[str, Waiting] = {}
@@ -247,8 +243,15 @@ def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Deliver
     return Delivery(noted, None, error)
 
 
-def _write_receipt(path: Path, receipt: VerifiedReceipt) -> None:
+def _write_receipt(path: Path, receipt: VerifiedReceipt, genesis: Genesis) -> None:
+    """Never over anything but a receipt of the same entry: the outbox may come from somebody else."""
     try:
+        known = find_receipt(path, genesis) if os.path.lexists(path) else receipt
+        if known is None or known.id != receipt.id:
+            raise NotAnchored(
+                f"anchored, but {path.name} is already there and not its receipt: move {path} away, then run "
+                "'notarium status --flush'"
+            )
         write_atomically(path, receipt.file_bytes())
     except OSError as error:
         raise Unwritable(f"the receipt {path} cannot be written", path.parent, error) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from notarium.anchoring.commit import Ref
+from notarium.anchoring.commit import SET_BY_OTHERS, Ref
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.errors import InvalidBundle, ProjectError, Unwritable
 from notarium.evidence.author import Author
@@ -22,9 +22,6 @@ from notarium.naming import bundle_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import decode_entry
-
-_SET_BY_OTHERS = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})
-"""Parts of a commitment that do not come from its `fields`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,11 @@ class Earlier:
         return bytes.fromhex(self.waiting.id) if self.waiting else None
 
     @property
+    def superseded(self) -> list[Ref]:
+        """The reference to what a new commitment replaces, if there is anything."""
+        return [Ref("supersedes", self.id)] if self.id else []
+
+    @property
     def body(self) -> Body | None:
         """What the earlier entry commits to."""
         if self.receipt is not None:
@@ -72,7 +74,7 @@ class Earlier:
             self.bundle.artifacts == bundle.artifacts
             and _facts(self.bundle) == _facts(bundle)
             and body["disclosure"] == disclosure
-            and {name: value for name, value in body.items() if name not in _SET_BY_OTHERS} == dict(fields)
+            and {name: value for name, value in body.items() if name not in SET_BY_OTHERS} == dict(fields)
             and all(each in known for each in asked)
             # A reference to what it supersedes is added without being asked for.
             and all(each in asked or each["rel"] == "supersedes" for each in known)

@@ -33,7 +33,7 @@ class PastCommitment:
 
 
 def history(project: Project) -> Iterator[PastCommitment]:
-    """All that was signed from this project, oldest first. Raises ProjectError for a damaged outbox."""
+    """All that was signed from this project, oldest first."""
     waiting = {each.id: each for each in outbox_of(project).list()}
     for line in journal.read(project.folder):
         if (found := waiting.get(line.id)) is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from notarium.errors import ProjectError
-from notarium.files import read_regular
+from notarium.files import NotRegularFile, read_regular
 
 FILE = "log.jsonl"
 MAX_LOG_BYTES = 256 * 1024 * 1024
@@ -32,8 +34,12 @@ def append(folder: Path, line: JournalLine) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(line), ensure_ascii=False) + "\n"
     # One write to a file opened for appending: lines of several processes do not interleave.
-    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # The folder may come from somebody else: no pipe in the file's place hangs us, no link leads into another file.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(folder / FILE, flags, 0o644)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotRegularFile(errno.EINVAL, "not a regular file", str(folder / FILE))
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)

@@ -28,10 +28,3 @@ def claim_place(directory: Path, stem: str) -> Path:
             raise Unwritable(f"{bundle_of(place)} cannot be written", directory, error) from error
         return place
     raise ProjectError(f"{directory} already has {MAX_RUNS_OF_ONE_NAME} runs named {base!r}; choose another name")
-
-
-def release_place(place: Path) -> None:
-    """Give back a claimed place where nothing was written."""
-    bundle = bundle_of(place)
-    if bundle.exists() and bundle.stat().st_size == 0:
-        bundle.unlink()

@@ -11,29 +11,28 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from notarium.anchoring.anchor import AnchorStatus
-from notarium.anchoring.commit import Disclosure, Ref, check_disclosure, commit
+from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send
+from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.outbox import now_ms
-from notarium.anchoring.references import reference
-from notarium.anchoring.run_places import claim_place, release_place
-from notarium.errors import InvalidBundle, InvalidMetric, NotariumError, ProjectError, UnreadableArtifact
+from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, sign_run
+from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle, decimal_text, read_bundle, relative_name, to_json
+from notarium.evidence.statement import Artifact, decimal_text, relative_name, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import artifact_path, bundle_of, receipt_beside, run_stem
-from notarium.project import Project, find_project
+from notarium.naming import artifact_path, bundle_of, run_stem
+from notarium.project import Homes, Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
 
@@ -43,14 +42,6 @@ SEND_S = 5.0
 """How long the end of a run may wait for the network."""
 
 P = ParamSpec("P")
-
-
-class RunStatus(StrEnum):
-    """How a run ended."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
 
 
 def _guarded(
@@ -99,6 +90,8 @@ class Run:
         self.receipt_path: Path | None = None
         """After the run: where the receipt is, or will be once it has been sent."""
         self.bundle_path: Path | None = None
+        self.draft_path: Path | None = None
+        """After the run: where its record is kept if it could not be signed."""
         self.id = ""
         """After the run: the entry's id, hex."""
         self._directory = Path(directory)
@@ -237,31 +230,30 @@ class Run:
         self._project = self._project or find_project()
         self._code = describe_code(Path.cwd())
         # The end needs all of these. While nothing has been trained, there is time to put them right.
-        check_disclosure(self._disclosure)
         self._project.author(self._project.key())
+        fields = {"status": RunStatus.COMPLETED.value}
+        check_commitment(self._project, KIND, fields=fields, refs=(), disclosure=self._disclosure)
         check_writable(self._directory)
 
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
-        if self._project is None:
-            self._project = find_project()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        artifacts = [*self._hashed_inputs(), *self._hashed_outputs()]
-        refs = self._references(artifacts)
-        bundle = Bundle.new("run", artifacts, self._facts(status, ended_ms))
-        fields: dict[str, Any] = {"status": status.value}
-        if self._disclosure != Disclosure.SEALED:
-            fields |= {"started_ms": self._started_ms, "ended_ms": ended_ms}
-            if self._code.commit and not self._code.dirty:
-                fields["code"] = bytes.fromhex(self._code.commit)
-        receipt_path = claim_place(self._directory, run_stem(self.name))
+        artifacts: list[Artifact] = []
         try:
-            waiting = commit(self._project, bundle, receipt_path, fields=fields, refs=refs, disclosure=self._disclosure)
-        except BaseException:
-            release_place(receipt_path)
+            for content in (self._hashed_inputs(), self._hashed_outputs()):
+                artifacts.extend(content)
+            self._project = self._project or find_project()
+            self._directory.mkdir(parents=True, exist_ok=True)
+            signed = sign_run(self._project, self._record(status, ended_ms, artifacts), self._directory)
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._gaps.append("interrupted before all inputs and outputs were hashed; those are not recorded")
+            self._keep_draft(self._record(status, ended_ms, artifacts), error)
             raise
-        self.id, self.receipt_path, self.bundle_path = waiting.id, receipt_path, bundle_of(receipt_path)
-        delivery = send(self._project, waiting, self._wait)
+        for problem in signed.problems:
+            self._after_recording(problem)
+        self.id, self.receipt_path = signed.waiting.id, signed.waiting.receipt_path
+        self.bundle_path = bundle_of(self.receipt_path)
+        delivery = send(self._project, signed.waiting, self._wait)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
         if self._first_error is not None:
@@ -273,6 +265,33 @@ class Run:
             what = "refused, it waits in the outbox" if refused else "not anchored yet, it waits in the outbox"
             remedy = "fix the cause, then run" if refused else "run"
             self._warn(f"{what} ({remedy} 'notarium status --flush' to send it): {delivery.error}")
+
+    def _record(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunRecord:
+        return RunRecord(
+            name=self.name,
+            status=status,
+            started_ms=self._started_ms,
+            ended_ms=ended_ms,
+            commit="" if self._code.dirty else self._code.commit,
+            disclosure=str(self._disclosure),
+            artifacts=tuple(artifacts),
+            refs=tuple(self._refs),
+            facts=self._facts(status, ended_ms),
+        )
+
+    def _keep_draft(self, record: RunRecord, error: BaseException) -> None:
+        """What was recorded is never thrown away because it cannot be signed now."""
+        if not isinstance(error, KeyboardInterrupt):
+            self._warn(str(error))
+        try:
+            self.draft_path = keep_draft(record, self._directory, Homes.of(os.environ).state / "drafts")
+        except Unwritable as problem:
+            self._warn(str(problem))
+            return
+        command = shlex.join(["notarium", "complete", str(self.draft_path)])
+        if self.draft_path.parent != self._directory:
+            command += f" --directory {shlex.quote(str(self._directory))}"
+        self._warn(f"kept as a draft: put right what is wrong, then run '{command}' to sign and anchor it")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         return {
@@ -313,43 +332,6 @@ class Run:
         except UnreadableArtifact as error:
             self._gaps.append(f"{role} {name} is not recorded: {error.reason}")
             self._after_recording(error)
-
-    def _references(self, artifacts: Sequence[Artifact]) -> list[Ref]:
-        """The references that were named, and derivedFrom for each input whose receipt beside it still holds."""
-        project = self._project
-        if project is None:
-            return []
-        found: list[Ref] = []
-        for rel, target in self._refs:
-            try:
-                found.append(reference(project, rel, target))
-            except NotariumError as error:
-                self._gaps.append(f"reference {rel} is not recorded: {error}")
-                self._after_recording(error)
-        for artifact in artifacts:
-            if artifact.role == "output":
-                continue
-            place = receipt_beside(Path(os.path.normpath(self._directory.absolute() / artifact.name)))
-            if place.exists():
-                found += self._derived_from(project, artifact, place)
-        return list(dict.fromkeys(found))
-
-    def _derived_from(self, project: Project, artifact: Artifact, place: Path) -> list[Ref]:
-        try:
-            receipt = find_receipt(place, project.genesis)
-        except OSError:
-            receipt = None
-        if receipt is None:
-            self._gaps.append(f"{artifact.name} has a receipt beside it that does not verify")
-            return []
-        try:
-            known = read_bundle(bundle_of(place), receipt.entry).artifacts
-        except (OSError, InvalidBundle):
-            known = ()
-        if not any(each.content.has_same_bytes(artifact.content) for each in known):
-            self._gaps.append(f"{artifact.name} does not match the receipt beside it: it has changed since")
-            return []
-        return [Ref("derivedFrom", receipt.id)]
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from notarium.cli.anchor import anchor, prereg
+from notarium.cli.complete import complete
 from notarium.cli.equivocation import equivocation
 from notarium.cli.init import init
 from notarium.cli.output import Printer
@@ -43,6 +44,7 @@ app.command()(prereg)
 app.command()(anchor)
 # What follows the name of the command to run belongs to it, also where it looks like an option.
 app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(run)
+app.command()(complete)
 app.command()(verify)
 app.command()(equivocation)
 app.command()(show)

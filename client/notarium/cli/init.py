@@ -55,7 +55,7 @@ def init(
     else:
         nodes, config = list(kept.nodes), kept.folder / CONFIG
         printer.note(f"[yellow]note:[/] kept {shown(str(config))} as it is; --force replaces it")
-    add_pin(Homes.of(os.environ).pins, pinned)
+    add_pin(Homes.of(os.environ).pins, pinned, nodes)
     made = _Made.key_for(pinned, config, nodes, issuer)
     printer.data(made.to_json())
     _print(printer, made, is_compared=bool(genesis_hash))
@@ -91,7 +91,8 @@ def _project_without_key(pinned: Genesis, issuer: str) -> Project | None:
     if not (Path.cwd() / FOLDER / CONFIG).is_file() or _key_file(pinned).exists():
         return None
     try:
-        here = find_project()
+        # Who runs this in a folder trusts what the folder says, and pins it.
+        here = find_project(are_nodes_trusted=True)
     except ProjectError:
         # Its settings cannot be used, so they are no reason to keep them: create_project reports that they exist.
         return None

@@ -13,7 +13,8 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
-from notarium.anchoring.track import SEND_S, Run, RunStatus, track
+from notarium.anchoring.run_record import RunStatus
+from notarium.anchoring.track import SEND_S, Run, track
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
@@ -26,7 +27,7 @@ from notarium.cli.options import (
 )
 from notarium.cli.output import Printer, shown
 from notarium.errors import ProjectError
-from notarium.project import find_project
+from notarium.project import Project, find_project
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -67,10 +68,7 @@ def run(
         # As a shell reports it, and before anything is recorded about a run that never started.
         return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
-    here = find_project() if strict else None
-    if here is not None:
-        for rel, target in refs:
-            reference(here, rel, target)
+    here = _checked(refs) if strict else None
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
@@ -80,19 +78,33 @@ def run(
         wait=timeout,
         command=[Path(command[0]).name, *command[1:]],
     )
-    with tracked:
-        for path in inputs or ():
-            tracked.input(path)
-        for path in outputs or ():
-            tracked.output(path)
-        tracked.params(params)
-        for rel, target in refs:
-            tracked.refs(rel, target)
-        code = _call(command)
-        tracked.status(_status_by(code))
-        tracked.param("exit_code", code)
-    _print(printer, tracked, code)
-    return code
+    ended: list[int] = []
+    try:
+        with tracked:
+            for path in inputs or ():
+                tracked.input(path)
+            for path in outputs or ():
+                tracked.output(path)
+            tracked.params(params)
+            for rel, target in refs:
+                tracked.refs(rel, target)
+            ended.append(_call(command))
+            tracked.status(_status_by(ended[0]))
+            tracked.param("exit_code", ended[0])
+    except KeyboardInterrupt:
+        # Whoever does not want to wait for the record still gets the command's own exit code.
+        if not ended:
+            raise
+    _print(printer, tracked, ended[0])
+    return ended[0]
+
+
+def _checked(refs: Sequence[tuple[str, str]]) -> Project:
+    """The project. Raises ProjectError, also for a reference that leads nowhere."""
+    here = find_project()
+    for rel, target in refs:
+        reference(here, rel, target)
+    return here
 
 
 def _why_not_runnable(program: str) -> tuple[int, str] | None:
@@ -125,6 +137,7 @@ def _to_json(tracked: Run, code: int) -> dict[str, Any]:
         "status": tracked.outcome.value,
         "receipt": str(tracked.receipt_path) if tracked.receipt_path else None,
         "bundle": str(tracked.bundle_path) if tracked.bundle_path else None,
+        "draft": str(tracked.draft_path) if tracked.draft_path else None,
     }
 
 

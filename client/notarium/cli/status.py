@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from notarium.anchoring.delivery import Delivery, deliver, targets
-from notarium.anchoring.outbox import Outbox, Waiting, outbox_of
+from notarium.anchoring.outbox import Damaged, Outbox, Waiting, outbox_of
 from notarium.cli.options import Json, Timeout
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
@@ -33,6 +33,7 @@ class _Report:
     dropped: Sequence[Waiting]
     sent: Sequence[Delivery]
     waiting: Sequence[Waiting]
+    damaged: Sequence[Damaged]
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -46,14 +47,20 @@ class _Report:
             "dropped": [each.id for each in self.dropped],
             "sent": [each.waiting.id for each in self.sent if each.receipt is not None],
             "outbox": [_waiting_json(each) for each in self.waiting],
+            "damaged": [{"file": str(each.path), "reason": str(each)} for each in self.damaged],
         }
 
     def exit_code(self, *, is_flush: bool) -> ExitCode:
-        """With --flush the first reason why something still waits, otherwise whether any node answers."""
+        """With --flush the gravest reason why something still waits, otherwise whether any node answers.
+
+        A damaged file is wrong in any case.
+        """
+        found = [ExitCode.USAGE] if self.damaged else []
         if is_flush and self.waiting:
-            failed = [each.error.exit_code for each in self.sent if each.error]
-            return gravest(failed or [ExitCode.UNREACHABLE])
-        return ExitCode.OK if any(not each.problem for each in self.nodes) else ExitCode.UNREACHABLE
+            found += [each.error.exit_code for each in self.sent if each.error] or [ExitCode.UNREACHABLE]
+        elif all(each.problem for each in self.nodes):
+            found.append(ExitCode.UNREACHABLE)
+        return gravest([ExitCode.OK, *found])
 
 
 def status(
@@ -77,14 +84,16 @@ def status(
     waiting = outbox.list()
     with BlockingClient(here.genesis, here.nodes, timeout=timeout, attempt_timeout=min(timeout, NODE_S)) as client:
         nodes = client.status()
-    report = _Report(here, nodes, dropped, sent, waiting)
+    report = _Report(here, nodes, dropped, sent, waiting, outbox.damaged())
     printer.data(report.to_json())
     _print(printer, report)
     return report.exit_code(is_flush=flush)
 
 
 def _drop(outbox: Outbox, starts: Sequence[str]) -> list[Waiting]:
-    """Remove the entries whose ids begin so. Raises ProjectError where an entry that stays refers to one of them."""
+    """Remove the entries whose ids begin so. Raises ProjectError where an entry that stays may refer to one of them."""
+    if starts:
+        outbox.check()
     dropped = [outbox.matching(each) for each in starts]
     gone = {each.id for each in dropped}
     for each in outbox.list():
@@ -124,6 +133,8 @@ def _print(printer: Printer, report: _Report) -> None:
         printer.line(f"{state} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
         if each.refused:
             printer.refused_remedy(each.id)
+    for file in report.damaged:
+        printer.line(f"[red]damaged[/] {shown(str(file))}")
 
 
 def _print_node(printer: Printer, node: NodeStatus) -> None:

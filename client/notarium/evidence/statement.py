@@ -65,6 +65,21 @@ class Artifact:
         """{name, role, type, size, sha256, files?, digests?}."""
         return {"name": self.name, "role": self.role, **self.content.to_json()}
 
+    @classmethod
+    def from_json(cls, value: Any) -> Artifact:
+        """Raises InvalidBundle, ValueError, KeyError, TypeError or AttributeError for anything else."""
+        name = value["name"]
+        if not isinstance(name, str) or not name or name.startswith("/") or "\0" in name:
+            raise InvalidBundle(f"{name!r} is not a relative path")
+        vouched = value.get("digests")
+        if vouched is not None and not _is_vouched(vouched):
+            raise InvalidBundle(f"{name}: digests must map algorithms other than sha256 to text")
+        if value["type"] == "folder":
+            content = Contents.of_folder([_item(each) for each in value["files"]], vouched)
+        else:
+            content = Contents.of_file(int(value["size"]), str(value["sha256"]), vouched)
+        return cls(name, str(value["role"]), content)
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -83,8 +98,7 @@ class Bundle:
 
         Raises ProjectError for a fact whose name is taken.
         """
-        if taken := sorted(facts.keys() & set(RESERVED)):
-            raise ProjectError(f"a fact cannot be named {taken[0]!r}: the evidence uses that name; choose another one")
+        check_facts(facts)
         return cls(kind, tuple(artifacts), {**to_json(facts), "salt": secrets.token_hex(32)})
 
     def by(self, author: Author) -> Bundle:
@@ -117,7 +131,7 @@ class Bundle:
             if statement["_type"] != STATEMENT_TYPE or not statement["predicateType"].startswith(PREDICATE_PREFIX):
                 raise InvalidBundle(f"not a statement of type {PREDICATE_PREFIX}*")
             predicate = dict(statement["predicate"])
-            artifacts = tuple(_artifact(each) for each in predicate.pop("artifacts"))
+            artifacts = tuple(Artifact.from_json(each) for each in predicate.pop("artifacts"))
             author = Author.from_json(predicate.pop("author", None))
             kind = statement["predicateType"].removeprefix(PREDICATE_PREFIX).removesuffix(":v1")
             bundle = cls(kind, artifacts, predicate, author)
@@ -126,6 +140,12 @@ class Bundle:
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InvalidBundle(f"not a valid evidence bundle: {type(error).__name__}: {error}") from error
         return bundle
+
+
+def check_facts(facts: Mapping[str, Any]) -> None:
+    """Raise ProjectError for a fact whose name is taken."""
+    if taken := sorted(facts.keys() & set(RESERVED)):
+        raise ProjectError(f"a fact cannot be named {taken[0]!r}: the evidence uses that name; choose another one")
 
 
 def bundle_digest(data: bytes) -> bytes:
@@ -213,20 +233,6 @@ def _numpy_scalar(value: Any) -> bool | int | float | str | None:
         plain = item()
         return plain if isinstance(plain, bool | int | float | str) else None
     return None
-
-
-def _artifact(value: Any) -> Artifact:
-    name = value["name"]
-    if not isinstance(name, str) or not name or name.startswith("/") or "\0" in name:
-        raise InvalidBundle(f"{name!r} is not a relative path")
-    vouched = value.get("digests")
-    if vouched is not None and not _is_vouched(vouched):
-        raise InvalidBundle(f"{name}: digests must map algorithms other than sha256 to text")
-    if value["type"] == "folder":
-        content = Contents.of_folder([_item(each) for each in value["files"]], vouched)
-    else:
-        content = Contents.of_file(int(value["size"]), str(value["sha256"]), vouched)
-    return Artifact(name, str(value["role"]), content)
 
 
 def _is_vouched(value: Any) -> bool:

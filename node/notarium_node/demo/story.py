@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
+from notarium import terminal
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.state.genesis import Genesis
@@ -20,7 +20,7 @@ class Story:
     """Prints to stdout; on a terminal, a spinner shows that something is in progress."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = terminal.console()
         self._started = time.monotonic()
 
     def chapter(self, title: str) -> None:

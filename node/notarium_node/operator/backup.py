@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -41,6 +42,8 @@ PART_BLOCKS = 256
 PART_BYTES = 8 * 1024 * 1024
 MOST_FILE_BYTES = 8 * 1024 * 1024
 """Of one file that is not a part of the ledger; the genesis may have 4 MiB."""
+NAME = re.compile(r"(keys/|tls/)?[A-Za-z0-9][A-Za-z0-9._-]{0,90}")
+"""Of a file of a node in the archive."""
 SECRET_MODE, PUBLIC_MODE = 0o600, 0o644
 
 
@@ -75,7 +78,9 @@ class BackupFile:
 
 
 def files_of(config: NodeConfig, config_path: Path, with_keys: bool) -> tuple[list[BackupFile], list[Path]]:
-    """What belongs into the backup, and what does but lies outside the data directory, so that it is left out."""
+    """What belongs into the backup, and what does but is left out: it lies outside the data directory, or in a folder
+    or under a name that a restored node does not have.
+    """
     node, api = config.node, config.api
     found = [BackupFile(CONFIG, config_path), BackupFile("genesis.json", node.genesis)]
     found += [BackupFile(path.name, path) for path in sorted(node.data_dir.glob(CARD_GLOB))]
@@ -92,7 +97,8 @@ def files_of(config: NodeConfig, config_path: Path, with_keys: bool) -> tuple[li
             found.append(BackupFile(str(path.relative_to(node.data_dir)), path, is_secret))
         else:
             outside.append(path)
-    return found, outside
+    outside += [each.path for each in found if not NAME.fullmatch(each.name)]
+    return [each for each in found if NAME.fullmatch(each.name)], outside
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -28,12 +27,14 @@ from notarium_ledger.encoding.reading import read_byte_strings
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import Genesis
 from notarium_node.config.reading import ConfigError, parse_config
+from notarium_node.operator.archive import ArchiveError, read_files
 from notarium_node.operator.backup import (
     BLOCKS,
     CONFIG,
     END,
     FORMAT,
     MOST_FILE_BYTES,
+    NAME,
     SUMMARY,
     BackupError,
     Summary,
@@ -43,7 +44,6 @@ from notarium_node.operator.sealed_file import MAGIC, SealedReader
 from notarium_store.store import Store
 
 MOST_FILES = 64
-_NAME = re.compile(r"(keys/|tls/)?[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PART = re.compile(rf"{BLOCKS}/([1-9][0-9]{{0,17}})")
 _MOST_PART = canonical.MAX_BYTES
 
@@ -113,14 +113,12 @@ class _Reading:
     def read(self, file: IO[bytes], passphrase: bytes | None) -> Restored:
         """Raises what `restore` says."""
         sealed = None if passphrase is None else SealedReader(file, passphrase)
-        source: Any = sealed or file
         try:
-            with tarfile.open(fileobj=source, mode="r|") as archive:
-                for member in archive:
-                    self._take(member, archive)
+            for name, content in read_files((sealed or file).read, _most_bytes):
+                self._take(name, content)
             if sealed is not None:
                 sealed.expect_end()
-        except tarfile.TarError as error:
+        except ArchiveError as error:
             raise BackupError(f"not a backup, or damaged: {error}; use another copy") from error
         finally:
             if self._store is not None:
@@ -133,23 +131,21 @@ class _Reading:
         notes = self._check_parts(self._summary)
         return Restored(self._summary, tuple(self._files), height, notes)
 
-    def _take(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+    def _take(self, name: str, content: bytes) -> None:
         if self._end is not None:
-            raise BackupError(f"{member.name!r} follows its end: use another copy")
-        part = _PART.fullmatch(member.name)
-        content = _content(member, archive, _MOST_PART if part else MOST_FILE_BYTES)
+            raise BackupError(f"{name!r} follows its end: use another copy")
         if self._summary is None:
-            self._summary = _summary(member.name, content)
-        elif part is not None:
+            self._summary = _summary(name, content)
+        elif (part := _PART.fullmatch(name)) is not None:
             self._take_blocks(int(part[1]), content)
-        elif member.name == END:
+        elif name == END:
             self._end = _count(content)
         else:
-            self._lay(member.name, content)
+            self._lay(name, content)
 
     def _lay(self, name: str, content: bytes) -> None:
         """Write one of the node's files. Keys and all else are for its owner only."""
-        if _NAME.fullmatch(name) is None or name == SUMMARY or name in self._files or len(self._files) == MOST_FILES:
+        if NAME.fullmatch(name) is None or name == SUMMARY or name in self._files or len(self._files) == MOST_FILES:
             raise BackupError(f"{name!r} is not a file of a node: this is no backup of one")
         target = self._directory / name
         target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -210,11 +206,8 @@ class _Reading:
         )
 
 
-def _content(member: tarfile.TarInfo, archive: tarfile.TarFile, most: int) -> bytes:
-    source = archive.extractfile(member) if member.isreg() else None
-    if source is None or member.size > most:
-        raise BackupError(f"{member.name!r} is no plain file of at most {most} bytes: this is no backup of a node")
-    return source.read()
+def _most_bytes(name: str) -> int:
+    return _MOST_PART if _PART.fullmatch(name) else MOST_FILE_BYTES
 
 
 def _document(content: bytes, what: str) -> dict[str, Any]:

@@ -197,3 +197,38 @@ def test_facts_stay_off_the_ledger_and_fields_go_on_it(project):
     assert present(done.receipt).body["identifier"] == "doi:10.1000/1"
     assert b"a journal" in done.bundle_path.read_bytes()
     assert b"a journal" not in done.receipt_path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "data"}, "kind"),
+        ({"kind": "run", "fields": {"status": "done"}}, "status"),
+        ({"kind": "run"}, "status"),
+        ({"fields": {"partitions": 0}}, "partitions"),
+        ({"fields": {"colour": 1}}, "colour"),
+        ({"fields": {"issuer": "m1"}}, "'issuer' is not yours to set"),
+        ({"fields": {"policy": 0.5}}, "policy"),
+        ({"refs": [Ref("inventedBy", bytes(32))]}, "rel"),
+        ({"refs": [Ref("derivedFrom", b"short")]}, "entry"),
+        ({"kind": "review", "fields": {"verdict": "accept"}}, "reviews"),
+        ({"disclosure": "secret"}, "disclosure"),
+        ({"facts": {"salt": 1}}, "salt"),
+    ],
+)
+def test_what_the_schema_would_refuse_is_said_before_a_byte_is_hashed(project, monkeypatch, options, said):
+    def hashed(*_, **__):
+        raise AssertionError("hashed")
+
+    monkeypatch.setattr("notarium.anchoring.anchor.hash_path", hashed)
+    (project.root / "x").write_text("x")
+    with pytest.raises(ProjectError, match=said):
+        anchor("x", project=project, **options)
+
+
+def test_who_cannot_sign_is_not_kept_waiting_by_the_hashing(project, home, monkeypatch):
+    monkeypatch.setattr("notarium.anchoring.anchor.hash_path", lambda *_, **__: pytest.fail("hashed"))
+    (home / "keys" / "test.key").unlink()
+    (project.root / "x").write_text("x")
+    with pytest.raises(ProjectError):
+        anchor("x", project=project)

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from notarium.anchoring.run_places import claim_place, release_place
+from notarium.anchoring.run_places import claim_place
 from notarium.errors import ProjectError, Unwritable
-from notarium.naming import bundle_of
 
 
 def test_places_are_numbered(tmp_path):
@@ -18,15 +17,6 @@ def test_no_two_runs_get_one_place(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         places = list(pool.map(lambda _: claim_place(tmp_path, "fit.run"), range(64)))
     assert len(set(places)) == 64
-
-
-def test_a_place_without_evidence_is_free_again_and_one_with_evidence_is_kept(tmp_path):
-    place = claim_place(tmp_path, "fit.run")
-    release_place(place)
-    assert claim_place(tmp_path, "fit.run") == place
-    bundle_of(place).write_text("{}")
-    release_place(place)
-    assert bundle_of(place).exists()
 
 
 def test_too_many_runs_and_a_folder_that_is_not_one_are_named(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ import notarium
 from notarium.anchoring import delivery
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.delivery import deliver
+from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, Unreachable, UnreadableArtifact
 from notarium.key_files import create_key
@@ -210,15 +211,17 @@ def test_a_refused_key_is_one_warning(project, home, caplog):
     assert run.receipt is None
 
 
-def test_no_project_is_one_warning_and_no_error(tmp_path, home, monkeypatch, caplog):
+def test_without_a_project_the_record_is_kept_as_a_draft(tmp_path, home, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with notarium.track("fit") as run:
         run.param("x", 1)
         run.output("nothing")
     assert run.receipt is None
-    [warning] = warnings_of(caplog)
-    assert warning.startswith("notarium: run 'fit': no project here: run 'notarium init")
-    assert os.listdir(tmp_path) == ["home"]
+    first, output, kept = warnings_of(caplog)
+    assert first.startswith("notarium: run 'fit': no project here: run 'notarium init")
+    assert "nothing: does not exist" in output
+    assert kept.endswith("then run 'notarium complete fit.run.draft.json' to sign and anchor it")
+    assert sorted(os.listdir(tmp_path)) == ["fit.run.draft.json", "home"]
 
 
 @pytest.mark.parametrize(
@@ -294,9 +297,10 @@ def test_the_entry_and_the_backlog_go_over_one_client(project, nodes, monkeypatc
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a\nb", "x" * 300])
 def test_a_name_that_cannot_be_a_file_is_a_warning(project, caplog, name):
     with notarium.track(name) as run:
-        pass
+        run.param("x", 1)
     assert run.receipt is None
     assert warnings_of(caplog)
+    assert read_draft(present(run.draft_path)).facts["params"] == {"x": 1}
 
 
 def test_a_full_disk_is_a_warning(project, caplog, monkeypatch):
@@ -308,6 +312,39 @@ def test_a_full_disk_is_a_warning(project, caplog, monkeypatch):
         pass
     assert "No space left" in warnings_of(caplog)[0]
     assert not (project.root / "fit.run.bundle.json").exists()
+    assert (project.root / "fit.run.draft.json").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_leaves_the_draft_with_the_user(project, home, cli, caplog):
+    (project.root / "out").write_text("")
+    with notarium.track("fit", directory="out") as run:
+        run.param("x", 1)
+    draft = present(run.draft_path)
+    assert draft.parent == home / "state" / "drafts"
+    assert f"'notarium complete {draft} --directory out'" in warnings_of(caplog)[-1]
+    (project.root / "out").unlink()
+    (project.root / "out").mkdir()
+    assert cli("complete", draft, "--directory", "out")[0] == 0
+    assert cli("verify", "out/fit.run.receipt.json")[0] == 0
+
+
+def test_who_interrupts_the_hashing_keeps_what_is_known(project, monkeypatch):
+    (project.root / "model").write_text("m")
+
+    def interrupted(path, **_):
+        raise KeyboardInterrupt
+
+    def train():
+        with notarium.track("fit") as run:
+            run.metric("auc", 0.5)
+            run.output("model")
+
+    monkeypatch.setattr("notarium.anchoring.track.hash_path", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    facts = read_draft(project.root / "fit.run.draft.json").facts
+    assert [each["value"] for each in facts["metrics"]] == ["0.5"]
+    assert "interrupted before all inputs and outputs were hashed" in facts["gaps"][-1]
 
 
 def test_a_closed_stderr_is_no_obstacle(project, nodes, monkeypatch):

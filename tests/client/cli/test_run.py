@@ -1,10 +1,12 @@
 """`notarium run`: a command goes on as if it were not there."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,61 @@ signal.pause()
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["params"]["exit_code"] == 9
 
 
+@pytest.mark.parametrize(
+    ("tail", "options"),
+    [
+        ("2>/dev/full", []),
+        ("2>/dev/full", ["--json"]),
+        ("2>/dev/full", ["--input", "nowhere"]),
+        ("2>&1 >/dev/null | true", ["--json", "--input", "nowhere"]),
+        (">/dev/full 2>&- <&-", []),
+        (">&-", []),
+    ],
+)
+def test_run_returns_the_commands_exit_code_also_where_nothing_can_be_said(study, tail, options):
+    # The command itself is quiet, and ends after the reader of the pipe has gone.
+    shell = f'{{ "$@"; echo $? >code; }} {tail}'
+    command = [*NOTARIUM, "run", "--name", "fit", *options, "--", "sh", "-c", "exit 7"]
+    subprocess.run(["/bin/sh", "-c", shell, "sh", *command], timeout=60, check=False, capture_output=True)
+    assert Path("code").read_text() == "7\n"
+    assert Path("fit.run.receipt.json").exists()
+
+
+def test_an_interrupt_of_notarium_alone_changes_neither_the_command_nor_its_code(study):
+    process = subprocess.Popen(
+        [*NOTARIUM, "run", "--name", "fit", "--", "sh", "-c", "echo up; read line; exit 7"],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with present(process.stdout) as stdout, present(process.stdin) as stdin:
+        assert stdout.readline() == "up\n"
+        process.send_signal(signal.SIGINT)
+        stdin.write("go on\n")
+        stdin.flush()
+        assert process.wait(60) == 7
+    assert Path("fit.run.receipt.json").exists()
+
+
+def test_who_does_not_wait_for_the_receipt_gets_the_commands_code(study, nodes, ledger):
+    """The entry is signed by then, and waits in the outbox."""
+    asked, reading = threading.Event(), threading.Event()
+
+    async def hang(request):
+        asked.set()
+        await asyncio.to_thread(reading.wait, 60)
+
+    for node in nodes:
+        node.fault = hang
+    process = subprocess.Popen([*NOTARIUM, "run", "--name", "fit", "--timeout", "50", "--", "sh", "-c", "exit 7"])
+    assert asked.wait(60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 7
+    reading.set()
+    assert json.loads(notarium("status", "--json").stdout)["outbox"][0]["kind"] == "run"
+
+
 def test_run_leaves_ignored_what_was_ignored(study):
     """As under nohup: a handler of ours would give the command the usual behaviour back, which is to die."""
     shell = "trap '' HUP INT; exec \"$@\""
@@ -151,6 +208,7 @@ def test_run_records_decimals_and_booleans_as_such(study, cli):
 def test_run_warns_once_without_a_project_and_names_nothing_internal(tmp_path, home, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = notarium("run", "--", "true")
-    [line] = done.stderr.splitlines()
+    line, kept = done.stderr.splitlines()
     assert line.startswith("notarium: run 'true': no project here: run 'notarium init")
-    assert "_start" not in line
+    assert "kept as a draft" in kept
+    assert "_start" not in done.stderr

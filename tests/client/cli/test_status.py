@@ -34,3 +34,46 @@ def test_the_gravest_failure_of_a_flush_is_its_exit_code(project, nodes, cli):
     code, out, _ = cli("status", "--flush", "--timeout", "1", "--json")
     assert code == 5
     assert sorted(each["refused"] for each in json.loads(out)["outbox"]) == [False, True]
+
+
+def test_a_damaged_file_is_a_row_and_hides_no_other(project, nodes, cli):
+    nodes[0].stop()
+    for name in ("a", "b"):
+        (project.root / name).write_text(name)
+        cli("anchor", name, "--timeout", "0.3")
+    nodes[0].start_again()
+    first, second = (each["id"] for each in json.loads(cli("status", "--json")[1])["outbox"])
+    bad = project.folder / "outbox" / f"{first}.json"
+    bad.write_text("{\u202e")
+    for arguments in ([], ["--flush"]):
+        code, out, _ = cli("status", *arguments)
+        assert code == 2
+        assert f"damaged {bad} is damaged" in out
+        assert "move it away" in out
+        assert nodes[0].url in out
+    said = json.loads(cli("status", "--json")[1])
+    assert [each["file"] for each in said["damaged"]] == [str(bad)]
+    assert said["outbox"] == [], "the other one was sent"
+    assert (project.root / "b.receipt.json").exists()
+    code, _, err = cli("status", "--drop", second)
+    assert code == 2
+    assert bad.name in err
+    bad.unlink()
+    assert cli("status")[0] == 0
+    assert cli("anchor", "a")[0] == 0
+
+
+def test_a_receipt_from_the_outbox_replaces_nothing(project, nodes, cli):
+    (project.root / "a").write_text("a")
+    nodes[0].stop()
+    cli("anchor", "a", "--timeout", "0.3")
+    nodes[0].start_again()
+    place = project.root / "a.receipt.json"
+    place.write_text("mine")
+    code, out, _ = cli("status", "--flush")
+    assert code == 3
+    assert "a.receipt.json is already there and not its receipt" in out
+    assert place.read_text() == "mine"
+    place.unlink()
+    assert cli("status", "--flush")[0] == 0
+    assert cli("verify", "a", "--offline")[0] == 0

@@ -8,6 +8,7 @@ from tests.node.operator.backups import PASSPHRASE, files_in, made, summary
 
 from notarium_node.config.reading import load_config
 from notarium_node.operator.backup import BackupError, files_of, new_file, write
+from notarium_node.operator.restore import restore
 
 
 def test_the_files_of_a_node(founded_node):
@@ -35,6 +36,23 @@ def test_tls_files_are_taken_from_the_data_directory_and_named_elsewhere(founded
     files, outside = files_of(config, founded_node / "node.toml", with_keys=True)
     assert "tls/api.pem" in [each.name for each in files]
     assert outside == [elsewhere]
+
+
+async def test_a_name_that_a_restored_node_does_not_have_is_left_out_and_named(founded_node, tmp_path):
+    """It would make a backup that nobody can restore."""
+    for name in ("certs/api.pem", "tls/é.pem", f"tls/{'x' * 92}"):
+        path = founded_node / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("certificate")
+        text = (founded_node / "node.toml").read_text()
+        changed = founded_node / "other.toml"
+        changed.write_text(text.replace("[api]\n", f'[api]\ntls_certificate = "{path}"\ntls_key = "x"\n'))
+        files, outside = files_of(load_config(changed, {}), changed, with_keys=False)
+        assert outside == [path]
+        with new_file(tmp_path / "b") as file:
+            await write(file, summary(founded_node, has_keys=False), files, None, None)
+        assert restore(tmp_path / "b", tmp_path / "new", None, lambda *_: None, only_check=True).files
+        (tmp_path / "b").unlink()
 
 
 async def test_secret_keys_are_never_written_in_clear(founded_node, tmp_path):

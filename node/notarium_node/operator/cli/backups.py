@@ -79,7 +79,10 @@ def backup(
     ledger = f"{copied} blocks" if with_ledger else "no blocks: the other members have them"
     out.print(f"{to}: {', '.join(names)}; {ledger}", markup=False)
     for each in outside:
-        err.print(f"{each} is outside the data directory and not in the backup: back it up yourself", markup=False)
+        err.print(
+            f"{each} is not in the data directory, in keys/ or in tls/, and not in the backup: back it up yourself",
+            markup=False,
+        )
     if without_keys:
         err.print("The keys are not in it: without them nobody can run this node again.", markup=False)
 

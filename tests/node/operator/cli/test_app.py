@@ -1,15 +1,19 @@
 """The command line as a whole: help, completion, usage errors, and what an installation without the extra says."""
 
+import itertools
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 COMMANDS = (
-    "keygen", "genesis", "init", "run", "status", "equivocations", "check", "enrol", "revoke", "version",
+    "keygen", "genesis", "init", "run", "status", "equivocations", "check", "enrol", "revoke", "backup", "restore",
+    "rebuild", "version",
 )  # fmt: skip
 NOTARIUM_NODE = Path(sys.executable).with_name("notarium-node")
 
@@ -85,3 +89,112 @@ def test_a_command_that_asks_no_node_loads_no_http_client():
     code = "import sys; from notarium_node.operator.cli import app; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_pipe_in_the_place_of_a_nodes_own_file_hangs_nothing(ready):
+    """As processes, because a thread that hangs cannot be ended."""
+    config, folder = Path(ready), Path(ready).parent
+    whole = config.read_text()
+    (folder / "tls").mkdir(exist_ok=True)
+    tls = f'tls_certificate = "{folder / "tls/api.pem"}"\ntls_key = "{folder / "tls/api.key"}"\n'
+    for file in ("VOTE-FROM", "keys/validator.key", "keys/transport.key", "tls/api.pem", "tls/api.key"):
+        config.write_text(whole.replace("[api]\n", f"[api]\n{tls}") if file.startswith("tls") else whole)
+        place, aside = folder / file, folder / "aside"
+        if place.exists():
+            place.rename(aside)
+        os.mkfifo(place)
+        for command in ("run", "backup --to backup --passphrase-file pass"):
+            done = subprocess.run(
+                [NOTARIUM_NODE, *command.split(), "--config", config], capture_output=True, timeout=30, check=False
+            )
+            assert (done.returncode, done.stderr[:7]) == (2, b"error: "), (file, command, done.stderr)
+        place.unlink()
+        if aside.exists():
+            aside.rename(place)
+
+
+EVIL = "x\u009b31m\u202ey\x1b]0;z\x07\u2066"
+
+
+def hostile_files(root, genesis, config):
+    """Files whose every name and text has characters that steer a terminal."""
+    folder = root / f"h{EVIL}"
+    folder.mkdir()
+    card = json.loads(next(root.glob("n1/*.card.json")).read_text())
+    (folder / "card").write_text(json.dumps({**card, "name": EVIL, EVIL: 1}))
+    (folder / "named").write_text(json.dumps({**card, "name": EVIL}))
+    (folder / "toml").write_text(f'[node]\n"{json.dumps(EVIL)[1:-1]}" = 1\n')
+    (folder / "value").write_text(config.read_text().replace("[log]", f"[log]\nlevel = {json.dumps(EVIL)}\n[other]"))
+    (folder / "genesis").write_text(genesis.read_text().replace("Institute 1", EVIL))
+    (folder / "text").write_text(EVIL)
+    tarfile.open(folder / "tar", "w").close()
+    with tarfile.open(folder / "tar", "w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("evil\x1b[31m"))
+    return {each.name: each for each in folder.iterdir()} | {
+        "folder": folder,
+        "config": config,
+        "genesis_file": genesis,
+    }
+
+
+HOSTILE = """
+frobnicate{evil}
+--{evil}
+keygen --dir {folder}/k --member {evil} --name N --address h:1
+keygen --dir {folder}/k --member m --name {evil} --address h:1
+keygen --dir {folder}/k --member m --name N --address {evil}
+keygen --dir {folder}/k --member m --name N --address h:1 --role {evil}
+keygen --dir {folder}/k --member m --name N --address h:1 --api {evil}
+genesis {card} --name X --out {folder}/g
+genesis {named} --name X --out {folder}/g
+genesis {text} --name {evil} --out {folder}/g
+genesis {named} --name {evil} --out {folder}/{evil}/g
+genesis {named} --name X --researcher {evil}={evil}
+genesis {named} --name X --parameter {evil}=1
+init --dir {folder} --genesis {genesis} --genesis-hash {evil}
+init --dir {folder} --genesis {text} --genesis-hash aa
+run --config {toml}
+run --config {value}
+run --config {text}
+run --config {folder}/{evil}
+check --config {toml}
+check --config {value}
+status --config {toml}
+status --url {evil}
+status --url http://127.0.0.1:9/{evil}
+equivocations {evil} --url http://127.0.0.1:9
+equivocations --verify {text} --genesis {genesis_file}
+equivocations --verify {text} --genesis {genesis}
+equivocations --config {value}
+enrol --key {evil} --config {config}
+enrol --key {evil} --config {config} --admin-key {text}
+enrol --key aa --config {value}
+enrol --key aa --genesis {genesis} --member {evil}
+revoke --key {evil} --config {config}
+revoke --key aa --genesis {text}
+backup --config {value} --to {folder}/b
+backup --config {config} --to {text} --without-keys
+backup --config {config} --to {folder}/b --passphrase-file {text}
+restore {text} --dir {folder}/new
+restore {tar} --dir {folder}/new
+restore {folder} --dir {folder}/new
+restore {tar} --dir {folder}
+rebuild --config {value} --url {evil}
+rebuild --config {config} --url {evil}
+version {evil}
+"""
+"""Each subcommand, with names and files from whoever wishes an operator ill."""
+
+
+def test_nothing_from_outside_steers_the_operators_terminal(notarium_node, ceremony, ready):
+    root, genesis, _ = ceremony
+    places = hostile_files(root, genesis, Path(ready)) | {"evil": EVIL}
+    commands = [line.split() for line in HOSTILE.strip().splitlines()]
+    assert {words[0] for words in commands} >= set(COMMANDS)
+    for words, more in itertools.product(commands, ([], ["--json"])):
+        code, out, err = notarium_node(*(each.format(**places) for each in words), *more)
+        assert code in (0, 1, 2, 5), (words, err)
+        for each in out + err:
+            assert each == "\n" or each.isprintable(), (words, hex(ord(each)), out, err)
+        if code:
+            assert all(line.startswith("error: ") for line in err.splitlines() if line), (words, err)

@@ -1,0 +1,171 @@
+"""Drafts: the records of runs that could not be signed when they ended, for want of a key, an issuer or a project.
+
+    fit.run.draft.json      beside where the receipt would be, or in the user's own state where that cannot be written
+
+A draft holds all that the evidence will hold. It proves nothing, because nobody has signed it: the evidence made from
+it lists that as a gap.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from notarium.anchoring.outbox import now_ms
+from notarium.anchoring.run_places import MAX_RUNS_OF_ONE_NAME
+from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, SignedRun, sign_run
+from notarium.errors import InvalidBundle, ProjectError, Unwritable
+from notarium.evidence.author import Author
+from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, relative_name, to_json
+from notarium.files import read_regular, write_atomically
+from notarium.naming import artifact_path, run_stem
+from notarium.project import Project
+from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.entries.commitment import MAX_TIME_MS
+
+FORMAT = "notarium-draft-1"
+SUFFIX = ".draft.json"
+
+
+def keep_draft(record: RunRecord, directory: Path, reserve: Path) -> Path:
+    """Write the record into `directory`, or else into `reserve`; never over another one. Raises Unwritable."""
+    failure: OSError | None = None
+    for folder in (directory, reserve):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            place = _free_place(folder, record.name)
+            write_atomically(place, _encode(record, folder))
+            return place
+        except OSError as error:
+            failure = failure or error
+    raise Unwritable("the record of the run cannot be kept as a draft", directory, failure or OSError("no folder"))
+
+
+def read_draft(path: Path) -> RunRecord:
+    """The record in a draft; its paths are relative to the draft's folder. Raises ProjectError."""
+    try:
+        data = read_regular(path, MAX_BUNDLE_BYTES)
+    except OSError as error:
+        raise ProjectError(f"cannot read the draft {path}: {error.strerror}") from error
+    try:
+        if len(data) > MAX_BUNDLE_BYTES:
+            raise ValueError(f"it has more than {MAX_BUNDLE_BYTES} bytes")
+        record = _record(json.loads(data), path.parent)
+        # Whatever is in it must be able to become evidence, whoever signs that.
+        Bundle.new(KIND, record.artifacts, record.facts).by(Author(bytes(32), "", "")).encode()
+        return record
+    except (
+        InvalidBundle,
+        ProjectError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise ProjectError(f"{path} is not the draft of a run: {type(error).__name__}: {error}") from error
+
+
+def complete(
+    project: Project, path: Path, *, name: str = "", disclosure: str = "", directory: Path | None = None
+) -> SignedRun:
+    """Sign the run in the draft at `path`, put its entry into the outbox, and remove the draft; nothing is sent yet.
+
+    `name`, `disclosure`: instead of those in the draft. `directory`: for the receipt, instead of the draft's folder.
+    Raises NotariumError, and the draft stays then.
+    """
+    record = read_draft(path)
+    gap = f"this was an unsigned draft until {iso_time(now_ms())}, which anyone who had the file could change"
+    gaps = [*record.facts["gaps"], gap]
+    record = replace(
+        record,
+        name=name or record.name,
+        disclosure=disclosure or record.disclosure,
+        facts={**record.facts, "gaps": gaps},
+    )
+    signed = sign_run(project, record, path.parent if directory is None else directory)
+    path.unlink()
+    return signed
+
+
+def _free_place(folder: Path, name: str) -> Path:
+    try:
+        base = run_stem(name).removesuffix(".run")
+    except ProjectError:
+        # The name may be the reason why there is only a draft.
+        base = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-") or "run"
+    for number in range(1, MAX_RUNS_OF_ONE_NAME + 1):
+        place = folder / (f"{base}.run{SUFFIX}" if number == 1 else f"{base}.{number}.run{SUFFIX}")
+        if not place.exists():
+            return place
+    raise FileExistsError(f"{folder} has {MAX_RUNS_OF_ONE_NAME} drafts of runs named {base!r}")
+
+
+def _encode(record: RunRecord, folder: Path) -> bytes:
+    document = {
+        "format": FORMAT,
+        "name": record.name,
+        "status": record.status.value,
+        "started_ms": record.started_ms,
+        "ended_ms": record.ended_ms,
+        "commit": record.commit,
+        "disclosure": record.disclosure,
+        "artifacts": [each.to_json() for each in record.artifacts],
+        "refs": [[rel, _target(target, folder)] for rel, target in record.refs],
+        "facts": record.facts,
+    }
+    return json.dumps(to_json(document), indent=1).encode() + b"\n"
+
+
+def _target(target: bytes | str | Path, folder: Path) -> str:
+    """An entry's id, or a path relative to the draft, so that it can be completed from any folder."""
+    if isinstance(target, bytes):
+        return target.hex()
+    if isinstance(target, str) and re.fullmatch("[0-9a-fA-F]{64}", target):
+        return target
+    return relative_name(artifact_path(target), folder)
+
+
+def _record(document: Any, folder: Path) -> RunRecord:
+    if document["format"] != FORMAT:
+        raise ValueError("written by another version of notarium")
+    facts, gaps = document["facts"], document["facts"]["gaps"]
+    if not isinstance(facts, dict) or not isinstance(gaps, list) or not all(isinstance(each, str) for each in gaps):
+        raise ValueError("its facts must be an object, with a list of texts as gaps")
+    return RunRecord(
+        name=_text(document["name"]),
+        status=RunStatus(document["status"]),
+        started_ms=_time(document["started_ms"]),
+        ended_ms=_time(document["ended_ms"]),
+        commit=bytes.fromhex(document["commit"]).hex(),
+        disclosure=_text(document["disclosure"]),
+        artifacts=tuple(Artifact.from_json(each) for each in document["artifacts"]),
+        refs=tuple((_text(rel), _named(_text(target), folder)) for rel, target in document["refs"]),
+        facts=facts,
+    )
+
+
+def _named(target: str, folder: Path) -> str | Path:
+    if not _is_utf8(target) or "\0" in target:
+        raise ValueError(f"{target!r} names no file")
+    return target if re.fullmatch("[0-9a-fA-F]{64}", target) else folder / target
+
+
+def _is_utf8(text: str) -> bool:
+    return text == text.encode(errors="replace").decode()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _time(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_TIME_MS:
+        raise ValueError(f"{value!r} is not a time")
+    return value

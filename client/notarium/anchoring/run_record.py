@@ -1,0 +1,127 @@
+"""What is known of a run when it ends, and how it becomes a signed entry: at once, or later from a draft."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from notarium.anchoring.commit import Disclosure, Ref, commit
+from notarium.anchoring.outbox import Waiting, outbox_of
+from notarium.anchoring.references import reference
+from notarium.anchoring.run_places import claim_place
+from notarium.errors import InvalidBundle, NotariumError
+from notarium.evidence.statement import Artifact, Bundle, read_bundle
+from notarium.ledger_access.receipt_file import find_receipt
+from notarium.naming import bundle_of, receipt_beside, run_stem
+from notarium.project import Project
+
+KIND = "run"
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run that nobody has signed yet."""
+
+    name: str
+    status: RunStatus
+    started_ms: int
+    ended_ms: int
+    commit: str
+    """The Git commit, hex; "" where the code was not exactly that."""
+    disclosure: str
+    artifacts: tuple[Artifact, ...]
+    """Named by their paths relative to the folder of the receipt."""
+    refs: tuple[tuple[str, bytes | str | Path], ...]
+    """The references that were named: relation, and what `reference` takes."""
+    facts: Mapping[str, Any]
+    """Everything else that the evidence holds."""
+
+    def fields(self) -> dict[str, Any]:
+        """What the commitment itself says."""
+        fields: dict[str, Any] = {"status": self.status.value}
+        if self.disclosure != Disclosure.SEALED:
+            fields |= {"started_ms": self.started_ms, "ended_ms": self.ended_ms}
+            if self.commit:
+                fields["code"] = bytes.fromhex(self.commit)
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRun:
+    """A run whose entry is in the outbox."""
+
+    waiting: Waiting
+    problems: tuple[NotariumError, ...]
+    """Why references were left out; the evidence lists them as gaps."""
+
+
+def sign_run(project: Project, record: RunRecord, directory: Path) -> SignedRun:
+    """Write the evidence into `directory` and put the signed entry into the outbox; nothing is sent yet.
+
+    Raises NotariumError where it cannot be signed, and has written nothing then.
+    """
+    refs, gaps, problems = _references(project, record, directory)
+    facts = {**record.facts, "name": record.name, "gaps": [*record.facts["gaps"], *gaps]}
+    bundle = Bundle.new(KIND, record.artifacts, facts)
+    place = claim_place(directory, run_stem(record.name))
+    try:
+        waiting = commit(project, bundle, place, fields=record.fields(), refs=refs, disclosure=record.disclosure)
+    except BaseException:
+        # An entry that is kept needs its evidence, whatever failed after that.
+        if outbox_of(project).find(place) is None:
+            bundle_of(place).unlink(missing_ok=True)
+        raise
+    return SignedRun(waiting, tuple(problems))
+
+
+def _references(
+    project: Project, record: RunRecord, directory: Path
+) -> tuple[list[Ref], list[str], list[NotariumError]]:
+    """The references that were named, and derivedFrom for each input whose receipt beside it still holds."""
+    refs: list[Ref] = []
+    gaps: list[str] = []
+    problems: list[NotariumError] = []
+    for rel, target in record.refs:
+        try:
+            refs.append(reference(project, rel, target))
+        except NotariumError as error:
+            gaps.append(f"reference {rel} is not recorded: {error}")
+            problems.append(error)
+    for artifact in record.artifacts:
+        place = receipt_beside(Path(os.path.normpath(directory.absolute() / artifact.name)))
+        if artifact.role != "output" and place.exists():
+            found = _derived_from(project, artifact, place)
+            if isinstance(found, str):
+                gaps.append(found)
+            else:
+                refs.append(found)
+    return list(dict.fromkeys(refs)), gaps, problems
+
+
+def _derived_from(project: Project, artifact: Artifact, place: Path) -> Ref | str:
+    """The reference, or the gap where the receipt at `place` does not hold for the artifact."""
+    try:
+        receipt = find_receipt(place, project.genesis)
+    except OSError:
+        receipt = None
+    if receipt is None:
+        return f"{artifact.name} has a receipt beside it that does not verify"
+    known: Sequence[Artifact] = ()
+    with suppress(OSError, InvalidBundle):
+        known = read_bundle(bundle_of(place), receipt.entry).artifacts
+    if not any(each.content.has_same_bytes(artifact.content) for each in known):
+        return f"{artifact.name} does not match the receipt beside it: it has changed since"
+    return Ref("derivedFrom", receipt.id)

@@ -1,0 +1,52 @@
+"""`notarium complete`: a draft becomes an anchored run, by the command that was printed."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.client.helpers import notarium
+
+
+@pytest.fixture
+def draft(project, home):
+    """A run for which there was no issuer: the command and its draft."""
+    config = project.folder / "config.toml"
+    whole = config.read_text()
+    config.write_text(whole.replace('issuer = "m0"\n', ""))
+    done = notarium("run", "--name", "fit one", "--json", "--", "sh", "-c", "exit 3")
+    config.write_text(whole)
+    assert done.returncode == 3
+    return done, Path("fit one.run.draft.json")
+
+
+def test_the_command_that_is_printed_completes_the_run(draft, cli, ledger):
+    done, place = draft
+    *_, kept, last = done.stderr.splitlines()
+    assert json.loads(last)["draft"] == str(place)
+    arguments = shlex.split(kept[kept.index("'notarium complete") + 1 : kept.rindex("' to sign")])
+    code, out, err = cli(*arguments[1:])
+    assert (code, err) == (0, "")
+    assert out == "anchored fit one.run.draft.json  → fit one.run.receipt.json\n"
+    assert not place.exists()
+    assert ledger.entries[0].body["status"] == "failed"
+    assert cli("verify", "fit one.run.receipt.json", "--offline")[0] == 0
+    assert cli(*arguments[1:])[0] == 2, "there is no draft any more"
+
+
+def test_a_name_can_be_put_right(project, cli):
+    assert notarium("run", "--name", "a/b", "--", "true").returncode == 0
+    [place] = project.root.glob("*.draft.json")
+    assert cli("complete", place)[0] == 2
+    assert cli("complete", place, "--name", "ab", "--disclosure", "sealed")[0] == 0
+    assert json.loads(Path("ab.run.bundle.json").read_bytes())["predicate"]["name"] == "ab"
+
+
+def test_what_cannot_be_sent_waits(draft, nodes, cli):
+    nodes[0].stop()
+    code, out, _ = cli("complete", draft[1], "--timeout", "0.3", "--json")
+    assert code == 5
+    assert json.loads(out)["status"] == "pending"
+    nodes[0].start_again()
+    assert cli("status", "--flush")[0] == 0
+    assert Path("fit one.run.receipt.json").exists()
