@@ -114,4 +114,5 @@ def test_answers_are_counted_by_route_and_status(world):
     world.node.get("/v1/entries/zz")
     text = world.node.get("/metrics").body.decode()
     assert 'notarium_api_answers_total{route="/v1/entries/{id}",status="400"}' in text
+    assert 'notarium_api_answer_seconds_count{route="/v1/entries/{id}"}' in text
     assert "zz" not in text
