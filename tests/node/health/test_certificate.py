@@ -3,17 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
+from tests.node.certificates import certificate
 
 from notarium_node.health.certificate import SOON_DAYS, CertificateWatch, read_expiry_ms
 from notarium_node.health.reason import ReasonKind
 
 DAY_MS = 24 * 3600 * 1000
+CURVE = ec.SECP256R1()
 END_MS = 1_800_000_000_000
 
 
@@ -34,16 +32,9 @@ def watch(clock):
     return CertificateWatch(END_MS, clock)
 
 
-def certificate(end: datetime) -> bytes:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(end - timedelta(days=90)).not_valid_after(end)
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
 def test_the_expiry_is_that_of_the_first_certificate_in_the_file(tmp_path):
-    path, end = tmp_path / "chain.pem", datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
-    path.write_bytes(certificate(end) + certificate(end + timedelta(days=999)))
+    path, end, key = tmp_path / "chain.pem", datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC), ec.generate_private_key(CURVE)
+    path.write_bytes(certificate(key, end) + certificate(key, end + timedelta(days=999)))
     assert read_expiry_ms(path) == end.timestamp() * 1000
 
 
