@@ -20,8 +20,8 @@ OF_PROMETHEUS = {"up"}
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 """Of the series of a family, by its type; others have the family's name."""
 WORDS = {
-    "abs", "and", "by", "changes", "histogram_quantile", "increase", "instance", "job", "le", "or", "predict_linear",
-    "rate", "route", "status", "sum", "time",
+    "abs", "and", "by", "changes", "clamp_min", "event", "h", "histogram_quantile", "ignoring", "increase", "instance",
+    "job", "le", "offset", "or", "predict_linear", "rate", "route", "status", "sum", "time",
 }  # fmt: skip
 """What else stands in the expressions: functions, operators, labels."""
 
