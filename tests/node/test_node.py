@@ -125,3 +125,17 @@ async def test_the_periodic_work_ends_with_the_node(tmp_path, monkeypatch):
         count = len(ticks)
         await asyncio.sleep(0.05)
         assert len(ticks) == count
+
+
+async def test_periodic_work_that_runs_late_is_counted(tmp_path):
+    def beyond_bounds(histogram):
+        counts = [count for _, count in histogram.buckets()]
+        return counts[-1] - counts[-2]
+
+    async with cluster(tmp_path) as made:
+        node, loop = made.nodes[0], asyncio.get_running_loop()
+        assert node._ticker is not None
+        node._ticker.cancel()
+        node._ticker = loop.call_at(loop.time() - 60, lambda: None)  # It was due a minute ago.
+        node._tick()
+        assert beyond_bounds(node.loop_late) == 1
