@@ -139,7 +139,7 @@ class Metrics:
         queued = GaugeMetricFamily("notarium_peer_queue_bytes", "Bytes not sent to it yet", labels=labels)
         links = node.network.connected
         for key, record in sorted(node.store.state.registry.nodes.items()):
-            if key != node.own.key:
+            if key != node.own.key and "validator" in (record.role, node.own.role):  # Observers do not connect.
                 link, values = links.get(key), [record.member, record.role, key.hex()]
                 connected.add_metric(values, link is not None)
                 queued.add_metric(values, 0 if link is None else link.queue_bytes)

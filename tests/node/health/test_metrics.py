@@ -1,6 +1,8 @@
 """What Prometheus scrapes is what the node's parts say, read at each scrape."""
 
 import platform
+import re
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -88,6 +90,17 @@ def test_each_other_node_of_the_registry_has_a_series_connected_or_not(node, scr
     queued = {name[2:]: value for name, value in values.items() if name[0] == "notarium_peer_queue_bytes"}
     assert queued == dict(zip(others, (7, 7, 0, 0), strict=True))
     assert values["notarium_validators_able",] == 3
+
+
+def test_observers_that_never_connect_to_one_another_raise_no_alarm():
+    node = fake_node("observer")
+    registry = node.store.state.registry
+    second = next(each for each in registry.nodes.values() if each.member == "m3" and each.role == "validator")
+    nodes = {**registry.nodes, second.key: replace(second, role="observer")}
+    node.store.state = replace(node.store.state, registry=replace(registry, nodes=nodes))
+    text = Metrics(node, Condition(node)).render().decode()
+    named = re.findall(r'notarium_peer_connected{.*member="(\w+)".*} ', text)
+    assert sorted(named) == ["m0", "m1", "m2"]
 
 
 def test_the_disk_of_the_store(node, scrape):
