@@ -45,7 +45,8 @@ class Database:
         self.path = path
         self._cache_bytes = cache_bytes
         self._write_buffer_bytes = write_buffer_bytes
-        self._min_free_bytes = min_free_bytes
+        self.min_free_bytes = min_free_bytes
+        """With less, nothing is written."""
         self.timed: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         """Surrounds each synced write; whoever runs the store may measure it."""
         self._write_lock = threading.RLock()
@@ -137,7 +138,7 @@ class Database:
         with self._write_lock:
             if self.failed:
                 raise StoreError(self.path, "an earlier write failed; reopen the store first")
-            self._check_free(self._min_free_bytes)
+            self._check_free(self.min_free_bytes)
             db = self._db
             if db is None:
                 raise StoreError(self.path, "the store is closed")
@@ -161,7 +162,7 @@ class Database:
     def reopen(self) -> None:
         """Close and open again, so that LevelDB recovers from its log. Raises StoreFull while the disk is full."""
         with self._write_lock, self._handle_lock:
-            self._check_free(max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES))
+            self._check_free(max(self.min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES))
             self.close()
             self._db = self._open()
             self.failed = False
@@ -203,18 +204,19 @@ class Database:
 
     def _check_free(self, needed_bytes: int) -> None:
         if needed_bytes:
-            free = self._free_bytes()
+            free = self.free_bytes()
             if free < needed_bytes:
                 raise StoreFull(self.path, free, needed_bytes)
 
-    def _free_bytes(self) -> int:
+    def free_bytes(self) -> int:
+        """What this user may still write to the disk."""
         status = os.statvfs(self.path)
         return status.f_bavail * status.f_frsize
 
     def _write_error(self, error: plyvel.Error) -> StoreError:
         if os.strerror(errno.ENOSPC) in str(error):
-            needed = max(self._min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES)
-            return StoreFull(self.path, self._free_bytes(), needed)
+            needed = max(self.min_free_bytes, 2 * self._write_buffer_bytes + REOPEN_SPARE_BYTES)
+            return StoreFull(self.path, self.free_bytes(), needed)
         return StoreError(
             self.path, f"cannot be written: {_message(error)}; check the disk and the directory's permissions"
         )

@@ -124,6 +124,15 @@ class Store(LogReader):
         """Surround each synced write with `timed()`, which measures it."""
         self._db.timed = timed
 
+    def free_bytes(self) -> int:
+        """What this user may still write to the store's disk."""
+        return self._db.free_bytes()
+
+    @property
+    def min_free_bytes(self) -> int:
+        """With less, writes are refused."""
+        return self._db.min_free_bytes
+
     def close(self) -> None:
         """Release the directory. Closing twice is harmless."""
         self._db.close()

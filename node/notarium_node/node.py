@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -32,8 +31,11 @@ from notarium_node.entries.receiving import GossipReceiver
 from notarium_node.entries.verifier import Verifier
 from notarium_node.entries.waiters import Waiters
 from notarium_node.equivocation.collection import Equivocations
+from notarium_node.health.api_answers import ApiAnswers
+from notarium_node.health.arrivals import Arrivals
 from notarium_node.health.condition import Condition
 from notarium_node.health.events import new_event_counts
+from notarium_node.health.histogram import Histogram
 from notarium_node.health.metrics import Metrics
 from notarium_node.health.registry_log import RegistryLog
 from notarium_node.health.write_times import WriteTimes
@@ -51,6 +53,8 @@ _log = structlog.get_logger("notarium.node")
 
 TICK_S = 0.5
 """How often the node looks at what makes no event: its peers are sent a changed height, pending work is tried again."""
+LATE_S = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Bounds of the histogram of how late that was."""
 PASS_ON_S = 10.0
 """A node that cannot propose sends the oldest entries that wait there again after this time."""
 
@@ -81,12 +85,14 @@ class Node:
         self.write_times = WriteTimes(timer)
         store.time_writes(self.write_times.timed)
         self.event_counts = new_event_counts()
-        self.api_answers = Counter[tuple[str, int]]()
-        """By route and status."""
+        self.api_answers = ApiAnswers()
+        self.api_certificate_expires_ms = settings.api_certificate_expires_ms
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
+        self.loop_late = Histogram(LATE_S)
+        """How late the event loop called `_tick`: all else was as late then, votes too."""
         self._passed_on_s: float | None = None
-        self._make_entries(settings)
+        self._make_entries(settings, timer)
         self._make_engine(key, settings)
         self.network = make_network(
             own,
@@ -108,10 +114,11 @@ class Node:
         self._registry_log = RegistryLog(store.state)
         self._make_routes()
 
-    def _make_entries(self, settings: NodeSettings) -> None:
+    def _make_entries(self, settings: NodeSettings, timer: Callable[[], float]) -> None:
         """What entries pass on their way to a block."""
         store = self.store
         self.mempool = Mempool(settings.mempool_entries, settings.mempool_bytes)
+        self.arrivals = Arrivals(timer, self.mempool, lambda: len(self.mempool))
         self.waiters = Waiters()
         self.verifier = Verifier(settings.verify_workers)
         self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
@@ -231,7 +238,10 @@ class Node:
         self.catch_up_verifier.close()
 
     def _tick(self) -> None:
-        self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        loop = asyncio.get_running_loop()
+        if self._ticker is not None:
+            self.loop_late.add(loop.time() - self._ticker.when())
+        self._ticker = loop.call_later(TICK_S, self._tick)
         self.announcer.announce()
         self.sync.poke()
         self.memory_asker.tick()
@@ -323,12 +333,14 @@ class Node:
 
     def _on_fresh(self, entries: Sequence[Entry], source: Source) -> None:
         """Entries were verified and added to the mempool."""
+        self.arrivals.note(each.id for each in entries)
         if source is Source.CLIENT:
             self.gossip.add(entries)
         self.driver.work_pending()
 
     def _on_decided(self, decision: Decision, transition: Transition) -> None:
         """A decision is on disk."""
+        self.arrivals.decided(each.id for each in transition.entries)
         self._registry_log.see(transition.state)
         self.followers.push(decision.height)
         _log.debug("decided", height=decision.height, entries=len(transition.entries), round=decision.certificate.round)

@@ -19,6 +19,7 @@ from notarium_node.api.problems import bad_request
 from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config.sections import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
+from notarium_node.health.certificate import read_expiry_ms
 from notarium_node.http.places import Places
 from notarium_node.http.sending import STALL_S
 from notarium_node.http.server import HardenedAppRunner
@@ -145,6 +146,7 @@ def find_own(store: Store, config: NodeConfig, key: PublicKey) -> NodeRecord:
 
 def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
     checks = own.role == "observer" if config.sync.check_signatures is None else config.sync.check_signatures
+    certificate = config.api.tls_certificate
     return NodeSettings(
         listen=(config.peer.host, config.peer.port),
         peer_limits=config.peer.limits(),
@@ -161,6 +163,7 @@ def _settings(config: NodeConfig, own: NodeRecord) -> NodeSettings:
         sync=SyncSettings(config.sync.snapshot_lag_blocks, checks),
         is_new=config.node.first_start_mark.exists(),
         vote_from_noted=noted_vote_from(config.node.vote_from_note),
+        api_certificate_expires_ms=None if certificate is None else read_expiry_ms(certificate),
     )
 
 

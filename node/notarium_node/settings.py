@@ -41,6 +41,9 @@ class NodeSettings:
     vote_from_noted: int | None = None
     """The `vote_from` of the last start that had one: on a blank store, such a line is of an earlier loss."""
 
+    api_certificate_expires_ms: int | None = None
+    """Since 1970; None: the API has no certificate, or its expiry is unknown."""
+
     @property
     def block_target(self) -> BlockTarget:
         """Where this node cuts the blocks that it proposes."""

@@ -4,7 +4,6 @@ Blocks below a comment "tested: NAME" are taken from the page. What is replaced 
 become ports of this machine, Mercy's names those of the other members.
 """
 
-import inspect
 import json
 import os
 import re
@@ -224,16 +223,6 @@ def test_every_field_of_the_configuration_is_listed_with_its_default_and_its_lim
         if isinstance(default, int) or (isinstance(default, str) and default):
             assert rows[name][0] == str(default), name
         assert rows[name][1:] == limits, name
-
-
-def test_alarms_name_metrics_that_exist():
-    from notarium_node.health.metrics import Metrics
-
-    source = inspect.getsource(sys.modules[Metrics.__module__])
-    known = set(re.findall(r'"(notarium_[a-z_]+)"', source))
-    named = set(re.findall(r"\bnotarium_[a-z_]+", PAGE.partition("## Watch it")[2].partition("## When")[0]))
-    assert named
-    assert {each for each in named if each.removesuffix("_total") not in known} == set()
 
 
 def test_log_messages_are_those_of_the_code():

@@ -85,7 +85,7 @@ def test_a_crash_at_any_step_leaves_the_node_new_or_started(consortium, mark, mo
 
 def test_a_full_disk_refuses_the_first_start_and_keeps_the_mark_for_the_next(consortium, mark, monkeypatch):
     store, recall = start(consortium, mark)
-    monkeypatch.setattr(store._db, "_min_free_bytes", 1 << 62)
+    monkeypatch.setattr(store._db, "min_free_bytes", 1 << 62)
     with pytest.raises(StartupError, match="Make room"):
         use_first_start(mark, recall)
     assert mark.exists()

@@ -4,10 +4,14 @@ import asyncio
 import resource
 import shutil
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
+from tests.node.certificates import certificate
 
 from notarium_node import service
 from notarium_node.config.reading import load_config
@@ -91,6 +95,21 @@ async def test_a_node_that_is_told_to_stop_ends_without_an_error(config):
     with capture_logs() as logs:
         await service.run(config)
     assert logs[-1]["event"] == "node stopped"
+
+
+async def test_a_certificate_that_expires_soon_or_has_expired_is_reported_from_the_start_on(config, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    files = tmp_path / "api.pem", tmp_path / "api.key"
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    api = config.api.model_copy(update={"tls_certificate": files[0], "tls_key": files[1]})
+    for days, text in ((10, "expires in 9 days"), (-1, "has expired at")):
+        files[0].write_bytes(certificate(key, now + timedelta(days=days)))
+        with capture_logs() as logs:
+            await service.run(config.model_copy(update={"api": api}))
+        [line] = [each for each in logs if each["event"] == "the API's certificate expires"]
+        assert text in line["text"]
 
 
 async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops(config, monkeypatch):

@@ -84,7 +84,7 @@ def _disks(world: World) -> Iterator[Substitute]:
 
     errors = {"Error": plyvel.Error, "CorruptionError": plyvel.CorruptionError, "IOError": plyvel.IOError}
     yield database, "plyvel", SimpleNamespace(DB=open_database, **errors)
-    yield Database, "_free_bytes", free_bytes
+    yield Database, "free_bytes", free_bytes
 
 
 def _shared() -> Iterator[Substitute]:

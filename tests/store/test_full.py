@@ -99,6 +99,7 @@ def test_writes_stop_while_less_than_the_wanted_room_is_free(path: Path) -> None
     status = os.statvfs(path)
     wanted = status.f_bavail * status.f_frsize * 2
     with Store.open(path, consortium.genesis, min_free_bytes=wanted) as store:
+        assert 0 < store.free_bytes() < store.min_free_bytes == wanted
         with pytest.raises(StoreFull, match=f"at least {wanted} needed"):
             grow(store, consortium, [1])
         assert store.state.height == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 
 import structlog
@@ -17,6 +18,7 @@ from notarium_node.api.problems import ApiProblem, ProblemType, full, refused
 from notarium_node.api.queries import Queries
 from notarium_node.api.submit import Submissions
 from notarium_node.config.sections import ApiSection
+from notarium_node.health.api_answers import CLIENT_LEFT
 from notarium_node.health.metrics import CONTENT_TYPE
 from notarium_node.http.places import Places
 from notarium_node.http.sending import LARGE, send
@@ -104,8 +106,15 @@ class _Served:
         answered = guarded(self._node, checked)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            answer = await answered(request)
-            self._node.api_answers[path, answer.status] += 1
+            began_s, status = time.perf_counter(), CLIENT_LEFT
+            try:
+                answer = await answered(request)
+                status = answer.status
+            except web.HTTPException as error:
+                status = error.status
+                raise
+            finally:
+                self._node.api_answers.note(path, status, time.perf_counter() - began_s)
             return answer
 
         return handle

@@ -14,6 +14,7 @@ from notarium_consensus.permission import SigningRefusal
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.ability import Ability
+from notarium_node.health.certificate import CertificateWatch
 from notarium_node.health.observed import ObservedNode
 from notarium_node.health.operators_word import IdleWord, correction, idle_word, last_resort
 from notarium_node.health.reason import Reason, ReasonKind
@@ -46,6 +47,7 @@ class Condition:
         """Of the consensus.vote_from that has no effect, as logged last: is_done and the reason."""
         self._standstill = Standstill(now)
         self._voters = Voters(node)
+        self._certificate = CertificateWatch(node.api_certificate_expires_ms, node.clock)
 
     def look(self) -> None:
         """Called periodically: see whether blocks come, and log what has changed."""
@@ -55,6 +57,7 @@ class Condition:
         self._standstill.look(self._node.store.state.height, self._is_block_due())
         self._log_changes()
         self._log_word()
+        self._certificate.look()
 
     def _log_word(self) -> None:
         """Log once that the operator's word is idle."""
@@ -100,6 +103,7 @@ class Condition:
             *self._of_decisions(),
             *self._of_missing_blocks(),
             *self._of_clock(),
+            *self._certificate.reasons(),
         ]
 
     def _of_process_and_disk(self) -> Iterator[Reason]:
@@ -174,6 +178,11 @@ class Condition:
         """What this node reports to the others."""
         return self._voters.own()
 
+    @property
+    def able_validators(self) -> int:
+        """The validators that could vote now, as far as this node knows."""
+        return len(self._node.store.state.registry.validators) - len(self._voters.unable())
+
     def _refused(self, missing: Iterable[PublicKey]) -> str:
         """How many of `missing` do not know this node; "" if none has said so."""
         count = sum(map(self._node.network.is_refused_by, missing))
@@ -230,7 +239,7 @@ class Condition:
 
     def _of_clock(self) -> Iterator[Reason]:
         limit = self._node.store.state.registry.parameters.clock_precision_ms
-        drift = self._clock_drift()
+        drift = self.clock_drift_ms
         if drift is not None and abs(drift) > limit:
             yield Reason(
                 ReasonKind.CLOCK_OFF, f"the clock is off: {-drift} ms against its peers, {limit} ms allowed; check NTP"
@@ -241,7 +250,7 @@ class Condition:
         idle, doubt = self._idle_word(), self._node.network.address_doubt
         words = [] if idle is None else [str(idle)]
         more = self._voters.notes() if self._is_validator else ()
-        return [*self._of_fence(), *words, *([doubt] if doubt else []), *more]
+        return [*self._of_fence(), *words, *([doubt] if doubt else []), *more, *self._certificate.notes()]
 
     def _of_fence(self) -> Iterator[str]:
         permission, height = self._node.engine.permission, self._node.store.state.height
@@ -310,7 +319,8 @@ class Condition:
         waited_s = self._standstill.seconds
         return waited_s if waited_s * 1000 > self._node.engine.patience_ms else 0.0
 
-    def _clock_drift(self) -> int | None:
+    @property
+    def clock_drift_ms(self) -> int | None:
         """The median of the peers' clocks minus this node's, ms; None with too few peers to outvote liars."""
         node = self._node
         offsets = node.network.clock_offsets()

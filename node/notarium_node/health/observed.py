@@ -16,6 +16,9 @@ from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.ability import Ability
 from notarium_node.health.answers import RecallAnswers
+from notarium_node.health.api_answers import ApiAnswers
+from notarium_node.health.arrivals import Arrivals
+from notarium_node.health.histogram import Histogram
 from notarium_node.health.progress import CatchUpProgress
 from notarium_node.health.write_times import WriteTimes
 from notarium_store.store import Store
@@ -27,6 +30,10 @@ class ConnectedPeer(Protocol):
     @property
     def clock_offset_ms(self) -> int | None:
         """The peer's clock minus this node's; None until compared."""
+
+    @property
+    def queue_bytes(self) -> int:
+        """Bytes that wait to be sent to it."""
 
 
 class Network(Protocol):
@@ -191,10 +198,16 @@ class ObservedNode(Protocol):
     @property
     def write_times(self) -> WriteTimes: ...
     @property
+    def loop_late(self) -> Histogram: ...
+    @property
+    def arrivals(self) -> Arrivals: ...
+    @property
+    def api_certificate_expires_ms(self) -> int | None: ...
+    @property
     def event_counts(self) -> Counter[str]: ...
 
     @property
-    def api_answers(self) -> Counter[tuple[str, int]]: ...
+    def api_answers(self) -> ApiAnswers: ...
     @property
     def store(self) -> Store: ...
     @property

@@ -23,6 +23,7 @@ class ReasonKind(StrEnum):
     HISTORY_MISSING = "history-missing"
     MEMORY_LOST = "memory-lost"
     CLOCK_OFF = "clock-off"
+    CERTIFICATE_EXPIRED = "certificate-expired"
 
 
 @dataclass(frozen=True, slots=True)

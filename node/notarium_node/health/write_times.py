@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from notarium_node.health.histogram import Histogram
+
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper bounds of the histogram's buckets."""
 RECENT = 9
@@ -21,9 +23,7 @@ class WriteTimes:
     def __init__(self, timer: Callable[[], float]) -> None:
         """`timer`: seconds."""
         self._timer = timer
-        self.counts = [0] * (len(BOUNDS_S) + 1)
-        """Writes in each bucket, the last without a bound."""
-        self.total_s = 0.0
+        self.histogram = Histogram(BOUNDS_S)
         self._recent: deque[float] = deque(maxlen=RECENT)
 
     @contextmanager
@@ -36,8 +36,7 @@ class WriteTimes:
             self._note(self._timer() - began)
 
     def _note(self, seconds: float) -> None:
-        self.counts[sum(seconds > each for each in BOUNDS_S)] += 1
-        self.total_s += seconds
+        self.histogram.add(seconds)
         self._recent.append(seconds)
 
     @property
@@ -49,11 +48,3 @@ class WriteTimes:
     def vote_s(self) -> float:
         """How long the writes of one decision take."""
         return WRITES_A_VOTE * self.typical_s
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """The buckets as Prometheus has them."""
-        buckets, sum_ = [], 0
-        for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), self.counts, strict=True):
-            sum_ += count
-            buckets.append((bound, float(sum_)))
-        return buckets

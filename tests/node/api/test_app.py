@@ -1,5 +1,7 @@
 """The application: crowds are refused except by the operator's routes, and an error never leaves a handler."""
 
+import asyncio
+import contextlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
-from notarium_node.api.app import ALWAYS_ANSWERED, guarded
+from notarium_node.api.app import ALWAYS_ANSWERED, _Served, guarded
 from notarium_node.api.problems import ApiProblem, ProblemType
+from notarium_node.health.api_answers import CLIENT_LEFT, ApiAnswers
+from notarium_node.http.places import Places
 from notarium_node.refusals import Refusal, RefusalKind
 from notarium_store.errors import HistoryIncomplete, StoreCorruption
 
@@ -114,4 +118,23 @@ def test_answers_are_counted_by_route_and_status(world):
     world.node.get("/v1/entries/zz")
     text = world.node.get("/metrics").body.decode()
     assert 'notarium_api_answers_total{route="/v1/entries/{id}",status="400"}' in text
+    assert 'notarium_api_answer_seconds_count{route="/v1/entries/{id}"}' in text
     assert "zz" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (web.HTTPRequestEntityTooLarge(1, 2), 413),
+        (ConnectionResetError(), CLIENT_LEFT),
+        (asyncio.CancelledError(), CLIENT_LEFT),
+        (ApiProblem(ProblemType.NOT_FOUND, "no entry"), 404),
+    ],
+)
+async def test_an_answer_is_counted_however_it_ends(error, status):
+    node: Any = SimpleNamespace(api_answers=ApiAnswers())
+    guard: Any = SimpleNamespace(check_crowd=lambda request: None, check_origin=lambda request: None)
+    with contextlib.suppress(type(error)):
+        await _Served(node, guard, Places(1)).by(raising(error), "/v1/log")(REQUEST)
+    assert node.api_answers.counts == {("/v1/log", status): 1}
+    assert dict(node.api_answers.times["/v1/log"].buckets())["+Inf"] == 1

@@ -233,8 +233,8 @@ async def test_a_full_disk_makes_it_wait_and_no_block_is_lost(start, ledger, mon
     monkeypatch.setattr(driver_module, "RETRY_S", 0.01)
     node = start()
     free = [0]
-    monkeypatch.setattr(Database, "_free_bytes", lambda database: free[0])
-    monkeypatch.setattr(node.store._db, "_min_free_bytes", 1 << 20)
+    monkeypatch.setattr(Database, "free_bytes", lambda database: free[0])
+    monkeypatch.setattr(node.store._db, "min_free_bytes", 1 << 20)
     node.meet(*peers(ledger))
     await until(lambda: node.driver.stalled)
     assert node.store.state.height == 0

@@ -112,7 +112,7 @@ class Disk:
 
     def __init__(self, monkeypatch):
         self.free = 1 << 40
-        monkeypatch.setattr(Database, "_free_bytes", lambda database: self.free)
+        monkeypatch.setattr(Database, "free_bytes", lambda database: self.free)
 
 
 @pytest.fixture

@@ -233,4 +233,5 @@ def test_a_restarted_node_still_has_it_and_a_wiped_one_gets_it_again(exposed):
     # cannot vote.
     network.wait_until(lambda: kept.get("/healthz"), "the restarted node to serve", kept)
     assert equivocations(kept) == before
+    network.wait_until(lambda: wiped.get("/healthz"), "the wiped node to serve", wiped)
     network.wait_until(lambda: equivocations(wiped) == before, "the wiped node to have the equivocation")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +11,10 @@ from notarium_consensus.permission import Permission
 from notarium_ledger.types import Height
 from notarium_node.health.ability import CAN_VOTE, Ability
 from notarium_node.health.answers import RecallAnswers
+from notarium_node.health.api_answers import ApiAnswers
+from notarium_node.health.arrivals import Arrivals
 from notarium_node.health.events import new_event_counts
+from notarium_node.health.histogram import Histogram
 from notarium_node.health.write_times import WriteTimes
 
 
@@ -20,7 +22,9 @@ def fake_node(role: str = "validator") -> Any:
     """Node m0 (or the observer) of a consortium of four; three validators are connected."""
     consortium = Consortium(4, observers=1)
     keys = [each.public for each in (consortium.validator_keys if role == "validator" else consortium.observer_keys)]
-    connected = {each.public: SimpleNamespace(clock_offset_ms=3) for each in consortium.validator_keys[:3]}
+    connected = {
+        each.public: SimpleNamespace(clock_offset_ms=3, queue_bytes=7) for each in consortium.validator_keys[:3]
+    }
     connected.pop(keys[0], None)
     progress = SimpleNamespace(figures=lambda: {"height": 1, "target": 2, "blocks_per_s": 1.0, "remaining_s": 1.0})
     network = SimpleNamespace(
@@ -38,6 +42,7 @@ def fake_node(role: str = "validator") -> Any:
     store = SimpleNamespace(
         state=consortium.state, history=SimpleNamespace(height=0), base=None, damage="", is_complete=True
     )
+    store.free_bytes, store.min_free_bytes = lambda: 9_000, 1_000
     sync = SimpleNamespace(
         obstacle="", lag=0, target=0, claims={}, live_progress=progress, history_progress=progress, credible=0
     )
@@ -51,7 +56,10 @@ def fake_node(role: str = "validator") -> Any:
         round_lengths_ms=(1_000, 10_000),
         write_times=WriteTimes(lambda: 0.0),
         event_counts=new_event_counts(),
-        api_answers=Counter(),
+        api_answers=ApiAnswers(),
+        api_certificate_expires_ms=None,
+        arrivals=Arrivals(lambda: 0.0, (), lambda: 0),
+        loop_late=Histogram((1.0,)),
         store=store,
         engine=SimpleNamespace(
             permission=Permission(),

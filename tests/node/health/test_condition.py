@@ -316,3 +316,15 @@ def test_the_log_has_a_line_when_the_kinds_change_and_none_for_a_figure():
         ("ready", "info"),
     ]
     assert logs[1]["reasons"] == ["catching up: 11 blocks behind"]
+
+
+def test_the_api_s_certificate_is_a_note_before_its_end_and_a_reason_after_it():
+    node = fake_node()
+    node.api_certificate_expires_ms = node.clock() + 1
+    condition = Condition(node)
+    assert condition.reasons() == []
+    assert "the API's certificate expires in 0 days" in condition.notes()[-1]
+    node.api_certificate_expires_ms = node.clock() - 1
+    condition = Condition(node)
+    assert [each.kind for each in condition.reasons()] == [ReasonKind.CERTIFICATE_EXPIRED]
+    assert not any("certificate" in note for note in condition.notes())

@@ -1,5 +1,9 @@
 """What Prometheus scrapes is what the node's parts say, read at each scrape."""
 
+import platform
+import re
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.node.health.fake_node import fake_node
@@ -7,6 +11,7 @@ from tests.node.health.fake_node import fake_node
 from notarium_node.health.condition import Condition
 from notarium_node.health.events import EVENTS
 from notarium_node.health.metrics import Metrics
+from notarium_node.health.reason import ReasonKind
 
 
 @pytest.fixture
@@ -64,3 +69,79 @@ def test_every_event_is_there_with_0_before_it_happens(node, scrape):
     assert values["notarium_consensus_events_total", "peer_dropped"] == 0
     node.event_counts["peer_dropped"] += 1
     assert scrape()["notarium_consensus_events_total", "peer_dropped"] == 1
+
+
+def test_the_reasons_are_told_apart_and_are_there_before_they_apply(node, scrape):
+    reasons = {name[1]: value for name, value in scrape().items() if name[0] == "notarium_not_ready"}
+    assert reasons == dict.fromkeys(ReasonKind, 0)
+    node.store.damage = "block 7"
+    node.api_certificate_expires_ms = node.clock() - 1
+    values = Metrics(node, Condition(node)).render().decode()
+    assert 'notarium_not_ready{reason="store-damaged"} 1.0' in values
+    assert 'notarium_not_ready{reason="certificate-expired"} 1.0' in values
+    assert "notarium_ready 0.0" in values
+
+
+def test_each_other_node_of_the_registry_has_a_series_connected_or_not(node, scrape):
+    values = scrape()
+    connected = {name[2:]: value for name, value in values.items() if name[0] == "notarium_peer_connected"}
+    others = [("m1", "validator"), ("m2", "validator"), ("m3", "validator"), ("m0", "observer")]
+    assert connected == dict(zip(others, (1, 1, 0, 0), strict=True))
+    queued = {name[2:]: value for name, value in values.items() if name[0] == "notarium_peer_queue_bytes"}
+    assert queued == dict(zip(others, (7, 7, 0, 0), strict=True))
+    assert values["notarium_validators_able",] == 3
+
+
+def test_observers_that_never_connect_to_one_another_raise_no_alarm():
+    node = fake_node("observer")
+    registry = node.store.state.registry
+    second = next(each for each in registry.nodes.values() if each.member == "m3" and each.role == "validator")
+    nodes = {**registry.nodes, second.key: replace(second, role="observer")}
+    node.store.state = replace(node.store.state, registry=replace(registry, nodes=nodes))
+    text = Metrics(node, Condition(node)).render().decode()
+    named = re.findall(r'notarium_peer_connected{.*member="(\w+)".*} ', text)
+    assert sorted(named) == ["m0", "m1", "m2"]
+
+
+def test_the_disk_of_the_store(node, scrape):
+    node.write_times.histogram.add(0.4)
+    values = scrape()
+    assert (values["notarium_store_free_bytes",], values["notarium_store_min_free_bytes",]) == (9_000, 1_000)
+    assert values["notarium_store_write_seconds_bucket", "0.2"] == 0
+    assert values["notarium_store_write_seconds_bucket", "0.5"] == 1
+    assert (values["notarium_store_write_seconds_count",], values["notarium_store_write_seconds_sum",]) == (1, 0.4)
+
+
+def test_a_disk_that_is_gone_does_not_end_the_scrape(node, scrape):
+    def gone():
+        raise OSError(5, "Input/output error")
+
+    node.store.free_bytes = gone
+    values = scrape()
+    assert ("notarium_store_free_bytes",) not in values
+    assert values["notarium_height",] == 0
+
+
+def test_answers_by_route_and_status(node, scrape):
+    node.api_answers.note("/v1/log", 200, 0.2)
+    node.api_answers.note("/v1/log", 429, 0.01)
+    values = scrape()
+    assert values["notarium_api_answers_total", "/v1/log", "429"] == 1
+    assert values["notarium_api_answer_seconds_bucket", "0.25", "/v1/log"] == 2
+    assert values["notarium_api_answer_seconds_count", "/v1/log"] == 2
+
+
+def test_what_is_not_known_has_no_sample(node, scrape):
+    values = scrape()
+    assert ("notarium_api_certificate_expiry_seconds",) not in values
+    assert ("notarium_clock_ahead_seconds",) not in values
+    node.api_certificate_expires_ms = 1_800_000_000_000
+    node.network.offsets = [-200, -300, -400]
+    values = scrape()
+    assert values["notarium_api_certificate_expiry_seconds",] == 1_800_000_000
+    assert values["notarium_clock_ahead_seconds",] == 0.3
+
+
+def test_the_versions_are_there(scrape):
+    [build] = [name for name in scrape() if name[0] == "notarium_build_info"]
+    assert platform.python_version() in build
