@@ -45,7 +45,7 @@ class Tally:
         counts = self._counts.get(member)
         if counts is None:
             use = self.of_day(member)
-            counts = self._counts[member] = [use.entries, use.bytes, use.statements]
+            counts = self._counts[member] = [use.entries, use.size, use.statements]
         if is_statement:
             self._check(member, counts, 2, 1, is_statement)
             counts[2] += 1

@@ -263,14 +263,14 @@ class DayUse:
     """Days of UTC since 1970."""
     entries: int = 0
     """Of its researchers."""
-    bytes: int = 0
-    """Of these entries."""
+    size: int = 0
+    """The bytes of these entries."""
     statements: int = 0
     """Of the member itself."""
 
     def record(self, member: str) -> Record:
         """Its record."""
-        return USE + member.encode(), canonical.encode([self.day, self.entries, self.bytes, self.statements])
+        return USE + member.encode(), canonical.encode([self.day, self.entries, self.size, self.statements])
 
     @classmethod
     def of_record(cls, key: bytes, value: bytes) -> tuple[str, DayUse]:

@@ -126,6 +126,6 @@ def test_a_member_with_very_many_keys_can_be_removed_like_any() -> None:
     calls = calls_of(lambda: transitions.append(check(state, [last])))
     assert calls < 2_000
     (transition,) = transitions
-    assert len(transition.registry_changes) == 5, "member, node, proposal, totals, voter"
+    assert len(transition.registry_changes) == 6, "member, node, proposal, totals, voter and its use"
     after = transition.state.registry
     assert after.owner(after.researchers[PublicKey(digest(7))]) is None

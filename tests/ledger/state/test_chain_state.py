@@ -264,9 +264,9 @@ def test_a_block_says_which_records_it_writes(consortium: Consortium) -> None:
     state = consortium.state
     new = key("new").public
     enrol = consortium.entry(consortium.member_body("enrol", 1, key=bytes(new)))
-    assert consortium.decide(state, consortium.entries(3))[1].registry_changes == {}
+    assert consortium.decide(state, consortium.entries(3))[1].registry_changes.keys() == {b"um0"}
     transition = consortium.decide(state, [enrol, consortium.entry()])[1]
-    assert transition.registry_changes.keys() == {b"k" + new, b"mm1"}
+    assert transition.registry_changes.keys() == {b"k" + new, b"mm1", b"um0", b"um1"}
     records = {**dict(state.registry.records()), **transition.registry_changes}
     assert sorted(records.items()) == list(transition.state.registry.records())
     assert transition.header.state_root == transition.state.registry.hash
@@ -279,16 +279,17 @@ def test_expired_proposals_go_with_the_next_block() -> None:
     state = consortium.decide(consortium.state, [propose])[1].state
     vote = consortium.entry(consortium.member_body("vote", 1, proposal=bytes(propose.id), approve=True))
     last = replace(state, height=Height(100))
-    check_admissible(last, vote)
-    assert consortium.decide(last, [consortium.entry()])[1].registry_changes == {}
+    check_admissible(last, vote, 1)
+    assert consortium.decide(last, [consortium.entry()])[1].registry_changes.keys() == {b"um0"}
     after = replace(state, height=Height(101))
     with pytest.raises(InvalidEntry, match="is not open"):
-        check_admissible(after, vote)
+        check_admissible(after, vote, 1)
     plain = consortium.entry()
     chosen, rejected = select_entries(after, [vote, plain], nothing_decided, 1)
     assert (chosen, [entry for entry, _ in rejected]) == ([plain], [vote])
     transition = consortium.decide(after, [plain])[1]
-    assert transition.registry_changes == {b"o" + propose.id: None}
+    assert transition.registry_changes.keys() == {b"o" + propose.id, b"um0"}
+    assert transition.registry_changes[b"o" + propose.id] is None
     assert transition.state.registry.proposals == {}
 
 

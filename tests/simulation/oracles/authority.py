@@ -99,12 +99,12 @@ class Rights:
     former_keys: int = 0
     former_number: int = 0
     written: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
-    """By member: day, entries, bytes, statements."""
+    """By member: day, entries, bytes, statements; none in a genesis."""
 
     @classmethod
     def of_records(cls, records: Mapping[bytes, bytes]) -> Rights:
-        """By the records of a registry without proposals (docs/formats.md)."""
-        found: dict[bytes, dict[bytes, Any]] = {kind: {} for kind in (b"m", b"n", b"k", b"p", b"t", b"u")}
+        """By the records of a genesis (docs/formats.md)."""
+        found: dict[bytes, dict[bytes, Any]] = {kind: {} for kind in (b"m", b"n", b"k", b"p", b"t")}
         for key, value in records.items():
             found[key[:1]][key[1:]] = msgpack.unpackb(value)
         return cls(
@@ -114,7 +114,6 @@ class Rights:
             {name.decode(): value for name, value in found[b"p"].items()},
             {},
             *found[b"t"][b""],
-            {id_.decode(): tuple(value) for id_, value in found[b"u"].items()},
         )
 
     @property
