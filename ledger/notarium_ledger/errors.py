@@ -61,6 +61,15 @@ class KeyNotPermitted(InvalidEntry):
         self.cause = cause
 
 
+class QuotaExceeded(InvalidEntry):
+    """An entry that is valid, but comes on top of what its member or key may write in a time; it may come later."""
+
+    def __init__(self, reason: str, field: str, *, limit: int, until_ms: int) -> None:
+        """`until_ms`: not before then (milliseconds since 1970) is there room again."""
+        super().__init__(reason, field, limit=limit)
+        self.until_ms = until_ms
+
+
 class EntryOfLaterVersion(InvalidEntry):
     """An entry of a form or body version that this software does not know. Nobody is at fault; ignore it."""
 

@@ -121,7 +121,9 @@ class Node:
         self.arrivals = Arrivals(timer, self.mempool, lambda: len(self.mempool))
         self.waiters = Waiters()
         self.verifier = Verifier(settings.verify_workers)
-        self.admission = Admission(lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh)
+        self.admission = Admission(
+            lambda: store.state, store.is_decided, self.mempool, self.verifier, self._on_fresh, self.clock
+        )
 
     def _make_engine(self, key: SigningKey, settings: NodeSettings) -> None:
         """Consensus, and the memory of what this node has signed."""

@@ -99,7 +99,7 @@ def _one(state: ChainState, entry: Entry) -> tuple[float, float]:
 
 def _times(state: ChainState, entries: Sequence[Entry]) -> tuple[float, float, float, int]:
     """Seconds to select, to apply verified entries, and to check the block from its bytes; records written."""
-    chosen, select = _timed(lambda: select_entries(state, entries, lambda _: False))
+    chosen, select = _timed(lambda: select_entries(state, entries, lambda _: False, FAR))
     assert (len(chosen[0]), len(chosen[1])) == (len(entries), 0), [str(error) for _, error in chosen[1][:1]]
     proposer = state.registry.validators.validators[0].key
     transition, rules = _timed(lambda: advance(state, entries, FAR, proposer))

@@ -51,7 +51,7 @@ class FakeLedger:
                 try:
                     entry = decode_entry(raw)
                     verify_signature(entry, self.consortium.genesis.hash)
-                    check_admissible(self.state, entry)
+                    check_admissible(self.state, entry, self.state.time_ms + 1)
                 except InvalidEntry as error:
                     raise InvalidEntry(error.reason, f"entries[{number}].{error.field}") from error
                 fresh.setdefault(entry.id, entry)

@@ -265,7 +265,7 @@ def running(consortium: Consortium, key: SigningKey, store: Store, network: Fake
         engine,
         store,
         mempool,
-        Admission(lambda: store.state, store.is_decided, mempool, verifier, lambda fresh, source: None),
+        Admission(lambda: store.state, store.is_decided, mempool, verifier, lambda fresh, source: None, lambda: 1),
         cast(PeerNetwork, network),
         Waiters(),
         events.append,

@@ -151,7 +151,12 @@ class Node:
             self.recall.record_height,
         )
         admission = Admission(
-            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh, source: None
+            lambda: self.store.state,
+            self.store.is_decided,
+            self.mempool,
+            self.verifier,
+            lambda fresh, source: None,
+            lambda: 1,
         )
         self.waiters = Waiters()
         network = cast(PeerNetwork, self.network)

@@ -17,6 +17,7 @@ from notarium.cli import verify
 from notarium.errors import InvalidBundle
 from notarium.evidence.statement import Bundle, bundle_digest
 from notarium.verifying import verification
+from notarium_ledger.state.quota import Tally
 from notarium_ledger.trust import chain
 from notarium_node.api.costly import CostlyReads
 from notarium_node.api.guard import Guard
@@ -93,6 +94,10 @@ def _since_unchecked() -> list[Replacement]:
         return follow(self, decided)[0], decided.header.since
 
     return [(chain.ChainVerifier, "_follow_handovers", credulous)]
+
+
+def _quota_unchecked() -> list[Replacement]:
+    return [(Tally, "_check", lambda *_: None)]
 
 
 # ---- doors ---------------------------------------------------------------------------------------------------------
@@ -186,6 +191,12 @@ MISTAKES = (
         "a header's own word on its set",
         _since_unchecked,
         "tests/ledger/trust/test_chain.py::test_a_loop_that_leads_back_to_the_same_set_cannot_be_left_out",
+        "DID NOT RAISE",
+    ),
+    Mistake(
+        "quota not checked by validators",
+        _quota_unchecked,
+        "tests/ledger/state/test_quota.py::test_a_validator_refuses_the_block_of_a_proposer_that_does_not_count",
         "DID NOT RAISE",
     ),
     Mistake(

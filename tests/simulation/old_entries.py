@@ -64,7 +64,7 @@ class Overload(OldEntries):
         if len(waiting) <= chain_state.MAX_KEY_ENTRIES:
             return None
         with patch.object(chain_state, "CLASS_LIMITS", {}):
-            chosen, _ = chain_state.select_entries(state, waiting, lambda _: False)
+            chosen, _ = chain_state.select_entries(state, waiting, lambda _: False, block.header.time_ms)
             try:
                 made = advance(state, chosen, block.header.time_ms, self.liar.public)
             except LedgerError:

@@ -13,7 +13,7 @@ from tests.simulation.oracles.chain import Chain, Timing
 from tests.simulation.oracles.content import Content
 from tests.simulation.oracles.oracles import RECORD_BLOCKS, RECORD_BYTES
 from tests.simulation.oracles.signatures import Signatures
-from tests.support.consortium import Consortium, key
+from tests.support.consortium import START_MS, Consortium, key
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.log.hashes import leaf_hash
@@ -56,39 +56,53 @@ def test_the_root_by_its_definition_is_that_of_genesis(consortium, rights):
     assert rights.root == consortium.genesis.registry.hash
 
 
-def test_a_quiet_block_changes_nothing(consortium, rights):
-    assert rights.after(1, [consortium.raw(consortium.body())]) is rights
+def test_a_quiet_block_changes_what_was_written_that_day_and_nothing_else(consortium, rights):
+    after = rights.after(1, START_MS, [consortium.raw(consortium.body())])
+    assert [name for name, _ in set(after.records()) ^ set(rights.records())] == [b"um0"]
+
+
+def test_a_member_writes_its_quota_each_day(consortium):
+    consortium = Consortium(4, max_member_day_entries=2)
+    rights = Rights.of_records(dict(consortium.genesis.registry.records()))
+    raws = [consortium.raw(consortium.body()) for _ in range(3)]
+    with pytest.raises(Forbidden, match="m0 writes 3 entries on day 20370, 2 allowed"):
+        rights.after(1, START_MS, raws)
+    after = rights.after(1, START_MS, raws[:1]).after(2, START_MS + 1, raws[1:2])
+    with pytest.raises(Forbidden, match="m0 writes 3 entries"):
+        after.after(3, START_MS + 2, raws[2:])
+    after.after(3, START_MS + 86_400_000, raws[1:])
+    after.after(3, START_MS + 2, [enrol(consortium, FIRST, 0)])
 
 
 @pytest.mark.parametrize("height", [1, 7])
 def test_who_is_not_enrolled_writes_nothing(consortium, rights, height):
     raw = consortium.raw(consortium.body(), key("stranger"))
     with pytest.raises(Forbidden, match="never enrolled"):
-        rights.after(height, [raw])
+        rights.after(height, START_MS, [raw])
 
 
 def test_a_key_writes_from_its_enrolment_to_its_revocation(consortium, rights):
     signer = key("enrolled 0")
     entry = consortium.raw(consortium.body(issuer="m1"), signer)
     revoke = consortium.raw(consortium.member_body("revoke", 1, key=FIRST))
-    after = rights.after(1, [enrol(consortium, FIRST, 1), entry])
+    after = rights.after(1, START_MS, [enrol(consortium, FIRST, 1), entry])
     with pytest.raises(Forbidden, match="revoked"):
-        after.after(2, [revoke, entry])
+        after.after(2, START_MS, [revoke, entry])
     with pytest.raises(Forbidden, match="is or was enrolled"):
-        after.after(2, [revoke, enrol(consortium, FIRST, 1)])
+        after.after(2, START_MS, [revoke, enrol(consortium, FIRST, 1)])
 
 
 def test_a_key_writes_for_its_own_member_only(consortium, rights):
-    after = rights.after(1, [enrol(consortium, FIRST, 1)])
+    after = rights.after(1, START_MS, [enrol(consortium, FIRST, 1)])
     with pytest.raises(Forbidden, match="not enrolled for m0"):
-        after.after(2, [consortium.raw(consortium.body(), key("enrolled 0"))])
+        after.after(2, START_MS, [consortium.raw(consortium.body(), key("enrolled 0"))])
 
 
 def test_a_member_has_so_many_keys_and_no_more(consortium, rights):
     two = [enrol(consortium, each) for each in (FIRST, SECOND)]  # a third is in genesis
-    after = rights.after(1, two)
+    after = rights.after(1, START_MS, two)
     with pytest.raises(Forbidden, match="has enrolled 3 keys, 3 allowed"):
-        after.after(2, [enrol(consortium, bytes(key("one more").public))])
+        after.after(2, START_MS, [enrol(consortium, bytes(key("one more").public))])
 
 
 @pytest.mark.parametrize(("most", "kind"), [(KEY_ENTRIES, "revoke"), (GOVERNANCE_ENTRIES, "vote")])
@@ -96,60 +110,60 @@ def test_the_work_of_a_block_is_bounded(consortium, rights, most, kind):
     fields: dict[str, Any] = {"key": FIRST} if kind == "revoke" else {"proposal": bytes(32), "approve": True}
     raws = [consortium.raw(consortium.member_body(kind, 0, **fields)) for _ in range(most + 1)]
     with pytest.raises(Forbidden, match=f"{most + 1} of its entries"):
-        rights.after(1, raws)
+        rights.after(1, START_MS, raws)
     with pytest.raises(Forbidden, match=r"not another member's|not open|another member's"):
-        rights.after(1, raws[:most])
+        rights.after(1, START_MS, raws[:most])
 
 
 def test_a_proposal_expires(consortium, rights):
-    soon = rights.after(1, [made := propose(consortium, parameter("proposal_blocks", 100))])
-    soon = soon.after(2, votes(consortium, made, [1, 2, 3]))
-    opened = soon.after(3, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
-    opened.after(103, votes(consortium, made, [1]))
+    soon = rights.after(1, START_MS, [made := propose(consortium, parameter("proposal_blocks", 100))])
+    soon = soon.after(2, START_MS, votes(consortium, made, [1, 2, 3]))
+    opened = soon.after(3, START_MS, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    opened.after(103, START_MS, votes(consortium, made, [1]))
     with pytest.raises(Forbidden, match="not open"):
-        opened.after(104, votes(consortium, made, [1]))
+        opened.after(104, START_MS, votes(consortium, made, [1]))
 
 
 def test_approvals_lapse_with_the_set_in_which_they_were_given(consortium, rights):
-    opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
-    opened = opened.after(2, [other := propose(consortium, removal(consortium, 4))])
-    changed = opened.after(3, votes(consortium, other, [1, 2, 3]))
+    opened = rights.after(1, START_MS, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    opened = opened.after(2, START_MS, [other := propose(consortium, removal(consortium, 4))])
+    changed = opened.after(3, START_MS, votes(consortium, other, [1, 2, 3]))
     assert len(changed.validators) == 4
     with pytest.raises(Forbidden, match="lapsed"):
-        changed.after(4, votes(consortium, made, [1]))
+        changed.after(4, START_MS, votes(consortium, made, [1]))
 
 
 def test_fewer_than_four_need_a_word_and_one_vote_more():
     consortium = Consortium(4)
     rights = Rights.of_records(dict(consortium.genesis.registry.records()))
     with pytest.raises(Forbidden, match="3 validators are left"):
-        rights.after(1, [propose(consortium, removal(consortium, 3))])
-    opened = rights.after(1, [made := propose(consortium, removal(consortium, 3, below_four=True))])
-    by_three = opened.after(2, votes(consortium, made, [1, 2]))
+        rights.after(1, START_MS, [propose(consortium, removal(consortium, 3))])
+    opened = rights.after(1, START_MS, [made := propose(consortium, removal(consortium, 3, below_four=True))])
+    by_three = opened.after(2, START_MS, votes(consortium, made, [1, 2]))
     assert len(by_three.validators) == 4
-    assert len(by_three.after(3, votes(consortium, made, [3])).validators) == 3
+    assert len(by_three.after(3, START_MS, votes(consortium, made, [3])).validators) == 3
 
 
 def test_who_has_no_validator_has_no_vote(consortium, rights):
-    opened = rights.after(1, [made := propose(consortium, removal(consortium, 4))])
-    changed = opened.after(2, votes(consortium, made, [1, 2, 3]))
-    opened = changed.after(3, [made := propose(consortium, parameter("max_entry_bytes", 9_000), 4)])
+    opened = rights.after(1, START_MS, [made := propose(consortium, removal(consortium, 4))])
+    changed = opened.after(2, START_MS, votes(consortium, made, [1, 2, 3]))
+    opened = changed.after(3, START_MS, [made := propose(consortium, parameter("max_entry_bytes", 9_000), 4)])
     with pytest.raises(Forbidden, match="m4 has no validator"):
-        opened.after(4, votes(consortium, made, [4]))
+        opened.after(4, START_MS, votes(consortium, made, [4]))
 
 
 def test_only_the_proposer_withdraws(consortium, rights):
-    opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
-    approved = opened.after(2, votes(consortium, made, [1]))
-    assert approved.after(3, votes(consortium, made, [1], approve=False)).motions == opened.motions
-    assert not opened.after(2, votes(consortium, made, [0], approve=False)).motions
+    opened = rights.after(1, START_MS, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    approved = opened.after(2, START_MS, votes(consortium, made, [1]))
+    assert approved.after(3, START_MS, votes(consortium, made, [1], approve=False)).motions == opened.motions
+    assert not opened.after(2, START_MS, votes(consortium, made, [0], approve=False)).motions
 
 
 def test_one_membership_change_in_a_block(consortium, rights):
     made = [propose(consortium, parameter("max_entry_bytes", 9_000 + number)) for number in range(2)]
-    opened = rights.after(1, made)
+    opened = rights.after(1, START_MS, made)
     with pytest.raises(Forbidden, match="second membership change"):
-        opened.after(2, [raw for each in made for raw in votes(consortium, each, [1, 2, 3])])
+        opened.after(2, START_MS, [raw for each in made for raw in votes(consortium, each, [1, 2, 3])])
 
 
 def test_the_keys_of_a_member_that_was_removed_write_no_more_though_it_comes_back(consortium, rights):
@@ -159,15 +173,15 @@ def test_the_keys_of_a_member_that_was_removed_write_no_more_though_it_comes_bac
     enrols = consortium.raw({"v": 1, "kind": "enrol", "member": "guest", "key": FIRST}, admin)
     height = 1
     for action in (joins, {"type": "remove-member", "id": "guest"}, joins):
-        rights = rights.after(height, [made := propose(consortium, {**action}, height % 5)])
+        rights = rights.after(height, START_MS, [made := propose(consortium, {**action}, height % 5)])
         rights = rights.after(
-            height + 1, votes(consortium, made, [each for each in range(5) if each != height % 5][:3])
+            height + 1, START_MS, votes(consortium, made, [each for each in range(5) if each != height % 5][:3])
         )
         if height == 1:
-            rights = rights.after(height + 2, [enrols, entry])
+            rights = rights.after(height + 2, START_MS, [enrols, entry])
         else:
             with pytest.raises(Forbidden, match="not enrolled for guest"):
-                rights.after(height + 2, [entry])
+                rights.after(height + 2, START_MS, [entry])
         height += 3
     assert rights.added == 7
     assert rights.former_keys == 1
@@ -248,6 +262,6 @@ def test_content_that_nobody_sent_or_submitted_and_doubled_entries_are_not_valid
 
 @pytest.mark.parametrize(("member", "approve"), [(0, True), (1, False)])
 def test_a_vote_that_changes_nothing_is_in_no_block(consortium, rights, member, approve):
-    opened = rights.after(1, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
+    opened = rights.after(1, START_MS, [made := propose(consortium, parameter("max_entry_bytes", 9_000))])
     with pytest.raises(Forbidden, match="changes nothing"):
-        opened.after(2, votes(consortium, made, [member], approve))
+        opened.after(2, START_MS, votes(consortium, made, [member], approve))

@@ -201,7 +201,6 @@ def test_certificate(ledger, reason, fault):
         pytest.param("time", "not above its parent's", {"time_ms": START_MS + 1_000}, id="time"),
         pytest.param("tree root", "", {"tree_root": Hash(digest("other"))}, id="tree root"),
         pytest.param("tree root", "", {"tree_size": 7}, id="tree size"),
-        pytest.param("state", "changes the state root", {"state_root": Hash(digest("other"))}, id="state root"),
         pytest.param("state", "changes the validator set", {"next_validators": Hash(digest("other"))}, id="next set"),
     ],
 )
@@ -209,12 +208,6 @@ def test_header_that_is_certified_but_wrong(ledger, oracle, reason, fields):
     ledger.decide(time_ms=START_MS + 1_000)
     bad = ledger.altered(ledger.make(), **fields)
     with violation(oracle, reason):
-        ledger.tell(bad)
-
-
-def test_state_root_at_height_1_is_that_of_genesis(ledger):
-    bad = ledger.altered(ledger.make(), state_root=Hash(digest("other")))
-    with violation("state", "changes the state root"):
         ledger.tell(bad)
 
 

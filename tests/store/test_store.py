@@ -283,4 +283,4 @@ def test_a_block_writes_few_pairs(store: Store, consortium: Consortium, monkeypa
     ids = digests = 1000
     groups = 16
     nodes = 8
-    assert max(written) <= ids + digests + groups + nodes + len(("header", "block end", "state"))
+    assert max(written) <= ids + digests + groups + nodes + len(("header", "block end", "state", "use"))

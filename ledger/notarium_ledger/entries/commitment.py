@@ -101,6 +101,15 @@ PARAMETER_LIMITS: dict[str, tuple[int, int]] = {
     "message_delay_ms": (1, 600_000),
     "max_member_keys": (1, 100_000),
     "proposal_blocks": (100, 1_000_000),
+    "max_member_day_entries": (1, 2**40),
+    "max_member_day_bytes": (65_536, 2**50),
+    "max_member_day_statements": (100, 2**40),
+    "max_member_second_entries": (1, 2**30),
+    "max_member_second_bytes": (65_536, 2**40),
+    "max_key_second_entries": (1, 2**30),
+    "max_key_second_bytes": (65_536, 2**40),
+    "max_key_day_entries": (1, 2**40),
+    "max_key_day_bytes": (65_536, 2**50),
 }
 """Parameter of the consortium -> (least, greatest value)."""
 

@@ -18,6 +18,7 @@ from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidBlock, InvalidEntry
 from notarium_ledger.log.frontier import EMPTY, Frontier, Node
 from notarium_ledger.state.governance import apply_entry, check_author, without_expired
+from notarium_ledger.state.quota import Tally, check_quota
 from notarium_ledger.state.registry import Parameters, Registry
 from notarium_ledger.types import Hash, Height, PublicKey
 
@@ -76,23 +77,24 @@ class Transition:
     """The registry's records that it writes; None: deletes."""
 
 
-def check_admissible(state: ChainState, entry: Entry) -> None:
-    """Raise InvalidEntry where the current state does not allow `entry` in the next block."""
+def check_admissible(state: ChainState, entry: Entry, time_ms: int) -> None:
+    """Raise InvalidEntry where the current state does not allow `entry` in the next block, if that has this time."""
     _check_size(state.registry.parameters, entry)
     if is_member_body(entry.body):
         height = Height(state.height + 1)
         apply_entry(without_expired(state.registry, height), entry, height)
     else:
         check_author(state.registry, entry)
+    check_quota(state.registry, entry, time_ms)
 
 
 def select_entries(
-    state: ChainState, candidates: Sequence[Entry], is_decided: IsDecided
+    state: ChainState, candidates: Sequence[Entry], is_decided: IsDecided, time_ms: int
 ) -> tuple[list[Entry], list[tuple[Entry, InvalidEntry]]]:
-    """The longest run of `candidates` that makes one valid block, and those that have become invalid, with the reason.
+    """The longest run of `candidates` that makes one valid block of that time, and those that no such block can hold.
 
-    What only has to wait is in neither list: a second membership change, entries above the limit of their class, and
-    all that follows where the block is full.
+    The latter with the reason. What only has to wait is in neither list: a second membership change, entries above the
+    limit of their class, and all that follows where the block is full.
     """
     parameters, height = state.registry.parameters, Height(state.height + 1)
     registry, changed, size = without_expired(state.registry, height), False, 0
@@ -100,6 +102,7 @@ def select_entries(
     rejected: list[tuple[Entry, InvalidEntry]] = []
     seen: set[Hash] = set()
     of_class: Counter[EntryClass] = Counter()
+    tally = Tally(state.registry, time_ms)
     for entry in candidates:
         if len(chosen) == parameters.max_block_entries or size + len(entry.raw) > parameters.max_block_bytes:
             break
@@ -111,10 +114,11 @@ def select_entries(
                 raise InvalidEntry("is in the log already", "entry")
             _check_size(parameters, entry)  # The limit may have been lowered since the entry arrived.
             after, change = apply_entry(registry, entry, height)
+            if change and changed:
+                continue
+            tally.add(entry)
         except InvalidEntry as error:
             rejected.append((entry, error))
-            continue
-        if change and changed:
             continue
         registry, changed = after, changed or change
         of_class[class_] += 1
@@ -144,7 +148,8 @@ def _advance(state: ChainState, entries: Sequence[Entry], time_ms: int, proposer
     if proposer not in state.registry.validators:
         raise InvalidBlock(f"{proposer.hex()} is not a validator", "header.proposer")
     height = Height(state.height + 1)
-    changing = _apply_entries(without_expired(state.registry, height), entries, height)
+    tally = Tally(state.registry, time_ms)
+    changing = tally.counted(_apply_entries(without_expired(state.registry, height), entries, height, tally))
     changes, registry = changing.changes, changing.settled()
     frontier, nodes = state.frontier.extend(entry.id for entry in entries)
     header = Header(
@@ -239,11 +244,12 @@ def _invalid(number: int, error: InvalidEntry) -> InvalidBlock:
     return InvalidBlock(str(error), f"entries[{number}]", limit=error.limit)
 
 
-def _apply_entries(registry: Registry, entries: Sequence[Entry], height: Height) -> Registry:
+def _apply_entries(registry: Registry, entries: Sequence[Entry], height: Height, tally: Tally) -> Registry:
     changed = False
     for number, entry in enumerate(entries):
         try:
             registry, change = apply_entry(registry, entry, height)
+            tally.add(entry)
         except InvalidEntry as error:
             raise _invalid(number, error) from error
         if change and changed:

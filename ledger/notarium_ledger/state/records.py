@@ -7,6 +7,7 @@
     'o' ‖ proposal's id       [serial of its member, action, [serial of a member that approves, ...], expires]
     'p' ‖ name                value of the parameter
     't'                       [members added, keys of former members, number]
+    'u' ‖ id                  [day, entries, bytes, statements], of the last day on which the member wrote
 
 A member's number is that of its last proposal or vote; the one in 't' is the greatest of former members'.
 
@@ -42,6 +43,7 @@ NODE: Final = b"n"
 PROPOSAL: Final = b"o"
 PARAMETER: Final = b"p"
 TOTALS: Final = b"t"
+USE: Final = b"u"
 
 Record = tuple[bytes, bytes]
 """(key, value)"""
@@ -195,6 +197,21 @@ class Parameters:
     """Researchers' keys that one member may ever enrol, the revoked ones included."""
     proposal_blocks: int = 10_000
     """For so many blocks after the one that made it, a proposal is open."""
+    max_member_day_entries: int = 2_000_000
+    """Researchers' entries that one member may write in one day, of UTC, by the times of the blocks."""
+    max_member_day_bytes: int = 2 * 1024 * 1024 * 1024
+    """The same in bytes."""
+    max_member_day_statements: int = 20_000
+    """What the member itself signs: enrol, revoke, propose, vote. Its researchers cannot use this up."""
+    max_member_second_entries: int = 10_000
+    """Of one member, at each node that takes them; more for a moment, see max_key_second_entries."""
+    max_member_second_bytes: int = 32 * 1024 * 1024
+    max_key_second_entries: int = 5_000
+    """Of one researcher's key, at each node that takes them; what ten seconds allow may come at once."""
+    max_key_second_bytes: int = 16 * 1024 * 1024
+    max_key_day_entries: int = 1_000_000
+    """Of one researcher's key in one day of UTC, at each node that takes them."""
+    max_key_day_bytes: int = 1024 * 1024 * 1024
 
     def to_value(self) -> dict[str, canonical.Value]:
         """{name: value}."""
@@ -236,6 +253,33 @@ class Totals:
         """Inverse of `record`. Raises LedgerError."""
         added, former, number = read_list(_decoded(value), "", 3, "[members added, keys of former members, number]")
         return cls(_count(added, "members added"), _count(former, "former keys"), _count(number, "former number"))
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """What a member has written in one day."""
+
+    day: int = 0
+    """Days of UTC since 1970."""
+    entries: int = 0
+    """Of its researchers."""
+    size: int = 0
+    """The bytes of these entries."""
+    statements: int = 0
+    """Of the member itself."""
+
+    def record(self, member: str) -> Record:
+        """Its record."""
+        return USE + member.encode(), canonical.encode([self.day, self.entries, self.size, self.statements])
+
+    @classmethod
+    def of_record(cls, key: bytes, value: bytes) -> tuple[str, DayUse]:
+        """The member's id and its use. Raises LedgerError."""
+        day, entries, size, statements = read_list(_decoded(value), "", 4, "[day, entries, bytes, statements]")
+        use = cls(
+            _count(day, "day"), _count(entries, "entries"), _count(size, "bytes"), _count(statements, "statements")
+        )
+        return _text(key[1:]), use
 
 
 def parameter_of_record(key: bytes, value: bytes) -> tuple[str, int]:

@@ -27,6 +27,8 @@ from notarium_ledger.state.records import (
     PROPOSAL,
     RESEARCHER,
     TOTALS,
+    USE,
+    DayUse,
     Member,
     MembershipProposal,
     NodeRecord,
@@ -61,8 +63,8 @@ MAX_KEYS = 500_000
 """Researchers' keys: those that former members enrolled, and the share of each present member."""
 MAX_OPEN_PROPOSALS = 16
 """For each member. A limit for all members together would let one member block a proposal to remove it."""
-MAX_RECORDS = MAX_MEMBERS + MAX_NODES + MAX_KEYS + MAX_MEMBERS * MAX_OPEN_PROPOSALS + 64
-"""A bound for readers; 64 for parameters and totals."""
+MAX_RECORDS = MAX_MEMBERS + MAX_NODES + MAX_KEYS + MAX_MEMBERS * (MAX_OPEN_PROPOSALS + 1) + 64
+"""A bound for readers; one of each member for its use, 64 for parameters and totals."""
 
 
 class Researchers(Mapping[PublicKey, Researcher]):
@@ -108,6 +110,8 @@ class Registry:
     proposals: Mapping[Hash, MembershipProposal]
     """By the id of the propose entry."""
     totals: Totals
+    uses: Mapping[str, DayUse]
+    """By member, of those that have ever written."""
     validators: ValidatorSet
     """Derived from the nodes: the set that signs the next block."""
     _map: MerkleMap = field(repr=False)
@@ -134,7 +138,7 @@ class Registry:
     def of_records(cls, records: Iterable[Record]) -> Registry:
         """Inverse of `records`; any order will do. Raises LedgerError where they do not make a registry."""
         content: dict[bytes, bytes | None] = {}
-        kinds: dict[bytes, list[Record]] = {each: [] for each in (MEMBER, NODE, PARAMETER, PROPOSAL, TOTALS)}
+        kinds: dict[bytes, list[Record]] = {each: [] for each in (MEMBER, NODE, PARAMETER, PROPOSAL, TOTALS, USE)}
         for key, value in records:
             if key in content:
                 raise LedgerError(f"the record {key.hex()} appears twice", "registry")
@@ -210,7 +214,9 @@ class Registry:
         )
         left = self.without_proposals(opened).with_nodes((), keys)._with([totals.record], totals=totals)
         members = {key: each for key, each in left.members.items() if key != id_}
-        return left._with([(MEMBER + id_.encode(), None)], members=members)
+        uses = {key: each for key, each in left.uses.items() if key != id_}
+        records = [(kind + id_.encode(), None) for kind in ((MEMBER, USE) if id_ in left.uses else (MEMBER,))]
+        return left._with(records, members=members, uses=uses)
 
     def with_nodes(self, added: Iterable[NodeRecord], removed: Iterable[PublicKey] = ()) -> Registry:
         """Without the nodes `removed`, with those `added`. Raises LedgerError where they make no validator set."""
@@ -239,6 +245,11 @@ class Registry:
     def with_totals(self, totals: Totals) -> Registry:
         """With other totals."""
         return self._with([totals.record], totals=totals)
+
+    def with_uses(self, uses: Mapping[str, DayUse]) -> Registry:
+        """With what these members have written; of those that are no members any more, nothing is kept."""
+        kept = {id_: each for id_, each in uses.items() if id_ in self.members}
+        return self._with([each.record(id_) for id_, each in kept.items()], uses={**self.uses, **kept})
 
     def with_proposal(self, id_: Hash, proposal: MembershipProposal) -> Registry:
         """With a proposal that is new, or changed."""
@@ -288,7 +299,10 @@ def _registry(kinds: Mapping[bytes, list[Record]], map_: MerkleMap) -> Registry:
     if [key for key, _ in kinds[TOTALS]] != [TOTALS]:
         raise LedgerError(f"{len(kinds[TOTALS])} records of totals, one needed", "registry")
     totals = Totals.of_record(kinds[TOTALS][0][1])
-    return Registry(members, nodes, parameters, proposals, totals, _validators(nodes.values()), map_)
+    uses = dict(DayUse.of_record(*record) for record in kinds[USE])
+    if not uses.keys() <= members.keys():
+        raise LedgerError("a record of use of no member", "registry")
+    return Registry(members, nodes, parameters, proposals, totals, uses, _validators(nodes.values()), map_)
 
 
 def _validators(nodes: Iterable[NodeRecord]) -> ValidatorSet:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal
+from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal, QuotaExceeded
 from notarium_node.http.places import Held, Places
 from notarium_node.refusals import Refusal, RefusalKind
 
@@ -29,6 +29,7 @@ class ProblemType(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     BUSY = "busy"
     TOO_MANY = "too-many"
+    QUOTA = "quota"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     WRONG_HOST = "wrong-host"
     CROSS_SITE = "cross-site"
@@ -56,6 +57,7 @@ _ANSWERS = {
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),
     ProblemType.TOO_MANY: (429, "This address has its share already"),
+    ProblemType.QUOTA: (429, "The key or its institution has written as much as it may"),
     ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),
     ProblemType.WRONG_HOST: (421, "This node does not have that name"),
     ProblemType.CROSS_SITE: (403, "A page of another site may not submit"),
@@ -145,8 +147,11 @@ _KEY_REMEDIES = {
 }
 
 
-def invalid_entry(error: InvalidEntry) -> ApiProblem:
-    """The problem for an entry that was refused."""
+def invalid_entry(error: InvalidEntry, now_ms: int) -> ApiProblem:
+    """The problem for an entry that was refused. `now_ms`: milliseconds since 1970."""
+    if isinstance(error, QuotaExceeded):
+        wait_s = max(1, -(-(error.until_ms - now_ms) // 1000))
+        return ApiProblem(ProblemType.QUOTA, str(error), field=error.field, limit=error.limit, retry_after_s=wait_s)
     if isinstance(error, KeyNotPermitted):
         return ApiProblem(ProblemType.UNKNOWN_KEY, str(error), field="key", remedy=_KEY_REMEDIES[error.cause])
     if error.field == "entry" and error.limit is not None:

@@ -60,7 +60,7 @@ class Queries:
             try:
                 receipts = await self._node.waiters.wait_for([entry_id], wait_ms / 1000)
             except InvalidEntry as error:
-                raise invalid_entry(error) from error
+                raise invalid_entry(error, self._node.clock()) from error
             if entry_id not in receipts:
                 return pending(entry_id)
         receipt = self._store.receipt(entry_id)

@@ -64,7 +64,7 @@ class Submissions:
         raw = await self._read_one(request)
         outcome = (await self._admit([raw]))[0]
         if outcome.error is not None:
-            raise invalid_entry(outcome.error)
+            raise invalid_entry(outcome.error, self._node.clock())
         receipts = await self._receipts([outcome], wait_s)
         receipt = receipts.get(outcome.id)
         if receipt is None:
@@ -136,7 +136,7 @@ class Submissions:
         try:
             found.update(await node.waiters.wait_for(waiting, wait_s))
         except InvalidEntry as error:
-            raise invalid_entry(error) from error
+            raise invalid_entry(error, self._node.clock()) from error
         return found
 
     def _add_receipts(self, ids: Sequence[Hash], found: dict[Hash, Receipt]) -> None:

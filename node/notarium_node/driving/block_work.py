@@ -94,28 +94,28 @@ class BlockWork:
         state = self._store.state
         block: Block | None = None
         if request.height == state.height + 1:
-            chosen = self._choose(state)
+            time_ms = max(now_ms, request.earliest_time_ms)
+            chosen = self._choose(state, time_ms)
             if chosen:
-                time_ms = max(now_ms, request.earliest_time_ms)
                 transition = advance(state, chosen, time_ms, self._own_key)
                 block = Block(transition.header, tuple(entry.raw for entry in chosen))
                 self._transitions[block.hash] = transition
         return inputs.BlockBuilt(request.height, request.round, block)
 
-    def _choose(self, state: ChainState) -> list[Entry]:
+    def _choose(self, state: ChainState, time_ms: int) -> list[Entry]:
         """The entries of a block; none only if nothing that waits makes one."""
         limits = state.registry.parameters
         count, size = min(self.target.entries, limits.max_block_entries), min(self.target.bytes, limits.max_block_bytes)
         while True:
             # What waits was not decided when it came in, and what is decided leaves the mempool.
             candidates = self._mempool.oldest(count, size, CLASS_LIMITS)
-            chosen, rejected = select_entries(state, candidates, lambda _: False)
+            chosen, rejected = select_entries(state, candidates, lambda _: False, time_ms)
             for entry, error in rejected:
                 self._drop(entry, error)
             if chosen or not rejected:
                 return chosen
 
-    def drop_invalid(self) -> None:
+    def drop_invalid(self, now_ms: int) -> None:
         """Remove what the tip has made invalid, so that what still waits makes a block due.
 
         The entries behind a valid one are left: it makes a block due, and they come to the front when it is decided.
@@ -124,13 +124,14 @@ class BlockWork:
         if not self._store.is_complete:
             return
         state = self._store.state
+        time_ms = max(now_ms, state.time_ms + 1)
         valid: set[Hash] = set()
         for _ in range(DROPPED):
             entry = next((each for each in self._mempool.fronts() if each.id not in valid), None)
             if entry is None:
                 return
             try:
-                check_admissible(state, entry)
+                check_admissible(state, entry, time_ms)
                 valid.add(entry.id)
             except InvalidEntry as error:
                 self._drop(entry, error)

@@ -254,7 +254,7 @@ class Driver:
         changes = [each.height for each, _ in parts if _changes_set(each.block.header)]
         self._recall.before_reaching(last.state.height, self._engine.permission.fence, changes)
         self._chain.extend(parts)
-        self._block_work.drop_invalid()
+        self._block_work.drop_invalid(self._clock())
         self._pacing.after_block(len(last.entries), self.work_pending)
         self._leave_height()
         self.work_pending()
@@ -337,7 +337,7 @@ class Driver:
         self._watch(decision.certificate for decision, _ in parts if decision.height != self._recall.unrecorded)
         self._chain.backfill(parts)
         if self._store.is_complete:
-            self._block_work.drop_invalid()
+            self._block_work.drop_invalid(self._clock())
             _log.info("the history is complete", height=self._store.state.height)
 
     # May this node sign?

@@ -14,8 +14,9 @@ from notarium_ledger.entries.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import ChainState, check_admissible
-from notarium_ledger.types import Hash, Height
+from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node.entries.mempool import Mempool, MempoolFull
+from notarium_node.entries.quotas import Quotas
 from notarium_node.entries.verifier import Check, Verifier
 
 SLICE = 128
@@ -67,8 +68,11 @@ class Admission:
         mempool: Mempool,
         verifier: Verifier,
         on_fresh: Callable[[Sequence[Entry], Source], None],
+        clock: Callable[[], int],
     ) -> None:
-        """`on_fresh`: called with the entries that entered the mempool together."""
+        """`on_fresh`: called with the entries that entered the mempool together. `clock`: milliseconds since 1970."""
+        self._clock = clock
+        self._quotas = Quotas()
         self._state = state
         self._is_decided = is_decided
         self._mempool = mempool
@@ -130,7 +134,7 @@ class Admission:
             await self._check_signatures(outcomes, waiting)
         full = None
         if not (all_or_none and any(each.status is AdmissionStatus.REFUSED for each in outcomes)):
-            added, full = self._insert(outcomes, height, all_or_none)
+            added, full = self._insert(outcomes, height, source, all_or_none)
             if added:
                 self._on_fresh(added, source)
         return outcomes, full
@@ -149,7 +153,7 @@ class Admission:
 
     def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         """All checks without signatures, for the next few entries."""
-        state = self._state()
+        state, now_ms = self._state(), self._clock()
         for raw in raws:
             id_ = leaf_hash(raw)
             known = self._mempool.get(id_)
@@ -168,7 +172,7 @@ class Admission:
                 outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error, malicious=not is_later))
                 continue
             try:
-                check_admissible(state, entry)
+                check_admissible(state, entry, now_ms)
             except InvalidEntry as error:
                 outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error))
                 continue
@@ -185,13 +189,13 @@ class Admission:
                 )
 
     def _insert(
-        self, outcomes: list[Outcome], screened_at: Height, all_or_none: bool
+        self, outcomes: list[Outcome], screened_at: Height, source: Source, all_or_none: bool
     ) -> tuple[list[Entry], MempoolFull | None]:
         """The last step, without an await: find what was decided meanwhile, and add what is new.
 
         Returns what was added, and why something has no room, if so.
         """
-        fresh: list[Entry] = []
+        fresh: list[tuple[int, Entry]] = []
         moved = self._state().height != screened_at
         looks_again = moved and len(outcomes) <= SLICE  # Of more, a proposer removes what is invalid by then.
         for position, outcome in enumerate(outcomes):
@@ -202,18 +206,22 @@ class Admission:
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.PENDING, entry)
             elif moved and self._is_decided(entry.id):
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.DECIDED)
-            elif looks_again and (error := _inadmissible(self._state(), entry)) is not None:
+            elif looks_again and (error := _inadmissible(self._state(), entry, self._clock())) is not None:
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=error)
             else:
-                fresh.append(entry)
+                fresh.append((position, entry))
         if all_or_none:
             try:
-                self._mempool.check_room(fresh)
+                self._mempool.check_room([entry for _, entry in fresh])
             except MempoolFull as error:
                 return [], error
+        if source is Source.CLIENT and self._refuse_above_quota(outcomes, fresh) and all_or_none:
+            return [], None
         full: MempoolFull | None = None
         added: list[Entry] = []
-        for entry in fresh:
+        for position, entry in fresh:
+            if outcomes[position].status is AdmissionStatus.REFUSED:
+                continue
             # Entries of one class must not keep out those of another that came in the same message.
             try:
                 self._mempool.add(entry)
@@ -223,10 +231,25 @@ class Admission:
                 added.append(entry)
         return added, full
 
+    def _refuse_above_quota(self, outcomes: list[Outcome], fresh: Sequence[tuple[int, Entry]]) -> bool:
+        """Refuse the entries of the keys that submit more than they may; whether there are any."""
+        of_key: dict[tuple[PublicKey, object], list[tuple[int, Entry]]] = {}
+        for position, entry in fresh:
+            of_key.setdefault((entry.key, entry.body.get("issuer")), []).append((position, entry))
+        has_refused = False
+        for group in of_key.values():
+            parameters, now_ms = self._state().registry.parameters, self._clock()
+            error = self._quotas.take(parameters, [entry for _, entry in group], now_ms)
+            if error is not None:
+                has_refused = True
+                for position, entry in group:
+                    outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=error)
+        return has_refused
 
-def _inadmissible(state: ChainState, entry: Entry) -> InvalidEntry | None:
+
+def _inadmissible(state: ChainState, entry: Entry, now_ms: int) -> InvalidEntry | None:
     try:
-        check_admissible(state, entry)
+        check_admissible(state, entry, now_ms)
     except InvalidEntry as error:
         return error
     return None

@@ -66,7 +66,7 @@ def check(state: ChainState, entries: list[Entry]) -> Transition:
 
 
 def select(state: ChainState, entries: list[Entry]) -> None:
-    assert len(select_entries(state, entries, lambda _: False)[0]) == len(entries)
+    assert len(select_entries(state, entries, lambda _: False, 1)[0]) == len(entries)
 
 
 def enrolments(count: int = MAX_KEY_ENTRIES) -> list[Entry]:
@@ -98,7 +98,7 @@ def test_a_block_costs_the_same_at_any_number_of_keys(make: Callable[[], list[En
 def test_a_block_writes_what_it_changes_and_no_more() -> None:
     for keys in (FEW, MANY):
         changes = check(state_with(keys), enrolments()).registry_changes
-        assert len(changes) == MAX_KEY_ENTRIES + 1, "the keys, and the member that counts them"
+        assert len(changes) == MAX_KEY_ENTRIES + 2, "the keys, the member that counts them, and its use"
         assert sum(len(name) + len(value or b"") for name, value in changes.items()) < 40 * MAX_KEY_ENTRIES
 
 
@@ -126,6 +126,6 @@ def test_a_member_with_very_many_keys_can_be_removed_like_any() -> None:
     calls = calls_of(lambda: transitions.append(check(state, [last])))
     assert calls < 2_000
     (transition,) = transitions
-    assert len(transition.registry_changes) == 5, "member, node, proposal, totals, voter"
+    assert len(transition.registry_changes) == 6, "member, node, proposal, totals, voter and its use"
     after = transition.state.registry
     assert after.owner(after.researchers[PublicKey(digest(7))]) is None

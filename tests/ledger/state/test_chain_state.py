@@ -150,7 +150,7 @@ def test_limits_are_the_consortium_s(consortium: Consortium) -> None:
         advance(small.state, [small.entry(), fat], 1, small.validator_keys[0].public)
     assert caught.value.field == "entries[1]"
     with pytest.raises(InvalidEntry, match="at most 1024 allowed"):
-        check_admissible(small.state, fat)
+        check_admissible(small.state, fat, 1)
     loose = Consortium(1, max_block_entries=200, max_block_bytes=65_536)
     entries = loose.entries(200)
     assert sum(len(each.raw) for each in entries) > 65_536
@@ -174,7 +174,7 @@ def test_select_entries_makes_a_valid_block_and_names_the_rest(consortium: Conso
     good, second = consortium.entry(), consortium.entry()
     decided = consortium.entry()
     unknown = consortium.entry(consortium.body(), signer=key("stranger"))
-    chosen, rejected = select_entries(state, [good, unknown, good, decided, second], lambda id_: id_ == decided.id)
+    chosen, rejected = select_entries(state, [good, unknown, good, decided, second], lambda id_: id_ == decided.id, 1)
     assert chosen == [good, second]
     assert [(entry, error.field) for entry, error in rejected] == [
         (unknown, "key"),
@@ -187,10 +187,10 @@ def test_select_entries_makes_a_valid_block_and_names_the_rest(consortium: Conso
 def test_select_entries_stops_at_the_block_s_limits() -> None:
     consortium = Consortium(1, max_block_entries=3)
     candidates = consortium.entries(5)
-    assert select_entries(consortium.state, candidates, nothing_decided) == (candidates[:3], [])
+    assert select_entries(consortium.state, candidates, nothing_decided, 1) == (candidates[:3], [])
     tight = Consortium(1, max_block_bytes=65_536)
     candidates = tight.entries(300)
-    chosen, _ = select_entries(tight.state, candidates, nothing_decided)
+    chosen, _ = select_entries(tight.state, candidates, nothing_decided, 1)
     assert chosen == candidates[: len(chosen)]
     size = sum(len(each.raw) for each in chosen)
     assert size <= 65_536 < size + len(candidates[len(chosen)].raw)
@@ -227,7 +227,7 @@ def test_the_work_of_a_block_is_bounded_by_class_and_the_rest_waits(
     """One class at its limit takes no place of another, whatever comes first."""
     consortium = Consortium(4)
     first, plain, others = many(consortium, limit + 1), consortium.entry(), other(consortium, 3)
-    chosen, rejected = select_entries(consortium.state, [*first, plain, *others], nothing_decided)
+    chosen, rejected = select_entries(consortium.state, [*first, plain, *others], nothing_decided, 1)
     assert (chosen, rejected) == ([*first[:-1], plain, *others], [])
     proposer = consortium.validator_keys[0].public
     assert advance(consortium.state, chosen, 1, proposer)
@@ -264,9 +264,9 @@ def test_a_block_says_which_records_it_writes(consortium: Consortium) -> None:
     state = consortium.state
     new = key("new").public
     enrol = consortium.entry(consortium.member_body("enrol", 1, key=bytes(new)))
-    assert consortium.decide(state, consortium.entries(3))[1].registry_changes == {}
+    assert consortium.decide(state, consortium.entries(3))[1].registry_changes.keys() == {b"um0"}
     transition = consortium.decide(state, [enrol, consortium.entry()])[1]
-    assert transition.registry_changes.keys() == {b"k" + new, b"mm1"}
+    assert transition.registry_changes.keys() == {b"k" + new, b"mm1", b"um0", b"um1"}
     records = {**dict(state.registry.records()), **transition.registry_changes}
     assert sorted(records.items()) == list(transition.state.registry.records())
     assert transition.header.state_root == transition.state.registry.hash
@@ -279,16 +279,17 @@ def test_expired_proposals_go_with_the_next_block() -> None:
     state = consortium.decide(consortium.state, [propose])[1].state
     vote = consortium.entry(consortium.member_body("vote", 1, proposal=bytes(propose.id), approve=True))
     last = replace(state, height=Height(100))
-    check_admissible(last, vote)
-    assert consortium.decide(last, [consortium.entry()])[1].registry_changes == {}
+    check_admissible(last, vote, 1)
+    assert consortium.decide(last, [consortium.entry()])[1].registry_changes.keys() == {b"um0"}
     after = replace(state, height=Height(101))
     with pytest.raises(InvalidEntry, match="is not open"):
-        check_admissible(after, vote)
+        check_admissible(after, vote, 1)
     plain = consortium.entry()
-    chosen, rejected = select_entries(after, [vote, plain], nothing_decided)
+    chosen, rejected = select_entries(after, [vote, plain], nothing_decided, 1)
     assert (chosen, [entry for entry, _ in rejected]) == ([plain], [vote])
     transition = consortium.decide(after, [plain])[1]
-    assert transition.registry_changes == {b"o" + propose.id: None}
+    assert transition.registry_changes.keys() == {b"o" + propose.id, b"um0"}
+    assert transition.registry_changes[b"o" + propose.id] is None
     assert transition.state.registry.proposals == {}
 
 
@@ -296,7 +297,7 @@ def test_an_entry_above_a_limit_that_was_lowered_is_no_candidate() -> None:
     small = Consortium(1, max_entry_bytes=1024)
     fat = small.entry(small.body(subjects=[{"digest": digest(each), "role": "x"} for each in range(30)]))
     good = small.entry()
-    chosen, rejected = select_entries(small.state, [fat, good], nothing_decided)
+    chosen, rejected = select_entries(small.state, [fat, good], nothing_decided, 1)
     assert chosen == [good]
     assert [(entry, error.field) for entry, error in rejected] == [(fat, "entry")]
 
@@ -306,11 +307,11 @@ def test_a_second_membership_change_waits_and_the_rest_goes_on(consortium: Conso
     one = approved(consortium, 3, {"type": "set-parameter", "name": "clock_precision_ms", "value": 100})
     two = approved(consortium, 3, {"type": "set-parameter", "name": "message_delay_ms", "value": 100})
     plain = consortium.entry()
-    chosen, rejected = select_entries(state, [*one, *two, plain], nothing_decided)
+    chosen, rejected = select_entries(state, [*one, *two, plain], nothing_decided, 1)
     assert chosen == [*one, *two[:-1], plain]
     assert rejected == []
     after = advance(state, chosen, 1, consortium.validator_keys[0].public).state
-    chosen, rejected = select_entries(after, [two[-1]], nothing_decided)
+    chosen, rejected = select_entries(after, [two[-1]], nothing_decided, 1)
     assert (chosen, rejected) == ([two[-1]], [])
     with pytest.raises(InvalidBlock, match="second membership change in one block"):
         advance(state, [*one, *two], 1, consortium.validator_keys[0].public)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import notarium_node
-from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal
+from notarium_ledger.errors import InvalidEntry, KeyNotPermitted, KeyRefusal, QuotaExceeded
 from notarium_node.api.problems import (
     MEDIA_TYPE,
     ApiProblem,
@@ -24,17 +24,25 @@ from notarium_node.refusals import Refusal, RefusalKind
 
 
 def test_a_limit_comes_from_the_error_and_not_from_its_words():
-    problem = invalid_entry(InvalidEntry("far too long, at most 99 allowed", "entry", limit=7))
+    problem = invalid_entry(InvalidEntry("far too long, at most 99 allowed", "entry", limit=7), 0)
     assert (problem.kind, problem.more["limit"]) == (ProblemType.TOO_LARGE, 7)
-    worded = invalid_entry(InvalidEntry("far too long, at most 99 allowed", "entry"))
+    worded = invalid_entry(InvalidEntry("far too long, at most 99 allowed", "entry"), 0)
     assert worded.kind is ProblemType.INVALID_ENTRY
     assert "limit" not in worded.more
-    name = invalid_entry(InvalidEntry("300 characters, 1 to 255 allowed", "body.project", limit=255)).document()
+    name = invalid_entry(InvalidEntry("300 characters, 1 to 255 allowed", "body.project", limit=255), 0).document()
     assert (name["status"], name["field"], name["limit"]) == (422, "body.project", 255)
 
 
+def test_a_quota_says_when_there_is_room_again():
+    error = QuotaExceeded("m0 may write 5 entries a day", "body.issuer", limit=5, until_ms=90_001)
+    problem = invalid_entry(error, 60_000)
+    assert (problem.response().status, problem.headers["Retry-After"]) == (429, "31")
+    assert problem.document()["type"] == "urn:notarium:problem:quota"
+    assert invalid_entry(error, 99_999).headers["Retry-After"] == "1"
+
+
 def test_an_unenrolled_key_and_a_malformed_key_are_different_problems():
-    assert invalid_entry(KeyNotPermitted(KeyRefusal.NOT_ENROLLED)).document() == {
+    assert invalid_entry(KeyNotPermitted(KeyRefusal.NOT_ENROLLED), 0).document() == {
         "type": "urn:notarium:problem:unknown-key",
         "title": "The key may not write to this ledger",
         "status": 403,
@@ -42,7 +50,7 @@ def test_an_unenrolled_key_and_a_malformed_key_are_different_problems():
         "field": "key",
         "remedy": "Ask your institution's administrator to enrol this key.",
     }
-    assert invalid_entry(InvalidEntry("is of small order", "key")).kind is ProblemType.INVALID_ENTRY
+    assert invalid_entry(InvalidEntry("is of small order", "key"), 0).kind is ProblemType.INVALID_ENTRY
 
 
 @pytest.mark.parametrize(
@@ -54,7 +62,7 @@ def test_an_unenrolled_key_and_a_malformed_key_are_different_problems():
     ],
 )
 def test_the_remedy_for_a_refused_key_depends_on_the_cause(cause, remedy):
-    problem = invalid_entry(KeyNotPermitted(cause))
+    problem = invalid_entry(KeyNotPermitted(cause), 0)
     assert (problem.kind, problem.more["remedy"]) == (ProblemType.UNKNOWN_KEY, remedy)
 
 

@@ -43,7 +43,12 @@ class Machine:
         self.decisions: list = []
         self.verifier = Verifier(1)
         admission = Admission(
-            lambda: self.store.state, self.store.is_decided, self.mempool, self.verifier, lambda fresh, source: None
+            lambda: self.store.state,
+            self.store.is_decided,
+            self.mempool,
+            self.verifier,
+            lambda fresh, source: None,
+            lambda: 1,
         )
         record_height, record = self.store.record()
         network = cast(PeerNetwork, self.network)

@@ -21,6 +21,7 @@ class Bench:
         self.consortium = Consortium(1, researchers=2)
         self.state = self.consortium.state
         self.decided: set[Hash] = set()
+        self.now_ms = 1
         self.mempool = Mempool(max_entries, 1 << 24)
         self.verifier = Verifier(2)
         self.announced: list = []
@@ -31,6 +32,7 @@ class Bench:
             self.mempool,
             self.verifier,
             self._on_fresh,
+            lambda: self.now_ms,
         )
 
     def _on_fresh(self, fresh, source):

@@ -133,7 +133,7 @@ def test_enrolments_of_one_member_leave_room_for_research_and_votes(flood):
         pool.add(entry)
     oldest = pool.oldest(*BLOCK, CLASS_LIMITS)
     assert oldest == [*flood[:192], *research, *vote], "in the order of arrival"
-    chosen, rejected = select_entries(FOUR.state, oldest, lambda _: False)
+    chosen, rejected = select_entries(FOUR.state, oldest, lambda _: False, 1)
     assert (chosen, rejected) == (oldest, [])
 
 

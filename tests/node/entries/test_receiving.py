@@ -37,7 +37,9 @@ class Receiver:
         self.receiver = GossipReceiver(
             lambda: role == "validator",
             cast(Store, self.store),
-            Admission(lambda: state, lambda id_: False, self.mempool, self.verifier, lambda fresh, source: None),
+            Admission(
+                lambda: state, lambda id_: False, self.mempool, self.verifier, lambda fresh, source: None, lambda: 1
+            ),
             conduct=cast(Conduct, conduct),
             tasks=self.tasks,
             counts=self.counts,

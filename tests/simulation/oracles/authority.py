@@ -23,6 +23,7 @@ MOST_AHEAD = 1_000_000
 MOST_OPEN = 16
 """Proposals of one member."""
 SAFE_VALIDATORS = 4
+DAY_MS = 24 * 60 * 60 * 1000
 KEY_KINDS = frozenset({"enrol", "revoke"})
 GOVERNANCE_KINDS = frozenset({"propose", "vote"})
 MEMBER_KINDS = KEY_KINDS | GOVERNANCE_KINDS
@@ -97,10 +98,12 @@ class Rights:
     added: int = 0
     former_keys: int = 0
     former_number: int = 0
+    written: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    """By member: day, entries, bytes, statements; none in a genesis."""
 
     @classmethod
     def of_records(cls, records: Mapping[bytes, bytes]) -> Rights:
-        """By the records of a registry without proposals (docs/formats.md)."""
+        """By the records of a genesis (docs/formats.md)."""
         found: dict[bytes, dict[bytes, Any]] = {kind: {} for kind in (b"m", b"n", b"k", b"p", b"t")}
         for key, value in records.items():
             found[key[:1]][key[1:]] = msgpack.unpackb(value)
@@ -120,13 +123,12 @@ class Rights:
 
     # ---- a block -------------------------------------------------------------------------------------------------
 
-    def after(self, height: int, entries: Sequence[bytes]) -> Rights:
-        """The rights after the block of `height`. Raises Forbidden."""
+    def after(self, height: int, time_ms: int, entries: Sequence[bytes]) -> Rights:
+        """The rights after the block of `height` and `time_ms`. Raises Forbidden."""
         read = [read_entry(raw) for raw in entries]
         self._check_block(entries, [body["kind"] for _, body in read])
-        is_quiet = not any(body["kind"] in MEMBER_KINDS for _, body in read)
         expired = [id_ for id_, each in self.motions.items() if each.expires < height]
-        rights = self if is_quiet and not expired else self._copy()
+        rights = self._copy()
         for id_ in expired:
             del rights.motions[id_]
         changes = 0
@@ -135,12 +137,28 @@ class Rights:
             if body["kind"] in MEMBER_KINDS:
                 changes += rights._apply(height, raw, body)
                 demand_right(changes <= 1, "a second membership change is in one block")
+        rights._count_day(self, time_ms // DAY_MS, entries, [body for _, body in read])
         return rights
+
+    def _count_day(self, before: Rights, day: int, entries: Sequence[bytes], bodies: Sequence[Body]) -> None:
+        for member in {_writer(body) for body in bodies}:
+            own = [(raw, body) for raw, body in zip(entries, bodies, strict=True) if _writer(body) == member]
+            sizes = [len(raw) for raw, body in own if body["kind"] not in MEMBER_KINDS]
+            last, *counts = before.written.get(member, (day, 0, 0, 0))
+            if last < day:
+                counts = [0, 0, 0]
+            now = (counts[0] + len(sizes), counts[1] + sum(sizes), counts[2] + len(own) - len(sizes))
+            for name, value in zip(("entries", "bytes", "statements"), now, strict=True):
+                most = before.parameters[f"max_member_day_{name}"]
+                demand_right(value <= most, f"{member} writes {value} {name} on day {day}, {most} allowed")
+            if member in self.members:
+                self.written[member] = (day, *now)
 
     def _copy(self) -> Rights:
         made = copy(self)
         made.members, made.nodes, made.keys = dict(self.members), dict(self.nodes), dict(self.keys)
         made.parameters, made.motions = dict(self.parameters), dict(self.motions)
+        made.written = dict(self.written)
         return made
 
     def _check_block(self, entries: Sequence[bytes], kinds: Sequence[str]) -> None:
@@ -270,6 +288,7 @@ class Rights:
         id_ = action["id"]
         demand_right(id_ in self.members, f"{id_} is no member")
         gone = self.members.pop(id_)
+        self.written.pop(id_, None)
         self.former_keys += gone.keys
         self.former_number = max(self.former_number, gone.number)
         self.nodes = {key: each for key, each in self.nodes.items() if each.member != id_}
@@ -320,7 +339,14 @@ class Rights:
             approvals = sorted(self.members[each].serial for each in motion.approvals)
             serial = self.members[motion.member].serial
             yield b"o" + proposal, _pack([serial, _sorted(motion.action), approvals, motion.expires])
+        for id_, use in self.written.items():
+            yield b"u" + id_.encode(), _pack(list(use))
         yield b"t", _pack([self.added, self.former_keys, self.former_number])
+
+
+def _writer(body: Body) -> str:
+    """The member that an entry counts for."""
+    return str(body["member" if body["kind"] in MEMBER_KINDS else "issuer"])
 
 
 def _pack(value: Any) -> bytes:

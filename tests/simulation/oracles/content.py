@@ -57,7 +57,7 @@ class Content:
         rights = chain.rights(height - 1)
         if rights is not None:
             try:
-                after = rights.after(height, entries)
+                after = rights.after(height, header.time_ms, entries)
             except Forbidden as error:
                 return str(error)
             if header.next_validators != formats.set_hash(after.validators):

@@ -1,0 +1,116 @@
+"""What a key and a member may submit to a node in a second and in a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.consortium import START_MS, Consortium
+
+from notarium_ledger.state.quota import DAY_MS, day_of
+from notarium_node.entries import quotas
+from notarium_node.entries.quotas import AT_ONCE_S, Quotas
+
+CONSORTIUM = Consortium(4, researchers=5)
+PARAMETERS = replace(
+    CONSORTIUM.state.registry.parameters, max_key_second_entries=2, max_member_second_entries=3, max_key_day_entries=50
+)
+LARGE = PARAMETERS.max_key_second_bytes
+
+
+def entries(number, researcher=0):
+    """Researchers 0 and 4 are m0's."""
+    issuer = f"m{researcher % 4}"
+    body = CONSORTIUM.body(issuer=issuer)
+    entry = CONSORTIUM.entry(body, CONSORTIUM.researcher_keys[researcher])
+    return [entry] * number
+
+
+def take(counted, number, researcher=0, at_s=0.0, parameters=PARAMETERS):
+    """The parameter that refuses, or ""."""
+    refusal = counted.take(parameters, entries(number, researcher), START_MS + round(at_s * 1000))
+    return "" if refusal is None else next(name for name in vars_of(PARAMETERS) if f"({name})" in str(refusal))
+
+
+def vars_of(parameters):
+    return parameters.to_value()
+
+
+def test_what_ten_seconds_allow_may_come_at_once_and_comes_back_with_time():
+    counted = Quotas()
+    assert take(counted, 2 * AT_ONCE_S) == ""
+    assert take(counted, 1) == "max_key_second_entries"
+    assert take(counted, 2, at_s=1) == ""
+    assert take(counted, 1, at_s=1) == "max_key_second_entries"
+    assert take(counted, 2, at_s=1.5) == "max_key_second_entries"
+    assert take(counted, 1, at_s=1.5) == ""
+
+
+def test_what_was_refused_is_not_counted():
+    counted = Quotas()
+    assert take(counted, 2 * AT_ONCE_S + 1) == "max_key_second_entries"
+    assert take(counted, 2 * AT_ONCE_S) == ""
+
+
+def test_a_member_has_a_rate_for_all_its_keys_and_another_member_its_own():
+    counted = Quotas()
+    assert take(counted, 20, researcher=0) == ""
+    assert take(counted, 11, researcher=4) == "max_member_second_entries"
+    assert take(counted, 10, researcher=4) == ""
+    assert take(counted, 20, researcher=1) == ""
+
+
+def test_a_key_has_a_day_that_ends_at_midnight_utc():
+    counted = Quotas()
+    parameters = replace(PARAMETERS, max_key_second_entries=1_000, max_member_second_entries=1_000)
+    midnight_s = ((day_of(START_MS) + 1) * DAY_MS - START_MS) / 1000
+    assert take(counted, 50, parameters=parameters) == ""
+    refusal = counted.take(parameters, entries(1), START_MS)
+    assert refusal is not None
+    assert refusal.until_ms == (day_of(START_MS) + 1) * DAY_MS
+    assert take(counted, 1, at_s=midnight_s - 1, parameters=parameters) == "max_key_day_entries"
+    assert take(counted, 50, at_s=midnight_s, parameters=parameters) == ""
+
+
+def test_bytes_have_a_rate_too():
+    counted = Quotas()
+    size = len(entries(1)[0].raw)
+    parameters = replace(PARAMETERS, max_key_second_bytes=size)
+    assert take(counted, AT_ONCE_S, parameters=parameters) == ""
+    assert take(counted, 1, parameters=parameters) == "max_key_second_bytes"
+
+
+def test_other_parameters_hold_at_once():
+    counted = Quotas()
+    assert take(counted, 20) == ""
+    assert take(counted, 21, parameters=replace(PARAMETERS, max_key_second_entries=3)) == ""
+
+
+def test_a_clock_that_steps_back_gives_nothing():
+    counted = Quotas()
+    assert take(counted, 20, at_s=100) == ""
+    assert take(counted, 1, at_s=0) == "max_key_second_entries"
+    assert take(counted, 1, at_s=100.4) == "max_key_second_entries"
+
+
+def test_what_a_member_signs_itself_is_not_counted():
+    counted = Quotas()
+    statement = CONSORTIUM.entry(CONSORTIUM.member_body("enrol", 0, key=bytes(CONSORTIUM.researcher.public)))
+    assert counted.take(PARAMETERS, [statement] * 1_000, START_MS) is None
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(quotas, "MOST", 3)
+    counted = Quotas()
+    for researcher in range(5):
+        take(counted, 1, researcher)
+    assert len(counted._meters) <= 3
+
+
+@pytest.mark.parametrize("at_s", [0.0, 0.4])
+def test_a_refusal_says_when_there_is_room(at_s):
+    counted = Quotas()
+    assert take(counted, 20) == ""
+    refusal = counted.take(PARAMETERS, entries(2), START_MS + round(at_s * 1000))
+    assert refusal is not None
+    assert take(counted, 2, at_s=(refusal.until_ms - START_MS) / 1000) == ""
