@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from notarium_ledger.errors import QuotaExceeded
 from notarium_ledger.types import PublicKey
 from notarium_node.entries.admission import Admission, AdmissionStatus, Outcome
 from notarium_node.health.events import NodeEvent
@@ -118,7 +119,12 @@ class GossipReceiver:
             sender.is_busy = False
 
     def _judge(self, peer: PublicKey, sender: _Sender, outcomes: list[Outcome]) -> None:
-        refused = [each for each in outcomes if each.status is AdmissionStatus.REFUSED]
+        # What exceeds a quota was within it where the sender admitted it: a block later, or on the day before.
+        refused = [
+            each
+            for each in outcomes
+            if each.status is AdmissionStatus.REFUSED and not isinstance(each.error, QuotaExceeded)
+        ]
         bad = next((each for each in refused if each.malicious), None)
         if bad is not None:
             self._drop(peer, "invalid entry", str(bad.error))

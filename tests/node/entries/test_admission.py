@@ -1,13 +1,16 @@
 """Admission: what becomes of each entry, and at what cost."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.support.consortium import Consortium, key
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
-from notarium_ledger.errors import InvalidEntry
+from notarium_ledger.errors import InvalidEntry, QuotaExceeded
+from notarium_ledger.state.quota import DAY_MS
+from notarium_ledger.state.records import DayUse
 from notarium_ledger.types import Hash
 from notarium_node.entries.admission import Admission, AdmissionStatus, Source
 from notarium_node.entries.mempool import Mempool, MempoolFull
@@ -263,3 +266,33 @@ async def test_the_signatures_of_a_blocks_content_are_verified(bench):
     await bench.admission.verify(entries)
     with pytest.raises(InvalidEntry, match="sig: signature is not valid"):
         await bench.admission.verify([*entries, decode_entry(forged(bench))])
+
+
+def with_parameters(bench, **values):
+    registry = bench.state.registry
+    bench.state = replace(bench.state, registry=registry.with_parameters(replace(registry.parameters, **values)))
+
+
+async def test_a_client_that_submits_more_than_its_key_may_is_refused_and_a_peer_is_not(bench):
+    with_parameters(bench, max_key_second_entries=1)
+    mine = [entry.raw for entry in bench.consortium.entries(11)]
+    outcomes = await bench.admit(*mine, all_or_none=True)
+    assert {each.status for each in outcomes} == {AdmissionStatus.REFUSED}
+    assert isinstance(outcomes[0].error, QuotaExceeded)
+    assert not outcomes[0].malicious
+    assert len(bench.mempool) == 0
+    outcomes = await bench.admit(*mine[:10])
+    assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}
+    assert (await bench.admit(mine[10]))[0].status is AdmissionStatus.REFUSED
+    from_peer, full = await bench.admission.admit_what_fits([mine[10]])
+    assert (from_peer[0].status, full) == (AdmissionStatus.FRESH, None)
+
+
+async def test_an_entry_above_its_members_day_is_refused_and_nobody_is_blamed(bench):
+    with_parameters(bench, max_member_day_entries=1)
+    bench.state = replace(bench.state, registry=bench.state.registry.with_uses({"m0": DayUse(0, entries=1)}))
+    (entry,) = bench.consortium.entries(1)
+    (from_peer,), _ = await bench.admission.admit_what_fits([entry.raw])
+    assert (from_peer.status, from_peer.malicious) == (AdmissionStatus.REFUSED, False)
+    bench.now_ms = DAY_MS
+    assert (await bench.admit(entry.raw))[0].status is AdmissionStatus.FRESH

@@ -1,6 +1,7 @@
 """Entries of peers: admitted where this node can judge them; only what no honest node sends on is punished."""
 
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import pytest
 from tests.node.parts import until
 from tests.support.consortium import Consortium, key
 
+from notarium_ledger.state.records import DayUse
 from notarium_node.entries import receiving
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
@@ -29,7 +31,7 @@ class Receiver:
         self.counts = Counter[str]()
         self.tasks = PeerTasks(self.counts)
         self.dropped: list[tuple[Any, str]] = []
-        state = self.consortium.state
+        self.state = self.consortium.state
         self.verifier = Verifier(0)
         conduct = SimpleNamespace(drop=lambda peer, reason, detail: self.dropped.append((peer, reason)))
         self.store = SimpleNamespace(is_complete=True)
@@ -38,7 +40,12 @@ class Receiver:
             lambda: role == "validator",
             cast(Store, self.store),
             Admission(
-                lambda: state, lambda id_: False, self.mempool, self.verifier, lambda fresh, source: None, lambda: 1
+                lambda: self.state,
+                lambda id_: False,
+                self.mempool,
+                self.verifier,
+                lambda fresh, source: None,
+                lambda: 1,
             ),
             conduct=cast(Conduct, conduct),
             tasks=self.tasks,
@@ -106,6 +113,17 @@ async def test_entries_of_an_unknown_key_cost_no_signature_and_a_stream_of_them_
     await made.hear(*strangers(made, 1))
     assert made.dropped == [(made.peer, "flood")]
     assert made.verifier.checked == 0
+
+
+async def test_nobody_is_blamed_for_what_exceeds_a_quota(monkeypatch):
+    """The sender admitted it a block ago, or on the day before."""
+    monkeypatch.setattr(receiving, "INADMISSIBLE_AT_ONCE", 0)
+    made = Receiver()
+    registry = made.state.registry
+    full = DayUse(0, entries=registry.parameters.max_member_day_entries)
+    made.state = replace(made.state, registry=registry.with_uses({"m0": full}))
+    await made.hear(*(made.consortium.entry().raw for _ in range(3)))
+    assert (made.dropped, len(made.mempool)) == ([], 0)
 
 
 async def test_a_node_that_is_behind_blames_nobody_for_what_its_state_does_not_know(monkeypatch):
