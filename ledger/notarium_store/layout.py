@@ -97,6 +97,32 @@ class StoredHeader:
         return start, min(start + NODES_PER_GROUP, end) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class NamedBy:
+    """An entry that names an artifact's digest: what a search needs of it, so that no entry is read for it."""
+
+    index: int
+    """Of the entry, in the log; it is in the key."""
+    id: Hash
+    height: Height
+    kind: str
+    issuer: str
+    """"" where the body has no issuer."""
+    project: str
+    """"" where the body has no project."""
+
+    def encode(self) -> bytes:
+        """canonical [entry id, height, kind, issuer, project]."""
+        return canonical.encode([bytes(self.id), self.height, self.kind, self.issuer, self.project])
+
+    @classmethod
+    def decode(cls, index: int, data: bytes) -> NamedBy:
+        """Raises LedgerError or ValueError."""
+        value: Any = canonical.decode(data)
+        id_, height, kind, issuer, project = value
+        return cls(index, Hash(id_), Height(height), kind, issuer, project)
+
+
 def meta_value(genesis: Hash, version: int = FORMAT_VERSION) -> bytes:
     """The value of the key `m`."""
     return canonical.encode([version, bytes(genesis)])
@@ -138,8 +164,10 @@ def decision_items(
     yield from _entry_items(decision.block.entries, first)
     for index, entry in enumerate(transition.entries, first):
         yield keys.ID + entry.id, _POSITION.pack(height, index)
-        for value in artifact_digests(entry.body):
-            yield keys.digest(value, index), b""
+        if digests := artifact_digests(entry.body):
+            issuer, project = entry.body.get("issuer", ""), entry.body.get("project", "")
+            named = NamedBy(index, entry.id, height, entry.kind, issuer, project).encode()
+            yield from ((keys.digest(value, index), named) for value in digests)
     yield from _node_items(nodes, keys.nodes_before(first))
     validators = transition.state.registry.validators
     if validators.hash != before.registry.validators.hash:
