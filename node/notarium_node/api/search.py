@@ -30,7 +30,7 @@ KINDS = (*RESEARCH_KINDS, *MEMBER_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchQuery:
     """What was asked for. An empty filter matches everything."""
 
     digest: bytes
@@ -43,7 +43,7 @@ class Wanted:
     """Decided before this time."""
 
     @classmethod
-    def of(cls, request: web.Request) -> Wanted:
+    def of(cls, request: web.Request) -> SearchQuery:
         """Raises ApiProblem."""
         return cls(
             parse_hash(request.query.get("digest", ""), "digest"),
@@ -68,7 +68,7 @@ class Search:
 
     async def page(self, request: web.Request) -> web.Response:
         """Entries that name an artifact digest, in the order of the log."""
-        wanted = Wanted.of(request)
+        wanted = SearchQuery.of(request)
         limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
         after = parse_int(request, "after", -1, minimum=-1, maximum=MAX_NUMBER)
         async with self._costly.turn(request):
@@ -76,7 +76,7 @@ class Search:
         rows = [_row(each) for each in found]
         return web.json_response({"digest": wanted.digest.hex(), "entries": rows, "next": following})
 
-    async def _find(self, wanted: Wanted, limit: int, after: int) -> tuple[list[NamedBy], int | None]:
+    async def _find(self, wanted: SearchQuery, limit: int, after: int) -> tuple[list[NamedBy], int | None]:
         """What matches, and the log index after which the next page begins, or None at the end."""
         if wanted.since_ms:
             after = max(after, self._store.size_before(wanted.since_ms) - 1)
