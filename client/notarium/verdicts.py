@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from notarium.evidence.hashing import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
+from notarium.ledger_access.finding import Found
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Project, find_project, find_root
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
@@ -36,8 +38,6 @@ _GRAVITY = (
 """The last is the gravest: a proven contradiction outweighs a question that could not be asked."""
 
 
-_ASKED_FOR = 10_000
-"""Entries that name one digest; no more of them are looked at."""
 _NAMED = 3
 """Authors that a verdict names of each kind."""
 
@@ -122,21 +122,23 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
     if not content.items:
         # All empty folders have one digest: that another one was anchored says nothing about this one.
         return result
+    is_named = verifying.issuer or verifying.project
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
-        found = sorted(client.find(content.sha256, limit=_ASKED_FOR), key=lambda each: each.index)
-    return _by_entries(result, found, verifying, len(content.items))
+        # The filters find the one that was named, however many others name the same digest.
+        first = partial(client.find, content.sha256, limit=2 * _NAMED)
+        named = first(issuer=verifying.issuer, project=verifying.project)
+        anyone = first() if is_named else Found((), None)
+    return _by_entries(result, named, anyone, verifying, len(content.items))
 
 
-def _by_entries(
-    result: Verification, found: Sequence[VerifiedReceipt], verifying: Verifying, files: int
-) -> Verification:
+def _by_entries(result: Verification, named: Found, anyone: Found, verifying: Verifying, files: int) -> Verification:
     """Anyone can anchor a digest that is public: it verifies only by the institution that was named."""
-    by_named = [each for each in found if verifying.is_by_named(each.entry)]
-    others = [each for each in found if not verifying.is_by_named(each.entry)]
-    notes = tuple(Finding(FindingKind.AUTHOR, result.path, said) for said in _said_of(by_named[1:], others))
-    if not by_named:
+    others = [each for each in anyone.receipts if not verifying.is_by_named(each.entry)]
+    said = _said_of(named.receipts[1:], others, is_all=not (named.more or anyone.more))
+    notes = tuple(Finding(FindingKind.AUTHOR, result.path, each) for each in said)
+    if not named.receipts:
         return replace(result, findings=(*result.findings, *notes))
-    first = by_named[0]
+    first = named.receipts[0]
     status = VerificationStatus.VERIFIED
     if not verifying.issuer:
         status = VerificationStatus.INCOMPLETE_EVIDENCE
@@ -153,12 +155,12 @@ def _by_entries(
     )
 
 
-def _said_of(later: Sequence[VerifiedReceipt], others: Sequence[VerifiedReceipt]) -> list[str]:
+def _said_of(later: Sequence[VerifiedReceipt], others: Sequence[VerifiedReceipt], *, is_all: bool) -> list[str]:
     """Who else anchored the digest, oldest first, at most `_NAMED` of each kind."""
     said = [f"later also by {_who(each)}" for each in later[:_NAMED]]
     said += [f"by another: {_who(each)}" for each in others[:_NAMED]]
-    left = len(later[_NAMED:]) + len(others[_NAMED:])
-    return [*said, f"and {left} more; 'notarium find' lists them"] if left else said
+    is_all = is_all and max(len(later), len(others)) <= _NAMED
+    return said if is_all else [*said, "and more; 'notarium find' lists all of them"]
 
 
 def _who(receipt: VerifiedReceipt) -> str:

@@ -6,7 +6,7 @@
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
     x  last log index of a block u64   → height u64
     i  entry id (32)                   → height u64 ‖ log index u64
-    d  artifact digest (32) ‖ index u64 → empty: the entry at this index names the digest
+    d  artifact digest (32) ‖ index u64 → entry id (32) ‖ height u64 ‖ kind 0 issuer 0 project
     t  last node position u64          → up to 256 hashes of one block's tree nodes, in the order of completion
     r  record key                      → a record of the registry after the last block of the history
     l  record key                      → a record that blocks above b changed, empty where deleted; only while b exists

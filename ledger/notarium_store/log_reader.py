@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from notarium_ledger.blocks.block import Decision
+from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.blocks.validators import ValidatorSet
 from notarium_ledger.errors import InvalidProof, LedgerError
 from notarium_ledger.log import frontier as tree
@@ -28,7 +29,7 @@ from notarium_store.bounded_cache import BoundedCache
 from notarium_store.database import Database
 from notarium_store.errors import HistoryIncomplete
 from notarium_store.gap import Gap
-from notarium_store.layout import StoredHeader
+from notarium_store.layout import NamedBy, StoredHeader
 from notarium_store.lookups import NodeReader
 from notarium_store.recent import RecentBlocks, peaks_by_position
 
@@ -131,8 +132,8 @@ class LogReader:
         position = self._known_position(id_)
         return None if position is None else (self.entry(position[1]), *position)
 
-    def find(self, digest: bytes, limit: int, after: int = -1) -> list[int]:
-        """Up to `limit` log indices above `after` of entries that name this artifact, ascending.
+    def find(self, digest: bytes, limit: int, after: int = -1) -> list[NamedBy]:
+        """Up to `limit` entries at log indices above `after` that name this artifact, in the order of the log.
 
         Raises HistoryIncomplete, because the caller would take an answer with gaps for the whole.
         """
@@ -141,9 +142,18 @@ class LogReader:
         gap, size = self._gap, self.state.frontier.size
         if gap is not None and gap.lacks_any_index(after + 1, size):
             raise self._incomplete(gap, f"which entries name the artifact {digest.hex()}")
-        found = self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
-        indices = [int.from_bytes(key[-8:], "big") for key, _ in found]
-        return [index for index in indices if index < size]  # As in `position`.
+        return [
+            self._read(partial(NamedBy.decode, index), value, key)
+            for key, value in self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
+            if (index := int.from_bytes(key[-8:], "big")) < size  # As in `position`.
+        ]
+
+    def size_before(self, time_ms: int) -> int:
+        """The number of entries that were decided before this time. Raises HistoryIncomplete."""
+        state = self.state
+        # The time of each block is above its parent's.
+        earlier = bisect_left(range(1, state.height + 1), time_ms, key=lambda each: self._known_header(each).time_ms)
+        return self._known_header(earlier).tree_size if earlier else 0
 
     # Blocks
 
@@ -264,6 +274,11 @@ class LogReader:
 
     def _incomplete(self, gap: Gap, what: str) -> HistoryIncomplete:
         return HistoryIncomplete(self.path, what, gap.history.height, gap.base.height)
+
+    def _known_header(self, height: int) -> Header:
+        """The header of a height up to the tip. Raises HistoryIncomplete."""
+        self._has(height)
+        return self._stored_header(Height(height)).header
 
     def _handovers_before(self, height: int) -> tuple[Handover, ...]:
         return self._handovers[: bisect_left(self._handovers, height, key=lambda each: each.header.height)]

@@ -174,9 +174,19 @@ class FakeNode:
 
     async def _search(self, request: web.Request) -> web.Response:
         digest = bytes.fromhex(request.query["digest"])
-        found = [each for each in self.ledger.entries if digest in artifact_digests(each.body)]
-        rows = [{"id": each.id.hex(), "kind": each.kind} for each in found]
-        return web.json_response({"digest": digest.hex(), "entries": rows, "next": None})
+        query, limit = request.query, int(request.query["limit"])
+        after, times = int(query["after"]), (int(query.get("since_ms", 0)), int(query.get("until_ms", 2**60)))
+        found = [
+            receipt
+            for entry in self.ledger.entries
+            if digest in artifact_digests(entry.body)
+            and all(query.get(name, entry.body[name]) == entry.body[name] for name in ("kind", "issuer", "project"))
+            and (receipt := self.ledger.decided[entry.id]).index > after
+            and times[0] <= receipt.decided.header.time_ms < times[1]
+        ]
+        rows = [{"id": leaf_hash(each.entry).hex()} for each in found[:limit]]
+        following = found[limit - 1].index if len(found) > limit else None
+        return web.json_response({"digest": digest.hex(), "entries": rows, "next": following})
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(

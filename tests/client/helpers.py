@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from tests.client.fake_node import FakeLedger
 
 from notarium.ledger_access.client import Client
+from notarium_ledger.entries.entry import Entry, decode_entry, sign_entry
 
 T = TypeVar("T")
 
@@ -38,3 +41,12 @@ def client_of(ledger, nodes, **options):
 
 def body(ledger, **over):
     return ledger.consortium.body("dataset", **over)
+
+
+def submit(ledger: FakeLedger, number: int, **over: Any) -> Entry:
+    """An entry of the researcher of m<number>, decided in a block of its own."""
+    consortium = ledger.consortium
+    body = consortium.body(**{"kind": "dataset", "issuer": f"m{number}", "project": f"study of m{number}", **over})
+    entry = decode_entry(sign_entry(consortium.researcher_keys[number], consortium.genesis.hash, body))
+    ledger.submit([entry.raw])
+    return entry

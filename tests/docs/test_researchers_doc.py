@@ -67,7 +67,7 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
     [program] = snippets("programs")
     (study / "program.py").write_text(program)
     shown = shell(study, f"{home} mkdir records; echo 1 > records/a; echo 2 > records/b; python program.py")
-    assert re.fullmatch(r"\d+ \['[0-9a-f]{64}'\]\n", shown)
+    assert re.fullmatch(r"\d+ \['[0-9a-f]{64}'\] False\n", shown)
     shown = shell(study, f"{home} notarium verify --receipt-only first.receipt.json; notarium show first.receipt.json")
     assert "verified first.receipt.json" in shown
     digest = hashlib.sha256((study / "records" / "a").read_bytes()).hexdigest()

@@ -28,6 +28,7 @@ from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
 from notarium.ledger_access.client import entry_id
+from notarium.ledger_access.finding import read_hits
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
 from notarium_ledger.trust.receipt import ReceiptVerifier
@@ -120,7 +121,7 @@ def _batch(answer: Answer) -> Any:
 
 
 def _hits(answer: Answer) -> Any:
-    return answers.read_hits(answer, digest("found"), 3)
+    return read_hits(answer, digest("found"), 10, 3)
 
 
 def _options(data: bytes) -> Any:
@@ -196,7 +197,7 @@ ANSWERS = (
         "answer: search",
         _judged(_hits),
         (LyingNode,),
-        ("notarium.ledger_access.answers:read_hits",),
+        ("notarium.ledger_access.finding:read_hits",),
         (json.dumps({"digest": digest("found").hex(), "entries": [{"id": "ab" * 32}], "next": 9}).encode(),),
         dialect="json",
     ),

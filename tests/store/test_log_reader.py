@@ -100,4 +100,4 @@ def test_a_block_on_the_disk_is_not_reported_before_the_state_includes_it(
     assert seen == [None, None, None, *([] for _ in digests)]
     assert store.position(entry.id) == (1, 2)
     assert digests
-    assert all(2 in store.find(each, 10) for each in digests)
+    assert all([named.index for named in store.find(each, 10)] == [2] for each in digests)

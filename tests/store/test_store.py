@@ -182,13 +182,39 @@ def test_find_names_the_entries_of_an_artifact_in_order(path: Path, consortium: 
                 ],
             )
         for _ in range(2):
-            assert store.find(shared, 100) == [1, 2, 4, 5, 7, 8]
-            assert store.find(shared, 2) == [1, 2]
-            assert store.find(shared, 2, after=2) == [4, 5]
-            assert store.find(shared, 100, after=8) == []
-            assert store.find(other, 100) == [0, 3, 6]
-            assert store.find(digest("unknown"), 100) == []
-            assert store.find(shared[:31], 100) == []
+
+            def found(*asked: Any, **more: Any) -> list[int]:
+                return [each.index for each in store.find(*asked, **more)]
+
+            assert found(shared, 100) == [1, 2, 4, 5, 7, 8]
+            assert found(shared, 2) == [1, 2]
+            assert found(shared, 2, after=2) == [4, 5]
+            assert found(shared, 100, after=8) == []
+            assert found(other, 100) == [0, 3, 6]
+            assert found(digest("unknown"), 100) == []
+            assert found(shared[:31], 100) == []
+
+
+def test_find_knows_of_each_entry_what_a_search_asks_for(path: Path, consortium: Consortium) -> None:
+    with Store.open(path, consortium.genesis) as store:
+        body = consortium.body("model", bundle=digest("data"), project="study")
+        commit(store, consortium, [consortium.entry(consortium.body())])
+        commit(store, consortium, [entry := consortium.entry(body)])
+        [named] = store.find(digest("data"), 10)
+    said = (named.index, named.id, named.height, named.kind, named.issuer, named.project)
+    assert said == (1, entry.id, 2, "model", body["issuer"], "study")
+
+
+def test_the_size_of_the_log_before_a_time(path: Path, consortium: Consortium) -> None:
+    with Store.open(path, consortium.genesis) as store:
+        assert store.size_before(2**50) == 0
+        times = []
+        for count in (1, 3, 2):
+            commit(store, consortium, consortium.entries(count))
+            times.append(store.state.time_ms)
+        assert [store.size_before(each) for each in times] == [0, 1, 4]
+        assert [store.size_before(each + 1) for each in times] == [1, 4, 6]
+        assert (store.size_before(0), store.size_before(2**50)) == (0, 6)
 
 
 def test_the_consensus_record_survives_until_its_height_is_decided(path: Path, consortium: Consortium) -> None:

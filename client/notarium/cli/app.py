@@ -16,11 +16,12 @@ import typer
 from notarium.cli.anchor import anchor, prereg
 from notarium.cli.complete import complete
 from notarium.cli.equivocation import equivocation
+from notarium.cli.find import find
 from notarium.cli.init import init
 from notarium.cli.output import Printer
 from notarium.cli.pin import pin
 from notarium.cli.run import run
-from notarium.cli.show import find, log, show
+from notarium.cli.show import log, show
 from notarium.cli.status import status
 from notarium.cli.verify import verify
 from notarium.endings import run_program

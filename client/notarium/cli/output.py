@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from notarium import terminal
 from notarium.evidence.hashing import HashingProgress, OnProgress
 from notarium.verifying.result import Verification, VerificationStatus
+from notarium_ledger.state.genesis import Genesis
 
 _COLOURS = {
     VerificationStatus.VERIFIED: "green",
@@ -105,3 +106,8 @@ class Printer:
 def shown(text: str) -> str:
     """`text` from outside for a line: no markup in it counts. The line escapes what steers a terminal."""
     return escape(terminal.printable(text))
+
+
+def ledger_of(genesis: Genesis) -> dict[str, str]:
+    """For --json: the ledger that an answer holds for."""
+    return {"ledger": genesis.name, "genesis_hash": genesis.hash.hex()}

@@ -1,10 +1,9 @@
-"""The commands that show what was anchored: `show` one entry, `find` entries by a digest, `log` those of a project."""
+"""The commands that show what was anchored: `show` one entry, `log` those of a project."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,14 +11,14 @@ from notarium import terminal
 from notarium.anchoring import journal
 from notarium.anchoring.history import history
 from notarium.cli.options import GenesisFile, Json, Timeout
-from notarium.cli.output import Printer, shown
+from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, ProjectError
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.author import Author
 from notarium.genesis_file import read_genesis
-from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
+from notarium.ledger_access.priority import earlier_by_others
 from notarium.naming import artifact_path, is_receipt, receipt_beside
 from notarium.project import Project, find_project, trusted_genesis
 from notarium.verifying.verification import Verifying
@@ -44,38 +43,30 @@ def show(
     path = artifact_path(target)
     if path.exists() or is_receipt(path):
         place = path if is_receipt(path) else receipt_beside(path)
-        result = Verifying(trusted_genesis(genesis), receipt_only=True).verify_receipt_file(place)
+        pinned = trusted_genesis(genesis)
+        result = Verifying(pinned, receipt_only=True).verify_receipt_file(place)
         if result.receipt is None:
             printer.verification(result)
             printer.data(result.to_json())
             return result.status.exit_code
-        receipt = result.receipt
-    else:
-        receipt = _fetch(target, genesis, timeout)
-    _print(printer, receipt)
-    return ExitCode.OK
-
-
-def find(
-    *,
-    target: Annotated[str, typer.Argument(metavar="FILE|DIGEST")],
-    timeout: Timeout = 10.0,
-    as_json: Json = False,
-) -> int:
-    """Find the ledger's entries that name a file, a folder or a digest."""
-    printer = Printer(as_json)
+        _print(printer, {**ledger_of(pinned), **describe_receipt(result.receipt)})
+        printer.line(
+            "Whether another named its digests first is not in a receipt: 'notarium find DIGEST' asks the nodes."
+        )
+        return ExitCode.OK
     here = find_project()
-    path = artifact_path(target)
-    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else _digest(target)
-    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
-        found = client.find(digest)
-    printer.data({"digest": digest, "entries": [describe_receipt(each) for each in found]})
-    for each in found:
-        issuer = shown(str(each.body.get("issuer", "")))
-        printer.line(f"{each.id.hex()}  {each.body['kind']} · {issuer} · {iso_time(each.time_ms)}")
-    if not found:
-        printer.error(f"no entry names {digest}; plain digests are on the ledger only where disclosure is public")
-        return ExitCode.NOT_ANCHORED
+    pinned = read_genesis(genesis) if genesis else here.genesis
+    wanted = _wanted(here, target)
+    with BlockingClient(pinned, here.nodes, timeout=timeout) as client:
+        receipt = client.receipt(wanted)
+        earlier = earlier_by_others(client, receipt)
+    said = {**ledger_of(pinned), **describe_receipt(receipt)}
+    if printer.as_json:
+        said["earlier"] = [{"digest": digest, **describe_receipt(each)} for digest, each in earlier.items()]
+    _print(printer, said)
+    for digest, each in earlier.items():
+        who = f"{Author.of(each.entry)} at {iso_time(each.time_ms)} (#{each.index})"
+        printer.line(f"{digest} was first named by {shown(who)}; this came later")
     return ExitCode.OK
 
 
@@ -98,17 +89,13 @@ def log(*, as_json: Json = False) -> int:
     return ExitCode.OK
 
 
-def _fetch(target: str, genesis_file: Path | None, timeout: float) -> VerifiedReceipt:
-    """The entry of this id, from the ledger. Raises NotariumError."""
+def _wanted(here: Project, target: str) -> bytes:
+    """The id that `target` is, or begins. Raises ProjectError."""
     # What `log` prints of an id ends so.
     digits = target.removesuffix("…")
     if not _DIGITS.fullmatch(digits):
         raise _no_such(target, f"an id: {_ID_DIGITS} hexadecimal digits")
-    here = find_project()
-    wanted = entry_id(digits if len(digits) == _ID_DIGITS else _id_from_log(here, digits))
-    genesis = read_genesis(genesis_file) if genesis_file else here.genesis
-    with BlockingClient(genesis, here.nodes, timeout=timeout) as client:
-        return client.receipt(wanted)
+    return entry_id(digits if len(digits) == _ID_DIGITS else _id_from_log(here, digits))
 
 
 def _id_from_log(here: Project, start: str) -> str:
@@ -127,18 +114,11 @@ def _id_from_log(here: Project, start: str) -> str:
     return found.pop()
 
 
-def _digest(target: str) -> str:
-    if not _DIGITS.fullmatch(target) or len(target) != _ID_DIGITS:
-        raise _no_such(target, f"an id or digest: {_ID_DIGITS} hexadecimal digits")
-    return target.lower()
-
-
 def _no_such(target: str, expected: str) -> ProjectError:
     return ProjectError(f"no such file or folder: {target}, and not {expected}")
 
 
-def _print(printer: Printer, receipt: VerifiedReceipt) -> None:
-    document = describe_receipt(receipt)
+def _print(printer: Printer, document: dict[str, Any]) -> None:
     printer.data(document)
     for name, value in document.items():
         if isinstance(value, dict | list):

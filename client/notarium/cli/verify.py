@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from notarium.cli.options import Deep, GenesisFile, Json, Timeout
-from notarium.cli.output import Printer, shown
+from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ProjectError
 from notarium.naming import artifact_path, is_bundle, is_receipt, receipt_beside
 from notarium.project import Homes, trusted_genesis
@@ -55,8 +55,7 @@ def verify(
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)
     printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
-    ledger = {"ledger": pinned.name, "genesis_hash": pinned.hash.hex()}
-    printer.data({"status": status.value, **ledger, "results": [each.to_json() for each in verdicts]})
+    printer.data({"status": status.value, **ledger_of(pinned), "results": [each.to_json() for each in verdicts]})
     return code
 
 

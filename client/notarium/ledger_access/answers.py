@@ -229,27 +229,12 @@ def read_status(answer: Answer, genesis: Hash) -> NodeStatus:
     return NodeStatus(answer.url, said)
 
 
-def read_hits(answer: Answer, digest: bytes, after: int | None) -> tuple[list[bytes], int | None]:
-    """The entry ids that a search found, and where the next page begins. Raises LyingNode."""
-    said = answer.json_object()
-    rows = said.get("entries")
-    if said.get("digest") != digest.hex() or not isinstance(rows, list):
-        raise LyingNode(answer.url, "not the result of the search that was asked for")
-    following = said.get("next")
-    if following is not None and (
-        type(following) is not int or following <= (-1 if after is None else after) or not rows
-    ):
-        raise LyingNode(answer.url, "next: does not advance")
-    ids = [_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows]
-    return ids, following
-
-
 def read_block_entry(answer: Answer) -> bytes:
     """The id of the last entry of a block. Raises LyingNode."""
     ids = answer.json_object().get("entry_ids")
     if not isinstance(ids, list) or not ids:
         raise LyingNode(answer.url, "entry_ids: a block without entries")
-    return _hash(answer, ids[-1], "entry_ids")
+    return read_hash(answer, ids[-1], "entry_ids")
 
 
 def check_consistency(answer: Answer, first: Header, second: Header) -> None:
@@ -257,7 +242,7 @@ def check_consistency(answer: Answer, first: Header, second: Header) -> None:
     path = answer.json_object().get("path")
     if not isinstance(path, list):
         raise LyingNode(answer.url, "no consistency proof")
-    hashes = [_hash(answer, each, "path") for each in path]
+    hashes = [read_hash(answer, each, "path") for each in path]
     try:
         verify_consistency(first.tree_size, first.tree_root, second.tree_size, second.tree_root, hashes)
     except LedgerError as error:
@@ -393,7 +378,8 @@ def _lie(answer: Answer, error: LedgerError) -> LyingNode:
     return LyingNode(answer.url, clean(f"{step}{error}"))
 
 
-def _hash(answer: Answer, value: object, name: str) -> bytes:
+def read_hash(answer: Answer, value: object, name: str) -> bytes:
+    """32 bytes from hex in an answer. Raises LyingNode."""
     try:
         decoded = bytes.fromhex(value) if isinstance(value, str) else b""
     except ValueError:

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 from notarium.errors import LyingNode
 from notarium.ledger_access.answers import NodeStatus, VerifiedReceipt
 from notarium.ledger_access.client import Client
+from notarium.ledger_access.finding import Found
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
@@ -92,9 +93,30 @@ class BlockingClient:
         """As `Client.entry`."""
         return self._run(self._client.entry(id_))
 
-    def find(self, digest: bytes | str, limit: int = 100) -> list[VerifiedReceipt]:
+    def find(
+        self,
+        digest: bytes | str,
+        *,
+        issuer: str = "",
+        project: str = "",
+        kind: str = "",
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        limit: int = 100,
+        after: int = -1,
+    ) -> Found:
         """As `Client.find`."""
-        return self._run(self._client.find(digest, limit))
+        found = self._client.find(
+            digest,
+            issuer=issuer,
+            project=project,
+            kind=kind,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            limit=limit,
+            after=after,
+        )
+        return self._run(found)
 
     def status(self) -> list[NodeStatus]:
         """As `Client.status`."""

@@ -22,6 +22,7 @@ from notarium.genesis_file import read_genesis
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import Answer, NodeStatus, NotYet, Unknown, VerifiedReceipt
 from notarium.ledger_access.failover import ATTEMPT_S, Failover, Request, in_parallel
+from notarium.ledger_access.finding import Finder, Found, Wanted
 from notarium.ledger_access.pool import NodePool
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.encoding import canonical
@@ -34,9 +35,7 @@ from notarium_ledger.trust.receipt import ReceiptVerifier
 REQUEST_BYTES = 4 * 1024 * 1024
 """Entries of one batch request, together; every node accepts at least this much."""
 CONCURRENT_REQUESTS = 4
-"""How many requests of one large batch, or of one search, run at the same time."""
-PAGE = 100
-"""Search hits asked for at a time."""
+"""How many requests of one large batch run at the same time."""
 ENTRY_TYPE = "application/vnd.notarium.entry.v1+msgpack"
 
 
@@ -71,6 +70,7 @@ class Client:
             connections=connections,
         )
         self._receipts = answers.ReceiptReader(self.verifier)
+        self._finder = Finder(self._asker, self.receipt)
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,48 +210,27 @@ class Client:
         """The entry with its proof: `.entry.body` is what was committed to."""
         return await self.receipt(id_)
 
-    async def find(self, digest: bytes | str, limit: int = 100) -> list[VerifiedReceipt]:
-        """All entries (at most `limit`) that name `digest`, each with a verified receipt, oldest first.
+    async def find(
+        self,
+        digest: bytes | str,
+        *,
+        issuer: str = "",
+        project: str = "",
+        kind: str = "",
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        limit: int = 100,
+        after: int = -1,
+    ) -> Found:
+        """The entries (at most `limit`) that name `digest`, each with a verified receipt, oldest first.
 
+        `issuer`, `project`, `kind`: only such entries; `since_ms` (included), `until_ms` (excluded): only those decided
+        then. `after`: go on after this log index, which is `next` of what was found before.
         Plain digests are on the ledger only where the author disclosed them; that of an evidence bundle always is.
+        Anyone can name a digest that is public: the filters find one institution's entries among those of many others.
         """
-        wanted = entry_id(digest)
-
-        under_way = asyncio.Semaphore(CONCURRENT_REQUESTS)
-
-        async def fetch(id_: bytes, url: str) -> VerifiedReceipt | None:
-            async with under_way:
-                try:
-                    receipt = await self.receipt(id_)
-                except NotAnchored:
-                    self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which no node can prove"))
-                    return None
-            if wanted not in receipt.digests:
-                self._asker.record_lie(LyingNode(url, f"found {id_.hex()}, which does not name {wanted.hex()}"))
-                return None
-            return receipt
-
-        found: dict[bytes, VerifiedReceipt] = {}
-        after: int | None = None
-        while len(found) < limit:
-            url, hits, after = await self._search(wanted, limit - len(found), after)
-            proven = await in_parallel([fetch(id_, url) for id_ in hits[: limit - len(found)]])
-            found.update({each.id: each for each in proven if each is not None})
-            if after is None:
-                break
-        return sorted(found.values(), key=lambda each: each.index)
-
-    async def _search(self, wanted: bytes, limit: int, after: int | None) -> tuple[str, list[bytes], int | None]:
-        """One page of hits: the node that gave it, ids, and where the next page begins."""
-
-        def judge(answer: Answer) -> tuple[str, list[bytes], int | None]:
-            answer.expect(200)
-            return answer.url, *answers.read_hits(answer, wanted, after)
-
-        query = {"digest": wanted.hex(), "limit": str(min(limit, PAGE))}
-        if after is not None:
-            query["after"] = str(after)
-        return await self._asker.ask(Request("GET", "/v1/search", query=query), judge)
+        wanted = Wanted(entry_id(digest), issuer, project, kind, since_ms, until_ms)
+        return await self._finder.find(wanted, limit, after)
 
     async def status(self) -> list[NodeStatus]:
         """The status of every node, asked once and in parallel. Claims, not proofs; marks nodes of another ledger."""

@@ -11,7 +11,7 @@ so an error here names the step and has no number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -53,6 +53,8 @@ class Handover:
     certificate: QuorumCertificate
     validators: ValidatorSet
     """The new set; its hash is header.next_validators."""
+    _json: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Its JSON text once that was asked for: every later receipt has it in it, and a node has one Handover for all."""
 
     def to_value(self) -> canonical.Value:
         """[header bytes, certificate, validators]."""
@@ -75,6 +77,12 @@ class Handover:
             "certificate": base64_text(self.certificate.encode()),
             "validators": base64_text(canonical.encode(self.validators.to_value())),
         }
+
+    def json(self) -> str:
+        """The text of `to_document`, made once."""
+        if not self._json:
+            self._json.append(compact_json(self.to_document()))
+        return self._json[0]
 
     @classmethod
     def from_document(cls, value: Any) -> Handover:
@@ -116,7 +124,7 @@ class DecidedHeader:
         return (
             f'"header":"{base64_text(self.header.raw)}",\n'
             f'"certificate":"{base64_text(self.certificate.encode())}",\n'
-            f'"handovers":{compact_json([each.to_document() for each in self.handovers])}'
+            f'"handovers":[{",".join([each.json() for each in self.handovers])}]'
         )
 
     @classmethod

@@ -16,6 +16,7 @@ from notarium_node.api.guard import Guard, add_headers, allowed
 from notarium_node.api.openapi import document
 from notarium_node.api.problems import ApiProblem, ProblemType, full, refused
 from notarium_node.api.queries import Queries
+from notarium_node.api.search import Search
 from notarium_node.api.submit import Submissions
 from notarium_node.config.sections import ApiSection
 from notarium_node.health.api_answers import CLIENT_LEFT
@@ -41,8 +42,10 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
     app = web.Application(client_max_size=limits.max_request_bytes)
     guard = Guard(limits, lambda: (each.api for each in node.store.state.registry.nodes.values()), connections)
     submissions = Submissions(node, limits.max_request_bytes, limits.wait_ms, guard.address)
-    queries = Queries(node, CostlyReads(guard.address))
-    equivocations = EquivocationQueries(node)
+    costly = CostlyReads(guard.address)
+    queries = Queries(node, costly)
+    search = Search(node.store, costly)
+    equivocations = EquivocationQueries(node, costly)
     events = Events(node, guard.address)
     health = Health(node)
     routes: list[tuple[str, str, Handler]] = [
@@ -50,7 +53,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("POST", "/v1/entries/batch", submissions.batch),
         ("GET", "/v1/entries/{id}", queries.entry),
         ("GET", "/v1/receipts/{id}", queries.receipt),
-        ("GET", "/v1/search", queries.search),
+        ("GET", "/v1/search", search.page),
         ("GET", "/v1/blocks", queries.blocks),
         ("GET", "/v1/blocks/{height}", queries.block),
         ("GET", "/v1/log", queries.log),

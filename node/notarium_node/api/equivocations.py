@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from notarium_ledger.trust.equivocation_file import MEDIA_TYPE, describe
 from notarium_ledger.types import Hash
+from notarium_node.api.costly import CostlyReads, in_slices
 from notarium_node.api.problems import ApiProblem, ProblemType, parse_hash, parse_int
+from notarium_node.equivocation.collection import KeptEquivocation
 from notarium_node.node import Node
 
 MAX_PAGE = 1000
@@ -15,15 +19,17 @@ MAX_PAGE = 1000
 class EquivocationQueries:
     """The handlers."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, costly: CostlyReads) -> None:
         self._node = node
+        self._costly = costly
 
     async def listed(self, request: web.Request) -> web.Response:
         """All equivocations, in the order in which this node learned of them."""
         limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
         after = parse_int(request, "after", 0, minimum=0, maximum=2**62)
         found = self._node.equivocations.page(after, limit + 1)
-        rows = [{"number": each.number, **describe(each.equivocation, each.member)} for each in found[:limit]]
+        async with self._costly.turn(request):
+            rows = await in_slices(_row, found[:limit])
         return web.json_response({"equivocations": rows, "next": rows[-1]["number"] if len(found) > limit else None})
 
     async def file(self, request: web.Request) -> web.Response:
@@ -47,3 +53,7 @@ class EquivocationQueries:
                 retry_after_s=10,
             )
         return web.Response(body=file.encode_json(), content_type=MEDIA_TYPE)
+
+
+def _row(each: KeptEquivocation) -> dict[str, Any]:
+    return {"number": each.number, **describe(each.equivocation, each.member)}

@@ -9,6 +9,7 @@ from notarium_ledger.trust.equivocation_file import MEDIA_TYPE as EQUIVOCATION
 from notarium_ledger.trust.receipt import MEDIA_TYPE as RECEIPT
 from notarium_node.api.problems import MEDIA_TYPE as PROBLEM
 from notarium_node.api.schemas import HEX32, INTEGER, SCHEMAS, TEXT, Json
+from notarium_node.api.search import KINDS
 from notarium_node.api.submit import ENTRY_TYPES
 
 
@@ -133,8 +134,18 @@ PATHS: Json = {
         {"200": _answer("Entries in the order of the log.", "Search"), "400": _problem("The request cannot be read.")},
         [
             {**_query("digest", HEX32, "SHA-256 of the artifact, the bundle or the manifest."), "required": True},
+            _query("issuer", TEXT, "Only entries of this institution."),
+            _query("project", TEXT, "Only entries of this project."),
+            _query("kind", {"enum": list(KINDS)}, "Only entries of this kind."),
+            _query("since_ms", INTEGER, "Only entries decided at this time or later, in milliseconds since 1970."),
+            _query("until_ms", INTEGER, "Only entries decided before this time."),
             _LIMIT,
-            _query("after", {"type": "integer", "minimum": -1, "default": -1}, "Continue after this log index."),
+            _query(
+                "after",
+                {"type": "integer", "minimum": -1, "default": -1},
+                "Continue after this log index: the `next` of the page before. Where the filters match few entries, "
+                "a page can be empty and yet have a `next`.",
+            ),
         ],
     ),
     "/v1/blocks": _get(

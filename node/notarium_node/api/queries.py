@@ -1,4 +1,4 @@
-"""GET: entries, receipts, search, blocks, proofs, members and status. Readers can check every answer themselves."""
+"""GET: entries, receipts, blocks, proofs, members and status. Readers can check every answer themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from aiohttp import web
 
 from notarium_ledger.blocks.block import Decision
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import MEDIA_TYPE
@@ -21,7 +20,6 @@ from notarium_node.api.views import block_json, entry_json
 from notarium_node.entries.admission import AdmissionStatus
 from notarium_node.node import Node
 
-MAX_PAGE = 1000
 MAX_BLOCKS_PAGE = 200
 """Headers are read one by one: this many take the event loop 10 ms at most."""
 MAX_NUMBER = 2**62
@@ -67,17 +65,6 @@ class Queries:
         if receipt is None:
             raise _no_entry(entry_id)
         return web.Response(body=receipt.encode_json(), content_type=MEDIA_TYPE)
-
-    async def search(self, request: web.Request) -> web.Response:
-        """Entries that name an artifact digest, in the order of the log."""
-        digest = parse_hash(request.query.get("digest", ""), "digest")
-        limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
-        after = parse_int(request, "after", -1, minimum=-1, maximum=MAX_NUMBER)
-        async with self._costly.turn(request):
-            indices = self._store.find(digest, limit + 1, after)
-            rows = await in_slices(self._search_row, indices[:limit])
-        more = rows[-1]["index"] if len(indices) > limit else None
-        return web.json_response({"digest": digest.hex(), "entries": rows, "next": more})
 
     async def blocks(self, request: web.Request) -> web.Response:
         """Summaries of consecutive blocks."""
@@ -163,13 +150,6 @@ class Queries:
         if "index" not in request.query:
             raise ApiProblem(ProblemType.MALFORMED, "index: name the entry by id or by index", field="index")
         return parse_int(request, "index", 0, minimum=0, maximum=MAX_NUMBER)
-
-    def _search_row(self, index: int) -> dict[str, Any]:
-        raw = self._store.entry(index)
-        body, entry_id = decode_entry(raw).body, leaf_hash(raw)
-        position = self._store.position(entry_id)
-        named: dict[str, Any] = {name: body[name] for name in ("kind", "issuer", "project") if name in body}
-        return {"id": entry_id.hex(), "index": index, "height": position[0] if position else None, **named}
 
     def _summary(self, height: Height) -> dict[str, Any]:
         stored = self._store.stored_header(height)

@@ -34,8 +34,8 @@ from notarium_ledger.entries.commitment import RESEARCH_KINDS
         (["verify"], "Missing argument 'PATH|RECEIPT...'"),
         (["show", "12ab"], "no such file or folder: 12ab, and not an id: 64 hexadecimal digits"),
         (["show", "work"], "no such file or folder: work, and not an id: 64 hexadecimal digits"),
-        (["find", "nofile"], "no such file or folder: nofile, and not an id or digest: 64 hexadecimal digits"),
-        (["find", "12ab"], "no such file or folder: 12ab, and not an id or digest: 64 hexadecimal digits"),
+        (["find", "nofile"], "no such file or folder: nofile, and not a digest: 64 hexadecimal digits"),
+        (["find", "12ab"], "no such file or folder: 12ab, and not a digest: 64 hexadecimal digits"),
         (["run"], "Missing argument '-- CMD...'"),
     ],
 )

@@ -2,16 +2,20 @@
 
 import json
 
-from tests.client.fake_node import flip_path
+import pytest
+from tests.client.fake_node import FakeLedger, flip_path
+from tests.client.helpers import submit
+from tests.support.consortium import Consortium, digest
 
 from notarium_ledger.trust.receipt import ReceiptVerifier
 
 
-def test_show_by_receipt_artifact_and_id(study, cli, nodes):
+def test_show_by_receipt_artifact_and_id(study, project, cli, nodes):
     by_receipt = json.loads(cli("show", "data.receipt.json", "--json")[1])
     assert by_receipt["kind"] == "dataset"
     assert json.loads(cli("show", "data", "--json")[1]) == by_receipt
-    assert json.loads(cli("show", by_receipt["id"], "--json")[1]) == by_receipt
+    assert json.loads(cli("show", by_receipt["id"], "--json")[1]) == {**by_receipt, "earlier": []}
+    assert (by_receipt["ledger"], by_receipt["genesis_hash"]) == (project.genesis.name, project.genesis.hash.hex())
     assert by_receipt["id"] in cli("show", "data")[1]
     assert cli("show", "ab" * 32)[0] == 3
     assert cli("show", "nowhere.receipt.json")[0] == 3
@@ -21,18 +25,6 @@ def test_show_by_receipt_artifact_and_id(study, cli, nodes):
     assert nodes[0].url in err
     nodes[0].stop()
     assert cli("show", by_receipt["id"], "--timeout", "0.3")[0] == 5
-
-
-def test_find(project, cli):
-    (project.root / "open.csv").write_text("x")
-    cli("anchor", "open.csv", "--disclosure", "public")
-    code, out, _ = cli("find", "open.csv", "--json")
-    assert code == 0
-    assert len(json.loads(out)["entries"]) == 1
-    code, out, err = cli("find", "00" * 32, "--json")
-    assert code == 3
-    assert json.loads(out)["entries"] == []
-    assert "no entry names" in err
 
 
 def test_log_shows_the_state_of_each(study, nodes, cli):
@@ -76,3 +68,30 @@ def test_show_verifies_a_receipt_once(study, cli, monkeypatch):
     monkeypatch.setattr(ReceiptVerifier, "verify", count)
     assert cli("show", "data")[0] == 0
     assert verified == [0]
+
+
+@pytest.fixture
+def ledger():
+    """Its researchers belong to m0 and m1."""
+    return FakeLedger(Consortium(4, observers=1, researchers=2))
+
+
+def test_show_says_who_named_a_digest_first(project, ledger, cli):
+    shared, own = digest("shared"), digest("own")
+    for number, bundle in ((1, shared), (0, own), (0, shared)):
+        subjects = [{"digest": shared, "role": "data"}] if bundle is own else []
+        anchored = submit(ledger, number, bundle=bundle, **({"subjects": subjects} if subjects else {}))
+        code, out, _ = cli("show", anchored.id.hex(), "--json")
+        earlier = json.loads(out)["earlier"]
+        assert code == 0
+        # Not of the first entry, and of the others only the digest that another named.
+        expected = [] if number == 1 else [(shared.hex(), "m1", 0)]
+        assert [(each["digest"], each["issuer"], each["index"]) for each in earlier] == expected
+        said = f"{shared.hex()} was first named by m1 · study of m1 · key "
+        assert (said in cli("show", anchored.id.hex())[1].replace("\n", "")) == bool(expected)
+
+
+def test_an_earlier_entry_of_the_same_author_is_no_priority_of_another(project, ledger, cli):
+    submit(ledger, 0, bundle=digest("shared"))
+    anchored = submit(ledger, 0, bundle=digest("shared"), kind="model")
+    assert json.loads(cli("show", anchored.id.hex(), "--json")[1])["earlier"] == []

@@ -151,56 +151,6 @@ async def test_a_node_that_denies_an_entry_does_not_hide_it(ledger, nodes):
         assert (await client.receipt(sent.id)).id == sent.id
 
 
-async def test_find_proves_every_hit(ledger, nodes):
-    wanted = digest("an artifact")
-    subjects = [{"digest": wanted, "role": "data"}]
-    async with client_of(ledger, nodes) as client:
-        first = await client.submit(body(ledger, subjects=subjects))
-        other = await client.submit(body(ledger))
-        second = await client.submit(body(ledger, subjects=subjects))
-        assert [each.id for each in await client.find(wanted)] == [first.id, second.id]
-        assert await client.find(digest("nothing")) == []
-        nodes[0].fault = invented_hits(wanted, [first.id, other.id, digest("invented")])
-        assert [each.id for each in await client.find(wanted)] == [first.id]
-        assert len(client.lies) == 2
-
-
-def invented_hits(wanted, ids):
-    async def fault(request):
-        if request.path != "/v1/search":
-            return None
-        rows = [{"id": each.hex()} for each in ids]
-        return web.json_response({"digest": wanted.hex(), "entries": rows, "next": None})
-
-    return fault
-
-
-async def test_find_follows_pages_and_is_not_led_in_circles(ledger, nodes):
-    wanted = digest("an artifact")
-    async with client_of(ledger, nodes[:1]) as client:
-        sent = [await client.submit(body(ledger, subjects=[{"digest": wanted, "role": "data"}])) for _ in range(3)]
-
-        async def one_at_a_time(request):
-            if request.path != "/v1/search":
-                return None
-            at = int(request.query.get("after", -1)) + 1
-            rows = [{"id": sent[at].id.hex()}]
-            return web.json_response({"digest": wanted.hex(), "entries": rows, "next": at if at < 2 else None})
-
-        nodes[0].fault = one_at_a_time
-        assert len(await client.find(wanted)) == 3
-        assert len(await client.find(wanted, limit=2)) == 2
-
-        async def circle(request):
-            if request.path != "/v1/search":
-                return None
-            return web.json_response({"digest": wanted.hex(), "entries": [{"id": sent[0].id.hex()}], "next": 0})
-
-        nodes[0].fault = circle
-        with pytest.raises(LyingNode, match="next"):
-            await client.find(wanted)
-
-
 async def test_consistency_is_proven_between_two_receipts(ledger, nodes):
     async with client_of(ledger, nodes[:2]) as client:
         old = await client.submit(body(ledger))

@@ -120,3 +120,18 @@ def test_only_so_many_headers_are_remembered(monkeypatch):
 def test_it_reads_back_from_both_of_its_forms():
     assert DecidedHeader.from_value(GOOD.to_value()) == GOOD
     assert DecidedHeader.from_document(json.loads("{" + GOOD.json_fields() + "}")) == GOOD
+
+
+def test_the_text_of_a_handover_is_made_once_and_changes_nothing_else(monkeypatch):
+    """A receipt has each handover in it: 1,000 of 100 members took the event loop 370 ms for every receipt."""
+    fresh = replace(HANDOVER)
+    before = hash(fresh)
+    text = fresh.json()
+    assert json.loads(text) == fresh.to_document()
+    monkeypatch.setattr(Handover, "to_document", None)
+    assert fresh.json() is text
+    assert json.loads("{" + handovers(fresh, fresh).json_fields() + "}")["handovers"] == [json.loads(text)] * 2
+    monkeypatch.undo()
+    assert (fresh, hash(fresh)) == (HANDOVER, before)
+    # A copy with another value has a text of its own.
+    assert json.loads(replace(fresh, certificate=GOOD.certificate).json()) != json.loads(text)

@@ -10,6 +10,7 @@ from tests.support.consortium import Consortium
 from tests.support.liars import lie
 
 from notarium_ledger.trust.equivocation_file import EquivocationFile
+from notarium_node.api.costly import CostlyReads
 from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.problems import ApiProblem, ProblemType
 
@@ -25,7 +26,7 @@ def queries(held, file=None) -> EquivocationQueries:
         file=lambda _: file,
     )
     node: Any = SimpleNamespace(equivocations=collection)
-    return EquivocationQueries(node)
+    return EquivocationQueries(node, CostlyReads(lambda _: "a"))
 
 
 async def body(answer) -> bytes:

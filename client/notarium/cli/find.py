@@ -1,0 +1,111 @@
+"""The command `find`: the entries that name a digest, oldest first, and who was first."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from notarium.cli.options import Json, Timeout
+from notarium.cli.output import Printer, ledger_of, shown
+from notarium.errors import ExitCode, ProjectError
+from notarium.evidence.author import Author
+from notarium.evidence.hashing import hash_path
+from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.blocking import BlockingClient
+from notarium.ledger_access.describing import describe_receipt
+from notarium.naming import artifact_path
+from notarium.project import find_project
+from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.entries.commitment import RESEARCH_KINDS
+
+_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
+_LIMIT = 100
+_ALL = 2**62
+
+
+def find(
+    *,
+    target: Annotated[str, typer.Argument(metavar="FILE|DIGEST")],
+    issuer: Annotated[str, typer.Option("--issuer", metavar="ID", help="Only entries of this institution.")] = "",
+    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Only entries of this project.")] = "",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only entries of this kind, such as run.")] = "",
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Only what was decided then or later: 2026-01-31, in UTC.")
+    ] = "",
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", help="Only what was decided before: 2026-01-31T12:00:00Z.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many entries.")] = _LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="All entries, however many.")] = False,
+    after: Annotated[
+        int, typer.Option("--after", min=-1, metavar="INDEX", help="Go on after this log index, as an answer says.")
+    ] = -1,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+) -> int:
+    """Find the ledger's entries that name a file, a folder or a digest, oldest first, and say who was first."""
+    printer = Printer(as_json)
+    if kind and kind not in RESEARCH_KINDS:
+        raise ProjectError(f"--kind {kind!r}: expected one of {', '.join(RESEARCH_KINDS)}")
+    times = {"since_ms": _time_ms(since, "--since"), "until_ms": _time_ms(until, "--until")}
+    here = find_project()
+    path = artifact_path(target)
+    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else _digest(target)
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
+        found = client.find(
+            digest,
+            issuer=issuer,
+            project=project,
+            kind=kind,
+            **times,
+            limit=_ALL if everything else limit,
+            after=after,
+        )
+        # Whoever was first may be outside of the filters.
+        first = next(iter(client.find(digest, limit=1).receipts), None)
+    rows = [{**describe_receipt(each), "standing": _standing(each, first)} for each in found.receipts]
+    said: dict[str, Any] = {**ledger_of(here.genesis), "digest": digest}
+    said["first"] = None if first is None else describe_receipt(first)
+    printer.data({**said, "entries": rows, "more": found.more, "next": found.next})
+    for each in found.receipts:
+        printer.line(f"{_standing(each, first)}: {each.id.hex()}  {shown(_line(each))}")
+    if first is not None and first.id not in {each.id for each in found.receipts}:
+        printer.line(f"the first to name it: {first.id.hex()}  {shown(_line(first))}")
+    if found.more:
+        printer.line(f"more: run this command again with --after {found.next}, or with --all")
+    elif not found.receipts:
+        what = "no other entry" if after >= 0 else "no such entry" if first is not None else "no entry"
+        printer.error(f"{what} names {digest}; plain digests are on the ledger only where disclosure is public")
+    return ExitCode.OK if found.receipts else ExitCode.NOT_ANCHORED
+
+
+def _standing(each: VerifiedReceipt, first: VerifiedReceipt | None) -> str:
+    """How an entry stands to the first one of all that name the digest."""
+    if first is None or each.id == first.id:
+        return "first"
+    return "later by the same author" if each.entry.key == first.entry.key else "later by another author"
+
+
+def _line(each: VerifiedReceipt) -> str:
+    return f"{each.body['kind']} · {Author.of(each.entry)} · {iso_time(each.time_ms)} · #{each.index}"
+
+
+def _time_ms(text: str, option: str) -> int | None:
+    """Milliseconds since 1970 of a date or time, in UTC where it names no other offset. Raises ProjectError."""
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ProjectError(f"{option} {text!r}: expected a date or time such as 2026-01-31T12:00:00Z") from None
+    milliseconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000
+    return max(0, round(milliseconds))
+
+
+def _digest(target: str) -> str:
+    if not _DIGEST.fullmatch(target):
+        raise ProjectError(f"no such file or folder: {target}, and not a digest: 64 hexadecimal digits")
+    return target.lower()
