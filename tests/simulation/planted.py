@@ -386,7 +386,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("commit without its block on disk", _commit_without_its_block, "persist before send", 5),
     Planted("restart forgets what was said", _amnesia, "double vote|left|false report", 100),
     Planted("writes not synced", _writes_not_synced, "persist before send|lost|chain", 5),
-    Planted("fence of a restored backup ignored", _fence_ignored, "double vote|left round", 200),
+    Planted("fence of a restored backup ignored", _fence_ignored, "double vote|left round|lock", 50, schedule="wipes"),
     Planted("acknowledged when admitted", _acknowledged_when_admitted, "lost", 5),
     Planted("answered before stored", _answered_before_stored, "lost|chain", 5),
     Planted("decided entries accepted again", _decided_entries_again, "duplicate|content", 100),
