@@ -41,7 +41,7 @@ class ProposeTimer:
 
 @dataclass(frozen=True, slots=True)
 class AbsenceTimer:
-    """Expires when the proposer of a round has been unreachable for long enough that nobody need wait for it."""
+    """Expires when the proposer of a round has been unreachable for so long that its round is left."""
 
     height: Height
     round: Round

@@ -43,8 +43,8 @@ class HeightState:
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
         self._reachable: frozenset[PublicKey] = frozenset()
-        self._has_skipped = False
-        """A round of this height was left because its proposer could not be reached."""
+        self._skipped: Round | None = None
+        """The last round that ended here without a proposal while its proposer could not be reached."""
         self.next_lengths = context.lengths
         """The patience with which the next height starts."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
@@ -106,7 +106,8 @@ class HeightState:
 
     def _enter(self, round_: Round, reason: str) -> None:
         has_skipped = self.phase is Phase.WAITING and self._is_proposer_absent()
-        self._has_skipped |= has_skipped
+        if has_skipped:
+            self._skipped = self.round
         self.round = round_
         self.phase = Phase.WAITING
         self._accepted = None
@@ -158,21 +159,22 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
-        self._learn(has_left=certificate.round < self.round)
+        self._learn(left=certificate.round if certificate.round < self.round else None)
         self._effects.emit(Decide(Decision(block, certificate)))
 
     def others_decided(self) -> None:
         """The height is over. If not by this node's decision, the rounds that it needed are a lesson all the same."""
         if self.phase is not Phase.DECIDED and self.round > 0:
-            self._learn(has_left=not self._timers.is_round_timed)
+            self._learn(left=None if self._timers.is_round_timed else Round(self.round - 1))
 
-    def _learn(self, has_left: bool = False) -> None:
+    def _learn(self, left: Round | None) -> None:
+        """`left`: the round that decided, as far as is known, where this node had left it before."""
         if not self.own.may_sign:
             return  # Its timers do not run: it waits for nobody.
-        if has_left and self._has_skipped:
-            return  # It did not wait, so it does not know how much time was needed.
+        if left is not None and left == self._skipped:
+            return  # This node did not wait for its proposal, so it does not know how much time was needed.
         worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms(self.round)
-        self.next_lengths = self.context.lengths.after(worked, took_ms, has_left)
+        self.next_lengths = self.context.lengths.after(worked, took_ms, has_left=left is not None)
 
     def _verdict(self, block: Block) -> ContentVerdict:
         """What is known of the content of `block`; starts its check if nothing is."""

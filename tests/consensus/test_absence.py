@@ -176,3 +176,22 @@ def test_who_left_a_round_early_learns_nothing_from_its_decision():
     bench = waiting()
     bench.absence()
     assert lengths_after_a_turn(bench, 1, 0) == 1_000
+
+
+def test_who_left_a_later_round_too_soon_learns_from_its_decision():
+    """A dead proposer's turn comes in each height of several rounds; it must not hide that the lines are slow."""
+    bench = waiting()
+    bench.absence()
+    bench.receive(bench.club.change(2, 1), bench.club.change(3, 1))
+    bench.timeout(1)
+    assert lengths_after_a_turn(bench, 2, 1) == 2_000
+
+
+def test_nor_learns_it_from_a_decision_that_it_fetches():
+    bench = waiting()
+    bench.absence()
+    bench.now_ms += 10
+    bench.advance(bench.club.after(bench.club.block(1)))
+    bench.reach(1, 2, 3)
+    bench.step(WorkPending())
+    assert bench.timers()[RoundTimer(2, 0)] == 1_000
