@@ -342,7 +342,7 @@ def _content_unchecked() -> list[Replacement]:
 
 
 PLANTED: tuple[Planted, ...] = (
-    Planted("quorum off by one", _quorum_off_by_one, "prepared|certificate|agreement", 20),
+    Planted("quorum off by one", _quorum_off_by_one, "prepared|certificate|agreement|justification", 20),
     Planted("certificate mixes rounds", _certificate_mixes_rounds, "prepared|certificate", 100),
     Planted(
         "certificates unverified in catch-up",
