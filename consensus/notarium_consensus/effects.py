@@ -39,7 +39,15 @@ class ProposeTimer:
     round: Round
 
 
-Timer = RoundTimer | ResendTimer | ProposeTimer
+@dataclass(frozen=True, slots=True)
+class AbsenceTimer:
+    """Expires when the proposer of a round has been unreachable for so long that its round is left."""
+
+    height: Height
+    round: Round
+
+
+Timer = RoundTimer | ResendTimer | ProposeTimer | AbsenceTimer
 
 
 @dataclass(frozen=True, slots=True)

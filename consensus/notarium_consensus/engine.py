@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from notarium_consensus.authentication import Authenticator
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import Effect, Persist, ProposeTimer, RoundTimer, Timer
+from notarium_consensus.effects import AbsenceTimer, Effect, Persist, ProposeTimer, RoundTimer, Timer
 from notarium_consensus.errors import InvalidMessage
 from notarium_consensus.events import OwnSignatureSeen, PeerAhead, PeerBehind, ProtocolViolation
 from notarium_consensus.inputs import (
@@ -21,6 +21,7 @@ from notarium_consensus.inputs import (
     Input,
     MessageReceived,
     PeerConnected,
+    Reachable,
     TimerExpired,
     WorkPending,
 )
@@ -55,6 +56,7 @@ class Engine:
         self._authenticator = Authenticator(config.genesis, config.own_key)
         self._instance: Instance | None = None
         self._previous_validators: ValidatorSet | None = None
+        self._reachable: frozenset[PublicKey] = frozenset()
         self._early: dict[tuple[PublicKey, StatementKind], tuple[Message, PublicKey]] = {}
         self._late: set[tuple[PublicKey, StatementKind]] = set()
         self._hinted: dict[tuple[type, PublicKey], int] = {}
@@ -144,6 +146,8 @@ class Engine:
     def step(self, event: Input, now_ms: int) -> list[Effect]:
         """What is to be done about `event`, in order; `now_ms` is this node's clock (ms since 1970)."""
         self._effects.begin(now_ms)
+        if isinstance(event, Reachable):
+            self._reachable = event.peers
         if isinstance(event, Advance):
             self._advance(event)
         elif self._instance is not None:
@@ -165,6 +169,8 @@ class Engine:
                 instance.block_built(event.round, event.block)
         elif isinstance(event, PeerConnected):
             instance.peer_connected(event.peer)
+        elif isinstance(event, Reachable):
+            instance.reach(event.peers)
         elif isinstance(event, CertificateSeen) and event.certificate.height == instance.context.height:
             commits = commits_of(event.certificate)
             instance.inbox.compare(commits)
@@ -198,6 +204,7 @@ class Engine:
         may_sign = self._may_sign(event)
         instance = Instance(context, config, self._authenticator, self._effects, may_sign)
         self._instance = instance
+        instance.reach(self._reachable)
         early, self._early = self._early, {}
         self._late.clear()
         # Hints are limited in time, not by height: blocks may follow each other within milliseconds.
@@ -306,6 +313,9 @@ class Engine:
             return
         if isinstance(timer, ProposeTimer):
             instance.propose_timeout(timer.round)
+            return
+        if isinstance(timer, AbsenceTimer):
+            instance.absence_timeout(timer.round)
             return
         instance.resend_timeout()
         if instance.phase is not Phase.DECIDED:

@@ -19,6 +19,15 @@ class RoundStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposerAbsent:
+    """This node leaves `round` before its time is over, since it cannot reach the round's proposer."""
+
+    height: Height
+    round: Round
+    proposer: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
 class EquivocationDetected:
     """A validator signed two different statements; at most one report for each validator, kind and height."""
 
@@ -86,6 +95,7 @@ class SigningRefused:
 
 Event = (
     RoundStarted
+    | ProposerAbsent
     | EquivocationDetected
     | ProtocolViolation
     | ProposalRejected

@@ -42,6 +42,9 @@ class HeightState:
         self.round = Round(0)
         self.phase = Phase.WAITING
         self.prepared: Prepared | None = None
+        self._reachable: frozenset[PublicKey] = frozenset()
+        self._skipped: Round | None = None
+        """The last round that ended here without a proposal while its proposer could not be reached."""
         self.next_lengths = context.lengths
         """The patience with which the next height starts."""
         self._timers = HeightTimers(context, config, self.inbox, effects)
@@ -102,12 +105,15 @@ class HeightState:
         self._keep(self.own.change_round(round_, self.prepared))
 
     def _enter(self, round_: Round, reason: str) -> None:
+        has_skipped = self.phase is Phase.WAITING and self._is_proposer_absent()
+        if has_skipped:
+            self._skipped = self.round
         self.round = round_
         self.phase = Phase.WAITING
         self._accepted = None
         self._building = None
         self._nothing_to_propose = False
-        self._timers.enter_round()
+        self._timers.enter_round(has_skipped=has_skipped)
         self._dispatch.enter_round()
         self._effects.report(RoundStarted(self.context.height, round_, reason))
 
@@ -153,19 +159,22 @@ class HeightState:
         if block is None:
             raise RuntimeError("decided without a checked block; callers look it up first")
         self.phase = Phase.DECIDED
-        self._learn(has_left=certificate.round < self.round)
+        self._learn(left=certificate.round if certificate.round < self.round else None)
         self._effects.emit(Decide(Decision(block, certificate)))
 
     def others_decided(self) -> None:
         """The height is over. If not by this node's decision, the rounds that it needed are a lesson all the same."""
         if self.phase is not Phase.DECIDED and self.round > 0:
-            self._learn(has_left=not self._timers.is_round_timed)
+            self._learn(left=None if self._timers.is_round_timed else Round(self.round - 1))
 
-    def _learn(self, has_left: bool = False) -> None:
+    def _learn(self, left: Round | None) -> None:
+        """`left`: the round that decided, as far as is known, where this node had left it before."""
         if not self.own.may_sign:
             return  # Its timers do not run: it waits for nobody.
+        if left is not None and left == self._skipped:
+            return  # This node did not wait for its proposal, so it does not know how much time was needed.
         worked, took_ms = self._timers.worked(self.round), self._timers.round_took_ms(self.round)
-        self.next_lengths = self.context.lengths.after(worked, took_ms, has_left)
+        self.next_lengths = self.context.lengths.after(worked, took_ms, has_left=left is not None)
 
     def _verdict(self, block: Block) -> ContentVerdict:
         """What is known of the content of `block`; starts its check if nothing is."""
@@ -193,6 +202,23 @@ class HeightState:
         return needed
 
     # ---- timers ------------------------------------------------------------------------------------------------
+
+    def _is_proposer_absent(self) -> bool:
+        """Whether the proposer of this round cannot be reached, and a quorum that could go on without it can."""
+        validators = self.context.validators
+        proposer = validators.proposer(self.context.height, self.round)
+        if proposer == self._own_key or proposer in self._reachable:
+            return False
+        here = sum(each.key == self._own_key or each.key in self._reachable for each in validators.validators)
+        return here >= validators.quorum
+
+    def _waits_in_vain(self) -> bool:
+        """Whether this node waits for a proposal that cannot reach it, in a round that it could leave at its end."""
+        is_waiting = self._is_voting() and self.phase is Phase.WAITING and self._timers.is_round_timed
+        return is_waiting and self._is_proposer_absent()
+
+    def _watch_proposer(self) -> None:
+        self._timers.watch_proposer(self.round, is_absent=self._waits_in_vain())
 
     def _is_voting(self) -> bool:
         return self.own.may_sign and self.phase is not Phase.DECIDED

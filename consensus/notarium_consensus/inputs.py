@@ -95,6 +95,21 @@ class PeerConnected:
     peer: PublicKey
 
 
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """All peers that are connected now; comes again whenever that changes. Before the first, none is."""
+
+    peers: frozenset[PublicKey]
+
+
 Input = (
-    Advance | WorkPending | MessageReceived | CertificateSeen | TimerExpired | BlockBuilt | BlockChecked | PeerConnected
+    Advance
+    | WorkPending
+    | MessageReceived
+    | CertificateSeen
+    | TimerExpired
+    | BlockBuilt
+    | BlockChecked
+    | PeerConnected
+    | Reachable
 )

@@ -1,6 +1,6 @@
 """QBFT for one height: state, and the rules of the paper as methods `_upon_*`.
 
-Inputs only change the state. Then `_run` tries the first five rules in this order until none fires; the last two fire
+Inputs only change the state. Then `_run` tries the first five rules in this order until none fires; the last three fire
 on their input. "Paper" is arXiv 2002.03613 (there rounds count from 1, here from 0), the predicates are those of the
 Dafny specification, and the mistakes are numbered as in docs/consensus.md.
 
@@ -13,6 +13,7 @@ _upon_commit                  algorithm 2, "upon a quorum of COMMIT"        Upon
 _upon_higher_round_changes    algorithm 3, "upon f+1 ROUND-CHANGE"          (none)              12
 _upon_round_change_quorum     algorithm 3, "upon a quorum of ROUND-CHANGE"  UponRoundChange     1, 2, 4, 14
 _upon_round_timeout           algorithm 3, "upon timer expires"             UponRoundTimeout    10, 12, 14
+_upon_absent_proposer         algorithm 3, "upon timer expires", early      UponRoundTimeout    10, 12, 14
 _upon_later_proposal          algorithm 2, "upon PRE-PREPARE"               UponProposal        4, 12
 ============================  ============================================  ==================  ==============
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 from notarium_consensus.block_checks import ContentVerdict
 from notarium_consensus.effects import RequestBlock
 from notarium_consensus.errors import InvalidMessage
-from notarium_consensus.events import PeerAhead, ProtocolViolation
+from notarium_consensus.events import PeerAhead, ProposerAbsent, ProtocolViolation
 from notarium_consensus.height_state import HeightState
 from notarium_consensus.justification import Prepared, check_header, highest_prepared
 from notarium_consensus.messages import Message, Proposal, RoundChange
@@ -136,6 +137,16 @@ class Instance(HeightState):
         if self._upon_round_timeout(round_):
             self._run()
 
+    def absence_timeout(self, round_: Round) -> None:
+        """The proposer of `round_` has been unreachable for long enough, unless it came back."""
+        if self._upon_absent_proposer(round_):
+            self._run()
+
+    def reach(self, peers: frozenset[PublicKey]) -> None:
+        """These peers, and no others, are connected."""
+        self._reachable = peers
+        self._watch_proposer()
+
     def propose_timeout(self, round_: Round) -> None:
         """This node's clock has passed the parent's time."""
         if round_ == self.round and self.phase is not Phase.DECIDED:
@@ -189,6 +200,7 @@ class Instance(HeightState):
                 break
             self._effects.fired.append(fired)
         self._start_round_timer()
+        self._watch_proposer()
 
     def _fire(self) -> Rule | None:
         """The first rule that fires, tried in the paper's order, or None."""
@@ -296,6 +308,22 @@ class Instance(HeightState):
             return False
         self._effects.fired.append(Rule.ROUND_TIMEOUT)
         self._change_round(Round(round_ + 1), "timeout")
+        return True
+
+    def _upon_absent_proposer(self, round_: Round) -> bool:
+        """Paper, algorithm 3, "upon timer expires", before its time: the proposer of this round cannot be reached.
+
+        Safety does not depend on when a timer expires. The round's timer runs, so this node does not go through the
+        rounds alone (mistake 12), and no proposal is here, so no vote is withdrawn from one.
+        """
+        if round_ != self.round or not self._timers.is_proposer_watched or round_ >= MAX_ROUND:
+            return False
+        if not self._waits_in_vain():
+            return False
+        self._effects.fired.append(Rule.ABSENT_PROPOSER)
+        height = self.context.height
+        self._effects.report(ProposerAbsent(height, round_, self.context.validators.proposer(height, round_)))
+        self._change_round(Round(round_ + 1), "the proposer cannot be reached")
         return True
 
     def _upon_later_proposal(self, proposal: Proposal) -> bool:

@@ -14,4 +14,5 @@ class Rule(Enum):
     HIGHER_ROUND_CHANGES = "upon f+1 round changes to later rounds"
     ROUND_CHANGE_QUORUM = "upon a quorum of round changes, at the proposer"
     ROUND_TIMEOUT = "upon the end of the round's time"
+    ABSENT_PROPOSER = "upon the absence of the round's proposer"
     LATER_PROPOSAL = "upon a justified proposal of a later round"

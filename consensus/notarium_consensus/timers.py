@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from notarium_consensus.config import EngineConfig
-from notarium_consensus.effects import ProposeTimer, ResendTimer, RoundTimer, SetTimer
+from notarium_consensus.effects import AbsenceTimer, ProposeTimer, ResendTimer, RoundTimer, SetTimer
 from notarium_consensus.inbox import Inbox
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.step_effects import StepEffects
 from notarium_ledger.types import Round
+
+ABSENCE_MS: Final = 50
+"""For so long the proposer of a round must be unreachable before the round is left: a link that is replaced by another
+is away for less, and a turn of a dead proposer stays short."""
 
 
 class HeightTimers:
     """Starts the round timer and the propose timer, once a round, and the resend timer."""
 
     __slots__ = (
+        "_absence_timer_runs",
         "_config",
         "_context",
         "_counted",
@@ -22,6 +29,7 @@ class HeightTimers:
         "_is_prepared",
         "_propose_timer_runs",
         "_round_timer_runs",
+        "_skipped",
         "_started_ms",
         "_work_from",
         "_work_ms",
@@ -36,7 +44,7 @@ class HeightTimers:
         self._round_timer_runs = False
         """Of the current round."""
         self._work_from: Round | None = None
-        """From this round on there is work for certain: something waits here, or is prepared."""
+        """From this round on there is work for certain: something waits here, or is prepared. As `_tried` counts."""
         self._is_prepared = False
         self._counted = 0
         """How many rounds before that had a proposal."""
@@ -45,34 +53,43 @@ class HeightTimers:
         self._started_ms = 0
         """When the round timer started, on the clock of now_ms."""
         self._propose_timer_runs = False
+        self._absence_timer_runs = False
+        self._skipped = 0
+        """How many rounds ended without their proposal while their proposer could not be reached."""
         self.due = False
         """A block is due."""
 
-    def enter_round(self) -> None:
-        """A new round began: its timer does not run yet."""
-        if self._work_from is None and self._work_ms is not None:
+    def enter_round(self, *, has_skipped: bool) -> None:
+        """A new round began: its timer does not run yet. `has_skipped`: in the one before no proposal could come."""
+        if has_skipped:
+            self._skipped += 1
+        elif self._work_from is None and self._work_ms is not None:
             self._counted += 1
         self._work_ms = None
-        self._round_timer_runs = False
-        self._propose_timer_runs = False
+        self._round_timer_runs = self._propose_timer_runs = self._absence_timer_runs = False
 
     def length_ms(self, round_: Round) -> int:
         """How long a round lasts."""
-        return self._context.lengths.of_round(round_, self.worked(round_))
+        return self._context.lengths.of_round(self._tried(round_), self.worked(round_))
+
+    def _tried(self, round_: Round) -> Round:
+        """How many of the rounds before `round_` were not skipped: those that were do not make it longer."""
+        return Round(round_ - self._skipped)
 
     def worked(self, round_: Round) -> int:
         """How many of the rounds before `round_` had work to decide, as far as this node knows.
 
-        Rounds in which nobody could propose teach nothing about how long a decision takes, however many there are.
+        Rounds in which nobody could propose, or not to this node, teach nothing about how long a decision takes,
+        however many there are.
         """
-        return self._counted + (0 if self._work_from is None else max(0, round_ - self._work_from))
+        return self._counted + (0 if self._work_from is None else max(0, self._tried(round_) - self._work_from))
 
     def see_prepared(self, round_: Round) -> None:
         """A block is prepared, so there is work until this height is decided, from the present round on."""
         self._is_prepared = True
         self._see()
         if self._work_from is None:
-            self._work_from = round_
+            self._work_from = self._tried(round_)
 
     def see_proposal(self) -> None:
         """There is a proposal in the present round. A liar can make it up, so it says nothing of later rounds."""
@@ -92,7 +109,7 @@ class HeightTimers:
             return
         is_long, self._counted = self._counted > 0, 0
         self._see()
-        self._work_from = round_
+        self._work_from = self._tried(round_)
         if is_long and self._round_timer_runs:
             at_ms = max(self._effects.now_ms, self._context.parent_time_ms) + self.length_ms(round_)
             self._effects.emit(SetTimer(RoundTimer(self._context.height, round_), at_ms))
@@ -119,7 +136,7 @@ class HeightTimers:
         if not self._round_timer_runs:
             return None
         start_ms = self._started_ms
-        if self._work_from is None or self._work_from >= round_:
+        if self._work_from is None or self._work_from >= self._tried(round_):
             if self._work_ms is None:
                 return None
             start_ms = max(start_ms, self._work_ms)
@@ -143,6 +160,18 @@ class HeightTimers:
     def propose_expired(self) -> None:
         """The timer that `may_propose` set has expired."""
         self._propose_timer_runs = False
+
+    def watch_proposer(self, round_: Round, *, is_absent: bool) -> None:
+        """The proposer of `round_`, which is current, can be reached or not: a timer runs while it cannot."""
+        if is_absent and not self._absence_timer_runs:
+            at_ms = self._effects.now_ms + ABSENCE_MS
+            self._effects.emit(SetTimer(AbsenceTimer(self._context.height, round_), at_ms))
+        self._absence_timer_runs = is_absent
+
+    @property
+    def is_proposer_watched(self) -> bool:
+        """Whether the proposer of the current round has been absent since the timer of its absence was set."""
+        return self._absence_timer_runs
 
     def start_round(self, round_: Round, *, is_proven: bool) -> None:
         """Start the timer of `round_`, which is current, unless it runs.

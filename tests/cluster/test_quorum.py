@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import Sequence
 
@@ -60,6 +61,45 @@ async def test_any_three_of_four_decide(found, say):
     await cluster.check_log()
     cluster.check_honesty()
     cluster.check_stores()
+
+
+async def test_the_turns_of_a_killed_validator_are_not_waited_for(found, say):
+    """kill -9, then entries one after the other: no round runs out, and each turn of the dead one is left early."""
+    cluster: Cluster = found(observer=False)
+    rounds = len(cluster.validators)
+    alive = statistics.median([await cluster.decide(*cluster.nodes) for _ in range(2 * rounds)])
+    for absent in cluster.validators:
+        cluster.settle()
+        await asyncio.to_thread(absent.kill)
+        present = [node for node in cluster.validators if node is not absent]
+        before = [left_early(cluster, node) for node in present]
+        ran_out = [timeouts(node) for node in present]
+        first = await cluster.decide(*present)
+        took = sorted([await cluster.decide(*present) for _ in range(4 * rounds)])
+        early = [left_early(cluster, node) - count for node, count in zip(present, before, strict=True)]
+        turns, others = statistics.median(took[-4:]), statistics.median(took[:-4])
+        say(
+            f"without {absent.name}: first {1000 * first:.0f} ms, then {1000 * others:.0f}, with a dead turn "
+            f"{1000 * turns:.0f} (all four: {1000 * alive:.0f}); turns left early {early}"
+        )
+        # Whoever is slower may be pulled along by f + 1 others instead of leaving by itself.
+        assert max(early) >= 3
+        assert [timeouts(node) for node in present] == ran_out, "a round ran out"
+        absent.start()
+        await asyncio.to_thread(cluster.network.wait_ready)
+    await cluster.check_log()
+    cluster.check_honesty()
+    cluster.check_stores()
+
+
+def timeouts(node: LocalNode) -> int:
+    """How many rounds a node has left because their time was over."""
+    return node.log.read_text().count('"reason": "timeout"')
+
+
+def left_early(cluster: Cluster, node: LocalNode) -> int:
+    """How many rounds a node has left because their proposer could not be reached."""
+    return int(cluster.metric(node, "notarium_consensus_events_total", event="ProposerAbsent"))
 
 
 async def test_two_of_four_wait_for_the_third(found, say):

@@ -13,11 +13,11 @@ import pytest
 from tests.simulation.chain import GENESIS, GENESIS_TIME_MS, Tip, build, validator_keys, validator_set
 
 from notarium_consensus import authentication
-from notarium_consensus.effects import Broadcast, Decide, Effect, Persist, Report, RoundTimer, SetTimer
+from notarium_consensus.effects import AbsenceTimer, Broadcast, Decide, Effect, Persist, Report, RoundTimer, SetTimer
 from notarium_consensus.engine import Engine, EngineConfig
 from notarium_consensus.events import Event
 from notarium_consensus.inbox import Inbox
-from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, TimerExpired
+from notarium_consensus.inputs import Advance, BlockBuilt, BlockChecked, Input, MessageReceived, Reachable, TimerExpired
 from notarium_consensus.justification import HeightContext
 from notarium_consensus.messages import Message, Proposal, RoundChange
 from notarium_consensus.patience import RoundLengths
@@ -200,6 +200,13 @@ class Bench:
 
     def timeout(self, round_: int = 0) -> list[Effect]:
         return self.step(TimerExpired(RoundTimer(self.club.height, Round(round_))))
+
+    def absence(self, round_: int = 0) -> list[Effect]:
+        return self.step(TimerExpired(AbsenceTimer(self.club.height, Round(round_))))
+
+    def reach(self, *validators: int) -> list[Effect]:
+        """These are connected, and no others."""
+        return self.step(Reachable(frozenset(self.club.keys[each].public for each in validators)))
 
     def inbox(self) -> Inbox:
         """What the engine keeps of this height."""

@@ -1,4 +1,4 @@
-"""The ten situations that matter, as transcripts in prose that are reviewed as diffs (tests/consensus/transcripts).
+"""The eleven situations that matter, as transcripts in prose that are reviewed as diffs (tests/consensus/transcripts).
 
 `NOTARIUM_UPDATE_TRANSCRIPTS=1` makes these tests write the files instead of comparing with them.
 """
@@ -182,6 +182,22 @@ def forgotten_signature_and_joining() -> Transcript:
     return transcript
 
 
+def absent_proposer() -> Transcript:
+    transcript, bench = begin("A proposer that cannot be reached, seen by v0")
+    club = bench.club
+    bench.reach(1, 2, 3)
+    bench.step(WorkPending())
+    transcript.remark("The process of v1, which proposes in round 0, dies, and its connections end.")
+    bench.reach(2, 3)
+    bench.absence()
+    transcript.remark("The others see the same, and v2 proposes long before the time of round 0 is over.")
+    bench.receive(club.change(2, 1), club.change(3, 1))
+    block = club.block(2)
+    changes = [club.signed_change(signer, 1) for signer in (0, 2, 3)]
+    bench.accept(club.proposal(2, 1, block, changes))
+    return transcript
+
+
 SITUATIONS: tuple[Callable[[], Transcript], ...] = (
     happy_path,
     dead_proposer,
@@ -193,6 +209,7 @@ SITUATIONS: tuple[Callable[[], Transcript], ...] = (
     jump_by_a_proposal,
     equivocating_validator,
     forgotten_signature_and_joining,
+    absent_proposer,
 )
 
 

@@ -115,6 +115,8 @@ class Transcript:
                 return f"the time of round {timer.round} is over"
             case inputs.TimerExpired(fx.ProposeTimer()):
                 return "the clock has passed the parent's time"
+            case inputs.TimerExpired(fx.AbsenceTimer() as timer):
+                return f"the proposer of round {timer.round} has been unreachable for long enough"
             case inputs.TimerExpired():
                 return "it is time to send again"
             case inputs.BlockBuilt():
@@ -125,6 +127,8 @@ class Transcript:
                 return f"the content of {self.named(event.block_hash)} is {verdict}"
             case inputs.PeerConnected():
                 return f"{self.who(event.peer)} is connected"
+            case inputs.Reachable():
+                return f"connected are {', '.join(sorted(map(self.who, event.peers))) or 'none'}"
 
     # ---- effects -----------------------------------------------------------------------------------------------
 
@@ -140,6 +144,8 @@ class Transcript:
                 return f"start the timer of round {timer.round}"
             case fx.SetTimer(fx.ProposeTimer()):
                 return "start the timer until the clock has passed the parent's time"
+            case fx.SetTimer(fx.AbsenceTimer() as timer):
+                return f"start the timer of the absence of round {timer.round}'s proposer"
             case fx.SetTimer():
                 return "start the resend timer"
             case fx.RequestBlock():
@@ -170,6 +176,8 @@ class Transcript:
         match event:
             case events.RoundStarted():
                 return f"round {event.round} started ({event.reason})"
+            case events.ProposerAbsent():
+                return f"{self.who(event.proposer)}, the proposer of round {event.round}, cannot be reached"
             case events.EquivocationDetected():
                 found = event.equivocation
                 return f"{self.who(found.key)} signed two different {found.kind.name}s in round {found.round}"

@@ -34,6 +34,7 @@ from notarium_consensus.inputs import (
     Input,
     MessageReceived,
     PeerConnected,
+    Reachable,
     TimerExpired,
     WorkPending,
 )
@@ -119,6 +120,14 @@ class Net:
             for peer in self.nodes:
                 if peer is not node and not {peer.number, node.number} & self.silent:
                     node.feed(PeerConnected(peer.key.public))
+
+    def connections(self, cut: Iterable[tuple[int, int]] = ()) -> None:
+        """Every node sees who is connected with it: all that are not silent, except over the links `cut`."""
+        lost = {frozenset(pair) for pair in cut}
+        for node in self.nodes:
+            others = (each for each in self.nodes if each is not node and each.number not in self.silent)
+            there = [each for each in others if {each.number, node.number} not in lost]
+            node.feed(Reachable(frozenset(each.key.public for each in there)))
 
     def hand_decisions(self, sender: int, receiver: int, first: int) -> None:
         """Catch-up: what `sender` has decided from height `first` on."""

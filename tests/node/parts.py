@@ -22,6 +22,10 @@ class FakeNetwork:
         self.dropped: list[tuple[PublicKey, str]] = []
         self.on_disconnect = lambda peer: None
 
+    @property
+    def connected(self) -> dict[PublicKey, None]:
+        return dict.fromkeys(self.links)
+
     def is_connected(self, peer: PublicKey) -> bool:
         return peer in self.links
 

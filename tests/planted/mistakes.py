@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.mistakes import early
+
 from notarium import files, project, terminal, verdicts
 from notarium.cli import verify
 from notarium.errors import InvalidBundle
@@ -162,6 +164,8 @@ def _pipes_are_read() -> list[Replacement]:
     return [(files, "open_regular", lambda path: os.open(path, os.O_RDONLY | os.O_NONBLOCK))]
 
 
+TURNS = "tests/mistakes/test_dead_turns.py"
+
 MISTAKES = (
     Mistake(
         "author not bound",
@@ -248,6 +252,31 @@ MISTAKES = (
         _names_steer_the_terminal,
         "tests/client/test_terminal.py::test_whatever_a_name_is_each_line_of_the_client_is_one_harmless_line",
         "UnicodeEncodeError",
+    ),
+    Mistake("a dead proposer's turn is waited for", early.never, "tests/simulation/test_turns.py", "assert"),
+    Mistake(
+        "a round is left early without a quorum",
+        early.without_a_quorum,
+        f"{TURNS}::test_without_a_quorum_nobody_hurries",
+        "assert",
+    ),
+    Mistake(
+        "a round is left early with its proposal",
+        early.with_a_proposal,
+        f"{TURNS}::test_a_proposal_that_came_is_not_left_when_its_proposer_dies_after_it",
+        "assert",
+    ),
+    Mistake(
+        "a round left early counts as slow",
+        early.as_slow_rounds,
+        f"{TURNS}::test_the_round_after_a_dead_turn_is_as_long_as_a_first_one",
+        "assert",
+    ),
+    Mistake(
+        "a proposer's return is ignored",
+        early.in_spite_of_a_return,
+        f"{TURNS}::test_a_proposer_that_comes_back_in_time_has_its_turn",
+        "assert",
     ),
     Mistake("pipes are read", _pipes_are_read, "tests/client/test_files.py::test_only_regular_files_are_read", "RAISE"),
 )

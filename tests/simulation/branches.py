@@ -30,6 +30,7 @@ BRANCHES: tuple[tuple[type, str], ...] = (
     (Instance, "_resend"),
     (Instance, "restore"),
     (Instance, "_upon_round_timeout"),
+    (Instance, "_upon_absent_proposer"),
     (Instance, "_upon_later_proposal"),
     (Instance, "fall_behind"),
     (Inbox, "admit_vote"),

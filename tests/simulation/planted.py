@@ -342,7 +342,7 @@ def _content_unchecked() -> list[Replacement]:
 
 
 PLANTED: tuple[Planted, ...] = (
-    Planted("quorum off by one", _quorum_off_by_one, "prepared|certificate|agreement", 20),
+    Planted("quorum off by one", _quorum_off_by_one, "prepared|certificate|agreement|justification", 20),
     Planted("certificate mixes rounds", _certificate_mixes_rounds, "prepared|certificate", 100),
     Planted(
         "certificates unverified in catch-up",
@@ -386,7 +386,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("commit without its block on disk", _commit_without_its_block, "persist before send", 5),
     Planted("restart forgets what was said", _amnesia, "double vote|left|false report", 100),
     Planted("writes not synced", _writes_not_synced, "persist before send|lost|chain", 5),
-    Planted("fence of a restored backup ignored", _fence_ignored, "double vote|left round", 200),
+    Planted("fence of a restored backup ignored", _fence_ignored, "double vote|left round|lock", 50, schedule="wipes"),
     Planted("acknowledged when admitted", _acknowledged_when_admitted, "lost", 5),
     Planted("answered before stored", _answered_before_stored, "lost|chain", 5),
     Planted("decided entries accepted again", _decided_entries_again, "duplicate|content", 100),

@@ -113,7 +113,7 @@ MEMORY: tuple[Planted, ...] = (
         "a node counts itself when it asks", _it_counts_itself, SILENT, 200, schedule="recalls", liars=(ShortMemory,)
     ),
     Planted("no fence after a loss", _no_fence_after_a_loss, SILENT, 100, schedule="recalls"),
-    Planted("no fence on an empty ledger", _no_fence_on_an_empty_ledger, SILENT, 500, schedule="wipes"),
+    Planted("no fence on an empty ledger", _no_fence_on_an_empty_ledger, SILENT, 200, schedule="wipes"),
     Planted("answers ahead of it count", _answers_ahead_count, SILENT, 200, schedule="recalls", liars=(ShortMemory,)),
     Planted("another's memory is its own", _anothers_memory_is_its_own, SILENT, 300, schedule="wipes"),
     Planted(
@@ -124,7 +124,7 @@ MEMORY: tuple[Planted, ...] = (
         schedule="backups",
     ),
     Planted("a loss is forgotten at a restart", _loss_forgotten_at_a_restart, SILENT, 300, schedule="wipes"),
-    Planted("unsent bulk is queued again", _unsent_bulk_is_queued_again, "liveness", 60, schedule="thinnest"),
+    Planted("unsent bulk is queued again", _unsent_bulk_is_queued_again, "liveness", 30, schedule="thinnest"),
     Planted("blocks are sent again each time", _blocks_sent_again_each_time, "liveness", 30, schedule="thin"),
     Planted("rounds do not grow beyond the cap", _rounds_do_not_grow, "liveness", 30, schedule="thinnest"),
     Planted(

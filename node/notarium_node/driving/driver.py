@@ -41,7 +41,7 @@ _log = structlog.get_logger("notarium.driver")
 
 RETRY_S = 1.0
 """After a failed write the driver waits so long before it tries again."""
-IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected
+IGNORED_WHILE_STALLED = inputs.MessageReceived | inputs.WorkPending | inputs.PeerConnected | inputs.Reachable
 """A stalled node does not collect these: they would grow without bound, and all of them come again."""
 GOSSIP_AGAIN, GOSSIP_AGAIN_BYTES = 256, 64 * 1024
 """The oldest entries are sent once more in a new round; the rest follows when these are decided. One is enough to make
@@ -73,6 +73,7 @@ class Driver:
         self._chain = chain
         self._block_work = block_work
         self._mempool = mempool
+        self._network = network
         self._outgoing = Outgoing(network)
         self._gossip = gossip
         self._on_event = on_event
@@ -135,6 +136,10 @@ class Driver:
         """Report to the engine that a block is due, if one is."""
         if self._pacing.is_due():
             self.feed(inputs.WorkPending())
+
+    def peers_changed(self) -> None:
+        """A peer connected or disconnected."""
+        self.feed(inputs.Reachable(frozenset(self._network.connected)))
 
     def feed(self, event: inputs.Input) -> None:
         """Give an input to the engine and perform its effects; re-entrant calls are queued."""
@@ -389,6 +394,7 @@ class Driver:
         self._run()
         if not self.stalled:
             _log.info("the node votes again: its disk accepts writes")
+            self.peers_changed()
             self.work_pending()
 
 

@@ -85,6 +85,7 @@ class PeerRouter:
             self._gossip.send_all(peer, self._mempool.oldest(wire.MAX_GOSSIP_ENTRIES, GREETING_BYTES))
             self._sync.on_connect(peer)
             self._memory_asker.tick()
+        self._driver.peers_changed()
         self._driver.feed(PeerConnected(peer))
 
     def disconnected(self, peer: PublicKey) -> None:
@@ -97,6 +98,7 @@ class PeerRouter:
         self._sync.on_disconnect(peer)
         self._memory_asker.on_disconnect(peer)
         self._memory_answerer.on_disconnect(peer)
+        self._driver.peers_changed()
 
     def hear(self, peer: PublicKey, data: bytes) -> None:
         """Deal with one message. No content of it stops the node; a peer that sends an invalid one is dropped."""

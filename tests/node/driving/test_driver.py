@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from tests.node.driving.machine import Machine
 
 from notarium_consensus.effects import RoundTimer
@@ -109,6 +110,24 @@ async def test_a_stalled_node_collects_no_messages(machine, disk):
         one.hear(one.vote(one.others[0], StatementKind.PREPARE, Hash(number.to_bytes(32, "big"))))
         one.driver.work_pending()
     assert len(one.driver._inputs) == 0
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+async def test_the_engine_knows_who_is_connected_also_where_that_changed_during_a_stall(machine, disk, stalls):
+    one = machine(4, proposes=False)
+    proposer = one.store.state.registry.validators.proposer(Height(1), Round(0))
+    one.driver.peers_changed()
+    if stalls:
+        disk.free = 0
+        one.submit()
+        one.driver.feed(TimerExpired(RoundTimer(Height(1), Round(0))))
+        assert one.driver.stalled
+    one.network.links.discard(proposer)
+    one.driver.peers_changed()
+    if stalls:
+        disk.free = 1 << 40
+        await one.recovered()
+    assert one.driver._engine._reachable == one.network.links
 
 
 async def test_after_the_stall_it_goes_on_with_what_was_decided_meanwhile(machine, disk):

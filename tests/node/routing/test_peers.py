@@ -56,13 +56,19 @@ def test_a_validator_that_connects_is_sent_height_equivocations_and_what_waits(r
         ("gossip.send_all", VALIDATOR, [f"what waits, up to {GREETING_BYTES}"]),
         ("sync.on_connect", VALIDATOR),
         ("memory_asker.tick",),
+        ("driver.peers_changed",),
         ("driver.feed", PeerConnected(VALIDATOR)),
     ]
 
 
 def test_an_observer_that_connects_is_sent_no_entries_and_followed_by_nobody(router, calls):
     router.connected(OBSERVER)
-    assert [name for name, *_ in calls] == ["announcer.send_to", "equivocations.greet", "driver.feed"]
+    assert [name for name, *_ in calls] == [
+        "announcer.send_to",
+        "equivocations.greet",
+        "driver.peers_changed",
+        "driver.feed",
+    ]
 
 
 def test_every_part_that_knows_connections_forgets_the_one_that_ended(router, calls):
@@ -76,8 +82,9 @@ def test_every_part_that_knows_connections_forgets_the_one_that_ended(router, ca
         "sync.on_disconnect",
         "memory_asker.on_disconnect",
         "memory_answerer.on_disconnect",
+        "driver.peers_changed",
     }
-    assert {peer for _, peer in calls} == {VALIDATOR}
+    assert {call[1] for call in calls if len(call) > 1} == {VALIDATOR}
 
 
 def test_every_kind_has_a_route(router):
