@@ -37,6 +37,7 @@ from notarium_node.health.events import new_event_counts
 from notarium_node.health.metrics import Metrics
 from notarium_node.health.registry_log import RegistryLog
 from notarium_node.health.write_times import WriteTimes
+from notarium_node.http.pace import Ending
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork, wall_ms
@@ -83,6 +84,7 @@ class Node:
         self.event_counts = new_event_counts()
         self.api_answers = Counter[tuple[str, int]]()
         """By route and status."""
+        self.api_endings: Counter[Ending] = Counter(dict.fromkeys(Ending, 0))
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
         self._passed_on_s: float | None = None

@@ -83,6 +83,9 @@ class Metrics:
         for (route, status), count in sorted(self._node.api_answers.items()):
             answers.add_metric([route, str(status)], count)
         yield answers
+        yield _labelled(
+            "notarium_api_endings", "Connections that the API ended itself", "reason", self._node.api_endings
+        )
 
     def _of_members(self) -> Iterable[Metric]:
         node = self._node

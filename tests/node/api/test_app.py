@@ -1,6 +1,7 @@
 """The application: crowds are refused except by the operator's routes, and an error never leaves a handler."""
 
 import json
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from notarium_node.api.app import ALWAYS_ANSWERED, guarded
 from notarium_node.api.problems import ApiProblem, ProblemType
+from notarium_node.http.pace import Ending
 from notarium_node.refusals import Refusal, RefusalKind
 from notarium_store.errors import HistoryIncomplete, StoreCorruption
 
@@ -108,6 +110,17 @@ def test_every_answer_has_the_headers_that_browsers_need(world):
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in headers
+
+
+def test_connections_that_the_api_ends_are_counted(world):
+    for reason in Ending:
+        assert f'notarium_api_endings_total{{reason="{reason}"}}' in world.node.get("/metrics").body.decode()
+    with socket.create_connection(("127.0.0.1", world.node.port), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00no HTTP\r\n\r\n")
+        while connection.recv(65_536):
+            pass
+    text = world.node.get("/metrics").body.decode()
+    assert 'notarium_api_endings_total{reason="not_http"} 0.0' not in text
 
 
 def test_answers_are_counted_by_route_and_status(world):

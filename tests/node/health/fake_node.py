@@ -52,6 +52,7 @@ def fake_node(role: str = "validator") -> Any:
         write_times=WriteTimes(lambda: 0.0),
         event_counts=new_event_counts(),
         api_answers=Counter(),
+        api_endings=Counter(),
         store=store,
         engine=SimpleNamespace(
             permission=Permission(),
