@@ -76,6 +76,15 @@ async def test_a_replayed_batch(siege: OpenSiege, tmp_path: Path):
         await each.withstand(each.orders("replay", 64, paths=(str(file),)), seconds=20, limits=Limits())
 
 
+async def test_many_small_replayed_batches(siege: OpenSiege, tmp_path: Path):
+    """As above, but of 430 entries each: small enough not to count as large."""
+    async with siege("400 connections replay a decided batch of 430") as each:
+        raws = await _crowd_the_digest(each)
+        file = tmp_path / "batch"
+        file.write_bytes(canonical.encode([*raws[:430]]))
+        await each.withstand(each.orders("replay", 400, paths=(str(file),)), seconds=15, limits=Limits())
+
+
 async def test_other_costly_reads(siege: OpenSiege):
     """Ranges of blocks, whole blocks, receipts, proofs and the list of members, in turn."""
     async with siege("200 connections ask for blocks, receipts, proofs, members") as each:
