@@ -41,7 +41,7 @@ AT_WORK = 4
 each takes its slice, so votes wait for so many slices, however many batches there are."""
 MAX_BODIES_BYTES = 32 * 1024 * 1024
 """Sum of the larger batches that are received, checked and answered at the same time, half of it of one address. With
-what is made of it, a body takes about five times its size."""
+what is made of it, junk takes four times its size, and a valid batch up to twelve times (measured)."""
 MAX_SMALL_BODIES_BYTES = 16 * 1024 * 1024
 """The same for batches of at most ONE_ENTRY_BYTES: large ones leave them their room."""
 
