@@ -22,6 +22,7 @@ from notarium_node.api.problems import ApiProblem, ProblemType, full, invalid_en
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.entries.mempool import MempoolFull
 from notarium_node.http.places import Places
+from notarium_node.http.turns import FairTurns
 from notarium_node.node import Node
 
 ENTRY_TYPES = ("application/msgpack", "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream")
@@ -64,7 +65,7 @@ class Submissions:
         self._encoder = ReceiptEncoder()
         self._bodies = Places(max(MAX_BODIES_BYTES, 4 * max_request_bytes))
         self._small_bodies = Places(MAX_SMALL_BODIES_BYTES)
-        self._turns = asyncio.Semaphore(AT_WORK)
+        self._turns = FairTurns(AT_WORK)
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """Takes one entry; answers with its receipt (200), or with 202 where it is not decided in time."""
@@ -130,11 +131,11 @@ class Submissions:
 
     @asynccontextmanager
     async def _turn(self, request: web.Request) -> AsyncIterator[None]:
-        """Wait until fewer than AT_WORK batches are at work.
+        """Wait until fewer than AT_WORK batches are at work, and it is the turn of this address.
 
         Raises ConnectionResetError if the client left meanwhile.
         """
-        async with self._turns:
+        async with self._turns.turn(self._address(request)):
             if request.transport is None:
                 raise ConnectionResetError("the client left")
             yield
