@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -39,6 +40,7 @@ from notarium_node.health.histogram import Histogram
 from notarium_node.health.metrics import Metrics
 from notarium_node.health.registry_log import RegistryLog
 from notarium_node.health.write_times import WriteTimes
+from notarium_node.http.pace import Ending
 from notarium_node.identity.recall import Recall
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.network import PeerNetwork, wall_ms
@@ -87,6 +89,7 @@ class Node:
         self.event_counts = new_event_counts()
         self.api_answers = ApiAnswers()
         self.api_certificate_expires_ms = settings.api_certificate_expires_ms
+        self.api_endings: Counter[Ending] = Counter(dict.fromkeys(Ending, 0))
         self.started = 0.0  # On the monotonic clock; 0 before the start.
         self._ticker: asyncio.TimerHandle | None = None
         self.loop_late = Histogram(LATE_S)

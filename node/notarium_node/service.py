@@ -20,8 +20,8 @@ from notarium_node.catchup.sync import SyncSettings
 from notarium_node.config.sections import NodeConfig
 from notarium_node.entries.verifier import catch_up_workers, default_workers
 from notarium_node.health.certificate import read_expiry_ms
+from notarium_node.http.pace import STALL_S
 from notarium_node.http.places import Places
-from notarium_node.http.sending import STALL_S
 from notarium_node.http.server import HardenedAppRunner
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
@@ -176,6 +176,7 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         stall_s=STALL_S,
         auto_decompress=False,  # A body that is not what it claims to be would end in a traceback for each request.
         bad_request=bad_request,
+        endings=node.api_endings,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_S,

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from notarium_ledger.entries.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
@@ -23,6 +24,9 @@ SLICE = 128
 """Entries screened in one turn of the event loop: 2 to 5 ms."""
 FIRST = 16
 """Signatures of a batch that are checked before the rest of it is read."""
+
+
+AnyError = TypeVar("AnyError", InvalidEntry, MempoolFull)
 
 
 class Source(StrEnum):
@@ -87,8 +91,11 @@ class Admission:
         outcomes of those behind it may be missing.
         """
         outcomes, full = await self._admit_as_under_way(raws, Source.CLIENT, all_or_none)
-        if full is not None:
-            raise full
+        try:
+            if full is not None:
+                raise full
+        finally:
+            del full  # With its traceback it would hold this frame, and that the error: see _bare.
         return outcomes
 
     async def admit_what_fits(self, raws: Sequence[bytes]) -> tuple[list[Outcome], MempoolFull | None]:
@@ -169,12 +176,12 @@ class Admission:
                 check = _check(entry, state.genesis)
             except InvalidEntry as error:
                 is_later = isinstance(error, EntryOfLaterVersion)  # Nodes that were upgraded already pass these on.
-                outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error, malicious=not is_later))
+                outcomes.append(_refused(id_, error, malicious=not is_later))
                 continue
             try:
                 check_admissible(state, entry, now_ms)
             except InvalidEntry as error:
-                outcomes.append(Outcome(id_, AdmissionStatus.REFUSED, error=error))
+                outcomes.append(_refused(id_, error))
                 continue
             waiting.append((len(outcomes), check))
             outcomes.append(Outcome(id_, AdmissionStatus.FRESH, entry))
@@ -214,7 +221,7 @@ class Admission:
             try:
                 self._mempool.check_room([entry for _, entry in fresh])
             except MempoolFull as error:
-                return [], error
+                return [], _bare(error)
         if source is Source.CLIENT and self._refuse_above_quota(outcomes, fresh) and all_or_none:
             return [], None
         full: MempoolFull | None = None
@@ -226,7 +233,7 @@ class Admission:
             try:
                 self._mempool.add(entry)
             except MempoolFull as error:
-                full = error
+                full = _bare(error)
             else:
                 added.append(entry)
         return added, full
@@ -247,11 +254,24 @@ class Admission:
         return has_refused
 
 
+def _refused(id_: Hash, error: InvalidEntry, malicious: bool = False) -> Outcome:
+    return Outcome(id_, AdmissionStatus.REFUSED, error=_bare(error), malicious=malicious)
+
+
+def _bare(error: AnyError) -> AnyError:
+    """`error` without the frames that it came from, which hold it and all entries.
+
+    Such a cycle would last until the next garbage collection, for which a node may wait for hours.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
+
+
 def _inadmissible(state: ChainState, entry: Entry, now_ms: int) -> InvalidEntry | None:
     try:
         check_admissible(state, entry, now_ms)
     except InvalidEntry as error:
-        return error
+        return _bare(error)
     return None
 
 

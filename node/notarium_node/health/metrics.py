@@ -130,6 +130,9 @@ class Metrics:
         expires_ms = self._node.api_certificate_expires_ms
         expires_s = None if expires_ms is None else expires_ms / 1000
         yield _gauge("notarium_api_certificate_expiry_seconds", "When it expires, in seconds since 1970", expires_s)
+        yield _labelled(
+            "notarium_api_endings", "Connections that the API ended itself", "reason", self._node.api_endings
+        )
 
     def _of_members(self) -> Iterable[Metric]:
         node = self._node

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
+from notarium_node.http.pace import LEAST_BYTES, STALL_S
 from notarium_node.http.server import HardenedConnection
 
-LARGE = 64 * 1024
-"""Answers up to this size are sent at once; the server's own look (server.py) ends those that are not taken."""
-STALL_S = 10.0
-"""A client that takes not even one piece within this time is disconnected."""
+LARGE = LEAST_BYTES
+"""Answers up to this size are sent at once; the server's own look (server.py) ends those that are not taken. It is also
+the size of a piece, which a client must take within STALL_S."""
 
 
 async def send(request: web.BaseRequest, answer: web.Response) -> web.StreamResponse:

@@ -79,6 +79,18 @@ def pack_list(kind: Kind, items: Sequence[bytes]) -> bytes:
     return bytes((kind,)) + msgpack.packb(list(items), use_bin_type=True)
 
 
+def announced_items(payload: bytes) -> int:
+    """How many items ENTRIES, BLOCKS or EQUIVOCATIONS say that they have; 0 for what is not a list.
+
+    Looks at the first bytes only, so that a list which nobody wants costs nothing, however long it is.
+    """
+    head = payload[0] if payload else 0
+    if 0x90 <= head <= 0x9F:
+        return head & 0x0F
+    width = {0xDC: 2, 0xDD: 4}.get(head, 0)
+    return int.from_bytes(payload[1 : 1 + width], "big")
+
+
 def unpack_list(payload: bytes, most: int) -> list[bytes]:
     """The items of ENTRIES, BLOCKS or EQUIVOCATIONS. Raises BadMessage."""
     value = _unpack(payload, 1 + most)

@@ -121,7 +121,7 @@ class PeerRouter:
         self._driver.feed(MessageReceived(decode_message(payload), peer))
 
     def _hear_entries(self, peer: PublicKey, payload: bytes) -> None:
-        self._entries.hear(peer, wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES))
+        self._entries.hear(peer, payload)
 
     def _status(self, peer: PublicKey, payload: bytes) -> None:
         self._sync.on_status(peer, wire.unpack_status(payload))

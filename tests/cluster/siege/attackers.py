@@ -113,6 +113,29 @@ async def junk(orders: Orders, spoils: Spoils) -> None:
     await _post(orders, spoils, bodies, "/v1/entries/batch?wait=none", {"Content-Type": goods.MSGPACK})
 
 
+async def leave(orders: Orders, spoils: Spoils) -> None:
+    """Most of a junk batch, then gone without a word; and again."""
+    host, port = urlsplit(orders.api).hostname, urlsplit(orders.api).port
+    body = goods.junk_batch(bytes.fromhex(orders.key), orders.issuer)
+    head = f"POST /v1/entries/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: {goods.MSGPACK}\r\n"
+    said = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) * 9 // 10]
+
+    async def one(number: int) -> None:
+        async def step() -> None:
+            async with asyncio.timeout(ANSWER_S):
+                _, writer = await asyncio.open_connection(host, port, local_addr=(orders.source, 0))
+                try:
+                    writer.write(said)
+                    await writer.drain()
+                    spoils.answers["left"] += 1
+                finally:
+                    writer.transport.abort()
+
+        await _again_and_again(spoils, step)
+
+    await _all(orders, one)
+
+
 async def flood(orders: Orders, spoils: Spoils) -> None:
     """An enrolled key's own, well-signed, large entries, new ones each time."""
     maker = goods.Maker(orders.genesis, bytes.fromhex(orders.key), orders.issuer)
@@ -249,7 +272,7 @@ async def lies(orders: Orders, spoils: Spoils) -> None:
 
 
 ATTACKS: dict[str, Attack] = {
-    each.__name__: each for each in (junk, flood, zipped, replay, ask, deaf, drip, streams, lies)
+    each.__name__: each for each in (junk, leave, flood, zipped, replay, ask, deaf, drip, streams, lies)
 }
 
 

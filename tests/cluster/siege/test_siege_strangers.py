@@ -44,6 +44,13 @@ async def test_junk_from_the_address_of_an_honest_researcher(siege: OpenSiege):
         await each.withstand(orders, seconds=15, limits=Limits(), at=(1,))
 
 
+async def test_clients_that_leave_within_their_batches(siege: OpenSiege):
+    """What was kept for them is gone with them."""
+    async with siege("64 connections send most of a 7 MB batch and hang up") as each:
+        orders = each.orders("leave", 64, key=each.mine.public.hex())
+        await each.withstand(orders, seconds=25, limits=Limits())
+
+
 async def test_searches_of_a_crowded_digest(siege: OpenSiege):
     """4,000 entries name one digest; 64 and then 400 connections ask for 1,000 of them at a time."""
     async with siege("64 connections search a digest with 4,000 entries") as each:
@@ -67,6 +74,15 @@ async def test_a_replayed_batch(siege: OpenSiege, tmp_path: Path):
         file = tmp_path / "batch"
         file.write_bytes(canonical.encode([*raws]))
         await each.withstand(each.orders("replay", 64, paths=(str(file),)), seconds=20, limits=Limits())
+
+
+async def test_many_small_replayed_batches(siege: OpenSiege, tmp_path: Path):
+    """As above, but of 430 entries each: small enough not to count as large."""
+    async with siege("400 connections replay a decided batch of 430") as each:
+        raws = await _crowd_the_digest(each)
+        file = tmp_path / "batch"
+        file.write_bytes(canonical.encode([*raws[:430]]))
+        await each.withstand(each.orders("replay", 400, paths=(str(file),)), seconds=15, limits=Limits())
 
 
 async def test_other_costly_reads(siege: OpenSiege):

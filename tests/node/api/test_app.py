@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 from notarium_node.api.app import ALWAYS_ANSWERED, _Served, guarded
 from notarium_node.api.problems import ApiProblem, ProblemType
 from notarium_node.health.api_answers import CLIENT_LEFT, ApiAnswers
+from notarium_node.http.pace import Ending
 from notarium_node.http.places import Places
 from notarium_node.refusals import Refusal, RefusalKind
 from notarium_store.errors import HistoryIncomplete, StoreCorruption
@@ -112,6 +114,17 @@ def test_every_answer_has_the_headers_that_browsers_need(world):
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in headers
+
+
+def test_connections_that_the_api_ends_are_counted(world):
+    for reason in Ending:
+        assert f'notarium_api_endings_total{{reason="{reason}"}}' in world.node.get("/metrics").body.decode()
+    with socket.create_connection(("127.0.0.1", world.node.port), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00no HTTP\r\n\r\n")
+        while connection.recv(65_536):
+            pass
+    text = world.node.get("/metrics").body.decode()
+    assert 'notarium_api_endings_total{reason="not_http"} 0.0' not in text
 
 
 def test_answers_are_counted_by_route_and_status(world):

@@ -1,19 +1,31 @@
 """POST /v1/entries and /v1/entries/batch: what is taken, and what is refused with which problem."""
 
+import asyncio
 import json
 import os
 import select
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 
+import aiohttp
 import pytest
+from aiohttp import web
 from tests.node.http_api import MSGPACK, RECEIPT, b64, entry_id
+from tests.node.parts import until
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry, sign_batch, sign_entry
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import ENTRY_TAG, SigningKey
 from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
+from notarium_node.api import submit
+from notarium_node.entries.admission import AdmissionStatus, Outcome
+from notarium_node.http.server import HardenedAppRunner
+from notarium_node.node import Node
 
 ENTRY_TYPES = [MSGPACK, "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream"]
 
@@ -301,11 +313,12 @@ def test_a_refusal_is_one_json_object_that_names_no_internals(world):
     assert "Traceback" not in text
 
 
-def test_slow_large_bodies_share_a_budget_and_leave_room_for_single_entries(world, sign):
-    """Ten senders announce 8 MiB each and send nothing: some are refused at once, and an entry still gets in."""
-    headers = f"Host: localhost\r\nContent-Type: {MSGPACK}\r\nContent-Length: {8 << 20}\r\n\r\n"
+@pytest.mark.parametrize(("count", "size"), [(10, 8 << 20), (80, submit.ONE_ENTRY_BYTES)])
+def test_slow_batches_share_a_budget_and_leave_room_for_single_entries(world, sign, count, size):
+    """Senders announce their batches and send nothing: some are refused at once, and an entry still gets in."""
+    headers = f"Host: localhost\r\nContent-Type: {MSGPACK}\r\nContent-Length: {size}\r\n\r\n"
     head = b"POST /v1/entries/batch HTTP/1.1\r\n" + headers.encode()
-    senders = [socket.create_connection(("127.0.0.1", world.node.port), timeout=10) for _ in range(10)]
+    senders = [socket.create_connection(("127.0.0.1", world.node.port), timeout=10) for _ in range(count)]
     try:
         for each in senders:
             each.sendall(head + b"\xdd")
@@ -318,6 +331,85 @@ def test_slow_large_bodies_share_a_budget_and_leave_room_for_single_entries(worl
     finally:
         for each in senders:
             each.close()
+
+
+class Office:
+    """A node of which only the admission is of interest: it goes on when it may."""
+
+    def __init__(self) -> None:
+        self.at_work = self.most = self.admitted = 0
+        self.go_on = asyncio.Event()
+        self.admission = self.store = self
+        self.mempool: set[Hash] = set()
+
+    def refusal(self) -> None:
+        """It takes entries."""
+
+    def receipt(self, id_: Hash) -> None:
+        """None is decided."""
+
+    async def admit(self, raws: list[bytes], all_or_none: bool) -> list[Outcome]:
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        await self.go_on.wait()
+        self.at_work -= 1
+        self.admitted += 1
+        return [Outcome(leaf_hash(raw), AdmissionStatus.DECIDED) for raw in raws]
+
+
+@asynccontextmanager
+async def office_hours(office: Office) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    submissions = submit.Submissions(cast(Node, office), 1 << 20, 1_000)
+    app = web.Application()
+    app.router.add_post("/batch", submissions.batch)
+    runner = HardenedAppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            yield session, f"http://127.0.0.1:{runner.addresses[0][1]}/batch"
+    finally:
+        await runner.cleanup()
+
+
+async def post(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.post(url, data=canonical.encode([b"a", b"b"]), headers={"Content-Type": MSGPACK}) as answer:
+        return answer.status
+
+
+async def test_only_a_few_batches_are_at_work_and_the_others_have_their_turn():
+    """Each takes its slice in one turn of the event loop, so votes wait for that many."""
+    office = Office()
+    async with office_hours(office) as (session, url):
+        posting = [asyncio.create_task(post(session, url)) for _ in range(3 * submit.AT_WORK)]
+        await until(lambda: office.at_work == submit.AT_WORK)
+        office.go_on.set()
+        assert await asyncio.gather(*posting) == [202] * len(posting)
+    assert office.most == submit.AT_WORK
+    assert office.admitted == len(posting)
+
+
+async def test_nothing_is_done_for_a_client_that_left_before_its_turn():
+    office = Office()
+    async with office_hours(office) as (session, url):
+        posting = [asyncio.create_task(post(session, url)) for _ in range(submit.AT_WORK)]
+        await until(lambda: office.at_work == submit.AT_WORK)
+        async with aiohttp.ClientSession() as other:
+            leaving = asyncio.create_task(post(other, url))
+            for _ in range(20):
+                await post_nothing(session, url)  # Answered behind it, so the server has read its batch by then.
+            leaving.cancel()
+        for _ in range(20):
+            await post_nothing(session, url)
+        office.go_on.set()
+        await asyncio.gather(*posting)
+        assert await post(session, url) == 202
+    assert office.admitted == submit.AT_WORK + 1
+
+
+async def post_nothing(session: aiohttp.ClientSession, url: str) -> None:
+    async with session.get(url) as answer:
+        assert answer.status == 405
 
 
 def test_a_body_without_a_type_is_refused(world, sign):

@@ -1,6 +1,9 @@
 """Admission: what becomes of each entry, and at what cost."""
 
 import asyncio
+import contextlib
+import gc
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -79,6 +82,49 @@ async def test_what_became_invalid_while_its_signature_was_checked_does_not_wait
     assert outcome.status is AdmissionStatus.REFUSED
     assert "revoked" in str(outcome.error)
     assert len(bench.mempool) == 0
+
+
+def _unknown_key(club: Consortium) -> bytes:
+    return sign_entry(key("nobody"), club.genesis.hash, club.body())
+
+
+def _not_an_entry(club: Consortium) -> bytes:
+    return club.entry().raw + b"\0"
+
+
+def _sound(club: Consortium) -> bytes:
+    return club.entry().raw
+
+
+@pytest.mark.parametrize("by_peer", [False, True])
+@pytest.mark.parametrize("make", [_unknown_key, _not_an_entry, _sound])
+async def test_what_is_refused_is_not_kept_until_garbage_is_collected(make, by_peer):
+    """A node at rest may not collect any for hours. The sound ones are refused because the mempool is full."""
+    bench = Bench(max_entries=1)
+    await bench.one(bench.consortium.entry().raw)
+    raws = [make(bench.consortium) for _ in range(16)]
+
+    async def offer():
+        copies = [bytes(bytearray(raw)) for raw in raws]
+        if by_peer:
+            await bench.admission.admit_what_fits(copies)
+        else:
+            with contextlib.suppress(MempoolFull):
+                await bench.admit(*copies, all_or_none=True)
+
+    await offer()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            await offer()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        bench.verifier.close()
+    assert kept < 50 * sum(map(len, raws)) / 4
 
 
 async def test_a_fresh_entry_is_announced_with_its_source(bench):

@@ -16,9 +16,15 @@ from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
 from notarium_node.entries.verifier import Verifier
 from notarium_node.health.events import NodeEvent
+from notarium_node.peers import wire
 from notarium_node.peers.conduct import Conduct
 from notarium_node.peers.tasks import PeerTasks
 from notarium_store import Store
+
+
+def said(*raws):
+    """The payload of ENTRIES."""
+    return wire.pack_list(wire.Kind.ENTRIES, raws)[1:]
 
 
 class Receiver:
@@ -54,7 +60,7 @@ class Receiver:
         )
 
     async def hear(self, *raws):
-        self.receiver.hear(self.peer, list(raws))
+        self.receiver.hear(self.peer, said(*raws))
         await until(lambda: not len(self.tasks))
 
 
@@ -135,18 +141,30 @@ async def test_a_node_that_is_behind_blames_nobody_for_what_its_state_does_not_k
 
 
 async def test_what_exceeds_the_queue_of_a_peer_is_discarded_and_counted_and_others_still_enter(monkeypatch):
-    monkeypatch.setattr(receiving, "QUEUE_BYTES", 2 * receiving.ENTRY_BYTES)
     made = Receiver()
     entries = [made.consortium.entry() for _ in range(4)]
-    made.receiver.hear(made.peer, [each.raw for each in entries[:2]])
-    made.receiver.hear(made.peer, [entries[2].raw])
-    made.receiver.hear(made.consortium.validator_keys[2].public, [entries[3].raw])
+    two = said(*(each.raw for each in entries[:2]))
+    monkeypatch.setattr(receiving, "QUEUE_BYTES", len(two) + 2 * receiving.ENTRY_BYTES)
+    made.receiver.hear(made.peer, two)
+    made.receiver.hear(made.peer, said(entries[2].raw))
+    made.receiver.hear(made.consortium.validator_keys[2].public, said(entries[3].raw))
     assert len(made.tasks) == 2
     await until(lambda: not len(made.tasks))
     assert [each.id in made.mempool for each in entries] == [True, True, False, True]
     assert made.counts == {NodeEvent.GOSSIP_DISCARDED: 1}
     await made.hear(entries[2].raw)
     assert entries[2].id in made.mempool, "the queue is empty again"
+
+
+@pytest.mark.parametrize("bound", ["QUEUE_BYTES", "ENTRIES_AT_ONCE"])
+async def test_what_is_discarded_is_not_even_unpacked(bound, monkeypatch):
+    """A list of 16,384 entries takes 11 ms, and a liar sends hundreds a second."""
+    monkeypatch.setattr(receiving, bound, 0)
+    monkeypatch.setattr(receiving, "ENTRIES_PER_S", 0)
+    monkeypatch.setattr(wire, "unpack_list", lambda *_: pytest.fail("it was unpacked"))
+    made = Receiver()
+    await made.hear(made.consortium.entry().raw)
+    assert made.counts == {NodeEvent.GOSSIP_DISCARDED: 1}
 
 
 async def test_more_entries_than_a_peer_may_send_in_a_time_are_discarded_even_after_it_came_back(monkeypatch):
@@ -166,7 +184,7 @@ async def test_a_peer_has_one_task_whatever_it_sends_and_its_list_is_admitted_in
     made = Receiver()
     entries = [made.consortium.entry() for _ in range(5)]
     for each in entries:
-        made.receiver.hear(made.peer, [each.raw])
+        made.receiver.hear(made.peer, said(each.raw))
         assert len(made.tasks) == 1
     await until(lambda: not len(made.tasks))
     assert all(each.id in made.mempool for each in entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,6 +61,7 @@ def fake_node(role: str = "validator") -> Any:
         api_certificate_expires_ms=None,
         arrivals=Arrivals(lambda: 0.0, (), lambda: 0),
         loop_late=Histogram((1.0,)),
+        api_endings=Counter(),
         store=store,
         engine=SimpleNamespace(
             permission=Permission(),

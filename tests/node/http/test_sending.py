@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +17,7 @@ from aiohttp import web
 
 from notarium_node.http import sending
 from notarium_node.http import server as server_module
+from notarium_node.http.pace import Ending
 from notarium_node.http.places import Places
 from notarium_node.http.sending import LARGE, send
 from notarium_node.http.server import HardenedAppRunner
@@ -34,8 +37,13 @@ async def server(stall_s: float | None = None, **bounds) -> AsyncIterator[tuple[
     async def whole(request):
         return web.Response(body=BODY)
 
+    async def late(request):
+        await asyncio.sleep(0.5)
+        return web.Response(text="late")
+
     app = web.Application()
     app.router.add_get("/large", large)
+    app.router.add_get("/late", late)
     app.router.add_get("/whole", whole)
     runner = HardenedAppRunner(app, stall_s=stall_s, access_log=None, **bounds)
     await runner.setup()
@@ -97,12 +105,57 @@ async def test_a_client_that_takes_no_piece_is_disconnected_and_little_is_kept_f
 
 
 async def test_the_server_itself_ends_what_is_not_taken_of_other_answers():
-    async with server(stall_s=0.2) as (port, runner):
+    endings = Counter[Ending]()
+    async with server(stall_s=0.2, endings=endings) as (port, runner):
         client = asking(port, "/whole")
         await until(lambda: open_in(runner))
         await until(lambda: not open_in(runner))
-        assert getattr(runner.server, "aborted", 0) == 1
+        assert endings == {Ending.NOT_TAKEN: 1}
         client.close()
+
+
+async def test_a_byte_now_and_then_does_not_keep_a_place():
+    """Each byte makes room for the next one, so what waits shrinks all the time."""
+    endings = Counter[Ending]()
+    async with server(stall_s=0.3, endings=endings) as (port, runner):
+        client = asking(port, "/whole")
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while not endings:
+            await loop.sock_recv(client, 1)
+            await asyncio.sleep(0.01)
+        await until(lambda: not open_in(runner))
+        assert endings == {Ending.NOT_TAKEN: 1}
+        client.close()
+
+
+@pytest.mark.parametrize("begin", [b"GET /large", b"GET /large HTTP/1.1\r\nHost: localhost\r\nX-More: "])
+async def test_a_head_that_never_ends_does_not_keep_a_place(begin):
+    """However little of it arrives now and then."""
+    endings = Counter[Ending]()
+    async with server(stall_s=0.2, endings=endings) as (port, runner):
+        client = socket.create_connection(("127.0.0.1", port))
+        client.sendall(begin)
+        with contextlib.suppress(ConnectionError):
+            while not endings:
+                client.sendall(b"x")
+                await asyncio.sleep(0.01)
+        await until(lambda: not open_in(runner))
+        assert endings == {Ending.SLOW_HEAD: 1}
+        client.close()
+
+
+async def test_who_waits_between_two_requests_or_for_an_answer_is_not_slow():
+    endings = Counter[Ending]()
+    async with server(stall_s=0.1, endings=endings) as (port, runner):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"late")
+            await asyncio.sleep(0.5)
+        assert len(open_in(runner)) == 1
+        writer.close()
+    assert not endings
 
 
 async def test_a_slow_reader_is_served(monkeypatch):
@@ -143,12 +196,13 @@ async def test_an_address_gets_its_part_of_the_connections_and_others_theirs():
 
 async def test_connections_far_above_the_part_are_cut_off_in_silence(monkeypatch, caplog):
     monkeypatch.setattr(server_module, "SURPLUS", 1)
-    async with server(places=Places(8, 1)) as (port, runner):
+    endings = Counter[Ending]()
+    async with server(places=Places(8, 1), endings=endings) as (port, runner):
         clients = [asking(port, "/large")]
         # Its answer is under way, so it does not give way to newcomers.
         await until(lambda: open_in(runner) and open_in(runner)[0].is_paced)
         clients += [asking(port, "/large") for _ in range(6)]
-        await until(lambda: getattr(runner.server, "aborted", 0) > 0 and len(open_in(runner)) <= 3)
+        await until(lambda: endings[Ending.SURPLUS] > 0 and len(open_in(runner)) <= 3)
         gc.collect()  # asyncio logs a task's exception when the task is collected.
         for client in clients:
             client.close()

@@ -41,6 +41,17 @@ def test_lists_come_back_as_they_went(kind, items):
     assert wire.unpack_list(message[1:], 16) == items
 
 
+@given(st.lists(st.binary(max_size=8), max_size=40) | st.sampled_from([[b""] * 15, [b""] * 16, [b""] * 70_000]))
+def test_a_list_says_at_its_beginning_how_many_items_it_has(items):
+    assert wire.announced_items(wire.pack_list(Kind.ENTRIES, items)[1:]) == len(items)
+
+
+@given(st.binary(max_size=8))
+def test_what_is_not_a_list_has_no_items(payload):
+    if not payload or not (0x90 <= payload[0] <= 0x9F or payload[0] in (0xDC, 0xDD)):
+        assert wire.announced_items(payload) == 0
+
+
 abilities = st.one_of(
     st.sampled_from([each for each in Cause if each not in ENDING_AT_A_HEIGHT]).map(Ability),
     st.builds(Ability, st.sampled_from(ENDING_AT_A_HEIGHT), st.integers(1, MAX_HEIGHT).map(Height)),

@@ -1,0 +1,60 @@
+"""Only a few are at work, and addresses take turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from notarium_node.http.turns import FairTurns
+
+
+async def work(turns: FairTurns, address: str, done: list[str], at_work: list[int]) -> None:
+    async with turns.turn(address):
+        at_work.append(at_work[-1] + 1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        at_work.append(at_work[-1] - 1)
+        done.append(address)
+
+
+async def test_only_so_many_are_at_work_and_all_have_their_turn():
+    turns, at_work = FairTurns(2), [0]
+    done: list[str] = []
+    await asyncio.gather(*(work(turns, "a", done, at_work) for _ in range(9)))
+    assert len(done) == 9
+    assert max(at_work) == 2
+    await asyncio.gather(*(work(turns, "a", done, at_work) for _ in range(9)))
+    assert max(at_work) == 2, "all places are free again, and no more"
+
+
+async def test_whoever_comes_late_does_not_wait_behind_all_work_of_another_address():
+    turns, at_work = FairTurns(1), [0]
+    done: list[str] = []
+    await asyncio.gather(*(work(turns, each, done, at_work) for each in "aaaaaaabc"))
+    assert done[:4] == ["a", "a", "b", "c"]
+
+
+async def test_a_turn_that_nobody_uses_is_passed_on():
+    turns, at_work = FairTurns(1), [0]
+    done: list[str] = []
+    first = asyncio.create_task(work(turns, "a", done, at_work))
+    await asyncio.sleep(0)
+    given_up = [asyncio.create_task(work(turns, "b", done, at_work)) for _ in range(3)]
+    last = asyncio.create_task(work(turns, "c", done, at_work))
+    await asyncio.sleep(0)
+    for each in given_up:
+        each.cancel()
+    await asyncio.gather(first, last)
+    assert done == ["a", "c"]
+    await work(turns, "d", done, at_work)
+
+
+async def test_a_turn_that_came_at_the_moment_of_cancelling_is_passed_on():
+    turns, at_work = FairTurns(1), [0]
+    done: list[str] = []
+    async with turns.turn("a"):
+        leaving = asyncio.create_task(work(turns, "b", done, at_work))
+        next_ = asyncio.create_task(work(turns, "c", done, at_work))
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await next_
+    assert done == ["c"]
