@@ -114,9 +114,7 @@ class Submissions:
         try:
             return await self._node.admission.admit(raws, all_or_none=True)
         except MempoolFull as error:
-            raise ApiProblem(
-                ProblemType.BUSY, str(error), remedy="Submit the entries again later.", retry_after_s=1
-            ) from error
+            raise ApiProblem(ProblemType.BUSY, str(error), remedy=error.remedy, retry_after_s=1) from error
 
     async def _receipts(self, outcomes: Sequence[Outcome], wait_s: float) -> dict[Hash, Receipt]:
         """Receipts of the entries that are decided already or within `wait_s` seconds."""

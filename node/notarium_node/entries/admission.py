@@ -126,6 +126,12 @@ class Admission:
                     await self._check_signatures(outcomes, waiting[:FIRST])
                 if any(each.status is AdmissionStatus.REFUSED for each in outcomes[start:]):
                     return outcomes, None
+        if all_or_none and len(waiting) > FIRST:
+            # Who floods is refused before his signatures cost anything.
+            try:
+                self._mempool.check_room(each for each in map(_fresh, outcomes) if each is not None)
+            except MempoolFull as error:
+                return outcomes, error
         if waiting:
             await self._check_signatures(outcomes, waiting)
         full = None
@@ -208,9 +214,10 @@ class Admission:
                 fresh.append(entry)
         if all_or_none:
             try:
-                self._mempool.check_room(fresh)
+                self._mempool.add_all(fresh)
             except MempoolFull as error:
                 return [], error
+            return fresh, None
         full: MempoolFull | None = None
         added: list[Entry] = []
         for entry in fresh:
@@ -222,6 +229,10 @@ class Admission:
             else:
                 added.append(entry)
         return added, full
+
+
+def _fresh(outcome: Outcome) -> Entry | None:
+    return outcome.entry if outcome.status is AdmissionStatus.FRESH else None
 
 
 def _inadmissible(state: ChainState, entry: Entry) -> InvalidEntry | None:
