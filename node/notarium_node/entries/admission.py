@@ -6,7 +6,7 @@ The cheap checks come first (size, form, schema, permission), then the signature
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +19,8 @@ from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.verifier import Check, Verifier
 
 SLICE = 128
-"""Entries screened in one turn of the event loop: 2 to 5 ms."""
+SLICE_BYTES = 128 * 1024
+"""What is screened in one turn of the event loop: 2 to 5 ms."""
 FIRST = 16
 """Signatures of a batch that are checked before the rest of it is read."""
 
@@ -74,6 +75,7 @@ class Admission:
         self._mempool = mempool
         self._verifier = verifier
         self._on_fresh = on_fresh
+        self._batch = asyncio.Lock()
         self._under_way: dict[asyncio.Future[None], None] = {}
 
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
@@ -82,7 +84,11 @@ class Admission:
         With `all_or_none`, no entry enters the mempool if one is refused or has no room. If one is refused, the
         outcomes of those behind it may be missing.
         """
-        outcomes, full = await self._admit_as_under_way(raws, Source.CLIENT, all_or_none)
+        if len(raws) == 1:
+            outcomes, full = await self._admit(raws, Source.CLIENT, all_or_none)
+        else:
+            async with self._batch:  # Of all clients' batches one has a slice in each turn of the event loop.
+                outcomes, full = await self._admit(raws, Source.CLIENT, all_or_none)
         if full is not None:
             raise full
         return outcomes
@@ -92,21 +98,16 @@ class Admission:
 
         Entries that had no room are then FRESH, too.
         """
-        return await self._admit_as_under_way(raws, Source.PEER, all_or_none=False)
-
-    async def _admit_as_under_way(
-        self, raws: Sequence[bytes], source: Source, all_or_none: bool
-    ) -> tuple[list[Outcome], MempoolFull | None]:
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
         try:
-            return await self._admit(raws, source, all_or_none)
+            return await self._admit(raws, Source.PEER, all_or_none=False)
         finally:
             del self._under_way[done]
             done.set_result(None)
 
     async def under_way(self) -> None:
-        """Wait until all admissions that run now have ended."""
+        """Wait until all admissions of peers' entries that run now have ended."""
         if self._under_way:
             await asyncio.wait(list(self._under_way))
 
@@ -116,22 +117,22 @@ class Admission:
         outcomes: list[Outcome] = []
         waiting: list[tuple[int, Check]] = []
         height = self._state().height
-        for start in range(0, len(raws), SLICE):
+        for part in _slices(raws):
+            start = len(outcomes)
             if start:
                 await asyncio.sleep(0)  # Votes must not wait for a long batch.
-            self._screen(raws[start : start + SLICE], outcomes, waiting)
+            self._screen(part, outcomes, waiting)
             if all_or_none:
                 # Junk is found early: whoever has no key signs none of the first.
                 if not start and waiting:
                     await self._check_signatures(outcomes, waiting[:FIRST])
                 if any(each.status is AdmissionStatus.REFUSED for each in outcomes[start:]):
                     return outcomes, None
-        if all_or_none and len(waiting) > FIRST:
-            # Who floods is refused before his signatures cost anything.
-            try:
-                self._mempool.check_room(each for each in map(_fresh, outcomes) if each is not None)
-            except MempoolFull as error:
-                return outcomes, error
+                # Who floods is refused before the rest of his batch costs anything.
+                if len(part) < len(raws) and (full := self._no_room(outcomes[start:])) is not None:
+                    return outcomes, full
+        if all_or_none and len(waiting) > FIRST and (full := self._no_room(outcomes)) is not None:
+            return outcomes, full
         if waiting:
             await self._check_signatures(outcomes, waiting)
         full = None
@@ -181,6 +182,14 @@ class Admission:
             waiting.append((len(outcomes), check))
             outcomes.append(Outcome(id_, AdmissionStatus.FRESH, entry))
 
+    def _no_room(self, outcomes: Sequence[Outcome]) -> MempoolFull | None:
+        """Why these have no room together, if so."""
+        try:
+            self._mempool.check_room(each for each in map(_fresh, outcomes) if each is not None)
+        except MempoolFull as error:
+            return error
+        return None
+
     async def _check_signatures(self, outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         valid = await self._verifier.check([check for _, check in waiting])
         for position, check in waiting:
@@ -214,10 +223,9 @@ class Admission:
                 fresh.append(entry)
         if all_or_none:
             try:
-                self._mempool.add_all(fresh)
+                self._mempool.check_room(fresh)
             except MempoolFull as error:
                 return [], error
-            return fresh, None
         full: MempoolFull | None = None
         added: list[Entry] = []
         for entry in fresh:
@@ -229,6 +237,16 @@ class Admission:
             else:
                 added.append(entry)
         return added, full
+
+
+def _slices(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    start, size = 0, 0
+    for position, raw in enumerate(raws):
+        if position > start and (position - start == SLICE or size + len(raw) > SLICE_BYTES):
+            yield raws[start:position]
+            start, size = position, 0
+        size += len(raw)
+    yield raws[start:]
 
 
 def _fresh(outcome: Outcome) -> Entry | None:

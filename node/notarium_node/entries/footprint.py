@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from sys import getsizeof
 from typing import Any
 
+from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry
 
 FIXED_BYTES = 800
@@ -15,16 +18,21 @@ MOST_PER_BYTE = 9
 
 
 def footprint(entry: Entry) -> int:
-    """Bytes of memory; costs 2 µs, and half a microsecond for each further value in the body."""
-    path = 0 if entry.batch is None else _size(entry.batch.path)
-    return FIXED_BYTES + len(entry.raw) + len(entry.body_bytes) + path + _size(entry.body)
+    """Bytes of memory; costs 1 µs for a small entry and 40 µs for the largest."""
+    path = 0 if entry.batch is None else _flat(entry.batch.path)
+    return FIXED_BYTES + len(entry.raw) + len(entry.body_bytes) + path + getsizeof(entry.body) + _values(entry.body)
 
 
-def _size(value: Any) -> int:
-    """Of a value and all that it holds; the names of fields are the same objects in all bodies."""
-    of_type = type(value)
-    if of_type is dict:
-        return getsizeof(value) + sum(map(_size, value.values()))
-    if of_type is list or of_type is tuple:
-        return getsizeof(value) + sum(map(_size, value))
-    return getsizeof(value)
+def _values(record: Body) -> int:
+    """What a record holds; the names of its fields are the same objects in all records."""
+    size = _flat(record.values())
+    for value in record.values():
+        if type(value) is dict:
+            size += _values(value)
+        elif type(value) is list:  # Of flat records: no schema has any other.
+            size += _flat(value) + _flat(chain.from_iterable(map(dict.values, value)))
+    return size
+
+
+def _flat(values: Iterable[Any]) -> int:
+    return sum(map(getsizeof, values))

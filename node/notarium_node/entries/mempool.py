@@ -84,30 +84,24 @@ class Mempool:
 
     def check_room(self, entries: Iterable[Entry]) -> None:
         """Raise MempoolFull unless all of these, none of which waits, would fit."""
-        self._checked(entries)
+        of_class: dict[EntryClass, list[Queued]] = {}
+        for entry in entries:
+            of_class.setdefault(entry_class(entry.body), []).append(self._arrival(entry))
+        for each, arriving in of_class.items():
+            self._rooms[each].check(arriving)
 
     def add(self, entry: Entry) -> None:
         """Append a verified entry. Raises MempoolFull."""
-        self.add_all((entry,))
+        if entry.id in self._waiting:
+            return
+        room, arriving = self._rooms[entry_class(entry.body)], self._arrival(entry)
+        room.check((arriving,))
+        self._arrivals += 1
+        self._waiting[entry.id] = arriving
+        room.turns.add(arriving)
 
-    def add_all(self, entries: Iterable[Entry]) -> None:
-        """Append verified entries, or none of them. Raises MempoolFull."""
-        new = {entry.id: entry for entry in entries if entry.id not in self._waiting}
-        for of_class, arriving in self._checked(new.values()).items():
-            turns = self._rooms[of_class].turns
-            for each in arriving:
-                self._waiting[each.entry.id] = each
-                turns.add(each)
-        self._arrivals += len(new)
-
-    def _checked(self, entries: Iterable[Entry]) -> dict[EntryClass, list[Queued]]:
-        of_class: dict[EntryClass, list[Queued]] = {}
-        for number, entry in enumerate(entries, self._arrivals):
-            arriving = Queued(entry, member_of(entry), number, footprint(entry))
-            of_class.setdefault(entry_class(entry.body), []).append(arriving)
-        for each, arriving_of_class in of_class.items():
-            self._rooms[each].check(arriving_of_class)
-        return of_class
+    def _arrival(self, entry: Entry) -> Queued:
+        return Queued(entry, member_of(entry), self._arrivals, footprint(entry))
 
     def remove(self, ids: Iterable[Hash]) -> None:
         """Remove entries that were decided or became invalid."""

@@ -9,6 +9,7 @@ from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.types import Hash
+from notarium_node.entries import admission as admission_module
 from notarium_node.entries.admission import FIRST, Admission, AdmissionStatus, Source
 from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.verifier import Verifier
@@ -226,6 +227,47 @@ async def test_a_flood_without_room_is_refused_before_its_signatures_are_checked
     await bench.admission.admit(flood[:11], all_or_none=True)
     assert len(bench.mempool) == 11
     bench.verifier.close()
+
+
+async def test_of_the_batches_of_clients_one_is_admitted_at_a_time_and_single_entries_do_not_wait(bench, monkeypatch):
+    monkeypatch.setattr(admission_module, "SLICE", 1)
+    batches = [[bench.consortium.entry().raw for _ in range(3)] for _ in range(3)]
+    single = bench.consortium.entry().raw
+    waiting = [asyncio.ensure_future(bench.admit(*raws, all_or_none=True)) for raws in batches]
+    await bench.admit(single)
+    await asyncio.gather(*waiting)
+    announced = [[entry.raw for entry in fresh] for fresh in bench.announced]
+    assert announced == [[single], *batches]
+
+
+async def test_a_slice_is_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(admission_module, "SLICE_BYTES", 10)
+    assert list(admission_module._slices([b"12345", b"12345", b"1", b"x" * 99, b"1"])) == [
+        [b"12345", b"12345"], [b"1"], [b"x" * 99], [b"1"],
+    ]  # fmt: skip
+    assert list(admission_module._slices([b"1"])) == [[b"1"]]
+
+
+async def test_a_block_waits_for_the_admission_of_gossip_and_not_for_that_of_a_clients_batch(bench, monkeypatch):
+    may_go = asyncio.Event()
+    check = bench.verifier.check
+
+    async def slow(checks):
+        await may_go.wait()
+        return await check(checks)
+
+    monkeypatch.setattr(bench.verifier, "check", slow)
+    two = [bench.consortium.entry().raw for _ in range(2)]
+    batch = asyncio.ensure_future(bench.admit(*two))
+    await asyncio.sleep(0)
+    await bench.admission.under_way()
+    gossip = asyncio.ensure_future(bench.admission.admit_what_fits([bench.consortium.entry().raw]))
+    await asyncio.sleep(0)
+    ended = asyncio.ensure_future(bench.admission.under_way())
+    await asyncio.sleep(0)
+    assert not ended.done()
+    may_go.set()
+    await asyncio.gather(batch, gossip, ended)
 
 
 async def test_of_gossip_enters_what_has_room_whatever_else_came_with_it():

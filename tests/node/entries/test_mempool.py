@@ -101,15 +101,6 @@ def test_their_memory_is_bounded():
     assert pool.bytes == footprint(other)
 
 
-def test_all_of_a_request_enter_or_none():
-    pool = Mempool(48, 1 << 24)
-    with pytest.raises(MempoolFull):
-        pool.add_all(ENTRIES[:12])
-    assert len(pool) == 0
-    pool.add_all([*ENTRIES[:11], ENTRIES[0]])
-    assert list(pool) == ENTRIES[:11], "what comes twice counts once"
-
-
 def test_a_block_target_in_bytes_cuts_but_leaves_at_least_one():
     pool = Mempool(100, 1 << 20)
     for entry in ENTRIES[:10]:
