@@ -21,6 +21,9 @@ from notarium_node.entries.verifier import Check, Verifier
 SLICE = 128
 SLICE_BYTES = 128 * 1024
 """What is screened in one turn of the event loop: 2 to 5 ms."""
+BATCHES = 2
+"""Of clients, that are admitted at a time: each has a slice in a turn of the event loop. Two, so that one is screened
+while threads check the signatures of the other."""
 FIRST = 16
 """Signatures of a batch that are checked before the rest of it is read."""
 
@@ -75,7 +78,7 @@ class Admission:
         self._mempool = mempool
         self._verifier = verifier
         self._on_fresh = on_fresh
-        self._batch = asyncio.Lock()
+        self._batches = asyncio.Semaphore(BATCHES)
         self._under_way: dict[asyncio.Future[None], None] = {}
 
     async def admit(self, raws: Sequence[bytes], all_or_none: bool = False) -> list[Outcome]:
@@ -87,7 +90,7 @@ class Admission:
         if len(raws) == 1:
             outcomes, full = await self._admit(raws, Source.CLIENT, all_or_none)
         else:
-            async with self._batch:  # Of all clients' batches one has a slice in each turn of the event loop.
+            async with self._batches:
                 outcomes, full = await self._admit(raws, Source.CLIENT, all_or_none)
         if full is not None:
             raise full

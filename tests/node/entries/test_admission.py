@@ -229,15 +229,26 @@ async def test_a_flood_without_room_is_refused_before_its_signatures_are_checked
     bench.verifier.close()
 
 
-async def test_of_the_batches_of_clients_one_is_admitted_at_a_time_and_single_entries_do_not_wait(bench, monkeypatch):
-    monkeypatch.setattr(admission_module, "SLICE", 1)
-    batches = [[bench.consortium.entry().raw for _ in range(3)] for _ in range(3)]
-    single = bench.consortium.entry().raw
-    waiting = [asyncio.ensure_future(bench.admit(*raws, all_or_none=True)) for raws in batches]
-    await bench.admit(single)
+async def test_of_clients_batches_only_some_are_admitted_at_a_time_and_single_entries_do_not_wait(bench, monkeypatch):
+    may_go, begun = asyncio.Event(), []
+    check = bench.verifier.check
+
+    async def slow(checks):
+        begun.append(len(checks))
+        if len(checks) > 1:
+            await may_go.wait()
+        return await check(checks)
+
+    monkeypatch.setattr(bench.verifier, "check", slow)
+    batches = [[bench.consortium.entry().raw for _ in range(3)] for _ in range(5)]
+    waiting = [asyncio.ensure_future(bench.admit(*raws)) for raws in batches]
+    await asyncio.sleep(0)
+    single = await bench.one(bench.consortium.entry().raw)
+    assert single.status is AdmissionStatus.FRESH
+    assert begun == [3] * admission_module.BATCHES + [1]
+    may_go.set()
     await asyncio.gather(*waiting)
-    announced = [[entry.raw for entry in fresh] for fresh in bench.announced]
-    assert announced == [[single], *batches]
+    assert len(bench.mempool) == 16
 
 
 async def test_a_slice_is_bounded_in_bytes_too(monkeypatch):
