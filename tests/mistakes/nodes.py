@@ -222,7 +222,7 @@ class Cluster:
                 "block_entries": 100,
                 "block_bytes": 1 << 20,
                 "mempool_entries": 1_000,
-                "mempool_bytes": 1 << 22,
+                "mempool_bytes": 1 << 25,
                 "verify_workers": 0,
                 "is_new": not self._lives[number],
                 **self.over,

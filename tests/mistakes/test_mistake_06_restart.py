@@ -257,7 +257,7 @@ class Running(NamedTuple):
 def running(consortium: Consortium, key: SigningKey, store: Store, network: FakeNetwork) -> Iterator[Running]:
     """A validator's real runner."""
     events: list[Event] = []
-    mempool, verifier = Mempool(10, 1 << 20), Verifier(1)
+    mempool, verifier = Mempool(100, 1 << 24), Verifier(1)
     recall = Recall(key.public, store, is_new=store.owner is None)
     engine = Engine(EngineConfig(consortium.genesis.hash, KeySigner(key)), recall.record, recall.record_height)
     driver = make_driver(

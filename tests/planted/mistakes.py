@@ -6,7 +6,7 @@ Each is something that the product did once, or that another product does.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from notarium_ledger.state.quota import Tally
 from notarium_ledger.trust import chain
 from notarium_node.api.costly import CostlyReads
 from notarium_node.api.guard import Guard
+from notarium_node.entries import gossip, mempool
 from notarium_node.entries.receiving import GossipReceiver
+from notarium_node.entries.turns import FairQueue, Queued
 from notarium_node.health.voters import Voters
 from notarium_node.http.places import Held, Places
 from notarium_node.peers.rates import Rates
@@ -164,6 +166,35 @@ def _pipes_are_read() -> list[Replacement]:
     return [(files, "open_regular", lambda path: os.open(path, os.O_RDONLY | os.O_NONBLOCK))]
 
 
+def _first_come_first_served() -> list[Replacement]:
+    """As before: whoever sends most has most of a block."""
+
+    def by_arrival(self: FairQueue) -> Iterator[Queued]:
+        every = [
+            each for member in self.members.values() for key in member.keys.values() for each in key.waiting.values()
+        ]
+        return iter(sorted(every, key=lambda each: each.number))
+
+    return [(FairQueue, "__iter__", by_arrival)]
+
+
+def _gossip_by_arrival() -> list[Replacement]:
+    return [(gossip, "entries_in_turn", iter)]
+
+
+def _room_for_whoever_comes_first() -> list[Replacement]:
+    return [
+        (mempool, "KEY_PART", 1),
+        (FairQueue, "of_key", lambda *_: (0, 0)),
+        (FairQueue, "of_member", lambda *_: (0, 0)),
+    ]
+
+
+def _memory_is_bytes() -> list[Replacement]:
+    """As before: an entry was counted by its bytes, and cost eight times as much."""
+    return [(mempool, "footprint", lambda entry: len(entry.raw))]
+
+
 TURNS = "tests/mistakes/test_dead_turns.py"
 
 MISTAKES = (
@@ -279,4 +310,29 @@ MISTAKES = (
         "assert",
     ),
     Mistake("pipes are read", _pipes_are_read, "tests/client/test_files.py::test_only_regular_files_are_read", "RAISE"),
+    Mistake(
+        "unfair share of a block",
+        _first_come_first_served,
+        "tests/node/entries/test_mempool.py::test_an_honest_entry_behind_a_flood_of_large_ones_is_in_the_next_block",
+        "assert",
+    ),
+    Mistake(
+        "unfair share of gossip",
+        _gossip_by_arrival,
+        "tests/node/entries/test_gossip.py::"
+        "test_what_is_more_than_one_message_waits_and_one_that_floods_is_not_before_the_others",
+        "assert",
+    ),
+    Mistake(
+        "unfair share of the mempool",
+        _room_for_whoever_comes_first,
+        "tests/node/entries/test_mempool.py::test_one_that_floods_has_a_third_of_the_room_of_its_class",
+        "DID NOT RAISE",
+    ),
+    Mistake(
+        "a full mempool costs more than it counts",
+        _memory_is_bytes,
+        "tests/node/entries/test_footprint.py::test_a_full_mempool_takes_what_it_counts",
+        "assert",
+    ),
 )

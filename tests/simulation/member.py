@@ -190,7 +190,7 @@ class Member:
                 is_new=not self._has_begun,
                 block_entries=self.world.schedule.block_entries,
                 block_bytes=self.world.schedule.block_bytes,
-                mempool_bytes=max(1 << 20, 8 * self.world.schedule.block_bytes),
+                mempool_bytes=max(8 << 20, 64 * self.world.schedule.block_bytes),
             ),
             clock=self.clock_ms,
             timer=lambda: self.clock_ms() / 1000,  # Its disks take no time.
@@ -352,7 +352,7 @@ def settings(vote_from: int | None, snapshot_lag: int) -> NodeSettings:
         block_entries=20,
         block_bytes=1 << 20,
         mempool_entries=2_000,
-        mempool_bytes=1 << 20,
+        mempool_bytes=8 << 20,
         verify_workers=0,
         sync=SyncSettings(snapshot_lag=SNAPSHOT_LAG),
     )

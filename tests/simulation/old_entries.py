@@ -60,7 +60,7 @@ class Overload(OldEntries):
         state, node = self.liar.state, self.liar.node
         if node is None or block.height != state.height + 1:
             return None
-        waiting = [each for each in node.mempool._entries.values() if entry_class(each.body) is EntryClass.KEY]
+        waiting = [each for each in node.mempool if entry_class(each.body) is EntryClass.KEY]
         if len(waiting) <= chain_state.MAX_KEY_ENTRIES:
             return None
         with patch.object(chain_state, "CLASS_LIMITS", {}):

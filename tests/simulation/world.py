@@ -154,7 +154,7 @@ class World:
     def waiting(self) -> list[bytes]:
         """Entries that wait for a block at some honest node."""
         nodes = [member.node for member in self.honest if member.node is not None]
-        return list({entry.raw: None for node in nodes for entry in node.mempool._entries.values()})
+        return list({entry.raw: None for node in nodes for entry in node.mempool})
 
     def vote(self, able: Sequence[Member], role: str) -> bool:
         """Q members vote that the node of one of `able` has the role; as a validator it replaces its member's."""

@@ -37,9 +37,10 @@ _BATCH_ITEMS = 65_536
 entries is refused with that limit."""
 RECEIPTS = 16
 """Receipts made in one turn of the event loop: 4 ms."""
-AT_WORK = 4
+AT_WORK = 2
 """Batches that are checked, or whose receipts are made, at the same time; others wait. In one turn of the event loop
-each takes its slice, so votes wait for so many slices, however many batches there are."""
+each takes its slice, so votes wait for so many slices, however many batches there are. Two, so that one is read while
+threads check the signatures of the other."""
 MAX_BODIES_BYTES = 32 * 1024 * 1024
 """Sum of the larger batches that are received, checked and answered at the same time, half of it of one address. With
 what is made of it, junk takes four times its size, and a valid batch up to twelve times (measured)."""
@@ -125,9 +126,7 @@ class Submissions:
         try:
             return await self._node.admission.admit(raws, all_or_none=True)
         except MempoolFull as error:
-            raise ApiProblem(
-                ProblemType.BUSY, str(error), remedy="Submit the entries again later.", retry_after_s=1
-            ) from error
+            raise ApiProblem(ProblemType.BUSY, str(error), remedy=error.remedy, retry_after_s=1) from error
 
     @asynccontextmanager
     async def _turn(self, request: web.Request) -> AsyncIterator[None]:

@@ -15,6 +15,9 @@ from notarium_node.peers.limits import BURST_S, PeerLimits
 from notarium_node.peers.sizes import MIN_MESSAGE_BYTES
 
 MIB = 1024 * 1024
+MEMPOOL_TIMES = 16
+"""Of the bytes of a block or a request: a waiting entry costs up to nine times its bytes in memory
+(entries/footprint.py), and each class of entries has only a part of the mempool."""
 FIRST_START = "FIRST-START"
 VOTE_FROM = "VOTE-FROM"
 CONFLICT: Final = "conflict"
@@ -195,8 +198,9 @@ class ConsensusSection(_Section):
 class MempoolSection(_Section):
     """Entries that wait for a block."""
 
-    max_entries: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
-    max_bytes: Annotated[int, Field(ge=MIB, le=16_384 * MIB)] = 64 * MIB
+    max_entries: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000
+    max_bytes: Annotated[int, Field(ge=16 * MIB, le=16_384 * MIB)] = 160 * MIB
+    """Of memory, as entries/footprint.py counts it: for entries of 200 bytes eight times their bytes."""
     verify_threads: Annotated[int, Field(ge=0, le=256)] | None = None
     """Threads for signatures; 0: none. Default: one per core, none below four cores (see verifier.py)."""
 
@@ -250,14 +254,13 @@ class NodeConfig(_Section):
                 "peer.host and api.host to two different IP addresses",
                 ("peer.port", "api.port"),
             )
-        # Twice, because each class of entries has only a part of the mempool.
         for field, needed in (
             ("consensus.block_bytes_target", self.consensus.block_bytes_target),
             ("api.max_request_bytes", self.api.max_request_bytes),
         ):
-            if self.mempool.max_bytes < 2 * needed:
+            if self.mempool.max_bytes < MEMPOOL_TIMES * needed:
                 raise _conflict(
-                    f"mempool.max_bytes ({self.mempool.max_bytes}) is below twice {field} ({needed}): "
+                    f"mempool.max_bytes ({self.mempool.max_bytes}) is below {MEMPOOL_TIMES} times {field} ({needed}): "
                     "raise the first or lower the second",
                     ("mempool.max_bytes", field),
                 )

@@ -6,7 +6,7 @@ The cheap checks come first (size, form, schema, permission), then the signature
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -21,7 +21,8 @@ from notarium_node.entries.quotas import Quotas
 from notarium_node.entries.verifier import Check, Verifier
 
 SLICE = 128
-"""Entries screened in one turn of the event loop: 2 to 5 ms."""
+SLICE_BYTES = 128 * 1024
+"""What is screened in one turn of the event loop: 2 to 5 ms."""
 FIRST = 16
 """Signatures of a batch that are checked before the rest of it is read."""
 
@@ -90,7 +91,7 @@ class Admission:
         With `all_or_none`, no entry enters the mempool if one is refused or has no room. If one is refused, the
         outcomes of those behind it may be missing.
         """
-        outcomes, full = await self._admit_as_under_way(raws, Source.CLIENT, all_or_none)
+        outcomes, full = await self._admit(raws, Source.CLIENT, all_or_none)
         try:
             if full is not None:
                 raise full
@@ -103,21 +104,16 @@ class Admission:
 
         Entries that had no room are then FRESH, too.
         """
-        return await self._admit_as_under_way(raws, Source.PEER, all_or_none=False)
-
-    async def _admit_as_under_way(
-        self, raws: Sequence[bytes], source: Source, all_or_none: bool
-    ) -> tuple[list[Outcome], MempoolFull | None]:
         done = asyncio.get_running_loop().create_future()
         self._under_way[done] = None
         try:
-            return await self._admit(raws, source, all_or_none)
+            return await self._admit(raws, Source.PEER, all_or_none=False)
         finally:
             del self._under_way[done]
             done.set_result(None)
 
     async def under_way(self) -> None:
-        """Wait until all admissions that run now have ended."""
+        """Wait until all admissions of peers' entries that run now have ended."""
         if self._under_way:
             await asyncio.wait(list(self._under_way))
 
@@ -127,16 +123,22 @@ class Admission:
         outcomes: list[Outcome] = []
         waiting: list[tuple[int, Check]] = []
         height = self._state().height
-        for start in range(0, len(raws), SLICE):
+        for part in _slices(raws):
+            start = len(outcomes)
             if start:
                 await asyncio.sleep(0)  # Votes must not wait for a long batch.
-            self._screen(raws[start : start + SLICE], outcomes, waiting)
+            self._screen(part, outcomes, waiting)
             if all_or_none:
                 # Junk is found early: whoever has no key signs none of the first.
                 if not start and waiting:
                     await self._check_signatures(outcomes, waiting[:FIRST])
                 if any(each.status is AdmissionStatus.REFUSED for each in outcomes[start:]):
                     return outcomes, None
+                # Who floods is refused before the rest of his batch costs anything.
+                if len(part) < len(raws) and (full := self._no_room(outcomes[start:])) is not None:
+                    return outcomes, full
+        if all_or_none and len(waiting) > FIRST and (full := self._no_room(outcomes)) is not None:
+            return outcomes, full
         if waiting:
             await self._check_signatures(outcomes, waiting)
         full = None
@@ -185,6 +187,14 @@ class Admission:
                 continue
             waiting.append((len(outcomes), check))
             outcomes.append(Outcome(id_, AdmissionStatus.FRESH, entry))
+
+    def _no_room(self, outcomes: Sequence[Outcome]) -> MempoolFull | None:
+        """Why these have no room together, if so."""
+        try:
+            self._mempool.check_room(each for each in map(_fresh, outcomes) if each is not None)
+        except MempoolFull as error:
+            return _bare(error)
+        return None
 
     async def _check_signatures(self, outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
         valid = await self._verifier.check([check for _, check in waiting])
@@ -265,6 +275,20 @@ def _bare(error: AnyError) -> AnyError:
     """
     error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
+
+
+def _slices(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    start, size = 0, 0
+    for position, raw in enumerate(raws):
+        if position > start and (position - start == SLICE or size + len(raw) > SLICE_BYTES):
+            yield raws[start:position]
+            start, size = position, 0
+        size += len(raw)
+    yield raws[start:]
+
+
+def _fresh(outcome: Outcome) -> Entry | None:
+    return outcome.entry if outcome.status is AdmissionStatus.FRESH else None
 
 
 def _inadmissible(state: ChainState, entry: Entry, now_ms: int) -> InvalidEntry | None:

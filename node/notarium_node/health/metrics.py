@@ -105,10 +105,10 @@ class Metrics:
     def _of_entries(self) -> Iterable[Metric]:
         node = self._node
         yield _gauge("notarium_mempool_entries", "Entries that wait for a block", len(node.mempool))
-        yield _gauge("notarium_mempool_bytes", "Bytes that wait for a block", node.mempool.bytes)
         yield _gauge("notarium_mempool_oldest_seconds", "How long the oldest of them waits", node.arrivals.oldest_s())
         times = {"": node.arrivals.decided_after}
         yield _histogram("notarium_entry_wait_seconds", "From an entry's arrival here to its decision", "", times)
+        yield _gauge("notarium_mempool_bytes", "Memory of the entries that wait for a block", node.mempool.bytes)
         yield _gauge("notarium_waiting_requests", "Entries for which a request waits", node.waiters.waiting)
         checked = node.verifier.checked + node.catch_up_verifier.checked
         yield _counter("notarium_signatures_checked", "Entry signatures verified", checked)

@@ -111,6 +111,6 @@ def test_an_error_in_two_values_names_where_each_comes_from(tmp_path):
     assert sources("", *fields, **both) == [f"NOTARIUM_NODE_PEER__{first}", f"NOTARIUM_NODE_PEER__{last}"]
     assert sources("", "tls_key", API__TLS_KEY="k") == ["/node.toml", "NOTARIUM_NODE_API__TLS_KEY"]
     assert sources("", "peer.port", "api.port", API__PORT="7000") == ["/node.toml", "NOTARIUM_NODE_API__PORT"]
-    assert sources("", "mempool.max_bytes", MEMPOOL__MAX_BYTES="1048576") == [
+    assert sources("", "mempool.max_bytes", MEMPOOL__MAX_BYTES="16777216") == [
         "NOTARIUM_NODE_MEMPOOL__MAX_BYTES", "/node.toml",
     ]  # fmt: skip

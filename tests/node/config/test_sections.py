@@ -48,12 +48,12 @@ def test_paths_follow_data_dir_unless_given(tmp_path):
             ["base_timeout_ms (90000) exceeds max_timeout_ms (10000): lower the first or raise the second"],
         ),
         (
-            "[mempool]\nmax_bytes = 16777216\n[consensus]\nblock_bytes_target = 8388609",
-            ["mempool.max_bytes (16777216)", "consensus.block_bytes_target (8388609)", "lower the second"],
+            "[mempool]\nmax_bytes = 134217728\n[consensus]\nblock_bytes_target = 8388609",
+            ["mempool.max_bytes (134217728)", "16 times consensus.block_bytes_target (8388609)", "lower the second"],
         ),
         (
-            "[mempool]\nmax_bytes = 16777216\n[api]\nmax_request_bytes = 8388609",
-            ["mempool.max_bytes (16777216)", "api.max_request_bytes (8388609)", "lower the second"],
+            "[mempool]\nmax_bytes = 134217728\n[api]\nmax_request_bytes = 8388609",
+            ["mempool.max_bytes (134217728)", "16 times api.max_request_bytes (8388609)", "lower the second"],
         ),
         ("[consensus]\nblock_entries_target = 15", ["block_entries_target", "16"]),
     ],
@@ -70,7 +70,7 @@ def test_limits_are_compared_with_one_another(tmp_path, text, expected):
     [
         f"max_message_bytes = {MIN_MESSAGE_BYTES}\nsend_queue_bytes = {MIN_MESSAGE_BYTES}\n"
         f"bytes_per_s = {(MIN_MESSAGE_BYTES + 1) // 2}",
-        "[mempool]\nmax_bytes = 16777216\n[consensus]\nblock_bytes_target = 8388608\nblock_entries_target = 16",
+        "[mempool]\nmax_bytes = 134217728\n[consensus]\nblock_bytes_target = 8388608\nblock_entries_target = 16",
     ],
 )
 def test_limits_that_just_fit(tmp_path, text):

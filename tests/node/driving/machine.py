@@ -37,7 +37,7 @@ class Machine:
         )
         self.others = [each for each in self.consortium.validator_keys if each is not self.key]
         self.network = FakeNetwork(*(each.public for each in self.others))
-        self.mempool = Mempool(1000, 1 << 20)
+        self.mempool = Mempool(4000, 1 << 24)
         self.waiters = Waiters()
         self.events: list = []
         self.decisions: list = []

@@ -236,7 +236,7 @@ async def test_a_block_is_built_of_valid_entries_also_behind_many_invalid_ones(m
     """If it were not, the engine would believe that nothing waits."""
     made = machine(4)
     club = made.consortium
-    made.driver._block_work.target = BlockTarget(5, 1 << 20)
+    made.driver._block_work.target = BlockTarget(1, 1 << 20)
     other = key("other")
     bodies = [
         club.member_body("revoke", key=bytes(club.researcher.public)),
@@ -251,4 +251,4 @@ async def test_a_block_is_built_of_valid_entries_also_behind_many_invalid_ones(m
     now_ms = made.store.state.time_ms + 10
     built = made.driver._block_work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms)
     assert built.block.entries == (valid.raw,)
-    assert len(made.mempool) == 1
+    assert len(made.mempool) == 23, "the keys take turns"

@@ -15,7 +15,8 @@ from notarium_ledger.errors import InvalidEntry, QuotaExceeded
 from notarium_ledger.state.quota import DAY_MS
 from notarium_ledger.state.records import DayUse
 from notarium_ledger.types import Hash
-from notarium_node.entries.admission import Admission, AdmissionStatus, Source
+from notarium_node.entries import admission as admission_module
+from notarium_node.entries.admission import FIRST, Admission, AdmissionStatus, Source
 from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.verifier import Verifier
 
@@ -23,7 +24,7 @@ from notarium_node.entries.verifier import Verifier
 class Bench:
     """An admission over a state that the test moves on."""
 
-    def __init__(self, max_entries=1000):
+    def __init__(self, max_entries=3000):
         self.consortium = Consortium(1, researchers=2)
         self.state = self.consortium.state
         self.decided: set[Hash] = set()
@@ -256,8 +257,8 @@ async def test_the_same_entry_twice_in_one_batch_is_one(bench):
 
 
 async def test_without_room_nothing_of_a_batch_enters():
-    bench = Bench(max_entries=16)
-    room = 11  # The rest is for keys and governance.
+    bench = Bench(max_entries=48)
+    room = 11  # A third of what keys and governance leave.
     await bench.admit(*(bench.consortium.entry().raw for _ in range(room - 2)))
     three = [bench.consortium.entry().raw for _ in range(3)]
     with pytest.raises(MempoolFull):
@@ -268,18 +269,59 @@ async def test_without_room_nothing_of_a_batch_enters():
     bench.verifier.close()
 
 
+async def test_a_flood_without_room_is_refused_before_its_signatures_are_checked():
+    bench = Bench(max_entries=48)
+    flood = [bench.consortium.entry().raw for _ in range(FIRST + 1)]
+    with pytest.raises(MempoolFull):
+        await bench.admission.admit(flood, all_or_none=True)
+    assert bench.verifier.checked == FIRST
+    await bench.admission.admit(flood[:11], all_or_none=True)
+    assert len(bench.mempool) == 11
+    bench.verifier.close()
+
+
+async def test_a_slice_is_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(admission_module, "SLICE_BYTES", 10)
+    assert list(admission_module._slices([b"12345", b"12345", b"1", b"x" * 99, b"1"])) == [
+        [b"12345", b"12345"], [b"1"], [b"x" * 99], [b"1"],
+    ]  # fmt: skip
+    assert list(admission_module._slices([b"1"])) == [[b"1"]]
+
+
+async def test_a_block_waits_for_the_admission_of_gossip_and_not_for_that_of_a_clients_batch(bench, monkeypatch):
+    may_go = asyncio.Event()
+    check = bench.verifier.check
+
+    async def slow(checks):
+        await may_go.wait()
+        return await check(checks)
+
+    monkeypatch.setattr(bench.verifier, "check", slow)
+    two = [bench.consortium.entry().raw for _ in range(2)]
+    batch = asyncio.ensure_future(bench.admit(*two))
+    await asyncio.sleep(0)
+    await bench.admission.under_way()
+    gossip = asyncio.ensure_future(bench.admission.admit_what_fits([bench.consortium.entry().raw]))
+    await asyncio.sleep(0)
+    ended = asyncio.ensure_future(bench.admission.under_way())
+    await asyncio.sleep(0)
+    assert not ended.done()
+    may_go.set()
+    await asyncio.gather(batch, gossip, ended)
+
+
 async def test_of_gossip_enters_what_has_room_whatever_else_came_with_it():
     """A peer sends its entries together: those of a flooding member must not keep out the others."""
-    bench = Bench(max_entries=16)
+    bench = Bench(max_entries=32)
     club = bench.consortium
     enrolments = [club.raw(club.member_body("enrol", key=key(f"x{number}").public)) for number in range(9)]
     research = [club.entry().raw for _ in range(3)]
     action = {"type": "set-parameter", "name": "max_entry_bytes", "value": 2000}
     proposal = club.raw(club.member_body("propose", action=action))
-    with pytest.raises(MempoolFull, match="2 enrol and revoke entries of m0 wait"):
+    with pytest.raises(MempoolFull, match=r"3 enrol and revoke entries of the key [0-9a-f]{64} of m0 wait"):
         await bench.admit(*enrolments, *research, proposal)
-    assert [entry.raw for entry in bench.mempool.oldest(99)] == [*enrolments[:2], *research, proposal]
-    assert [entry.raw for entry in bench.announced[0]] == [*enrolments[:2], *research, proposal]
+    assert [entry.raw for entry in bench.mempool.oldest(99)] == [*enrolments[:3], *research, proposal]
+    assert [entry.raw for entry in bench.announced[0]] == [*enrolments[:3], *research, proposal]
     bench.verifier.close()
 
 

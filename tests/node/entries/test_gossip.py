@@ -81,3 +81,46 @@ def test_what_is_unsent_is_not_queued_again(network, gossip, monkeypatch):
 def test_nothing_is_sent_where_nothing_waits(network, gossip):
     gossip.send_all(VALIDATORS[1], [])
     assert network.sent == []
+
+
+CLUB = Consortium(3, researchers=2, name="shares")
+
+
+def of(researcher):
+    body = CLUB.body(issuer=CLUB.members[researcher])
+    return CLUB.entry(body, signer=CLUB.researcher_keys[researcher])
+
+
+@pytest.mark.parametrize("limit", ["MESSAGE_BYTES", "MAX_GOSSIP_ENTRIES"])
+async def test_what_is_more_than_one_message_waits_and_one_that_floods_is_not_before_the_others(
+    network, gossip, monkeypatch, limit
+):
+    monkeypatch.setattr(gossip_module, "INTERVAL_S", 0.05)
+    flood, honest, later = [of(0) for _ in range(12)], of(1), of(1)
+    size = max(len(each.raw) for each in flood)
+    monkeypatch.setattr(gossip_module if limit == "MESSAGE_BYTES" else wire, limit, 4 * size if limit[1] == "E" else 4)
+    gossip.add([*flood, honest])
+    await until(lambda: network.sent)
+    first = messages(network)
+    assert [peer for peer, _ in first] == VALIDATORS, "one message for each"
+    assert honest.raw in first[0][1]
+    gossip.add([later])
+    await until(lambda: network.sent)
+    assert later.raw in messages(network)[0][1]
+    await until(lambda: not gossip._waiting)
+    sent = messages(network)
+    every = [raw for peer, raws in (*first, *sent) if peer == VALIDATORS[0] for raw in raws]
+    assert [raw for raw in every if raw not in (honest.raw, later.raw)][-1] == flood[-1].raw
+
+
+async def test_a_validator_that_does_not_keep_up_gets_no_more_than_it_can_take(network, gossip, monkeypatch):
+    first, second, third = (CONSORTIUM.entry() for _ in range(3))
+    monkeypatch.setattr(gossip_module, "CONGESTED_BYTES", len(first.raw))
+    gossip.add([first])
+    await until(lambda: network.sent)
+    gossip.add([second])
+    await until(lambda: not gossip._waiting)
+    assert messages(network) == [(peer, [first.raw]) for peer in VALIDATORS], "it is full"
+    gossip.add([third])
+    await until(lambda: network.sent)
+    assert messages(network) == [(peer, [third.raw]) for peer in VALIDATORS]

@@ -30,10 +30,10 @@ def said(*raws):
 class Receiver:
     """A receiver with its real admission and mempool."""
 
-    def __init__(self, max_entries=10, role="validator"):
+    def __init__(self, max_entries=100, role="validator"):
         self.consortium = Consortium(4)
         self.peer = self.consortium.validator_keys[1].public
-        self.mempool = Mempool(max_entries, 1 << 20)
+        self.mempool = Mempool(max_entries, 1 << 24)
         self.counts = Counter[str]()
         self.tasks = PeerTasks(self.counts)
         self.dropped: list[tuple[Any, str]] = []
