@@ -32,6 +32,7 @@ EXEMPT: dict[str, str] = {
     "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",
     "notarium_consensus.permission:Permission.read": "sorts the record's parts (target: record: fence)",
     "notarium_ledger.entries.entry:encode_body": _OWN,
+    "notarium_node.health.certificate:read_expiry_ms": "reads the operator's own certificate, which TLS has loaded",
     "notarium_node.operator.cli.founding:_researcher": _LOCAL,
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",

@@ -205,7 +205,7 @@ ANSWERS = (
         "answer: block",
         _judged(answers.read_block_entry),
         (LyingNode,),
-        ("notarium.ledger_access.answers:read_block_entry", "notarium.ledger_access.answers:_hash"),
+        ("notarium.ledger_access.answers:read_block_entry", "notarium.ledger_access.answers:read_hash"),
         (json.dumps({"entry_ids": ["ab" * 32, "cd" * 32]}).encode(),),
         dialect="json",
     ),

@@ -14,6 +14,7 @@ from tests.fuzz.waiting import at_once
 from tests.vectors.chain import chain
 
 from notarium_node.api.problems import ApiProblem, parse_hash, parse_int
+from notarium_node.api.search import SearchQuery
 from notarium_node.api.submit import Submissions
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
@@ -40,6 +41,15 @@ def _upload(method: str, content_type: str) -> Callable[[bytes], Any]:
         return _told(lambda: at_once(getattr(submissions, method)(_Arrived(content_type, data))))
 
     return read
+
+
+def _filters(text: str) -> SearchQuery:
+    """One text in each place; as a kind it is refused unless it is one."""
+    query = {"digest": "ab" * 32, "kind": text}
+    try:
+        return SearchQuery.of(SimpleNamespace(query=query))  # type: ignore[arg-type]
+    except ApiProblem:
+        return SearchQuery.of(SimpleNamespace(query={**query, "kind": "", "issuer": text, "project": text}))  # type: ignore[arg-type]
 
 
 def _query(parse: Callable[[str], Any]) -> Callable[[bytes], Any]:
@@ -113,6 +123,16 @@ HTTP = (
         (b"ab" * 32,),
         dialect="text",
         max_bytes=8192,
+    ),
+    Target(
+        "http: filter",
+        _query(_filters),
+        (ApiProblem,),
+        ("notarium_node.api.search:_parse_text", "notarium_node.api.search:_parse_kind"),
+        (b"run", b"https://ror.org/012345678"),
+        dialect="text",
+        max_bytes=8192,
+        is_canonical=False,
     ),
     Target(
         "http: number",

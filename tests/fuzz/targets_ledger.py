@@ -48,7 +48,16 @@ from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts, encode_receipts
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height
-from notarium_store.layout import StoredHeader, StoredState, decode_entries, decode_position, position_value, split
+from notarium_store.layout import (
+    NamedBy,
+    StoredHeader,
+    StoredState,
+    decode_entries,
+    decode_position,
+    named_value,
+    position_value,
+    split,
+)
 
 _DAMAGED = (LedgerError, ValueError, TypeError, KeyError, IndexError)
 """What the store takes for corruption (reading.decoded): it reads only what it wrote itself."""
@@ -380,6 +389,14 @@ STORE = (
         ("notarium_store.layout:decode_position",),
         (position_value(1, 2),),
         lambda place: position_value(*place),
+    ),
+    Target(
+        "stored search row",
+        lambda data: NamedBy.decode(7, data),
+        (ValueError,),
+        ("notarium_store.layout:NamedBy.decode",),
+        (named_value(decode_entry(chain().decisions[0].block.entries[0]), 1),),
+        is_canonical=False,
     ),
     Target(
         "stored peaks",

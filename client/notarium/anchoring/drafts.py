@@ -23,7 +23,7 @@ from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, rela
 from notarium.files import read_regular, write_atomically
 from notarium.naming import artifact_path, run_stem
 from notarium.project import Project
-from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.entries.commitment import MAX_TIME_MS
 
 FORMAT = "notarium-draft-1"
@@ -53,7 +53,7 @@ def read_draft(path: Path) -> RunRecord:
     try:
         if len(data) > MAX_BUNDLE_BYTES:
             raise ValueError(f"it has more than {MAX_BUNDLE_BYTES} bytes")
-        record = _record(json.loads(data), path.parent)
+        record = _record(parse_json(data), path.parent)
         # Whatever is in it must be able to become evidence, whoever signs that.
         Bundle.new(KIND, record.artifacts, record.facts).by(Author(bytes(32), "", "")).encode()
         return record
