@@ -17,6 +17,7 @@ from tests.bench.load import Form, Measurement, Task
 from tests.bench.material import MEMBER
 from tests.bench.spent import rss_mb
 
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_ledger.signing import SigningKey
 from notarium_node.demo.local_network import Institution, LocalNetwork
 
@@ -147,6 +148,10 @@ def consortium(directory: Path) -> Iterator[Bench]:
         observers=[INSTITUTIONS[-1].id],
         researchers=[(MEMBER, SigningKey(seed).public)],
         name="benchmark",
+        # What a key may do by default is less than what is measured.
+        parameters={
+            name: high for name, (_, high) in PARAMETER_LIMITS.items() if "_second_" in name or "_day_" in name
+        },
     )
     try:
         network.start()

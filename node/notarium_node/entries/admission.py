@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from notarium_ledger.entries.entry import Entry, decode_entry, signed_message
-from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry
+from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, QuotaExceeded
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import ChainState, check_admissible
+from notarium_ledger.state.records import Parameters
 from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.quotas import Quotas
@@ -28,6 +29,8 @@ FIRST = 16
 
 
 AnyError = TypeVar("AnyError", InvalidEntry, MempoolFull)
+
+AskQuota = Callable[[Parameters, Sequence[Entry], int], QuotaExceeded | None]
 
 
 class Source(StrEnum):
@@ -129,6 +132,8 @@ class Admission:
                 await asyncio.sleep(0)  # Votes must not wait for a long batch.
             self._screen(part, outcomes, waiting)
             if all_or_none:
+                if source is Source.CLIENT and self._refuse_above_quota(outcomes, start, self._quotas.refusal):
+                    return outcomes, None
                 # Junk is found early: whoever has no key signs none of the first.
                 if not start and waiting:
                     await self._check_signatures(outcomes, waiting[:FIRST])
@@ -232,7 +237,7 @@ class Admission:
                 self._mempool.check_room([entry for _, entry in fresh])
             except MempoolFull as error:
                 return [], _bare(error)
-        if source is Source.CLIENT and self._refuse_above_quota(outcomes, fresh) and all_or_none:
+        if source is Source.CLIENT and self._refuse_above_quota(outcomes, 0, self._quotas.take) and all_or_none:
             return [], None
         full: MempoolFull | None = None
         added: list[Entry] = []
@@ -248,15 +253,16 @@ class Admission:
                 added.append(entry)
         return added, full
 
-    def _refuse_above_quota(self, outcomes: list[Outcome], fresh: Sequence[tuple[int, Entry]]) -> bool:
-        """Refuse the entries of the keys that submit more than they may; whether there are any."""
+    def _refuse_above_quota(self, outcomes: list[Outcome], start: int, ask: AskQuota) -> bool:
+        """Refuse what is fresh, from `start` on, of keys that submit more than they may; whether there is any."""
         of_key: dict[tuple[PublicKey, object], list[tuple[int, Entry]]] = {}
-        for position, entry in fresh:
-            of_key.setdefault((entry.key, entry.body.get("issuer")), []).append((position, entry))
+        for position in range(start, len(outcomes)):
+            entry = _fresh(outcomes[position])
+            if entry is not None:
+                of_key.setdefault((entry.key, entry.body.get("issuer")), []).append((position, entry))
         has_refused = False
         for group in of_key.values():
-            parameters, now_ms = self._state().registry.parameters, self._clock()
-            error = self._quotas.take(parameters, [entry for _, entry in group], now_ms)
+            error = ask(self._state().registry.parameters, [entry for _, entry in group], self._clock())
             if error is not None:
                 has_refused = True
                 for position, entry in group:

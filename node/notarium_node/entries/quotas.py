@@ -18,7 +18,7 @@ from notarium_ledger.state.quota import DAY_MS, day_of
 from notarium_ledger.state.registry import Parameters
 from notarium_ledger.types import PublicKey
 
-AT_ONCE_S: Final = 10
+AT_ONCE_S: Final = 4
 """What so many seconds allow may come at once."""
 MOST: Final = 100_000
 """Keys and members that are counted at a time. What was counted longest ago is forgotten first."""
@@ -80,25 +80,36 @@ class Quotas:
         self._of_member: Sequence[_Limit] = ()
         self._day = 0
 
-    def take(self, parameters: Parameters, entries: Sequence[Entry], now_ms: int) -> QuotaExceeded | None:
-        """Count researchers' entries of one key for one member; or, if that is too much, count none and say why."""
+    def refusal(self, parameters: Parameters, entries: Sequence[Entry], now_ms: int) -> QuotaExceeded | None:
+        """Why these entries of one key for one member are too much now, or None. Counts nothing.
+
+        So it may be asked before a signature is verified, which is what a flood would cost.
+        """
         first = entries[0]
         if is_member_body(first.body):
             return None
         self._begin(parameters, day_of(now_ms))
         count, size = len(entries), sum(len(each.raw) for each in entries)
-        member = first.body["issuer"]
-        meters = (
-            (f"the key {first.key.hex()[:16]}", self._meter(first.key, self._of_key, now_ms)),
-            (member, self._meter(member, self._of_member, now_ms)),
-        )
-        for who, meter in meters:
+        for who, of, limits in self._of(first):
+            meter = self._meters.get(of) or _Meter(limits, now_ms)
             refusal = meter.refusal(who, count, size, now_ms)
             if refusal is not None:
                 return refusal
-        for _, meter in meters:
-            meter.take(count, size)
         return None
+
+    def take(self, parameters: Parameters, entries: Sequence[Entry], now_ms: int) -> QuotaExceeded | None:
+        """Count verified entries of one key for one member; or, if they are too much, count none and say why."""
+        refusal = self.refusal(parameters, entries, now_ms)
+        if refusal is None and not is_member_body(entries[0].body):
+            count, size = len(entries), sum(len(each.raw) for each in entries)
+            for _, of, limits in self._of(entries[0]):
+                self._meter(of, limits, now_ms).take(count, size)
+        return refusal
+
+    def _of(self, entry: Entry) -> Sequence[tuple[str, PublicKey | str, Sequence[_Limit]]]:
+        """Whom an entry counts for: in words, and with which limits."""
+        member = entry.body["issuer"]
+        return (f"the key {entry.key.hex()[:16]}", entry.key, self._of_key), (member, member, self._of_member)
 
     def _begin(self, parameters: Parameters, day: int) -> None:
         if parameters is self._parameters and day <= self._day:

@@ -18,6 +18,7 @@ from notarium_ledger.types import Hash
 from notarium_node.entries import admission as admission_module
 from notarium_node.entries.admission import FIRST, Admission, AdmissionStatus, Source
 from notarium_node.entries.mempool import Mempool, MempoolFull
+from notarium_node.entries.quotas import AT_ONCE_S
 from notarium_node.entries.verifier import Verifier
 
 
@@ -363,16 +364,17 @@ def with_parameters(bench, **values):
 
 async def test_a_client_that_submits_more_than_its_key_may_is_refused_and_a_peer_is_not(bench):
     with_parameters(bench, max_key_second_entries=1)
-    mine = [entry.raw for entry in bench.consortium.entries(11)]
+    mine = [entry.raw for entry in bench.consortium.entries(AT_ONCE_S + 1)]
     outcomes = await bench.admit(*mine, all_or_none=True)
     assert {each.status for each in outcomes} == {AdmissionStatus.REFUSED}
     assert isinstance(outcomes[0].error, QuotaExceeded)
     assert not outcomes[0].malicious
     assert len(bench.mempool) == 0
-    outcomes = await bench.admit(*mine[:10])
+    assert bench.verifier.checked == 0, "a flood costs no signatures"
+    outcomes = await bench.admit(*mine[:AT_ONCE_S])
     assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}
-    assert (await bench.admit(mine[10]))[0].status is AdmissionStatus.REFUSED
-    from_peer, full = await bench.admission.admit_what_fits([mine[10]])
+    assert (await bench.admit(mine[AT_ONCE_S]))[0].status is AdmissionStatus.REFUSED
+    from_peer, full = await bench.admission.admit_what_fits([mine[AT_ONCE_S]])
     assert (from_peer[0].status, full) == (AdmissionStatus.FRESH, None)
 
 

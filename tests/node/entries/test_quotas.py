@@ -36,7 +36,7 @@ def vars_of(parameters):
     return parameters.to_value()
 
 
-def test_what_ten_seconds_allow_may_come_at_once_and_comes_back_with_time():
+def test_what_a_few_seconds_allow_may_come_at_once_and_comes_back_with_time():
     counted = Quotas()
     assert take(counted, 2 * AT_ONCE_S) == ""
     assert take(counted, 1) == "max_key_second_entries"
@@ -54,10 +54,10 @@ def test_what_was_refused_is_not_counted():
 
 def test_a_member_has_a_rate_for_all_its_keys_and_another_member_its_own():
     counted = Quotas()
-    assert take(counted, 20, researcher=0) == ""
-    assert take(counted, 11, researcher=4) == "max_member_second_entries"
-    assert take(counted, 10, researcher=4) == ""
-    assert take(counted, 20, researcher=1) == ""
+    assert take(counted, 2 * AT_ONCE_S, researcher=0) == ""
+    assert take(counted, AT_ONCE_S + 1, researcher=4) == "max_member_second_entries"
+    assert take(counted, AT_ONCE_S, researcher=4) == ""
+    assert take(counted, 2 * AT_ONCE_S, researcher=1) == ""
 
 
 def test_a_key_has_a_day_that_ends_at_midnight_utc():
@@ -82,13 +82,13 @@ def test_bytes_have_a_rate_too():
 
 def test_other_parameters_hold_at_once():
     counted = Quotas()
-    assert take(counted, 20) == ""
-    assert take(counted, 21, parameters=replace(PARAMETERS, max_key_second_entries=3)) == ""
+    assert take(counted, 2 * AT_ONCE_S) == ""
+    assert take(counted, 2 * AT_ONCE_S + 1, parameters=replace(PARAMETERS, max_key_second_entries=3)) == ""
 
 
 def test_a_clock_that_steps_back_gives_nothing():
     counted = Quotas()
-    assert take(counted, 20, at_s=100) == ""
+    assert take(counted, 2 * AT_ONCE_S, at_s=100) == ""
     assert take(counted, 1, at_s=0) == "max_key_second_entries"
     assert take(counted, 1, at_s=100.4) == "max_key_second_entries"
 
@@ -110,7 +110,7 @@ def test_memory_is_bounded(monkeypatch):
 @pytest.mark.parametrize("at_s", [0.0, 0.4])
 def test_a_refusal_says_when_there_is_room(at_s):
     counted = Quotas()
-    assert take(counted, 20) == ""
+    assert take(counted, 2 * AT_ONCE_S) == ""
     refusal = counted.take(PARAMETERS, entries(2), START_MS + round(at_s * 1000))
     assert refusal is not None
     assert take(counted, 2, at_s=(refusal.until_ms - START_MS) / 1000) == ""
