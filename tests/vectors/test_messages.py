@@ -63,7 +63,11 @@ class Listener:
         take = self.taken.append
         parts: dict[str, Any] = {
             "driver": SimpleNamespace(feed=lambda event: take(b"\1" + encode_message(replace(event.message)))),
-            "entries": SimpleNamespace(hear=lambda peer, raws: take(wire.pack_list(Kind.ENTRIES, raws))),
+            "entries": SimpleNamespace(
+                hear=lambda peer, payload: take(
+                    wire.pack_list(Kind.ENTRIES, wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES))
+                )
+            ),
             "sync": SimpleNamespace(
                 on_status=lambda peer, status: take(wire.pack_status(status)),
                 on_blocks=lambda peer, blocks: take(wire.pack_list(Kind.BLOCKS, blocks)),
