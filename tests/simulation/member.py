@@ -351,7 +351,7 @@ def settings(vote_from: int | None, snapshot_lag: int) -> NodeSettings:
         vote_from=vote_from,
         block_entries=20,
         block_bytes=1 << 20,
-        mempool_entries=2_000,
+        mempool_entries=6_000,
         mempool_bytes=8 << 20,
         verify_workers=0,
         sync=SyncSettings(snapshot_lag=SNAPSHOT_LAG),

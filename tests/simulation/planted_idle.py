@@ -15,7 +15,7 @@ def _rounds_without_work_count() -> list[Replacement]:
 
 
 def _what_a_decision_made_invalid_stays() -> list[Replacement]:
-    return [(BlockWork, "drop_invalid", lambda self: None)]
+    return [(BlockWork, "drop_invalid", lambda *_: None)]
 
 
 def _time_before_the_work_counts() -> list[Replacement]:

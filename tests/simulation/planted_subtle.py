@@ -277,7 +277,8 @@ SUBTLE: tuple[Planted, ...] = (
         "prepares of another round are a lock",
         _prepares_of_another_round,
         "justification|lock",
-        1_000,
+        400,
+        schedule="blackouts",
         liars=(FalseLock,),
     ),
     Planted(
