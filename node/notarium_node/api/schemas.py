@@ -35,6 +35,7 @@ def _nullable(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+_WRITTEN = _nullable(_object({"day": TEXT, "entries": INTEGER, "bytes": INTEGER, "statements": INTEGER}))
 _BLOCK: Json = {
     "height": INTEGER,
     "hash": HEX32,
@@ -166,7 +167,7 @@ SCHEMAS: Json = {
         {
             "height": INTEGER,
             "state_root": HEX32,
-            "members": _list(_object({"id": TEXT, "name": TEXT, "key": HEX32, "number": INTEGER})),
+            "members": _list(_object({"id": TEXT, "name": TEXT, "key": HEX32, "number": INTEGER, "written": _WRITTEN})),
             "nodes": _list(_object({"member": TEXT, "role": TEXT, "key": HEX32, "address": TEXT, "api": TEXT})),
             "validators": _list(_object({"member": TEXT, "key": HEX32})),
             "quorum": INTEGER,

@@ -8,6 +8,8 @@ from typing import Any
 
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.entry import decode_entry
+from notarium_ledger.state.quota import DAY_MS
+from notarium_ledger.state.records import DayUse
 from notarium_ledger.state.registry import NodeRecord, Registry
 from notarium_ledger.types import Height, PublicKey
 from notarium_store.layout import StoredHeader
@@ -47,7 +49,13 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
         "height": height,
         "state_root": registry.hash.hex(),
         "members": [
-            {"id": each.id, "name": each.name, "key": each.key.hex(), "number": each.number}
+            {
+                "id": each.id,
+                "name": each.name,
+                "key": each.key.hex(),
+                "number": each.number,
+                "written": _written_json(registry.uses.get(each.id)),
+            }
             for _, each in sorted(registry.members.items())
         ],
         "nodes": [_node_json(key, each) for key, each in sorted(registry.nodes.items())],
@@ -65,6 +73,14 @@ def registry_json(registry: Registry, height: Height) -> dict[str, Any]:
             for key, each in sorted(registry.proposals.items())
         ],
     }
+
+
+def _written_json(use: DayUse | None) -> dict[str, Any] | None:
+    """What a member wrote on the last day on which it wrote, as its quotas count it; None before the first."""
+    if use is None:
+        return None
+    day = iso_time(use.day * DAY_MS)[:10]
+    return {"day": day, "entries": use.entries, "bytes": use.size, "statements": use.statements}
 
 
 def researchers_json(registry: Registry) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,9 @@ class _Meter:
         self._elapse(now_ms)
         for used, limit in zip(self._used, self.limits, strict=True):
             most = limit.most if limit.is_daily else limit.most * AT_ONCE_S
-            over = used + (size if limit.is_of_bytes else count) - most
+            more = size if limit.is_of_bytes else count
+            # What is more than may ever come at once needs the whole of it, and what comes next waits for longer.
+            over = used + (more if limit.is_daily else min(more, most)) - most
             if over > 0:
                 return _refusal(who, limit, most, over, now_ms)
         return None
@@ -103,7 +105,11 @@ class Quotas:
         if refusal is None and not is_member_body(entries[0].body):
             count, size = len(entries), sum(len(each.raw) for each in entries)
             for _, of, limits in self._of(entries[0]):
-                self._meter(of, limits, now_ms).take(count, size)
+                meter = self._meters.pop(of, None) or _Meter(limits, now_ms)
+                meter.take(count, size)
+                self._meters[of] = meter  # Behind all others.
+            while len(self._meters) > MOST:
+                del self._meters[next(iter(self._meters))]
         return refusal
 
     def _of(self, entry: Entry) -> Sequence[tuple[str, PublicKey | str, Sequence[_Limit]]]:
@@ -112,20 +118,15 @@ class Quotas:
         return (f"the key {entry.key.hex()[:16]}", entry.key, self._of_key), (member, member, self._of_member)
 
     def _begin(self, parameters: Parameters, day: int) -> None:
-        if parameters is self._parameters and day <= self._day:
-            return
-        self._meters.clear()
-        self._parameters, self._day = parameters, max(day, self._day)
-        self._of_key = _limits(parameters, "key", is_daily=True)
-        self._of_member = _limits(parameters, "member", is_daily=False)
-
-    def _meter(self, of: PublicKey | str, limits: Sequence[_Limit], now_ms: int) -> _Meter:
-        meter = self._meters.get(of)
-        if meter is None:
-            if len(self._meters) >= MOST:
-                del self._meters[next(iter(self._meters))]
-            meter = self._meters[of] = _Meter(limits, now_ms)
-        return meter
+        if day > self._day:
+            self._meters.clear()
+            self._day = day
+        if parameters is not self._parameters:
+            self._parameters = parameters
+            self._of_key = _limits(parameters, "key", is_daily=True)
+            self._of_member = _limits(parameters, "member", is_daily=False)
+            for of, meter in self._meters.items():
+                meter.limits = self._of_member if isinstance(of, str) else self._of_key
 
 
 def _limits(parameters: Parameters, of: str, *, is_daily: bool) -> list[_Limit]:

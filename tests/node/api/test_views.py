@@ -4,6 +4,8 @@ import json
 
 from tests.support.consortium import Consortium
 
+from notarium_ledger.state.records import DayUse
+from notarium_ledger.types import Height
 from notarium_node.api.views import entry_json, jsonable, registry_json, researchers_json
 
 
@@ -24,6 +26,13 @@ def test_the_registry_lists_members_nodes_and_validators_in_order():
     assert [each["key"] for each in shown["nodes"]] == sorted(key.hex() for key in registry.nodes)
     assert shown["quorum"] == 3
     assert shown["state_root"] == registry.hash.hex()
+
+
+def test_a_member_is_listed_with_what_it_wrote_on_its_last_day():
+    consortium = Consortium(4)
+    registry = consortium.genesis.registry.with_uses({"m1": DayUse(20_000, 7, 900, 2)})
+    written = [each["written"] for each in registry_json(registry, Height(1))["members"]]
+    assert written == [None, {"day": "2024-10-04", "entries": 7, "bytes": 900, "statements": 2}, None, None]
 
 
 def test_a_key_is_listed_with_its_member_and_is_revoked_when_the_member_is_gone():

@@ -48,8 +48,19 @@ def test_what_a_few_seconds_allow_may_come_at_once_and_comes_back_with_time():
 
 def test_what_was_refused_is_not_counted():
     counted = Quotas()
-    assert take(counted, 2 * AT_ONCE_S + 1) == "max_key_second_entries"
-    assert take(counted, 2 * AT_ONCE_S) == ""
+    assert take(counted, 1) == ""
+    assert take(counted, 2 * AT_ONCE_S) == "max_key_second_entries"
+    assert take(counted, 2 * AT_ONCE_S - 1) == ""
+
+
+def test_a_batch_above_what_may_come_at_once_waits_for_all_of_it_and_delays_the_next():
+    """Refused for good, it would wait in its sender's outbox without end."""
+    counted = Quotas()
+    assert take(counted, 1) == ""
+    assert take(counted, 5 * AT_ONCE_S) == "max_key_second_entries"
+    assert take(counted, 5 * AT_ONCE_S, at_s=1) == ""
+    assert take(counted, 1, at_s=2) == "max_key_second_entries"
+    assert take(counted, 1, at_s=1 + 2 * AT_ONCE_S) == ""
 
 
 def test_a_member_has_a_rate_for_all_its_keys_and_another_member_its_own():
@@ -83,7 +94,10 @@ def test_bytes_have_a_rate_too():
 def test_other_parameters_hold_at_once():
     counted = Quotas()
     assert take(counted, 2 * AT_ONCE_S) == ""
-    assert take(counted, 2 * AT_ONCE_S + 1, parameters=replace(PARAMETERS, max_key_second_entries=3)) == ""
+    assert take(counted, 1) == "max_key_second_entries"
+    more = replace(PARAMETERS, max_key_second_entries=3)
+    assert take(counted, AT_ONCE_S, parameters=more) == ""
+    assert take(counted, 1, parameters=more) == "max_key_second_entries", "what was counted counts"
 
 
 def test_a_clock_that_steps_back_gives_nothing():
@@ -104,7 +118,8 @@ def test_memory_is_bounded(monkeypatch):
     counted = Quotas()
     for researcher in range(5):
         take(counted, 1, researcher)
-    assert len(counted._meters) <= 3
+        assert len(counted._meters) <= 3
+    assert set(counted._meters) >= {CONSORTIUM.researcher_keys[4].public, "m0"}, "what was counted last is kept"
 
 
 @pytest.mark.parametrize("at_s", [0.0, 0.4])
