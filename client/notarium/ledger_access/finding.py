@@ -19,6 +19,8 @@ PAGE = 100
 """Entries asked for at a time."""
 MOST_PAGES = 1_000
 """Pages of one call: where the filters match few entries among very many, most pages are empty."""
+MOST_INDEX = 2**62
+"""No log index is larger. An honest node would refuse one as `after`."""
 CONCURRENT_REQUESTS = 4
 """How many receipts are fetched at the same time."""
 
@@ -142,8 +144,8 @@ def read_hits(answer: Answer, digest: bytes, limit: int, after: int) -> tuple[li
     if said.get("digest") != digest.hex() or not isinstance(rows, list) or len(rows) > limit:
         raise LyingNode(answer.url, "not the result of the search that was asked for")
     following = said.get("next")
-    if following is not None and (type(following) is not int or following <= after):
-        raise LyingNode(answer.url, "next: does not advance")
+    if following is not None and (type(following) is not int or not after < following <= MOST_INDEX):
+        raise LyingNode(answer.url, "next: does not advance, or is no log index")
     return [read_hash(answer, row.get("id") if isinstance(row, dict) else None, "id") for row in rows], following
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from notarium_ledger.blocks.block import Block, Header
 from notarium_ledger.entries.commitment import MAX_TIME_MS, EntryClass, entry_class, is_member_body
 from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
-from notarium_ledger.errors import InvalidBlock, InvalidEntry
+from notarium_ledger.errors import InvalidBlock, InvalidEntry, QuotaExceeded
 from notarium_ledger.log.frontier import EMPTY, Frontier, Node
 from notarium_ledger.state.governance import apply_entry, check_author, without_expired
 from notarium_ledger.state.quota import Tally, check_quota
@@ -94,7 +94,8 @@ def select_entries(
     """The longest run of `candidates` that makes one valid block of that time, and those that no such block can hold.
 
     The latter with the reason. What only has to wait is in neither list: a second membership change, entries above the
-    limit of their class, and all that follows where the block is full.
+    limit of their class, what a member's day holds alone but not with the entries before it, because another block may
+    be decided in place of this one, and all that follows where the block is full.
     """
     parameters, height = state.registry.parameters, Height(state.height + 1)
     registry, changed, size = without_expired(state.registry, height), False, 0
@@ -116,7 +117,11 @@ def select_entries(
             after, change = apply_entry(registry, entry, height)
             if change and changed:
                 continue
-            tally.add(entry)
+            try:
+                tally.add(entry)
+            except QuotaExceeded:
+                check_quota(state.registry, entry, time_ms)
+                continue
         except InvalidEntry as error:
             rejected.append((entry, error))
             continue

@@ -14,7 +14,7 @@ from aiohttp import web
 from notarium_ledger.encoding import canonical
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry
-from notarium_ledger.errors import InvalidEntry, NotCanonical
+from notarium_ledger.errors import InvalidEntry, NotCanonical, QuotaExceeded
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
@@ -100,10 +100,11 @@ class Submissions:
         async with self._turn(request):
             outcomes = await self._admit(raws)
             decided = await self._decided(outcomes)
+        quota = next((each.error for each in outcomes if isinstance(each.error, QuotaExceeded)), None)
         errors = [
             {"position": position, "field": each.error.field, "detail": str(each.error)}
             for position, each in enumerate(outcomes)
-            if each.error is not None
+            if each.error is not None and not isinstance(each.error, QuotaExceeded)
         ]
         if errors:
             raise ApiProblem(
@@ -111,6 +112,8 @@ class Submissions:
                 f"{len(errors)} of the first {len(outcomes)} entries are not valid; none of {len(raws)} was accepted",
                 errors=errors[:100],
             )
+        if quota is not None:  # These are valid, and the client keeps them.
+            raise invalid_entry(quota, self._node.clock())
         receipts = await self._receipts(outcomes, wait_s, decided)
         found = [receipts.get(each.id) for each in outcomes]
         status = 200 if None not in found else 202

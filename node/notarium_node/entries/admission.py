@@ -15,6 +15,7 @@ from notarium_ledger.entries.entry import Entry, decode_entry, signed_message
 from notarium_ledger.errors import EntryOfLaterVersion, InvalidEntry, QuotaExceeded
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.chain_state import ChainState, check_admissible
+from notarium_ledger.state.quota import Tally
 from notarium_ledger.state.records import Parameters
 from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node.entries.mempool import Mempool, MempoolFull
@@ -47,7 +48,7 @@ class AdmissionStatus(StrEnum):
     FRESH = "fresh"
     """It is verified and new, and waits in the mempool now."""
     PENDING = "pending"
-    """It waited in the mempool already."""
+    """It waited in the mempool already, or came earlier in the same request."""
     DECIDED = "decided"
     """It is in the log already."""
     REFUSED = "refused"
@@ -125,14 +126,15 @@ class Admission:
     ) -> tuple[list[Outcome], MempoolFull | None]:
         outcomes: list[Outcome] = []
         waiting: list[tuple[int, Check]] = []
+        arrived: dict[Hash, Entry] = {}
         height = self._state().height
         for part in _slices(raws):
             start = len(outcomes)
             if start:
                 await asyncio.sleep(0)  # Votes must not wait for a long batch.
-            self._screen(part, outcomes, waiting)
+            self._screen(part, outcomes, waiting, arrived)
             if all_or_none:
-                if source is Source.CLIENT and self._refuse_above_quota(outcomes, start, self._quotas.refusal):
+                if source is Source.CLIENT and self._refuse_above_quota(outcomes, start):
                     return outcomes, None
                 # Junk is found early: whoever has no key signs none of the first.
                 if not start and waiting:
@@ -165,12 +167,18 @@ class Admission:
             if not valid[check]:
                 raise InvalidEntry("signature is not valid for this key, body and ledger", "sig")
 
-    def _screen(self, raws: Sequence[bytes], outcomes: list[Outcome], waiting: list[tuple[int, Check]]) -> None:
-        """All checks without signatures, for the next few entries."""
+    def _screen(
+        self,
+        raws: Sequence[bytes],
+        outcomes: list[Outcome],
+        waiting: list[tuple[int, Check]],
+        arrived: dict[Hash, Entry],
+    ) -> None:
+        """All checks without signatures, for the next few entries. `arrived`: what is fresh in this request so far."""
         state, now_ms = self._state(), self._clock()
         for raw in raws:
             id_ = leaf_hash(raw)
-            known = self._mempool.get(id_)
+            known = self._mempool.get(id_) or arrived.get(id_)  # A copy needs no room and counts for no quota.
             if known is not None:
                 outcomes.append(Outcome(id_, AdmissionStatus.PENDING, known))
                 continue
@@ -190,6 +198,7 @@ class Admission:
             except InvalidEntry as error:
                 outcomes.append(_refused(id_, error))
                 continue
+            arrived[id_] = entry
             waiting.append((len(outcomes), check))
             outcomes.append(Outcome(id_, AdmissionStatus.FRESH, entry))
 
@@ -237,7 +246,7 @@ class Admission:
                 self._mempool.check_room([entry for _, entry in fresh])
             except MempoolFull as error:
                 return [], _bare(error)
-        if source is Source.CLIENT and self._refuse_above_quota(outcomes, 0, self._quotas.take) and all_or_none:
+        if source is Source.CLIENT and self._take_quota(outcomes, all_or_none) and all_or_none:
             return [], None
         full: MempoolFull | None = None
         added: list[Entry] = []
@@ -253,21 +262,46 @@ class Admission:
                 added.append(entry)
         return added, full
 
-    def _refuse_above_quota(self, outcomes: list[Outcome], start: int, ask: AskQuota) -> bool:
-        """Refuse what is fresh, from `start` on, of keys that submit more than they may; whether there is any."""
+    def _refuse_above_quota(self, outcomes: list[Outcome], start: int) -> bool:
+        """Refuse what is fresh, from `start` on, and more than its key or member may submit; whether there is any."""
+        return self._ask_quotas(outcomes, start, self._quotas.refusal)[0]
+
+    def _take_quota(self, outcomes: list[Outcome], all_or_none: bool) -> bool:
+        """The same for all outcomes; what is not refused is counted, unless all of it is refused with the rest."""
+        has_refused, taken = self._ask_quotas(outcomes, 0, self._quotas.take)
+        if has_refused and all_or_none:
+            # Otherwise a colleague could use up a key's quota with one entry of it, in batches that are refused.
+            for entries in taken:
+                self._quotas.give_back(entries)
+        return has_refused
+
+    def _ask_quotas(self, outcomes: list[Outcome], start: int, ask: AskQuota) -> tuple[bool, list[list[Entry]]]:
+        """Whether something was refused, and what was not, by key."""
+        state, now_ms = self._state(), self._clock()
         of_key: dict[tuple[PublicKey, object], list[tuple[int, Entry]]] = {}
+        day, has_refused = Tally(state.registry, now_ms), False
         for position in range(start, len(outcomes)):
             entry = _fresh(outcomes[position])
-            if entry is not None:
-                of_key.setdefault((entry.key, entry.body.get("issuer")), []).append((position, entry))
-        has_refused = False
-        for group in of_key.values():
-            error = ask(self._state().registry.parameters, [entry for _, entry in group], self._clock())
-            if error is not None:
+            if entry is None:
+                continue
+            try:
+                day.add(entry)  # Each may fit into its member's day alone, and not all of them.
+            except QuotaExceeded as error:
                 has_refused = True
-                for position, entry in group:
-                    outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=error)
-        return has_refused
+                outcomes[position] = _refused(entry.id, error)
+                continue
+            of_key.setdefault((entry.key, entry.body.get("issuer")), []).append((position, entry))
+        passed: list[list[Entry]] = []
+        for group in of_key.values():
+            entries = [entry for _, entry in group]
+            refusal = ask(state.registry.parameters, entries, now_ms)
+            if refusal is None:
+                passed.append(entries)
+                continue
+            has_refused = True
+            for position, entry in group:
+                outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=refusal)
+        return has_refused, passed
 
 
 def _refused(id_: Hash, error: InvalidEntry, malicious: bool = False) -> Outcome:

@@ -63,12 +63,15 @@ class _Meter:
             self._used[number] += size if limit.is_of_bytes else count
 
     def _elapse(self, now_ms: int) -> None:
-        """Give back what the time since the last look allows. A clock that steps back gives nothing."""
+        """Give back what the time since the last look allows.
+
+        A clock that steps back gives nothing, and goes on from there: one that was ahead must not refuse for as long.
+        """
         passed_s = max(0, now_ms - self._at_ms) / 1000
         for number, limit in enumerate(self.limits):
             if not limit.is_daily:
                 self._used[number] = max(0.0, self._used[number] - passed_s * limit.most)
-        self._at_ms = max(self._at_ms, now_ms)
+        self._at_ms = now_ms
 
 
 class Quotas:
@@ -112,13 +115,21 @@ class Quotas:
                 del self._meters[next(iter(self._meters))]
         return refusal
 
+    def give_back(self, entries: Sequence[Entry]) -> None:
+        """`take` has just counted these, and they do not enter after all."""
+        if not is_member_body(entries[0].body):
+            count, size = len(entries), sum(len(each.raw) for each in entries)
+            for _, of, _ in self._of(entries[0]):
+                if (meter := self._meters.get(of)) is not None:
+                    meter.take(-count, -size)
+
     def _of(self, entry: Entry) -> Sequence[tuple[str, PublicKey | str, Sequence[_Limit]]]:
         """Whom an entry counts for: in words, and with which limits."""
         member = entry.body["issuer"]
         return (f"the key {entry.key.hex()[:16]}", entry.key, self._of_key), (member, member, self._of_member)
 
     def _begin(self, parameters: Parameters, day: int) -> None:
-        if day > self._day:
+        if day != self._day:
             self._meters.clear()
             self._day = day
         if parameters is not self._parameters:

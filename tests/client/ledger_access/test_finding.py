@@ -129,6 +129,7 @@ LIES: dict[str, tuple[dict[str, Any], Any, str]] = {
     "repeated": ({}, lambda ids: ([*ids, ids[-1]], None), "out of the order"),
     "a page before": ({"after": 2}, lambda ids: (ids, None), "out of the order"),
     "a next before its rows": ({}, lambda ids: (ids, 3), "out of the order"),
+    "a next that no honest node takes": ({}, lambda ids: (ids, 2**62 + 1), "no log index"),
     "too many": ({"limit": 2}, lambda ids: (ids, None), "not the result of the search"),
 }
 

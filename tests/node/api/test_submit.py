@@ -7,7 +7,7 @@ import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -17,12 +17,14 @@ from tests.node.parts import until
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.entries.entry import MAX_BATCH, MAX_ENTRY_BYTES, decode_entry, sign_batch, sign_entry
+from notarium_ledger.errors import InvalidEntry, QuotaExceeded
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.signing import ENTRY_TAG, SigningKey
 from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
 from notarium_node.api import submit
+from notarium_node.api.app import guarded
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.http.server import HardenedAppRunner
 from notarium_node.node import Node
@@ -361,7 +363,7 @@ class Office:
 async def office_hours(office: Office) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     submissions = submit.Submissions(cast(Node, office), 1 << 20, 1_000)
     app = web.Application()
-    app.router.add_post("/batch", submissions.batch)
+    app.router.add_post("/batch", guarded(cast(Node, office), submissions.batch))
     runner = HardenedAppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -415,3 +417,43 @@ async def post_nothing(session: aiohttp.ClientSession, url: str) -> None:
 def test_a_body_without_a_type_is_refused(world, sign):
     """A form of any web page can send one."""
     world.node.call("POST", "/v1/entries", sign(), {}).problem(415, "unsupported-media-type")
+
+
+class AboveQuota(Office):
+    """A node that refuses the last entry of a batch, or all, for a quota."""
+
+    def __init__(self, is_first_invalid: bool) -> None:
+        super().__init__()
+        self.is_first_invalid = is_first_invalid
+
+    def clock(self) -> int:
+        return 1_000
+
+    async def admit(self, raws: list[bytes], all_or_none: bool) -> list[Outcome]:
+        quota = QuotaExceeded("m0 may write 5 entries a day", "body.issuer", limit=5, until_ms=9_000)
+        error = InvalidEntry("is wrong", "sig") if self.is_first_invalid else quota
+        return [
+            Outcome(leaf_hash(raws[0]), AdmissionStatus.REFUSED, error=error),
+            Outcome(leaf_hash(raws[1]), AdmissionStatus.REFUSED, error=quota),
+        ]
+
+
+async def problem_of(office: Office) -> tuple[int, dict[str, Any], str]:
+    """Status, document and Retry-After of the answer to a batch."""
+    async with office_hours(office) as (session, url):
+        data, headers = canonical.encode([b"a", b"b"]), {"Content-Type": MSGPACK}
+        async with session.post(url, data=data, headers=headers) as answer:
+            document = json.loads(await answer.read())
+            return answer.status, document, answer.headers.get("Retry-After", "")
+
+
+async def test_a_batch_above_a_quota_is_no_invalid_one_and_may_come_later():
+    status, document, retry_after = await problem_of(AboveQuota(is_first_invalid=False))
+    assert (status, document["type"], retry_after) == (429, "urn:notarium:problem:quota", "8")
+
+
+async def test_only_the_invalid_entries_of_a_batch_are_named_as_invalid():
+    """Its author gives these up."""
+    status, document, _ = await problem_of(AboveQuota(is_first_invalid=True))
+    assert status == 422
+    assert [each["position"] for each in document["errors"]] == [0]

@@ -12,6 +12,7 @@ from notarium_consensus.inputs import BlockBuilt, BlockChecked
 from notarium_consensus.permission import Permission
 from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import decode_entry, sign_entry
+from notarium_ledger.errors import QuotaExceeded
 from notarium_ledger.trust.chain import DecidedHeader
 from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import Height, Round
@@ -252,3 +253,22 @@ async def test_a_block_is_built_of_valid_entries_also_behind_many_invalid_ones(m
     built = made.driver._block_work.build(RequestBlock(Height(2), Round(0), now_ms), now_ms)
     assert built.block.entries == (valid.raw,)
     assert len(made.mempool) == 23, "the keys take turns"
+
+
+async def test_what_is_above_a_day_only_with_a_block_that_is_not_decided_waits(machine):
+    """Another proposer's block may hold it, so its sender must not hear yet that it is refused."""
+    made = machine(4, max_member_day_entries=2)
+    entries = [made.consortium.entry() for _ in range(4)]
+    for entry in entries:
+        made.mempool.add(entry)
+    waiter = made.waiters.wait([entry.id for entry in entries])
+    now_ms = made.store.state.time_ms + 10
+    built = made.driver._block_work.build(RequestBlock(Height(1), Round(0), now_ms), now_ms)
+    assert built.block.entries == tuple(entry.raw for entry in entries[:2])
+    assert (len(made.mempool), waiter.future.done()) == (4, False)
+    made.driver._clock = lambda: now_ms + 10
+    decided = made.consortium.decide(made.store.state, entries[2:])
+    made.driver.take([decided])
+    assert len(made.mempool) == 0
+    with pytest.raises(QuotaExceeded):
+        await waiter.future

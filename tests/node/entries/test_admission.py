@@ -385,3 +385,38 @@ async def test_an_entry_above_its_members_day_is_refused_and_nobody_is_blamed(be
     assert (from_peer.status, from_peer.malicious) == (AdmissionStatus.REFUSED, False)
     bench.now_ms = DAY_MS
     assert (await bench.admit(entry.raw))[0].status is AdmissionStatus.FRESH
+
+
+async def test_a_copy_of_an_entry_uses_up_nothing(bench):
+    """Otherwise a node that was given an entry could use up its author's quota at another node."""
+    with_parameters(bench, max_key_day_entries=3, max_key_second_entries=3)
+    mine = [entry.raw for entry in bench.consortium.entries(3)]
+    outcomes = await bench.admit(*[mine[0]] * 200, all_or_none=True)
+    assert [each.status for each in outcomes] == [AdmissionStatus.FRESH] + [AdmissionStatus.PENDING] * 199
+    assert [len(each) for each in bench.announced] == [1]
+    outcomes = await bench.admit(*mine[1:], all_or_none=True)
+    assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}
+
+
+async def test_a_batch_that_is_refused_uses_up_no_quota_of_others_in_it(bench):
+    """A colleague with an entry of another key would send it again and again, with too many of its own."""
+    with_parameters(bench, max_key_day_entries=AT_ONCE_S, max_member_second_entries=1)
+    club = bench.consortium
+    victims = [club.entry() for _ in range(AT_ONCE_S)]
+    own = [club.entry(club.body(), club.researcher_keys[1]) for _ in range(AT_ONCE_S)]
+    for _ in range(3):
+        outcomes = await bench.admit(*[each.raw for each in (victims[0], *own)], all_or_none=True)
+        assert AdmissionStatus.REFUSED in {each.status for each in outcomes}
+    outcomes = await bench.admit(*[each.raw for each in victims], all_or_none=True)
+    assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}
+
+
+async def test_a_batch_that_does_not_fit_into_its_members_day_is_refused_whole(bench):
+    """Otherwise what is above would be taken, and dropped at the next block without a word."""
+    with_parameters(bench, max_member_day_entries=10)
+    mine = [entry.raw for entry in bench.consortium.entries(11)]
+    outcomes = await bench.admit(*mine, all_or_none=True)
+    assert isinstance(outcomes[-1].error, QuotaExceeded)
+    assert len(bench.mempool) == 0
+    outcomes = await bench.admit(*mine[:10], all_or_none=True)
+    assert {each.status for each in outcomes} == {AdmissionStatus.FRESH}

@@ -104,7 +104,24 @@ def test_a_clock_that_steps_back_gives_nothing():
     counted = Quotas()
     assert take(counted, 2 * AT_ONCE_S, at_s=100) == ""
     assert take(counted, 1, at_s=0) == "max_key_second_entries"
-    assert take(counted, 1, at_s=100.4) == "max_key_second_entries"
+    assert take(counted, 1, at_s=0.4) == "max_key_second_entries"
+    assert take(counted, 1, at_s=0.5) == "", "what was ahead for a moment must not refuse until its time comes"
+
+
+def test_a_clock_that_was_days_ahead_does_not_take_the_midnights_between():
+    counted, parameters = Quotas(), replace(PARAMETERS, max_key_day_entries=2)
+    assert take(counted, 1, at_s=30 * DAY_MS / 1000, parameters=parameters) == ""
+    assert take(counted, 2, parameters=parameters) == ""
+    assert take(counted, 1, parameters=parameters) == "max_key_day_entries"
+    assert take(counted, 2, at_s=DAY_MS / 1000, parameters=parameters) == ""
+
+
+def test_what_is_given_back_may_come_again():
+    counted = Quotas()
+    assert take(counted, 2 * AT_ONCE_S) == ""
+    counted.give_back(entries(2 * AT_ONCE_S))
+    assert take(counted, 2 * AT_ONCE_S) == ""
+    assert take(counted, 1) == "max_key_second_entries"
 
 
 def test_what_a_member_signs_itself_is_not_counted():
@@ -120,6 +137,14 @@ def test_memory_is_bounded(monkeypatch):
         take(counted, 1, researcher)
         assert len(counted._meters) <= 3
     assert set(counted._meters) >= {CONSORTIUM.researcher_keys[4].public, "m0"}, "what was counted last is kept"
+
+
+def test_what_was_counted_longest_ago_is_forgotten_first(monkeypatch):
+    monkeypatch.setattr(quotas, "MOST", 4)
+    counted = Quotas()
+    for researcher in (0, 1, 0, 2):
+        assert take(counted, AT_ONCE_S // 2, researcher) == ""
+    assert take(counted, 2 * AT_ONCE_S, researcher=0) == "max_key_second_entries"
 
 
 @pytest.mark.parametrize("at_s", [0.0, 0.4])
