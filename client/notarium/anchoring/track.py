@@ -291,7 +291,7 @@ class Run:
         command = shlex.join(["notarium", "complete", str(self.draft_path)])
         if self.draft_path.parent != self._directory:
             command += f" --directory {shlex.quote(str(self._directory))}"
-        self._warn(f"kept as a draft: put right what is wrong, then run '{command}' to sign and anchor it")
+        self._warn(f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         return {

@@ -158,7 +158,7 @@ def _anchor(printer: Printer, paths: Sequence[Path], options: _Options) -> int:
     if failed:
         said |= {"error": "; ".join(each.reason for each in failed), "exit_code": int(code)}
         if len(paths) > 1:
-            printer.note(f"{len(failed)} of {len(paths)} paths failed; what is said of the others holds")
+            printer.note(f"{len(failed)} of {len(paths)} paths failed; the results of the others are valid")
     printer.data(said)
     return code
 

@@ -247,7 +247,7 @@ class Registry:
         return self._with([totals.record], totals=totals)
 
     def with_uses(self, uses: Mapping[str, DayUse]) -> Registry:
-        """With what these members have written; of those that are no members any more, nothing is kept."""
+        """With what these members have written; the record of a removed member is not kept."""
         kept = {id_: each for id_, each in uses.items() if id_ in self.members}
         return self._with([each.record(id_) for id_, each in kept.items()], uses={**self.uses, **kept})
 
