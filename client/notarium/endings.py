@@ -93,4 +93,4 @@ def _unexpected(program: str, error: Exception) -> tuple[str, int]:
     else:
         remedy = f"run the command again with {DEBUG}=1 and report what it prints to the maintainers"
     said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"a defect of {program}, which says nothing about what was asked ({said}); {remedy}", UNEXPECTED
+    return f"a defect of {program}; this is no result ({said}); {remedy}", UNEXPECTED

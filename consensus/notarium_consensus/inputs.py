@@ -97,7 +97,10 @@ class PeerConnected:
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """All peers that are connected now; comes again whenever that changes. Before the first, none is."""
+    """All peers that are connected now; comes again whenever that changes.
+
+    Before the first input, no peer counts as connected.
+    """
 
     peers: frozenset[PublicKey]
 

@@ -42,7 +42,7 @@ def test_a_defect_has_a_code_of_its_own_and_one_line(project, program):
     assert done.returncode == UNEXPECTED == 70
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    for part in ("error: a defect of " + program, "says nothing about what was asked", "Error", "NOTARIUM_DEBUG=1"):
+    for part in ("error: a defect of " + program, "this is no result", "Error", "NOTARIUM_DEBUG=1"):
         assert part in done.stderr
     said = json.loads(defect(program, "--json").stdout)
     assert said["exit_code"] == 70

@@ -57,7 +57,7 @@ _ANSWERS = {
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),
     ProblemType.TOO_MANY: (429, "This address has its share already"),
-    ProblemType.QUOTA: (429, "The key or its institution has written as much as it may"),
+    ProblemType.QUOTA: (429, "The key or its member has used up its quota"),
     ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),
     ProblemType.WRONG_HOST: (421, "This node does not have that name"),
     ProblemType.CROSS_SITE: (403, "A page of another site may not submit"),

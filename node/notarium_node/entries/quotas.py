@@ -51,7 +51,7 @@ class _Meter:
         for used, limit in zip(self._used, self.limits, strict=True):
             most = limit.most if limit.is_daily else limit.most * AT_ONCE_S
             more = size if limit.is_of_bytes else count
-            # What is more than may ever come at once needs the whole of it, and what comes next waits for longer.
+            # A batch larger than the whole allowance waits until the allowance is full; what follows waits longer.
             over = used + (more if limit.is_daily else min(more, most)) - most
             if over > 0:
                 return _refusal(who, limit, most, over, now_ms)
