@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -104,6 +104,11 @@ class Sync:
         self.history_progress = CatchUpProgress("fetching the history", _now_s)
 
     # How far
+
+    @property
+    def liars(self) -> Mapping[PublicKey, str]:
+        """The peers that were found lying since the start, and how. Nothing that they claim counts."""
+        return self._fetcher.liars
 
     @property
     def claims(self) -> dict[PublicKey, HeightStatus]:

@@ -97,6 +97,10 @@ class CatchUp(Protocol):
         """The greatest height that a connected peer claims."""
 
     @property
+    def liars(self) -> Mapping[PublicKey, str]:
+        """The peers that were found lying, and how. Nothing that they claim counts."""
+
+    @property
     def claims(self) -> Mapping[PublicKey, HeightClaim]:
         """The last status of each connected peer."""
 

@@ -16,6 +16,7 @@ from notarium_node.health.observed import ObservedNode
 from notarium_node.health.write_times import WRITES_A_VOTE
 
 NOT_CONNECTED: Final = "not connected"
+LIED: Final = "it lied to this node, which believes nothing that it reports until this one starts again"
 NOT_HEARD: Final = "it has not reported yet whether it can vote"
 EXPLAINED: Final = (Cause.CANNOT_FOLLOW, Cause.DISK_REFUSES, Cause.INCOMPLETE, Cause.FORGOTTEN)
 
@@ -98,6 +99,8 @@ class Voters:
             return "" if ability.allows(following) else f"this node: {self._describe_own(ability)}"
         if not node.network.is_connected(key):
             return NOT_CONNECTED
+        if key in node.sync.liars:
+            return LIED
         claim = node.sync.claims.get(key)
         if claim is None:
             return NOT_HEARD

@@ -45,7 +45,7 @@ def fake_node(role: str = "validator") -> Any:
     )
     store.free_bytes, store.min_free_bytes = lambda: 9_000, 1_000
     sync = SimpleNamespace(
-        obstacle="", lag=0, target=0, claims={}, live_progress=progress, history_progress=progress, credible=0
+        obstacle="", lag=0, target=0, claims={}, liars={}, live_progress=progress, history_progress=progress, credible=0
     )
     sync.claims = {key: claim() for key in connected}
     sync.credible_lag = lambda liars: sync.credible

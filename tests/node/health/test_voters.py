@@ -91,6 +91,15 @@ def test_who_has_not_reported_is_not_counted_and_right_after_the_start_no_fault(
     assert "m2: it has not reported yet" in condition.reasons()[0].text
 
 
+def test_who_lied_is_not_counted_whatever_it_reports(node):
+    liar = key_of(node, "m2")
+    node.sync.liars[liar] = "the blocks are not certified"
+    del node.sync.claims[liar]
+    [reason] = Condition(node).reasons()
+    assert reason.kind is ReasonKind.TOO_FEW_VOTERS
+    assert "m2: it lied to this node" in reason.text
+
+
 def test_fewer_connections_than_a_quorum_are_one_reason_and_not_two(node):
     del node.network.connected[key_of(node, "m2")]
     assert [each.kind for each in Condition(node).reasons()] == [ReasonKind.NO_QUORUM]
