@@ -12,6 +12,8 @@ from tests.client.helpers import NOTARIUM
 from notarium.anchoring.track import track
 
 GIGABYTE = 1 << 30
+MOST_MEMORY = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
+"""kB. ru_maxrss would count what the process that runs these tests held when it started the program."""
 
 
 def test_a_command_in_a_folder_that_is_gone(study):
@@ -40,9 +42,9 @@ def test_ten_thousand_files_in_little_memory(study):
     for number in range(10_000):
         Path("data", f"n{number}").write_bytes(b"%d" % number)
     script = (
-        "import resource, sys; from notarium.cli.app import run_command\n"
+        "from notarium.cli.app import run_command\n"
         "codes = [run_command(['anchor', 'data']), run_command(['verify', 'data', '--offline'])]\n"
-        "print(codes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        f"print(codes, {MOST_MEMORY})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     said = done.stdout.splitlines()[-1]
@@ -55,9 +57,9 @@ def test_evidence_of_many_gigabytes_costs_no_more_than_its_bound(study):
     with open("data.bundle.json", "wb") as file:
         file.truncate(40 * GIGABYTE)
     script = (
-        "import resource; from notarium.cli.app import run_command\n"
+        "from notarium.cli.app import run_command\n"
         "code = run_command(['verify', 'data', '--offline', '--json'])\n"
-        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        f"print(code, {MOST_MEMORY})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     code, kilobytes = done.stdout.split()[-2:]
