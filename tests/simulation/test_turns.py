@@ -53,11 +53,11 @@ def took_ms(world: World) -> float:
     began_s, answers = world.loop.now_s, []
     member = world.members[0]
 
-    def told(answer: str, _: bytes) -> None:
+    def heard(answer: str, _: bytes) -> None:
         answers.append((answer, 1000 * (world.loop.now_s - began_s)))
 
     raw = world.new_entry()
-    member.run(member.submit, raw, told)
+    member.run(member.submit, raw, heard)
     world.run(60.0, lambda: bool(answers))
     ((answer, ms),) = answers
     assert answer == "decided"

@@ -48,7 +48,7 @@ def times(ledger, anchored):
 
 
 def answering(*pages):
-    """A node that answers searches with these pages, (ids, next), whatever it is asked, and the last one for ever."""
+    """A node that answers searches with these pages, (ids, next), whatever it is asked; the last one repeats."""
     left = list(pages)
 
     async def fault(request):
@@ -136,8 +136,8 @@ LIES: dict[str, tuple[dict[str, Any], Any, str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_node_that_lies_is_named_and_another_gives_the_page(ledger, nodes, anchored, lie):
-    asked, told, reason = LIES[lie]
-    nodes[0].fault = answering(told(anchored))
+    asked, lying, reason = LIES[lie]
+    nodes[0].fault = answering(lying(anchored))
     async with client_of(ledger, nodes[1:]) as client:
         honest = await client.find(WANTED, **asked)
         assert client.lies == ()

@@ -123,7 +123,7 @@ def test_it_reads_back_from_both_of_its_forms():
 
 
 def test_the_text_of_a_handover_is_made_once_and_changes_nothing_else(monkeypatch):
-    """A receipt has each handover in it: 1,000 of 100 members took the event loop 370 ms for every receipt."""
+    """A receipt has each handover in it: to encode 1,000 of 100 members each time cost 370 ms of the event loop."""
     fresh = replace(HANDOVER)
     before = hash(fresh)
     text = fresh.json()
