@@ -205,10 +205,10 @@ class Parameters:
     """What the member itself signs: enrol, revoke, propose, vote. Its researchers cannot use this up."""
     max_member_second_entries: int = 10_000
     """Of one member, at each node that takes them; more for a moment, see max_key_second_entries."""
-    max_member_second_bytes: int = 8 * 1024 * 1024
+    max_member_second_bytes: int = 2 * 1024 * 1024
     max_key_second_entries: int = 5_000
     """Of one researcher's key, at each node that takes them; what four seconds allow may come at once."""
-    max_key_second_bytes: int = 2 * 1024 * 1024
+    max_key_second_bytes: int = 512 * 1024
     max_key_day_entries: int = 1_000_000
     """Of one researcher's key in one day of UTC, at each node that takes them."""
     max_key_day_bytes: int = 1024 * 1024 * 1024

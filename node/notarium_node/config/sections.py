@@ -184,8 +184,9 @@ class ConsensusSection(_Section):
     vote_from: Annotated[int, Field(ge=1, le=2**62)] | None = None
     """Sign nothing below this height, and from it on without asking what this node has forgotten. After restoring a
     backup: three above the height that the others have decided. A height that is reached says nothing any more."""
-    block_bytes_target: Annotated[int, Field(ge=65_536, le=PARAMETER_LIMITS["max_block_bytes"][1])] = 2 * MIB
-    """The size at which a proposer ends its block, below the limit that the consortium has agreed on."""
+    block_bytes_target: Annotated[int, Field(ge=65_536, le=PARAMETER_LIMITS["max_block_bytes"][1])] = 512 * 1024
+    """The size at which a proposer ends its block, below the limit that the consortium has agreed on. It is small, so
+    that nobody waits long behind a flood."""
     block_entries_target: Annotated[int, Field(ge=16, le=PARAMETER_LIMITS["max_block_entries"][1])] = 4_096
     """Not below 16: each class of entries has its share (entries/mempool.py)."""
 

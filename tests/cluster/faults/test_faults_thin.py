@@ -15,6 +15,7 @@ from tests.cluster.faults.watch import EVERY_S
 from tests.cluster.faults.weather import Weather
 
 from notarium import Client
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_node.demo.local_network import LocalNode
 
 pytestmark = pytest.mark.cluster
@@ -47,7 +48,8 @@ def bare_s(size: int) -> float:
 async def test_full_blocks_over_a_thin_line(trial, mib):
     """Every node has every entry before the lines become thin: from then on they carry blocks and nothing else."""
     config = f"[consensus]\nblock_bytes_target = {mib * MIB}\n"
-    async with trial(f"lines of 2 Mbit/s, blocks of {mib} MiB", config, start=False) as each:
+    rates = {name: high for name, (_, high) in PARAMETER_LIMITS.items() if "_second_" in name}
+    async with trial(f"lines of 2 Mbit/s, blocks of {mib} MiB", config, start=False, parameters=rates) as each:
         bare = bare_s(mib * MIB)
         # The first block is of a time to come: until then nothing is decided, and entries pass.
         entries = await asyncio.to_thread(fat_entries, each.cluster, COUNT * mib * MIB + MIB)
