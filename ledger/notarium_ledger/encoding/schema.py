@@ -19,7 +19,7 @@ _FORBIDDEN = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Reorder the text around them, so it reads as other text.
     "\u2028\u2029]"  # Separators of lines and paragraphs.
 )
-MAX_KNOWN_CHARS = 200
+MAX_KNOWN_CHARS = 512
 """Of the list of known fields in an error."""
 
 

@@ -70,9 +70,14 @@ class Tally:
 
     def _check(self, member: str, counts: list[int], which: int, more: int, is_statement: bool) -> None:
         if counts[which] + more > self._limits[which]:
+            use = self.of_day(member)
+            written = (use.entries, use.size, use.statements)[which]
+            before, fewer = "", ""
+            if counts[which] > written:
+                before, fewer = f", and {counts[which] - written} come before this one", "fewer at once, or "
             raise QuotaExceeded(
                 f"{member} may write {self._limits[which]} {UNITS[which]} a day ({LIMITS[which]}) and has written "
-                f"{counts[which]}; write it after midnight UTC, or have the consortium raise {LIMITS[which]} "
+                f"{written}{before}; write {fewer}after midnight UTC, or have the consortium raise {LIMITS[which]} "
                 "(set-parameter)",
                 "body.member" if is_statement else "body.issuer",
                 limit=self._limits[which],

@@ -156,7 +156,9 @@ def _refusal(who: str, limit: _Limit, most: int, over: float, now_ms: int) -> Qu
         until_ms, allowed = (day_of(now_ms) + 1) * DAY_MS, f"{limit.most} {unit} a day"
     else:
         until_ms = now_ms + max(1, round(1000 * min(over, most) / limit.most))
-        allowed = f"{limit.most} {unit} a second and {most} at once"
+        allowed = (
+            f"{limit.most} {unit} a second, and {most} or one larger batch at once after {AT_ONCE_S} s without any,"
+        )
     return QuotaExceeded(
         f"{who} may submit {allowed} to this node ({limit.name}); submit it later, or have the consortium raise "
         f"{limit.name} (set-parameter)",

@@ -146,7 +146,10 @@ def _prepare(context: ssl.SSLContext, certificate: bytes, seed: bytes, trusted: 
             context.load_cert_chain(path)
         except ssl.SSLError as error:
             # OpenSSL's KEY_VALUES_MISMATCH.
-            raise CertificateError("the transport key does not belong to the node's certificate") from error
+            raise CertificateError(
+                "the key of node.transport_key is not that of this node's certificate on the ledger: "
+                "restore the right key file"
+            ) from error
     trust(context, trusted)
 
 

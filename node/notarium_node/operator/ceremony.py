@@ -83,7 +83,7 @@ def warnings(genesis: Genesis) -> list[str]:
             f"{len(validators)} validator{'s' if len(validators) > 1 else ''}: FOR TRIALS ONLY. Fewer than four "
             "tolerate no faulty node: a single one can halt or deceive the others. Production needs four."
         )
-    local = [node.member for node in genesis.registry.nodes.values() if split_address(node.address)[0] in LOCAL_HOSTS]
+    local = {node.member for node in genesis.registry.nodes.values() if split_address(node.address)[0] in LOCAL_HOSTS}
     if local and len(genesis.registry.nodes) > 1:
         found.append(
             f"the address of {', '.join(sorted(local))} is local: nodes on other machines cannot reach it. "

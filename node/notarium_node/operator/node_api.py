@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,9 @@ class NodeApi:
                 return response.status, await self._body(response)
         except TimeoutError as error:
             raise NodeUnreachable(f"{self.url} does not answer within {TIMEOUT_S:.0f} s: see the node's log") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = f"{error.certificate_error}; {_trust_remedy()}"
+            raise NodeUnreachable(f"{self.url} is not trusted: {why}") from error
         except aiohttp.ClientConnectorError as error:
             reason = error.strerror or error.os_error
             raise NodeUnreachable(f"{self.url} cannot be reached: {reason}; is the node running?") from error
@@ -116,6 +120,14 @@ class NodeApi:
                     "check the address"
                 )
         return bytes(body)
+
+
+def _trust_remedy() -> str:
+    """How the certificate of an authority of one's own becomes trusted."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if not named:
+        return "name its authority's PEM file in SSL_CERT_FILE"
+    return f"SSL_CERT_FILE names {named}" + ("" if Path(named).is_file() else ", which does not exist")
 
 
 def tables(status: dict[str, Any]) -> list[RenderableType]:

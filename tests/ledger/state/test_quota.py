@@ -13,7 +13,7 @@ from notarium_ledger.blocks.block import Block
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidBlock, LedgerError, QuotaExceeded
 from notarium_ledger.state.chain_state import ChainState, advance, apply_block, check_admissible, select_entries
-from notarium_ledger.state.quota import DAY_MS, Tally, day_of
+from notarium_ledger.state.quota import DAY_MS, Tally, check_quota, day_of
 from notarium_ledger.state.records import DayUse
 from notarium_ledger.state.registry import Registry
 
@@ -55,6 +55,16 @@ def test_no_block_holds_more_than_a_member_may_write_in_a_day():
         after(state, entries(2), START_MS + 1)
     assert got.value.limit == 5
     after(state, [*entries(1), *entries(4, 1)], START_MS + 1)
+
+
+def test_a_refusal_says_what_is_written_and_what_comes_before():
+    state = after(FEW.state, entries(3), START_MS)
+    with pytest.raises(InvalidBlock) as got:
+        after(state, entries(3), START_MS + 1)
+    said = str(got.value)
+    assert "has written 3, and 2 come before this one; write fewer at once, or after midnight UTC" in said
+    with pytest.raises(QuotaExceeded, match="has written 5; write after midnight UTC"):
+        check_quota(after(state, entries(2), START_MS + 1).registry, entries(1)[0], START_MS + 2)
 
 
 def test_a_validator_refuses_the_block_of_a_proposer_that_does_not_count(monkeypatch):

@@ -63,6 +63,11 @@ def test_warnings_for_few_validators_and_local_addresses():
     assert [text.split(":")[0] for text in warnings(few)] == ["2 validators", "the address of inst-1 is local"]
 
 
+def test_a_member_with_two_local_nodes_is_named_once():
+    both = [card(1, address="127.0.0.1:1"), card(3, role="observer", member="inst-1", address="127.0.0.1:2")]
+    assert any(text.startswith("the address of inst-1 is local") for text in warnings(make_genesis("Demo", both)))
+
+
 @given(st.binary(min_size=32, max_size=32), st.sampled_from([" ", "-", ":", "\n"]))
 def test_a_hash_reads_aloud_and_back(digest, separator):
     text = grouped(Hash(digest))

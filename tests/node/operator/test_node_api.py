@@ -1,9 +1,15 @@
 """A node's API as the operator's commands use it."""
 
+import asyncio
 import contextlib
+import ssl
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.node.certificates import certificate
 
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_node.config.reading import ConfigError
@@ -66,3 +72,38 @@ async def test_a_certificate_that_does_not_load_is_named(content, tmp_path):
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"api\.tls_certificate .*api\.pem does not load"):
         await NodeApi("https://127.0.0.1:1", path).status()
+
+
+@contextlib.asynccontextmanager
+async def speaking_tls(folder):
+    """A port that speaks TLS with a certificate of no known authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = folder / "api.pem"
+    issued = certificate(key, datetime.now(UTC) + timedelta(days=30))
+    pem.write_bytes(issued + key.private_bytes(serialization.Encoding.PEM, *plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        (None, "name its authority's PEM file in SSL_CERT_FILE"),
+        ("none.pem", "SSL_CERT_FILE names none.pem, which does not exist"),
+    ],
+)
+async def test_a_certificate_of_no_known_authority_is_not_a_node_that_does_not_run(
+    named, remedy, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    async with speaking_tls(tmp_path) as url:
+        if named:
+            monkeypatch.setenv("SSL_CERT_FILE", named)
+        with pytest.raises(NodeUnreachable) as got:
+            await NodeApi(url).status()
+    assert "is not trusted" in str(got.value)
+    assert str(got.value).endswith(remedy)

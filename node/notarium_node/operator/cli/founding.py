@@ -38,9 +38,8 @@ def keygen(
     for key in made.keys:
         out.print(f"key   {key}", markup=False)
     out.print(f"card  {made.card}", markup=False)
-    err.print(
-        "Send the card to the other members; it holds no secret. Keep the keys, and keep admin.key off the server."
-    )
+    off = ", and keep admin.key off the server" if admin_key is None else ""
+    err.print(f"Send the card to the other members; it holds no secret. Keep the keys{off}.")
 
 
 def genesis(

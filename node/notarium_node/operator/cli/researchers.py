@@ -68,6 +68,8 @@ def _submit(action: MemberAction, key: str, authority: enrolment.Authority, as_j
     try:
         receipt = enrolment.submit(action, key, authority)
     except Unreachable as error:
+        if error.reports and all("takes no entries" in each.said for each in error.reports):
+            raise Failure(f"{error}. Name a validator's API with --url") from error
         again = "A node that has the entry keeps it, so run the same command again: nothing is written twice"
         raise Failure(f"{error}. {again}", NodeExitCode.UNREACHABLE) from error
     except NotariumError as error:

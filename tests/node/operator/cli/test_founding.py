@@ -94,6 +94,7 @@ def test_a_second_node_shares_the_governance_key(tmp_path, ceremony, notarium_no
         "--address", "127.0.0.1:1", "--admin-key", root / "n1" / "keys" / "admin.key", "--json",
     )  # fmt: skip
     assert code == 0, err
+    assert "admin.key" not in err
     assert not (root / "watch" / "keys" / "admin.key").exists()
     cards = [*root.glob("n*/*.card.json"), json.loads(out)["card"]]
     code, out, _ = notarium_node("genesis", *cards, "--name", "Five", "--out", root / "five.json", "--json")

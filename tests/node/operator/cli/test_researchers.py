@@ -1,6 +1,8 @@
 """enrol and revoke: where they send to, and what they say where that fails. The rest is in ../test_enrolment.py."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -31,6 +33,38 @@ def test_a_ledger_out_of_reach_has_its_own_exit_code(ceremony, notarium_node, co
     said = json.loads(out)
     assert (code, said["exit_code"]) == (5, 5)
     assert said["error"].endswith("run the same command again: nothing is written twice")
+
+
+class Observer(BaseHTTPRequestHandler):
+    """Answers as an observer does."""
+
+    def do_POST(self):
+        body = {"type": "urn:notarium:problem:read-only", "title": "An observer takes no entries", "status": 403}
+        said = json.dumps({**body, "detail": "this node is an observer and takes no entries"}).encode()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(403)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_observer_is_not_asked_again(ceremony, notarium_node):
+    root, path, _ = ceremony
+    with HTTPServer(("127.0.0.1", 0), Observer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code, out, _ = notarium_node(
+            "revoke", "--key", KEY, "--admin-key", root / "n1" / "keys" / "admin.key", "--genesis", path,
+            "--url", f"http://127.0.0.1:{server.server_port}", "--json",
+        )  # fmt: skip
+        server.shutdown()
+    said = json.loads(out)["error"]
+    assert code == 2
+    assert "is an observer and takes no entries" in said
+    assert said.endswith("Name a validator's API with --url")
 
 
 def test_a_missing_genesis_file_and_a_key_of_no_member_are_named(ceremony, notarium_node):
