@@ -116,6 +116,9 @@ class PeerInfo:
     messages_out: int
     queue_bytes: int
     """Accepted by send and not yet on the wire."""
+    queue_age_s: float
+    """How long the oldest message has waited that the connection has not taken yet. A message of at most PIECE_BYTES
+    waits only behind others."""
     clock_offset_ms: int | None
     """The peer's clock minus this node's, as far as it is certain; None until compared."""
 
@@ -293,6 +296,7 @@ class Link:
             messages_in=self._messages_in,
             messages_out=self._messages_out,
             queue_bytes=self.queue_bytes,
+            queue_age_s=self._parcels.oldest_s(self._loop.time()),
             clock_offset_ms=self.clock_offset_ms,
         )
 
