@@ -126,6 +126,7 @@ class Metrics:
         for (route, status), count in sorted(api.counts.items()):
             answers.add_metric([route, str(status)], count)
         yield answers
+        yield _labelled("notarium_api_refusals", "Answers that are problems", "reason", api.refusals)
         yield _histogram("notarium_api_answer_seconds", "From a request to its answer", "route", api.times)
         expires_ms = self._node.api_certificate_expires_ms
         expires_s = None if expires_ms is None else expires_ms / 1000
