@@ -18,6 +18,7 @@ from notarium_ledger.errors import InvalidEntry, NotCanonical, QuotaExceeded
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
+from notarium_node.api.batch_answer import receipts_that_fit
 from notarium_node.api.junk import BadSignatures
 from notarium_node.api.problems import ApiProblem, ProblemType, full, invalid_entry, parse_int, refused
 from notarium_node.entries.admission import AdmissionStatus, Outcome
@@ -124,8 +125,11 @@ class Submissions:
             raise invalid_entry(quota, self._node.clock())
         receipts = await self._receipts(outcomes, wait_s, decided)
         found = [receipts.get(each.id) for each in outcomes]
+        is_packed = "msgpack" in request.headers.get("Accept", "")
+        if is_packed:
+            found = receipts_that_fit(found)
         status = 200 if None not in found else 202
-        if "msgpack" in request.headers.get("Accept", ""):
+        if is_packed:
             return web.Response(status=status, body=encode_receipts(found), content_type="application/msgpack")
         results = [_row(outcome, receipt) for outcome, receipt in zip(outcomes, found, strict=True)]
         return web.json_response({"results": results}, status=status)
