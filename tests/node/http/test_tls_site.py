@@ -115,9 +115,11 @@ async def test_an_honest_client_is_answered_and_counts_as_its_address(serving: S
 async def test_the_oldest_handshakes_of_an_address_that_has_too_many_are_ended(serving: Serving, monkeypatch):
     monkeypatch.setattr(tls_site, "MOST_OF_ONE", 3)
     async with serving() as site:
+        neighbour = await site.silent("127.0.0.3")
         held = [await site.silent() for _ in range(8)]
         await until(lambda: site.endings[Ending.NO_TLS] == 5)
         assert [await is_open(each) for each in held] == [False] * 5 + [True] * 3
+        assert await is_open(neighbour)
         assert await site.ask() == "here"
         assert site.endings == {Ending.NO_TLS: 5}
 
@@ -145,7 +147,7 @@ async def test_a_handshake_that_lasts_too_long_or_is_none_is_ended(serving: Serv
     async with serving() as site:
         silent, junk = await site.silent(), await site.silent()
         junk.writer.write(b"GET / HTTP/1.1\r\n\r\n")  # type: ignore[attr-defined]
-        await until(lambda: site.endings[Ending.NO_TLS] == 2)
+        await until(lambda: site.endings[Ending.NO_TLS] == 2, timeout_s=20)
         assert [await is_open(each) for each in (silent, junk)] == [False, False]
         assert await site.ask() == "here"
 
