@@ -49,8 +49,8 @@ class CheckReport:
 def check_chain(path: Path, genesis: Genesis, progress: Progress) -> CheckReport:
     """Check the store in `path` from genesis to its tip. Stop the node that uses it first.
 
-    Raises StoreCorruption with the first damaged height, ForeignStore, StoreLocked, or StoreError where `path` has no
-    store.
+    Raises StoreCorruption with the first damaged height, ForeignStore, OtherFormat, StoreLocked, or StoreError where
+    `path` has no store.
     """
     if not (path / "CURRENT").exists() and not any(path.glob("*.ldb")):
         raise StoreError(path, "there is no store here; check the path of the data directory")

@@ -33,6 +33,15 @@ class ForeignStore(StoreCorruption):
     REMEDY = "configure this node's own data directory, or the genesis file that belongs to this one"
 
 
+class OtherFormat(StoreCorruption):
+    """The store was written by a version of this software that lays it out differently."""
+
+    REMEDY = (
+        "start the version that wrote it, or move the directory away: the node then fetches the chain from its peers "
+        "again"
+    )
+
+
 class StoreLocked(StoreError):
     """The store is open in another process."""
 

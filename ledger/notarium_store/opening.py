@@ -22,7 +22,7 @@ from notarium_ledger.trust.snapshot import Snapshot
 from notarium_ledger.types import KEY_BYTES, Height, PublicKey
 from notarium_store import keys, layout, registry_records
 from notarium_store.database import Database
-from notarium_store.errors import ForeignStore, StoreCorruption
+from notarium_store.errors import ForeignStore, OtherFormat, StoreCorruption
 from notarium_store.gap import Gap
 from notarium_store.layout import StoredState
 from notarium_store.lookups import NodeReader, decoded, read_group, read_header
@@ -45,7 +45,7 @@ class Loaded:
 def load(database: Database, genesis: Genesis) -> Loaded:
     """Read the state and check the tip. Initialises an empty database for this ledger.
 
-    Raises StoreCorruption or ForeignStore.
+    Raises StoreCorruption, ForeignStore or OtherFormat.
     """
     check_meta(database, genesis)
     registry = registry_records.read(database)
@@ -146,7 +146,10 @@ def _state(
 
 
 def check_meta(database: Database, genesis: Genesis) -> None:
-    """Check that the database is this ledger's; initialise an empty one. Raises ForeignStore or StoreCorruption."""
+    """Check that the database is this ledger's; initialise an empty one.
+
+    Raises ForeignStore, OtherFormat or StoreCorruption.
+    """
     found = database.get(keys.META)
     if found == layout.meta_value(genesis.hash, _version(database)):
         return
@@ -160,7 +163,7 @@ def check_meta(database: Database, genesis: Genesis) -> None:
         raise StoreCorruption(database.path, f"{keys.describe(keys.META)} is not [version, genesis hash]")
     version, hash_ = value
     if version not in (layout.FORMAT_VERSION, layout.GAPPED_VERSION):
-        raise StoreCorruption(
+        raise OtherFormat(
             database.path,
             f"format version {version!r}, this software reads {layout.FORMAT_VERSION} and {layout.GAPPED_VERSION}",
         )

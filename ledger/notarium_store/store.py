@@ -109,7 +109,7 @@ class Store(LogReader):
         """Open the store in the directory `path`, or create it, and check its tip.
 
         Writes raise StoreFull while the disk has less than `min_free_bytes` free.
-        Raises StoreCorruption, ForeignStore, StoreLocked, StoreFull or StoreError.
+        Raises StoreCorruption, ForeignStore, OtherFormat, StoreLocked, StoreFull or StoreError.
         """
         database = Database(
             path, cache_bytes=cache_bytes, write_buffer_bytes=write_buffer_bytes, min_free_bytes=min_free_bytes

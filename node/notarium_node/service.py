@@ -23,6 +23,7 @@ from notarium_node.health.certificate import read_expiry_ms
 from notarium_node.http.pace import STALL_S
 from notarium_node.http.places import Places
 from notarium_node.http.server import HardenedAppRunner
+from notarium_node.http.tls_site import TlsSite
 from notarium_node.identity.own_record import own_record
 from notarium_node.node import Node
 from notarium_node.settings import NodeSettings
@@ -45,7 +46,7 @@ SHUTDOWN_S = 2.0
 """How long open requests may take once the node stops."""
 
 OTHER_FILES = 1024
-"""Open files besides the API's connections: peers, handshakes, LevelDB's tables and logs, and a reserve."""
+"""Open files besides the API's connections: peers, TLS handshakes, LevelDB's tables and logs, and a reserve."""
 
 
 class NodeCrashed(Exception):
@@ -182,13 +183,21 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         shutdown_timeout=SHUTDOWN_S,
     )
     await runner.setup()
-    context = None
+    site: web.BaseSite = web.TCPSite(runner, config.api.host, config.api.port)
     if config.api.tls_certificate is not None and config.api.tls_key is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(config.api.tls_certificate, config.api.tls_key)
+        site = TlsSite(
+            runner,
+            config.api.host,
+            config.api.port,
+            ssl_context=context,
+            exempt=config.api.proxies,
+            endings=node.api_endings,
+        )
     try:
-        await web.TCPSite(runner, config.api.host, config.api.port, ssl_context=context).start()
+        await site.start()
     except OSError as error:
         await runner.cleanup()
         await node.stop()

@@ -86,7 +86,7 @@ class View:
 
     @property
     def connected(self) -> Mapping[PublicKey, Any]:
-        return {peer: SimpleNamespace(clock_offset_ms=None, queue_bytes=0) for peer in self.links}
+        return {peer: SimpleNamespace(clock_offset_ms=None, queue_bytes=0, queue_age_s=0.0) for peer in self.links}
 
     def is_connected(self, peer: PublicKey) -> bool:
         return peer in self.links

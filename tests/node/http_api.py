@@ -59,8 +59,10 @@ class Answer:
 class Api:
     """One node's API."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        """`source`: the client's address."""
         self.port = port
+        self._source = source
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, None, headers)
@@ -75,7 +77,7 @@ class Api:
         return self.post(f"/v1/entries{query}", raw)
 
     def call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(self._source, 0))
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

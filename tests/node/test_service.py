@@ -1,12 +1,14 @@
 """What the process needs of its machine, which node it is, and how its API answers what is not HTTP."""
 
 import asyncio
+import contextlib
 import resource
 import shutil
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +17,7 @@ from tests.node.certificates import certificate
 
 from notarium_node import service
 from notarium_node.config.reading import load_config
+from notarium_node.http import tls_site
 from notarium_node.identity.card import read_card
 from notarium_node.node import Node
 from notarium_node.operator.setup import NodeDescription, make_keys
@@ -97,19 +100,56 @@ async def test_a_node_that_is_told_to_stop_ends_without_an_error(config):
     assert logs[-1]["event"] == "node stopped"
 
 
-async def test_a_certificate_that_expires_soon_or_has_expired_is_reported_from_the_start_on(config, tmp_path):
+@pytest.fixture
+def with_certificate(config, tmp_path):
+    """The configuration with a certificate of the API that expires in so many days."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     files = tmp_path / "api.pem", tmp_path / "api.key"
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
     api = config.api.model_copy(update={"tls_certificate": files[0], "tls_key": files[1]})
-    for days, text in ((10, "expires in 9 days"), (-1, "has expired at")):
+
+    def make(days):
         files[0].write_bytes(certificate(key, now + timedelta(days=days)))
+        return config.model_copy(update={"api": api})
+
+    return make
+
+
+async def test_a_certificate_that_expires_soon_or_has_expired_is_reported_from_the_start_on(with_certificate):
+    for days, text in ((10, "expires in 9 days"), (-1, "has expired at")):
         with capture_logs() as logs:
-            await service.run(config.model_copy(update={"api": api}))
+            await service.run(with_certificate(days))
         [line] = [each for each in logs if each["event"] == "the API's certificate expires"]
         assert text in line["text"]
+
+
+async def test_the_api_of_a_node_ends_handshakes_of_which_an_address_has_too_many(with_certificate, monkeypatch):
+    monkeypatch.setattr(tls_site, "MOST_OF_ONE", 1)
+    stopping = asyncio.Event()
+    monkeypatch.setattr(service, "_on_signals", lambda: stopping)
+    config = with_certificate(10)
+    running = asyncio.create_task(service.run(config))
+    async with aiohttp.ClientSession() as session:
+
+        async def is_alive():
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                async with session.get(f"https://127.0.0.1:{config.api.port}/healthz", ssl=False) as answer:
+                    return answer.status == 200
+
+        async with asyncio.timeout(30):
+            while not await is_alive():
+                assert not running.done()
+                await asyncio.sleep(0.01)
+            silent = [await asyncio.open_connection("127.0.0.1", config.api.port) for _ in range(2)]
+            with contextlib.suppress(ConnectionError):
+                assert await silent[0][0].read() == b""
+            assert await is_alive()
+            stopping.set()
+            await running
+    for _, writer in silent:
+        writer.transport.abort()
 
 
 async def test_a_defect_ends_the_process_with_an_error_also_while_the_node_stops(config, monkeypatch):

@@ -11,7 +11,7 @@ from tests.support.consortium import Consortium, digest
 
 from notarium_ledger.encoding import canonical
 from notarium_ledger.types import Hash, Height
-from notarium_store import ForeignStore, Store, StoreCorruption, StoreError, keys
+from notarium_store import ForeignStore, OtherFormat, Store, StoreCorruption, StoreError, keys
 from notarium_store.layout import StoredHeader, StoredState
 
 
@@ -26,11 +26,14 @@ def test_a_store_of_another_ledger_is_refused(copy: tuple[Path, Consortium]) -> 
     Store.open(path, consortium.genesis).close()
 
 
-def test_a_newer_format_is_refused(copy: tuple[Path, Consortium]) -> None:
+@pytest.mark.parametrize("version", [3, 4, 7])
+def test_an_older_or_newer_format_is_refused_with_the_remedy(copy: tuple[Path, Consortium], version: int) -> None:
+    """Rows of the search index have changed after 3 and 4, so it would be misread."""
     path, consortium = copy
-    edit(path, lambda db: db.put(keys.META, canonical.encode([5, bytes(consortium.genesis.hash)])))
-    with pytest.raises(StoreCorruption, match="format version 5, this software reads 3 and 4"):
-        Store.open(path, consortium.genesis)
+    edit(path, lambda db: db.put(keys.META, canonical.encode([version, bytes(consortium.genesis.hash)])))
+    for attempt in (lambda: Store.open(path, consortium.genesis), lambda: check(path, consortium)):
+        with pytest.raises(OtherFormat, match=f"format version {version}, this software reads 5 and 6; start the"):
+            attempt()
 
 
 def test_opening_fails_where_the_directory_is_a_file(tmp_path: Path, consortium: Consortium) -> None:

@@ -70,6 +70,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("GET", "/metrics", health.metrics),
         ("GET", "/openapi.json", describe),
     ]
+    node.api_answers.refusals.update(dict.fromkeys(ProblemType, 0))  # A rate begins with its first sample.
     large = Places(MAX_LARGE_BYTES)
     served = _Served(node, guard, large)
     for path in dict.fromkeys(path for _, path, _ in routes):
@@ -155,27 +156,31 @@ def _no_such_method(methods: Collection[str]) -> Handler:
 
 
 def guarded(node: Node, handler: Handler) -> Handler:
-    """Answer problems as problem details; log unexpected errors."""
+    """Answer problems as problem details, and count them; log unexpected errors."""
+
+    def answer(problem: ApiProblem) -> web.Response:
+        node.api_answers.refusals[problem.kind] += 1
+        return problem.response()
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
         except ApiProblem as problem:
-            return problem.response()
+            return answer(problem)
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
         except HistoryIncomplete as error:
             # Not the error's own words, which have a remedy already.
             missing = f"the answer needs blocks from {error.history_height + 1} to {error.base_height}"
-            return refused(node.incomplete(f"{missing}, which this node is still fetching")).response()
+            return answer(refused(node.incomplete(f"{missing}, which this node is still fetching")))
         except StoreError as error:
             _log.error("the store failed", path=request.path, error=str(error))
             remedy = "See the node's log, and run 'notarium-node check' there."
-            return ApiProblem(ProblemType.INTERNAL, str(error), remedy=remedy).response()
+            return answer(ApiProblem(ProblemType.INTERNAL, str(error), remedy=remedy))
         except Exception:
             _log.exception("a handler failed", path=request.path)
             detail = "the node has a defect; its log has the details"
-            return ApiProblem(ProblemType.INTERNAL, detail).response()
+            return answer(ApiProblem(ProblemType.INTERNAL, detail))
 
     return handle
 

@@ -42,7 +42,9 @@ _WAIT = [
 ]
 _FAILED = _problem("The node failed: its store is damaged, or it has a defect. Its log has the details.")
 _WRONG_HOST = _problem("The Host header is not a name of this node.")
-_TOO_MANY = _problem("This address has its share already, or a quota is used up; see Retry-After.")
+_TOO_MANY = _problem(
+    "This address has its share already or has sent too many bad signatures, or a quota is used up; see Retry-After."
+)
 _REFUSALS = {
     "400": _problem("The request cannot be read."),
     "403": _problem(

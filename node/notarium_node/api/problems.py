@@ -30,6 +30,7 @@ class ProblemType(StrEnum):
     BUSY = "busy"
     TOO_MANY = "too-many"
     QUOTA = "quota"
+    BAD_SIGNATURES = "bad-signatures"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     WRONG_HOST = "wrong-host"
     CROSS_SITE = "cross-site"
@@ -58,6 +59,7 @@ _ANSWERS = {
     ProblemType.BUSY: (503, "The node cannot take this request now"),
     ProblemType.TOO_MANY: (429, "This address has its share already"),
     ProblemType.QUOTA: (429, "The key or its member has used up its quota"),
+    ProblemType.BAD_SIGNATURES: (429, "This address has sent too many bad signatures"),
     ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),
     ProblemType.WRONG_HOST: (421, "This node does not have that name"),
     ProblemType.CROSS_SITE: (403, "A page of another site may not submit"),

@@ -18,6 +18,8 @@ from notarium_ledger.errors import InvalidEntry, NotCanonical, QuotaExceeded
 from notarium_ledger.trust.receipt import MEDIA_TYPE, Receipt, ReceiptEncoder
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
+from notarium_node.api.batch_answer import receipts_that_fit
+from notarium_node.api.junk import BadSignatures
 from notarium_node.api.problems import ApiProblem, ProblemType, full, invalid_entry, parse_int, refused
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.entries.mempool import MempoolFull
@@ -67,12 +69,15 @@ class Submissions:
         self._bodies = Places(max(MAX_BODIES_BYTES, 4 * max_request_bytes))
         self._small_bodies = Places(MAX_SMALL_BODIES_BYTES)
         self._turns = FairTurns(AT_WORK)
+        self._bad_signatures = BadSignatures(address)
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """Takes one entry; answers with its receipt (200), or with 202 where it is not decided in time."""
         wait_s = min(_wait_s(request), self._max_wait_s)
         raw = await self._read_one(request)
-        outcome = (await self._admit([raw]))[0]
+        outcomes = await self._admit([raw])
+        self._bad_signatures.note(request, outcomes)
+        outcome = outcomes[0]
         if outcome.error is not None:
             raise invalid_entry(outcome.error, self._node.clock())
         receipts = await self._receipts([outcome], wait_s)
@@ -88,6 +93,8 @@ class Submissions:
         size = self._size(request, self._max_request_bytes)
         is_small, address = size <= ONE_ENTRY_BYTES, self._address(request)
         places = self._small_bodies if is_small else self._bodies
+        if not is_small:
+            self._bad_signatures.check(request)  # Before its body is read.
         if (held := places.take(address, size)) is not None:
             raise full(held, f"bytes of {'small' if is_small else 'large'} batches", places)
         try:
@@ -98,7 +105,9 @@ class Submissions:
     async def _batch(self, request: web.Request, wait_s: float) -> web.StreamResponse:
         raws = await self._read_many(request)
         async with self._turn(request):
+            self._bad_signatures.check(request, len(raws))  # Others of its address may have been at fault meanwhile.
             outcomes = await self._admit(raws)
+            self._bad_signatures.note(request, outcomes)
             decided = await self._decided(outcomes)
         quota = next((each.error for each in outcomes if isinstance(each.error, QuotaExceeded)), None)
         errors = [
@@ -116,8 +125,11 @@ class Submissions:
             raise invalid_entry(quota, self._node.clock())
         receipts = await self._receipts(outcomes, wait_s, decided)
         found = [receipts.get(each.id) for each in outcomes]
+        is_packed = "msgpack" in request.headers.get("Accept", "")
+        if is_packed:
+            found = receipts_that_fit(found)
         status = 200 if None not in found else 202
-        if "msgpack" in request.headers.get("Accept", ""):
+        if is_packed:
             return web.Response(status=status, body=encode_receipts(found), content_type="application/msgpack")
         results = [_row(outcome, receipt) for outcome, receipt in zip(outcomes, found, strict=True)]
         return web.json_response({"results": results}, status=status)

@@ -17,6 +17,8 @@ class ApiAnswers:
     def __init__(self) -> None:
         self.counts = Counter[tuple[str, int]]()
         """By route and status."""
+        self.refusals = Counter[str]()
+        """Of these, problems by type."""
         self.times = defaultdict[str, Histogram](lambda: Histogram(BOUNDS_S))
         """By route: until the answer was made; of a large answer or a stream, until it was sent."""
 

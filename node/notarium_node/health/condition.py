@@ -15,7 +15,7 @@ from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.types import Height, PublicKey
 from notarium_node.health.ability import Ability
 from notarium_node.health.certificate import CertificateWatch
-from notarium_node.health.observed import ObservedNode
+from notarium_node.health.observed import ObservedNode, peers_of
 from notarium_node.health.operators_word import IdleWord, correction, idle_word, last_resort
 from notarium_node.health.reason import Reason, ReasonKind
 from notarium_node.health.standstill import Standstill
@@ -363,13 +363,11 @@ class Condition:
         }
 
     def _peers(self) -> list[dict[str, Any]]:
-        """The other nodes of the registry, in the order of their keys."""
+        """The nodes to which this one connects."""
         node, state = self._node, self._node.store.state
         connected, claims = node.network.connected, node.sync.claims
         peers = []
-        for key, record in sorted(state.registry.nodes.items()):
-            if key == node.own.key:
-                continue
+        for key, record in peers_of(node):
             link, claim = connected.get(key), claims.get(key)
             peers.append(
                 {

@@ -24,7 +24,7 @@ from prometheus_client.process_collector import PROCESS_COLLECTOR
 from notarium_node.health.condition import Condition
 from notarium_node.health.histogram import Histogram
 from notarium_node.health.log_handler import lost
-from notarium_node.health.observed import ObservedNode
+from notarium_node.health.observed import ObservedNode, peers_of
 from notarium_node.health.reason import ReasonKind
 from notarium_store.store import Store
 
@@ -126,6 +126,7 @@ class Metrics:
         for (route, status), count in sorted(api.counts.items()):
             answers.add_metric([route, str(status)], count)
         yield answers
+        yield _labelled("notarium_api_refusals", "Answers that are problems", "reason", api.refusals)
         yield _histogram("notarium_api_answer_seconds", "From a request to its answer", "route", api.times)
         expires_ms = self._node.api_certificate_expires_ms
         expires_s = None if expires_ms is None else expires_ms / 1000
@@ -140,14 +141,17 @@ class Metrics:
         labels = ["member", "role", "key"]
         connected = GaugeMetricFamily("notarium_peer_connected", "1 for each connected peer, else 0", labels=labels)
         queued = GaugeMetricFamily("notarium_peer_queue_bytes", "Bytes not sent to it yet", labels=labels)
+        text = "How long the oldest message that waits for its line has waited"
+        oldest = GaugeMetricFamily("notarium_peer_queue_oldest_seconds", text, labels=labels)
         links = node.network.connected
-        for key, record in sorted(node.store.state.registry.nodes.items()):
-            if key != node.own.key and "validator" in (record.role, node.own.role):  # Observers do not connect.
-                link, values = links.get(key), [record.member, record.role, key.hex()]
-                connected.add_metric(values, link is not None)
-                queued.add_metric(values, 0 if link is None else link.queue_bytes)
+        for key, record in peers_of(node):
+            link, values = links.get(key), [record.member, record.role, key.hex()]
+            connected.add_metric(values, link is not None)
+            queued.add_metric(values, 0 if link is None else link.queue_bytes)
+            oldest.add_metric(values, 0 if link is None else link.queue_age_s)
         yield connected
         yield queued
+        yield oldest
 
 
 def _free_bytes(store: Store) -> int | None:

@@ -35,6 +35,10 @@ class ConnectedPeer(Protocol):
     def queue_bytes(self) -> int:
         """Bytes that wait to be sent to it."""
 
+    @property
+    def queue_age_s(self) -> float:
+        """How long the oldest of them that wait before the connection's own buffer have waited."""
+
 
 class Network(Protocol):
     """The connections to peers."""
@@ -240,3 +244,9 @@ class ObservedNode(Protocol):
     def verifier(self) -> SignatureChecks: ...
     @property
     def catch_up_verifier(self) -> SignatureChecks: ...
+
+
+def peers_of(node: ObservedNode) -> list[tuple[PublicKey, NodeRecord]]:
+    """The nodes to which this one connects, in the order of their keys. Observers do not connect to one another."""
+    nodes = sorted(node.store.state.registry.nodes.items())
+    return [(key, each) for key, each in nodes if key != node.own.key and "validator" in (each.role, node.own.role)]

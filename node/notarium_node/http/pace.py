@@ -24,6 +24,8 @@ class Ending(StrEnum):
 
     NOT_HTTP = "not_http"
     """Bytes that are not an HTTP request; answered with 400."""
+    NO_TLS = "no_tls"
+    """The TLS handshake failed, did not end in time, or gave way to a newer one of its address."""
     SLOW_HEAD = "slow_head"
     """The head of a request did not arrive in time."""
     NOT_TAKEN = "not_taken"

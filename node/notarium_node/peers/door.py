@@ -122,6 +122,7 @@ class Door:
             task = asyncio.create_task(self._admit(connection))
             self._pending[task] = None
             task.add_done_callback(lambda done: self._pending.pop(done, None))
+            await asyncio.sleep(0)  # While more wait to be accepted, sock_accept gives nobody else a turn.
 
     async def _admit(self, connection: socket.socket) -> None:
         """TLS, request and HELLO of an incoming connection, within the time limit."""

@@ -54,7 +54,6 @@ ORDERED = frozenset((Kind.ENTRIES, Kind.BLOCKS, Kind.EQUIVOCATIONS, Kind.SNAPSHO
 """Bulk keeps its order. All other small messages pass it: votes, heights and questions are urgent, and bear any order
 (tests/simulation)."""
 
-
 LinkEvent = Literal[
     "connected",
     "disconnected",
@@ -116,6 +115,8 @@ class PeerInfo:
     messages_out: int
     queue_bytes: int
     """Accepted by send and not yet on the wire."""
+    queue_age_s: float
+    """Of the oldest message that is large or waits behind a large one: how long it has waited."""
     clock_offset_ms: int | None
     """The peer's clock minus this node's, as far as it is certain; None until compared."""
 
@@ -149,7 +150,6 @@ class Link:
         now = self._loop.time()
         self.opened_at = now
         self.dialed = isinstance(socket, DialledSocket)
-        """Whether this node opened the connection."""
         self._byte_rate = TokenBucket(limits.bytes_per_s, BURST_S * limits.bytes_per_s, now)
         self._message_rate = TokenBucket(limits.messages_per_s, BURST_S * limits.messages_per_s, now)
         self._since_ms = self._last_message_ms = settings.wall_ms()
@@ -293,6 +293,7 @@ class Link:
             messages_in=self._messages_in,
             messages_out=self._messages_out,
             queue_bytes=self.queue_bytes,
+            queue_age_s=self._parcels.oldest_s(self._loop.time()),
             clock_offset_ms=self.clock_offset_ms,
         )
 

@@ -62,6 +62,7 @@ class _Slot:
 class _Parcel:
     data: bytes
     slot: _Slot | None
+    queued_s: float
     sent: int = 0
 
 
@@ -88,6 +89,11 @@ class ParcelQueue:
         """Whether nothing waits."""
         return self.bytes == 0
 
+    def oldest_s(self, now_s: float) -> float:
+        """How long the oldest parcel that is not sent whole has waited; 0 if nothing waits."""
+        heads = (self._current, *(queue[0] for queue in (self._first, self._then) if queue))
+        return max((now_s - each.queued_s for each in heads if each is not None), default=0.0)
+
     def put(self, data: bytes, slot: Hashable | None, now_s: float) -> Placed:
         """Queue one message of at least one byte.
 
@@ -97,7 +103,7 @@ class ParcelQueue:
         if slot is None:
             if self.bytes - self._first_bytes + len(data) > self._room_bytes:
                 return "dropped"
-            self._then.append(_Parcel(data, None))
+            self._then.append(_Parcel(data, None, now_s))
             self.bytes += len(data)
             return "queued"
         last = self._slots.get(slot)
@@ -112,7 +118,7 @@ class ParcelQueue:
             displaced = True
         self._slots.pop(slot, None)
         entry = self._slots[slot] = _Slot(now_s)
-        self._first.append(_Parcel(data, entry))
+        self._first.append(_Parcel(data, entry, now_s))
         self._first_bytes += len(data)
         self.bytes += len(data)
         # Acknowledged or not: what is forgotten here is long out of date, and is not sent again.

@@ -67,6 +67,14 @@ async def test_more_searches_of_a_crowded_digest(siege: OpenSiege):
         await each.withstand(each.orders("ask", 400, paths=(path,)), seconds=20, limits=Limits())
 
 
+async def test_searches_whose_filter_matches_nothing(siege: OpenSiege):
+    """As above, but each request examines as many rows as one may, and finds none."""
+    async with siege("64 connections search a crowded digest for nobody") as each:
+        await _crowd_the_digest(each)
+        path = f"/v1/search?digest={DIGEST.hex()}&issuer=nobody"
+        await each.withstand(each.orders("ask", 64, paths=(path,)), seconds=15, limits=Limits(), rest_s=5)
+
+
 async def test_a_replayed_batch(siege: OpenSiege, tmp_path: Path):
     """A batch that is decided already is sent again: each answer has 4,000 receipts."""
     async with siege("64 connections replay a decided batch of 4,000") as each:

@@ -36,7 +36,10 @@ def raising(error):
 @pytest.fixture
 def node() -> Any:
     """As much of a node as an answer to a missing block takes."""
-    return SimpleNamespace(incomplete=lambda detail: Refusal(RefusalKind.HISTORY_INCOMPLETE, detail, retry_after_s=10))
+    return SimpleNamespace(
+        incomplete=lambda detail: Refusal(RefusalKind.HISTORY_INCOMPLETE, detail, retry_after_s=10),
+        api_answers=ApiAnswers(),
+    )
 
 
 REQUEST = make_mocked_request("GET", "/v1/log")
@@ -69,6 +72,7 @@ async def test_each_error_becomes_a_problem(node, error, status):
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     assert b"RuntimeError" not in response.body
+    assert node.api_answers.refusals == {json.loads(response.body)["type"].rpartition(":")[2]: 1}
 
 
 async def test_missing_blocks_are_named_and_the_remedy_is_given_once(node):

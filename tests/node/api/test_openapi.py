@@ -13,6 +13,7 @@ from notarium_node.api.app import make_app
 from notarium_node.api.problems import ProblemType
 from notarium_node.config.sections import ApiSection
 from notarium_node.entries.waiters import Waiters
+from notarium_node.health.api_answers import ApiAnswers
 
 
 def test_the_description_is_valid_openapi(world):
@@ -23,7 +24,8 @@ def test_every_route_is_described_and_every_description_is_a_route(world):
     paths = world.node.get("/openapi.json").json["paths"]
     described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
 
-    node: Any = SimpleNamespace(store=None, waiters=Waiters())  # As much of a node as the application is made from.
+    # As much of a node as the application is made from.
+    node: Any = SimpleNamespace(store=None, waiters=Waiters(), api_answers=ApiAnswers())
     app = make_app(node, ApiSection(), lambda: 0)
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     # HEAD, OPTIONS and the refusal of all others are HTTP's own, on every resource.

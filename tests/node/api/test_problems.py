@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,3 +115,14 @@ def test_every_remedy_of_the_api_is_a_sentence():
     ]
     assert len(remedies) >= 10
     assert [each for each in remedies if not (each[0].isupper() and each.endswith("."))] == []
+
+
+def test_the_formats_name_every_problem_with_its_status():
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    listed = page.partition("Names: ")[2].partition("\n\n")[0]
+    named = {
+        name: int(status)
+        for names, status in re.findall(r"((?:`[a-z-]+`,?\s+)+)\((\d{3})\)", listed)
+        for name in re.findall(r"[a-z-]+", names)
+    }
+    assert named == {each.value: each.status for each in ProblemType}

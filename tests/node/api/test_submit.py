@@ -26,6 +26,7 @@ from notarium_ledger.types import Hash
 from notarium_node.api import submit
 from notarium_node.api.app import guarded
 from notarium_node.entries.admission import AdmissionStatus, Outcome
+from notarium_node.health.api_answers import ApiAnswers
 from notarium_node.http.server import HardenedAppRunner
 from notarium_node.node import Node
 
@@ -343,6 +344,7 @@ class Office:
         self.go_on = asyncio.Event()
         self.admission = self.store = self
         self.mempool: set[Hash] = set()
+        self.api_answers = ApiAnswers()
 
     def refusal(self) -> None:
         """It takes entries."""

@@ -24,7 +24,8 @@ def fake_node(role: str = "validator") -> Any:
     consortium = Consortium(4, observers=1)
     keys = [each.public for each in (consortium.validator_keys if role == "validator" else consortium.observer_keys)]
     connected = {
-        each.public: SimpleNamespace(clock_offset_ms=3, queue_bytes=7) for each in consortium.validator_keys[:3]
+        each.public: SimpleNamespace(clock_offset_ms=3, queue_bytes=7, queue_age_s=0.5)
+        for each in consortium.validator_keys[:3]
     }
     connected.pop(keys[0], None)
     progress = SimpleNamespace(figures=lambda: {"height": 1, "target": 2, "blocks_per_s": 1.0, "remaining_s": 1.0})

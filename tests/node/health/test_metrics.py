@@ -89,10 +89,12 @@ def test_each_other_node_of_the_registry_has_a_series_connected_or_not(node, scr
     assert connected == dict(zip(others, (1, 1, 0, 0), strict=True))
     queued = {name[2:]: value for name, value in values.items() if name[0] == "notarium_peer_queue_bytes"}
     assert queued == dict(zip(others, (7, 7, 0, 0), strict=True))
+    oldest = {name[2:]: value for name, value in values.items() if name[0] == "notarium_peer_queue_oldest_seconds"}
+    assert oldest == dict(zip(others, (0.5, 0.5, 0, 0), strict=True))
     assert values["notarium_validators_able",] == 3
 
 
-def test_observers_that_never_connect_to_one_another_raise_no_alarm():
+def test_observers_that_never_connect_to_one_another_raise_no_alarm_and_are_not_shown():
     node = fake_node("observer")
     registry = node.store.state.registry
     second = next(each for each in registry.nodes.values() if each.member == "m3" and each.role == "validator")
@@ -101,6 +103,8 @@ def test_observers_that_never_connect_to_one_another_raise_no_alarm():
     text = Metrics(node, Condition(node)).render().decode()
     named = re.findall(r'notarium_peer_connected{.*member="(\w+)".*} ', text)
     assert sorted(named) == ["m0", "m1", "m2"]
+    shown = Condition(node).status()["peers"]
+    assert sorted(each["member"] for each in shown) == ["m0", "m1", "m2"]
 
 
 def test_the_disk_of_the_store(node, scrape):

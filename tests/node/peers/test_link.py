@@ -165,9 +165,11 @@ async def test_what_is_under_way_is_not_queued_again():
         for _ in range(5):
             assert one.net.send(peer, block, "slot"), "it is on its way, which is no failure"
         assert (one.net.queue_bytes(peer), one.net.counters["send_skipped"]) == (queued, 5)
+        await one.until(lambda: one.net.connected[peer].queue_age_s > 0)
         there.open()
         await two.until(lambda: two.messages)
         await one.until(lambda: one.net.queue_bytes(peer) == 0)
+        assert one.net.connected[peer].queue_age_s == 0
         # Once it has arrived, it may be sent again: the peer may have forgotten it.
         await one.until(lambda: one.net.send(peer, block, "slot") and len(two.messages) > 1)
         assert one.net.counters["send_dropped"] == 0

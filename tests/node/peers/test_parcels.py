@@ -53,6 +53,25 @@ def test_what_goes_in_comes_out(messages, piece):
         assert inbox.arrived == sum(map(len, messages))
 
 
+def test_the_oldest_is_the_one_that_has_waited_longest_of_all_kinds():
+    outbox = ParcelQueue()
+    assert outbox.oldest_s(9.0) == 0
+    outbox.put(body(b"a"), None, 1.0)
+    outbox.put(body(b"b"), "slot", 2.0)
+    assert outbox.oldest_s(9.0) == 8
+    for _ in range(4):  # Consensus first.
+        outbox.next_frame()
+    outbox.put(body(b"c"), "other slot", 3.0)
+    assert outbox.oldest_s(9.0) == 8
+    outbox.next_frame()  # Of the new one.
+    assert outbox.oldest_s(9.0) == 8
+    frames(outbox)
+    assert outbox.oldest_s(9.0) == 0
+    outbox.put(body(b"d"), None, 5.0)
+    outbox.next_frame()
+    assert outbox.oldest_s(9.0) == 4, "one that is sent in part has not been sent"
+
+
 def test_consensus_goes_before_what_waits_but_does_not_break_into_a_message():
     outbox = ParcelQueue()
     for letter in (b"a", b"b"):

@@ -30,7 +30,7 @@ from notarium_node.operator.cli.output import (
 )
 from notarium_node.operator.node_api import NodeApi, tables
 from notarium_store.check import CheckReport, check_chain
-from notarium_store.errors import ForeignStore, StoreCorruption, StoreError
+from notarium_store.errors import ForeignStore, OtherFormat, StoreCorruption, StoreError
 
 _log = structlog.get_logger("notarium.startup")
 
@@ -117,7 +117,7 @@ def _verify(store_dir: Path, genesis: Genesis) -> CheckReport:
                 store_dir, genesis, lambda done, total: progress.update(task, completed=done, total=total)
             )
     except StoreCorruption as error:
-        code = NodeExitCode.USAGE if isinstance(error, ForeignStore) else NodeExitCode.CHECK_FAILED
+        code = NodeExitCode.USAGE if isinstance(error, ForeignStore | OtherFormat) else NodeExitCode.CHECK_FAILED
         raise Failure(str(error), code) from error
     except StoreError as error:
         raise Failure(str(error)) from error

@@ -6,9 +6,13 @@ import re
 import socket
 from pathlib import Path
 
+from tests.store.damaging import edit
+
+from notarium_ledger.encoding import canonical
 from notarium_ledger.state.genesis import Genesis
 from notarium_node import service
 from notarium_node.config.reading import load_config
+from notarium_store import keys
 from notarium_store.store import Store
 
 
@@ -128,3 +132,12 @@ def test_check_of_a_damaged_store_fails_with_1(ready, ceremony, notarium_node):
     code, _, err = notarium_node("check", "--config", ready)
     assert code == 1, err
     assert "restore" in err
+
+
+def test_check_of_another_format_is_no_damage(ready, ceremony, notarium_node):
+    root, path, hash_ = ceremony
+    with Store.open(root / "n1" / "store", Genesis.decode_json(path.read_bytes())):
+        pass
+    edit(root / "n1" / "store", lambda db: db.put(keys.META, canonical.encode([3, bytes.fromhex(hash_)])))
+    code, _, err = notarium_node("check", "--config", ready)
+    assert (code, "start the version that wrote it" in err) == (2, True)
