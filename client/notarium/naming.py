@@ -3,10 +3,12 @@
 data/            data.receipt.json              data.bundle.json
 model.joblib     model.joblib.receipt.json      model.joblib.bundle.json
 a run "fit"      fit.run.receipt.json           fit.run.bundle.json
+its draft        fit.run.draft.json             where the run could not be signed
 """
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from notarium.errors import ProjectError
@@ -15,6 +17,7 @@ FOLDER = ".notarium"
 """In a project's folder: its configuration, and the state of this working copy."""
 RECEIPT_SUFFIX = ".receipt.json"
 BUNDLE_SUFFIX = ".bundle.json"
+DRAFT_SUFFIX = ".run.draft.json"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
 
@@ -47,6 +50,25 @@ def is_receipt(path: Path) -> bool:
 def is_bundle(path: Path) -> bool:
     """Whether `path` is named like a bundle."""
     return path.name.endswith(BUNDLE_SUFFIX)
+
+
+def is_draft(path: Path) -> bool:
+    """Whether `path` is named like the draft of a run."""
+    return path.name.endswith(DRAFT_SUFFIX)
+
+
+def not_signed(draft: Path) -> str:
+    """What to say of a draft where something anchored, or to be anchored, is expected."""
+    return (
+        f"is the draft of a run, which nobody has signed: run 'notarium complete {shlex.quote(str(draft))}' to sign "
+        "and anchor it"
+    )
+
+
+def check_no_draft(path: Path) -> None:
+    """Raise ProjectError for what is named like a draft: as an ordinary file it would prove nothing about its run."""
+    if is_draft(path):
+        raise ProjectError(f"{path} {not_signed(path)}")
 
 
 def run_stem(name: str) -> str:
