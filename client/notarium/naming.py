@@ -18,6 +18,7 @@ FOLDER = ".notarium"
 RECEIPT_SUFFIX = ".receipt.json"
 BUNDLE_SUFFIX = ".bundle.json"
 DRAFT_SUFFIX = ".run.draft.json"
+EMPTY_PATH = "an empty path; give '.' for the current folder"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
 
@@ -83,6 +84,11 @@ def run_stem(name: str) -> str:
 
 
 def artifact_path(path: Path | str) -> Path:
-    """`path` in the form that names can be made from: no trailing slash, "." and "~" resolved."""
+    """`path` in the form that names can be made from: no trailing slash, "." and "~" resolved.
+
+    Raises ProjectError for an empty text, as an unset variable of a script gives it: it would mean the current folder.
+    """
+    if not str(path):
+        raise ProjectError(EMPTY_PATH)
     chosen = Path(path).expanduser()
     return chosen if chosen.name not in ("", "..") else chosen.resolve()
