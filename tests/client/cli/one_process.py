@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HANGS_S = 120
+HANGS_S = 300
 """For all of the commands together; far more than they need on a slow machine."""
 
 
