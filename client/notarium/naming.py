@@ -3,10 +3,12 @@
 data/            data.receipt.json              data.bundle.json
 model.joblib     model.joblib.receipt.json      model.joblib.bundle.json
 a run "fit"      fit.run.receipt.json           fit.run.bundle.json
+its draft        fit.run.draft.json             where the run could not be signed
 """
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from notarium.errors import ProjectError
@@ -15,6 +17,8 @@ FOLDER = ".notarium"
 """In a project's folder: its configuration, and the state of this working copy."""
 RECEIPT_SUFFIX = ".receipt.json"
 BUNDLE_SUFFIX = ".bundle.json"
+DRAFT_SUFFIX = ".run.draft.json"
+EMPTY_PATH = "an empty path; give '.' for the current folder"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
 
@@ -49,6 +53,25 @@ def is_bundle(path: Path) -> bool:
     return path.name.endswith(BUNDLE_SUFFIX)
 
 
+def is_draft(path: Path) -> bool:
+    """Whether `path` is named like the draft of a run."""
+    return path.name.endswith(DRAFT_SUFFIX)
+
+
+def not_signed(draft: Path) -> str:
+    """What to say of a draft where something anchored, or to be anchored, is expected."""
+    return (
+        f"is the draft of a run, which nobody has signed: run 'notarium complete {shlex.quote(str(draft))}' to sign "
+        "and anchor it"
+    )
+
+
+def check_no_draft(path: Path) -> None:
+    """Raise ProjectError for what is named like a draft: as an ordinary file it would prove nothing about its run."""
+    if is_draft(path):
+        raise ProjectError(f"{path} {not_signed(path)}")
+
+
 def run_stem(name: str) -> str:
     """The file name that represents the run `name`. Raises ProjectError where it cannot be a file name."""
     if not name or name.startswith(".") or any(each in name for each in "/\\\0\n\r") or not name.isprintable():
@@ -61,6 +84,11 @@ def run_stem(name: str) -> str:
 
 
 def artifact_path(path: Path | str) -> Path:
-    """`path` in the form that names can be made from: no trailing slash, "." and "~" resolved."""
+    """`path` in the form that names can be made from: no trailing slash, "." and "~" resolved.
+
+    Raises ProjectError for an empty text, as an unset variable of a script gives it: it would mean the current folder.
+    """
+    if not str(path):
+        raise ProjectError(EMPTY_PATH)
     chosen = Path(path).expanduser()
     return chosen if chosen.name not in ("", "..") else chosen.resolve()

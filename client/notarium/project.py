@@ -220,6 +220,8 @@ def create_project(
         raise ProjectError(f"{config} exists already; edit it, or use --force to replace it")
     if not re.fullmatch(MEMBER_ID_PATTERN, issuer):
         raise ProjectError(f"{issuer!r} is not the id of an institution: give its ROR address or its short id")
+    if name != name.encode(errors="replace").decode():
+        raise ProjectError(f"the project's name {name!r} is not UTF-8: give another one with --project NAME")
     urls = [normal_url(each) for each in nodes]
     text = (
         "# Notarium: which ledger this project anchors to. Commit this folder; your key is not in it.\n\n"

@@ -17,6 +17,11 @@ def ledger():
 
 
 @pytest.fixture
+def genesis(ledger):
+    return ledger.consortium.genesis
+
+
+@pytest.fixture
 def nodes(ledger):
     """Three validators of one ledger."""
     with FakeNode(ledger) as first, FakeNode(ledger) as second, FakeNode(ledger) as third:

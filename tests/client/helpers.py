@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +23,15 @@ def present(value: T | None) -> T:
     """`value`, which must be there."""
     assert value is not None
     return value
+
+
+def predicate_of(run):
+    """What the evidence of a run says."""
+    return json.loads(run.bundle_path.read_bytes())["predicate"]
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def change_a_byte(path: Path) -> None:

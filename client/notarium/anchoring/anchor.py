@@ -16,10 +16,10 @@ from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import describe_code
-from notarium.evidence.hashing import OnProgress, hash_path
+from notarium.evidence.hashing import OnProgress, check_name, hash_path
 from notarium.evidence.statement import Artifact, Bundle, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside
+from notarium.naming import artifact_path, bundle_of, check_no_draft, is_bundle, is_receipt, receipt_beside
 from notarium.project import Project, find_project, other_project
 from notarium_ledger.encoding.json_file import iso_time
 
@@ -134,6 +134,8 @@ def anchor(
         raise ProjectError(
             f"{chosen} is itself a receipt or an evidence file; name the file or folder that it is about"
         )
+    check_no_draft(chosen)
+    check_name(chosen.parent, chosen.name)
     earlier = Earlier.find(project, receipt_beside(chosen))
     earlier.check_issuer(chosen, project)
     earlier.check_kind(chosen, kind)

@@ -21,13 +21,12 @@ from notarium.errors import InvalidBundle, ProjectError, Unwritable
 from notarium.evidence.author import Author
 from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, relative_name, to_json
 from notarium.files import read_regular, write_atomically
-from notarium.naming import artifact_path, run_stem
+from notarium.naming import DRAFT_SUFFIX, artifact_path, run_stem
 from notarium.project import Project
 from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.entries.commitment import MAX_TIME_MS
 
 FORMAT = "notarium-draft-1"
-SUFFIX = ".draft.json"
 
 
 def keep_draft(record: RunRecord, directory: Path, reserve: Path) -> Path:
@@ -99,7 +98,7 @@ def _free_place(folder: Path, name: str) -> Path:
         # The name may be the reason why there is only a draft.
         base = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:64].strip("-") or "run"
     for number in range(1, MAX_RUNS_OF_ONE_NAME + 1):
-        place = folder / (f"{base}.run{SUFFIX}" if number == 1 else f"{base}.{number}.run{SUFFIX}")
+        place = folder / (f"{base}{DRAFT_SUFFIX}" if number == 1 else f"{base}.{number}{DRAFT_SUFFIX}")
         if not place.exists():
             return place
     raise FileExistsError(f"{folder} has {MAX_RUNS_OF_ONE_NAME} drafts of runs named {base!r}")

@@ -40,7 +40,8 @@ def append(folder: Path, line: JournalLine) -> None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotRegularFile(errno.EINVAL, "not a regular file", str(folder / FILE))
-        os.write(descriptor, text.encode())
+        # The name of a file may be any bytes.
+        os.write(descriptor, text.encode(errors="surrogateescape"))
     finally:
         os.close(descriptor)
 
@@ -54,7 +55,7 @@ def read(folder: Path) -> list[JournalLine]:
     if len(content) > MAX_LOG_BYTES:
         raise ProjectError(f"{folder / FILE} has more than {MAX_LOG_BYTES} bytes: move it away, and a new one begins")
     records = []
-    for line in content.decode(errors="replace").split("\n"):
+    for line in content.decode(errors="surrogateescape").split("\n"):
         try:
             document = json.loads(line)
             records.append(

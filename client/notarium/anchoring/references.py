@@ -8,7 +8,7 @@ from notarium.anchoring.commit import Ref
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ProjectError
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import artifact_path, is_receipt, receipt_beside, stem_of
+from notarium.naming import artifact_path, check_no_draft, is_receipt, receipt_beside, stem_of
 from notarium.project import Project
 
 
@@ -32,4 +32,5 @@ def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
     pending = outbox_of(project).find(place)
     if pending is not None:
         return Ref(rel, bytes.fromhex(pending.id))
+    check_no_draft(path)
     raise ProjectError(f"{target} is not an entry id, and there is no valid receipt {stem_of(place)}.receipt.json")

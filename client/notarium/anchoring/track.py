@@ -27,7 +27,7 @@ from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.hashing import check_name, hash_path
 from notarium.evidence.statement import Artifact, decimal_text, relative_name, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
@@ -328,6 +328,7 @@ class Run:
     def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
         name = relative_name(path, self._directory)
         try:
+            check_name(self._directory, name)
             yield Artifact(name, role, content())
         except UnreadableArtifact as error:
             self._gaps.append(f"{role} {name} is not recorded: {error.reason}")

@@ -23,6 +23,7 @@ from notarium.cli.options import (
     Refs,
     Strict,
     Timeout,
+    given_path,
     parse_fields,
     parse_refs,
     parse_values,
@@ -68,7 +69,7 @@ class _Options:
 
 def prereg(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The plan.")],
+    file: Annotated[Path, typer.Argument(parser=given_path, metavar="FILE", help="The plan.")],
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
     strict: Strict = False,
@@ -88,7 +89,9 @@ def prereg(
 
 def anchor(
     *,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The files or folders to anchor.")],
+    paths: Annotated[
+        list[Path], typer.Argument(parser=given_path, metavar="PATH...", help="The files or folders to anchor.")
+    ],
     kind: Annotated[KindChoice, typer.Option(help="The kind of entry.")] = KindChoice.DATASET,
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,

@@ -11,7 +11,7 @@ from notarium.anchoring.anchor import ANCHOR_S
 from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.delivery import send
 from notarium.anchoring.drafts import complete as sign_draft
-from notarium.cli.options import Json, Timeout
+from notarium.cli.options import Json, Timeout, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
 from notarium.naming import bundle_of
@@ -20,13 +20,16 @@ from notarium.project import find_project
 
 def complete(
     *,
-    draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="The file NAME.run.draft.json.")],
+    draft: Annotated[Path, typer.Argument(parser=given_path, metavar="DRAFT", help="The file NAME.run.draft.json.")],
     name: Annotated[str, typer.Option(help="Name of the run, instead of that in the draft.")] = "",
     disclosure: Annotated[
         Disclosure | None, typer.Option(help="What the ledger shows, instead of what the draft says.")
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder for receipt and evidence; default: the draft's.")
+        Path | None,
+        typer.Option(
+            parser=given_path, metavar="DIR", help="The folder for receipt and evidence; default: the draft's."
+        ),
     ] = None,
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,

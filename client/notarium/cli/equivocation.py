@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import GenesisFile, Json
+from notarium.cli.options import GenesisFile, Json, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
 from notarium.files import read_regular
@@ -69,7 +69,10 @@ class Judged:
 
 def equivocation(
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Equivocation files, as a node exports them.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(parser=given_path, metavar="FILE...", help="Equivocation files, as a node exports them."),
+    ],
     genesis: GenesisFile = None,
     as_json: Json = False,
 ) -> int:

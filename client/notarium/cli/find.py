@@ -16,7 +16,7 @@ from notarium.evidence.hashing import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
-from notarium.naming import artifact_path
+from notarium.naming import artifact_path, check_no_draft
 from notarium.project import find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RESEARCH_KINDS
@@ -53,6 +53,7 @@ def find(
     times = {"since_ms": _time_ms(since, "--since"), "until_ms": _time_ms(until, "--until")}
     here = find_project()
     path = artifact_path(target)
+    check_no_draft(path)
     digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else _digest(target)
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
         found = client.find(

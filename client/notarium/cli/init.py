@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import Json
+from notarium.cli.options import Json, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.genesis_file import read_genesis
@@ -29,7 +29,7 @@ ENROL_ELSEWHERE = "--genesis FILE --url https://NODE"
 
 def init(
     *,
-    genesis: Annotated[Path, typer.Option(metavar="FILE", help="The consortium's genesis file.")],
+    genesis: Annotated[Path, typer.Option(parser=given_path, metavar="FILE", help="The consortium's genesis file.")],
     issuer: Annotated[str, typer.Option(metavar="ID", help="Your institution: its ROR id or its short id.")],
     genesis_hash: Annotated[
         str, typer.Option(metavar="HEX", help="The hash of the genesis file, as your institution gave it.")

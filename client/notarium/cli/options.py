@@ -12,7 +12,16 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.errors import ProjectError
+from notarium.naming import EMPTY_PATH
 from notarium_ledger.entries.commitment import RELATIONS
+
+
+def given_path(text: str) -> Path:
+    """The path that an argument names. Raises BadParameter for an empty one, as `artifact_path` does."""
+    if not text:
+        raise typer.BadParameter(EMPTY_PATH)
+    return Path(text)
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Time limit for all nodes together, in seconds.")]
@@ -36,7 +45,12 @@ Refs = Annotated[
 ]
 GenesisFile = Annotated[
     Path | None,
-    typer.Option("--genesis", metavar="FILE", help="Verify against this genesis file; no project is needed then."),
+    typer.Option(
+        "--genesis",
+        parser=given_path,
+        metavar="FILE",
+        help="Verify against this genesis file; no project is needed then.",
+    ),
 ]
 
 VALUES_HELP = "A number, true or false is recorded as such, everything else (such as 1.10) as text."

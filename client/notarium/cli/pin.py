@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from notarium.cli.init import check_hash
-from notarium.cli.options import Json
+from notarium.cli.options import Json, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.pins import add_pin, pinned_nodes, read_pins
@@ -18,7 +18,9 @@ from notarium.project import Homes
 
 def pin(
     *,
-    genesis: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The consortium's genesis file.")] = None,
+    genesis: Annotated[
+        Path | None, typer.Argument(parser=given_path, metavar="[FILE]", help="The consortium's genesis file.")
+    ] = None,
     genesis_hash: Annotated[
         str, typer.Option(metavar="HEX", help="The hash of the genesis file, as the consortium gave it.")
     ] = "",

@@ -19,7 +19,7 @@ from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
 from notarium.ledger_access.priority import earlier_by_others
-from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.naming import artifact_path, check_no_draft, is_receipt, receipt_beside
 from notarium.project import Project, find_project, trusted_genesis
 from notarium.verifying.verification import Verifying
 from notarium_ledger.encoding.json_file import iso_time
@@ -43,6 +43,8 @@ def show(
     path = artifact_path(target)
     if path.exists() or is_receipt(path):
         place = path if is_receipt(path) else receipt_beside(path)
+        if not place.exists():
+            check_no_draft(path)
         pinned = trusted_genesis(genesis)
         result = Verifying(pinned, receipt_only=True).verify_receipt_file(place)
         if result.receipt is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from notarium.cli.options import Deep, GenesisFile, Json, Timeout
+from notarium.cli.options import Deep, GenesisFile, Json, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ProjectError
 from notarium.naming import artifact_path, is_bundle, is_receipt, receipt_beside
@@ -20,7 +20,7 @@ from notarium.verifying.verification import Verifying
 
 def verify(
     *,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH|RECEIPT...")],
+    paths: Annotated[list[Path], typer.Argument(parser=given_path, metavar="PATH|RECEIPT...")],
     offline: Annotated[bool, typer.Option("--offline", help="Ask no node, even if something is missing.")] = False,
     genesis: GenesisFile = None,
     receipt_only: Annotated[

@@ -118,10 +118,10 @@ def _walk(root: Path) -> tuple[list[str], list[Item]]:
             with os.scandir(root / folder) as entries:
                 for entry in entries:
                     name = f"{folder}/{entry.name}" if folder else entry.name
-                    _check_name(root, name)
+                    check_name(root, name)
                     if entry.is_symlink():
                         target = os.readlink(entry.path)
-                        _check_name(root, target)
+                        check_name(root, target)
                         links.append(Item.link(name, target))
                     elif entry.is_dir(follow_symlinks=False):
                         folders.append(name)
@@ -132,7 +132,8 @@ def _walk(root: Path) -> tuple[list[str], list[Item]]:
     return sorted(files, key=str.encode), links
 
 
-def _check_name(root: Path, name: str) -> None:
+def check_name(root: Path, name: str) -> None:
+    """Raise UnreadableArtifact for a name in `root` that is not UTF-8: evidence is JSON and cannot hold it."""
     try:
         name.encode()
     except UnicodeEncodeError as error:

@@ -191,7 +191,7 @@ def to_json(value: Any) -> Any:
         whole = _SAFE_INTEGER < abs(value) < 1e21
         return float(value) if math.isfinite(value) and not whole else repr(float(value))
     if isinstance(value, Mapping):
-        return {str(name): to_json(item) for name, item in value.items()}
+        return {to_json(str(name)): to_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         return [to_json(item) for item in items]

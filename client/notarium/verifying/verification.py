@@ -29,7 +29,9 @@ from notarium.naming import (
     artifact_path,
     bundle_of,
     is_bundle,
+    is_draft,
     is_receipt,
+    not_signed,
     receipt_beside,
     receipt_of,
 )
@@ -110,6 +112,8 @@ class Verifying:
             finding = Finding(FindingKind.RECEIPT, str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding(FindingKind.MISSING, str(path), "no such file or folder")
+            elif is_draft(asked):
+                finding = Finding(FindingKind.RECEIPT, str(path), not_signed(path))
             return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         receipt = self._read_receipt(path, place)
         if isinstance(receipt, Verification):

@@ -17,11 +17,6 @@ from notarium.verifying.verification import Verifying, verify
 
 
 @pytest.fixture
-def genesis(ledger):
-    return ledger.consortium.genesis
-
-
-@pytest.fixture
 def data(project):
     """An anchored folder."""
     folder = project.root / "data"

@@ -34,6 +34,36 @@ def test_the_command_that_is_printed_completes_the_run(draft, cli, ledger):
     assert cli(*arguments[1:])[0] == 2, "there is no draft any more"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["anchor"], 2),
+        (["prereg"], 2),
+        (["find"], 2),
+        (["show"], 2),
+        (["verify"], 3),
+        (["verify", "--offline"], 3),
+        (["anchor", "data", "--ref", "derivedFrom=fit one.run.draft.json"], 2),
+    ],
+    ids=["anchor", "prereg", "find", "show", "verify", "offline", "ref"],
+)
+def test_whoever_takes_a_draft_for_a_file_reads_how_to_complete_it(draft, ledger, cli, arguments, code):
+    """As a file, it would be anchored without a word of the run, and would look as if the run were."""
+    Path("data").write_text("1")
+    found, out, err = cli(*arguments, *([] if "--ref" in arguments else [draft[1]]))
+    assert found == code
+    assert "nobody has signed: run 'notarium complete 'fit one.run.draft.json'' to sign and anchor it" in out + err
+    assert ledger.entries == []
+    assert draft[1].exists()
+
+
+def test_an_anchored_folder_may_hold_a_draft(draft, project, cli):
+    (project.root / "data").mkdir()
+    draft[1].rename("data/fit.run.draft.json")
+    assert cli("anchor", "data")[0] == 0
+    assert cli("verify", "data/fit.run.draft.json", "--offline")[0] == 0
+
+
 def test_a_name_can_be_put_right(project, cli):
     assert notarium("run", "--name", "a/b", "--", "true").returncode == 0
     [place] = project.root.glob("*.draft.json")

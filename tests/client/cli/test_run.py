@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,22 @@ def test_run_of_what_is_not_a_command_ends_as_in_a_shell_and_records_nothing(stu
     assert len(ledger.entries) == 1
 
 
+@contextmanager
+def running(*arguments):
+    """`notarium run` in a process group of its own, once its command has printed "up"."""
+    command = [*NOTARIUM, "run", *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert present(process.stdout).readline() == "up\n"
+            yield process
+        finally:
+            # A test that failed must not wait for it.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize(("code", "status"), [(130, "interrupted"), (3, "failed"), (0, "completed")])
 def test_run_leaves_an_interrupt_to_the_command_and_records_what_it_makes_of_it(study, code, status):
     script = f"""
@@ -70,14 +87,7 @@ except KeyboardInterrupt:
     time.sleep(0.2)  # An orderly end takes a moment, and nothing may cut it short.
     sys.exit({code})
 """
-    process = subprocess.Popen(
-        [*NOTARIUM, "run", "--name", "long", "--", sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with present(process.stdout) as stdout:
-        assert stdout.readline() == "up\n"
+    with running("--name", "long", "--", sys.executable, "-c", script) as process:
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == code
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
@@ -91,14 +101,7 @@ signal.signal({int(number)}, lambda *_: sys.exit(9))
 print("up", flush=True)
 signal.pause()
 """
-    process = subprocess.Popen(
-        [*NOTARIUM, "run", "--name", "long", "--", sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with present(process.stdout) as stdout:
-        assert stdout.readline() == "up\n"
+    with running("--name", "long", "--", sys.executable, "-c", script) as process:
         process.send_signal(number)
         assert process.wait(60) == 9
     assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["params"]["exit_code"] == 9
@@ -125,18 +128,10 @@ def test_run_returns_the_commands_exit_code_also_where_nothing_can_be_said(study
 
 
 def test_an_interrupt_of_notarium_alone_changes_neither_the_command_nor_its_code(study):
-    process = subprocess.Popen(
-        [*NOTARIUM, "run", "--name", "fit", "--", "sh", "-c", "echo up; read line; exit 7"],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with present(process.stdout) as stdout, present(process.stdin) as stdin:
-        assert stdout.readline() == "up\n"
+    with running("--name", "fit", "--", "sh", "-c", "echo up; read line; exit 7") as process:
         process.send_signal(signal.SIGINT)
-        stdin.write("go on\n")
-        stdin.flush()
+        present(process.stdin).write("go on\n")
+        present(process.stdin).flush()
         assert process.wait(60) == 7
     assert Path("fit.run.receipt.json").exists()
 

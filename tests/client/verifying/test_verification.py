@@ -24,11 +24,6 @@ from notarium_ledger.trust.receipt import Receipt
 
 
 @pytest.fixture
-def genesis(ledger):
-    return ledger.consortium.genesis
-
-
-@pytest.fixture
 def data(project):
     """An anchored folder, and no node any more."""
     folder = project.root / "data"

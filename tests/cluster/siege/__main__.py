@@ -20,10 +20,11 @@ def main() -> int:
     # As Ctrl-C does, so that fixtures end what they began.
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.default_int_handler)
-    here = Path(__file__).parent
-    named = any(Path(each.partition("::")[0]).absolute().is_relative_to(here) for each in sys.argv[1:])
-    where = [] if named else [str(here.relative_to(Path.cwd()))]
-    return int(pytest.main(["-m", "cluster", "-q", "--no-header", "-p", "no:cacheprovider", *where, *sys.argv[1:]]))
+    # What pytest collects where no argument names tests: options with values, such as --deselect, name none.
+    where = f"testpaths={Path(__file__).parent.relative_to(Path.cwd())}"
+    return int(
+        pytest.main(["-m", "cluster", "-q", "--no-header", "-p", "no:cacheprovider", "-o", where, *sys.argv[1:]])
+    )
 
 
 if __name__ == "__main__":
