@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.node.api.test_submit import Office, office_hours
+from tests.node.api.test_submit_turns import Office, office_hours
 from tests.node.http_api import MSGPACK
 from tests.support.consortium import Consortium
 
