@@ -56,7 +56,7 @@ _ANSWERS = {
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),
-    ProblemType.TOO_MANY: (429, "This address has its share already"),
+    ProblemType.TOO_MANY: (429, "This address has its part already"),
     ProblemType.QUOTA: (429, "The key or its member has used up its quota"),
     ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),
     ProblemType.WRONG_HOST: (421, "This node does not have that name"),
