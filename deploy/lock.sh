@@ -4,7 +4,7 @@
 #
 #   requirements.lock               the node, the demo and the development tools
 #   deploy/requirements-node.lock   what one institution's node needs: a subset with the same versions
-#   deploy/requirements-build.lock  what builds the wheel of Notarium itself: a subset too
+#   deploy/requirements-build.lock  what builds the wheel of Notarium itself: also a subset
 #   deploy/requirements-fuzz.lock   the coverage-guided fuzzer, for `make fuzz` only: it has wheels for Linux on
 #                                   x86-64 only, and `make setup` must work everywhere
 #

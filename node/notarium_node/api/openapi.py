@@ -43,7 +43,7 @@ _WAIT = [
 _FAILED = _problem("The node failed: its store is damaged, or it has a defect. Its log has the details.")
 _WRONG_HOST = _problem("The Host header is not a name of this node.")
 _TOO_MANY = _problem(
-    "This address has its share already or has sent too many bad signatures, or a quota is used up; see Retry-After."
+    "This address has its part already or has sent too many bad signatures, or a quota is used up; see Retry-After."
 )
 _REFUSALS = {
     "400": _problem("The request cannot be read."),
@@ -94,7 +94,7 @@ PATHS: Json = {
         "The wire bytes of the entry.",
         {
             "200": _answer("Decided: the receipt.", "Receipt", RECEIPT),
-            "202": _answer("Not decided yet.", "Pending"),
+            "202": _answer("Not decided yet. This is not an acknowledgement.", "Pending"),
             **_REFUSALS,
         },
     ),
@@ -104,7 +104,9 @@ PATHS: Json = {
         "A canonical list of the wire bytes of the entries.",
         {
             "200": _answer("All are decided.", "BatchResult", binary="Receipts (docs/formats.md, Receipt batch)."),
-            "202": _answer("Some are not decided yet.", "BatchResult", binary="Receipts, nil where pending."),
+            "202": _answer(
+                "Some are not decided yet, so not acknowledged.", "BatchResult", binary="Receipts, nil where pending."
+            ),
             **_REFUSALS,
         },
     ),
@@ -117,7 +119,7 @@ PATHS: Json = {
         "The receipt of one entry",
         {
             "200": _answer("The receipt file.", "Receipt", RECEIPT),
-            "202": _answer("Not decided yet.", "Pending"),
+            "202": _answer("Not decided yet. This is not an acknowledgement.", "Pending"),
             "403": _problem("The key was revoked while the entry waited."),
             "422": _problem("The entry became invalid while it waited."),
             **_NOT_FOUND,

@@ -57,7 +57,7 @@ _ANSWERS = {
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),
-    ProblemType.TOO_MANY: (429, "This address has its share already"),
+    ProblemType.TOO_MANY: (429, "This address has its part already"),
     ProblemType.QUOTA: (429, "The key or its member has used up its quota"),
     ProblemType.BAD_SIGNATURES: (429, "This address has sent too many bad signatures"),
     ProblemType.METHOD_NOT_ALLOWED: (405, "Not a method of this resource"),

@@ -46,7 +46,7 @@ _LATER = "Submit the entries again when some of those are decided."
 
 
 class MempoolFull(Exception):
-    """There is no room for another entry of this key, of its member, or of any."""
+    """There is no space for another entry of this key, of its member, or of any."""
 
     def __init__(self, text: str, remedy: str) -> None:
         super().__init__(text)
@@ -168,7 +168,7 @@ class _Room:
     def _too_many(self, whose: str, count: int, cost: int, others: str) -> MempoolFull:
         return MempoolFull(
             f"{count} {self._kind} entries of {whose} wait or came with this request, with {cost} bytes of memory; "
-            f"the rest of the room is for other {others}",
+            f"the rest of the space is for other {others}",
             f"{_LATER} One request of one key can have {self.most // KEY_PART} entries at most, with "
             f"{self.most_bytes // KEY_PART} bytes of memory: send more in several requests.",
         )

@@ -20,14 +20,15 @@ def researcher():
     return SigningKey(os.urandom(32))
 
 
-@pytest.fixture(scope="module")
-def half(tmp_path_factory, researcher):
-    """Two validators, of which one runs: no quorum."""
+@pytest.fixture
+def half(tmp_path_factory, researcher, request):
+    """Two validators, of which one runs: no quorum. A test may set parameters of the ledger."""
     network = LocalNetwork.create(
         tmp_path_factory.mktemp("half") / "network",
         [Institution("m0", "Member 0"), Institution("m1", "Member 1")],
         researchers=[("m0", researcher.public)],
         extra_config="[mempool]\nmax_entries = 100\n",
+        parameters=getattr(request, "param", {}),
     )
     try:
         network.nodes[0].start()
@@ -37,11 +38,18 @@ def half(tmp_path_factory, researcher):
         network.stop()
 
 
-def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, researcher):
+@pytest.fixture
+def sign(half, researcher):
+    """Signs another entry each time."""
+
     def sign():
         body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
         return sign_entry(researcher, half.genesis.hash, {**body, "bundle": os.urandom(32)})
 
+    return sign
+
+
+def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, sign):
     api, verifier = Api(half.nodes[0].api_port), ReceiptVerifier(half.genesis)
     assert api.get("/readyz").status == 503
     half.wait_until(
@@ -74,8 +82,8 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
     status = api.get("/v1/status").json
     assert (status["height"], status["mempool"]["entries"], status["ready"]) == (0, 3, False)
 
-    # A key's full part of the mempool is reported, and entries that wait already are still known.
-    rest = [sign() for _ in range(20)]  # 23 are a third of the room that keys and governance leave.
+    # A key's full share of the mempool is reported, and entries that wait already are still known.
+    rest = [sign() for _ in range(20)]  # 23 are a third of what keys and governance leave.
     assert api.post_json("/v1/entries/batch?wait=none", {"entries": [b64(raw) for raw in rest]}).status == 202
     full = api.submit(sign(), "?wait=none")
     assert full.problem(503, "busy")["remedy"]
@@ -102,3 +110,30 @@ def test_without_quorum_entries_wait_and_are_decided_when_the_other_comes(half, 
     assert api.get("/v1/log").json["size"] == 23
     half.wait_ready()
     assert json.loads(api.get("/readyz").body) == {"ready": True, "reasons": []}
+
+
+@pytest.mark.parametrize("half", [{"max_member_day_entries": 1}], indirect=True)
+def test_a_pending_entry_is_dropped_when_the_day_of_its_member_is_used_up(half, sign):
+    """As docs/formats.md says of what is not decided yet: a 202 acknowledges nothing."""
+    api, entries = Api(half.nodes[0].api_port), [sign(), sign()]
+    batch = api.post_json("/v1/entries/batch?wait=none", {"entries": [b64(entries[0])]})
+    assert (batch.status, api.submit(entries[1], "?wait=none").status) == (202, 202)
+
+    answers = {}
+
+    def wait(raw):
+        answers[raw] = api.get(f"/v1/receipts/{entry_id(raw)}?wait_ms=20000")
+
+    waiting = [threading.Thread(target=wait, args=[raw]) for raw in entries]
+    for each in waiting:
+        each.start()
+    half.nodes[1].start()
+    for each in waiting:
+        each.join(25)
+
+    decided, dropped = sorted(entries, key=lambda raw: answers[raw].status)
+    assert answers[decided].status == 200
+    assert "max_member_day_entries" in answers[dropped].problem(429, "quota")["detail"]
+    assert int(answers[dropped].headers["retry-after"]) > 0
+    api.get(f"/v1/receipts/{entry_id(dropped)}").problem(404, "not-found")
+    api.submit(dropped, "?wait=none").problem(429, "quota")

@@ -32,7 +32,7 @@ from notarium_store.errors import StoreError
 from notarium_store.store import Store
 
 PassphraseFile = Annotated[
-    Path | None, typer.Option(help="File with the passphrase, mode 0600. Without it, you are asked.")
+    Path | None, typer.Option(help="File with the passphrase, mode 0600. Without this option, the command asks.")
 ]
 
 
@@ -48,7 +48,7 @@ def backup(
     passphrase_file: PassphraseFile = None,
     as_json: Json = False,
 ) -> None:
-    """Write what the other members could not give back, encrypted, while the node runs."""
+    """Write a backup of what only this node has, while it runs. It is encrypted unless it holds no keys."""
     loaded = load_config(config)
     genesis = startup.load_genesis(loaded)
     key = load_key(loaded.node.validator_key, Purpose.VALIDATOR)
@@ -92,11 +92,12 @@ def restore(
     directory: Annotated[Path, typer.Option("--dir", help="The node's new directory; must not exist or be empty.")],
     passphrase_file: PassphraseFile = None,
     only_check: Annotated[
-        bool, typer.Option("--check", help="Restore beside --dir, say what is there, and remove it again.")
+        bool,
+        typer.Option("--check", help="Test the backup only: restore it beside --dir, report what it holds, remove it."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Lay a node down from its backup. It observes until it is safe to sign."""
+    """Restore a node's directory from its backup. The node observes until it is safe to sign."""
     passphrase = _passphrase(passphrase_file, confirm=False) if reading.is_sealed(file) else None
     try:
         with _counting("blocks verified") as count:
@@ -141,7 +142,7 @@ def rebuild(
     config: ConfigFile = Path("node.toml"),
     as_json: Json = False,
 ) -> None:
-    """Write the lost store of a node from another member's blocks, verified from genesis on. Stop the node first."""
+    """Rebuild a node's lost store from another member's blocks, verified from genesis on. Stop the node first."""
     loaded = load_config(config)
     genesis = startup.load_genesis(loaded)
     loaded.node.store_dir.mkdir(mode=0o700, exist_ok=True)

@@ -98,10 +98,10 @@ def init(
         str, typer.Option(help="HOST:PORT for the HTTP API [default: localhost, port of the card]")
     ] = "",
     joining: Annotated[
-        bool, typer.Option("--joining", help="Members vote this node in after the founding: use its card.")
+        bool, typer.Option("--joining", help="For a node that members vote in after the founding: use its card.")
     ] = False,
     used_keys: Annotated[
-        bool, typer.Option("--used-keys", help="The keys come from a backup: a node has run with them before.")
+        bool, typer.Option("--used-keys", help="For keys that a node has run with before, such as keys from a backup.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -36,7 +36,7 @@ _log = structlog.get_logger("notarium.startup")
 
 
 def run(config: ConfigFile = Path("node.toml")) -> None:
-    """Check the set-up, report all that is wrong, then run the node until SIGTERM or SIGINT."""
+    """Check the set-up and report all faults at once; without a fault, run the node until SIGTERM or SIGINT."""
     loaded = load_config(config)
     logs.configure(loaded.log.level, loaded.log.format)
     try:
