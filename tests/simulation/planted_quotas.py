@@ -67,6 +67,18 @@ def _statements_are_entries() -> list[Replacement]:
     return [(Tally, "add", mixing)]
 
 
+def _researchers_use_up_statements() -> list[Replacement]:
+    add = Tally.add
+
+    def shared(self: Tally, entry: Any) -> None:
+        if is_member_body(entry.body):
+            use = self.of_day(entry.body["member"])
+            self._check(entry.body["member"], [use.entries, use.size, use.statements], 0, 1, True)
+        add(self, entry)
+
+    return [(Tally, "add", shared)]
+
+
 def _one_more_than_the_day() -> list[Replacement]:
     check = Tally._check
     return [
@@ -114,6 +126,13 @@ QUOTAS: tuple[Planted, ...] = (
     Planted("the day is that of the node's clock", _day_of_the_clock, "content|false report", 100, schedule="quotas"),
     Planted("the count of a day never begins again", _never_begun_again, "content", 20, schedule="quotas"),
     Planted("statements count as entries", _statements_are_entries, "content", 20, schedule="quotas"),
+    Planted(
+        "researchers use up what their member signs",
+        _researchers_use_up_statements,
+        "liveness|false report",
+        40,
+        schedule="quotas",
+    ),
     Planted("one more than the day", _one_more_than_the_day, "content", 20, schedule="quotas"),
     Planted("a new day brings nothing", _a_new_day_brings_nothing, "liveness", 20, schedule="quotas"),
     Planted("what is above the quota waits", _what_is_above_waits, "liveness", 20, schedule="quotas"),
