@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 
 from tests.simulation import liveness, night, signatures, witnesses
@@ -11,6 +12,7 @@ from tests.simulation.governing import Governors, Registrar
 from tests.simulation.liar import Liar
 from tests.simulation.member import Member
 from tests.simulation.schedules import SMALL, Schedule
+from tests.simulation.spending import Spender
 from tests.simulation.substitutes import simulated
 from tests.simulation.twins import Twin, split_twins
 from tests.simulation.world import ANSWERED_S, MAX_SKEW_MS, World
@@ -54,6 +56,7 @@ def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ..
             _govern(world)
             world.run(schedule.trouble_s)
             peace(world)
+            _reach_midnight(world)
             if world.faulty > world.tolerated:
                 _survive(world)
             else:
@@ -66,7 +69,15 @@ def _run(world: World, schedule: Schedule, behaviours: tuple[type[Behaviour], ..
             world.end()
 
 
+def _reach_midnight(world: World) -> None:
+    """What a member's day has no room for is decided after it: nothing is asked before it has come, by all clocks."""
+    if world.loop.now_s < world.midnight_s < math.inf:
+        world.run(world.midnight_s - world.loop.now_s + MAX_SKEW_MS / 1000)
+
+
 def _govern(world: World) -> None:
+    if world.schedule.spending:
+        world.after(0.1, Spender(world, world.schedule.spending).act)
     if world.schedule.enrolments:
         world.after(0.2, Registrar(world, world.schedule.enrolments).act)
     if world.schedule.governance:

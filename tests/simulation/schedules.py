@@ -11,6 +11,7 @@ from tests.simulation.faults import (
     Fault,
     bad_weather,
     changed_validators,
+    clock_jump,
     copied_store,
     crash,
     crash_loop,
@@ -30,6 +31,7 @@ from tests.simulation.faults import (
 from tests.simulation.liar import Behaviour
 from tests.simulation.night_watch import NightWatch
 from tests.simulation.old_entries import OldEntries, Overload
+from tests.simulation.overspending import Overspending
 from tests.simulation.schemes import SCHEMES
 from tests.simulation.short_memory import ShortMemory
 
@@ -73,7 +75,11 @@ class Schedule:
     wipes: int = 0
     """By how many more than f the nodes may be that have lost their memory at one time. Only safety is asked then."""
     parameters: tuple[tuple[str, int], ...] = ()
-    """Of the consortium, in genesis."""
+    """Of the consortium, in genesis; members may vote them below what a real one may have."""
+    spending: int = 0
+    """So many entries and statements a day come, at most, of a member that writes more than its day (spending.py)."""
+    midnight_s: tuple[float, float] | None = None
+    """Midnight UTC comes so long after the start, at least and at most; None: it does not come."""
     lies: tuple[type[Behaviour], ...] = ()
     """What liars draw from; (): the behaviours, or the schemes."""
 
@@ -195,6 +201,21 @@ IDLE = Schedule(
     lies=(NightWatch, Withholder, InvalidContent),
 )
 """Little trouble, and then a long night without work: what idleness teaches is not to delay the next entry."""
+QUOTAS = Schedule(
+    trouble_s=8.0,
+    entries=3,
+    recovery_s=60.0,
+    faults=(crash, partition, bad_weather, stopped_process, power_failure, clock_jump),
+    spending=45,
+    midnight_s=(2.0, 9.0),
+    parameters=(
+        ("max_member_day_entries", 10),
+        ("max_member_day_bytes", 65_536),
+        ("max_member_day_statements", 100),
+    ),
+    lies=(*BEHAVIOURS, EdgeOfTime, Overspending),
+)
+"""Members write more than their day holds, around a midnight, while the consortium votes on how much that is."""
 SCHEDULES: dict[str, Schedule] = {
     "small": SMALL,
     "long": LONG,
@@ -212,4 +233,5 @@ SCHEDULES: dict[str, Schedule] = {
     "joining": JOINING,
     "crowded": CROWDED,
     "idle": IDLE,
+    "quotas": QUOTAS,
 }

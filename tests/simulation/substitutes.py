@@ -46,8 +46,9 @@ def simulated(world: World) -> Iterator[None]:
     for substitute in substitutes:
         setattr(*substitute)
     limits = dict(PARAMETER_LIMITS)
-    if world.schedule.governance:
-        PARAMETER_LIMITS["proposal_blocks"] = (1, limits["proposal_blocks"][1])
+    names = [name for name, _ in world.schedule.parameters] + ["proposal_blocks"] * world.schedule.governance
+    # A ledger of a few seconds needs smaller ones than one of years.
+    PARAMETER_LIMITS.update({name: (1, limits[name][1]) for name in names})
     _log_into_transcript(world)
     gc.disable()
     try:

@@ -13,6 +13,7 @@ from tests.simulation.edge_of_time import EdgeOfTime
 from tests.simulation.faults import FAULTS, copied_store, counted_as, left_behind, wiped_disks
 from tests.simulation.old_entries import OldEntries
 from tests.simulation.oracles import Oracles, SafetyViolation
+from tests.simulation.overspending import Overspending
 from tests.simulation.run import chunk, kinds
 from tests.simulation.scenario import run_seed
 from tests.simulation.schedules import SCHEDULES, SCHEMING, SMALL
@@ -116,8 +117,14 @@ def test_a_loss_that_is_drawn_happens(fault, name):
 
 @pytest.mark.parametrize(
     ("lie", "name"),
-    [(EdgeOfTime, "crowded"), (OldEntries, "crowded"), (ShortMemory, "recalls"), (HashOnlyLock, "blackouts")],
-    ids=["EdgeOfTime", "OldEntries", "ShortMemory", "HashOnlyLock"],
+    [
+        (EdgeOfTime, "crowded"),
+        (OldEntries, "crowded"),
+        (ShortMemory, "recalls"),
+        (HashOnlyLock, "blackouts"),
+        (Overspending, "quotas"),
+    ],
+    ids=["EdgeOfTime", "OldEntries", "ShortMemory", "HashOnlyLock", "Overspending"],
 )
 def test_a_liar_of_a_schedule_lies(lie, name):
     seeds = range(1, 20)
@@ -130,3 +137,11 @@ def test_members_enrol_write_propose_and_vote_and_guests_come():
     found = chunk(1, 3, 4, "governing").reached
     said = ("enrols", "revokes", "an enrolled key writes", "proposes", "votes", "a guest speaks")
     assert all(found[f"member: {each}"] for each in said)
+
+
+def test_members_write_more_than_their_day_on_both_sides_of_midnight_and_vote_on_it():
+    found = chunk(1, 8, 4, "quotas").reached
+    for kind in ("small", "large", "enrol"):
+        for when in ("before", "after"):
+            assert found[f"member: {kind} above its day {when} midnight"], (kind, when)
+    assert found["member: proposes a quota"]

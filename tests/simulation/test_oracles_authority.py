@@ -74,6 +74,29 @@ def test_a_member_writes_its_quota_each_day(consortium):
     after.after(3, START_MS + 2, [enrol(consortium, FIRST, 0)])
 
 
+def test_a_lowered_quota_stops_what_it_counts_and_nothing_else(consortium, rights):
+    raws = [consortium.raw(consortium.body()) for _ in range(3)]
+    lowered = replace(
+        rights.after(1, START_MS, raws[:2]), parameters={**rights.parameters, "max_member_day_entries": 1}
+    )
+    with pytest.raises(Forbidden, match="m0 writes 3 entries on day 20370, 1 allowed"):
+        lowered.after(2, START_MS + 1, raws[2:])
+    lowered.after(2, START_MS + 1, [enrol(consortium, FIRST, 0)])
+
+
+def test_a_day_has_room_for_what_a_block_may_hold(consortium):
+    consortium = Consortium(4, max_member_day_entries=2)
+    rights = Rights.of_records(dict(consortium.genesis.registry.records()))
+    raws = [consortium.raw(consortium.body()) for _ in range(3)]
+    after = rights.after(1, START_MS, raws[:1])
+    assert after.has_room(START_MS, raws[1])
+    assert len(after.written) == 1
+    full = after.after(2, START_MS + 1, raws[1:2])
+    assert not full.has_room(START_MS + 1, raws[2])
+    assert full.has_room(START_MS + 1, enrol(consortium, FIRST, 0))
+    assert full.has_room(START_MS + 86_400_000, raws[2])
+
+
 @pytest.mark.parametrize("height", [1, 7])
 def test_who_is_not_enrolled_writes_nothing(consortium, rights, height):
     raw = consortium.raw(consortium.body(), key("stranger"))

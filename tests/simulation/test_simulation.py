@@ -35,6 +35,8 @@ MORE = [
     (4, 8, "joining"),
     (4, 6, "busy"),
     (4, 8, "thin"),
+    (4, 15, "quotas"),
+    (7, 2, "quotas"),
     (4, 10, "idle"),
     (7, 2, "idle"),
 ]

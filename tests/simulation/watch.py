@@ -86,6 +86,10 @@ class Watch:
         """Some client has made an entry."""
         self._oracles.submitted(raw, self._world.clocks_ms()[0], self._world.now_ms)
 
+    def has_room(self, raw: bytes) -> bool:
+        """Whether the day of an entry's member holds it, on top of what is decided."""
+        return self._oracles.has_room(raw, self._world.now_ms)
+
     def allow(self, liveness_s: float) -> None:
         """So long after the last fault the ledger may take to go on."""
         self._oracles.liveness_ms = int(1000 * liveness_s)

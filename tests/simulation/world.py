@@ -30,6 +30,7 @@ from notarium_ledger.types import Hash, PublicKey
 if TYPE_CHECKING:
     from tests.simulation.schedules import Schedule
 
+DAY_MS = 24 * 60 * 60 * 1000
 MAX_STEPS = 500_000
 """Of one seed; a longer one is a storm."""
 ASK_S = 0.02
@@ -65,7 +66,7 @@ class World:
         self.loop = SimulatedLoop()  # type: ignore[abstract]  # what it lacks no node calls
         self.loop.on_error = self._on_error
         observers = self.random.randint(0, 1) if schedule.observers is None else schedule.observers
-        self.consortium = consortium(size, observers, schedule.parameters)
+        self.consortium = consortium(size, observers, schedule.parameters, size if schedule.spending else 1)
         self.genesis: Genesis = self.consortium.genesis
         self.coverage: Counter[str] = Counter()
         self.transcript = transcript
@@ -73,6 +74,12 @@ class World:
         self.is_troubled = False
         self.peace_s = 0.0
         """When the faults ended."""
+        self.midnight_s = math.inf
+        """When a day of UTC ends."""
+        self._began_ms = START_MS + schedule.age_s * 1000
+        if schedule.midnight_s is not None:
+            self.midnight_s = self.random.uniform(*schedule.midnight_s)
+            self._began_ms = (START_MS // DAY_MS + 1) * DAY_MS - int(1000 * self.midnight_s)
         self.dusk_s = self.dawn_s = math.inf
         """From when to when nobody has work (night.py)."""
         self.crash_probability = 0.0
@@ -148,8 +155,9 @@ class World:
         return [member for member in self.honest if member.is_validator]
 
     def unanswered(self) -> list[bytes]:
-        """Entries for which no client has a receipt."""
-        return [raw for id_, raw in self.made.items() if id_ not in self.watch.acknowledged]
+        """Entries for which no client has a receipt, although their members may write them today."""
+        known = self.watch.acknowledged
+        return [raw for id_, raw in self.made.items() if id_ not in known and self.watch.has_room(raw)]
 
     def waiting(self) -> list[bytes]:
         """Entries that wait for a block at some honest node."""
@@ -207,7 +215,7 @@ class World:
     @property
     def now_ms(self) -> int:
         """The true time, ms since 1970."""
-        return START_MS + self.schedule.age_s * 1000 + int(self.loop.now_s * 1000)
+        return self._began_ms + int(self.loop.now_s * 1000)
 
     @property
     def is_night(self) -> bool:
@@ -271,14 +279,19 @@ class World:
 
     # ---- clients ---------------------------------------------------------------------------------------------
 
-    def entry(self, issuer: str = "m0", signer: SigningKey | None = None) -> bytes:
-        """Another entry each time, signed by the researcher of m0 or by `signer`."""
+    def entry(self, issuer: str = "m0", signer: SigningKey | None = None, size: int | None = None) -> bytes:
+        """Another entry each time, signed by the researcher of the issuer or by `signer`."""
         self.entries += 1
-        return self.consortium.raw(body(self.entries, issuer, self.schedule.entry_bytes), signer)
+        return self.consortium.raw(
+            body(self.entries, issuer, self.schedule.entry_bytes if size is None else size), signer
+        )
 
     def new_entry(self, issuer: str = "m0", signer: SigningKey | None = None) -> bytes:
         """An entry that nobody has seen, and that must be decided."""
-        raw = self.entry(issuer, signer)
+        return self.promise(self.entry(issuer, signer))
+
+    def promise(self, raw: bytes) -> bytes:
+        """Somebody has made `raw`, and it must be decided."""
         self.watch.submitted(raw)
         self.made[leaf_hash(raw)] = raw
         return raw
@@ -358,10 +371,14 @@ def body(serial: int, issuer: str = "m0", size: int = 0) -> dict[str, Any]:
 
 
 @cache
-def _genesis(size: int, observers: int, parameters: tuple[tuple[str, int], ...], scheme: int) -> Consortium:
-    return Consortium(size, observers, researchers=1, name=f"simulated {size} {observers}", **dict(parameters))
+def _genesis(
+    size: int, observers: int, parameters: tuple[tuple[str, int], ...], researchers: int, scheme: int
+) -> Consortium:
+    return Consortium(size, observers, researchers, name=f"simulated {size} {observers}", **dict(parameters))
 
 
-def consortium(size: int, observers: int, parameters: tuple[tuple[str, int], ...] = ()) -> Consortium:
+def consortium(
+    size: int, observers: int, parameters: tuple[tuple[str, int], ...] = (), researchers: int = 1
+) -> Consortium:
     """One consortium for all seeds and a way of signing: its making costs more than a run."""
-    return _genesis(size, observers, parameters, id(signing.sodium))  # type: ignore[attr-defined]
+    return _genesis(size, observers, parameters, researchers, id(signing.sodium))  # type: ignore[attr-defined]

@@ -112,6 +112,17 @@ def test_researchers_cannot_use_up_what_their_member_signs_itself():
     assert after(state, [revoke], START_MS + 1).registry.uses["m0"].statements == 1
 
 
+def test_a_quota_lowered_below_what_is_written_stops_what_it_counts_and_nothing_else():
+    """Otherwise a member could not revoke the key that made the others lower it."""
+    state = after(FEW.state, entries(5), START_MS)
+    lowered = replace(state.registry.parameters, max_member_day_entries=1)
+    state = replace(state, registry=state.registry.with_parameters(lowered).settled())
+    with pytest.raises(InvalidBlock, match=r"m0 may write 1 entries a day.*has written 5"):
+        after(state, entries(1), START_MS + 1)
+    revoke = FEW.entry(FEW.member_body("revoke", 0, key=bytes(FEW.researcher.public)))
+    assert after(state, [revoke], START_MS + 1).registry.uses["m0"] == replace(state.registry.uses["m0"], statements=1)
+
+
 def test_what_a_member_signs_itself_has_its_own_quota():
     full = FEW.state.registry.with_uses({"m0": DayUse(DAY, statements=100)}).settled()
     state = replace(FEW.state, registry=full)

@@ -140,6 +140,14 @@ class Rights:
         rights._count_day(self, time_ms // DAY_MS, entries, [body for _, body in read])
         return rights
 
+    def has_room(self, time_ms: int, raw: bytes) -> bool:
+        """Whether the day of its member holds the entry, in the next block, if that has this time."""
+        try:
+            self._copy()._count_day(self, time_ms // DAY_MS, [raw], [read_entry(raw)[1]])
+        except Forbidden:
+            return False
+        return True
+
     def _count_day(self, before: Rights, day: int, entries: Sequence[bytes], bodies: Sequence[Body]) -> None:
         for member in {_writer(body) for body in bodies}:
             own = [(raw, body) for raw, body in zip(entries, bodies, strict=True) if _writer(body) == member]
@@ -148,9 +156,10 @@ class Rights:
             if last < day:
                 counts = [0, 0, 0]
             now = (counts[0] + len(sizes), counts[1] + sum(sizes), counts[2] + len(own) - len(sizes))
-            for name, value in zip(("entries", "bytes", "statements"), now, strict=True):
+            for name, value, former in zip(("entries", "bytes", "statements"), now, counts, strict=True):
                 most = before.parameters[f"max_member_day_{name}"]
-                demand_right(value <= most, f"{member} writes {value} {name} on day {day}, {most} allowed")
+                is_right = value <= max(most, former)  # The limit may have been lowered below what was written.
+                demand_right(is_right, f"{member} writes {value} {name} on day {day}, {most} allowed")
             if member in self.members:
                 self.written[member] = (day, *now)
 

@@ -106,6 +106,11 @@ class Oracles:
         id_ = self._chain.submitted(entry, clock_ms)
         self._times.setdefault(id_, now_ms)
 
+    def has_room(self, entry: bytes, now_ms: int) -> bool:
+        """Whether a block of this time may hold `entry`, by what its member has written that day."""
+        rights = self._chain.rights(self._chain.height)
+        return rights is None or rights.has_room(now_ms, entry)
+
     @property
     def height(self) -> int:
         """How far the furthest honest node is."""
