@@ -221,6 +221,10 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     assert (code, json.loads(out)["kind"]) == (0, "dataset")
     (study / "notes").write_text("notes")
     assert cli("anchor", "notes", "--ref", "derivedFrom=stolen.json")[0] == 0
+    (study / "copy.json").write_bytes((study / "stolen.json").read_bytes())
+    assert cli("anchor", "copy.json")[0] == 0
+    code, out, _ = cli("verify", "copy.json", "--offline")
+    assert (code, out.splitlines()[0].endswith("receipt + evidence + 1 file")) == (0, True), "anchored like any file"
     change_a_byte(study / "stolen.json")
     assert cli("verify", "stolen.json", "--offline")[0] == 3, "no receipt any more"
     os.mkfifo("pipe")
