@@ -225,6 +225,11 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     assert cli("anchor", "copy.json")[0] == 0
     code, out, _ = cli("verify", "copy.json", "--offline")
     assert (code, out.splitlines()[0].endswith("receipt + evidence + 1 file")) == (0, True), "anchored like any file"
+    ids = [
+        json.loads(cli("show", each, "--json")[1])["id"]
+        for each in ("copy.json", "copy.json.receipt.json", "stolen.json")
+    ]
+    assert ids[0] == ids[1] != ids[2]
     change_a_byte(study / "stolen.json")
     assert cli("verify", "stolen.json", "--offline")[0] == 3, "no receipt any more"
     os.mkfifo("pipe")
