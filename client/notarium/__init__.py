@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from notarium.anchoring.anchor import Anchored, anchor
     from notarium.anchoring.commit import Ref
     from notarium.anchoring.track import Run, track
-    from notarium.errors import LyingNode, NotAnchored, NotariumError, ProjectError, Rejected, Unreachable
+    from notarium.errors import (
+        LyingNode,
+        NotAnchored,
+        NotariumError,
+        NotDecided,
+        ProjectError,
+        QuotaUsedUp,
+        Rejected,
+        Unreachable,
+    )
     from notarium.ledger_access.answers import VerifiedReceipt
     from notarium.ledger_access.blocking import BlockingClient
     from notarium.ledger_access.client import Client
@@ -42,9 +51,11 @@ _HOME = {
     "Genesis": "notarium_ledger.state.genesis",
     "LyingNode": "notarium.errors",
     "NotAnchored": "notarium.errors",
+    "NotDecided": "notarium.errors",
     "NotariumError": "notarium.errors",
     "Project": "notarium.project",
     "ProjectError": "notarium.errors",
+    "QuotaUsedUp": "notarium.errors",
     "Ref": "notarium.anchoring.commit",
     "Rejected": "notarium.errors",
     "Run": "notarium.anchoring.track",
@@ -65,9 +76,11 @@ __all__ = [
     "Genesis",
     "LyingNode",
     "NotAnchored",
+    "NotDecided",
     "NotariumError",
     "Project",
     "ProjectError",
+    "QuotaUsedUp",
     "Ref",
     "Rejected",
     "Run",

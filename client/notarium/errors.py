@@ -8,9 +8,11 @@
     ├── Unwritable               a file cannot be written
     ├── InvalidBundle            not a valid evidence bundle
     ├── NotAnchored              no node that answered knows the entry
+    │   └── QuotaUsedUp          the entry is valid and may come later
     ├── Rejected                 nodes refused the entry
     ├── LyingNode                an answer does not verify
     └── Unreachable              no node gave a usable answer
+        └── NotDecided           nodes have the entry, and no decision arrived in time
 
 A message says what is wrong and what to do about it. Text that came from a node is one bounded line without control
 characters when it gets here. Whatever else a message quotes is escaped when it is printed (`terminal`).
@@ -115,17 +117,37 @@ class ProblemDetails:
     """For a batch: {"position", "field", "detail"} of each entry that was refused."""
 
     def __str__(self) -> str:
-        text = self.detail or self.title or f"HTTP {self.status}"
-        if self.field and not text.startswith(self.field):
-            text = f"{self.field}: {text}"
+        text = in_words(self.field, self.detail or self.title or f"HTTP {self.status}")
         if self.errors:
             first = self.errors[0]
-            text += f" (entry {first.get('position')}: {first.get('field', '')} {first.get('detail', '')})"
+            said = in_words(str(first.get("field", "")), str(first.get("detail", "")))
+            text += f" (entry {first.get('position')}: {said})"
         if self.limit and self.limit not in text:
             text += f" (limit: {self.limit})"
         if not self.remedy or _plain(self.remedy) in _plain(text):
             return text
         return f"{_sentence(text)} {_sentence(self.remedy[:1].upper() + self.remedy[1:])}"
+
+
+_FIELDS = {
+    "entry": "the entry",
+    "body": "the entry",
+    "sig": "the signature",
+    "key": "your key",
+    "body.issuer": "your institution",
+    "body.project": "your project",
+}
+"""What a researcher calls the parts of an entry."""
+_PREDICATES = ("is ", "was ", "has ", "may ", "must ", "does ", "names ")
+
+
+def in_words(field: str, reason: str) -> str:
+    """`reason` about the field of an entry, for a researcher, who knows no names of fields but those of `--set`."""
+    reason = reason.removeprefix(f"{field}: ")
+    if not field or reason.startswith(field):
+        return reason
+    named = _FIELDS.get(field) or f"the field {field.removeprefix('body.')}"
+    return f"{named} {reason}" if reason.startswith(_PREDICATES) else f"{named}: {reason}"
 
 
 def _plain(text: str) -> str:
@@ -144,7 +166,7 @@ class Rejected(NotariumError):
     exit_code = ExitCode.NOT_ANCHORED
 
     def __init__(self, url: str, problem: ProblemDetails) -> None:
-        super().__init__(f"{url} refused: {problem}")
+        super().__init__(f"refused by {url}: {problem}")
         self.url = url
         self.problem = problem
 
@@ -174,6 +196,42 @@ class Unreachable(NotariumError):
     exit_code = ExitCode.UNREACHABLE
 
     def __init__(self, reports: Sequence[NodeReport]) -> None:
-        listed = "; ".join(f"{each.url}: {each.said}" for each in reports) or "no node address is configured"
-        super().__init__(f"no node gave a usable answer ({listed})")
+        super().__init__(self._summary(reports))
         self.reports = tuple(reports)
+
+    def _summary(self, reports: Sequence[NodeReport]) -> str:
+        return f"no node gave a usable answer ({_listed(reports) or 'no node address is configured'})"
+
+
+class NotDecided(Unreachable):
+    """Nodes have what was sent, and no decision arrived in time; lists what each of them answered."""
+
+    def __init__(self, reports: Sequence[NodeReport], having: int, nodes: int) -> None:
+        """`having`: so many of `nodes` have it."""
+        self.having = having
+        self.nodes = nodes
+        super().__init__(reports)
+
+    def _summary(self, reports: Sequence[NodeReport]) -> str:
+        have = "has" if self.having == 1 else "have"
+        return f"not decided yet: {self.having} of {self.nodes} nodes {have} the entry ({_listed(reports)})"
+
+
+class QuotaUsedUp(NotAnchored):
+    """The key or its institution has submitted as much as it may for now. The entry is valid and may be sent later."""
+
+    def __init__(self, reports: Sequence[NodeReport]) -> None:
+        """`reports`: what each node that refused said; the first is that of the node which may be asked first.
+
+        The text says it once: nodes count on their own, so their sentences differ in a number at most.
+        """
+        super().__init__(f"the quota is used up: {reports[0].said}")
+        self.reports = tuple(reports)
+
+
+def _listed(reports: Sequence[NodeReport]) -> str:
+    """What the nodes said, each sentence once."""
+    urls: dict[str, list[str]] = {}
+    for each in reports:
+        urls.setdefault(each.said, []).append(each.url)
+    return "; ".join(f"{', '.join(of)}: {said}" for said, of in urls.items())

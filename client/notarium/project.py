@@ -36,6 +36,7 @@ from notarium_ledger.state.genesis import Genesis
 
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
+INIT = "notarium init --genesis FILE --genesis-hash HASH --issuer ID"
 _IGNORED = "# belongs to this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
 
 
@@ -101,7 +102,7 @@ class Project:
     def issuer_or_fail(self) -> str:
         """The issuer. Raises ProjectError where none is configured."""
         if not self.issuer:
-            raise ProjectError("no issuer is configured: run 'notarium init --issuer ID', or set NOTARIUM_ISSUER")
+            raise ProjectError(f"no issuer is configured: run '{INIT}', or set NOTARIUM_ISSUER")
         return self.issuer
 
     def author(self, key: SigningKey) -> Author:
@@ -109,19 +110,32 @@ class Project:
         return Author(key.public, self.issuer_or_fail(), self.name)
 
 
+def public_key_of(project: Project) -> str:
+    """The researcher's public key, hex; "" where there is no key file that can be used, as whatever signs reports."""
+    try:
+        return project.key().public.hex()
+    except ProjectError:
+        return ""
+
+
 def find_project(
-    start: Path | None = None, environ: Mapping[str, str] | None = None, *, are_nodes_trusted: bool = False
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    are_nodes_trusted: bool = False,
+    genesis_file: Path | None = None,
 ) -> Project:
     """The project around `start` (default: the working directory), with the environment's overrides.
 
-    `are_nodes_trusted`: take the nodes of its configuration, though the user has pinned others.
+    `are_nodes_trusted`: take the nodes of its configuration, though the user has pinned others. `genesis_file`: of the
+    ledger, instead of the one that is pinned here.
     Raises ProjectError, naming file, field and remedy.
     """
     environ = os.environ if environ is None else environ
     homes = Homes.of(environ)
     root = find_root(start or Path.cwd())
     settings = _Settings.read(root / FOLDER / CONFIG) if root else _Settings()
-    genesis = find_genesis(root, settings, environ)
+    genesis = read_genesis(genesis_file) if genesis_file is not None else find_genesis(root, settings, environ)
     fallback = root.name if root else Path.cwd().name
     key_path = Path(environ["NOTARIUM_KEY"]) if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
     nodes = _nodes(root, settings, environ, genesis)
@@ -177,10 +191,7 @@ def find_genesis(
     if root is None:
         if (chosen_pin := only_pin(pins)) is not None:
             return chosen_pin
-        raise ProjectError(
-            "no project here: run 'notarium init --genesis FILE --node URL --issuer ID' in the project's folder, "
-            "or set NOTARIUM_GENESIS"
-        )
+        raise ProjectError(f"no project here: run '{INIT}' in the project's folder, or set NOTARIUM_GENESIS")
     settings = settings or _Settings.read(root / FOLDER / CONFIG)
     genesis = read_genesis(root / FOLDER / GENESIS)
     if genesis.hash.hex() != settings.genesis_hash:
@@ -204,8 +215,8 @@ def trusted_genesis(genesis_file: Path | None = None) -> Genesis:
     if root is None and not os.environ.get("NOTARIUM_GENESIS") and not read_pins(Homes.of(os.environ).pins):
         # Most often an auditor, who has no project and needs none.
         raise ProjectError(
-            "no project here: give the consortium's genesis file with --genesis FILE, or set NOTARIUM_GENESIS to it; "
-            "in a project's folder, run 'notarium init'"
+            "no project here: give the consortium's genesis file with --genesis FILE, or set NOTARIUM_GENESIS to it, "
+            f"or pin the ledger once with 'notarium pin FILE --genesis-hash HASH'; in a project's folder, run '{INIT}'"
         )
     return find_genesis(root)
 

@@ -6,6 +6,7 @@ mismatch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from notarium.anchoring.outbox import outbox_of
+from notarium.anchoring.outbox import WaitingState, outbox_of
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.author import Author
 from notarium.evidence.hashing import hash_path
@@ -21,11 +22,12 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.ledger_access.finding import Found
-from notarium.naming import artifact_path, is_receipt, receipt_beside
+from notarium.naming import artifact_path, bundle_of, is_receipt, receipt_beside, stem_of
 from notarium.project import Project, find_project, find_root
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
-from notarium.verifying.verification import Verifying
+from notarium.verifying.verification import NAME_ISSUER, Verifying
 from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.state.genesis import Genesis
 
 _GRAVITY = (
     ExitCode.OK,
@@ -50,7 +52,9 @@ class VerdictStatus(StrEnum):
     NOT_ANCHORED = "not-anchored"
     INCOMPLETE_EVIDENCE = "incomplete-evidence"
     PENDING = "pending"
+    QUOTA = "quota"
     REFUSED = "refused"
+    NO_SUCH_PATH = "no-such-path"
     UNREACHABLE = "unreachable"
 
 
@@ -86,10 +90,23 @@ def judge(path: Path, verifying: Verifying, *, offline: bool, timeout: float) ->
 
 
 def _look_further(result: Verification, verifying: Verifying, offline: bool, timeout: float) -> Verdict:
-    """Where the disk has no receipt: is its entry waiting in the outbox, or does the ledger have one?"""
+    """Where the disk has no receipt: does its entry wait, does the ledger have one, or is it no path at all?"""
     if result.status is not VerificationStatus.NOT_ANCHORED:
         return Verdict.of(result)
     path = artifact_path(result.path)
+    known = _known_here(result, path, verifying, offline, timeout)
+    is_mistyped = known.status is VerdictStatus.NOT_ANCHORED and not known.reason and not _is_anything(path)
+    return Verdict(result, VerdictStatus.NO_SUCH_PATH, ExitCode.USAGE) if is_mistyped else known
+
+
+def _is_anything(path: Path) -> bool:
+    """Whether there is an artifact, a receipt or evidence by that name."""
+    place = path if is_receipt(path) else receipt_beside(path)
+    return any(map(os.path.lexists, (path, place, bundle_of(place), place.with_name(stem_of(place)))))
+
+
+def _known_here(result: Verification, path: Path, verifying: Verifying, offline: bool, timeout: float) -> Verdict:
+    """What the outbox and the ledger of whoever verifies know of `path`, which has no receipt."""
     try:
         # Of whoever verifies: a file that is verified must choose neither outbox nor the nodes that are asked.
         here = find_project()
@@ -103,8 +120,8 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
     try:
         waiting = outbox_of(here).find(path if is_receipt(path) else receipt_beside(path))
         if waiting is not None:
-            if waiting.refused:
-                return Verdict(result, VerdictStatus.REFUSED, ExitCode.NOT_ANCHORED, waiting.reason)
+            if waiting.state is not WaitingState.PENDING:
+                return Verdict(result, VerdictStatus(waiting.state), ExitCode.NOT_ANCHORED, waiting.reason)
             reason = f"{waiting.id[:16]}… is signed and waits in the outbox; run 'notarium status --flush' to send it"
             return Verdict(result, VerdictStatus.PENDING, ExitCode.NOT_ANCHORED, reason)
         return Verdict.of(result if offline else _ask_ledger(result, path, here, verifying, timeout))
@@ -112,6 +129,20 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
         is_unreachable = error.exit_code is ExitCode.UNREACHABLE
         status = VerdictStatus.UNREACHABLE if is_unreachable else VerdictStatus.NOT_ANCHORED
         return Verdict(result, status, error.exit_code, str(error))
+
+
+def waiting_inside(folders: Iterable[Path], genesis: Genesis) -> int:
+    """How many entries of whoever verifies wait in the outbox for receipts inside `folders`."""
+    roots = [os.path.realpath(each) for each in folders]
+    try:
+        here = find_project()
+    except ProjectError:
+        # Without a project there is no outbox.
+        return 0
+    if not roots or here.genesis.hash != genesis.hash:
+        return 0
+    places = [Path(os.path.realpath(each.receipt_path)) for each in outbox_of(here).list()]
+    return sum(any(place.is_relative_to(root) for root in roots) for place in places)
 
 
 def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Verifying, timeout: float) -> Verification:
@@ -142,7 +173,7 @@ def _by_entries(result: Verification, named: Found, anyone: Found, verifying: Ve
     status = VerificationStatus.VERIFIED
     if not verifying.issuer:
         status = VerificationStatus.INCOMPLETE_EVIDENCE
-        detail = f"anchored first by {_who(first)}; nobody was named: give --issuer ID to say whose word counts"
+        detail = f"anchored first by {_who(first)}; {NAME_ISSUER}"
         notes = (Finding(FindingKind.AUTHOR, result.path, detail), *notes)
     return replace(
         result,

@@ -112,8 +112,9 @@ def test_closed_streams_leave_the_exit_code_true(study, closed):
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_errors_that_nobody_can_read_leave_the_exit_code_true(study, monkeypatch, buffered):
     monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    (study / "stray").write_text("never anchored")
     with open("/dev/full", "w") as full:
-        for command, code in (("verify nowhere", 3), ("show nowhere", 2), ("nonsense", 2), ("verify data", 0)):
+        for command, code in (("verify stray", 3), ("show nowhere", 2), ("nonsense", 2), ("verify data", 0)):
             done = subprocess.run([*CLIENT, *command.split()], stderr=full, timeout=60, check=False)
             assert done.returncode == code, command
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from notarium.errors import ProblemDetails, Unwritable
+from notarium.errors import NodeReport, NotDecided, ProblemDetails, Unreachable, Unwritable, in_words
 
 ASK = "ask your institution's administrator to enrol it"
 
@@ -16,7 +16,7 @@ def problem(detail, **more):
 def test_problem_and_remedy_are_two_sentences():
     assert (
         problem("is not enrolled", field="key", remedy=ASK)
-        == "key: is not enrolled. Ask your institution's administrator to enrol it."
+        == "your key is not enrolled. Ask your institution's administrator to enrol it."
     )
 
 
@@ -40,3 +40,26 @@ def test_a_failed_write_names_the_folder_that_is_there_and_its_remedy(tmp_path):
     full = Unwritable("x cannot be written", tmp_path, OSError(errno.ENOSPC, "No space left on device"))
     assert "free space on the file system of" in str(full)
     assert f"check the folder {tmp_path}" in str(Unwritable("x", tmp_path, OSError("strange")))
+
+
+@pytest.mark.parametrize(
+    ("field", "reason", "said"),
+    [
+        ("key", "key: was revoked", "your key was revoked"),
+        ("body.issuer", "m0 has no such key", "your institution: m0 has no such key"),
+        ("body.partitions", "is missing", "the field partitions is missing"),
+        ("body.refs[0].rel", "not one of x, y", "the field refs[0].rel: not one of x, y"),
+        ("entry", "entry: 9 bytes, at most 8 allowed", "the entry: 9 bytes, at most 8 allowed"),
+        ("", "no", "no"),
+    ],
+)
+def test_fields_are_named_in_words(field, reason, said):
+    assert in_words(field, reason) == said
+    rows = ({"position": "3", "field": field, "detail": reason},)
+    assert str(ProblemDetails("invalid-entry", 422, "", "invalid", errors=rows)) == f"invalid (entry 3: {said})"
+
+
+def test_what_several_nodes_say_alike_is_said_once():
+    reports = [NodeReport("a", "busy"), NodeReport("b", "gone"), NodeReport("c", "busy")]
+    assert str(Unreachable(reports)) == "no node gave a usable answer (a, c: busy; b: gone)"
+    assert str(NotDecided(reports, 1, 4)) == "not decided yet: 1 of 4 nodes has the entry (a, c: busy; b: gone)"

@@ -9,9 +9,9 @@ import pytest
 import notarium
 
 PUBLIC = {
-    "Anchored", "BlockingClient", "Client", "Genesis", "LyingNode", "NotAnchored", "NotariumError", "Project",
-    "ProjectError", "Ref", "Rejected", "Run", "SigningKey", "Unreachable", "Verification", "VerifiedReceipt",
-    "anchor", "find_project", "track", "verify",
+    "Anchored", "BlockingClient", "Client", "Genesis", "LyingNode", "NotAnchored", "NotDecided", "NotariumError",
+    "Project", "ProjectError", "QuotaUsedUp", "Ref", "Rejected", "Run", "SigningKey", "Unreachable", "Verification",
+    "VerifiedReceipt", "anchor", "find_project", "track", "verify",
 }  # fmt: skip
 
 

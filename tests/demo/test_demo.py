@@ -187,8 +187,8 @@ def test_the_network_can_be_kept_running_and_stopped(story: str, place: Path, us
         assert anchored.returncode == 0, anchored.stderr
         mine = place.parent / "mine"
         mine.mkdir()
-        [init] = re.findall(r"run '(.* init [^']*)'", output)
-        home = os.environ | {"NOTARIUM_HOME": str(mine / "home")}
+        [(home_set, init)] = re.findall(r"run 'NOTARIUM_HOME=(\S+) (.* init [^']*)'", output)
+        home = os.environ | {"NOTARIUM_HOME": home_set}
         made = subprocess.run(f"{init} --json".split(), cwd=mine, env=home, capture_output=True, text=True, check=True)
         enrol = steps[2].replace(PUBLIC_KEY, json.loads(made.stdout)["public_key"])
         enrolled = subprocess.run(enrol.split(), cwd=place.parent, capture_output=True, text=True, check=False)

@@ -45,11 +45,11 @@ def shell(folder: Path, script: str) -> str:
 def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program(demo, tmp_path):
     begin, enrol = snippets("demo")
     printed_key = "KEY=$(sed -n 's/^public key //p' init.txt)"
-    shown = shell(tmp_path, f"{{ {begin} }} > init.txt\nmv ../init.txt .; {printed_key}\n{enrol}")
+    shown = shell(tmp_path, f"{{ {begin} }} > init.txt\nmv ../../init.txt .; {printed_key}\n{enrol}")
     assert "anchored plan.md" in shown
     assert "verified plan.md" in shown
 
-    study = tmp_path / "my-study"
+    study = tmp_path / ".demo" / "my-study"
     home = f"export NOTARIUM_HOME={tmp_path}/.demo/my-home DEMO={tmp_path}/.demo\n"
     [renew] = re.findall(r"^ +`(notarium init .*)`$", PAGE, re.MULTILINE)
     renew = renew.replace("https://ror.org/02mhbdp94", RESEARCHER_AT)

@@ -224,7 +224,7 @@ def outbox_file(path: str = "../model.receipt.json") -> bytes:
         "kind": "dataset",
         "created_ms": 1_760_000_000_000,
         "reason": "no node gave a usable answer",
-        "refused": False,
+        "state": "pending",
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 

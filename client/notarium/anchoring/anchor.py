@@ -34,6 +34,8 @@ class AnchorStatus(StrEnum):
     """An earlier receipt still holds."""
     PENDING = "pending"
     """In the outbox; it is sent later."""
+    QUOTA = "quota"
+    """In the outbox; it is sent as soon as the quota of its author has room again."""
     REFUSED = "refused"
     """In the outbox until its cause is fixed or it is dropped."""
     NOT_ANCHORED = "not-anchored"
@@ -126,7 +128,8 @@ def anchor(
     to again, with a reference to the entry that this supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
     The project is that of the current folder, wherever `path` lies.
-    Raises ProjectError, UnreadableArtifact, Unwritable, and with `strict` Rejected, Unreachable or LyingNode.
+    Raises ProjectError, UnreadableArtifact, Unwritable, and with `strict` Rejected, QuotaUsedUp, Unreachable or
+    LyingNode.
     """
     project = project or find_project()
     chosen = artifact_path(path)
@@ -195,10 +198,7 @@ def _send(request: _Request, waiting: Waiting, timeout: float, strict: bool) -> 
         raise delivery.error
     # Not the entry from before: a refused one may have been signed again.
     waiting = delivery.waiting
-    if delivery.receipt is not None:
-        status = AnchorStatus.ANCHORED
-    else:
-        status = AnchorStatus.REFUSED if waiting.refused else AnchorStatus.PENDING
+    status = AnchorStatus.ANCHORED if delivery.receipt is not None else AnchorStatus(waiting.state)
     return Anchored(
         path=request.path,
         status=status,

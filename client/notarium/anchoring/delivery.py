@@ -15,14 +15,16 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from notarium.anchoring.commit import keep, sign, write_bundle
-from notarium.anchoring.outbox import Outbox, Waiting, now_ms, outbox_of
+from notarium.anchoring.outbox import Outbox, Waiting, WaitingState, now_ms, outbox_of
 from notarium.errors import (
     ExitCode,
     InvalidBundle,
     NodeReport,
     NotAnchored,
     NotariumError,
+    NotDecided,
     ProjectError,
+    QuotaUsedUp,
     Rejected,
     Unreachable,
     Unwritable,
@@ -77,6 +79,13 @@ def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> lis
         return _deliver(client, project, waiting, timeout)
 
 
+def waits(error: NotariumError) -> str:
+    """For people: why the entry waits in the outbox."""
+    # These two begin with what has become of the entry.
+    text = str(error) if isinstance(error, NotDecided | Rejected) else f"not anchored yet: {error}"
+    return f"{text} It waits in the outbox." if text.endswith(".") else f"{text}; it waits in the outbox"
+
+
 def _client(project: Project, timeout: float) -> BlockingClient:
     return BlockingClient(project.genesis, project.nodes, timeout=timeout)
 
@@ -93,16 +102,16 @@ def _deliver(client: BlockingClient, project: Project, waiting: Sequence[Waiting
             unsigned = error
     results: list[Delivery] = []
     deadline = time.monotonic() + timeout
-    unreachable: NotariumError | None = None
+    obstacle: NotariumError | None = None
     for each in queue:
-        if unreachable is None and time.monotonic() > deadline:
-            unreachable = Unreachable(
+        if obstacle is None and time.monotonic() > deadline:
+            obstacle = Unreachable(
                 [NodeReport("all nodes", f"not asked: the time limit of {timeout:.0f} s has passed")]
             )
-        # After one failure to reach the nodes the rest of a hundred entries does not wait for the same again.
-        done = _deliver_one(client, project, each, timeout, unreachable or (unsigned if each.refused else None))
-        if unreachable is None and done.error is not None and done.error.exit_code is ExitCode.UNREACHABLE:
-            unreachable = done.error
+        done = _deliver_one(client, project, each, timeout, obstacle or (unsigned if each.refused else None))
+        # What holds for all nodes and entries: the rest of a hundred entries does not wait for the same again.
+        if obstacle is None and _is_general(done.error):
+            obstacle = done.error
         results.append(done)
     return results
 
@@ -124,6 +133,11 @@ def _deliver_one(
         return _failed(project, waiting, ProjectError(f"not a valid entry: {error}"))
     outbox.remove(waiting.id)
     return Delivery(waiting, receipt)
+
+
+def _is_general(error: NotariumError | None) -> bool:
+    """Whether the entries after this one would fail like it: no node can be reached, or the quota is used up."""
+    return error is not None and (error.exit_code is ExitCode.UNREACHABLE or isinstance(error, QuotaUsedUp))
 
 
 def targets(waiting: Waiting) -> set[str]:
@@ -187,7 +201,7 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
         place = bundle_of(each.receipt_path)
         evidence[place] = _evidence_by(author, place, entry)
         raw = sign(project, _renewed_body(entry, author, evidence[place], renewed), key)
-        renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", refused=False)
+        renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", state=WaitingState.PENDING)
     for place, data in evidence.items():
         write_bundle(place, data)
     for each in renewed.values():
@@ -230,17 +244,23 @@ def _renewed_body(entry: Entry, author: Author, evidence: bytes, renewed: Mappin
 
 
 def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Delivery:
-    refused = isinstance(error, Rejected | ProjectError)
-    if waiting.refused and not refused:
+    state = _state_after(error)
+    if waiting.refused and state is not WaitingState.REFUSED:
         # The reason for a refusal is worth more than that no node could be asked today.
         return Delivery(waiting, None, error)
-    noted = replace(waiting, reason=str(error), refused=refused)
+    noted = replace(waiting, reason=str(error), state=state)
     try:
         outbox_of(project).put(noted)
     except OSError:
         # The entry itself is in the outbox already; only the newer reason is not.
         return Delivery(waiting, None, error)
     return Delivery(noted, None, error)
+
+
+def _state_after(error: NotariumError) -> WaitingState:
+    if isinstance(error, Rejected | ProjectError):
+        return WaitingState.REFUSED
+    return WaitingState.QUOTA if isinstance(error, QuotaUsedUp) else WaitingState.PENDING
 
 
 def _write_receipt(path: Path, receipt: VerifiedReceipt, genesis: Genesis) -> None:

@@ -18,6 +18,7 @@ class CommitmentState(StrEnum):
 
     ANCHORED = "anchored"
     PENDING = "pending"
+    QUOTA = "quota"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
     """Another entry's receipt has taken its place."""
@@ -37,7 +38,7 @@ def history(project: Project) -> Iterator[PastCommitment]:
     waiting = {each.id: each for each in outbox_of(project).list()}
     for line in journal.read(project.folder):
         if (found := waiting.get(line.id)) is not None:
-            state = CommitmentState.REFUSED if found.refused else CommitmentState.PENDING
+            state = CommitmentState(found.state)
         else:
             state = _state_by_receipt(project, line)
         yield PastCommitment(line, state)

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from notarium.errors import ProjectError
@@ -33,6 +34,17 @@ MAX_PLACE_BYTES = 4096
 """Of the path of a receipt, as in the operating system."""
 
 
+class WaitingState(StrEnum):
+    """Why an entry waits, by its last attempt."""
+
+    PENDING = "pending"
+    """It is sent later."""
+    QUOTA = "quota"
+    """The same, as soon as the quota of its author has room again."""
+    REFUSED = "refused"
+    """Sending it again helps only after the cause is fixed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A signed entry that waits to be sent."""
@@ -45,13 +57,17 @@ class Waiting:
     created_ms: int
     reason: str = ""
     """Why the last attempt failed; "" before the first."""
-    refused: bool = False
-    """Whether the nodes refused it: sending it again helps only after the cause is fixed."""
+    state: WaitingState = WaitingState.PENDING
 
     @property
     def id(self) -> str:
         """The entry's id, hex."""
         return leaf_hash(self.entry).hex()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the nodes refused it."""
+        return self.state is WaitingState.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,7 @@ class Outbox:
             "kind": waiting.kind,
             "created_ms": waiting.created_ms,
             "reason": waiting.reason,
-            "refused": waiting.refused,
+            "state": waiting.state.value,
         }
         write_atomically(folder / f"{waiting.id}.json", json.dumps(document, indent=1).encode() + b"\n")
         for other in self._folders():
@@ -177,7 +193,7 @@ class Outbox:
                 kind=str(document["kind"]),
                 created_ms=int(document["created_ms"]),
                 reason=str(document["reason"]),
-                refused=document["refused"] is True,
+                state=WaitingState(document["state"]),
             )
         except OSError as error:
             return Damaged(path, error.strerror or str(error))

@@ -7,8 +7,8 @@ from pathlib import Path
 from notarium.anchoring.commit import Ref
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ProjectError
-from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import artifact_path, check_no_draft, is_receipt, receipt_beside, stem_of
+from notarium.ledger_access.receipt_file import find_receipt, receipt_named
+from notarium.naming import artifact_path, check_no_draft, stem_of
 from notarium.project import Project
 
 
@@ -25,7 +25,7 @@ def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
         except ValueError:
             pass
     path = artifact_path(target)
-    place = path if is_receipt(path) else receipt_beside(path)
+    place = receipt_named(path)
     found = find_receipt(place, project.genesis)
     if found is not None:
         return Ref(rel, found.id)

@@ -20,9 +20,9 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
-from notarium.anchoring.delivery import send
+from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
-from notarium.anchoring.outbox import now_ms
+from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.contents import Contents
@@ -108,6 +108,8 @@ class Run:
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
         self._status: RunStatus | None = None
+        self._exit_code: int | None = None
+        self._state = WaitingState.PENDING
         self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
@@ -121,10 +123,10 @@ class Run:
 
     @property
     def outcome(self) -> AnchorStatus:
-        """After the run: anchored, pending (also where it was refused) or not-anchored."""
+        """After the run: anchored, pending, quota, refused or not-anchored."""
         if self.receipt is not None:
             return AnchorStatus.ANCHORED
-        return AnchorStatus.PENDING if self.id else AnchorStatus.NOT_ANCHORED
+        return AnchorStatus(self._state) if self.id else AnchorStatus.NOT_ANCHORED
 
     # What a researcher records about the run.
 
@@ -194,11 +196,13 @@ class Run:
         self._gaps.append(str(text))
 
     @_guarded
-    def status(self, status: RunStatus | Literal["completed", "failed", "interrupted"]) -> None:
-        """How the run ended, where no exception shows it."""
+    def status(
+        self, status: RunStatus | Literal["completed", "failed", "interrupted"], exit_code: int | None = None
+    ) -> None:
+        """How the run ended, where no exception shows it. `exit_code`: of the command, where the run was one."""
         if status not in set(RunStatus):
             raise ProjectError(f"status {status!r} is not one of {', '.join(RunStatus)}")
-        self._status = RunStatus(status)
+        self._status, self._exit_code = RunStatus(status), exit_code
 
     # The context around the run.
 
@@ -256,15 +260,14 @@ class Run:
         delivery = send(self._project, signed.waiting, self._wait)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
+        self._state = delivery.waiting.state
         if self._first_error is not None:
             raise self._first_error
         if delivery.error is not None:
             if self.strict:
                 raise delivery.error
-            refused = delivery.waiting.refused
-            what = "refused, it waits in the outbox" if refused else "not anchored yet, it waits in the outbox"
-            remedy = "fix the cause, then run" if refused else "run"
-            self._warn(f"{what} ({remedy} 'notarium status --flush' to send it): {delivery.error}")
+            remedy = "fix the cause, then run" if delivery.waiting.refused else "run"
+            self._warn(f"{waits(delivery.error)} ({remedy} 'notarium status --flush' to send it)")
 
     def _record(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunRecord:
         return RunRecord(
@@ -294,9 +297,11 @@ class Run:
         self._warn(f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it")
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
+        ended = {} if self._exit_code is None else {"exit_code": self._exit_code}
         return {
             "name": self.name,
             "status": status.value,
+            **ended,
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
             "command": self._command or [],

@@ -13,6 +13,7 @@ import typer
 from notarium.anchoring.anchor import ANCHOR_S, Anchored, AnchorStatus
 from notarium.anchoring.anchor import anchor as anchor_artifact
 from notarium.anchoring.commit import Disclosure, Ref
+from notarium.anchoring.delivery import waits
 from notarium.anchoring.references import reference
 from notarium.cli.options import (
     FIELDS_HELP,
@@ -193,15 +194,16 @@ def _anchor_one(
 
 
 def _print(printer: Printer, result: Anchored) -> None:
-    path, reason = shown(str(result.path)), shown(str(result.error))
-    if result.status is AnchorStatus.PENDING:
-        printer.line(f"[yellow]pending[/] {path}  in the outbox as {result.id[:16]}…")
-        printer.note(f"[yellow]not anchored yet:[/] {reason}")
-        printer.note(_SENT_AGAIN)
-    elif result.status is AnchorStatus.REFUSED:
-        printer.line(f"[red]refused[/] {path}  in the outbox as {result.id[:16]}…")
-        printer.note(f"[red]refused:[/] {reason}")
-        printer.refused_remedy(result.id, on_stderr=True)
+    path = shown(str(result.path))
+    if result.error is not None:
+        is_refused = result.status is AnchorStatus.REFUSED
+        colour = "red" if is_refused else "yellow"
+        printer.line(f"[{colour}]{result.status}[/] {path}  in the outbox as {result.id[:16]}…")
+        printer.note(shown(waits(result.error)))
+        if is_refused:
+            printer.refused_remedy(result.id[:16], on_stderr=True)
+        else:
+            printer.note(_SENT_AGAIN)
     else:
         receipt = result.receipt
         at = f"  #{receipt.index} · block {receipt.height} · {iso_time(receipt.time_ms)}" if receipt else ""

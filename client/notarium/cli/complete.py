@@ -9,7 +9,7 @@ import typer
 
 from notarium.anchoring.anchor import ANCHOR_S
 from notarium.anchoring.commit import Disclosure
-from notarium.anchoring.delivery import send
+from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import complete as sign_draft
 from notarium.cli.options import Json, Timeout, given_path
 from notarium.cli.output import Printer, shown
@@ -43,14 +43,14 @@ def complete(
     delivery = send(here, signed.waiting, timeout)
     waiting, error = delivery.waiting, delivery.error
     place = waiting.receipt_path
-    status = "anchored" if error is None else "refused" if waiting.refused else "pending"
+    status = "anchored" if error is None else waiting.state.value
     said = {"status": status, "id": waiting.id, "receipt": str(place), "bundle": str(bundle_of(place))}
     printer.data(said if error is None else {**said, "error": str(error)})
     if error is None:
         printer.line(f"[green]anchored[/] {shown(str(draft))}  → {shown(str(place))}")
         return ExitCode.OK
     printer.line(f"[yellow]{status}[/] {shown(str(draft))}  in the outbox as {waiting.id[:16]}…")
-    printer.note(f"[yellow]{status}:[/] {shown(str(error))}")
+    printer.note(shown(waits(error)))
     if waiting.refused:
-        printer.refused_remedy(waiting.id, on_stderr=True)
+        printer.refused_remedy(waiting.id[:16], on_stderr=True)
     return error.exit_code

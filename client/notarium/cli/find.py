@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import Json, Timeout
+from notarium.cli.options import GenesisFile, Json, Timeout
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.evidence.author import Author
@@ -43,6 +43,7 @@ def find(
     after: Annotated[
         int, typer.Option("--after", min=-1, metavar="INDEX", help="Go on after this log index, as an answer says.")
     ] = -1,
+    genesis: GenesisFile = None,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> int:
@@ -51,7 +52,7 @@ def find(
     if kind and kind not in RESEARCH_KINDS:
         raise ProjectError(f"--kind {kind!r}: expected one of {', '.join(RESEARCH_KINDS)}")
     times = {"since_ms": _time_ms(since, "--since"), "until_ms": _time_ms(until, "--until")}
-    here = find_project()
+    here = find_project(genesis_file=genesis)
     path = artifact_path(target)
     check_no_draft(path)
     digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else _digest(target)

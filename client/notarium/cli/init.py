@@ -51,6 +51,7 @@ def init(
         nodes = node or [each.api for each in pinned.registry.nodes.values() if each.api]
         if not nodes:
             raise ProjectError("the genesis file names no API address: give at least one --node URL")
+        _check_is_new(pinned, force)
         config = create_project(Path.cwd(), pinned, nodes, issuer, project or Path.cwd().name, replace=force)
     else:
         nodes, config = list(kept.nodes), kept.folder / CONFIG
@@ -97,6 +98,16 @@ def _project_without_key(pinned: Genesis, issuer: str) -> Project | None:
         # Its settings cannot be used, so they are no reason to keep them: create_project reports that they exist.
         return None
     return here if here.genesis.hash == pinned.hash and here.issuer == issuer else None
+
+
+def _check_is_new(pinned: Genesis, force: bool) -> None:
+    """Raise ProjectError where this folder has a configuration; who lost his public key reads it there."""
+    config, key = Path.cwd() / FOLDER / CONFIG, _key_file(pinned)
+    if config.exists() and not force and key.exists():
+        public = load_key(key).public.hex()
+        raise ProjectError(
+            f"{config} exists already; edit it, or use --force to replace it; your public key is {public}"
+        )
 
 
 def check_hash(genesis_file: Path, genesis_hash: str) -> Genesis:

@@ -67,8 +67,8 @@ class Printer:
         self.note(f"[bold red]error:[/] {shown(text)}")
 
     def refused_remedy(self, id_: str, *, on_stderr: bool = False) -> None:
-        """What to do about a refused entry."""
-        (self.note if on_stderr else self.line)(_REFUSED_REMEDY.format(id=id_[:16]))
+        """What to do about a refused entry. `id_`: the beginning of its id, or ID for any of several."""
+        (self.note if on_stderr else self.line)(_REFUSED_REMEDY.format(id=id_))
 
     @contextmanager
     def hashing(self) -> Iterator[OnProgress]:
@@ -97,8 +97,7 @@ class Printer:
         if reason:
             self.line(f"  {shown(reason)}")
         for finding in result.findings[:_SHOWN_FINDINGS]:
-            detail = f"({finding.detail})" if finding.detail else ""
-            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} {shown(detail)}")
+            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} ({shown(finding.detail)})")
         if len(result.findings) > _SHOWN_FINDINGS:
             self.line(f"  … and {len(result.findings) - _SHOWN_FINDINGS} more (--json lists all)")
 

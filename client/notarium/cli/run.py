@@ -89,8 +89,7 @@ def run(
             for rel, target in refs:
                 tracked.refs(rel, target)
             ended.append(_call(command))
-            tracked.status(_status_by(ended[0]))
-            tracked.param("exit_code", ended[0])
+            tracked.status(_status_by(ended[0]), ended[0])
     except KeyboardInterrupt:
         # Whoever does not want to wait for the record still gets the command's own exit code.
         if not ended:

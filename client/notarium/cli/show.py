@@ -14,12 +14,12 @@ from notarium.cli.options import GenesisFile, Json, Timeout
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.evidence.author import Author
-from notarium.genesis_file import read_genesis
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
 from notarium.ledger_access.priority import earlier_by_others
-from notarium.naming import artifact_path, check_no_draft, is_receipt, receipt_beside
+from notarium.ledger_access.receipt_file import receipt_named
+from notarium.naming import artifact_path, check_no_draft, is_receipt
 from notarium.project import Project, find_project, trusted_genesis
 from notarium.verifying.verification import Verifying
 from notarium_ledger.encoding.json_file import iso_time
@@ -42,7 +42,7 @@ def show(
     printer = Printer(as_json)
     path = artifact_path(target)
     if path.exists() or is_receipt(path):
-        place = path if is_receipt(path) else receipt_beside(path)
+        place = receipt_named(path)
         if not place.exists():
             check_no_draft(path)
         pinned = trusted_genesis(genesis)
@@ -56,13 +56,12 @@ def show(
             "Whether another named its digests first is not in a receipt: 'notarium find DIGEST' asks the nodes."
         )
         return ExitCode.OK
-    here = find_project()
-    pinned = read_genesis(genesis) if genesis else here.genesis
+    here = find_project(genesis_file=genesis)
     wanted = _wanted(here, target)
-    with BlockingClient(pinned, here.nodes, timeout=timeout) as client:
+    with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
         receipt = client.receipt(wanted)
         earlier = earlier_by_others(client, receipt)
-    said = {**ledger_of(pinned), **describe_receipt(receipt)}
+    said = {**ledger_of(here.genesis), **describe_receipt(receipt)}
     if printer.as_json:
         said["earlier"] = [{"digest": digest, **describe_receipt(each)} for digest, each in earlier.items()]
     _print(printer, said)

@@ -9,19 +9,25 @@ from typing import Annotated, Any
 import typer
 
 from notarium.anchoring.delivery import Delivery, deliver, targets
-from notarium.anchoring.outbox import Damaged, Outbox, Waiting, outbox_of
+from notarium.anchoring.outbox import Damaged, Outbox, Waiting, WaitingState, outbox_of
 from notarium.cli.options import Json, Timeout
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.answers import NodeStatus
 from notarium.ledger_access.blocking import BlockingClient
-from notarium.project import Project, find_project
+from notarium.project import Project, find_project, public_key_of
 from notarium.verdicts import gravest
 from notarium_ledger.encoding.json_file import iso_time
 
-SHOWN_REASON = 160
+SHOWN_REASON = 600
+"""Characters: the whole sentence of a node has at most 500."""
 NODE_S = 5.0
 """How long one node may take to report its status."""
+_STATES = {
+    WaitingState.PENDING: "[yellow]waiting[/]",
+    WaitingState.QUOTA: "[yellow]quota[/]  ",
+    WaitingState.REFUSED: "[red]refused[/]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,15 @@ class _Report:
     sent: Sequence[Delivery]
     waiting: Sequence[Waiting]
     damaged: Sequence[Damaged]
+    public_key: str
+    """Hex; "" where there is no key that can be used."""
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
         return {
             "ledger": self.project.genesis.name,
             "genesis_hash": self.project.genesis.hash.hex(),
+            "public_key": self.public_key or None,
             "nodes": [
                 {"url": each.url, "ready": each.ready, "problem": each.problem or None, "answer": each.answer}
                 for each in self.nodes
@@ -84,7 +93,7 @@ def status(
     waiting = outbox.list()
     with BlockingClient(here.genesis, here.nodes, timeout=timeout, attempt_timeout=min(timeout, NODE_S)) as client:
         nodes = client.status()
-    report = _Report(here, nodes, dropped, sent, waiting, outbox.damaged())
+    report = _Report(here, nodes, dropped, sent, waiting, outbox.damaged(), public_key_of(here))
     printer.data(report.to_json())
     _print(printer, report)
     return report.exit_code(is_flush=flush)
@@ -115,11 +124,14 @@ def _waiting_json(waiting: Waiting) -> dict[str, Any]:
         "receipt": str(waiting.receipt_path),
         "time": iso_time(waiting.created_ms),
         "reason": waiting.reason or None,
+        "status": waiting.state.value,
         "refused": waiting.refused,
     }
 
 
 def _print(printer: Printer, report: _Report) -> None:
+    if report.public_key:
+        printer.line(f"public key {report.public_key}")
     for node in report.nodes:
         _print_node(printer, node)
     for delivery in report.sent:
@@ -129,12 +141,12 @@ def _print(printer: Printer, report: _Report) -> None:
     for each in report.dropped:
         printer.line(f"dropped {each.id[:16]}…  {each.kind}  {shown(str(each.receipt_path))}")
     for each in report.waiting:
-        state = "[red]refused[/]" if each.refused else "[yellow]waiting[/]"
-        printer.line(f"{state} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
-        if each.refused:
-            printer.refused_remedy(each.id)
+        printer.line(f"{_STATES[each.state]} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
     for file in report.damaged:
         printer.line(f"[red]damaged[/] {shown(str(file))}")
+    refused = [each.id[:16] for each in report.waiting if each.refused]
+    if refused:
+        printer.refused_remedy(refused[0] if len(refused) == 1 else "ID")
 
 
 def _print_node(printer: Printer, node: NodeStatus) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from notarium.cli.options import Deep, GenesisFile, Json, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ProjectError
-from notarium.naming import artifact_path, is_bundle, is_receipt, receipt_beside
+from notarium.ledger_access.receipt_file import receipt_named
+from notarium.naming import artifact_path, is_bundle, receipt_beside
 from notarium.project import Homes, trusted_genesis
-from notarium.verdicts import Verdict, gravest, judge
+from notarium.verdicts import Verdict, gravest, judge, waiting_inside
 from notarium.verifying.verification import Verifying
 
 
@@ -55,12 +56,20 @@ def verify(
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)
     printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
-    printer.data({"status": status.value, **ledger_of(pinned), "results": [each.to_json() for each in verdicts]})
+    folders = [each for each in map(artifact_path, paths) if each.is_dir()]
+    waiting = waiting_inside(folders, pinned)
+    said: dict[str, Any] = {"status": status.value, **ledger_of(pinned), "waiting": waiting}
+    printer.data({**said, "results": [each.to_json() for each in verdicts]})
+    if waiting:
+        which = "this folder" if len(folders) == 1 else "these folders"
+        count = f"1 entry of {which} waits" if waiting == 1 else f"{waiting} entries of {which} wait"
+        printer.line(f"{count} in the outbox")
     return code
 
 
 def _check_are_receipts(paths: Sequence[Path]) -> None:
     """Raise ProjectError for an artifact: a receipt alone says nothing about what a file holds today."""
     for path in map(artifact_path, paths):
-        if not is_receipt(path) and not is_bundle(path) and (not path.is_dir() or receipt_beside(path).exists()):
+        is_folder = path.is_dir() and not receipt_beside(path).exists()
+        if receipt_named(path) != path and not is_bundle(path) and not is_folder:
             raise ProjectError(f"--receipt-only needs a receipt, and {path} is not one: give {receipt_beside(path)}")

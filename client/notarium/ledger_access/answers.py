@@ -41,6 +41,10 @@ class NodeFailed(NotariumError):
         self.retry_after = retry_after
 
 
+class AboveQuota(NodeFailed):
+    """A node that takes the entry later: its author has submitted as much as he may for now."""
+
+
 class NotYet(NotariumError):
     """A node that has the entry but no decision yet."""
 
@@ -80,6 +84,9 @@ class Answer:
         problem = read_problem(self)
         if self.status in (408, 425, 429) or self.status >= 500 or self.status < 400:
             wait = float(self.retry_after) if self.retry_after.isascii() and self.retry_after.isdigit() else 0.0
+            if problem.name == "quota":
+                # It is the whole sentence, and names who is meant.
+                raise AboveQuota(problem.detail.removeprefix(f"{problem.field}: "), wait)
             raise NodeFailed(f"HTTP {self.status} {problem}", wait)
         raise Refused(Rejected(self.url, problem), problem.name == "read-only")
 

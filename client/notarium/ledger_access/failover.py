@@ -18,9 +18,9 @@ from typing import Generic, TypeVar
 
 import aiohttp
 
-from notarium.errors import LyingNode, NodeReport, NotariumError, Unreachable
+from notarium.errors import LyingNode, NodeReport, NotariumError, NotDecided, QuotaUsedUp, Unreachable
 from notarium.ledger_access import answers
-from notarium.ledger_access.answers import Answer, NodeFailed, NotYet, Refused, Unknown
+from notarium.ledger_access.answers import AboveQuota, Answer, NodeFailed, NotYet, Refused, Unknown
 from notarium.ledger_access.pool import NodePool
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Failover:
 
         `judge` returns the value of a good answer or raises the error in it. `within_s`: seconds for all attempts;
         `rounds`: how often to ask all nodes (default: until the deadline).
-        Raises Rejected, NotAnchored, LyingNode (where all nodes lied) or Unreachable.
+        Raises Rejected, NotAnchored, QuotaUsedUp, LyingNode (where all nodes lied), NotDecided or Unreachable.
         """
         now = asyncio.get_running_loop().time
         question = _Question(self.pool, self._refusals, request.writing)
@@ -221,6 +221,8 @@ class _Question:
         self._said: dict[str, str] = {}
         self._accepted: dict[str, str] = {}
         """By node, what it said: the nodes that have the entry, but no decision on it."""
+        self._above_quota: dict[str, str] = {}
+        """By node, what it said: the nodes whose latest answer was that a quota is used up."""
         self._refusals: list[NotariumError] = []
         self._unknown: dict[str, NotariumError] = {}
         self._lies: list[LyingNode] = []
@@ -246,6 +248,10 @@ class _Question:
     def note(self, url: str, error: Exception, now: float) -> None:
         """Record why `url` gave no usable answer."""
         said = answers.describe(error, url)
+        if isinstance(error, AboveQuota):
+            self._above_quota[url] = said
+        else:
+            self._above_quota.pop(url, None)
         if isinstance(error, NotYet):
             self._accepted[url] = said
         elif isinstance(error, Refused):
@@ -294,14 +300,22 @@ class _Question:
 
     def failure(self) -> NotariumError:
         """The error that describes the outcome best."""
-        # Even too few refusals count if no node has accepted the entry.
-        if self._refusals and (len(self._refusals) >= self._refusals_needed or not self._accepted):
+        if len(self._refusals) >= self._refusals_needed:
+            return self._refusals[0]
+        # Too few count as well, of both kinds, if no node has accepted the entry.
+        if not self._accepted and len(self._above_quota) > len(self._refusals):
+            soonest = sorted(self._above_quota, key=lambda url: self._not_before.get(url, 0.0))
+            return QuotaUsedUp([NodeReport(url, self._above_quota[url]) for url in soonest])
+        if not self._accepted and self._refusals:
             return self._refusals[0]
         if self._unknown:
             return next(iter(self._unknown.values()))
         if self._lies and len(self._lies) == len(self._said):
             return self._lies[0]
-        return Unreachable([NodeReport(url, said) for url, said in self._said.items()])
+        reports = [NodeReport(url, said) for url, said in self._said.items()]
+        if self._accepted:
+            return NotDecided(reports, len(self._accepted), len(self._pool.urls))
+        return Unreachable(reports)
 
 
 def _is_refused_connection(error: Exception) -> bool:

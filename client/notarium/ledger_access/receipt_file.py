@@ -6,9 +6,13 @@ from pathlib import Path
 
 from notarium.files import read_regular
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.naming import is_receipt, receipt_beside
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import Genesis
-from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, Receipt, ReceiptVerifier
+from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, MEDIA_TYPE, Receipt, ReceiptVerifier
+
+_HEAD = f'{{\n"mediaType":"{MEDIA_TYPE}",\n'.encode()
+"""How each receipt in canonical form begins; no other form is valid."""
 
 
 def load_receipt(path: Path, verifier: ReceiptVerifier) -> VerifiedReceipt:
@@ -16,6 +20,21 @@ def load_receipt(path: Path, verifier: ReceiptVerifier) -> VerifiedReceipt:
     receipt = Receipt.decode_json(read_regular(path, MAX_RECEIPT_BYTES))
     verified = verifier.verify(receipt)
     return VerifiedReceipt(receipt, verified.entry.id, _decoded=[verified.entry])
+
+
+def is_receipt_by_content(path: Path) -> bool:
+    """Whether the file at `path`, whatever its name, begins as a receipt does. It may still be a false one."""
+    try:
+        return path.is_file() and read_regular(path, len(_HEAD)).startswith(_HEAD)
+    except OSError:
+        # Whoever uses it as an artifact says so.
+        return False
+
+
+def receipt_named(path: Path) -> Path:
+    """The receipt that `path` stands for: `path` itself, or the one beside it, which need not exist."""
+    beside = receipt_beside(path)
+    return path if is_receipt(path) or (not beside.exists() and is_receipt_by_content(path)) else beside
 
 
 def find_receipt(path: Path, genesis: Genesis) -> VerifiedReceipt | None:

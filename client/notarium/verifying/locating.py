@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from notarium.evidence.statement import Artifact, Bundle
-from notarium.naming import receipt_beside, stem_of
+from notarium.naming import is_receipt, receipt_beside, stem_of
 
 
 def without_dots(path: Path) -> Path:
@@ -33,6 +33,7 @@ def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
     if (
         len(bundle.artifacts) == 1
         and artifact.role == "subject"
+        and is_receipt(receipt)
         and (beside := receipt.parent / stem_of(receipt)).exists()
     ):
         return beside

@@ -74,10 +74,11 @@ class Finding:
     what: FindingKind
     path: str
     """Relative to the working directory, or as it was asked for."""
-    detail: str = ""
+    detail: str
+    """Why; never ""."""
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
+        return f"{self.what}: {self.path} ({self.detail})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path
 from notarium.evidence.statement import Artifact, read_bundle
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.ledger_access.receipt_file import load_receipt
+from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
 from notarium.naming import (
     FOLDER,
     RECEIPT_SUFFIX,
@@ -34,6 +34,7 @@ from notarium.naming import (
     not_signed,
     receipt_beside,
     receipt_of,
+    stem_of,
 )
 from notarium.project import trusted_genesis
 from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
@@ -42,6 +43,9 @@ from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import ReceiptVerifier, about
+
+NAME_ISSUER = "nobody was named: give --issuer ID to say whose word counts"
+"""What to do where anybody may have anchored a digest."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ class Verifying:
         if is_bundle(chosen):
             return [self.verify_receipt_file(receipt_of(chosen))]
         result = self.verify_artifact(chosen)
+        if result.status is VerificationStatus.NOT_ANCHORED and is_receipt_by_content(chosen):
+            return [self.verify_receipt_file(chosen)]
         if result.status is VerificationStatus.NOT_ANCHORED and chosen.is_dir():
             # Superseded receipts are kept in there without the artifacts they were about.
             found = sorted(chosen.rglob(f"*{RECEIPT_SUFFIX}"))
@@ -93,12 +99,8 @@ class Verifying:
             return verified
         if is_missing:
             # Otherwise, to hide a changed artifact, it would be enough to remove the evidence against it.
-            finding = Finding(
-                FindingKind.MISSING,
-                str(bundle_of(path)),
-                "this is the evidence; use --receipt-only to verify without it",
-            )
-            return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
+            artifact = path.with_name(stem_of(path)) if is_receipt(path) else None
+            return self._verify_by_subjects(verified, receipt, artifact)
         return self._verify_evidence(verified, receipt, path, asked=None)
 
     def verify_artifact(self, path: Path) -> Verification:
@@ -124,10 +126,11 @@ class Verifying:
         if bundle_of(place).exists():
             result = self._verify_evidence(verified, receipt, place, asked=asked)
         else:
-            result = self._verify_by_subjects(verified, receipt, path, is_inside=place != receipt_beside(asked))
+            # The digest of a folder says nothing about one file in it.
+            is_own = place == receipt_beside(asked)
+            result = self._verify_by_subjects(verified, receipt, path if is_own else None)
         if result and not result.files:
-            finding = Finding(FindingKind.EMPTY, str(path), "there is no file in it, so nothing was compared")
-            return replace(result, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
+            return replace(result, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(_nothing_compared(path),))
         return result
 
     def _result(
@@ -162,7 +165,7 @@ class Verifying:
         try:
             return load_receipt(place, self._verifier)
         except FileNotFoundError:
-            finding = Finding(FindingKind.MISSING, str(place))
+            finding = Finding(FindingKind.MISSING, str(place), "no such file or folder")
             return self._result(path, VerificationStatus.NOT_ANCHORED, findings=(finding,))
         except OSError as error:
             finding = Finding(FindingKind.UNREADABLE, str(place), error.strerror or str(error))
@@ -171,18 +174,17 @@ class Verifying:
             finding = Finding(FindingKind.RECEIPT, str(place), f"step {error.step}: {error}")
             return self._result(path, VerificationStatus.MISMATCH, place, findings=(finding,))
 
-    def _verify_by_subjects(
-        self, verified: Verification, receipt: VerifiedReceipt, path: Path, *, is_inside: bool
-    ) -> Verification:
+    def _verify_by_subjects(self, verified: Verification, receipt: VerifiedReceipt, path: Path | None) -> Verification:
         """Without a bundle, an artifact can be checked only where its plain digest is on the ledger.
 
-        `is_inside`: the receipt is that of a folder above it, whose digest says nothing about one file.
+        Anyone can anchor a digest that is public, so even then it verifies only by the institution that was named.
+        `path`: of the artifact; None where it is not known which file the receipt is about.
         """
         incomplete = replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE)
         digests = [bytes(each["digest"]) for each in receipt.body.get("subjects", ())]
-        if not digests or is_inside:
-            missing = str(bundle_of(Path(verified.receipt_path)))
-            finding = Finding(FindingKind.MISSING, missing, "the evidence is needed to check the content")
+        if not digests or path is None or not os.path.lexists(path):
+            detail = "this is the evidence, which is needed to check the content; --receipt-only verifies without it"
+            finding = Finding(FindingKind.MISSING, str(bundle_of(Path(verified.receipt_path))), detail)
             return replace(incomplete, findings=(finding,))
         try:
             content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
@@ -190,10 +192,15 @@ class Verifying:
             return replace(incomplete, findings=(Finding(FindingKind.UNREADABLE, error.path, error.reason),))
         count = len(content.items)
         compared = replace(verified, checked=f"receipt + {_files(count)} by the digest on the ledger", files=count)
-        if bytes.fromhex(content.sha256) in digests:
+        if bytes.fromhex(content.sha256) not in digests:
+            finding = Finding(FindingKind.CHANGED, str(path), "its digest is not the one on the ledger")
+            return replace(compared, status=VerificationStatus.MISMATCH, findings=(finding,))
+        if self.issuer and count:
             return compared
-        finding = Finding(FindingKind.CHANGED, str(path), "its digest is not the one on the ledger")
-        return replace(compared, status=VerificationStatus.MISMATCH, findings=(finding,))
+        finding = _nothing_compared(path)
+        if count:
+            finding = Finding(FindingKind.AUTHOR, str(path), f"anchored by {Author.of(receipt.entry)}; {NAME_ISSUER}")
+        return replace(compared, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
 
     def _verify_evidence(
         self, verified: Verification, receipt: VerifiedReceipt, place: Path, *, asked: Path | None
@@ -281,6 +288,10 @@ def verify(
         project=project,
     )
     return max(verifying.verify(path), key=lambda result: result.status.gravity)
+
+
+def _nothing_compared(path: Path) -> Finding:
+    return Finding(FindingKind.EMPTY, str(path), "there is no file in it, so nothing was compared")
 
 
 def _not_named(path: str) -> Finding:

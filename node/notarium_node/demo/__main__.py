@@ -219,8 +219,10 @@ class Demo:
                 f"cd {shown(self._place.study)} && NOTARIUM_HOME={self._place.home} {_notarium()} anchor config.json",
             ),
             (
-                f"anchor with a key of your own: in a folder of yours run '{_notarium()} init --genesis "
-                f"{self._place.directory}/genesis.json --issuer {RESEARCHER_AT}', then enrol the public key it prints",
+                "anchor with a key of your own: in a folder of yours run "
+                f"'NOTARIUM_HOME={self._place.directory}/my-home {_notarium()} init --genesis "
+                f"{self._place.directory}/genesis.json --issuer {RESEARCHER_AT}', then enrol the public key it prints; "
+                "set NOTARIUM_HOME likewise for 'notarium anchor'",
                 f"{shown(_notarium())}-node enrol --config {home}/node.toml --admin-key {home}/keys/admin.key "
                 f"--key {PUBLIC_KEY}",
             ),

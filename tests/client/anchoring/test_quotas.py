@@ -50,13 +50,13 @@ def test_an_entry_above_a_quota_waits_and_lands_after_retry_after(tight, cli):
     use_up(tight, seconds=6)
     code, out, _ = cli("anchor", "data.csv", "--timeout", "2", "--json")
     [result] = json.loads(out)["results"]
-    assert (code, result["status"]) == (5, "pending"), "the wait is longer than the time limit"
+    assert (code, result["status"]) == (3, "quota"), "the wait is longer than the time limit"
     assert "max_key_second_entries" in result["reason"]
-    assert "HTTP 429" in result["reason"]
+    assert result["reason"].startswith("the quota is used up: ")
     [waiting] = outbox_of(tight).list()
     assert (waiting.id, waiting.refused) == (result["id"], False), "it is valid, and is sent again as it is"
     code, out, _ = cli("verify", "data.csv", "--json")
-    assert (code, json.loads(out)["results"][0]["status"]) == (3, "pending")
+    assert (code, json.loads(out)["results"][0]["status"]) == (3, "quota")
     # The command waits as long as the node says; nothing else in here can make room.
     code, out, _ = cli("status", "--flush", "--timeout", "60", "--json")
     assert (code, json.loads(out)["outbox"]) == (0, [])

@@ -8,6 +8,7 @@ import pytest
 from tests.client.fake_node import problem
 
 from notarium.key_files import create_key
+from notarium.project import create_project
 
 
 def test_anchor_writes_receipt_and_evidence_beside_each(project, cli):
@@ -122,7 +123,9 @@ def test_a_refusal_names_the_remedy_once(project, nodes, cli):
     (project.root / "x").write_text("x")
     nodes[0].fault = refuse
     _, _, err = cli("anchor", "x")
-    assert "refused: key: is not enrolled. Ask your institution's administrator to enrol it.\n" in err
+    remedy = "Ask your institution's administrator to enrol it."
+    assert f"refused by {nodes[0].url}: your key is not enrolled. {remedy} It waits in the outbox.\n" in err
+    assert err.count("refused") == 1
 
 
 def test_facts_are_numbers_where_fields_stay_text(project, cli):
@@ -205,3 +208,54 @@ def test_who_cannot_sign_learns_it_before_anything_is_hashed(project, home, cli,
     code, _, err = cli("anchor", "x")
     assert code == 2
     assert missing in err
+
+
+ABOVE = "m0 may write 40 entries a day (max_member_day_entries) and has written 40; write after midnight UTC"
+
+
+async def above_quota(request):
+    if request.method == "POST":
+        return problem(429, "quota", f"body.issuer: {ABOVE}", field="body.issuer", limit=40)
+    return None
+
+
+def test_an_entry_above_a_quota_is_not_anchored_yet_and_the_nodes_reason_is_said_once(project, nodes, cli):
+    create_project(project.root, project.genesis, [each.url for each in nodes], "m0", "study-12", replace=True)
+    for each in nodes:
+        each.fault = above_quota
+    for name in ("x", "y"):
+        (project.root / name).write_text(name)
+    code, out, err = cli("anchor", "x", "--timeout", "0.5")
+    assert (code, out.split()[0]) == (3, "quota")
+    assert f"not anchored yet: the quota is used up: {ABOVE}; it waits in the outbox\n" in err
+    assert err.count("max_member_day_entries") == 1
+    code, out, _ = cli("anchor", "y", "--timeout", "0.5", "--json")
+    assert json.loads(out)["results"][0]["status"] == "quota"
+    code, out, _ = cli("verify", "x", "--offline")
+    assert (code, out.split()[0]) == (3, "quota")
+    assert [line.split()[1] for line in cli("log")[1].splitlines()] == ["quota", "quota"]
+    assert f"the quota is used up: {ABOVE}\n" in cli("status")[1], "in full"
+    for each in nodes:
+        each.requests.clear()
+    code, out, _ = cli("status", "--flush", "--timeout", "0.5", "--json")
+    assert code == 3
+    assert sum(each.requests.count("POST /v1/entries") for each in nodes) == 3, "the second entry is not tried as well"
+    assert [each["status"] for each in json.loads(out)["outbox"]] == ["quota", "quota"]
+    for each in nodes:
+        each.fault = None
+    assert cli("status", "--flush")[0] == 0
+    assert cli("verify", "x", "y", "--offline")[0] == 0
+
+
+def test_without_a_decision_it_says_how_many_nodes_have_the_entry(project, nodes, cli):
+    create_project(project.root, project.genesis, [each.url for each in nodes], "m0", "study-12", replace=True)
+    for each in nodes[:2]:
+        each.pending = 10**6
+    nodes[2].stop()
+    (project.root / "x").write_text("x")
+    code, out, err = cli("anchor", "x", "--timeout", "5")
+    assert (code, out.split()[0]) == (5, "pending")
+    assert "not decided yet: 2 of 3 nodes have the entry (" in err
+    assert "; it waits in the outbox\n" in err
+    assert "usable" not in err
+    assert f"{nodes[2].url}: connection refused" in cli("status", "--timeout", "0.5")[1], "in full"

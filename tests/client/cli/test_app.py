@@ -56,7 +56,10 @@ def test_outside_of_a_project_the_remedy_is_named(tmp_path, home, cli, monkeypat
     for arguments in (["anchor", "x"], ["status"], ["log"], ["verify", "x"], ["show", "ab" * 32]):
         code, _, err = cli(*arguments)
         assert code == 2
-        assert "notarium init" in err
+        assert "'notarium init --genesis FILE --genesis-hash HASH --issuer ID'" in err
+        assert ("'notarium pin FILE --genesis-hash HASH'" in err) is (arguments[0] == "verify"), (
+            "nothing else is verified"
+        )
 
 
 def test_an_auditor_without_a_project_is_pointed_at_the_genesis_file_first(tmp_path, home, cli, monkeypatch):

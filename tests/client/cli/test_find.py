@@ -129,3 +129,17 @@ def test_a_wrong_option_is_named(project, cli, options, said):
     code, _, err = cli("find", SHARED.hex(), *options)
     assert code == 2
     assert said in err.replace("\n", " ")
+
+
+def test_the_ledger_of_a_genesis_file_without_a_project(crowd, nodes, home, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "genesis.json").write_bytes(nodes[0].ledger.consortium.genesis.encode_json())
+    monkeypatch.setenv("NOTARIUM_NODES", nodes[0].url)
+    code, _, err = cli("find", SHARED.hex())
+    assert code == 2
+    assert "notarium init --genesis FILE --genesis-hash HASH --issuer ID" in err
+    code, out, _ = cli("find", SHARED.hex(), "--genesis", "genesis.json", "--json")
+    assert (code, len(json.loads(out)["entries"])) == (0, 5)
+    assert cli("show", crowd[0].id.hex(), "--genesis", "genesis.json")[0] == 0
+    (tmp_path / "other.json").write_bytes(Consortium(4, name="other").genesis.encode_json())
+    assert cli("find", SHARED.hex(), "--genesis", "other.json", "--timeout", "1")[0] == 5, "no node has that ledger"

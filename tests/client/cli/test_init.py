@@ -6,6 +6,7 @@ import os
 import pytest
 
 from notarium.cli.init import enrol_command
+from notarium.project import find_project
 
 
 def test_init_pins_the_ledger_makes_a_key_and_says_how_to_enrol_it(tmp_path, ledger, home, cli, monkeypatch):
@@ -87,3 +88,4 @@ def test_init_makes_a_missing_key_and_keeps_the_project(project, home, cli):
     assert (home / "keys" / "test.key").read_text() != lost
     code, _, err = cli(*arguments, project.issuer, "--node", "http://127.0.0.1:1")
     assert (code, "config.toml exists already" in err) == (2, True), "nothing is missing"
+    assert f"your public key is {find_project().key().public.hex()}" in err

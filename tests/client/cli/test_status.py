@@ -77,3 +77,28 @@ def test_a_receipt_from_the_outbox_replaces_nothing(project, nodes, cli):
     place.unlink()
     assert cli("status", "--flush")[0] == 0
     assert cli("verify", "a", "--offline")[0] == 0
+
+
+def test_the_remedy_for_refused_entries_is_said_once(project, nodes, cli):
+    async def refuse(request):
+        return problem(403, "unknown-key", "key: is not enrolled", field="key") if request.method == "POST" else None
+
+    nodes[0].fault = refuse
+    for name in ("a", "b"):
+        (project.root / name).write_text(name)
+        cli("anchor", name)
+    out = cli("status")[1].splitlines()
+    assert sum("Fix the cause" in line for line in out) == 1
+    assert "'notarium status --drop ID'" in out[-1], "below all of them"
+    cli("status", "--drop", json.loads(cli("status", "--json")[1])["outbox"][0]["id"])
+    [left] = json.loads(cli("status", "--json")[1])["outbox"]
+    assert f"--drop {left['id'][:16]}'" in cli("status")[1]
+
+
+def test_the_public_key_is_shown(project, home, ledger, cli):
+    key = ledger.consortium.researcher.public.hex()
+    assert f"public key {key}\n" in cli("status")[1]
+    assert json.loads(cli("status", "--json")[1])["public_key"] == key
+    (home / "keys" / "test.key").unlink()
+    code, out, _ = cli("status", "--json")
+    assert (code, json.loads(out)["public_key"]) == (0, None)

@@ -209,3 +209,87 @@ def test_the_current_folder_chooses_the_project_also_to_anchor(project, submissi
     assert forged.requests == []
     _, _, err = cli("anchor", submission / "never.md")
     assert f"lies in the project {submission}" in err
+
+
+def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
+    os.rename("data.receipt.json", "stolen.json")
+    code, out, _ = cli("verify", "stolen.json", "--offline")
+    assert (code, out.split()[0]) == (4, "incomplete-evidence")
+    assert "missing stolen.json.bundle.json (this is the evidence" in out
+    assert cli("verify", "stolen.json", "--offline", "--receipt-only")[0] == 0
+    code, out, _ = cli("show", "stolen.json", "--json")
+    assert (code, json.loads(out)["kind"]) == (0, "dataset")
+    (study / "notes").write_text("notes")
+    assert cli("anchor", "notes", "--ref", "derivedFrom=stolen.json")[0] == 0
+    (study / "copy.json").write_bytes((study / "stolen.json").read_bytes())
+    assert cli("anchor", "copy.json")[0] == 0
+    code, out, _ = cli("verify", "copy.json", "--offline")
+    assert (code, out.splitlines()[0].endswith("receipt + evidence + 1 file")) == (0, True), "anchored like any file"
+    ids = [
+        json.loads(cli("show", each, "--json")[1])["id"]
+        for each in ("copy.json", "copy.json.receipt.json", "stolen.json")
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    change_a_byte(study / "stolen.json")
+    assert cli("verify", "stolen.json", "--offline")[0] == 3, "no receipt any more"
+    os.mkfifo("pipe")
+    assert cli("verify", "pipe", "--offline")[0] == 3
+    assert cli("verify", "pipe", "--offline", "--receipt-only")[0] == 2
+
+
+def test_a_receipt_under_another_name_is_never_an_artifact_of_its_own(study, cli):
+    (study / "open.csv").write_text("x")
+    assert cli("anchor", "open.csv", "--disclosure", "public")[0] == 0
+    os.rename("open.csv.receipt.json", "stolen.json")
+    os.rename("open.csv.bundle.json", "stolen.json.bundle.json")
+    assert cli("verify", "stolen.json", "--offline")[0] == 0, "its evidence names open.csv"
+    os.unlink("stolen.json.bundle.json")
+    code, out, _ = cli("verify", "stolen.json", "--offline", "--issuer", "m0")
+    assert (code, "changed" in out) == (4, False)
+
+
+@pytest.mark.parametrize("what", ["open.csv", "open.csv.receipt.json"])
+def test_a_public_digest_without_evidence_has_one_verdict_for_a_file_and_its_receipt(study, cli, what):
+    (study / "open.csv").write_text("x")
+    assert cli("anchor", "open.csv", "--disclosure", "public")[0] == 0
+    os.unlink("open.csv.bundle.json")
+    code, out, _ = cli("verify", what, "--offline")
+    assert (code, out.split()[0]) == (4, "incomplete-evidence")
+    assert "author open.csv (anchored by m0 · study-12 · key" in out
+    assert "give --issuer ID" in out
+    assert out.splitlines()[0].endswith("receipt + 1 file by the digest on the ledger")
+    assert cli("verify", what, "--offline", "--issuer", "m0")[0] == 0
+    assert cli("verify", what, "--offline", "--issuer", "m1")[0] == 1
+    (study / "open.csv").write_text("y")
+    code, out, _ = cli("verify", what, "--offline", "--issuer", "m0")
+    assert (code, "changed open.csv (" in out) == (1, True)
+    os.unlink("open.csv")
+    code, out, _ = cli("verify", what, "--offline", "--issuer", "m0")
+    assert (code, "missing open.csv.bundle.json (" in out) == (4, True)
+
+
+def test_a_folder_says_what_waits_in_the_outbox(study, nodes, cli):
+    code, out, _ = cli("verify", ".", "--json")
+    assert (code, json.loads(out)["waiting"]) == (0, 0)
+    (study / "sub").mkdir()
+    nodes[0].stop()
+    for name in ("a", "sub/b"):
+        (study / name).write_text(name)
+        cli("anchor", name, "--timeout", "0.2")
+    code, out, _ = cli("verify", ".")
+    assert (code, out.splitlines()[-1]) == (0, "2 entries of this folder wait in the outbox")
+    assert cli("verify", "sub", "--offline")[1].splitlines()[-1] == "1 entry of this folder waits in the outbox"
+    assert cli("verify", "sub", ".")[1].splitlines()[-1] == "2 entries of these folders wait in the outbox"
+    assert json.loads(cli("verify", ".", "--json")[1])["waiting"] == 2
+    assert "wait" not in cli("verify", "data")[1]
+
+
+def test_a_path_by_which_there_is_nothing_is_wrong_use(study, cli):
+    for name in ("dtaa", "dtaa.receipt.json", "dtaa.bundle.json", "fit.run.receipt.json"):
+        code, out, _ = cli("verify", name, "--offline")
+        assert (code, out.split()[0]) == (2, "no-such-path")
+        assert "(no such file or folder)" in out
+    assert cli("verify", "dtaa", "data")[0] == 2
+    os.unlink("data.receipt.json")
+    for name in ("data", "data.receipt.json", "data.bundle.json"):
+        assert cli("verify", name, "--offline")[0] == 3, "the artifact is there"

@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.client.fake_node import FakeNode, problem
 from tests.client.helpers import body, client_of
 
-from notarium.errors import Unreachable
+from notarium.errors import NotariumError, NotDecided, QuotaUsedUp, Rejected, Unreachable
 from notarium.ledger_access.blocking import BlockingClient
 
 
@@ -324,3 +324,30 @@ async def test_a_busy_node_is_waited_for_where_the_others_are_gone(ledger, nodes
     nodes[1].stop()
     async with client_of(ledger, nodes[:2]) as client:
         assert (await client.submit(body(ledger))).url == nodes[0].url
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (["quota", "quota", "gone"], QuotaUsedUp),
+        (["quota", "quota", "invalid-entry"], QuotaUsedUp),
+        (["quota", "invalid-entry", "invalid-entry"], Rejected),
+        (["quota", "invalid-entry", "gone"], Rejected),
+        (["quota", "quota", "pending"], NotDecided),
+        (["gone", "gone", "gone"], Unreachable),
+    ],
+)
+async def test_what_nodes_that_disagree_amount_to(ledger, nodes, said, outcome):
+    def saying(name):
+        async def answer(request):
+            return problem({"quota": 429, "gone": 500}.get(name, 422), name, f"it is {name}")
+
+        return answer
+
+    for node, name in zip(nodes, said, strict=True):
+        node.pending = 10**6
+        node.fault = None if name == "pending" else saying(name)
+    async with client_of(ledger, nodes, timeout=1) as client:
+        with pytest.raises(NotariumError) as caught:
+            await client.submit(body(ledger))
+    assert type(caught.value) is outcome

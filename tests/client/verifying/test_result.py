@@ -18,7 +18,7 @@ from notarium.verifying.result import Finding, FindingKind, Verification, Verifi
     ],
 )
 def test_one_contradiction_makes_a_mismatch(kinds, status):
-    assert status_by([Finding(kind, "x") for kind in kinds]) is status
+    assert status_by([Finding(kind, "x", "why") for kind in kinds]) is status
 
 
 def test_only_what_is_verified_is_true_and_exits_with_0():
@@ -42,3 +42,8 @@ def test_as_json_every_status_and_kind_is_text():
     said = Verification("x", VerificationStatus.INCOMPLETE_EVIDENCE, findings=findings).to_json()
     assert (said["status"], said["about"], said["receipt"]) == ("incomplete-evidence", None, None)
     assert said["findings"] == [{"what": "absent", "path": "y", "detail": "input"}]
+
+
+def test_no_finding_is_without_its_reason():
+    with pytest.raises(TypeError, match="detail"):
+        Finding(FindingKind.MISSING, "x")  # type: ignore[call-arg]
