@@ -16,6 +16,8 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError, RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from notarium_node.http.pace import STALL_S, Ending, Pace, taken_by
@@ -35,6 +37,9 @@ SURPLUS = 32
 LOOKS = 2
 """How often a client is looked at within the time that a part of its answer may take."""
 
+MAX_HEAD_BYTES = 16 * 1024
+"""Of a request. aiohttp bounds each line and their number, not their sum, and keeps a head as long as its request."""
+
 BadRequest = Callable[[str], web.Response]
 """Makes the 400 answer to a malformed request, from one line that says what is wrong with it."""
 
@@ -47,7 +52,7 @@ def plain_bad_request(detail: str) -> web.Response:
 class HardenedConnection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_bad_request", "_endings", "address", "has_begun", "is_paced", "is_surplus", "pace")
+    __slots__ = ("_bad_request", "_endings", "_head_bytes", "address", "has_begun", "is_paced", "is_surplus", "pace")
 
     def __init__(
         self,
@@ -67,14 +72,23 @@ class HardenedConnection(RequestHandler):
         """Its address has its part of the connections already: a request is refused, and the connection closed."""
         self.is_paced = False
         """What is sent now has a deadline of its own (http/sending.py)."""
+        self._head_bytes = 0
+        """Of the head that has begun to arrive."""
         self.has_begun = False
         """The head of a request has begun to arrive and is not whole yet."""
         self.pace = Pace(stall_s)
 
     def data_received(self, data: bytes) -> None:
-        """As aiohttp does, but reads nothing after the first broken head, and releases its bytes."""
+        """As aiohttp does, but reads nothing after the first broken or long head, and releases its bytes."""
         super().data_received(data)
         self.has_begun = self._waiter is not None and not self._messages
+        self._head_bytes = self._head_bytes + len(data) if self.has_begun else 0
+        if self._head_bytes > MAX_HEAD_BYTES and self._waiter is not None and not self._waiter.done():
+            self._messages.append(_too_long())
+            self._waiter.set_result(None)
+        for at, (message, _) in enumerate(self._messages):
+            if not isinstance(message, _ErrInfo) and _head_bytes(message) > MAX_HEAD_BYTES:
+                self._messages[at] = _too_long()
         for message, _ in self._messages:
             if isinstance(message, _ErrInfo):
                 message.exc.__traceback__ = None
@@ -96,6 +110,16 @@ class HardenedConnection(RequestHandler):
         response = self._bad_request(" ".join((message or "not HTTP").split())[:200])
         response.force_close()
         return response
+
+
+def _head_bytes(message: RawRequestMessage) -> int:
+    return len(message.path) + sum(len(name) + len(value) for name, value in message.raw_headers)
+
+
+def _too_long() -> tuple[_ErrInfo, StreamReader]:
+    """What stands for a request whose head is too long."""
+    said = f"the head of the request has more than {MAX_HEAD_BYTES} bytes: send fewer or shorter header lines"
+    return _ErrInfo(status=400, exc=HttpProcessingError(code=400, message=said), message=said), EMPTY_PAYLOAD
 
 
 def _while_open(handler: Any) -> Any:
