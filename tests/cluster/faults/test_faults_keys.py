@@ -27,7 +27,7 @@ KEYS = 100_000
 IN_BLOCK = 192
 """The most that a block may have of this kind."""
 MEMBERS = ("m0", "m1", "m2", "m3")
-PARAMETERS = {"max_member_keys": KEYS // len(MEMBERS) + 1_000}
+PARAMETERS = {"max_member_keys": KEYS // len(MEMBERS) + 1_000, "max_member_day_statements": KEYS}
 CONFIG = "[sync]\nsnapshot_lag_blocks = 100\n"
 TRIES = 15
 LIMIT_S = 60.0
