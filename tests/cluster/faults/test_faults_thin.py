@@ -47,7 +47,8 @@ def bare_s(size: int) -> float:
 @pytest.mark.parametrize("mib", BLOCKS)
 async def test_full_blocks_over_a_thin_line(trial, mib):
     """Every node has every entry before the lines become thin: from then on they carry blocks and nothing else."""
-    config = f"[consensus]\nblock_bytes_target = {mib * MIB}\n"
+    # One key has a third of a mempool, and these entries cost nine times their bytes there.
+    config = f"[consensus]\nblock_bytes_target = {mib * MIB}\n[mempool]\nmax_bytes = {1024 * MIB}\n"
     rates = {name: high for name, (_, high) in PARAMETER_LIMITS.items() if "_second_" in name}
     async with trial(f"lines of 2 Mbit/s, blocks of {mib} MiB", config, start=False, parameters=rates) as each:
         bare = bare_s(mib * MIB)
