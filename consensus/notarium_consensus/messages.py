@@ -46,6 +46,11 @@ MESSAGE_VERSION: Final = 1
 _MAX_ITEMS: Final = MAX_BLOCK_ITEMS + 2048
 """More values (value_count.py) than a block with a hundred round changes and a hundred votes consists of."""
 
+_BEFORE_HEIGHT: Final = (b"\x99\x01\x01", b"\x95\x01\x04\x95")
+"""List, version and kind of a proposal and of a round change, which is a list itself."""
+_WIDTHS: Final = {b"\xcc": 1, b"\xcd": 2, b"\xce": 4, b"\xcf": 8}
+"""Bytes of an integer after its head, in msgpack."""
+
 JUSTIFICATION_BYTES: Final = 64 * 1024
 """What a message may have beyond its block: more than 100 round changes and 100 votes take."""
 
@@ -166,6 +171,19 @@ def decode_message(data: bytes, max_bytes: int = canonical.MAX_BYTES) -> Message
         # The decoder accepts one encoding only, so these bytes are what encode_message would make.
         object.__setattr__(message, "_encoded", bytes(data))
     return message
+
+
+def announced_height(data: bytes) -> int | None:
+    """The height that the bytes of a proposal or a round change begin with; None for anything else.
+
+    Looks at the first bytes only, so that a block which nobody needs costs nothing, however large it is.
+    """
+    for begin in _BEFORE_HEIGHT:
+        if data.startswith(begin):
+            first, rest = data[len(begin) : len(begin) + 1], data[len(begin) + 1 : len(begin) + 9]
+            width = _WIDTHS.get(first)
+            return int.from_bytes(first if width is None else rest[:width], "big")
+    return None
 
 
 def commits_of(certificate: QuorumCertificate) -> tuple[Vote, ...]:

@@ -45,6 +45,14 @@ _log = structlog.get_logger("notarium.service")
 SHUTDOWN_S = 2.0
 """How long open requests may take once the node stops."""
 
+MAX_LINE_BYTES = 8_190
+"""Of the path and query of a request. The longest useful one is a search with all filters, issuer and project of 255
+characters of four bytes, each byte as %XX: 6,350."""
+MAX_FIELD_BYTES = 5 * 1024
+"""Of one header line: a cookie of 4 kB, which a browser sends to whatever listens on a name, fits."""
+MAX_HEADERS = 64
+"""Lines of a head: a browser sends 25, and the proxies before a node as many."""
+
 OTHER_FILES = 1024
 """Open files besides the API's connections: peers, TLS handshakes, LevelDB's tables and logs, and a reserve."""
 
@@ -175,6 +183,9 @@ async def _start_api(node: Node, config: NodeConfig) -> web.AppRunner:
         places=Places(config.api.max_clients, config.api.max_clients_per_address),
         exempt=config.api.proxies,
         stall_s=STALL_S,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_FIELD_BYTES,
+        max_headers=MAX_HEADERS,
         auto_decompress=False,  # A body that is not what it claims to be would end in a traceback for each request.
         bad_request=bad_request,
         endings=node.api_endings,

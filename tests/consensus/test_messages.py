@@ -20,6 +20,7 @@ from notarium_consensus.messages import (
     Message,
     Proposal,
     RoundChange,
+    announced_height,
     decode_message,
     encode_message,
 )
@@ -90,6 +91,19 @@ def test_what_is_encoded_is_decoded(message):
     decoded = decode_message(data)
     assert decoded == message
     assert fresh(decoded) == data
+
+
+@given(messages)
+def test_the_height_of_what_may_have_a_block_is_read_from_its_first_bytes(message):
+    expected = None if isinstance(message, Vote) else message.height
+    assert announced_height(encode_message(message)[:14]) == expected
+
+
+@given(st.binary(max_size=20))
+def test_no_bytes_break_the_reading_of_the_height(data):
+    for begin in (b"", b"\x99\x01\x01", b"\x95\x01\x04\x95"):
+        height = announced_height(begin + data)
+        assert height is None or 0 <= height < 2**64
 
 
 @given(messages, st.data())

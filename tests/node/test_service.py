@@ -7,6 +7,7 @@ import shutil
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -81,6 +82,49 @@ def test_the_api_answers_what_is_not_http_with_a_problem(world):
             received += part
     assert b" 400 " in received.splitlines()[0]
     assert b"urn:notarium:problem:malformed" in received
+
+
+def ask(world, path, headers):
+    """The answer to a request with exactly these header lines."""
+    lines = [f"GET {path} HTTP/1.1", "Connection: close", *headers, "", ""]
+    with socket.create_connection(("127.0.0.1", world.node.port), timeout=10) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        received = b""
+        while part := connection.recv(65_536):
+            received += part
+    return received
+
+
+def test_the_longest_search_of_a_browser_behind_proxies_is_within_the_bounds_of_a_head(world):
+    name = quote("\U0001d54f" * 255)
+    number = 2**62
+    path = (
+        f"/v1/search?digest={'ab' * 32}&issuer={name}&project={name}&kind=preregistration"
+        f"&since_ms={10**14}&until_ms={10**14}&limit=1000&after={number}"
+    )
+    assert 6_300 < len(path) < 6_400
+    browser = [
+        "Host: localhost",
+        f"Cookie: session={'c' * 4_000}",
+        *(f"X-Forwarded-{n}: {'x' * 60}" for n in range(50)),
+    ]
+    assert b" 200 " in ask(world, path, browser).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/log?" + "x" * 8_200, []),
+        ("/v1/log", ["X: " + "x" * 5_200]),
+        ("/v1/log", [f"X-{n}: x" for n in range(64)]),
+        ("/v1/log", [f"X-{n}: {'x' * 4_000}" for n in range(5)]),
+    ],
+    ids=["path", "line", "lines", "all"],
+)
+def test_longer_heads_are_refused_with_a_problem(world, path, headers):
+    answer = ask(world, path, ["Host: localhost", *headers])
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"urn:notarium:problem:malformed" in answer
 
 
 @pytest.fixture

@@ -8,15 +8,17 @@ next garbage collection: endless heads on two connections took 900 MiB in ten se
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
+from itertools import chain, islice
 from typing import Any
 
 import structlog
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from notarium_node.http.pace import STALL_S, Ending, Pace, taken_by
@@ -57,6 +59,9 @@ LINGER_S = 1.0
 LOOKS = 2
 """How often a client is looked at within the time that a part of its answer may take."""
 
+MAX_HEAD_BYTES = 16 * 1024
+"""Of a request. aiohttp bounds each line and their number, not their sum, and keeps a head as long as its request."""
+
 BadRequest = Callable[[str], web.Response]
 """Makes the 400 answer to a malformed request, from one line that says what is wrong with it."""
 Begin = Callable[[web.BaseRequest], Awaitable[None]]
@@ -76,6 +81,7 @@ class HardenedConnection(RequestHandler):
         "_body",
         "_body_bytes",
         "_endings",
+        "_head_bytes",
         "address",
         "arrived_s",
         "begin",
@@ -107,13 +113,14 @@ class HardenedConnection(RequestHandler):
         """Its address has its part of the connections already: a request is refused, and the connection closed."""
         self.is_paced = False
         """What is sent now has a deadline of its own (http/sending.py)."""
+        self._head_bytes = 0
+        """Of the head that has begun to arrive."""
         self.has_begun = False
         """The head of a request has begun to arrive and is not whole yet."""
         self.pace = Pace(stall_s)
         self._body: StreamReader | None = None
         """Of the last request whose head was whole."""
-        self._body_bytes = 0
-        """Its announced length."""
+        self._body_bytes = 0  # As announced.
 
     def data_received(self, data: bytes) -> None:
         """As aiohttp does, but reads nothing after the first head that is refused, and releases its bytes."""
@@ -124,11 +131,16 @@ class HardenedConnection(RequestHandler):
             before = self._request_count
             super().data_received(data[start:end])
             if self._request_count != before:
-                self._look_at(list(self._messages)[before - self._request_count :])
+                self._look_at(self._request_count - before)
+            self.has_begun = self._waiter is not None and not self._messages
+            self._head_bytes = self._head_bytes + end - start if self.has_begun else 0
+            if self._head_bytes > MAX_HEAD_BYTES and self._waiter is not None and not self._waiter.done():
+                self._messages.append(_too_long())
+                self._waiter.set_result(None)
+                self._look_at(1)
             start = end
             if start >= len(data) or self._close or self._force_close:
                 break
-        self.has_begun = self._waiter is not None and not self._messages
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Its last body refers to it: without this, both would wait for the next garbage collection."""
@@ -141,11 +153,13 @@ class HardenedConnection(RequestHandler):
             return HEAD_PIECE
         return max(HEAD_PIECE, self._body_bytes - self._body.total_bytes)
 
-    def _look_at(self, new: list[Any]) -> None:
-        """The heads that have just become whole."""
+    def _look_at(self, new: int) -> None:
+        """The heads that have just become whole: so many."""
         self.arrived_s = self._loop.time()
-        for message, body in new:
-            self._body = body
+        for at in range(len(self._messages) - new, len(self._messages)):
+            message, self._body = self._messages[at]
+            if not isinstance(message, _ErrInfo) and sum(map(len, chain(*message.raw_headers))) > MAX_HEAD_BYTES:
+                self._messages[at] = message, self._body = _too_long()
             if isinstance(message, _ErrInfo):
                 message.exc.__traceback__ = None
             elif message.chunked or message.method == hdrs.METH_CONNECT:
@@ -175,11 +189,7 @@ class HardenedConnection(RequestHandler):
 
 
 async def begin(request: web.BaseRequest) -> None:
-    """Wait until work for `request` may begin.
-
-    For work after a wait, of which many could otherwise begin at the same moment. The server itself waits before it
-    hands a request to its handler. Raises ConnectionResetError if the client left meanwhile.
-    """
+    """Wait for a turn after a wait that may end for many at once. Raises ConnectionResetError if the client left."""
     connection = request.protocol
     if isinstance(connection, HardenedConnection):
         await connection.begin(request)
@@ -189,6 +199,12 @@ def arrived_s(request: web.BaseRequest) -> float:
     """When the request had arrived, or later, by the clock of the event loop; infinity where nobody knows."""
     connection = request.protocol
     return connection.arrived_s if isinstance(connection, HardenedConnection) else math.inf
+
+
+def _too_long() -> tuple[_ErrInfo, StreamReader]:
+    """What stands for a request whose head is too long."""
+    said = f"the head of the request has more than {MAX_HEAD_BYTES} bytes: send fewer or shorter header lines"
+    return _ErrInfo(status=400, exc=HttpProcessingError(code=400, message=said), message=said), EMPTY_PAYLOAD
 
 
 def _while_open(handler: Any) -> Any:
@@ -290,7 +306,7 @@ class HardenedServer(web.Server):
             return
         open_ = [each for each in self._connections if not each._force_close]
         idle = (each for each in open_ if each is not handler and each._current_request is None)
-        for oldest in itertools.islice(idle, max(0, len(open_) - self._most)):
+        for oldest in islice(idle, max(0, len(open_) - self._most)):
             oldest.force_close()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:

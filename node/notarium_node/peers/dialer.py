@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import structlog
 
 from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import PublicKey
-from notarium_node.peers.door import KNOCK_PATH, PATH, REFUSED_HEADER, DoorRefusal
-from notarium_node.peers.link import CLOSE_S, DialledSocket, HelloError, Link, LinkSettings, hang_up
+from notarium_node.peers.door import (
+    KNOCK_PATH,
+    MAX_FIELD_BYTES,
+    MAX_HEADERS,
+    MAX_LINE_BYTES,
+    PATH,
+    REFUSED_HEADER,
+    DoorRefusal,
+)
+from notarium_node.peers.link import CLOSE_S, HelloError, Link, LinkSettings, hang_up
+from notarium_node.peers.sockets import DialledSocket
 from notarium_node.peers.transports import keep_queues_short
 
 _log = structlog.get_logger("notarium.peers")
@@ -48,7 +59,7 @@ class Dialer:
 
     def open(self) -> None:
         """Start; needs the running event loop."""
-        self._session = _make_session()
+        self._session = _make_session(self._limits.max_message_bytes)
 
     async def close(self) -> None:
         """End all that is under way."""
@@ -80,7 +91,6 @@ class Dialer:
                 ssl=self._context,
                 autoping=False,
                 heartbeat=self._limits.heartbeat_s,
-                max_msg_size=self._limits.max_message_bytes,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
         except aiohttp.WSServerHandshakeError as error:
@@ -125,7 +135,7 @@ def explain(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _make_session() -> aiohttp.ClientSession:
+def _make_session(max_message_bytes: int) -> aiohttp.ClientSession:
     async def no_redirects(*_: object) -> None:
         raise DialError("it answers with a redirect, so it is not a node")
 
@@ -135,6 +145,11 @@ def _make_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_read=None),
-        ws_response_class=DialledSocket,
+        ws_response_class=cast(
+            type[DialledSocket], functools.partial(DialledSocket, max_message_bytes=max_message_bytes)
+        ),
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_FIELD_BYTES,
+        max_headers=MAX_HEADERS,
         trace_configs=[tracing],
     )

@@ -21,7 +21,6 @@ from notarium_ledger.types import PublicKey
 from notarium_node.http.server import HardenedServer
 from notarium_node.peers.link import (
     CLOSE_S,
-    UNLIMITED,
     HelloError,
     HelloFault,
     Link,
@@ -29,6 +28,7 @@ from notarium_node.peers.link import (
     LinkSettings,
     hang_up,
 )
+from notarium_node.peers.sockets import UNLIMITED, AcceptedSocket
 from notarium_node.peers.transports import keep_queues_short
 
 PATH = "/peer"
@@ -36,6 +36,11 @@ PATH = "/peer"
 KNOCK_PATH = "/knock"
 """GET: the client asks to be dialled."""
 REFUSED_HEADER = "Notarium-Refused"
+
+MAX_LINE_BYTES = 256
+MAX_FIELD_BYTES = 512
+MAX_HEADERS = 32
+"""Of a head of HTTP, in either direction: that of an honest node has ten short fields. aiohttp would keep 1 MB."""
 
 LOG_AGAIN_S = 600.0
 """A refused peer tries again every few seconds; the same reason is logged again after this time."""
@@ -82,7 +87,14 @@ class Door:
     async def open(self, host: str, port: int) -> None:
         """Listen; `accept` admits connections. Raises OSError if the address cannot be bound."""
         self._listener = await _bind(host, port)
-        self._http = HardenedServer(self._handle, access_log=None, lingering_time=0)
+        self._http = HardenedServer(
+            self._handle,
+            access_log=None,
+            lingering_time=0,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+            max_headers=MAX_HEADERS,
+        )
 
     @property
     def port(self) -> int:
@@ -166,7 +178,7 @@ class Door:
             return _answer(admitted, 204)
         if request.path != PATH:
             return _answer(admitted, 404)
-        socket_ = web.WebSocketResponse(
+        socket_ = AcceptedSocket(
             autoping=False,
             compress=False,
             heartbeat=self._limits.heartbeat_s,

@@ -1,8 +1,9 @@
 """One live connection to one peer: framing, greeting, rates, heartbeat and clock comparison.
 
-The wire: WebSocket binary frames over mutual TLS 1.3, no compression. The first frame each way is HELLO, canonical
-``[b"notarium-peer/1", genesis hash]``; further items of a later version are ignored. After it every frame is a message
-for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value; they belong to the link:
+The wire: WebSocket binary frames over mutual TLS 1.3, no compression, no fragments (sockets.py). The first frame each
+way is HELLO, canonical ``[b"notarium-peer/1", genesis hash]``; further items of a later version are ignored. After it
+every frame is a message for the node, except frames that begin with 0xC1, the one byte that begins no msgpack value;
+they belong to the link:
 
     C1 01 ‖ u64 t            what is your time? (t: the asker's time, ms since 1970)
     C1 02 ‖ u64 t ‖ u64 t'   at your t my time was t'
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import aiohttp
-from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketWriter
 
@@ -33,6 +32,7 @@ from notarium_ledger.state.registry import NodeRecord
 from notarium_ledger.types import Hash
 from notarium_node.peers.limits import BURST_S, PeerLimits, TokenBucket
 from notarium_node.peers.parcels import ARRIVED, LAST, MORE, PIECE_BYTES, BadPiece, ParcelAssembly, ParcelQueue, Placed
+from notarium_node.peers.sockets import AcceptedSocket, DialledSocket
 from notarium_node.peers.transports import protocol_of
 from notarium_node.peers.wire import Kind
 
@@ -48,8 +48,6 @@ REPLACED = 4001
 """The close code of a link that a newer one replaces."""
 CLOSE_S = 1.0
 """How long a polite close may take."""
-UNLIMITED = sys.maxsize
-"""For aiohttp's writers: they never wait, because the link itself bounds its send queue (Link.send)."""
 ORDERED = frozenset((Kind.ENTRIES, Kind.BLOCKS, Kind.EQUIVOCATIONS, Kind.SNAPSHOT))
 """Bulk keeps its order. All other small messages pass it: votes, heights and questions are urgent, and bear any order
 (tests/simulation)."""
@@ -121,22 +119,13 @@ class PeerInfo:
     """The peer's clock minus this node's, as far as it is certain; None until compared."""
 
 
-class DialledSocket(aiohttp.ClientWebSocketResponse):
-    """The client's WebSocket with a writer that never waits, and with its transport exposed."""
-
-    def __init__(self, reader: Any, writer: WebSocketWriter, *args: Any, **kwargs: Any) -> None:
-        self.transport = writer.transport
-        unlimited = WebSocketWriter(writer.protocol, writer.transport, use_mask=True, limit=UNLIMITED)
-        super().__init__(reader, unlimited, *args, **kwargs)
-
-
 class Link:
     """A connection whose other end has proven to be `record`. Belongs to one event loop."""
 
     def __init__(
         self,
         record: NodeRecord,
-        socket: DialledSocket | web.WebSocketResponse,
+        socket: DialledSocket | AcceptedSocket,
         transport: asyncio.Transport,
         settings: LinkSettings,
     ) -> None:

@@ -29,19 +29,28 @@ PER_S: Mapping[Kind, int] = {
     Kind.RECALL: 10,
     Kind.RECALLED: 10,
 }
+FAR_PER_S = 1
+"""Messages with a block for a height that this node does not work on. They only show where the peer is."""
 
 
 class Rates:
     """The messages that each peer has left, by kind."""
 
     def __init__(self) -> None:
-        self._buckets: dict[tuple[PublicKey, Kind], TokenBucket] = {}
+        self._buckets: dict[tuple[PublicKey, Kind | None], TokenBucket] = {}
         """Kept when a peer leaves: to come back renews no budget. Bounded by the nodes that were ever enrolled."""
 
     def allow(self, peer: PublicKey, kind: Kind) -> bool:
         """Whether one more message of this kind is within the rate."""
+        return self._take(peer, kind, PER_S[kind])
+
+    def allow_far(self, peer: PublicKey) -> bool:
+        """Whether one more message with a block for a far height is within the rate."""
+        return self._take(peer, None, FAR_PER_S)
+
+    def _take(self, peer: PublicKey, what: Kind | None, per_s: float) -> bool:
         now = asyncio.get_running_loop().time()
-        bucket = self._buckets.get((peer, kind))
+        bucket = self._buckets.get((peer, what))
         if bucket is None:
-            bucket = self._buckets[peer, kind] = TokenBucket(PER_S[kind], BURST_S * PER_S[kind], now)
+            bucket = self._buckets[peer, what] = TokenBucket(per_s, BURST_S * per_s, now)
         return bucket.take(1, now)

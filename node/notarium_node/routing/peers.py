@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from notarium_consensus.errors import InvalidMessage, LaterVersion
 from notarium_consensus.inputs import MessageReceived, PeerConnected
-from notarium_consensus.messages import decode_message
+from notarium_consensus.messages import JUSTIFICATION_BYTES, announced_height, decode_message
 from notarium_ledger.types import PublicKey
 from notarium_node.catchup.announcing import HeightAnnouncer
 from notarium_node.catchup.followers import Followers
@@ -118,7 +118,15 @@ class PeerRouter:
             self._conduct.drop(peer, "garbage", str(error))
 
     def _consensus(self, peer: PublicKey, payload: bytes) -> None:
+        # Too many are lost, not punished: to a node that lags, an honest peer sends one for each block.
+        if len(payload) > JUSTIFICATION_BYTES and self._is_far(payload) and not self._rates.allow_far(peer):
+            return
         self._driver.feed(MessageReceived(decode_message(payload), peer))
+
+    def _is_far(self, payload: bytes) -> bool:
+        """Whether its block is neither of the height that is being decided nor of one beside it."""
+        height = announced_height(payload)
+        return height is not None and abs(height - (self._store.state.height + 1)) > 1
 
     def _hear_entries(self, peer: PublicKey, payload: bytes) -> None:
         self._entries.hear(peer, payload)

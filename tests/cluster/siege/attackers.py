@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from tests.cluster.siege import goods
-from tests.cluster.siege.member import gossip
+from tests.cluster.siege.member import fragment, gossip
 
 PAUSE_S = 0.01
 """Between two requests of one connection: attackers share the machine with their victims."""
@@ -300,8 +300,38 @@ async def lies(orders: Orders, spoils: Spoils) -> None:
     await gossip(orders.genesis, orders.directory, orders.victims, spoils.answers)
 
 
+async def fragments(orders: Orders, spoils: Spoils) -> None:
+    """A member's node that sends empty fragments of one message."""
+    await fragment(orders.genesis, orders.directory, orders.victims, spoils.answers)
+
+
+async def heads(orders: Orders, spoils: Spoils) -> None:
+    """Heads of 1 MB: 120 long lines, and the end of the head where there is a path to ask for."""
+    host, port = urlsplit(orders.api).hostname, urlsplit(orders.api).port
+    lines = b"".join(b"x%d: " % number + b"a" * 8_000 + b"\r\n" for number in range(120))
+    first = f"POST /v1/entries HTTP/1.1\r\nHost: localhost\r\nContent-Type: {goods.MSGPACK}\r\nContent-Length: 9000\r\n"
+    said = first.encode() + lines + (b"\r\n" if orders.paths else b"")
+
+    async def one(number: int) -> None:
+        async def step() -> None:
+            reader, writer = await asyncio.open_connection(host, port, local_addr=(orders.source, 0))
+            try:
+                writer.write(said)
+                await writer.drain()
+                spoils.answers["sent"] += 1
+                answer = await reader.read(64 * 1024)
+                spoils.answers[answer[9:12].decode(errors="replace") or "hung up on"] += 1
+            finally:
+                writer.transport.abort()
+
+        await _again_and_again(spoils, step)
+
+    await _all(orders, one)
+
+
 ATTACKS: dict[str, Attack] = {
-    each.__name__: each for each in (junk, leave, flood, zipped, lists, chunks, replay, ask, deaf, drip, streams, lies)
+    each.__name__: each
+    for each in (junk, leave, flood, zipped, lists, chunks, replay, ask, deaf, drip, streams, lies, fragments, heads)
 }
 
 

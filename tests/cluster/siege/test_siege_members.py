@@ -54,3 +54,15 @@ async def test_a_dead_proposers_turn(siege: OpenSiege):
                  f"p95 {longest * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms")  # fmt: skip
         each.figures.note = f"usual p50 {usual * 1000:.0f} ms; without it p95 {longest * 1000:.0f} ms"
         assert longest - usual < DEAD_TURN_S
+
+
+@pytest.mark.parametrize("victims", [(0,), (0, 1, 2)], ids=["one-victim", "three-victims"])
+async def test_fragments_of_a_message_that_never_ends(siege: OpenSiege, victims: tuple[int, ...]):
+    """Empty WebSocket frames that are not final, as many as the line takes, from a validator's own node."""
+    async with siege(f"a member sends empty fragments to {len(victims)} of 3 nodes") as each:
+        liar = each.nodes[LIAR]
+        await asyncio.to_thread(liar.kill)
+        keys = tuple(each.nodes[number].key for number in victims)
+        orders = each.orders("fragments", 1, directory=str(liar.directory), victims=keys)
+        await each.withstand(orders, seconds=15, limits=Limits(), rest_s=5)
+        assert any(what.startswith("dropped") for what in each.figures.answers), "the member was never dropped"

@@ -123,6 +123,14 @@ async def test_junk_that_claims_to_be_compressed(siege: OpenSiege):
         await each.withstand(each.orders("zipped", 32), seconds=15, limits=Limits(), rest_s=5)
 
 
+@pytest.mark.parametrize("ending", [(), ("/v1/entries",)], ids=["never whole", "no body"])
+async def test_long_heads(siege: OpenSiege, ending: tuple[str, ...]):
+    """1 MB of header lines; the head never ends, or the body never comes."""
+    what = "whose body never comes" if ending else "that never end"
+    async with siege(f"450 connections send heads of 1 MB {what}") as each:
+        await each.withstand(each.orders("heads", 450, paths=ending), seconds=15, limits=Limits())
+
+
 async def test_all_event_streams(siege: OpenSiege):
     """One address wants all of them; the next reader gets one all the same."""
     async with siege("600 event streams from one address") as each, each.attackers(each.orders("streams", 600)):

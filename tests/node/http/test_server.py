@@ -17,6 +17,8 @@ from notarium_node.http.server import BadRequest, HardenedAppRunner, HardenedSer
 
 KIB = 1024
 GOOD = b"GET /good HTTP/1.1\r\nHost: node\r\n\r\n"
+HANGS_S = 20
+"""A connection that is not ended by then never is."""
 ENDLESS = [b"GET / HTTP/1.1\r\nX: ", *[b"x" * 64 * KIB] * 16]
 
 
@@ -78,6 +80,27 @@ async def test_what_is_not_http_is_refused_and_not_logged(way, caplog):
             for nonsense in (b"\x16\x03\x01\x02\x00nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nbad head\r\n\r\n"):
                 assert b" 400 " in (await talk(port, nonsense)).splitlines()[0]
     assert not caplog.records
+
+
+def lines(each: int, number: int) -> bytes:
+    return b"".join(b"X-%d: " % at + b"x" * each + b"\r\n" for at in range(number))
+
+
+@pytest.mark.parametrize("way", [by_app, by_server])
+@pytest.mark.parametrize("end", [b"\r\n", b""], ids=["whole", "never whole"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "line by line"])
+async def test_a_head_is_short_in_all(way, end, at_once):
+    """Each line may be long and there may be many, but not both."""
+    first, rest = GOOD[:-2], lines(1000, 17) + end
+    pieces = [first + rest] if at_once else [first, *(each + b"\r\n" for each in rest.split(b"\r\n")[:-1])]
+    async with asyncio.timeout(HANGS_S), way() as port:
+        said = await talk(port, *pieces)
+        assert b" 400 " in said.splitlines()[0]
+        assert b"more than 16384 bytes" in said
+        assert said.count(b"HTTP/1.") == 1
+        # What is within the bound is served, and counts for its own request only.
+        short = first + lines(1000, 15) + b"\r\n"
+        assert (await talk(port, short, short, first + b"Connection: close\r\n\r\n")).count(b" 200 OK") == 3
 
 
 async def test_the_application_decides_how_malformed_requests_are_answered():

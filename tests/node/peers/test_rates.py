@@ -22,3 +22,12 @@ async def test_what_exceeds_the_rate_is_refused_and_hides_neither_other_peers_no
     assert [made.allow(PEER, kind) for _ in range(5)] == [True, True, True, False, False]
     assert made.allow(OTHER, kind)
     assert all(made.allow(PEER, each) for each in Kind if each is not kind)
+
+
+async def test_blocks_for_far_heights_have_a_rate_of_their_own(monkeypatch):
+    monkeypatch.setattr(rates, "FAR_PER_S", 0.001)
+    monkeypatch.setattr(rates, "BURST_S", 2_000)
+    made = Rates()
+    assert [made.allow_far(PEER) for _ in range(3)] == [True, True, False]
+    assert made.allow_far(OTHER)
+    assert made.allow(PEER, Kind.CONSENSUS)

@@ -12,6 +12,8 @@ from tests.support.consortium import Consortium
 
 from notarium_consensus.errors import LaterVersion
 from notarium_consensus.inputs import PeerConnected
+from notarium_consensus.messages import JUSTIFICATION_BYTES, announced_height
+from notarium_ledger.encoding import canonical
 from notarium_ledger.types import PublicKey
 from notarium_node.peers import wire
 from notarium_node.peers.wire import Kind
@@ -131,3 +133,25 @@ async def test_a_flood_of_any_kind_drops_the_sender_before_it_is_read(router, ca
     [(name, peer, reason, detail)] = calls
     assert (name, peer, reason) == ("conduct.drop", VALIDATOR, "flood")
     assert kind.name in detail
+
+
+def large(height):
+    """The beginning of a proposal, with what makes it too large for a message without a block."""
+    return bytes((Kind.CONSENSUS,)) + canonical.encode([1, 1, height, 0, bytes(JUSTIFICATION_BYTES), [], [], b"", b""])
+
+
+async def test_a_block_for_a_far_height_is_read_now_and_then_only(router, calls, monkeypatch):
+    monkeypatch.setattr(routing, "decode_message", announced_height)
+    monkeypatch.setattr(router._rates, "allow_far", lambda peer: False)
+    tip = CONSORTIUM.state.height
+    for height in (tip + 1_000, tip + 3, tip, tip + 1, tip + 2):
+        router.hear(VALIDATOR, large(height))
+    fed = [input_.message for name, input_ in calls if name == "driver.feed"]
+    assert fed == [tip, tip + 1, tip + 2]
+    # Small messages of any height are read, and what is skipped is no breach.
+    router.hear(VALIDATOR, bytes((Kind.CONSENSUS,)) + canonical.encode([1, 1, 10**6, 0, b"", [], [], b"", b""]))
+    monkeypatch.setattr(router._rates, "allow_far", lambda peer: True)
+    router.hear(VALIDATOR, large(10**6))
+    fed = [input_.message for name, input_ in calls if name == "driver.feed"]
+    assert fed[3:] == [10**6, 10**6]
+    assert {name for name, *_ in calls} == {"driver.feed"}
