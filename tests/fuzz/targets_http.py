@@ -43,6 +43,17 @@ def _upload(method: str, content_type: str) -> Callable[[bytes], Any]:
     return read
 
 
+def _batch(content_type: str) -> Callable[[bytes], Any]:
+    """A batch is decoded when its turn has come."""
+    read = _upload("_read_many", content_type)
+
+    def decoded(data: bytes) -> Any:
+        decode, body = read(data)
+        return _told(lambda: decode(body))
+
+    return decoded
+
+
 def _filters(text: str) -> SearchQuery:
     """One text in each place; as a kind it is refused unless it is one."""
     query = {"digest": "ab" * 32, "kind": text}
@@ -91,7 +102,7 @@ HTTP = (
         "http: entry as JSON",
         _upload("_read_one", "application/json"),
         (ApiProblem,),
-        ("notarium_node.api.submit:Submissions._member", "notarium_node.api.submit:_base64"),
+        ("notarium_node.api.submit:_json_member", "notarium_node.api.submit:_base64"),
         (_json_entry(_entries[0]),),
         _json_entry,
         is_canonical=False,
@@ -99,17 +110,17 @@ HTTP = (
     ),
     Target(
         "http: batch as msgpack",
-        _upload("_read_many", "application/msgpack"),
+        _batch("application/msgpack"),
         (ApiProblem,),
-        ("notarium_node.api.submit:Submissions._read_many",),
+        ("notarium_node.api.submit:Submissions._read_many", "notarium_node.api.submit:_batch_in_msgpack"),
         (seeds.canonical_list(*_entries),),
         lambda raws: seeds.canonical_list(*raws),
     ),
     Target(
         "http: batch as JSON",
-        _upload("_read_many", "application/json"),
+        _batch("application/json"),
         (ApiProblem,),
-        (),
+        ("notarium_node.api.submit:_batch_in_json",),
         (_json_entries(*_entries),),
         lambda raws: _json_entries(*raws),
         is_canonical=False,

@@ -8,15 +8,17 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from notarium_node.api.costly import CostlyReads
 from notarium_node.api.equivocations import EquivocationQueries
 from notarium_node.api.events import Events
 from notarium_node.api.guard import Guard, add_headers, allowed
-from notarium_node.api.openapi import document
+from notarium_node.api.openapi import encoded
 from notarium_node.api.problems import ApiProblem, ProblemType, full, refused
 from notarium_node.api.queries import Queries
 from notarium_node.api.search import Search
+from notarium_node.api.shared import SharedAnswer
 from notarium_node.api.submit import Submissions
 from notarium_node.config.sections import ApiSection
 from notarium_node.health.api_answers import CLIENT_LEFT
@@ -82,7 +84,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
             app.router.add_route(method, path, served.by(handler, path))
         app.router.add_route("OPTIONS", path, served.by(_options(methods), path))
         app.router.add_route("*", path, served.by(_no_such_method(methods), path))
-    app.router.add_route("*", "/{anything:.*}", served.by(no_such_route, "other"))
+    app.middlewares.append(_elsewhere(served.by(no_such_route, "other")))
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(events.close)
     return app
@@ -104,6 +106,7 @@ class _Served:
         async def checked(request: web.Request) -> web.StreamResponse:
             if not is_operators:
                 self._guard.check_crowd(request)
+            self._guard.check_form(request)
             self._guard.check_origin(request)
             return await self._sent(request, await handler(request))
 
@@ -185,6 +188,16 @@ def guarded(node: Node, handler: Handler) -> Handler:
     return handle
 
 
+def _elsewhere(elsewhere: Handler) -> Middleware:
+    """Sends what no route takes, such as `OPTIONS *`, to `elsewhere`."""
+
+    @web.middleware
+    async def choose(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (handler if request.match_info.http_exception is None else elsewhere)(request)
+
+    return choose
+
+
 async def no_such_route(request: web.Request) -> web.StreamResponse:
     """Any other method or path."""
     raise ApiProblem(
@@ -196,7 +209,7 @@ async def no_such_route(request: web.Request) -> web.StreamResponse:
 
 async def describe(request: web.Request) -> web.StreamResponse:
     """The OpenAPI description."""
-    return web.json_response(document())
+    return web.Response(body=encoded(), content_type="application/json")
 
 
 class Health:
@@ -204,6 +217,7 @@ class Health:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._metrics = SharedAnswer(lambda: node.metrics.render())
 
     async def alive(self, request: web.Request) -> web.StreamResponse:
         """The process runs."""
@@ -216,4 +230,4 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Prometheus text format."""
-        return web.Response(body=self._node.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self._metrics.body(request), headers={"Content-Type": CONTENT_TYPE})

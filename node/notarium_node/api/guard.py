@@ -7,10 +7,11 @@ Origin show that).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from yarl import URL
 
 from notarium_node.api.problems import ApiProblem, ProblemType
@@ -27,6 +28,7 @@ HEADERS = {
 """On every answer. Without Access-Control-Allow-Origin, no page of another origin reads an answer."""
 ALWAYS_NAMED = ("localhost",)
 SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(\[[^\]]*\]|[^\[\]:@/]+)(?::[0-9]*)?")
 OWN_SITES = ("same-origin", "none")
 """Values of Sec-Fetch-Site: this node's own pages, and what a person typed."""
 
@@ -67,14 +69,27 @@ class Guard:
                 limit=most,
             )
 
+    def check_form(self, request: web.BaseRequest) -> None:
+        """Raise ApiProblem, and close the connection, where the body has no announced length."""
+        if "Transfer-Encoding" in request.headers:
+            raise ApiProblem(
+                ProblemType.LENGTH_REQUIRED,
+                "Transfer-Encoding: bodies in chunks are not accepted",
+                remedy="Send the body with its Content-Length.",
+                headers={"Connection": "close"},
+                field="Transfer-Encoding",
+            )
+
     def check_origin(self, request: web.BaseRequest) -> None:
         """Raise ApiProblem where a browser asks for somebody else's page."""
+        names = request.headers.getall("Host", [])
+        host = _host_of(names[0]) if len(names) == 1 else ""
         # A browser always sends it, and a health check in HTTP/1.0 does not.
-        host = _host_of(request.headers.get("Host", ""))
-        if host and not self._is_own(host):
+        is_left_out = not names and request.version == HttpVersion10
+        if not is_left_out and not self._is_own(host):
             raise ApiProblem(
                 ProblemType.WRONG_HOST,
-                f"Host {host[:100]!r} is not a name of this node",
+                f"Host {', '.join(names)[:100]!r} is not a name of this node",
                 remedy="Use its address or its API's name; its operator can add names to api.hosts.",
                 field="Host",
             )
@@ -94,7 +109,7 @@ class Guard:
     def _is_own(self, host: str) -> bool:
         if host in ALWAYS_NAMED or host in self._limits.hosts or _is_address(host):
             return True
-        return any(host == _host_of_url(url) for url in self._urls())
+        return bool(host) and any(host == _host_of_url(url) for url in self._urls())  # A node's URL may be empty.
 
 
 def allowed(methods: Collection[str]) -> dict[str, str]:
@@ -110,11 +125,9 @@ async def add_headers(request: web.BaseRequest, response: web.StreamResponse) ->
 
 
 def _host_of(text: str) -> str:
-    """Of a Host header, without the port, in lower case."""
-    host = text.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].rstrip(".")
+    """Of a Host header, without the port, in lower case; "" where it is not a host and a port."""
+    found = _HOST.fullmatch(text.strip().lower())
+    return found[1].strip("[]").rstrip(".") if found else ""
 
 
 def _host_of_url(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib.metadata import version
 
@@ -42,6 +43,7 @@ _WAIT = [
 ]
 _FAILED = _problem("The node failed: its store is damaged, or it has a defect. Its log has the details.")
 _WRONG_HOST = _problem("The Host header is not a name of this node.")
+_LENGTH_REQUIRED = _problem("The body is in chunks, without a Content-Length.")
 _TOO_MANY = _problem(
     "This address has its part already or has sent too many bad signatures, or a quota is used up; see Retry-After."
 )
@@ -51,6 +53,7 @@ _REFUSALS = {
         "The key is not enrolled, was revoked or may not do this; or this node is an observer; or a browser asks for a "
         "page of another site."
     ),
+    "411": _LENGTH_REQUIRED,
     "413": _problem("The request is too large; `limit` is what is allowed."),
     "415": _problem("Neither msgpack nor JSON, or compressed."),
     "421": _WRONG_HOST,
@@ -66,7 +69,7 @@ _NOT_FOUND = {"400": _problem("The request cannot be read."), "404": _problem("N
 
 
 def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> Json:
-    refusals = {"421": _WRONG_HOST, "429": _TOO_MANY, "500": _FAILED, "503": _CROWDED}
+    refusals = {"411": _LENGTH_REQUIRED, "421": _WRONG_HOST, "429": _TOO_MANY, "500": _FAILED, "503": _CROWDED}
     operation: Json = {"summary": summary, "responses": {**refusals, **answers}}
     if parameters:
         operation["parameters"] = parameters
@@ -75,7 +78,8 @@ def _get(summary: str, answers: Json, parameters: list[Json] | None = None) -> J
 
 def _get_always(summary: str, answers: Json) -> Json:
     """A request that a node answers even when all connections are taken."""
-    return {"get": {"summary": summary, "responses": {"421": _WRONG_HOST, "500": _FAILED, **answers}}}
+    refusals = {"411": _LENGTH_REQUIRED, "421": _WRONG_HOST, "500": _FAILED}
+    return {"get": {"summary": summary, "responses": {**refusals, **answers}}}
 
 
 def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:
@@ -101,7 +105,7 @@ PATHS: Json = {
     "/v1/entries/batch": _post(
         "Submit 1 to 4,096 entries; the node accepts all or none",
         "BatchUpload",
-        "A canonical list of the wire bytes of the entries.",
+        "A canonical list of the wire bytes of the entries. In JSON, at most 1 MiB.",
         {
             "200": _answer("All are decided.", "BatchResult", binary="Receipts (docs/formats.md, Receipt batch)."),
             "202": _answer(
@@ -254,3 +258,9 @@ def document() -> Json:
         "paths": PATHS,
         "components": {"schemas": SCHEMAS},
     }
+
+
+@cache
+def encoded() -> bytes:
+    """Its JSON."""
+    return json.dumps(document()).encode()

@@ -25,6 +25,7 @@ class ProblemType(StrEnum):
     UNKNOWN_KEY = "unknown-key"
     READ_ONLY = "read-only"
     NOT_FOUND = "not-found"
+    LENGTH_REQUIRED = "length-required"
     TOO_LARGE = "too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     BUSY = "busy"
@@ -54,6 +55,7 @@ _ANSWERS = {
     ProblemType.UNKNOWN_KEY: (403, "The key may not write to this ledger"),
     ProblemType.READ_ONLY: (403, "An observer takes no entries"),
     ProblemType.NOT_FOUND: (404, "Not found on this ledger"),
+    ProblemType.LENGTH_REQUIRED: (411, "The request does not say its length"),
     ProblemType.TOO_LARGE: (413, "The request is too large"),
     ProblemType.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ProblemType.BUSY: (503, "The node cannot take this request now"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -15,10 +17,13 @@ from notarium_ledger.types import Hash, Height
 from notarium_node.api.costly import CostlyReads, in_slices
 from notarium_node.api.members import MembersList
 from notarium_node.api.problems import ApiProblem, ProblemType, invalid_entry, parse_hash, parse_int
+from notarium_node.api.shared import SharedAnswer
 from notarium_node.api.submit import MAX_WAIT_MS, pending
 from notarium_node.api.views import block_json, entry_json
 from notarium_node.entries.admission import AdmissionStatus
+from notarium_node.http.server import begin
 from notarium_node.node import Node
+from notarium_store.layout import StoredHeader
 
 MAX_BLOCKS_PAGE = 200
 """Headers are read one by one: this many take the event loop 10 ms at most."""
@@ -33,6 +38,7 @@ class Queries:
         self._costly = costly
         self._store = node.store
         self._members = MembersList(node.store)
+        self._status = SharedAnswer(lambda: json.dumps(node.condition.status()).encode())
 
     async def entry(self, request: web.Request) -> web.Response:
         """One entry by its id."""
@@ -46,8 +52,8 @@ class Queries:
         raw, height, index = found
         if _wants_msgpack(request):
             return web.Response(body=raw, content_type="application/msgpack")
-        decision = self._decision(height)
-        position = {"index": index, "height": height, "time": iso_time(decision.block.header.time_ms)}
+        stored = self._stored_header(height)
+        position = {"index": index, "height": height, "time": iso_time(stored.header.time_ms)}
         return web.json_response({**entry_json(raw), "status": AdmissionStatus.DECIDED.value, **position})
 
     async def receipt(self, request: web.Request) -> web.Response:
@@ -57,6 +63,7 @@ class Queries:
         if entry_id in self._node.mempool:
             try:
                 receipts = await self._node.waiters.wait_for([entry_id], wait_ms / 1000)
+                await begin(request)  # Many may wait for the same entry.
             except InvalidEntry as error:
                 raise invalid_entry(error, self._node.clock()) from error
             if entry_id not in receipts:
@@ -129,11 +136,15 @@ class Queries:
 
     async def genesis(self, request: web.Request) -> web.Response:
         """The genesis document. Clients pin its hash, so it may come from any node."""
-        return web.Response(body=self._node.genesis.encode_json(), content_type="application/json")
+        return web.Response(body=self._genesis, content_type="application/json")
 
     async def status(self, request: web.Request) -> web.Response:
         """The node's condition."""
-        return web.json_response(self._node.condition.status())
+        return web.Response(body=self._status.body(request), content_type="application/json")
+
+    @cached_property
+    def _genesis(self) -> bytes:
+        return self._node.genesis.encode_json()
 
     @property
     def _size(self) -> int:
@@ -152,10 +163,13 @@ class Queries:
         return parse_int(request, "index", 0, minimum=0, maximum=MAX_NUMBER)
 
     def _summary(self, height: Height) -> dict[str, Any]:
+        return block_json(self._stored_header(height))
+
+    def _stored_header(self, height: Height) -> StoredHeader:
         stored = self._store.stored_header(height)
         if stored is None:
             raise _no_block(height)
-        return block_json(stored)
+        return stored
 
     def _decision(self, height: Height) -> Decision:
         decision = self._store.decision(height)

@@ -24,6 +24,7 @@ from notarium_node.api.problems import ApiProblem, ProblemType, full, invalid_en
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.entries.mempool import MempoolFull
 from notarium_node.http.places import Places
+from notarium_node.http.server import begin
 from notarium_node.http.turns import FairTurns
 from notarium_node.node import Node
 
@@ -34,9 +35,10 @@ READ_S = 20.0
 """How long the body of a request may take to arrive."""
 ONE_ENTRY_BYTES = 128 * 1024
 """Limit of the body of a single entry, which may be base64 in JSON."""
-_BATCH_ITEMS = 65_536
-"""Values (value_count.py) that a batch may decode to. Far above the limit for entries, so that a batch with too many
-entries is refused with that limit."""
+JSON_BATCH_BYTES = 1024 * 1024
+"""Limit of a batch in JSON. A parser of JSON cannot be interrupted: it takes the event loop 10 ms for so many bytes."""
+_BATCH_VALUES = MAX_BATCH + 1
+"""Values (value_count.py) of the largest batch: its entries, and their list."""
 RECEIPTS = 16
 """Receipts made in one turn of the event loop: 4 ms."""
 AT_WORK = 2
@@ -103,8 +105,9 @@ class Submissions:
             places.release(address, size)
 
     async def _batch(self, request: web.Request, wait_s: float) -> web.StreamResponse:
-        raws = await self._read_many(request)
+        decode, body = await self._read_many(request)
         async with self._turn(request):
+            raws = decode(body)
             self._bad_signatures.check(request, len(raws))  # Others of its address may have been at fault meanwhile.
             outcomes = await self._admit(raws)
             self._bad_signatures.note(request, outcomes)
@@ -189,7 +192,8 @@ class Submissions:
 
     async def _read_one(self, request: web.Request) -> bytes:
         if _media_type(request) == "application/json":
-            return _base64(await self._member(request, ONE_ENTRY_BYTES, "entry", str), "entry")
+            text = _json_member(await self._body(request, ONE_ENTRY_BYTES), "entry", str, most=1)
+            return _base64(text, "entry")
         if _media_type(request) not in ENTRY_TYPES:
             raise _unsupported(request)
         raw = await self._body(request, ONE_ENTRY_BYTES)
@@ -202,45 +206,16 @@ class Submissions:
             )
         return raw
 
-    async def _read_many(self, request: web.Request) -> list[bytes]:
-        raws: list[Any]
+    async def _read_many(self, request: web.Request) -> tuple[Callable[[bytes], list[bytes]], bytes]:
+        """The body of a batch, and what decodes it when its turn has come."""
         if _media_type(request) == "application/json":
-            items = await self._member(request, self._max_request_bytes, "entries", list)
-            raws = [_base64(item, f"entries[{number}]") for number, item in enumerate(items)]
-        elif _media_type(request) in ENTRY_TYPES:
-            try:
-                value = canonical.decode(await self._body(request, self._max_request_bytes), _BATCH_ITEMS)
-            except NotCanonical as error:
-                raise ApiProblem(ProblemType.MALFORMED, f"entries: {error.reason}", field="entries") from error
-            if not isinstance(value, list):
-                raise ApiProblem(ProblemType.MALFORMED, "entries: not a list of byte strings", field="entries")
-            raws = value
-        else:
-            raise _unsupported(request)
-        if not 1 <= len(raws) <= MAX_BATCH:
-            raise ApiProblem(
-                ProblemType.TOO_LARGE if raws else ProblemType.MALFORMED,
-                f"entries: {len(raws)}, 1 to {MAX_BATCH} allowed",
-                field="entries",
-                limit=MAX_BATCH,
-            )
-        return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
+            limit = min(JSON_BATCH_BYTES, self._max_request_bytes)
+            return _batch_in_json, await self._body(request, limit, "Send smaller batches, or application/msgpack.")
+        if _media_type(request) in ENTRY_TYPES:
+            return _batch_in_msgpack, await self._body(request, self._max_request_bytes)
+        raise _unsupported(request)
 
-    async def _member(self, request: web.Request, limit: int, name: str, kind: type) -> Any:
-        """The one member of the JSON object in the body. Raises ApiProblem."""
-        body = await self._body(request, limit)
-        # Base64 has no brackets, so a valid body has two at most; each further one could become a list in memory.
-        document: Any = None
-        if body.count(b"[") + body.count(b"{") <= 2:
-            try:
-                document = parse_json(body)
-            except (ValueError, RecursionError) as error:
-                raise ApiProblem(ProblemType.MALFORMED, f"the body is not JSON: {error}", field="body") from error
-        if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
-            raise ApiProblem(ProblemType.MALFORMED, f'the body is not {{"{name}": ...}}', field=name)
-        return document[name]
-
-    async def _body(self, request: web.Request, limit: int) -> bytes:
+    async def _body(self, request: web.Request, limit: int, remedy: str = "Send smaller batches.") -> bytes:
         """The whole body. Raises ApiProblem."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             # Eight compressed kilobytes can become eight megabytes, which neither the length nor the budget shows.
@@ -251,40 +226,37 @@ class Submissions:
                 headers={"Accept-Encoding": "identity"},
                 field="Content-Encoding",
             )
-        self._size(request, limit)
+        self._size(request, limit, remedy)
         try:
             if request.content.is_eof():  # Small bodies have arrived already: nothing to wait for.
                 body = await request.read()
             else:
                 async with asyncio.timeout(READ_S):
                     body = await request.read()
+                await begin(request)  # The bodies of many may have arrived at the same moment.
         except TimeoutError as error:
             raise ApiProblem(
                 ProblemType.MALFORMED, f"the body did not arrive within {READ_S:.0f} s", field="body"
             ) from error
         except web.HTTPRequestEntityTooLarge as error:
-            raise self._too_large(limit) from error
+            raise _too_large(limit, remedy) from error
         except web.RequestPayloadError as error:
             raise ApiProblem(ProblemType.MALFORMED, f"the body cannot be read: {error}", field="body") from error
         if len(body) > limit:
-            raise self._too_large(limit)
+            raise _too_large(limit, remedy)
         return body
 
-    def _size(self, request: web.Request, limit: int) -> int:
+    def _size(self, request: web.Request, limit: int, remedy: str = "Send smaller batches.") -> int:
         """As announced; without that, the limit. Raises ApiProblem where it exceeds the limit."""
         length = request.content_length
         if length is not None and length > limit:
-            raise self._too_large(limit)
+            raise _too_large(limit, remedy)
         return limit if length is None else length
 
-    def _too_large(self, limit: int) -> ApiProblem:
-        return ApiProblem(
-            ProblemType.TOO_LARGE,
-            f"the body is larger than {limit} bytes",
-            field="body",
-            limit=limit,
-            remedy="Send smaller batches.",
-        )
+
+def _too_large(limit: int, remedy: str) -> ApiProblem:
+    detail = f"the body is larger than {limit} bytes"
+    return ApiProblem(ProblemType.TOO_LARGE, detail, field="body", limit=limit, remedy=remedy)
 
 
 def pending(entry_id: Hash) -> web.Response:
@@ -311,11 +283,58 @@ def _wait_s(request: web.Request) -> float:
     return timeout_ms / 1000 if wait == "decided" else 0.0
 
 
-def _base64(text: Any, name: str) -> bytes:
+def _batch_in_msgpack(body: bytes) -> list[bytes]:
+    """Raises ApiProblem."""
+    try:
+        raws = canonical.decode(body, _BATCH_VALUES)
+    except NotCanonical as error:
+        if error.limit == _BATCH_VALUES:
+            raise _wrong_count("too many", ProblemType.TOO_LARGE) from error
+        raise ApiProblem(ProblemType.MALFORMED, f"entries: {error.reason}", field="entries") from error
+    if not isinstance(raws, list):
+        raise ApiProblem(ProblemType.MALFORMED, "entries: not a list of byte strings", field="entries")
+    if not raws:
+        raise _wrong_count("none", ProblemType.MALFORMED)
+    return [_entry_bytes(raw, number) for number, raw in enumerate(raws)]
+
+
+def _batch_in_json(body: bytes) -> list[bytes]:
+    """Raises ApiProblem."""
+    items = _json_member(body, "entries", list, most=MAX_BATCH)
+    if not items:
+        raise _wrong_count("none", ProblemType.MALFORMED)
+    return [_base64(item, "entries", number) for number, item in enumerate(items)]
+
+
+def _wrong_count(found: str, kind: ProblemType) -> ApiProblem:
+    return ApiProblem(kind, f"entries: {found}, 1 to {MAX_BATCH} allowed", field="entries", limit=MAX_BATCH)
+
+
+def _json_member(body: bytes, name: str, kind: type, most: int) -> Any:
+    """The one member of the JSON object in the body, with at most `most` strings. Raises ApiProblem.
+
+    Base64 has neither commas nor brackets, so their number bounds what a parser would make of the body.
+    """
+    if body.count(b",") >= most > 1:
+        raise _wrong_count("too many", ProblemType.TOO_LARGE)
+    document: Any = None
+    if body.count(b",") < most and body.count(b"[") + body.count(b"{") <= 2:
+        try:
+            document = parse_json(body)
+        except (ValueError, RecursionError) as error:
+            raise ApiProblem(ProblemType.MALFORMED, f"the body is not JSON: {error}", field="body") from error
+    if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], kind):
+        raise ApiProblem(ProblemType.MALFORMED, f'the body is not {{"{name}": ...}}', field=name)
+    return document[name]
+
+
+def _base64(text: Any, name: str, number: int | None = None) -> bytes:
+    """`number`: its position in a batch."""
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)
     except (AttributeError, UnicodeEncodeError, binascii.Error) as error:
-        raise ApiProblem(ProblemType.MALFORMED, f"{name}: not base64", field=name) from error
+        field = name if number is None else f"{name}[{number}]"
+        raise ApiProblem(ProblemType.MALFORMED, f"{field}: not base64", field=field) from error
 
 
 def _entry_bytes(raw: Any, number: int) -> bytes:

@@ -8,24 +8,38 @@ next garbage collection: endless heads on two connections took 900 MiB in ten se
 from __future__ import annotations
 
 import asyncio
-import itertools
+import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from itertools import chain, islice
 from typing import Any
 
 import structlog
-from aiohttp import web
-from aiohttp.http import HttpProcessingError, RawRequestMessage
+from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from notarium_node.http.pace import STALL_S, Ending, Pace, taken_by
-from notarium_node.http.places import Places, address_of
+from notarium_node.http.places import FORWARDED, Places, address_of
+from notarium_node.http.turns import FairTurns
 
 _log = structlog.get_logger("notarium.http")
 
-_USED = ("_messages", "_current_request", "_force_close", "_waiter", "handle_error")
+_USED = (
+    "_buffer_paused",
+    "_close",
+    "_current_request",
+    "_force_close",
+    "_lingering_time",
+    "_messages",
+    "_reading_paused",
+    "_request_count",
+    "_upgraded",
+    "_waiter",
+    "handle_error",
+)
 """What this module uses of aiohttp's RequestHandler, most of it private to aiohttp."""
 _CHANGED = (
     "this version of aiohttp differs from the supported one, and clients could fill this node's memory: "
@@ -34,6 +48,14 @@ _CHANGED = (
 
 SURPLUS = 32
 """Connections above the part of their address that get an answer; those beyond are cut off."""
+BEGINNINGS = 8
+"""Requests that begin in one turn of the event loop; addresses take turns. Otherwise a turn would serve one request of
+every open connection, and votes would wait for 400 of them."""
+HEAD_PIECE = 1024
+"""Bytes that are parsed at a time where the head of a request is expected: most heads are shorter. What follows a head
+that is refused is not parsed."""
+LINGER_S = 1.0
+"""What follows such a head is thrown away for so long, because a client that still sends would not see the refusal."""
 LOOKS = 2
 """How often a client is looked at within the time that a part of its answer may take."""
 
@@ -42,6 +64,8 @@ MAX_HEAD_BYTES = 16 * 1024
 
 BadRequest = Callable[[str], web.Response]
 """Makes the 400 answer to a malformed request, from one line that says what is wrong with it."""
+Begin = Callable[[web.BaseRequest], Awaitable[None]]
+"""Waits until work for a request may begin."""
 
 
 def plain_bad_request(detail: str) -> web.Response:
@@ -52,7 +76,20 @@ def plain_bad_request(detail: str) -> web.Response:
 class HardenedConnection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_bad_request", "_endings", "_head_bytes", "address", "has_begun", "is_paced", "is_surplus", "pace")
+    __slots__ = (
+        "_bad_request",
+        "_body",
+        "_body_bytes",
+        "_endings",
+        "_head_bytes",
+        "address",
+        "arrived_s",
+        "begin",
+        "has_begun",
+        "is_paced",
+        "is_surplus",
+        "pace",
+    )
 
     def __init__(
         self,
@@ -61,9 +98,13 @@ class HardenedConnection(RequestHandler):
         bad_request: BadRequest,
         endings: Counter[Ending],
         stall_s: float,
+        begin: Begin,
         **options: Any,
     ) -> None:
         super().__init__(server, **options)
+        self.begin = begin
+        self.arrived_s = 0.0
+        """When the head of the last request was whole, by the clock of the event loop."""
         self._bad_request = bad_request
         self._endings = endings
         self.address = ""
@@ -77,23 +118,58 @@ class HardenedConnection(RequestHandler):
         self.has_begun = False
         """The head of a request has begun to arrive and is not whole yet."""
         self.pace = Pace(stall_s)
+        self._body: StreamReader | None = None
+        """Of the last request whose head was whole."""
+        self._body_bytes = 0  # As announced.
 
     def data_received(self, data: bytes) -> None:
-        """As aiohttp does, but reads nothing after the first broken or long head, and releases its bytes."""
-        super().data_received(data)
-        self.has_begun = self._waiter is not None and not self._messages
-        self._head_bytes = self._head_bytes + len(data) if self.has_begun else 0
-        if self._head_bytes > MAX_HEAD_BYTES and self._waiter is not None and not self._waiter.done():
-            self._messages.append(_too_long())
-            self._waiter.set_result(None)
-        for at, (message, _) in enumerate(self._messages):
-            if not isinstance(message, _ErrInfo) and _head_bytes(message) > MAX_HEAD_BYTES:
-                self._messages[at] = _too_long()
-        for message, _ in self._messages:
+        """As aiohttp does, but reads nothing after the first head that is refused, and releases its bytes."""
+        start = 0
+        while True:
+            is_stored = self._upgraded or self._buffer_paused or self._reading_paused  # Not parsed now.
+            end = len(data) if is_stored else min(len(data), start + self._piece())
+            before = self._request_count
+            super().data_received(data[start:end])
+            if self._request_count != before:
+                self._look_at(self._request_count - before)
+            self.has_begun = self._waiter is not None and not self._messages
+            self._head_bytes = self._head_bytes + end - start if self.has_begun else 0
+            if self._head_bytes > MAX_HEAD_BYTES and self._waiter is not None and not self._waiter.done():
+                self._messages.append(_too_long())
+                self._waiter.set_result(None)
+                self._look_at(1)
+            start = end
+            if start >= len(data) or self._close or self._force_close:
+                break
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Its last body refers to it: without this, both would wait for the next garbage collection."""
+        super().connection_lost(exc)
+        self._body = None
+
+    def _piece(self) -> int:
+        """How many bytes to parse next: the rest of a body, or a little of a head."""
+        if self._body is None or self._body.is_eof():
+            return HEAD_PIECE
+        return max(HEAD_PIECE, self._body_bytes - self._body.total_bytes)
+
+    def _look_at(self, new: int) -> None:
+        """The heads that have just become whole: so many."""
+        self.arrived_s = self._loop.time()
+        for at in range(len(self._messages) - new, len(self._messages)):
+            message, self._body = self._messages[at]
+            if not isinstance(message, _ErrInfo) and sum(map(len, chain(*message.raw_headers))) > MAX_HEAD_BYTES:
+                self._messages[at] = message, self._body = _too_long()
             if isinstance(message, _ErrInfo):
                 message.exc.__traceback__ = None
-                # Ends the connection after the answer in progress or, without one, after the refusal.
-                self.close()
+            elif message.chunked or message.method == hdrs.METH_CONNECT:
+                # What follows is not parsed: it may be millions of chunks of a byte each.
+                self._lingering_time = LINGER_S
+            else:
+                self._body_bytes = int(message.headers.get(hdrs.CONTENT_LENGTH, "0"))
+                continue
+            # Ends the connection after the answer in progress or, without one, after the refusal.
+            self.close()
 
     def handle_error(
         self,
@@ -112,8 +188,17 @@ class HardenedConnection(RequestHandler):
         return response
 
 
-def _head_bytes(message: RawRequestMessage) -> int:
-    return len(message.path) + sum(len(name) + len(value) for name, value in message.raw_headers)
+async def begin(request: web.BaseRequest) -> None:
+    """Wait for a turn after a wait that may end for many at once. Raises ConnectionResetError if the client left."""
+    connection = request.protocol
+    if isinstance(connection, HardenedConnection):
+        await connection.begin(request)
+
+
+def arrived_s(request: web.BaseRequest) -> float:
+    """When the request had arrived, or later, by the clock of the event loop; infinity where nobody knows."""
+    connection = request.protocol
+    return connection.arrived_s if isinstance(connection, HardenedConnection) else math.inf
 
 
 def _too_long() -> tuple[_ErrInfo, StreamReader]:
@@ -133,6 +218,7 @@ def _while_open(handler: Any) -> Any:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.transport is not None:
             try:
+                await begin(request)
                 response: web.StreamResponse = await handler(request)
             except ConnectionError as error:
                 _log.debug("a client left", address=request.remote, error=str(error))
@@ -184,6 +270,7 @@ class HardenedServer(web.Server):
         self._most = most
         self._places = places
         self._exempt = exempt
+        self._turns = FairTurns(BEGINNINGS)
         self._stall_s = stall_s
         self._next_look: asyncio.TimerHandle | None = None
         self._bad_request = bad_request
@@ -198,8 +285,15 @@ class HardenedServer(web.Server):
             bad_request=self._bad_request,
             endings=self._endings,
             stall_s=self._stall_s or STALL_S,
+            begin=self._begin,
             **self._options,
         )
+
+    async def _begin(self, request: web.BaseRequest) -> None:
+        forwarded = ",".join(request.headers.getall(FORWARDED, ()))
+        await self._turns.begin(address_of(request.remote, forwarded, self._exempt))
+        if request.transport is None:
+            raise ConnectionResetError("the client left")
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Clients may fill all places but not hold them idle: aiohttp has no time limit for the first request."""
@@ -212,7 +306,7 @@ class HardenedServer(web.Server):
             return
         open_ = [each for each in self._connections if not each._force_close]
         idle = (each for each in open_ if each is not handler and each._current_request is None)
-        for oldest in itertools.islice(idle, max(0, len(open_) - self._most)):
+        for oldest in islice(idle, max(0, len(open_) - self._most)):
             oldest.force_close()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:

@@ -28,6 +28,17 @@ class FairTurns:
         finally:
             self._pass_on()
 
+    async def begin(self, address: str) -> None:
+        """Wait for the turn of `address`, and give it back in the next turn of the event loop.
+
+        So at most `at_work` pieces of work begin in one turn of the event loop, however long they go on.
+        """
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(address)
+        asyncio.get_running_loop().call_soon(self._pass_on)
+
     async def _wait(self, address: str) -> None:
         mine = asyncio.get_running_loop().create_future()
         self._lines.setdefault(address, deque()).append(mine)

@@ -160,6 +160,35 @@ async def zipped(orders: Orders, spoils: Spoils) -> None:
     await _post(orders, spoils, [goods.NOISE], "/v1/entries", headers)
 
 
+async def lists(orders: Orders, spoils: Spoils) -> None:
+    """Batches in JSON of as many empty strings as the body may have bytes for."""
+    many = b'{"entries":[' + b'"",' * (goods.JUNK_BYTES // 3) + b'""]}'
+    few = b'{"entries":[' + b'"",' * 20_000 + b'""]}'
+    long = b'{"entries":["' + b"\\/" * 500_000 + b'"]}'
+    await _post(orders, spoils, [many, few, long], "/v1/entries/batch", {"Content-Type": "application/json"})
+
+
+async def chunks(orders: Orders, spoils: Spoils) -> None:
+    """Bodies in chunks of one byte each, for as long as they are taken."""
+    host, port = urlsplit(orders.api).hostname, urlsplit(orders.api).port
+    head = f"POST /v1/entries/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: {goods.MSGPACK}\r\n"
+    said = f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1\r\nx\r\n" * 1_000_000
+
+    async def one(number: int) -> None:
+        async def step() -> None:
+            reader, writer = await asyncio.open_connection(host, port, local_addr=(orders.source, 0))
+            try:
+                writer.write(said)
+                async with asyncio.timeout(ANSWER_S):
+                    spoils.answers[(await reader.readline())[9:12].decode()] += 1
+            finally:
+                writer.transport.abort()
+
+        await _again_and_again(spoils, step)
+
+    await _all(orders, one)
+
+
 async def replay(orders: Orders, spoils: Spoils) -> None:
     """A batch that is decided already, again and again: each answer has all its receipts."""
     with open(orders.paths[0], "rb") as file:  # noqa: ASYNC230 - before the attack begins
@@ -302,7 +331,7 @@ async def heads(orders: Orders, spoils: Spoils) -> None:
 
 ATTACKS: dict[str, Attack] = {
     each.__name__: each
-    for each in (junk, leave, flood, zipped, replay, ask, deaf, drip, streams, lies, fragments, heads)
+    for each in (junk, leave, flood, zipped, lists, chunks, replay, ask, deaf, drip, streams, lies, fragments, heads)
 }
 
 

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
@@ -103,6 +104,27 @@ def test_each_resource_says_its_methods(world, path, methods):
     assert refused.headers["allow"] == methods
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["OPTIONS * HTTP/1.1", "CONNECT evil.example:443 HTTP/1.1", "GET /nothing HTTP/1.1", "GET //v1/log HTTP/1.1"],
+)
+def test_what_no_route_takes_is_answered_with_a_problem(world, line):
+    assert talk(world, f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n")["status"] == 404
+
+
+def test_http_0_9_is_not_answered_past_the_check_of_the_host(world):
+    assert talk(world, "GET /v1/log\r\n\r\n")["status"] in (400, 421)
+
+
+def talk(world, head):
+    """The problem with which the node answers, and ends the connection."""
+    with socket.create_connection(("127.0.0.1", world.node.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        said = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert b"application/problem+json" in said
+    return json.loads(said.partition(b"\r\n\r\n")[2])
+
+
 def test_head_is_get_without_the_body(world):
     for path in ("/v1/log", "/v1/blocks", "/healthz"):
         got, head = world.node.get(path), world.node.call("HEAD", path, None, {})
@@ -150,7 +172,7 @@ def test_answers_are_counted_by_route_and_status(world):
 )
 async def test_an_answer_is_counted_however_it_ends(error, status):
     node: Any = SimpleNamespace(api_answers=ApiAnswers())
-    guard: Any = SimpleNamespace(check_crowd=lambda request: None, check_origin=lambda request: None)
+    guard: Any = Mock()
     with contextlib.suppress(type(error)):
         await _Served(node, guard, Places(1)).by(raising(error), "/v1/log")(REQUEST)
     assert node.api_answers.counts == {("/v1/log", status): 1}

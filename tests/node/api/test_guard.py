@@ -4,7 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import HttpVersion
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from notarium_node.api.guard import Guard
 from notarium_node.api.problems import ApiProblem, ProblemType
@@ -38,7 +40,21 @@ def test_addresses_and_names_of_the_node_may_be_asked(host):
     guard().check_origin(request(Host=host))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "mercy.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "mercy.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost:80@evil.example",
+        "localhost@evil.example",
+        "localhost/evil.example",
+        "localhost:x",
+        "[::1]evil.example",
+        "",
+    ],
+)
 def test_any_other_name_is_a_page_that_reads_through_a_visitors_browser(host):
     with pytest.raises(ApiProblem) as caught:
         guard().check_origin(request(Host=host))
@@ -46,8 +62,31 @@ def test_any_other_name_is_a_page_that_reads_through_a_visitors_browser(host):
     assert "api.hosts" in caught.value.more["remedy"]
 
 
-def test_a_health_check_without_a_name_is_answered():
-    guard().check_origin(request())
+def test_two_names_are_no_name():
+    both = CIMultiDict([("Host", "localhost"), ("Host", "evil.example")])
+    with pytest.raises(ApiProblem) as caught:
+        guard().check_origin(make_mocked_request("GET", "/v1/log", both))
+    assert caught.value.kind is ProblemType.WRONG_HOST
+
+
+@pytest.mark.parametrize("version", [(0, 9), (1, 0), (1, 1)])
+def test_only_a_health_check_in_http_1_0_needs_no_name(version):
+    asked = make_mocked_request("GET", "/v1/log", version=HttpVersion(*version))
+    if version == (1, 0):
+        guard().check_origin(asked)
+        return
+    with pytest.raises(ApiProblem) as caught:
+        guard().check_origin(asked)
+    assert caught.value.kind is ProblemType.WRONG_HOST
+
+
+@pytest.mark.parametrize("coding", ["chunked", "gzip, chunked", "identity"])
+def test_a_body_without_its_length_is_refused_and_the_connection_closed(coding):
+    with pytest.raises(ApiProblem) as caught:
+        guard().check_form(request("POST", Transfer_Encoding=coding))
+    assert caught.value.kind is ProblemType.LENGTH_REQUIRED
+    assert caught.value.headers == {"Connection": "close"}
+    guard().check_form(request("POST", Content_Length="3"))
 
 
 def test_the_operator_adds_names():

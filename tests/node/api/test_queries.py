@@ -3,7 +3,8 @@
 import os
 import re
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +19,11 @@ from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.log.proofs import verify_consistency, verify_inclusion
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import Receipt
+from notarium_node.api.costly import CostlyReads
+from notarium_node.api.problems import ApiProblem
+from notarium_node.api.queries import Queries
 from notarium_node.health.events import ENGINE_EVENTS, EVENTS, NodeEvent
+from notarium_node.http.server import HardenedConnection
 from notarium_node.peers.door import DoorRefusal
 from notarium_node.peers.link import HelloFault, LinkEvent
 from notarium_node.peers.network import DropReason
@@ -276,3 +281,24 @@ def test_what_there_is_not_is_not_found(api):
         api.get(path).problem(404, "not-found")
     api.call("DELETE", "/v1/status", None, {}).problem(405, "method-not-allowed")
     api.call("PUT", "/v1/entries", b"x", {}).problem(405, "method-not-allowed")
+
+
+async def test_whoever_waited_for_an_entry_takes_a_turn_before_its_receipt_is_made():
+    """400 may wait for the same one, and its block wakes all of them."""
+    steps: list[str] = []
+
+    async def wait_for(ids: list[bytes], wait_s: float) -> list[bytes]:
+        steps.append("decided")
+        return ids
+
+    async def begin(request: Any) -> None:
+        steps.append("turn")
+
+    connection = object.__new__(HardenedConnection)
+    connection.begin = begin
+    store = SimpleNamespace(receipt=lambda id_: steps.append("receipt"))
+    node: Any = SimpleNamespace(store=store, mempool={bytes(32)}, waiters=SimpleNamespace(wait_for=wait_for))
+    request: Any = SimpleNamespace(protocol=connection, match_info={"id": "00" * 32}, query={"wait_ms": "10"})
+    with pytest.raises(ApiProblem):
+        await Queries(node, CostlyReads(lambda asked: "")).receipt(request)
+    assert steps == ["decided", "turn", "receipt"]

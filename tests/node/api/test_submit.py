@@ -12,6 +12,8 @@ from notarium_ledger.signing import ENTRY_TAG, SigningKey
 from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import decode_receipts
 from notarium_ledger.types import Hash
+from notarium_node.api import submit
+from notarium_node.api.problems import ApiProblem, ProblemType
 
 ENTRY_TYPES = [MSGPACK, "application/vnd.notarium.entry.v1+msgpack", "application/octet-stream"]
 
@@ -218,15 +220,48 @@ def test_an_entry_above_every_limit_is_too_large(world):
     assert (problem["field"], problem["limit"]) == ("entry", MAX_ENTRY_BYTES)
 
 
-def test_a_body_above_the_nodes_limit_is_too_large_with_or_without_its_length(world):
-    limit = 8 * 1024 * 1024
-    for body in (b"x" * (limit + 1), iter([b"x" * (1 << 20)] * 9)):
-        problem = world.node.post("/v1/entries/batch", body).problem(413, "too-large")
-        assert (problem["field"], problem["limit"]) == ("body", limit)
-        assert problem["remedy"]
+@pytest.mark.parametrize(("media_type", "limit"), [(MSGPACK, 8 * 1024 * 1024), ("application/json", 1024 * 1024)])
+def test_a_body_above_its_limit_is_too_large(world, media_type, limit):
+    problem = world.node.post("/v1/entries/batch", b"x" * (limit + 1), media_type).problem(413, "too-large")
+    assert (problem["field"], problem["limit"]) == ("body", limit)
+    assert "smaller batches" in problem["remedy"]
+    assert (MSGPACK in problem["remedy"]) == (media_type != MSGPACK)
+
+
+@pytest.mark.parametrize("path", ["/v1/entries", "/v1/entries/batch"])
+def test_a_body_in_chunks_is_refused(world, path):
+    answer = world.node.post(path, iter([b"x"]))
+    assert answer.problem(411, "length-required")["remedy"]
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_batch_of_too_many_is_refused_before_anything_is_made_of_it(monkeypatch):
+    def nothing(*_):
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr(submit, "parse_json", nothing)
+    monkeypatch.setattr(canonical, "decode_shortest", nothing)
+    kinds: list[canonical.Value] = [b"", [], ""]
+    bodies = [(submit._batch_in_msgpack, canonical.encode([each] * (MAX_BATCH + 1))) for each in kinds]
+    bodies += [(submit._batch_in_json, b'{"entries":[' + b"%b," % each * MAX_BATCH + b'""]}') for each in (b'""', b"1")]
+    for decode, body in bodies:
+        with pytest.raises(ApiProblem) as caught:
+            decode(body)
+        assert (caught.value.kind, caught.value.more["limit"]) == (ProblemType.TOO_LARGE, MAX_BATCH)
+
+
+@pytest.mark.parametrize("body", [b'{"entry":["",""]}', b'{"entry":"","x":1}', b"[[[[]]]]", b'{"a":{"b":{}}}'])
+def test_json_that_cannot_be_one_entry_is_not_parsed(monkeypatch, body):
+    monkeypatch.setattr(submit, "parse_json", lambda data: pytest.fail("it was parsed"))
+    with pytest.raises(ApiProblem) as caught:
+        submit._json_member(body, "entry", str, most=1)
+    assert caught.value.more["field"] == "entry"
 
 
 def test_a_batch_of_none_or_of_too_many_is_refused(world):
+    none = world.node.post_json("/v1/entries/batch", {"entries": []})
+    assert none.problem(400, "malformed")["limit"] == MAX_BATCH
+    assert world.node.post_json("/v1/entries/batch", {"entries": [""] * (MAX_BATCH + 1)}).status == 413
     assert world.node.post("/v1/entries/batch", b"\x90").problem(400, "malformed")["limit"] == MAX_BATCH
     many = canonical.encode([b""] * (MAX_BATCH + 1))
     problem = world.node.post("/v1/entries/batch", many).problem(413, "too-large")

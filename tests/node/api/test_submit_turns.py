@@ -6,6 +6,7 @@ import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
@@ -23,7 +24,7 @@ from notarium_node.api import submit
 from notarium_node.api.app import guarded
 from notarium_node.entries.admission import AdmissionStatus, Outcome
 from notarium_node.health.api_answers import ApiAnswers
-from notarium_node.http.server import HardenedAppRunner
+from notarium_node.http.server import HardenedAppRunner, HardenedConnection
 from notarium_node.node import Node
 
 
@@ -87,8 +88,8 @@ async def office_hours(office: Office) -> AsyncIterator[tuple[aiohttp.ClientSess
         await runner.cleanup()
 
 
-async def post(session: aiohttp.ClientSession, url: str) -> int:
-    async with session.post(url, data=canonical.encode([b"a", b"b"]), headers={"Content-Type": MSGPACK}) as answer:
+async def post(session: aiohttp.ClientSession, url: str, media_type: str = MSGPACK) -> int:
+    async with session.post(url, data=canonical.encode([b"a", b"b"]), headers={"Content-Type": media_type}) as answer:
         return answer.status
 
 
@@ -102,6 +103,54 @@ async def test_only_a_few_batches_are_at_work_and_the_others_have_their_turn():
         assert await asyncio.gather(*posting) == [202] * len(posting)
     assert office.most == submit.AT_WORK
     assert office.admitted == len(posting)
+
+
+@pytest.mark.parametrize("media_type", [MSGPACK, "application/json"])
+async def test_a_batch_is_decoded_in_its_turn(monkeypatch, media_type):
+    """To decode one takes longest of all that is done for it in one turn of the event loop."""
+    decoded: list[bytes] = []
+
+    def decode(body: bytes) -> list[bytes]:
+        decoded.append(body)
+        return [b"a"]
+
+    monkeypatch.setattr(submit, "_batch_in_msgpack", decode)
+    monkeypatch.setattr(submit, "_batch_in_json", decode)
+    office = Office()
+    async with office_hours(office) as (session, url):
+        posting = [asyncio.create_task(post(session, url, media_type)) for _ in range(submit.AT_WORK + 1)]
+        await until(lambda: office.at_work == submit.AT_WORK)
+        for _ in range(20):
+            await post_nothing(session, url)
+        assert len(decoded) == submit.AT_WORK
+        office.go_on.set()
+        assert await asyncio.gather(*posting) == [202] * len(posting)
+    assert len(decoded) == submit.AT_WORK + 1
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_an_entry_that_arrives_behind_its_head_waits_for_its_turn(is_late):
+    """The bodies of 400 may arrive at one moment. One that came with its head has had its turn."""
+    begun: list[Any] = []
+
+    async def note(request: Any) -> None:
+        begun.append(request)
+
+    async def read() -> bytes:
+        return b"entry"
+
+    connection = object.__new__(HardenedConnection)
+    connection.begin = note
+    request: Any = SimpleNamespace(
+        protocol=connection,
+        headers={"Content-Type": MSGPACK},
+        content_type=MSGPACK,
+        content_length=5,
+        content=SimpleNamespace(is_eof=lambda: not is_late),
+        read=read,
+    )
+    assert await submit.Submissions(cast(Node, Office()), 1 << 20, 1_000)._read_one(request) == b"entry"
+    assert begun == [request] * is_late
 
 
 async def test_nothing_is_done_for_a_client_that_left_before_its_turn():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from notarium_node.http.turns import FairTurns
 
@@ -58,3 +59,23 @@ async def test_a_turn_that_came_at_the_moment_of_cancelling_is_passed_on():
     leaving.cancel()
     await next_
     assert done == ["c"]
+
+
+async def test_only_so_many_begin_in_one_turn_of_the_event_loop_and_addresses_alternate():
+    turns = FairTurns(2)
+    begun: list[str] = []
+
+    async def piece(address: str) -> None:
+        await turns.begin(address)
+        begun.append(address)
+        await asyncio.sleep(60)  # It goes on, and others begin all the same.
+
+    tasks = [asyncio.create_task(piece(address)) for address in "aaaaaaabc"]
+    rounds = [0]
+    while len(begun) < 9:
+        await asyncio.sleep(0)
+        rounds.append(len(begun))
+    for each in tasks:
+        each.cancel()
+    assert max(after - before for before, after in itertools.pairwise(rounds)) == 2
+    assert begun[:6] == ["a", "a", "a", "b", "c", "a"]
