@@ -1,8 +1,8 @@
 """Compares the files of an artifact with its evidence.
 
 Both may come from a stranger. So the names and sizes are listed first, and only files whose name and size the evidence
-has are read: to read a file that it does not name, or one of another size, would tell nothing more. Links are not
-followed, and the listing ends at `MAX_UNNAMED` files and folders that the evidence does not name.
+has are read: every other file differs already. Links are not followed, and the listing ends at `MAX_UNNAMED` files and
+folders that the evidence does not name.
 """
 
 from __future__ import annotations
