@@ -304,7 +304,7 @@ def test_a_folder_says_what_waits_in_the_outbox(study, nodes, cli):
         (study / name).write_text(name)
         cli("anchor", name, "--timeout", "0.2")
     code, out, _ = cli("verify", ".")
-    assert (code, out.splitlines()[-1]) == (0, "2 entries of this folder wait in the outbox")
+    assert (code, out.splitlines()[-1]) == (4, "2 entries of this folder wait in the outbox")
     assert cli("verify", "sub", "--offline")[1].splitlines()[-1] == "1 entry of this folder waits in the outbox"
     assert cli("verify", "sub", ".")[1].splitlines()[-1] == "2 entries of these folders wait in the outbox"
     assert json.loads(cli("verify", ".", "--json")[1])["waiting"] == 2
