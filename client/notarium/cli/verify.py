@@ -56,7 +56,7 @@ def verify(
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)
     printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
-    folders = [each for each in map(artifact_path, paths) if each.is_dir()]
+    folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
     waiting = waiting_inside(folders, pinned)
     said: dict[str, Any] = {"status": status.value, **ledger_of(pinned), "waiting": waiting}
     printer.data({**said, "results": [each.to_json() for each in verdicts]})

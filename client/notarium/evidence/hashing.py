@@ -35,6 +35,7 @@ class HashingProgress:
 
 
 OnProgress = Callable[[HashingProgress], None]
+_Hashed = tuple[int, str | UnreadableArtifact]
 
 
 def hash_path(
@@ -53,7 +54,7 @@ def hash_path(
         # The artifact itself may be reached over a link; the links inside it are not followed.
         status = path.stat()
     except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
+        raise UnreadableArtifact(str(path), reason_of(error)) from error
     if stat.S_ISDIR(status.st_mode):
         files, links = _walk(path)
         hashed = hash_files(path, files, cache=cache, deep=deep, on_progress=on_progress, threads=threads)
@@ -70,10 +71,15 @@ def hash_files(
     deep: bool = False,
     on_progress: OnProgress | None = None,
     threads: int | None = None,
+    unreadable: list[UnreadableArtifact] | None = None,
 ) -> list[Item]:
-    """The files `root`/`name` with their digests, in order. Raises UnreadableArtifact for the first unreadable one."""
+    """The files `root`/`name` with their digests, in order. Raises UnreadableArtifact for the first unreadable one.
+
+    `unreadable`: where it is given, it gets these errors instead, and the other files are hashed.
+    """
     began_ns = time.time_ns()
-    states = [_state(root / name if name else root) for name in names]
+    readable = [(name, state) for name in names if (state := _state_or_error(root / name, unreadable))]
+    names, states = [name for name, _ in readable], [state for _, state in readable]
     known: dict[int, str] = {}
     if cache is not None and not deep:
         known = {number: found for number, found in enumerate(cache.get_many(states)) if found is not None}
@@ -81,25 +87,33 @@ def hash_files(
     done_files, done_bytes = len(known), sum(states[number].size for number in known)
     todo = [number for number in range(len(names)) if number not in known]
 
-    def work(number: int) -> tuple[int, str]:
-        return number, _hash_file(root / names[number] if names[number] else root, states[number])
+    def work(number: int) -> _Hashed:
+        try:
+            return number, _hash_file(root / names[number], states[number])
+        except UnreadableArtifact as error:
+            if unreadable is None:
+                raise
+            return number, error
 
     if on_progress:
         on_progress(HashingProgress(done_files, len(names), done_bytes, total))
     fresh: dict[int, str] = {}
     with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1), "notarium-hash") as pool:
-        for number, sha256 in _finish_all(pool.map(work, todo), pool):
-            fresh[number] = sha256
+        for number, result in _finish_all(pool.map(work, todo), pool):
+            if isinstance(result, str):
+                fresh[number] = result
+            elif unreadable is not None:
+                unreadable.append(result)
             done_files, done_bytes = done_files + 1, done_bytes + states[number].size
             if on_progress:
                 on_progress(HashingProgress(done_files, len(names), done_bytes, total))
     if cache is not None:
         cache.put_many([(states[number], sha256) for number, sha256 in fresh.items()], began_ns)
     known |= fresh
-    return [Item(name, states[number].size, known[number]) for number, name in enumerate(names)]
+    return [Item(name, states[number].size, known[number]) for number, name in enumerate(names) if number in known]
 
 
-def _finish_all(results: Iterator[tuple[int, str]], pool: ThreadPoolExecutor) -> Iterator[tuple[int, str]]:
+def _finish_all(results: Iterator[_Hashed], pool: ThreadPoolExecutor) -> Iterator[_Hashed]:
     """`results`, but the first error cancels what is still queued instead of hashing on for hours."""
     try:
         yield from results
@@ -128,7 +142,7 @@ def _walk(root: Path) -> tuple[list[str], list[Item]]:
                     else:
                         files.append(name)
         except OSError as error:
-            raise UnreadableArtifact(str(root / folder), _reason(error)) from error
+            raise UnreadableArtifact(str(root / folder), reason_of(error)) from error
     return sorted(files, key=str.encode), links
 
 
@@ -141,11 +155,22 @@ def check_name(root: Path, name: str) -> None:
         raise UnreadableArtifact(str(root / shown), "its name is not UTF-8; rename it") from error
 
 
+def _state_or_error(path: Path, unreadable: list[UnreadableArtifact] | None) -> FileState | None:
+    """None where it cannot be read and `unreadable` got the error."""
+    try:
+        return _state(path)
+    except UnreadableArtifact as error:
+        if unreadable is None:
+            raise
+        unreadable.append(error)
+        return None
+
+
 def _state(path: Path) -> FileState:
     try:
         status = path.stat()
     except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
+        raise UnreadableArtifact(str(path), reason_of(error)) from error
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableArtifact(str(path), NOT_REGULAR)
     return FileState.of(status)
@@ -168,11 +193,12 @@ def _hash_file(path: Path, expected: FileState) -> str:
     except NotRegularFile as error:
         raise UnreadableArtifact(str(path), NOT_REGULAR) from error
     except OSError as error:
-        raise UnreadableArtifact(str(path), _reason(error)) from error
+        raise UnreadableArtifact(str(path), reason_of(error)) from error
     return digest.hexdigest()
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why a file or folder cannot be read, in words."""
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):

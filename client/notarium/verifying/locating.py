@@ -5,6 +5,7 @@ A bundle may come from a stranger: no name in it leads out of the folder that it
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from notarium.evidence.statement import Artifact, Bundle
@@ -39,6 +40,11 @@ def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
         return beside
     name = PurePosixPath(artifact.name)
     return None if name.is_absolute() or ".." in name.parts else receipt.parent / name
+
+
+def leads_out(location: Path, receipt: Path) -> bool:
+    """Whether a link on the way to `location` leads out of the receipt's folder."""
+    return not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(receipt.parent))
 
 
 def asked_inside(asked: Path, artifact: Artifact, location: Path | None) -> str | None:

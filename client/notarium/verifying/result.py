@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from notarium.errors import ExitCode
@@ -109,6 +110,10 @@ class Verification:
     """The receipt, where its own steps hold."""
     ledger: Ledger | None = None
     """The ledger that the result holds for."""
+    places: tuple[Path, ...] = ()
+    """Where the artifacts lie that the evidence names, as far as they were looked at."""
+    without_receipt: int = 0
+    """Of a folder: how many files in it no receipt names."""
 
     def __repr__(self) -> str:
         named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
@@ -130,6 +135,7 @@ class Verification:
             "about": self.about or None,
             "checked": self.checked,
             "files": self.files,
+            "without_receipt": self.without_receipt,
             "findings": [{"what": str(each.what), "path": each.path, "detail": each.detail} for each in self.findings],
         }
 

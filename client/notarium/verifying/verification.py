@@ -10,22 +10,17 @@ receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from notarium.errors import InvalidBundle, UnreadableArtifact
 from notarium.evidence.author import Author
-from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
-from notarium.evidence.hashing import OnProgress, hash_path
-from notarium.evidence.statement import Artifact, read_bundle
+from notarium.evidence.hashing import OnProgress, hash_path, reason_of
+from notarium.evidence.statement import read_bundle
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
 from notarium.naming import (
-    FOLDER,
-    RECEIPT_SUFFIX,
     artifact_path,
     bundle_of,
     is_bundle,
@@ -37,8 +32,10 @@ from notarium.naming import (
     stem_of,
 )
 from notarium.project import trusted_genesis
-from notarium.verifying.locating import asked_inside, is_behind_link, is_within, locate, receipt_for, without_dots
+from notarium.verifying.comparing import Comparing
+from notarium.verifying.locating import asked_inside, leads_out, locate, receipt_for, without_dots
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
+from notarium.verifying.searching import receipts_in, unnamed_in
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
@@ -70,21 +67,44 @@ class Verifying:
 
     def verify(self, path: Path | str) -> list[Verification]:
         """Verify `path`: a receipt, a bundle, an artifact, a file inside one, or a folder full of receipts."""
-        chosen = artifact_path(path)
-        if is_receipt(chosen):
-            return [self.verify_receipt_file(chosen)]
-        if is_bundle(chosen):
-            return [self.verify_receipt_file(receipt_of(chosen))]
-        result = self.verify_artifact(chosen)
-        if result.status is VerificationStatus.NOT_ANCHORED and is_receipt_by_content(chosen):
-            return [self.verify_receipt_file(chosen)]
-        if result.status is VerificationStatus.NOT_ANCHORED and chosen.is_dir():
-            # Superseded receipts are kept in there without the artifacts they were about.
-            found = sorted(chosen.rglob(f"*{RECEIPT_SUFFIX}"))
-            inside = [each for each in found if FOLDER not in each.relative_to(chosen).parts]
-            if inside:
-                return [self.verify_receipt_file(each) for each in inside]
+        return self._verify(artifact_path(path))
+
+    def _verify(self, chosen: Path) -> list[Verification]:
+        try:
+            if is_receipt(chosen):
+                return [self.verify_receipt_file(chosen)]
+            if is_bundle(chosen):
+                return [self.verify_receipt_file(receipt_of(chosen))]
+            result = self.verify_artifact(chosen)
+            if result.status is VerificationStatus.NOT_ANCHORED and is_receipt_by_content(chosen):
+                return [self.verify_receipt_file(chosen)]
+            if result.status is VerificationStatus.NOT_ANCHORED and chosen.is_dir():
+                return self._verify_folder(chosen) or [result]
+        except OSError as error:
+            # An error about one path must hide no verdict on another.
+            finding = Finding(FindingKind.UNREADABLE, str(chosen), reason_of(error))
+            return [self._result(chosen, VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))]
         return [result]
+
+    def _verify_folder(self, folder: Path) -> list[Verification]:
+        """A folder that has no receipt itself: each receipt in it, and one result more for what is not proven there."""
+        findings: list[Finding] = []
+
+        def on_error(place: Path, error: OSError) -> None:
+            findings.append(Finding(FindingKind.UNREADABLE, str(place), reason_of(error)))
+
+        receipts = receipts_in(folder, on_error)
+        results = [result for each in receipts for result in self._verify(each)]
+        unnamed = 0
+        if receipts and not self.receipt_only:
+            pairs = zip(receipts, results, strict=True)
+            found = unnamed_in(folder, receipts, [place for pair in pairs for place in _named(*pair)])
+            unnamed = found.count
+            findings += [Finding(FindingKind.RECEIPT, str(folder), str(found))] if unnamed else []
+        if not findings:
+            return results
+        incomplete = self._result(folder, VerificationStatus.INCOMPLETE_EVIDENCE, findings=tuple(findings))
+        return [*results, replace(incomplete, without_receipt=unnamed)]
 
     def verify_receipt_file(self, path: Path) -> Verification:
         """A receipt file, its bundle and the artifacts. Evidence that was committed to and is not there is missing."""
@@ -216,52 +236,32 @@ class Verifying:
             finding = Finding(FindingKind.BUNDLE, str(evidence), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
         findings: list[Finding] = []
+        places: list[Path] = []
         compared, is_named = 0, asked is None
+        comparing = Comparing(self.cache, self.deep, self.on_progress)
         for artifact in bundle.artifacts:  # Step 9.
             location = locate(artifact, bundle, place)
             only = asked_inside(asked, artifact, location) if asked else ""
             if only is None:
                 continue
             is_named = True
-            more, count = self._compare(artifact, location, only or None)
+            if location is None:
+                reason = f"{artifact.role}; outside the receipt's folder, so it was not checked"
+                findings.append(Finding(FindingKind.OUTSIDE, artifact.name, reason))
+                continue
+            places.append(location)
+            if asked is None and leads_out(location, place):
+                reason = "a link leads out of the receipt's folder, so it was not checked; verify it by its own name"
+                findings.append(Finding(FindingKind.OUTSIDE, str(location), f"{artifact.role}; {reason}"))
+                continue
+            more, count = comparing.compare(artifact, location, only or None)
             findings += more
             compared += count
         if not is_named:
             findings = [_not_named(verified.path)]
         checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
-        return replace(verified, status=status_by(findings), checked=checked, findings=tuple(findings), files=compared)
-
-    def _compare(self, artifact: Artifact, location: Path | None, only: str | None) -> tuple[list[Finding], int]:
-        """The differences of one artifact, and how many of its files were compared. `only`: a path inside it."""
-        if location is None:
-            reason = f"{artifact.role}; outside the receipt's folder, so it was not checked"
-            return [Finding(FindingKind.OUTSIDE, artifact.name, reason)], 0
-        try:
-            status = location.stat()
-        except OSError:
-            reason = f"{artifact.role}; not here, so it was not checked"
-            return [Finding(FindingKind.ABSENT, str(location), reason)], 0
-        if stat.S_ISDIR(status.st_mode) != artifact.is_folder:
-            kind = "folder" if artifact.is_folder else "file"
-            return [Finding(FindingKind.CHANGED, str(location), f"was a {kind} and is not one now")], 1
-        expected = {item.path: item for item in artifact.items if is_within(item.path, only)}
-        try:
-            found = {item.path: item for item in self._items_now(location, only)}
-        except UnreadableArtifact as error:
-            return [Finding(FindingKind.UNREADABLE, error.path, error.reason)], 0
-        return _differences(location, expected, found), len(expected.keys() | found.keys())
-
-    def _items_now(self, location: Path, only: str | None) -> list[Item]:
-        """The files of an artifact as they are, or only those at `only` inside it."""
-        place = location / only if only else location
-        if only and (not os.path.lexists(place) or is_behind_link(location, only)):
-            return []
-        if only and place.is_symlink():
-            return [Item.link(only, os.readlink(place))]
-        content = hash_path(place, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
-        if not only:
-            return list(content.items)
-        return [replace(item, path=f"{only}/{item.path}" if item.path else only) for item in content.items]
+        verified = replace(verified, checked=checked, files=compared, places=tuple(places))
+        return replace(verified, status=status_by(findings), findings=tuple(findings))
 
 
 def verify(
@@ -294,38 +294,16 @@ def _nothing_compared(path: Path) -> Finding:
     return Finding(FindingKind.EMPTY, str(path), "there is no file in it, so nothing was compared")
 
 
+def _named(receipt: Path, result: Verification) -> tuple[Path, ...]:
+    """The places that a receipt vouches for, or for which its result says why it does not."""
+    if result.places or (result and not result.files):
+        return result.places
+    return (receipt.with_name(stem_of(receipt)),)
+
+
 def _not_named(path: str) -> Finding:
     kind = FindingKind.EXTRA if os.path.lexists(path) else FindingKind.MISSING
     return Finding(kind, path, f"the evidence beside it does not name {Path(path).name}")
-
-
-def _differences(location: Path, expected: Mapping[str, Item], found: Mapping[str, Item]) -> list[Finding]:
-    """What changed, is missing or is extra at `location`, by path."""
-    findings = [
-        Finding(FindingKind.CHANGED if name in found else FindingKind.MISSING, str(location / name), detail)
-        for name, item in expected.items()
-        if (detail := _difference(item, found.get(name))) is not None
-    ]
-    extra = found.keys() - expected.keys()
-    findings += [
-        Finding(FindingKind.EXTRA, str(location / name), "was not part of what was anchored") for name in extra
-    ]
-    return sorted(findings, key=lambda finding: finding.path)
-
-
-def _difference(expected: Item, found: Item | None) -> str | None:
-    """The difference, or None."""
-    if expected == found:
-        return None
-    if found is None:
-        return "is gone"
-    if expected.is_link or found.is_link:
-        return "a link with another target, or not a link any more"
-    if expected.size != found.size:
-        return f"{expected.size} bytes then, {found.size} now"
-    if expected.sha256 != found.sha256:
-        return "same size, other content"
-    return None
 
 
 def _files(count: int) -> str:

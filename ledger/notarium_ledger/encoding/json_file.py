@@ -15,6 +15,8 @@ from typing import Any
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.types import HASH_BYTES, Hash
 
+MAX_ABOUT_BYTES = 66_560
+"""Of the texts in `about`: those of one entry (65,535 bytes), and a kilobyte for the names."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -67,6 +69,7 @@ def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_byt
     """A file of one JSON object with exactly these fields in this order. Raises LedgerError."""
     if len(data) > max_bytes:
         raise LedgerError(f"{len(data)} bytes, at most {max_bytes} allowed", limit=max_bytes)
+    _check_density(data)
     try:
         document = parse_json(data)
     except (ValueError, RecursionError) as error:
@@ -78,6 +81,20 @@ def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_byt
     if tuple(document) != fields:
         raise LedgerError(f"fields are not {', '.join(fields)}, in this order")
     return document
+
+
+def _check_density(data: bytes) -> None:
+    """Raise LedgerError for a text with more values than any proof file has: each takes some 70 bytes in memory.
+
+    A value of a list is a hash or an object of base64 texts, so there is at most one bracket or comma for 64 bytes. The
+    rest is in `about`: a fixed number of names, and texts from one entry, which may hold any character.
+    """
+    if len(data) <= MAX_ABOUT_BYTES:
+        return
+    limit = len(data) // 64 + MAX_ABOUT_BYTES
+    count = sum(map(data.count, (b"[", b"{", b",")))
+    if count > limit:
+        raise LedgerError(f"{count} brackets and commas, at most {limit} allowed in {len(data)} bytes", limit=limit)
 
 
 def read_base64(document: dict[str, Any], name: str) -> bytes:

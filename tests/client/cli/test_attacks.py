@@ -88,7 +88,7 @@ def test_whatever_is_named_on_the_command_line(study):
             make(study / name)
         is_content = name in BAD_FILES or name == "folder" or "tab" in name
         cases += [
-            (name, study, ["verify", name, "--offline"], {2, 3}),
+            (name, study, ["verify", name, "--offline"], {2, 3, 4}),
             (name, study, ["verify", "data", "--offline", "--genesis", name], {2}),
             (name, study, ["show", name], {2, 3}),
             (name, study, ["complete", name], {2}),

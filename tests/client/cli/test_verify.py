@@ -95,6 +95,33 @@ def test_an_unreachable_node_hides_no_mismatch(study, nodes, cli):
     assert "part-1.csv" in cli("verify", "never", "data", "--timeout", "0.3")[1]
 
 
+def test_a_path_that_cannot_be_looked_at_hides_no_other(study, cli, monkeypatch):
+    change_a_byte(study / "data" / "part-1.csv")
+    (study / "deep").mkdir()
+    monkeypatch.chdir(study / "deep")
+    for _ in range(25):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    monkeypatch.chdir(study)
+    for odd in ("deep", "x" * 300):
+        for paths in ((odd, "data"), ("data", odd)):
+            code, out, _ = cli("verify", *paths, "--json")
+            statuses = {each["path"]: each["status"] for each in json.loads(out)["results"]}
+            assert (code, statuses) == (1, {odd: "incomplete-evidence", "data": "mismatch"})
+        assert cli("verify", odd)[0] == 4
+
+
+def test_files_without_a_receipt_are_said_and_counted(study, cli):
+    (study / "results.csv").write_text("forged")
+    code, out, _ = cli("verify", "--offline", ".")
+    assert code == 4
+    assert "1 file here has no receipt: results.csv" in out
+    code, out, _ = cli("verify", "--offline", ".", "--json")
+    said = json.loads(out)
+    assert (code, said["status"]) == (4, "incomplete-evidence")
+    assert [each["without_receipt"] for each in said["results"]] == [0, 1]
+
+
 def test_what_waits_in_the_outbox_is_pending(project, nodes, cli):
     (project.root / "x").write_text("x")
     nodes[0].stop()
@@ -277,7 +304,7 @@ def test_a_folder_says_what_waits_in_the_outbox(study, nodes, cli):
         (study / name).write_text(name)
         cli("anchor", name, "--timeout", "0.2")
     code, out, _ = cli("verify", ".")
-    assert (code, out.splitlines()[-1]) == (0, "2 entries of this folder wait in the outbox")
+    assert (code, out.splitlines()[-1]) == (4, "2 entries of this folder wait in the outbox")
     assert cli("verify", "sub", "--offline")[1].splitlines()[-1] == "1 entry of this folder waits in the outbox"
     assert cli("verify", "sub", ".")[1].splitlines()[-1] == "2 entries of these folders wait in the outbox"
     assert json.loads(cli("verify", ".", "--json")[1])["waiting"] == 2

@@ -11,7 +11,7 @@ from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
 from notarium.evidence.hashing import hash_path
 from notarium.evidence.statement import Artifact, Bundle
-from notarium.verifying import verification
+from notarium.verifying import comparing
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
 
@@ -147,10 +147,10 @@ def test_a_bundle_does_not_choose_which_files_outside_its_folder_are_read(projec
     receipt = commit_to(project, "theirs", recorded(secret, name, "input"))
     (project.root / "sub").mkdir()
 
-    def refuse(path, **_):
+    def refuse(path, *_, **__):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(verification, "hash_path", refuse)
+    monkeypatch.setattr(comparing, "hash_files", refuse)
     result = verify(receipt, genesis)
     assert (result.status, result.status.exit_code, result.files) == (VerificationStatus.INCOMPLETE_EVIDENCE, 4, 0)
     assert [(each.what, each.path) for each in result.findings] == [("outside", name)]

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notarium_ledger.encoding import json_file
 from notarium_ledger.encoding.json_file import base64_text, iso_time, read_base64, read_document, read_hex_hash
 from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.entries.entry import MAX_ENTRY_BYTES
 from notarium_ledger.errors import LedgerError
 
 TYPE = "application/x-test"
@@ -44,6 +46,26 @@ def test_any_other_file_is_refused(data, reason, field):
     assert caught.value.reason.startswith(reason)
     assert caught.value.field == field
     assert caught.value.limit == (200 if "allowed" in reason else None)
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b'"",', b"1,", b"["])
+def test_a_file_of_more_values_than_any_has_is_refused_before_it_is_parsed(part, monkeypatch):
+    monkeypatch.setattr(json_file, "parse_json", lambda _: pytest.fail("parsed"))
+    data = part * (1024 * 1024 // len(part))
+    with pytest.raises(LedgerError, match="brackets and commas, at most") as caught:
+        read_document(data, TYPE, FIELDS, len(data))
+    assert caught.value.limit == len(data) // 64 + json_file.MAX_ABOUT_BYTES
+
+
+@pytest.mark.parametrize("text", ["," * MAX_ENTRY_BYTES, "[{,"])
+def test_no_valid_file_has_too_many_values(text):
+    """As many hashes as the size allows, and texts in `about` as long as an entry, of nothing but commas."""
+    document = {"mediaType": TYPE, "a": ["0" * 64] * 200_000, "b": {f"name {n}": "," for n in range(40)}, "c": text}
+    data = json.dumps(document, separators=(",", ":")).encode()
+    assert read_document(data, TYPE, tuple(document), len(data)) == document
+    document["a"] = [{"header": "0" * 100, "certificate": "0" * 100, "validators": "0" * 100}] * 40_000
+    data = json.dumps(document, separators=(",", ":")).encode()
+    assert read_document(data, TYPE, tuple(document), len(data)) == document
 
 
 @given(st.binary(max_size=80))
