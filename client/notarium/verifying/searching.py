@@ -14,6 +14,8 @@ from pathlib import Path
 from notarium.naming import FOLDER, bundle_of, is_receipt
 
 _SHOWN = 10
+_KEPT_BY_TOOLS = (FOLDER, ".git", ".hg", ".svn")
+"""Folders in which programs keep what they need; nobody verifies a file in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Unnamed:
 
 
 def receipts_in(root: Path, on_error: Callable[[Path, OSError], None]) -> list[Path]:
-    """The receipts below `root`, except those in the folders that Notarium keeps itself."""
+    """The receipts below `root`, except those in folders that programs keep."""
     return sorted(each for each in _walk(root, (), on_error) if is_receipt(each))
 
 
@@ -61,7 +63,7 @@ def _walk(root: Path, leave_out: Collection[str], on_error: Callable[[Path, OSEr
                         continue
                     if not entry.is_dir(follow_symlinks=False):
                         yield place
-                    elif entry.name != FOLDER:
+                    elif entry.name not in _KEPT_BY_TOOLS:
                         folders.append(place)
         except OSError as error:
             on_error(folder, error)

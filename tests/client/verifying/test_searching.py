@@ -49,6 +49,12 @@ def test_a_folder_whose_files_all_have_receipts_verifies(sub, genesis):
     ] * 2
 
 
+def test_what_git_keeps_in_the_folder_is_no_file_of_it(sub, genesis):
+    (sub / ".git").mkdir()
+    (sub / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    assert all(Verifying(genesis).verify(sub))
+
+
 def test_files_that_no_receipt_names_are_a_finding(sub, genesis):
     (sub / "results.csv").write_text("forged")
     (sub / "more").mkdir()

@@ -29,7 +29,7 @@ NEXT = 3
 """Times the bare transfer that a further one may take: the rounds begin as long as the first block needed."""
 LOOK_S = 1.0
 """Between two looks at a node: they use the same line."""
-START_S, GOSSIP_MIB_S = 10.0, 1.0
+START_S, GOSSIP_MIB_S = 30.0, 1.0
 """How long all nodes need to run and to have all entries, on a busy machine."""
 FULL = 0.9
 """A block is full from this share of its limit on."""
