@@ -71,7 +71,7 @@ def test_a_parameter_is_changed_by_a_proposal_and_votes(network):
     # Who votes last is refused, with the words of the page.
     late = at_the_desk(network, "delta", f"vote({proposal!r})")
     [said] = re.findall(r"id, which\n`(is not open: .*)`", PAGE)
-    assert f"body.proposal: {proposal} {said}" in late.stderr, late.stderr
+    assert f"the field proposal: {proposal} {said}" in late.stderr, late.stderr
 
 
 def test_the_example_of_a_removed_node_is_an_action():
