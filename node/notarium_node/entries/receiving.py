@@ -28,7 +28,7 @@ from notarium_node.peers.tasks import PeerTasks
 from notarium_store.store import Store
 
 QUEUE_BYTES = 4 * 1024 * 1024
-"""Per peer: twice what a validator is sent when it connects (routing/peers.py)."""
+"""Per peer: twice what a validator is sent when it connects (routing/peers.py). One message of more is a violation."""
 ENTRY_BYTES = 128
 """What an entry in the queue counts besides its bytes."""
 PART_ENTRIES = 512
@@ -94,7 +94,11 @@ class GossipReceiver:
                 TokenBucket(INADMISSIBLE_PER_S, INADMISSIBLE_AT_ONCE, now),
             )
         items = wire.announced_items(payload)
-        if sender.size + len(payload) + items * ENTRY_BYTES > QUEUE_BYTES or not sender.allowed.take(items, now):
+        size = len(payload) + items * ENTRY_BYTES
+        if size > QUEUE_BYTES:
+            self._drop(peer, "flood", f"{items} entries in {len(payload)} bytes at once: no honest node sends so many")
+            return
+        if sender.size + size > QUEUE_BYTES or not sender.allowed.take(items, now):
             self._counts[NodeEvent.GOSSIP_DISCARDED] += 1
             return
         raws = wire.unpack_list(payload, wire.MAX_GOSSIP_ENTRIES)

@@ -16,7 +16,7 @@ HERE = "tests/cluster/siege"
     ("arguments", "files"),
     [
         (["-k", "streams"], ["strangers"]),
-        (["--deselect", f"{HERE}/test_siege_readiness.py"], ["members", "strangers"]),
+        (["--deselect", f"{HERE}/test_siege_readiness.py"], ["members", "requests", "strangers"]),
         ([f"{HERE}/test_siege_members.py"], ["members"]),
     ],
     ids=["-k", "--deselect", "file"],

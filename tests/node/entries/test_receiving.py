@@ -9,8 +9,9 @@ import pytest
 from tests.node.parts import until
 from tests.support.consortium import Consortium, key
 
+from notarium_ledger.entries.commitment import PARAMETER_LIMITS
 from notarium_ledger.state.records import DayUse
-from notarium_node.entries import receiving
+from notarium_node.entries import gossip, receiving
 from notarium_node.entries.admission import Admission
 from notarium_node.entries.mempool import Mempool
 from notarium_node.entries.receiving import GossipReceiver
@@ -156,10 +157,22 @@ async def test_what_exceeds_the_queue_of_a_peer_is_discarded_and_counted_and_oth
     assert entries[2].id in made.mempool, "the queue is empty again"
 
 
-@pytest.mark.parametrize("bound", ["QUEUE_BYTES", "ENTRIES_AT_ONCE"])
-async def test_what_is_discarded_is_not_even_unpacked(bound, monkeypatch):
+async def test_a_message_that_no_queue_holds_is_a_flood_and_not_unpacked(monkeypatch):
+    monkeypatch.setattr(receiving, "QUEUE_BYTES", 0)
+    monkeypatch.setattr(wire, "unpack_list", lambda *_: pytest.fail("it was unpacked"))
+    made = Receiver()
+    await made.hear(made.consortium.entry().raw)
+    assert made.dropped == [(made.peer, "flood")]
+
+
+def test_every_message_of_an_honest_node_fits_a_queue():
+    most = gossip.MESSAGE_BYTES + PARAMETER_LIMITS["max_entry_bytes"][1]
+    assert most + wire.MAX_GOSSIP_ENTRIES * receiving.ENTRY_BYTES < receiving.QUEUE_BYTES
+
+
+async def test_what_is_discarded_is_not_even_unpacked(monkeypatch):
     """A list of 16,384 entries takes 11 ms, and a liar sends hundreds a second."""
-    monkeypatch.setattr(receiving, bound, 0)
+    monkeypatch.setattr(receiving, "ENTRIES_AT_ONCE", 0)
     monkeypatch.setattr(receiving, "ENTRIES_PER_S", 0)
     monkeypatch.setattr(wire, "unpack_list", lambda *_: pytest.fail("it was unpacked"))
     made = Receiver()
