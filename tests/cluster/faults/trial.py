@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 import aiohttp
@@ -104,7 +105,12 @@ class Trial:
             height = (await asyncio.to_thread(history.write, network, each, begin_ms)).height
             self.say(f"{height} blocks written in {time.monotonic() - began:.0f} s")
         network.start()
-        await asyncio.to_thread(network.wait_ready)
+        if begin_ms is None:
+            await asyncio.to_thread(network.wait_ready)
+        else:
+            # Until that time nothing can be decided, and no node says that it is ready.
+            for node in self.nodes:
+                await asyncio.to_thread(network.wait_until, partial(_has_peers, node, len(self.nodes) - 1), node.name)
         self.watch.start()
         self.load.pause()
         self.load.start(self.nodes if nodes is None else nodes)
@@ -314,3 +320,8 @@ async def receipts_of(node: LocalNode, entries: Sequence[bytes]) -> list[bytes]:
                 assert answer.status == 200, f"{node.name}: receipt of {id_}: HTTP {answer.status}"
                 files.append(await answer.read())
     return files
+
+
+def _has_peers(node: LocalNode, count: int) -> bool:
+    """Whether it is connected to so many."""
+    return sum(bool(each["connected"]) for each in node.status()["peers"]) == count
