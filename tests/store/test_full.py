@@ -4,7 +4,6 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +39,18 @@ def fill(disk: Path, leave_bytes: int) -> Path:
     status = os.statvfs(disk)
     filler.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - leave_bytes)))
     return filler
+
+
+def fill_by_growing(store: Store, consortium: Consortium) -> None:
+    """Until not even recovery finds room: after a refusal, a compaction may still make some."""
+    for _ in range(20):
+        with pytest.raises(StoreFull):
+            grow(store, consortium, itertools.repeat(40))
+        try:
+            store.recover()
+        except StoreFull:
+            return
+    pytest.fail("recovery always found room")
 
 
 def test_a_full_disk_is_survived(small_disk: Path) -> None:
@@ -79,12 +90,9 @@ def test_filled_to_the_brim_by_the_ledger_itself(small_disk: Path) -> None:
     reserve = small_disk / "reserve"
     reserve.write_bytes(bytes(2 << 20))
     store = Store.open(path, consortium.genesis, write_buffer_bytes=WRITE_BUFFER_BYTES)
-    with pytest.raises(StoreFull):
-        grow(store, consortium, itertools.repeat(40))
+    fill_by_growing(store, consortium)
     state = store.state
     assert state.height > 10
-    with suppress(StoreFull):
-        store.recover()  # A compaction may have made room meanwhile.
     reserve.unlink()
     store.recover()
     assert state.height <= store.state.height <= state.height + 1

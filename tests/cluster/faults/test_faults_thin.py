@@ -95,5 +95,4 @@ def is_higher(each: Trial, height: int) -> bool:
 
 def has_waiting(node: LocalNode, count: int) -> bool:
     """Whether so many entries are in its mempool."""
-    print(node.name, node.status()["mempool"], count, flush=True)
     return bool(node.status()["mempool"]["entries"] == count)

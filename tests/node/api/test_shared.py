@@ -30,6 +30,6 @@ async def test_all_who_had_asked_before_it_was_made_share_it():
     while loop.time() == later:  # noqa: ASYNC110 - until the clock has moved
         await asyncio.sleep(0)
     assert answer.body(request(loop.time())) == b"answer 1", "older than the request"
-    assert answer.body(waiting[0]) == b"answer 1", "the newest one is good for everybody"
+    assert answer.body(waiting[0]) == b"answer 1", "all who waited get the newest one"
     assert answer.body(make_mocked_request("GET", "/")) == b"answer 2", "nobody knows when this one arrived"
     assert len(made) == 3
