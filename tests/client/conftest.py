@@ -7,6 +7,7 @@ import pytest
 from tests.client.fake_node import FakeLedger, FakeNode
 from tests.support.consortium import digest
 
+from notarium.anchoring.anchor import anchor
 from notarium.cli.app import run_command
 from notarium.project import create_project, find_project
 
@@ -83,3 +84,14 @@ def study(project, cli):
         (project.root / "data" / f"part-{number}.csv").write_text(f"a,{number}\n")
     assert cli("anchor", "data")[0] == 0
     return project.root
+
+
+@pytest.fixture
+def data(project):
+    """An anchored folder."""
+    folder = project.root / "data"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.csv", "b.csv", "sub/c.csv"):
+        (folder / name).write_text(f"content of {name}")
+    anchor(folder, project=project, strict=True)
+    return folder

@@ -16,17 +16,6 @@ from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
 
 
-@pytest.fixture
-def data(project):
-    """An anchored folder."""
-    folder = project.root / "data"
-    (folder / "sub").mkdir(parents=True)
-    for name in ("a.csv", "b.csv", "sub/c.csv"):
-        (folder / name).write_text(f"content of {name}")
-    anchor(folder, project=project, strict=True)
-    return folder
-
-
 def test_anchoring_the_same_again_changes_nothing(data, project, ledger):
     again = anchor(data, project=project)
     assert again.status == "unchanged"

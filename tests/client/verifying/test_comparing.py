@@ -24,17 +24,6 @@ def genesis(ledger):
 
 
 @pytest.fixture
-def data(project):
-    """An anchored folder."""
-    folder = project.root / "data"
-    (folder / "sub").mkdir(parents=True)
-    for name in ("a.csv", "b.csv", "sub/c.csv"):
-        (folder / name).write_text(f"content of {name}")
-    anchor(folder, project=project, strict=True)
-    return folder
-
-
-@pytest.fixture
 def reads(monkeypatch):
     """The names of the files that are read. A huge one is not."""
     seen = []
