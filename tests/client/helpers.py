@@ -27,7 +27,7 @@ def present(value: T | None) -> T:
 
 def predicate_of(run):
     """What the evidence of a run says."""
-    return json.loads(run.bundle_path.read_bytes())["predicate"]
+    return json.loads(run.record_path.read_bytes())["predicate"]
 
 
 def warnings_of(caplog):

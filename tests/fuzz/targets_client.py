@@ -20,9 +20,9 @@ from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import Outbox
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
-from notarium.errors import InvalidBundle, LyingNode, ProjectError
+from notarium.errors import InvalidRecordFile, LyingNode, ProjectError
 from notarium.evidence.digest_cache import DigestCache, FileState
-from notarium.evidence.statement import Bundle
+from notarium.evidence.record import Record
 from notarium.genesis_file import read_genesis
 from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
@@ -229,12 +229,12 @@ ANSWERS = (
 
 PROJECT = (
     Target(
-        "bundle",
-        Bundle.decode,
-        (InvalidBundle,),
-        ("notarium.evidence.statement:Bundle.decode", "notarium.evidence.author:Author.from_json"),
-        seeds.bundles(),
-        Bundle.encode,
+        "record",
+        Record.decode,
+        (InvalidRecordFile,),
+        ("notarium.evidence.record:Record.decode", "notarium.evidence.author:Author.from_json"),
+        seeds.records(),
+        Record.encode,
         dialect="json",
     ),
     Target(
@@ -244,7 +244,7 @@ PROJECT = (
         (
             "notarium.anchoring.drafts:read_draft",
             "notarium.anchoring.drafts:_record",
-            "notarium.evidence.statement:Artifact.from_json",
+            "notarium.evidence.record:Artifact.from_json",
         ),
         (seeds.draft(),),
         dialect="json",

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from notarium.anchoring.commit import keep, sign, write_bundle
+from notarium.anchoring.commit import keep, sign, write_record
 from notarium.anchoring.outbox import Outbox, Waiting, WaitingState, now_ms, outbox_of
 from notarium.errors import (
     ExitCode,
-    InvalidBundle,
+    InvalidRecordFile,
     NodeReport,
     NotAnchored,
     NotariumError,
@@ -30,12 +30,12 @@ from notarium.errors import (
     Unwritable,
 )
 from notarium.evidence.author import Author
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, bundle_digest
+from notarium.evidence.record import MAX_RECORD_BYTES, Record, record_digest
 from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import bundle_of
+from notarium.naming import record_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry, decode_entry
@@ -198,12 +198,12 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
         outdated = each.refused and (entry.key != author.key or entry.body.get("issuer") != author.issuer)
         if not outdated and targets(each).isdisjoint(renewed):
             continue
-        place = bundle_of(each.receipt_path)
+        place = record_of(each.receipt_path)
         evidence[place] = _evidence_by(author, place, entry)
         raw = sign(project, _renewed_body(entry, author, evidence[place], renewed), key)
         renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", state=WaitingState.PENDING)
     for place, data in evidence.items():
-        write_bundle(place, data)
+        write_record(place, data)
     for each in renewed.values():
         keep(project, each)
     for id_ in reversed(renewed):
@@ -217,12 +217,12 @@ def _evidence_by(author: Author, place: Path, entry: Entry) -> bytes:
     After a crash the evidence on the disk may name the new author already: all but the author must be what it was.
     """
     try:
-        bundle = Bundle.decode(read_regular(place, MAX_BUNDLE_BYTES))
-    except (OSError, InvalidBundle) as error:
+        record = Record.decode(read_regular(place, MAX_RECORD_BYTES))
+    except (OSError, InvalidRecordFile) as error:
         raise _not_renewable(entry, f"its evidence {place} cannot be read ({error})") from error
-    if bundle_digest(bundle.by(Author.of(entry)).encode()) != entry.body.get("bundle"):
+    if record_digest(record.by(Author.of(entry)).encode()) != entry.body.get("record"):
         raise _not_renewable(entry, f"{place} is not the evidence that it commits to")
-    return bundle.by(author).encode()
+    return record.by(author).encode()
 
 
 def _not_renewable(entry: Entry, why: str) -> ProjectError:
@@ -235,8 +235,8 @@ def _not_renewable(entry: Entry, why: str) -> ProjectError:
 
 def _renewed_body(entry: Entry, author: Author, evidence: bytes, renewed: Mapping[str, Waiting]) -> Body:
     """The entry's body by this author, and with the new ids of the entries that were signed again."""
-    digest = bundle_digest(evidence)
-    body = {**entry.body, "issuer": author.issuer, "project": author.project, "bundle": digest}
+    digest = record_digest(evidence)
+    body = {**entry.body, "issuer": author.issuer, "project": author.project, "record": digest}
     if "refs" in body:
         ids = {old: leaf_hash(new.entry) for old, new in renewed.items()}
         body["refs"] = [{**ref, "entry": ids.get(ref["entry"].hex(), ref["entry"])} for ref in body["refs"]]

@@ -17,7 +17,7 @@ from notarium.errors import UnreadableArtifact
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_files, reason_of
-from notarium.evidence.statement import Artifact
+from notarium.evidence.record import Artifact
 from notarium.verifying.locating import is_behind_link, is_within
 from notarium.verifying.result import Finding, FindingKind
 

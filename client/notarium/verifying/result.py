@@ -55,7 +55,7 @@ class FindingKind(StrEnum):
     EXTRA = "extra"
     RECEIPT = "receipt"
     """The receipt is not there or not valid."""
-    BUNDLE = "bundle"
+    RECORD = "record"
     """The evidence is not valid, or not the evidence that was committed to."""
     ABSENT = "absent"
     """An artifact that is not on this machine."""

@@ -44,7 +44,7 @@ _COMMON: dict[str, Checker] = {
     "disclosure": one_of("public", "consortium", "sealed"),
 }
 _COMMON_OPTIONAL: dict[str, Checker] = {
-    "bundle": digest,
+    "record": digest,
     "fields": digest,
     "subjects": list_of(subject, 64),
     "refs": list_of(reference, 64),
@@ -62,8 +62,8 @@ def _commitment(
 def _evidenced(
     kind: str, required: dict[str, Checker] | None = None, optional: dict[str, Checker] | None = None
 ) -> Checker:
-    """A commitment that requires an evidence bundle."""
-    return _commitment(kind, {"bundle": digest, **(required or {})}, optional)
+    """A commitment that requires an record."""
+    return _commitment(kind, {"record": digest, **(required or {})}, optional)
 
 
 RESEARCH_KINDS: dict[str, Checker] = {
@@ -216,6 +216,6 @@ def is_member_body(body: Body) -> bool:
 
 def artifact_digests(body: Body) -> list[bytes]:
     """The digests by which a search finds this commitment, each once, in order."""
-    found = [body[name] for name in ("bundle", "manifest", "plan", "root") if name in body]
+    found = [body[name] for name in ("record", "manifest", "plan", "root") if name in body]
     found += [each["digest"] for each in body.get("subjects", ())]
     return list(dict.fromkeys(found))

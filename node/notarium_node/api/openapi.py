@@ -141,7 +141,7 @@ PATHS: Json = {
         "Entries that name an artifact digest",
         {"200": _answer("Entries in the order of the log.", "Search"), "400": _problem("The request cannot be read.")},
         [
-            {**_query("digest", HEX32, "SHA-256 of the artifact, the bundle or the manifest."), "required": True},
+            {**_query("digest", HEX32, "SHA-256 of the artifact, the record or the manifest."), "required": True},
             _query("issuer", TEXT, "Only entries of this institution."),
             _query("project", TEXT, "Only entries of this project."),
             _query("kind", {"enum": list(KINDS)}, "Only entries of this kind."),

@@ -87,7 +87,7 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     assert [each["name"] for each in present(run.receipt).body["subjects"]] == ["x"]
     with notarium.track("closed", disclosure="sealed") as run:
         run.output("x")
-    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
+    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "record", "status"}
 
 
 def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
@@ -300,7 +300,7 @@ def test_a_full_disk_is_a_warning(project, caplog, monkeypatch):
     with notarium.track("fit"):
         pass
     assert "No space left" in warnings_of(caplog)[0]
-    assert not (project.root / "fit.run.bundle.json").exists()
+    assert not (project.root / "fit.run.record.json").exists()
     assert (project.root / "fit.run.draft.json").exists()
 
 

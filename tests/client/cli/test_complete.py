@@ -69,7 +69,7 @@ def test_a_name_can_be_put_right(project, cli):
     [place] = project.root.glob("*.draft.json")
     assert cli("complete", place)[0] == 2
     assert cli("complete", place, "--name", "ab", "--disclosure", "sealed")[0] == 0
-    assert json.loads(Path("ab.run.bundle.json").read_bytes())["predicate"]["name"] == "ab"
+    assert json.loads(Path("ab.run.record.json").read_bytes())["predicate"]["name"] == "ab"
 
 
 def test_what_cannot_be_sent_waits(draft, nodes, cli):

@@ -26,7 +26,7 @@ def test_run_keeps_out_of_the_commands_streams_and_exit_code(study):
     assert first == "err"
     said = json.loads(last)
     assert (said["status"], said["exit_code"], said["receipt"]) == ("anchored", 7, "fit.run.receipt.json")
-    statement = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]
+    statement = json.loads(Path("fit.run.record.json").read_bytes())["predicate"]
     assert statement["params"] == {"lr": 3}, "what was chosen, and no result"
     assert (statement["status"], statement["exit_code"]) == ("failed", 7)
     assert statement["status"] == "failed"
@@ -91,7 +91,7 @@ except KeyboardInterrupt:
     with running("--name", "long", "--", sys.executable, "-c", script) as process:
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == code
-    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
+    assert json.loads(Path("long.run.record.json").read_bytes())["predicate"]["status"] == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
@@ -105,7 +105,7 @@ signal.pause()
     with running("--name", "long", "--", sys.executable, "-c", script) as process:
         process.send_signal(number)
         assert process.wait(60) == 9
-    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["exit_code"] == 9
+    assert json.loads(Path("long.run.record.json").read_bytes())["predicate"]["exit_code"] == 9
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_run_records_decimals_and_booleans_as_such(study, cli):
         cli("run", "--name", "fit", "--param", "lr=0.1", "--param", "n=3", "--param", "shuffle=true", "--", "true")[0]
         == 0
     )
-    recorded = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]["params"]
+    recorded = json.loads(Path("fit.run.record.json").read_bytes())["predicate"]["params"]
     assert recorded == {"lr": 0.1, "n": 3, "shuffle": True}
 
 

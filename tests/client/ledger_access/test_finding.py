@@ -33,7 +33,7 @@ def anchored(ledger):
             "model" if number % 3 == 0 else "dataset",
             issuer=f"m{number % 2}",
             project=f"study {number}",
-            bundle=os.urandom(32),
+            record=os.urandom(32),
             subjects=[{"digest": WANTED, "role": "data"}],
         )
         raw = sign_entry(consortium.researcher_keys[number % 2], consortium.genesis.hash, body)

@@ -10,7 +10,7 @@ from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.record import Artifact, Record
 from notarium.verifying import comparing
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -31,7 +31,7 @@ def findings(result):
 
 
 def recorded(path, name=None, role="subject"):
-    """The file or folder at `path` as it is now, named `name` in a bundle."""
+    """The file or folder at `path` as it is now, named `name` in a record."""
     return Artifact(name or path.name, role, hash_path(path))
 
 
@@ -42,10 +42,10 @@ def written(path, text="content"):
 
 
 def commit_to(project, stem, *artifacts, **options):
-    """Commit to a bundle with `artifacts`, which need not be about `stem`; the receipt's path."""
+    """Commit to a record with `artifacts`, which need not be about `stem`; the receipt's path."""
     receipt = project.root / f"{stem}.receipt.json"
-    bundle = Bundle.new("dataset", artifacts, {"gaps": []})
-    assert send(project, commit(project, bundle, receipt, **options), 5).receipt
+    record = Record.new("dataset", artifacts, {"gaps": []})
+    assert send(project, commit(project, record, receipt, **options), 5).receipt
     return receipt
 
 
@@ -67,7 +67,7 @@ def test_an_artifact_that_the_evidence_beside_it_does_not_name_is_a_mismatch(pro
     assert Verifying(genesis, receipt_only=True).verify_receipt_file(receipt).checked == "receipt only"
 
 
-def test_the_only_subject_of_a_bundle_is_compared_with_what_stands_beside_it(project, genesis):
+def test_the_only_subject_of_a_record_is_compared_with_what_stands_beside_it(project, genesis):
     path = written(project.root / "model.bin", "never committed to")
     commit_to(project, "model.bin", recorded(written(project.root / "other")))
     assert findings(verify(path, genesis)) == [("changed", "model.bin")]
@@ -126,7 +126,7 @@ def test_an_empty_folder_is_never_verified_because_nothing_was_compared(project,
     anchor(folder, project=project, disclosure=disclosure, strict=True)
     assert findings(verify(folder, genesis)) == [("empty", "hollow")]
     assert verify(folder, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE
-    (project.root / "hollow.bundle.json").unlink()
+    (project.root / "hollow.record.json").unlink()
     assert verify(folder, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE
 
 
@@ -142,7 +142,7 @@ def test_an_empty_folder_is_not_found_on_the_ledger_because_somebody_anchored_an
 
 
 @pytest.mark.parametrize("name", ["../secret", "sub/../../secret", "../study/../secret", ".."])
-def test_a_bundle_does_not_choose_which_files_outside_its_folder_are_read(project, genesis, monkeypatch, name):
+def test_a_record_does_not_choose_which_files_outside_its_folder_are_read(project, genesis, monkeypatch, name):
     secret = written(project.root.parent / "secret", "equal, so reading it would verify")
     receipt = commit_to(project, "theirs", recorded(secret, name, "input"))
     (project.root / "sub").mkdir()

@@ -11,7 +11,7 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.record import Artifact, Record
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -69,7 +69,7 @@ def test_files_that_no_receipt_names_are_a_finding(sub, genesis):
     assert folder_result(sub, genesis).findings[0].detail == "1 file here has no receipt: results.csv"
 
 
-@pytest.mark.parametrize("also", [[], ["protocol.md.bundle.json"]])
+@pytest.mark.parametrize("also", [[], ["protocol.md.record.json"]])
 def test_a_changed_file_cannot_be_hidden_by_removing_its_receipt(sub, genesis, also):
     (sub / "protocol.md").write_text("another plan")
     for name in ("protocol.md.receipt.json", *also):
@@ -129,7 +129,7 @@ def test_a_valid_receipt_beside_a_file_does_not_vouch_for_it(project, genesis, h
         for name in ("a", "b"):
             (folder / name).write_text(name)
         artifacts = [Artifact(name, "subject", hash_path(folder / name)) for name in ("a", "b")]
-        assert send(project, commit(project, Bundle.new("dataset", artifacts, {}), place), 5).receipt
+        assert send(project, commit(project, Record.new("dataset", artifacts, {}), place), 5).receipt
     else:
         batch = {"kind": "batch", "root": bytes(32), "size": 1}
         body = {**batch, "issuer": "m0", "project": "study-12", "disclosure": "sealed"}

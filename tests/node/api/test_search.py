@@ -28,10 +28,10 @@ def store(consortium, tmp_path_factory):
     with Store.open(tmp_path_factory.mktemp("search") / "store", consortium.genesis) as opened:
         named = {"subjects": [{"digest": SHARED, "role": "data"}]}
         for _ in range(3):
-            bodies = [consortium.body(project="crowd", bundle=digest(str(n)), **named) for n in range(CROWD // 3)]
+            bodies = [consortium.body(project="crowd", record=digest(str(n)), **named) for n in range(CROWD // 3)]
             commit(opened, consortium, [consortium.entry(each) for each in bodies])
         for kind in ("model", "dataset"):
-            body = consortium.body(kind, project="honest", bundle=digest(kind), **named)
+            body = consortium.body(kind, project="honest", record=digest(kind), **named)
             commit(opened, consortium, [consortium.entry(body)])
         yield opened
 

@@ -1,4 +1,4 @@
-"""The evidence bundle: one canonical form, nothing guessable, nothing lost."""
+"""The record: one canonical form, nothing guessable, nothing lost."""
 
 import json
 import math
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notarium.errors import InvalidBundle, ProjectError
+from notarium.errors import InvalidRecordFile, ProjectError
 from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
-from notarium.evidence.statement import RESERVED, Artifact, Bundle, bundle_digest, decimal_text, relative_name, to_json
+from notarium.evidence.record import RESERVED, Artifact, Record, decimal_text, record_digest, relative_name, to_json
 
 AUTHOR = Author(bytes(32), "m0", "study-12")
 FILE = Contents.of_file(3, "ab" * 32)
@@ -24,7 +24,7 @@ plain = st.recursive(
 
 
 def example(**facts):
-    return Bundle.new("run", [Artifact("x", "output", FILE), Artifact("../data", "input", FOLDER)], facts).by(AUTHOR)
+    return Record.new("run", [Artifact("x", "output", FILE), Artifact("../data", "input", FOLDER)], facts).by(AUTHOR)
 
 
 def test_it_is_an_in_toto_statement():
@@ -41,26 +41,26 @@ def test_it_is_an_in_toto_statement():
 @pytest.mark.parametrize("name", RESERVED)
 def test_no_fact_takes_the_place_of_a_part_of_the_evidence(name):
     with pytest.raises(ProjectError, match=f"cannot be named '{name}'"):
-        Bundle.new("dataset", [], {name: "Jane"})
+        Record.new("dataset", [], {name: "Jane"})
 
 
 def test_evidence_without_an_author_has_no_bytes():
-    with pytest.raises(InvalidBundle, match="without an author"):
-        Bundle.new("dataset", [], {}).encode()
+    with pytest.raises(InvalidRecordFile, match="without an author"):
+        Record.new("dataset", [], {}).encode()
 
 
-def test_equal_bundles_have_unguessable_digests():
-    digests = {bundle_digest(example(name="fit").encode()) for _ in range(3)}
+def test_equal_records_have_unguessable_digests():
+    digests = {record_digest(example(name="fit").encode()) for _ in range(3)}
     assert len(digests) == 3
     assert len(bytes.fromhex(json.loads(example().encode())["predicate"]["salt"])) == 32
 
 
 @given(plain)
 def test_whatever_is_recorded_reads_back_the_same(value):
-    bundle = example(value=value)
-    again = Bundle.decode(bundle.encode())
-    assert again == bundle
-    assert again.encode() == bundle.encode()
+    record = example(value=value)
+    again = Record.decode(record.encode())
+    assert again == record
+    assert again.encode() == record.encode()
 
 
 @pytest.mark.parametrize(
@@ -80,22 +80,22 @@ def test_whatever_is_recorded_reads_back_the_same(value):
         lambda s: s.update(more=1),
     ],
 )
-def test_what_is_not_a_bundle_is_refused(change):
+def test_what_is_not_a_record_is_refused(change):
     statement = json.loads(example().encode())
     change(statement)
-    with pytest.raises(InvalidBundle):
-        Bundle.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
+    with pytest.raises(InvalidRecordFile):
+        Record.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"_type": 1}'])
-def test_bytes_that_are_not_a_bundle_are_refused(data):
-    with pytest.raises(InvalidBundle):
-        Bundle.decode(data)
+def test_bytes_that_are_not_a_record_are_refused(data):
+    with pytest.raises(InvalidRecordFile):
+        Record.decode(data)
 
 
-def test_white_space_makes_another_bundle():
-    with pytest.raises(InvalidBundle, match="canonical"):
-        Bundle.decode(example().encode() + b"\n")
+def test_white_space_makes_another_record():
+    with pytest.raises(InvalidRecordFile, match="canonical"):
+        Record.decode(example().encode() + b"\n")
 
 
 class Scalar:
@@ -176,11 +176,11 @@ def test_names_are_relative_and_posix(tmp_path):
 
 def test_digests_that_a_tool_vouches_for_are_kept_and_change_no_subject():
     managed = Contents.of_file(3, "ab" * 32, {"md5": "11" * 16})
-    bundle = Bundle("dataset", (Artifact("x", "subject", managed),), {"salt": "00" * 32}, AUTHOR)
-    statement = json.loads(bundle.encode())
+    record = Record("dataset", (Artifact("x", "subject", managed),), {"salt": "00" * 32}, AUTHOR)
+    statement = json.loads(record.encode())
     assert statement["subject"] == [{"digest": {"sha256": "ab" * 32}, "name": "x"}]
     assert statement["predicate"]["artifacts"][0]["digests"] == {"md5": "11" * 16}
-    assert Bundle.decode(bundle.encode()) == bundle
+    assert Record.decode(record.encode()) == record
     assert b'"digests"' not in example().encode()
 
 
@@ -188,8 +188,8 @@ def test_digests_that_a_tool_vouches_for_are_kept_and_change_no_subject():
 def test_digests_of_another_form_are_refused(digests):
     statement = json.loads(example().encode())
     statement["predicate"]["artifacts"][0]["digests"] = digests
-    with pytest.raises(InvalidBundle, match="digests"):
-        Bundle.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
+    with pytest.raises(InvalidRecordFile, match="digests"):
+        Record.decode(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize(

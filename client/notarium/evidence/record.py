@@ -1,4 +1,4 @@
-"""The evidence bundle: the full record of a run, a data set or a model, kept off the ledger.
+"""The record: the full record of a run, a data set or a model, kept off the ledger.
 
 An in-toto Statement v1 (https://in-toto.io/Statement/v1) as RFC 8785 canonical JSON. Its `subject` names the
 artifacts, its predicate says what they are, how they were made, and who signs this. The ledger holds the SHA-256 of the
@@ -22,7 +22,7 @@ from typing import Any
 
 import rfc8785
 
-from notarium.errors import InvalidBundle, ProjectError
+from notarium.errors import InvalidRecordFile, ProjectError
 from notarium.evidence.author import Author
 from notarium.evidence.contents import SHA256, Contents, Item
 from notarium.files import read_regular
@@ -30,7 +30,7 @@ from notarium_ledger.entries.entry import Entry
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_PREFIX = "urn:notarium:predicate:"
-MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+MAX_RECORD_BYTES = 512 * 1024 * 1024
 RESERVED = ("artifacts", "author", "salt")
 """Names in the predicate that no fact may take."""
 _SAFE_INTEGER = 2**53 - 1
@@ -41,7 +41,7 @@ class Artifact:
     """A file or folder that a commitment is about, or that went into it."""
 
     name: str
-    """POSIX path relative to the folder the bundle lies in; may begin with "..", is never absolute."""
+    """POSIX path relative to the folder the record lies in; may begin with "..", is never absolute."""
     role: str
     """"subject" (what the commitment is about), "input", "config", "output", or the name a run gave to it."""
     content: Contents
@@ -67,13 +67,13 @@ class Artifact:
 
     @classmethod
     def from_json(cls, value: Any) -> Artifact:
-        """Raises InvalidBundle, ValueError, KeyError, TypeError or AttributeError for anything else."""
+        """Raises InvalidRecordFile, ValueError, KeyError, TypeError or AttributeError for anything else."""
         name = value["name"]
         if not isinstance(name, str) or not name or name.startswith("/") or "\0" in name:
-            raise InvalidBundle(f"{name!r} is not a relative path")
+            raise InvalidRecordFile(f"{name!r} is not a relative path")
         vouched = value.get("digests")
         if vouched is not None and not _is_vouched(vouched):
-            raise InvalidBundle(f"{name}: digests must map algorithms other than sha256 to text")
+            raise InvalidRecordFile(f"{name}: digests must map algorithms other than sha256 to text")
         if value["type"] == "folder":
             content = Contents.of_folder([_item(each) for each in value["files"]], vouched)
         else:
@@ -82,33 +82,33 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """An evidence bundle, read or about to be written."""
+class Record:
+    """An record, read or about to be written."""
 
     kind: str
     artifacts: tuple[Artifact, ...]
     predicate: Mapping[str, Any]
     """Everything but artifacts and author: params, metrics, environment, code, times, salt ..."""
     author: Author | None = None
-    """None until it is signed; only a bundle with an author has bytes."""
+    """None until it is signed; only a record with an author has bytes."""
 
     @classmethod
-    def new(cls, kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> Bundle:
-        """A bundle with a fresh salt. `facts` may hold anything; what JSON cannot represent becomes text.
+    def new(cls, kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> Record:
+        """A record with a fresh salt. `facts` may hold anything; what JSON cannot represent becomes text.
 
         Raises ProjectError for a fact whose name is taken.
         """
         check_facts(facts)
         return cls(kind, tuple(artifacts), {**to_json(facts), "salt": secrets.token_hex(32)})
 
-    def by(self, author: Author) -> Bundle:
+    def by(self, author: Author) -> Record:
         """The same evidence, signed by `author`."""
         return replace(self, author=author)
 
     def encode(self) -> bytes:
-        """The file's bytes. Raises InvalidBundle where it has no author."""
+        """The file's bytes. Raises InvalidRecordFile where it has no author."""
         if self.author is None:
-            raise InvalidBundle("evidence without an author cannot be committed to")
+            raise InvalidRecordFile("evidence without an author cannot be committed to")
         statement: dict[str, Any] = {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": each.name, "digest": {"sha256": each.sha256}} for each in self.artifacts],
@@ -122,24 +122,24 @@ class Bundle:
         return rfc8785.dumps(statement)
 
     @classmethod
-    def decode(cls, data: bytes) -> Bundle:
-        """Read a bundle's bytes. Raises InvalidBundle, also where subject and predicate contradict each other."""
-        if len(data) > MAX_BUNDLE_BYTES:
-            raise InvalidBundle(f"{len(data)} bytes, at most {MAX_BUNDLE_BYTES} allowed")
+    def decode(cls, data: bytes) -> Record:
+        """Read a record's bytes. Raises InvalidRecordFile, also where subject and predicate contradict each other."""
+        if len(data) > MAX_RECORD_BYTES:
+            raise InvalidRecordFile(f"{len(data)} bytes, at most {MAX_RECORD_BYTES} allowed")
         try:
             statement = json.loads(data)
             if statement["_type"] != STATEMENT_TYPE or not statement["predicateType"].startswith(PREDICATE_PREFIX):
-                raise InvalidBundle(f"not a statement of type {PREDICATE_PREFIX}*")
+                raise InvalidRecordFile(f"not a statement of type {PREDICATE_PREFIX}*")
             predicate = dict(statement["predicate"])
             artifacts = tuple(Artifact.from_json(each) for each in predicate.pop("artifacts"))
             author = Author.from_json(predicate.pop("author", None))
             kind = statement["predicateType"].removeprefix(PREDICATE_PREFIX).removesuffix(":v1")
-            bundle = cls(kind, artifacts, predicate, author)
-            if bundle.encode() != data:
-                raise InvalidBundle("not in canonical form, or its subjects are not its artifacts")
+            record = cls(kind, artifacts, predicate, author)
+            if record.encode() != data:
+                raise InvalidRecordFile("not in canonical form, or its subjects are not its artifacts")
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise InvalidBundle(f"not a valid evidence bundle: {type(error).__name__}: {error}") from error
-        return bundle
+            raise InvalidRecordFile(f"not a valid record: {type(error).__name__}: {error}") from error
+        return record
 
 
 def check_facts(facts: Mapping[str, Any]) -> None:
@@ -148,32 +148,34 @@ def check_facts(facts: Mapping[str, Any]) -> None:
         raise ProjectError(f"a fact cannot be named {taken[0]!r}: the evidence uses that name; choose another one")
 
 
-def bundle_digest(data: bytes) -> bytes:
-    """What the commitment's field `bundle` holds: SHA-256 of the file's bytes."""
+def record_digest(data: bytes) -> bytes:
+    """What the commitment's field `record` holds: SHA-256 of the file's bytes."""
     return hashlib.sha256(data).digest()
 
 
-def committed_bundle(data: bytes, entry: Entry) -> Bundle:
-    """The bundle in `data`. Raises InvalidBundle unless `entry` commits to these bytes and their author signed it."""
-    committed = entry.body.get("bundle")
+def committed_record(data: bytes, entry: Entry) -> Record:
+    """The record in `data`. Raises InvalidRecordFile unless `entry` commits to these bytes and their author signed it."""
+    committed = entry.body.get("record")
     if committed is None:
-        raise InvalidBundle("the entry commits to no evidence")
-    if bundle_digest(data) != committed:
-        raise InvalidBundle("not the evidence that was anchored: its digest differs from the one on the ledger")
-    bundle = Bundle.decode(data)
+        raise InvalidRecordFile("the entry commits to no evidence")
+    if record_digest(data) != committed:
+        raise InvalidRecordFile("not the evidence that was anchored: its digest differs from the one on the ledger")
+    record = Record.decode(data)
     signed_by = Author.of(entry)
-    if bundle.author != signed_by:
-        raise InvalidBundle(f"this evidence is by {bundle.author}, but {signed_by} signed the entry of this receipt")
-    return bundle
+    if record.author != signed_by:
+        raise InvalidRecordFile(
+            f"this evidence is by {record.author}, but {signed_by} signed the entry of this receipt"
+        )
+    return record
 
 
-def read_bundle(place: Path, entry: Entry) -> Bundle:
-    """The bundle in the file `place`. Raises InvalidBundle where it is not the committed one of the author, OSError."""
-    return committed_bundle(read_regular(place, MAX_BUNDLE_BYTES), entry)
+def read_record(place: Path, entry: Entry) -> Record:
+    """The record in the file `place`. Raises InvalidRecordFile where it is not the committed one of the author, OSError."""
+    return committed_record(read_regular(place, MAX_RECORD_BYTES), entry)
 
 
 def relative_name(path: Path, folder: Path) -> str:
-    """`path` as it is named in a bundle that lies in `folder`."""
+    """`path` as it is named in a record that lies in `folder`."""
     return PurePosixPath(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
 
 
@@ -247,7 +249,7 @@ def _is_vouched(value: Any) -> bool:
 def _item(value: Any) -> Item:
     path = value["path"]
     if not isinstance(path, str) or path.startswith("/") or "\0" in path or ".." in path.split("/") or not path:
-        raise InvalidBundle(f"{path!r} is not a path inside a folder")
+        raise InvalidRecordFile(f"{path!r} is not a path inside a folder")
     if "symlink" in value:
         return Item.link(path, str(value["symlink"]))
     return Item(path, int(value["size"]), str(value["sha256"]))
