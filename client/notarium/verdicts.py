@@ -100,7 +100,7 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
 
 
 def _is_anything(path: Path) -> bool:
-    """Whether there is an artifact, a receipt or evidence by that name."""
+    """Whether there is an artifact, a receipt or record by that name."""
     place = path if is_receipt(path) else receipt_beside(path)
     return any(map(os.path.lexists, (path, place, record_of(place), place.with_name(stem_of(place)))))
 

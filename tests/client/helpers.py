@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -23,11 +22,6 @@ def present(value: T | None) -> T:
     """`value`, which must be there."""
     assert value is not None
     return value
-
-
-def predicate_of(run):
-    """What the evidence of a run says."""
-    return json.loads(run.record_path.read_bytes())["predicate"]
 
 
 def warnings_of(caplog):

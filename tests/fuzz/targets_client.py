@@ -31,6 +31,7 @@ from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.finding import read_hits
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
@@ -55,6 +56,11 @@ def _judged(judge: Callable[[Answer], Any]) -> Callable[[bytes], Any]:
             raise
 
     return decode
+
+
+def _statement(data: bytes) -> Record:
+    """What lies behind the signature, which a changed byte would not pass."""
+    return Record.from_statement(parse_json(data))
 
 
 def _fits_a_terminal(text: str) -> None:
@@ -232,9 +238,24 @@ PROJECT = (
         "record",
         Record.decode,
         (InvalidRecordFile,),
-        ("notarium.evidence.record:Record.decode", "notarium.evidence.author:Author.from_json"),
+        (
+            "notarium.evidence.record:Record.decode",
+            "notarium.evidence.envelope:Envelope.from_json",
+            "notarium.evidence.envelope:_read_signature",
+        ),
         seeds.records(),
-        Record.encode,
+        dialect="json",
+    ),
+    Target(
+        "statement",
+        _statement,
+        (InvalidRecordFile, ValueError, RecursionError),
+        (
+            "notarium.evidence.record:Record.from_statement",
+            "notarium.evidence.predicate:read_predicate",
+            "notarium.evidence.author:Author.from_json",
+        ),
+        seeds.statements(),
         dialect="json",
     ),
     Target(
@@ -243,8 +264,8 @@ PROJECT = (
         (ProjectError,),
         (
             "notarium.anchoring.drafts:read_draft",
-            "notarium.anchoring.drafts:_record",
-            "notarium.evidence.record:Artifact.from_json",
+            "notarium.anchoring.drafts:_run",
+            "notarium.evidence.artifact:Artifact.from_json",
         ),
         (seeds.draft(),),
         dialect="json",

@@ -17,7 +17,7 @@ from tests.mistakes import early
 from notarium import files, project, terminal, verdicts
 from notarium.cli import verify
 from notarium.errors import InvalidRecordFile
-from notarium.evidence.record import Record, record_digest
+from notarium.evidence.record import Record
 from notarium.verifying import verification
 from notarium_ledger.state.quota import Tally
 from notarium_ledger.trust import chain
@@ -56,10 +56,10 @@ class Mistake:
 
 def _any_author() -> list[Replacement]:
     def lenient(place: Path, entry: Any) -> Any:
-        data = place.read_bytes()
-        if record_digest(data) != entry.body["record"]:
-            raise InvalidRecordFile("not the evidence that was anchored")
-        return Record.decode(data)
+        record = Record.decode(place.read_bytes())
+        if record.digest != entry.body["record"]:
+            raise InvalidRecordFile("not the record that was anchored")
+        return record
 
     return [(verification, "read_record", lenient)]
 

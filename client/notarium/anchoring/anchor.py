@@ -1,4 +1,4 @@
-"""Anchor a file or folder: hash it, write the evidence beside it, have the commitment decided, write the receipt."""
+"""Anchor a file or folder: hash it, write the record beside it, have the commitment decided, write the receipt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from notarium.anchoring.delivery import send
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import describe_code
 from notarium.evidence.hashing import OnProgress, check_name, hash_path
-from notarium.evidence.record import Artifact, Record, check_facts
+from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
 from notarium.project import Project, find_project, other_project
@@ -134,9 +135,7 @@ def anchor(
     project = project or find_project()
     chosen = artifact_path(path)
     if is_receipt(chosen) or is_record(chosen):
-        raise ProjectError(
-            f"{chosen} is itself a receipt or an evidence file; name the file or folder that it is about"
-        )
+        raise ProjectError(f"{chosen} is itself a receipt or a record; name the file or folder that it is about")
     check_no_draft(chosen)
     check_name(chosen.parent, chosen.name)
     earlier = Earlier.find(project, receipt_beside(chosen))

@@ -1,6 +1,6 @@
-"""From evidence to a signed entry: write the record, sign the commitment, put it into the outbox.
+"""From a record to a signed entry: write the record, sign the commitment, put it into the outbox.
 
-The order makes every crash harmless: the evidence first, then the signed entry in the outbox, then the network
+The order makes every crash harmless: the record first, then the signed entry in the outbox, then the network
 (`delivery`). An entry leaves the outbox only when its receipt is on the disk.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from notarium.anchoring import journal
 from notarium.anchoring.outbox import Waiting, now_ms, outbox_of
 from notarium.errors import ProjectError, Unwritable
-from notarium.evidence.record import Record, record_digest
+from notarium.evidence.record import Record
 from notarium.files import write_atomically
 from notarium.naming import record_of
 from notarium.project import Project
@@ -36,9 +36,9 @@ class Disclosure(StrEnum):
     PUBLIC = "public"
     """As CONSORTIUM, and the names and digests of the artifacts."""
     CONSORTIUM = "consortium"
-    """The digest of the evidence; of a run its times and Git commit, of a data set its number of files."""
+    """The digest of the record; of a run its times and Git commit, of a data set its number of files."""
     SEALED = "sealed"
-    """The digest of the evidence only."""
+    """The digest of the record only."""
 
 
 def check_disclosure(disclosure: str) -> None:
@@ -68,7 +68,7 @@ def make_body(
     refs: Sequence[Ref],
     disclosure: str,
 ) -> Body:
-    """The commitment to `record`, whose file has `digest`. It names digests of artifacts only where all is public."""
+    """The commitment to `record`, which has `digest`. It names digests of artifacts only where all is public."""
     check_disclosure(disclosure)
     body: Body = {
         "v": BODY_VERSION,
@@ -121,13 +121,13 @@ def commit(
     `make_room` moves away what is in the place. It runs after everything is signed and before anything is written.
     Raises ProjectError (no key, no issuer, a field that the schema refuses) before anything is written, Unwritable.
     """
-    # One key for both, because the evidence names whoever signs.
+    # One key for both, because the record names whoever signs.
     key = project.key()
-    data = record.by(project.author(key)).encode()
-    body = make_body(project, record, record_digest(data), fields=fields or {}, refs=refs, disclosure=disclosure)
+    record = record.by(project.author(key))
+    body = make_body(project, record, record.digest, fields=fields or {}, refs=refs, disclosure=disclosure)
     waiting = Waiting(sign(project, body, key), receipt_path, record.kind, now_ms())
     make_room()
-    write_record(record_of(receipt_path), data)
+    write_record(record_of(receipt_path), record.encode(key))
     keep(project, waiting)
     return waiting
 

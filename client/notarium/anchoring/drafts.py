@@ -2,7 +2,7 @@
 
     fit.run.draft.json      beside where the receipt would be, or in the user's own state where that cannot be written
 
-A draft holds all that the evidence will hold. It proves nothing, because nobody has signed it: the evidence made from
+A draft holds all that the record will hold. It proves nothing, because nobody has signed it: the record made from
 it lists that as a gap.
 """
 
@@ -18,8 +18,10 @@ from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.run_places import MAX_RUNS_OF_ONE_NAME
 from notarium.errors import InvalidRecordFile, ProjectError, Unwritable
+from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.author import Author
-from notarium.evidence.record import MAX_RECORD_BYTES, Artifact, Record, relative_name, to_json
+from notarium.evidence.record import MAX_RECORD_BYTES, Record
+from notarium.evidence.values import to_json
 from notarium.files import read_regular, write_atomically
 from notarium.naming import DRAFT_SUFFIX, artifact_path, run_stem
 from notarium.project import Project
@@ -53,8 +55,8 @@ def read_draft(path: Path) -> RunFacts:
         if len(data) > MAX_RECORD_BYTES:
             raise ValueError(f"it has more than {MAX_RECORD_BYTES} bytes")
         run = _run(parse_json(data), path.parent)
-        # Whatever is in it must be able to become evidence, whoever signs that.
-        Record.new(KIND, run.artifacts, run.facts).by(Author(bytes(32), "", "")).encode()
+        # Whatever is in it must be able to become a record, whoever signs that.
+        Record.new(KIND, run.artifacts, run.facts).by(Author(bytes(32), "", "")).digest  # noqa: B018
         return run
     except (
         InvalidRecordFile,

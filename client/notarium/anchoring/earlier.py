@@ -88,7 +88,7 @@ class Earlier:
         if author.issuer != project.issuer_or_fail():
             raise ProjectError(
                 f"{path} is anchored by {author}, and this project writes for {project.issuer}: nobody supersedes the "
-                "record of another institution. Anchor a copy by another name, or move that receipt and its evidence "
+                "record of another institution. Anchor a copy by another name, or move that receipt and its record "
                 "away (they still verify)"
             )
 
@@ -148,7 +148,7 @@ def _moving(receipt_path: Path, to: Path, *, failing: Path) -> Iterator[None]:
 
 def _facts(record: Record) -> dict[str, Any]:
     """What a record says, without the parts that are new each time."""
-    return {name: value for name, value in record.predicate.items() if name not in ("salt", "code")}
+    return {name: value for name, value in record.facts.items() if name not in ("salt", "code")}
 
 
 def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
@@ -159,5 +159,5 @@ def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
         places = {folder / f"{label}.{path.name}": data for path, data in kept.items()}
         if all(not place.exists() or read_regular(place, len(data)) == data for place, data in places.items()):
             return label
-    # The same evidence is kept there already with another receipt.
+    # The same record is kept there already with another receipt.
     return f"{digest}.{secrets.token_hex(8)}"

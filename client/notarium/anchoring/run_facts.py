@@ -15,12 +15,14 @@ from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_places import claim_place
 from notarium.errors import InvalidRecordFile, NotariumError
-from notarium.evidence.record import Artifact, Record, read_record
+from notarium.evidence.artifact import Artifact
+from notarium.evidence.predicate import RUN
+from notarium.evidence.record import Record, read_record
 from notarium.ledger_access.receipt_file import find_receipt
 from notarium.naming import receipt_beside, record_of, run_stem
 from notarium.project import Project
 
-KIND = "run"
+KIND = RUN
 
 
 class RunStatus(StrEnum):
@@ -47,7 +49,7 @@ class RunFacts:
     refs: tuple[tuple[str, bytes | str | Path], ...]
     """The references that were named: relation, and what `reference` takes."""
     facts: Mapping[str, Any]
-    """Everything else that the evidence holds."""
+    """Everything else that the record holds."""
 
     def fields(self) -> dict[str, Any]:
         """What the commitment itself says."""
@@ -65,11 +67,11 @@ class SignedRun:
 
     waiting: Waiting
     problems: tuple[NotariumError, ...]
-    """Why references were left out; the evidence lists them as gaps."""
+    """Why references were left out; the record lists them as gaps."""
 
 
 def sign_run(project: Project, run: RunFacts, directory: Path) -> SignedRun:
-    """Write the evidence into `directory` and put the signed entry into the outbox; nothing is sent yet.
+    """Write the record into `directory` and put the signed entry into the outbox; nothing is sent yet.
 
     Raises NotariumError where it cannot be signed, and has written nothing then.
     """
@@ -80,7 +82,7 @@ def sign_run(project: Project, run: RunFacts, directory: Path) -> SignedRun:
     try:
         waiting = commit(project, record, place, fields=run.fields(), refs=refs, disclosure=run.disclosure)
     except BaseException:
-        # An entry that is kept needs its evidence, whatever failed after that.
+        # An entry that is kept needs its record, whatever failed after that.
         if outbox_of(project).find(place) is None:
             record_of(place).unlink(missing_ok=True)
         raise

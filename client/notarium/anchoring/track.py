@@ -1,7 +1,7 @@
 """`with notarium.track("study-12") as run:` records a run and anchors it, without disturbing it.
 
 Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
-works. An error becomes one warning line and a gap in the evidence. The network is used only at the end, for a bounded
+works. An error becomes one warning line and a gap in the record. The network is used only at the end, for a bounded
 time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI: before the training what the
 end will need, and after the rest was recorded what fails at the end. The user's own exception propagates unchanged.
 """
@@ -25,10 +25,11 @@ from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
+from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
-from notarium.evidence.record import Artifact, decimal_text, relative_name, to_json
+from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
@@ -192,7 +193,7 @@ class Run:
 
     @_guarded
     def gap(self, text: str) -> None:
-        """Something this record does not vouch for; the evidence lists it."""
+        """Something this record does not vouch for; the record lists it."""
         self._gaps.append(str(text))
 
     @_guarded
@@ -367,7 +368,7 @@ def track(
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
-    `disclosure`: "sealed" shows the digest of the evidence on the ledger, "consortium" also the times and the Git
+    `disclosure`: "sealed" shows the digest of the record on the ledger, "consortium" also the times and the Git
     commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
     `wait`: seconds that the end may wait for the network.
     """

@@ -27,9 +27,7 @@ def complete(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(
-            parser=given_path, metavar="DIR", help="The folder for receipt and evidence; default: the draft's."
-        ),
+        typer.Option(parser=given_path, metavar="DIR", help="The folder for receipt and record; default: the draft's."),
     ] = None,
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,

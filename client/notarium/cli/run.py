@@ -50,7 +50,7 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
-    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the evidence.")] = Path(
+    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")] = Path(
         "."
     ),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,

@@ -25,7 +25,7 @@ def verify(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no node, even if something is missing.")] = False,
     genesis: GenesisFile = None,
     receipt_only: Annotated[
-        bool, typer.Option("--receipt-only", help="Check the receipts only, without evidence and files.")
+        bool, typer.Option("--receipt-only", help="Check the receipts only, without record and files.")
     ] = False,
     issuer: Annotated[
         str, typer.Option("--issuer", metavar="ID", help="Only what this institution anchored verifies.")

@@ -226,7 +226,7 @@ class Client:
 
         `issuer`, `project`, `kind`: only such entries; `since_ms` (included), `until_ms` (excluded): only those decided
         then. `after`: go on after this log index, which is `next` of what was found before.
-        Plain digests are on the ledger only where the author disclosed them; that of an record always is.
+        Plain digests are on the ledger only where the author disclosed them; that of a record always is.
         Anyone can name a digest that is public: the filters find one institution's entries among those of many others.
         """
         wanted = Wanted(entry_id(digest), issuer, project, kind, since_ms, until_ms)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from notarium.evidence.record import Artifact, Record
+from notarium.evidence.artifact import Artifact
+from notarium.evidence.record import Record
 from notarium.naming import is_receipt, receipt_beside, stem_of
 
 

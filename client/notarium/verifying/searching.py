@@ -37,7 +37,7 @@ def receipts_in(root: Path, on_error: Callable[[Path, OSError], None]) -> list[P
 
 
 def unnamed_in(root: Path, receipts: Collection[Path], named: Collection[Path]) -> Unnamed:
-    """The files below `root` that are neither `named`, nor in a folder that is, nor receipts, nor their evidence."""
+    """The files below `root` that are neither `named`, nor in a folder that is, nor receipts, nor their records."""
     known = {os.path.abspath(each) for each in named}
     known |= {os.path.abspath(each) for receipt in receipts for each in (receipt, record_of(receipt))}
     count, first = 0, list[str]()

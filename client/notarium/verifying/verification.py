@@ -3,7 +3,7 @@
 It needs no network, no node and no clock, only the pinned genesis and the files on the disk. The steps 1 to 7 of the
 receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 
- 8  evidence    the record beside the receipt is the one that was committed to, and its author signed the entry
+ 8  record    the record beside the receipt is the one that was committed to, and its author signed the entry
  9  artifacts   each file and folder that the record names has the content it had then
 """
 
@@ -107,7 +107,7 @@ class Verifying:
         return [*results, replace(incomplete, without_receipt=unnamed)]
 
     def verify_receipt_file(self, path: Path) -> Verification:
-        """A receipt file, its record and the artifacts. Evidence that was committed to and is not there is missing."""
+        """A receipt file, its record and the artifacts. A record that was committed to and is not there is missing."""
         receipt = self._read_receipt(path, path)
         if isinstance(receipt, Verification):
             return receipt
@@ -118,7 +118,7 @@ class Verifying:
         if self.receipt_only or (is_missing and "record" not in receipt.body):
             return verified
         if is_missing:
-            # Otherwise, to hide a changed artifact, it would be enough to remove the evidence against it.
+            # Otherwise, to hide a changed artifact, it would be enough to remove the record against it.
             artifact = path.with_name(stem_of(path)) if is_receipt(path) else None
             return self._verify_by_subjects(verified, receipt, artifact)
         return self._verify_evidence(verified, receipt, path, asked=None)
@@ -126,7 +126,7 @@ class Verifying:
     def verify_artifact(self, path: Path) -> Verification:
         """A file or folder: by the receipt beside it, or by that of a folder it lies in.
 
-        It verifies only where the evidence names it and at least one file of it was compared.
+        It verifies only where the record names it and at least one file of it was compared.
         """
         asked = without_dots(path)
         place = receipt_for(asked)
@@ -203,7 +203,7 @@ class Verifying:
         incomplete = replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE)
         digests = [bytes(each["digest"]) for each in receipt.body.get("subjects", ())]
         if not digests or path is None or not os.path.lexists(path):
-            detail = "this is the evidence, which is needed to check the content; --receipt-only verifies without it"
+            detail = "this is the record, which is needed to check the content; --receipt-only verifies without it"
             finding = Finding(FindingKind.MISSING, str(record_of(Path(verified.receipt_path))), detail)
             return replace(incomplete, findings=(finding,))
         try:
@@ -226,14 +226,14 @@ class Verifying:
         self, verified: Verification, receipt: VerifiedReceipt, place: Path, *, asked: Path | None
     ) -> Verification:
         """Steps 8 and 9. `place`: of the receipt. `asked`: check only this file or folder, which must be named."""
-        evidence = record_of(place)
+        record = record_of(place)
         try:
-            record = read_record(evidence, receipt.entry)  # Step 8.
+            record = read_record(record, receipt.entry)  # Step 8.
         except OSError as error:
-            finding = Finding(FindingKind.UNREADABLE, str(evidence), error.strerror or str(error))
+            finding = Finding(FindingKind.UNREADABLE, str(record), error.strerror or str(error))
             return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
         except InvalidRecordFile as error:
-            finding = Finding(FindingKind.RECORD, str(evidence), f"step 8: {error}")
+            finding = Finding(FindingKind.RECORD, str(record), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
         findings: list[Finding] = []
         places: list[Path] = []
@@ -259,7 +259,7 @@ class Verifying:
             compared += count
         if not is_named:
             findings = [_not_named(verified.path)]
-        checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
+        checked = "receipt + record" + (f" + {_files(compared)}" if compared else "")
         verified = replace(verified, checked=checked, files=compared, places=tuple(places))
         return replace(verified, status=status_by(findings), findings=tuple(findings))
 
@@ -303,7 +303,7 @@ def _named(receipt: Path, result: Verification) -> tuple[Path, ...]:
 
 def _not_named(path: str) -> Finding:
     kind = FindingKind.EXTRA if os.path.lexists(path) else FindingKind.MISSING
-    return Finding(kind, path, f"the evidence beside it does not name {Path(path).name}")
+    return Finding(kind, path, f"the record beside it does not name {Path(path).name}")
 
 
 def _files(count: int) -> str:

@@ -93,7 +93,7 @@ def test_anchoring_a_change_supersedes(data, project, genesis):
     assert refs == [("supersedes", first)]
     assert verify(data, genesis)
     kept = [each.name for each in (project.folder / "superseded").iterdir()]
-    assert sorted(kept) == [f"{first[:16]}.data.record.json", f"{first[:16]}.data.receipt.json"]
+    assert sorted(kept) == [f"{first[:16]}.data.receipt.json", f"{first[:16]}.data.record.json"]
 
 
 def test_evidence_whose_receipt_was_lost_is_kept_each_time(project):

@@ -1,4 +1,4 @@
-"""Committing signs, writes the evidence and fills the outbox, in this order, and sends nothing."""
+"""Committing signs, writes the record and fills the outbox, in this order, and sends nothing."""
 
 import json
 
@@ -8,8 +8,9 @@ from notarium.anchoring import journal
 from notarium.anchoring.commit import Disclosure, Ref, commit, make_body
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ProjectError, Unwritable
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents
-from notarium.evidence.record import Artifact, Record, record_digest
+from notarium.evidence.record import Record
 from notarium_ledger.entries.entry import decode_entry
 
 
@@ -40,8 +41,8 @@ def test_the_evidence_is_written_and_the_entry_waits(project, nodes, record):
     receipt = project.root / "x.receipt.json"
     waiting = commit(project, record, receipt)
     data = (project.root / "x.record.json").read_bytes()
-    assert json.loads(data)["predicateType"] == "urn:notarium:predicate:dataset:v1"
-    assert decode_entry(waiting.entry).body["record"] == record_digest(data)
+    assert json.loads(data)["statement"]["predicateType"] == "urn:notarium:predicate:dataset:v1"
+    assert decode_entry(waiting.entry).body["record"] == Record.decode(data).digest
     assert outbox_of(project).list() == [waiting]
     assert [each.receipt for each in journal.read(project.folder)] == ["x.receipt.json"]
     assert nodes[0].requests == []

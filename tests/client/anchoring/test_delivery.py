@@ -87,7 +87,7 @@ def test_what_cannot_name_its_new_author_is_not_signed_again(project, ledger, cl
     keys(True)
     code, out, _ = cli("status", "--flush", "--json")
     assert (code, ledger.entries) == (2, [])
-    assert "cannot be signed again: its evidence" in json.loads(out)["outbox"][0]["reason"]
+    assert "cannot be signed again: its record" in json.loads(out)["outbox"][0]["reason"]
 
 
 def test_evidence_that_was_exchanged_is_not_signed_again(project, ledger, cli, keys):
@@ -168,7 +168,7 @@ def test_what_another_refers_to_is_dropped_with_it_only(project, cli, waits):
 
 @pytest.mark.parametrize("survived", range(10))
 def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, survived, monkeypatch):
-    """Evidence by the new author is written, then new entries, then the old ones go; three each, `survived` done."""
+    """Record by the new author is written, then new entries, then the old ones go; three each, `survived` done."""
     keys(True)
     steps: list[object] = []
 

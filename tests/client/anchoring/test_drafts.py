@@ -5,6 +5,7 @@ import os
 
 import pytest
 from tests.client.helpers import present
+from tests.support.records import recorded
 
 import notarium
 from notarium.anchoring.drafts import complete, keep_draft, read_draft
@@ -32,7 +33,7 @@ def draft(study, project, home):
 
 
 def predicate(place):
-    return json.loads(place.read_bytes())["predicate"]
+    return recorded(place)
 
 
 def test_a_draft_becomes_the_evidence_that_the_run_would_have_had(draft, project, study, monkeypatch):

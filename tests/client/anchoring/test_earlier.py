@@ -37,8 +37,8 @@ def test_what_was_anchored_is_found_and_put_aside(project, changed):
     found.put_aside(project, receipt)
     assert not receipt.exists()
     assert sorted(each.suffixes[-2:] for each in (project.folder / "superseded").iterdir()) == [
-        [".record", ".json"],
         [".receipt", ".json"],
+        [".record", ".json"],
     ]
 
 
@@ -55,7 +55,7 @@ def test_a_superseding_record_verifies_by_its_own_author(project, changed):
     anchor(changed, project=project, strict=True)
     assert verify(changed, project.genesis)
     assert [each.status for each in Verifying(project.genesis).verify(project.folder / "superseded")] == [
-        VerificationStatus.INCOMPLETE_EVIDENCE  # The earlier content is gone; the earlier evidence is its author's.
+        VerificationStatus.INCOMPLETE_EVIDENCE  # The earlier content is gone; the earlier record is its author's.
     ]
 
 

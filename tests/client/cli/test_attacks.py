@@ -19,7 +19,7 @@ from notarium.naming import FOLDER
 
 GIGABYTE = 1 << 30
 MOST_KB = 700_000
-"""Evidence may have 512 MiB."""
+"""Record may have 512 MiB."""
 MOST_MEMORY = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
 """kB. ru_maxrss would count what the process that runs these tests held when it started the program."""
 
@@ -162,7 +162,7 @@ def test_a_file_of_many_gigabytes_costs_no_more_than_its_bound(study):
 
 
 def test_names_that_are_not_utf_8(study, project, caplog):
-    """As folders made long ago have them. Evidence is JSON and cannot hold them; all around it may be so named."""
+    """As folders made long ago have them. Record is JSON and cannot hold them; all around it may be so named."""
     folder, file = Path("f\udce9"), Path("x\udce9")
     folder.mkdir()
     (folder / "data.csv").write_text("1")

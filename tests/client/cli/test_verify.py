@@ -242,7 +242,7 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     os.rename("data.receipt.json", "stolen.json")
     code, out, _ = cli("verify", "stolen.json", "--offline")
     assert (code, out.split()[0]) == (4, "incomplete-evidence")
-    assert "missing stolen.json.record.json (this is the evidence" in out
+    assert "missing stolen.json.record.json (this is the record" in out
     assert cli("verify", "stolen.json", "--offline", "--receipt-only")[0] == 0
     code, out, _ = cli("show", "stolen.json", "--json")
     assert (code, json.loads(out)["kind"]) == (0, "dataset")
@@ -251,7 +251,7 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     (study / "copy.json").write_bytes((study / "stolen.json").read_bytes())
     assert cli("anchor", "copy.json")[0] == 0
     code, out, _ = cli("verify", "copy.json", "--offline")
-    assert (code, out.splitlines()[0].endswith("receipt + evidence + 1 file")) == (0, True), "anchored like any file"
+    assert (code, out.splitlines()[0].endswith("receipt + record + 1 file")) == (0, True), "anchored like any file"
     ids = [
         json.loads(cli("show", each, "--json")[1])["id"]
         for each in ("copy.json", "copy.json.receipt.json", "stolen.json")
@@ -269,7 +269,7 @@ def test_a_receipt_under_another_name_is_never_an_artifact_of_its_own(study, cli
     assert cli("anchor", "open.csv", "--disclosure", "public")[0] == 0
     os.rename("open.csv.receipt.json", "stolen.json")
     os.rename("open.csv.record.json", "stolen.json.record.json")
-    assert cli("verify", "stolen.json", "--offline")[0] == 0, "its evidence names open.csv"
+    assert cli("verify", "stolen.json", "--offline")[0] == 0, "its record names open.csv"
     os.unlink("stolen.json.record.json")
     code, out, _ = cli("verify", "stolen.json", "--offline", "--issuer", "m0")
     assert (code, "changed" in out) == (4, False)

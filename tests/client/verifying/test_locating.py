@@ -1,4 +1,4 @@
-"""An artifact verifies only where the evidence beside it names it, and no name leads out of the receipt's folder."""
+"""An artifact verifies only where the record beside it names it, and no name leads out of the receipt's folder."""
 
 import shutil
 
@@ -9,8 +9,9 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.record import Artifact, Record
+from notarium.evidence.record import Record
 from notarium.verifying import comparing
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -53,7 +54,7 @@ def assert_not_named(result, path):
     assert result.status is VerificationStatus.MISMATCH
     assert result.status.exit_code == 1
     assert result.files == 0
-    assert [each.detail for each in result.findings] == [f"the evidence beside it does not name {path.name}"]
+    assert [each.detail for each in result.findings] == [f"the record beside it does not name {path.name}"]
 
 
 @pytest.mark.parametrize("roles", [[], ["input"], ["output"], ["subject", "subject"], ["subject", "input"]])
@@ -85,7 +86,7 @@ def test_an_artifact_among_several_is_verified_by_its_own_record(project, genesi
     path = written(project.root / "model.bin")
     other = written(project.root / "other")
     commit_to(project, "model.bin", recorded(other, role="input"), recorded(path, role="output"))
-    assert verify(path, genesis).checked == "receipt + evidence + 1 file"
+    assert verify(path, genesis).checked == "receipt + record + 1 file"
     path.write_text("changed")
     assert findings(verify(path, genesis)) == [("changed", "model.bin")]
 

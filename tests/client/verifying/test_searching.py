@@ -76,7 +76,7 @@ def test_a_changed_file_cannot_be_hidden_by_removing_its_receipt(sub, genesis, a
         (sub / name).unlink()
     result = folder_result(sub, genesis)
     assert "protocol.md" in result.findings[0].detail
-    assert result.without_receipt == 2 - len(also), "evidence without its receipt is a file like any other"
+    assert result.without_receipt == 2 - len(also), "record without its receipt is a file like any other"
 
 
 def test_the_list_has_an_end_and_the_count_is_whole(sub, genesis):
@@ -119,7 +119,7 @@ def test_inputs_and_outputs_of_a_run_are_named_by_its_receipt(project, genesis):
     assert folder_result(folder, genesis).findings[0].detail == "1 file here has no receipt: fit.run"
 
 
-@pytest.mark.parametrize("how", ["of other files", "without evidence"])
+@pytest.mark.parametrize("how", ["of other files", "without record"])
 def test_a_valid_receipt_beside_a_file_does_not_vouch_for_it(project, genesis, how):
     """It would be enough to rename any receipt."""
     folder = project.root / "sub"
