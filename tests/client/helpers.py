@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.client.fake_node import FakeLedger
+from tests.support.records import recorded
 
 from notarium.ledger_access.client import Client
 from notarium_ledger.entries.entry import Entry, decode_entry, sign_entry
@@ -22,6 +23,11 @@ def present(value: T | None) -> T:
     """`value`, which must be there."""
     assert value is not None
     return value
+
+
+def facts_of(run):
+    """What the record of a run says."""
+    return recorded(run.record_path)
 
 
 def warnings_of(caplog):

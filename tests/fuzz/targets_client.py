@@ -28,7 +28,7 @@ from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
 from notarium.ledger_access.client import entry_id
-from notarium.ledger_access.finding import read_hits
+from notarium.ledger_access.finding import Wanted, read_hits
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
 from notarium_ledger.encoding.json_file import parse_json
@@ -127,7 +127,7 @@ def _batch(answer: Answer) -> Any:
 
 
 def _hits(answer: Answer) -> Any:
-    return read_hits(answer, digest("found"), 10, 3)
+    return read_hits(answer, Wanted(digest("found")), 10, 3)
 
 
 def _options(data: bytes) -> Any:

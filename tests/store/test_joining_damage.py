@@ -110,7 +110,7 @@ def _flip(key: bytes) -> Callable[[plyvel.DB], object]:
     [
         (_flip(keys.numbered(keys.HEADER, 2)), 2),
         (_flip(keys.numbered(keys.HEADER, 12)), 12),
-        (lambda db: db.put(keys.digest(digest("stray"), 0), b""), None),
+        (lambda db: db.put(keys.named(keys.DIGEST, digest("stray"), 0), b""), None),
         (lambda db: db.put(keys.numbered(keys.HEADER, 15), b""), None),
     ],
 )

@@ -121,7 +121,7 @@ class Verifying:
             # Otherwise, to hide a changed artifact, it would be enough to remove the record against it.
             artifact = path.with_name(stem_of(path)) if is_receipt(path) else None
             return self._verify_by_subjects(verified, receipt, artifact)
-        return self._verify_evidence(verified, receipt, path, asked=None)
+        return self._verify_record(verified, receipt, path, asked=None)
 
     def verify_artifact(self, path: Path) -> Verification:
         """A file or folder: by the receipt beside it, or by that of a folder it lies in.
@@ -144,7 +144,7 @@ class Verifying:
         if not verified:
             return verified
         if record_of(place).exists():
-            result = self._verify_evidence(verified, receipt, place, asked=asked)
+            result = self._verify_record(verified, receipt, place, asked=asked)
         else:
             # The digest of a folder says nothing about one file in it.
             is_own = place == receipt_beside(asked)
@@ -222,18 +222,18 @@ class Verifying:
             finding = Finding(FindingKind.AUTHOR, str(path), f"anchored by {Author.of(receipt.entry)}; {NAME_ISSUER}")
         return replace(compared, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
 
-    def _verify_evidence(
+    def _verify_record(
         self, verified: Verification, receipt: VerifiedReceipt, place: Path, *, asked: Path | None
     ) -> Verification:
         """Steps 8 and 9. `place`: of the receipt. `asked`: check only this file or folder, which must be named."""
-        record = record_of(place)
+        beside = record_of(place)
         try:
-            record = read_record(record, receipt.entry)  # Step 8.
+            record = read_record(beside, receipt.entry)  # Step 8.
         except OSError as error:
-            finding = Finding(FindingKind.UNREADABLE, str(record), error.strerror or str(error))
+            finding = Finding(FindingKind.UNREADABLE, str(beside), error.strerror or str(error))
             return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
         except InvalidRecordFile as error:
-            finding = Finding(FindingKind.RECORD, str(record), f"step 8: {error}")
+            finding = Finding(FindingKind.RECORD, str(beside), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
         findings: list[Finding] = []
         places: list[Path] = []

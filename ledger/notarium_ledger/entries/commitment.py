@@ -214,6 +214,14 @@ def is_member_body(body: Body) -> bool:
     return body["kind"] in MEMBER_KINDS
 
 
+def referred_entries(body: Body) -> dict[bytes, list[str]]:
+    """The ids of the entries that this commitment refers to, and by which relations, in order."""
+    found: dict[bytes, list[str]] = {}
+    for each in body.get("refs", ()):
+        found.setdefault(each["entry"], []).append(each["rel"])
+    return found
+
+
 def artifact_digests(body: Body) -> list[bytes]:
     """The digests by which a search finds this commitment, each once, in order."""
     found = [body[name] for name in ("record", "manifest", "plan", "root") if name in body]

@@ -8,8 +8,7 @@ import threading
 import time
 
 import pytest
-from tests.client.helpers import present, warnings_of
-from tests.support.records import recorded
+from tests.client.helpers import facts_of, present, warnings_of
 
 import notarium
 from notarium.anchoring import delivery
@@ -52,7 +51,7 @@ def test_a_run_is_recorded_anchored_and_verifies(project, caplog):
     assert (body["kind"], body["status"], body["project"], body["issuer"]) == ("run", "completed", "study-12", "m0")
     assert "subjects" not in body
     assert body["started_ms"] <= body["ended_ms"]
-    said = recorded(run.record_path)
+    said = facts_of(run)
     assert said["params"] == {"lr": 0.001, "layers": [1, 2], "name": "x"}
     assert [(each["name"], each["value"]) for each in said["metrics"]] == [
         ("auc", "0.30000000000000004"),
@@ -106,7 +105,7 @@ def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
     with notarium.track("second") as run:
         run.input("data")
     assert "refs" not in present(run.receipt).body
-    assert any("has changed since" in each for each in recorded(run.record_path)["gaps"])
+    assert any("has changed since" in each for each in facts_of(run)["gaps"])
 
 
 def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
@@ -241,7 +240,7 @@ def test_a_metric_that_is_not_a_number_is_named(project, caplog, value):
     [warning] = warnings_of(caplog)
     assert "metric 'auc': not a number: " in warning
     assert warning.endswith("; log one number for each metric")
-    assert [each["name"] for each in recorded(run.record_path)["metrics"]] == ["loss"]
+    assert [each["name"] for each in facts_of(run)["metrics"]] == ["loss"]
 
 
 def test_a_status_that_does_not_exist_is_a_warning_with_those_that_do(project, caplog):
@@ -351,7 +350,7 @@ def test_methods_may_be_called_from_many_threads(project):
             each.start()
         for each in threads:
             each.join()
-    assert len(recorded(run.record_path)["metrics"]) == 20
+    assert len(facts_of(run)["metrics"]) == 20
 
 
 def test_a_forked_child_does_not_anchor_the_run_again(project):
@@ -371,4 +370,4 @@ def test_a_pipe_in_the_place_of_an_inputs_receipt_is_a_gap(project):
     with notarium.track("fit") as run:
         run.input("data.csv")
     assert run.receipt is not None
-    assert "data.csv has a receipt beside it that does not verify" in recorded(run.record_path)["gaps"]
+    assert "data.csv has a receipt beside it that does not verify" in facts_of(run)["gaps"]

@@ -5,9 +5,9 @@ import shutil
 import time
 
 import pytest
-from notarium.record import hashing
 
 from notarium.anchoring.anchor import anchor
+from notarium.evidence import hashing
 from notarium.evidence.digest_cache import DigestCache
 from notarium.files import open_regular
 from notarium.verifying import comparing

@@ -10,8 +10,9 @@ import notarium
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.record import Artifact, Record
+from notarium.evidence.record import Record
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
