@@ -192,7 +192,7 @@ async def test_the_entries_that_refer_to_one_are_proven(ledger, nodes, retracted
 
 
 async def test_a_node_that_invents_a_reference_is_named(ledger, nodes, retracted):
-    run, [foreign, own] = retracted
+    _, [foreign, own] = retracted
     invented = {"id": own.hex(), "entries": [{"id": foreign.hex()}], "next": None}
 
     async def fault(request):
