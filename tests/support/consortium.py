@@ -174,6 +174,7 @@ def fake_certificate(node_key: SigningKey) -> bytes:
 _NEEDED: dict[str, dict[str, Any]] = {
     "preregistration": {},
     "dataset": {},
+    "run-start": {},
     "run": {"status": "completed"},
     "model": {},
     "federated-round": {"round": 1, "participants": 3},

@@ -25,7 +25,7 @@ MAX_TIME_MS = 253_402_300_799_999
 ROR_PATTERN = "https://ror\\.org/0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}"
 MEMBER_ID_PATTERN = f"{ROR_PATTERN}|[a-z0-9][a-z0-9.-]{{0,63}}"
 
-RELATIONS = ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes")
+RELATIONS = ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes", "ends")
 ROLES = ("validator", "observer")
 
 digest = blob(32)
@@ -69,6 +69,7 @@ def _evidenced(
 RESEARCH_KINDS: dict[str, Checker] = {
     "preregistration": _evidenced("preregistration", optional={"plan": digest}),
     "dataset": _evidenced("dataset", optional={"manifest": digest, "partitions": integer(1, 2**32)}),
+    "run-start": _evidenced("run-start", optional={"started_ms": time_ms}),
     "run": _evidenced(
         "run",
         {"status": one_of("completed", "failed", "interrupted")},
