@@ -1,6 +1,6 @@
 """The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
 
-    m                                  → canonical [format version, genesis hash]; version 5, or 6 while b exists
+    m                                  → canonical [format version, genesis hash]; version 7, or 8 while b exists
     s                                  → canonical state after the last decision (layout.StoredState)
     h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index

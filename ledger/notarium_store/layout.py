@@ -22,8 +22,8 @@ from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 
-FORMAT_VERSION = 5
-GAPPED_VERSION = 6
+FORMAT_VERSION = 7
+GAPPED_VERSION = 8
 """While blocks are missing below an adopted snapshot. Software without snapshots must not vote with such a store."""
 ENTRIES_PER_GROUP = 64
 NODES_PER_GROUP = 256
