@@ -6,7 +6,7 @@
     ├── InvalidMetric            (also a ValueError) a value cannot be recorded as a metric
     ├── UnreadableArtifact       a file or folder cannot be hashed
     ├── Unwritable               a file cannot be written
-    ├── InvalidBundle            not a valid evidence bundle
+    ├── InvalidRecordFile            not a valid record
     ├── NotAnchored              no node that answered knows the entry
     │   └── QuotaUsedUp          the entry is valid and may come later
     ├── Rejected                 nodes refused the entry
@@ -88,8 +88,8 @@ class Unwritable(NotariumError):
         self.reason = reason
 
 
-class InvalidBundle(NotariumError):
-    """Bytes that are not a valid evidence bundle, or not the one that was committed to."""
+class InvalidRecordFile(NotariumError):
+    """Bytes that are not a valid record, or not the one that was committed to."""
 
     exit_code = ExitCode.INCOMPLETE_EVIDENCE
 

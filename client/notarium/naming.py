@@ -1,8 +1,8 @@
-"""The names of receipts and bundles beside what they are about.
+"""The names of receipts and records beside what they are about.
 
-data/            data.receipt.json              data.bundle.json
-model.joblib     model.joblib.receipt.json      model.joblib.bundle.json
-a run "fit"      fit.run.receipt.json           fit.run.bundle.json
+data/            data.receipt.json              data.record.json
+model.joblib     model.joblib.receipt.json      model.joblib.record.json
+a run "fit"      fit.run.receipt.json           fit.run.record.json
 its draft        fit.run.draft.json             where the run could not be signed
 """
 
@@ -16,7 +16,7 @@ from notarium.errors import ProjectError
 FOLDER = ".notarium"
 """In a project's folder: its configuration, and the state of this working copy."""
 RECEIPT_SUFFIX = ".receipt.json"
-BUNDLE_SUFFIX = ".bundle.json"
+RECORD_SUFFIX = ".record.json"
 DRAFT_SUFFIX = ".run.draft.json"
 EMPTY_PATH = "an empty path; give '.' for the current folder"
 MAX_NAME_BYTES = 200
@@ -28,14 +28,14 @@ def receipt_beside(artifact: Path) -> Path:
     return artifact.parent / (artifact.name + RECEIPT_SUFFIX)
 
 
-def bundle_of(receipt: Path) -> Path:
-    """The bundle that belongs to a receipt file, whether it exists or not."""
-    return receipt.parent / (stem_of(receipt) + BUNDLE_SUFFIX)
+def record_of(receipt: Path) -> Path:
+    """The record that belongs to a receipt file, whether it exists or not."""
+    return receipt.parent / (stem_of(receipt) + RECORD_SUFFIX)
 
 
-def receipt_of(bundle: Path) -> Path:
-    """The receipt that belongs to a bundle file."""
-    return bundle.parent / (bundle.name.removesuffix(BUNDLE_SUFFIX) + RECEIPT_SUFFIX)
+def receipt_of(record: Path) -> Path:
+    """The receipt that belongs to a record file."""
+    return record.parent / (record.name.removesuffix(RECORD_SUFFIX) + RECEIPT_SUFFIX)
 
 
 def stem_of(receipt: Path) -> str:
@@ -48,9 +48,9 @@ def is_receipt(path: Path) -> bool:
     return path.name.endswith(RECEIPT_SUFFIX)
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether `path` is named like a bundle."""
-    return path.name.endswith(BUNDLE_SUFFIX)
+def is_record(path: Path) -> bool:
+    """Whether `path` is named like a record."""
+    return path.name.endswith(RECORD_SUFFIX)
 
 
 def is_draft(path: Path) -> bool:

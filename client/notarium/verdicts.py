@@ -22,7 +22,7 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.ledger_access.finding import Found
-from notarium.naming import artifact_path, bundle_of, is_receipt, receipt_beside, stem_of
+from notarium.naming import artifact_path, is_receipt, receipt_beside, record_of, stem_of
 from notarium.project import Project, find_project, find_root
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
 from notarium.verifying.verification import NAME_ISSUER, Verifying
@@ -100,9 +100,9 @@ def _look_further(result: Verification, verifying: Verifying, offline: bool, tim
 
 
 def _is_anything(path: Path) -> bool:
-    """Whether there is an artifact, a receipt or evidence by that name."""
+    """Whether there is an artifact, a receipt or record by that name."""
     place = path if is_receipt(path) else receipt_beside(path)
-    return any(map(os.path.lexists, (path, place, bundle_of(place), place.with_name(stem_of(place)))))
+    return any(map(os.path.lexists, (path, place, record_of(place), place.with_name(stem_of(place)))))
 
 
 def _known_here(result: Verification, path: Path, verifying: Verifying, offline: bool, timeout: float) -> Verdict:

@@ -24,6 +24,7 @@ GENESIS_TAG = b"notarium/genesis/v1\0"
 VOTE_TAG = b"notarium/vote/v1\0"
 ROUND_CHANGE_TAG = b"notarium/round-change/v1\0"
 EQUIVOCATION_TAG = b"notarium/equivocation/v1\0"
+SEED_TAG = b"notarium/seed/v1\0"
 
 _CACHED_KEYS: Final = 4_096
 """How many checked keys are remembered: those of 21 blocks full of enrolments."""

@@ -1,12 +1,13 @@
 """The keys of the one LevelDB of a node. Integers are big-endian, so keys sort by number.
 
-    m                                  → canonical [format version, genesis hash]; version 5, or 6 while b exists
+    m                                  → canonical [format version, genesis hash]; version 7, or 8 while b exists
     s                                  → canonical state after the last decision (layout.StoredState)
     h  height u64                      → canonical [header, certificate, frontier before it]
     e  last log index u64              → canonical list of the (up to 64) entries of one block that end at this index
     x  last log index of a block u64   → height u64
     i  entry id (32)                   → height u64 ‖ log index u64
     d  artifact digest (32) ‖ index u64 → entry id (32) ‖ height u64 ‖ kind 0 issuer 0 project
+    f  entry id (32) ‖ index u64       → the same of an entry that refers to that one, and its relations
     t  last node position u64          → up to 256 hashes of one block's tree nodes, in the order of completion
     r  record key                      → a record of the registry after the last block of the history
     l  record key                      → a record that blocks above b changed, empty where deleted; only while b exists
@@ -44,6 +45,7 @@ ENTRIES = b"e"
 BLOCK_END = b"x"
 ID = b"i"
 DIGEST = b"d"
+REFERENCE = b"f"
 TREE = b"t"
 REGISTRY = b"r"
 HANDOVER = b"v"
@@ -54,7 +56,7 @@ BASE = b"b"
 HISTORY = b"g"
 OWNER = b"o"
 
-OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, TREE, HANDOVER)
+OF_BLOCKS = (HEADER, ENTRIES, BLOCK_END, ID, DIGEST, REFERENCE, TREE, HANDOVER)
 """Written by decisions, and never overwritten."""
 
 _NAMES = {
@@ -65,6 +67,7 @@ _NAMES = {
     BLOCK_END: "block end",
     ID: "entry id",
     DIGEST: "digest",
+    REFERENCE: "reference",
     TREE: "tree node",
     REGISTRY: "registry record",
     LATER: "later registry record",
@@ -98,9 +101,9 @@ def node_position(level: int, index: int) -> int:
     return 2 * leaf - leaf.bit_count() + level
 
 
-def digest(value: bytes, index: int) -> bytes:
-    """The key that records that the entry at `index` names the artifact `value`."""
-    return DIGEST + value + index.to_bytes(8, "big")
+def named(prefix: bytes, value: bytes, index: int) -> bytes:
+    """The key that records that the entry at `index` names `value`: an artifact (DIGEST) or an entry (REFERENCE)."""
+    return prefix + value + index.to_bytes(8, "big")
 
 
 def record(height: int, name: bytes) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.blocks.certificate import QuorumCertificate
 from notarium_ledger.encoding import canonical
-from notarium_ledger.entries.commitment import artifact_digests
+from notarium_ledger.entries.commitment import artifact_digests, referred_entries
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.log.frontier import Frontier, Node
@@ -22,8 +22,8 @@ from notarium_ledger.state.chain_state import ChainState, Transition
 from notarium_ledger.types import HASH_BYTES, Hash, Height
 from notarium_store import keys
 
-FORMAT_VERSION = 5
-GAPPED_VERSION = 6
+FORMAT_VERSION = 7
+GAPPED_VERSION = 8
 """While blocks are missing below an adopted snapshot. Software without snapshots must not vote with such a store."""
 ENTRIES_PER_GROUP = 64
 NODES_PER_GROUP = 256
@@ -100,7 +100,7 @@ class StoredHeader:
 
 @dataclass(frozen=True, slots=True)
 class NamedBy:
-    """An entry that names an artifact's digest: what a search needs of it, so that no entry is read for it."""
+    """An entry that names an artifact or another entry: what a search needs of it, so that no entry is read for it."""
 
     index: int
     """Of the entry, in the log; it is in the key."""
@@ -111,13 +111,15 @@ class NamedBy:
     """"" where the body has no issuer."""
     project: str
     """"" where the body has no project."""
+    relations: tuple[str, ...] = ()
+    """How it refers to the entry that was asked for; empty where an artifact was."""
 
     @classmethod
     def decode(cls, index: int, data: bytes) -> NamedBy:
-        """Inverse of named_value. Raises ValueError."""
-        kind, issuer, project = data[HASH_BYTES + 8 :].decode().split("\0")
+        """Inverse of named_value, with the relations behind it. Raises ValueError."""
+        kind, issuer, project, *relations = data[HASH_BYTES + 8 :].decode().split("\0")
         height = int.from_bytes(data[HASH_BYTES : HASH_BYTES + 8], "big")
-        return cls(index, Hash(data[:HASH_BYTES]), Height(height), kind, issuer, project)
+        return cls(index, Hash(data[:HASH_BYTES]), Height(height), kind, issuer, project, tuple(relations))
 
 
 def named_value(entry: Entry, height: int) -> bytes:
@@ -171,9 +173,15 @@ def decision_items(
     yield from _entry_items(decision.block.entries, first)
     for index, entry in enumerate(transition.entries, first):
         yield keys.ID + entry.id, _POSITION.pack(height, index)
-        if digests := artifact_digests(entry.body):
+        digests, referred = artifact_digests(entry.body), referred_entries(entry.body)
+        if digests or referred:
             named = named_value(entry, height)
-            yield from ((keys.digest(value, index), named) for value in digests)
+            yield from ((keys.named(keys.DIGEST, value, index), named) for value in digests)
+            for target, relations in referred.items():
+                yield (
+                    keys.named(keys.REFERENCE, target, index),
+                    named + "".join(f"\0{each}" for each in relations).encode(),
+                )
     yield from _node_items(nodes, keys.nodes_before(first))
     validators = transition.state.registry.validators
     if validators.hash != before.registry.validators.hash:

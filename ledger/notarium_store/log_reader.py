@@ -137,14 +137,21 @@ class LogReader:
 
         Raises HistoryIncomplete, because the caller would take an answer with gaps for the whole.
         """
-        if len(digest) != HASH_BYTES:
+        return self._named(keys.DIGEST, digest, limit, after, "name the artifact")
+
+    def references(self, id_: bytes, limit: int, after: int = -1) -> list[NamedBy]:
+        """The same of entries that refer to the entry with this id."""
+        return self._named(keys.REFERENCE, id_, limit, after, "refer to the entry")
+
+    def _named(self, prefix: bytes, value: bytes, limit: int, after: int, what: str) -> list[NamedBy]:
+        if len(value) != HASH_BYTES:
             return []
         gap, size = self._gap, self.state.frontier.size
         if gap is not None and gap.lacks_any_index(after + 1, size):
-            raise self._incomplete(gap, f"which entries name the artifact {digest.hex()}")
+            raise self._incomplete(gap, f"which entries {what} {value.hex()}")
         return [
-            self._read(partial(NamedBy.decode, index), value, key)
-            for key, value in self._db.scan(keys.DIGEST + digest, keys.digest(digest, after + 1), limit)
+            self._read(partial(NamedBy.decode, index), row, key)
+            for key, row in self._db.scan(prefix + value, keys.named(prefix, value, after + 1), limit)
             if (index := int.from_bytes(key[-8:], "big")) < size  # As in `position`.
         ]
 

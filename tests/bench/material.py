@@ -43,7 +43,7 @@ class Author:
             "status": "completed",
             "started_ms": 1_790_000_000_000 + number,
             "ended_ms": 1_790_000_060_000 + number,
-            "bundle": digest("bundle"),
+            "record": digest("record"),
             "fields": digest("fields"),
             "code": digest("code")[:20],
             "refs": [

@@ -18,7 +18,7 @@ from aiohttp import web
 from tests.support.consortium import Consortium
 
 from notarium_ledger.encoding import canonical
-from notarium_ledger.entries.commitment import artifact_digests
+from notarium_ledger.entries.commitment import Body, artifact_digests, referred_entries
 from notarium_ledger.entries.entry import Entry, decode_entry, verify_signature
 from notarium_ledger.errors import InvalidEntry
 from notarium_ledger.log import frontier as tree
@@ -122,6 +122,7 @@ class FakeNode:
         app.router.add_post("/v1/entries/batch", self._post_batch)
         app.router.add_get("/v1/receipts/{id}", self._get_receipt)
         app.router.add_get("/v1/search", self._search)
+        app.router.add_get("/v1/references/{id}", self._references)
         app.router.add_get("/v1/status", self._status)
         app.router.add_get("/v1/members", self._members)
         app.router.add_get("/v1/blocks/{height}", self._block)
@@ -174,19 +175,31 @@ class FakeNode:
 
     async def _search(self, request: web.Request) -> web.Response:
         digest = bytes.fromhex(request.query["digest"])
+        return self._page(request, "digest", digest, lambda body: digest in artifact_digests(body))
+
+    async def _references(self, request: web.Request) -> web.Response:
+        id_, rel = bytes.fromhex(request.match_info["id"]), request.query.get("rel")
+
+        def matches(body: Body) -> bool:
+            relations = referred_entries(body).get(id_, [])
+            return bool(relations) and rel in (None, *relations)
+
+        return self._page(request, "id", id_, matches)
+
+    def _page(self, request: web.Request, name: str, value: bytes, matches: Callable[[Body], bool]) -> web.Response:
         query, limit = request.query, int(request.query["limit"])
         after, times = int(query["after"]), (int(query.get("since_ms", 0)), int(query.get("until_ms", 2**60)))
         found = [
             receipt
             for entry in self.ledger.entries
-            if digest in artifact_digests(entry.body)
-            and all(query.get(name, entry.body[name]) == entry.body[name] for name in ("kind", "issuer", "project"))
+            if matches(entry.body)
+            and all(query.get(each, entry.body[each]) == entry.body[each] for each in ("kind", "issuer", "project"))
             and (receipt := self.ledger.decided[entry.id]).index > after
             and times[0] <= receipt.decided.header.time_ms < times[1]
         ]
         rows = [{"id": leaf_hash(each.entry).hex()} for each in found[:limit]]
         following = found[limit - 1].index if len(found) > limit else None
-        return web.json_response({"digest": digest.hex(), "entries": rows, "next": following})
+        return web.json_response({name: value.hex(), "entries": rows, "next": following})
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.client.fake_node import FakeLedger
+from tests.support.records import recorded
 
 from notarium.ledger_access.client import Client
 from notarium_ledger.entries.entry import Entry, decode_entry, sign_entry
@@ -25,9 +25,9 @@ def present(value: T | None) -> T:
     return value
 
 
-def predicate_of(run):
-    """What the evidence of a run says."""
-    return json.loads(run.bundle_path.read_bytes())["predicate"]
+def facts_of(run):
+    """What the record of a run says."""
+    return recorded(run.record_path)
 
 
 def warnings_of(caplog):

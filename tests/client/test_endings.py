@@ -59,7 +59,7 @@ def test_who_asks_gets_the_traceback_of_a_defect(project, program):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_receipt_verifies_whatever_the_terminals_encoding_is(study, encoding):
     shutil.copytree("data", "Tōkyō \u202e\x9b1m")
-    for suffix in ("receipt", "bundle"):
+    for suffix in ("receipt", "record"):
         data = Path(f"data.{suffix}.json").read_bytes()
         Path(f"Tōkyō \u202e\x9b1m.{suffix}.json").write_bytes(data)
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

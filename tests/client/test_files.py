@@ -89,7 +89,7 @@ def test_reading_stops_one_byte_after_the_limit(tmp_path):
         (["anchor", "data"], "data/x"),
         (["anchor", "data"], "data.receipt.json"),
         (["verify", "data"], "data.receipt.json"),
-        (["verify", "data"], "data.bundle.json"),
+        (["verify", "data"], "data.record.json"),
         (["verify", "data", "--genesis", "x"], "x"),
         (["init", "--genesis", "x", "--issuer", "m0"], "x"),
         (["pin", "x"], "x"),

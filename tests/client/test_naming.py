@@ -1,21 +1,21 @@
-"""Names of receipts and bundles beside what they are about."""
+"""Names of receipts and records beside what they are about."""
 
 from pathlib import Path
 
 import pytest
 
 from notarium.errors import ProjectError
-from notarium.naming import artifact_path, bundle_of, is_bundle, is_receipt, receipt_beside, receipt_of, run_stem
+from notarium.naming import artifact_path, is_receipt, is_record, receipt_beside, receipt_of, record_of, run_stem
 
 
 @pytest.mark.parametrize("name", ["data", "model.joblib", "fit.run"])
-def test_receipt_and_bundle_lead_to_each_other(name):
+def test_receipt_and_record_lead_to_each_other(name):
     receipt = receipt_beside(Path("study") / name)
     assert receipt == Path("study") / f"{name}.receipt.json"
-    assert receipt_of(bundle_of(receipt)) == receipt
+    assert receipt_of(record_of(receipt)) == receipt
     assert is_receipt(receipt)
-    assert is_bundle(bundle_of(receipt))
-    assert not is_receipt(bundle_of(receipt))
+    assert is_record(record_of(receipt))
+    assert not is_receipt(record_of(receipt))
 
 
 def test_a_run_is_named_by_a_file_name_that_fits():

@@ -76,7 +76,7 @@ def crowd(project, ledger):
                 issuer=f"m{number}",
                 project=name,
                 disclosure="public",
-                bundle=os.urandom(32),
+                record=os.urandom(32),
                 subjects=[subject],
             )
             for _ in range(count)

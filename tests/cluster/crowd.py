@@ -54,7 +54,7 @@ class Cluster:
     def entry_of(self, key: SigningKey, issuer: str) -> bytes:
         """Another entry of any researcher."""
         body = {"v": 1, "kind": "dataset", "issuer": issuer, "project": "cluster", "disclosure": "consortium"}
-        return sign_entry(key, self.network.genesis.hash, {**body, "bundle": os.urandom(32)})
+        return sign_entry(key, self.network.genesis.hash, {**body, "record": os.urandom(32)})
 
     # Load
 

@@ -49,7 +49,7 @@ def test_the_honest_entry_behind_1500_strangers(
 
     def body(issuer: str) -> dict[str, object]:
         named = {"issuer": issuer, "project": "study", "disclosure": "public"}
-        return {"v": 1, "kind": "model", **named, "bundle": os.urandom(32), "subjects": [subject]}
+        return {"v": 1, "kind": "model", **named, "record": os.urandom(32), "subjects": [subject]}
 
     api = made.validators[0].api
     with BlockingClient(made.genesis, [api], stranger) as client:

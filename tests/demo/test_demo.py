@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.records import recorded
 
 from notarium_node.demo.__main__ import CHANGED_BYTE, PUBLIC_KEY, _with_another_digit
 
@@ -142,7 +143,7 @@ def test_the_receipts_tell_of_the_whole_study(story: str, place: Path) -> None:
 
 
 def test_the_run_has_its_configuration_seed_environment_and_metrics(story: str, place: Path) -> None:
-    predicate = json.loads((place / "study/train.run.bundle.json").read_bytes())["predicate"]
+    predicate = recorded(place / "study/train.run.record.json")
     assert predicate["params"]["model"] == "HistGradientBoostingClassifier"
     assert predicate["seeds"] == {"seed": 20261122}
     assert predicate["environment"]

@@ -71,7 +71,7 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
     shown = shell(study, f"{home} notarium verify --receipt-only first.receipt.json; notarium show first.receipt.json")
     assert "verified first.receipt.json" in shown
     digest = hashlib.sha256((study / "records" / "a").read_bytes()).hexdigest()
-    assert f'"bundle": "{digest}"' in shown
+    assert f'"record": "{digest}"' in shown
 
 
 def enrol_options(command: str) -> str:

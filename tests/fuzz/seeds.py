@@ -11,9 +11,11 @@ from typing import Any
 from tests.support.consortium import Consortium, digest, key
 from tests.vectors.chain import chain
 
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.json_text import canonical_json
+from notarium.evidence.record import Record
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import Message, Proposal, RoundChange, encode_message
 from notarium_consensus.signing_record import encode_prepared
@@ -37,6 +39,8 @@ from notarium_node.identity.tls import make_certificate
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 UNSIGNED = Signature(bytes(64))
+AUTHOR = SigningKey(bytes(range(32)))
+"""Of records."""
 
 
 def vector(name: str) -> Any:
@@ -179,18 +183,24 @@ name = "study \\u00e9"
 """ % (b"ab" * 32)
 
 
-def bundles() -> tuple[bytes, ...]:
-    """Evidence bundles: of a file, of a folder with a link, and of a file that a tool vouches for."""
+def records() -> tuple[bytes, ...]:
+    """records: of a file, of a folder with a link, and of a file that a tool vouches for."""
     file = Contents.of_file(12, digest("file").hex())
     managed = Contents.of_file(12, digest("file").hex(), {"md5": "ab" * 16, "etag": '"5d41-2"'})
     folder = Contents.of_folder([Item("a/b.csv", 7, digest("a").hex()), Item.link("c", "a/b.csv")])
     facts = {"params": {"lr": 0.5, "epochs": 3, "note": "é"}, "metrics": {"auc": "0.93"}, "salt": "00" * 32}
-    author = Author(digest("key"), "m0", "study é")
-    return (
-        Bundle("dataset", (Artifact("data.csv", "subject", file),), {"salt": "00" * 32}, author).encode(),
-        Bundle("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts, author).encode(),
-        Bundle("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author).encode(),
+    author = Author(AUTHOR.public, "m0", "study é")
+    made = (
+        Record("dataset", (Artifact("data.csv", "subject", file),), {"salt": "00" * 32}, author),
+        Record("run", (Artifact("../in", "input", folder), Artifact("m", "output", file)), facts, author),
+        Record("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author),
     )
+    return tuple(each.encode(AUTHOR) for each in made)
+
+
+def statements() -> tuple[bytes, ...]:
+    """The statements of these records, without their signatures."""
+    return tuple(canonical_json(Record.decode(each).statement) for each in records())
 
 
 def draft() -> bytes:

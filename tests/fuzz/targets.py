@@ -26,7 +26,7 @@ EXEMPT: dict[str, str] = {
     "notarium.anchoring.delivery:_renewed_body": _OWN,
     "notarium.anchoring.earlier:Earlier.id": _OWN,
     "notarium.anchoring.references:reference": "target: entry id",
-    "notarium.anchoring.run_record:RunRecord.fields": _OWN,
+    "notarium.anchoring.run_facts:RunFacts.fields": _OWN,
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
     "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, verified",
     "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",

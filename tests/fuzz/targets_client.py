@@ -20,17 +20,18 @@ from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import Outbox
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
-from notarium.errors import InvalidBundle, LyingNode, ProjectError
+from notarium.errors import InvalidRecordFile, LyingNode, ProjectError
 from notarium.evidence.digest_cache import DigestCache, FileState
-from notarium.evidence.statement import Bundle
+from notarium.evidence.record import Record
 from notarium.genesis_file import read_genesis
 from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
 from notarium.ledger_access.client import entry_id
-from notarium.ledger_access.finding import read_hits
+from notarium.ledger_access.finding import Wanted, read_hits
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
 from notarium_ledger.types import Hash
@@ -55,6 +56,11 @@ def _judged(judge: Callable[[Answer], Any]) -> Callable[[bytes], Any]:
             raise
 
     return decode
+
+
+def _statement(data: bytes) -> Record:
+    """What lies behind the signature, which a changed byte would not pass."""
+    return Record.from_statement(parse_json(data))
 
 
 def _fits_a_terminal(text: str) -> None:
@@ -121,7 +127,7 @@ def _batch(answer: Answer) -> Any:
 
 
 def _hits(answer: Answer) -> Any:
-    return read_hits(answer, digest("found"), 10, 3)
+    return read_hits(answer, Wanted(digest("found")), 10, 3)
 
 
 def _options(data: bytes) -> Any:
@@ -229,12 +235,27 @@ ANSWERS = (
 
 PROJECT = (
     Target(
-        "bundle",
-        Bundle.decode,
-        (InvalidBundle,),
-        ("notarium.evidence.statement:Bundle.decode", "notarium.evidence.author:Author.from_json"),
-        seeds.bundles(),
-        Bundle.encode,
+        "record",
+        Record.decode,
+        (InvalidRecordFile,),
+        (
+            "notarium.evidence.record:Record.decode",
+            "notarium.evidence.envelope:Envelope.from_json",
+            "notarium.evidence.envelope:_read_signature",
+        ),
+        seeds.records(),
+        dialect="json",
+    ),
+    Target(
+        "statement",
+        _statement,
+        (InvalidRecordFile, ValueError, RecursionError),
+        (
+            "notarium.evidence.record:Record.from_statement",
+            "notarium.evidence.predicate:read_predicate",
+            "notarium.evidence.author:Author.from_json",
+        ),
+        seeds.statements(),
         dialect="json",
     ),
     Target(
@@ -243,8 +264,8 @@ PROJECT = (
         (ProjectError,),
         (
             "notarium.anchoring.drafts:read_draft",
-            "notarium.anchoring.drafts:_record",
-            "notarium.evidence.statement:Artifact.from_json",
+            "notarium.anchoring.drafts:_run",
+            "notarium.evidence.artifact:Artifact.from_json",
         ),
         (seeds.draft(),),
         dialect="json",

@@ -10,9 +10,9 @@ from tests.fuzz.targets import by_name
 
 from notarium.anchoring import journal
 from notarium.anchoring.outbox import Outbox
-from notarium.errors import InvalidBundle, LyingNode, ProjectError
+from notarium.errors import InvalidRecordFile, LyingNode, ProjectError
 from notarium.evidence.digest_cache import DigestCache, FileState
-from notarium.evidence.statement import Bundle
+from notarium.evidence.record import Record
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, read_problem, read_status
 from notarium.project import _Settings
 from notarium_consensus.errors import InvalidMessage, InvalidRecord
@@ -20,6 +20,7 @@ from notarium_consensus.messages import decode_message
 from notarium_consensus.signing_record import PREPARED_KEY, decode_record
 from notarium_ledger.blocks.block import Decision, Header
 from notarium_ledger.encoding import canonical
+from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.encoding.value_count import check_value_count
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import InvalidBlock, InvalidEntry, LedgerError
@@ -121,7 +122,7 @@ def test_a_certificate_of_an_unknown_kind_of_key_or_version_is_refused_and_stops
 
 
 def test_an_entry_with_a_list_that_is_too_long_still_names_the_list():
-    body: Any = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public", "bundle": bytes(32)}
+    body: Any = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public", "record": bytes(32)}
     body["subjects"] = [{"digest": bytes(32), "role": "data"}] * 65
     with pytest.raises(InvalidEntry) as caught:
         decode_entry(canonical.encode([1, canonical.encode(body), bytes(32), bytes(64)]))
@@ -207,9 +208,9 @@ def test_a_damaged_line_of_the_journal_is_left_out(tmp_path, odd):
     assert [each.kind for each in journal.read(tmp_path)] == ["model"]
 
 
-def test_a_bundle_of_an_endless_file_is_none():
-    with pytest.raises(InvalidBundle):
-        Bundle.decode(seeds.bundles()[0].replace(b'"size":12', b'"size":1e999'))
+def test_a_record_of_an_endless_file_is_none():
+    with pytest.raises(InvalidRecordFile):
+        Record.from_statement(parse_json(seeds.statements()[0].replace(b'"size":12', b'"size":1e999')))
 
 
 def test_a_damaged_digest_cache_is_thrown_away_also_where_sqlite_cannot_say_why(tmp_path):

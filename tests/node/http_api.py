@@ -144,7 +144,7 @@ class World:
     def body(self, **over: Any) -> dict[str, Any]:
         """A valid body, different each time."""
         base = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
-        return {**base, "bundle": os.urandom(32), **over}
+        return {**base, "record": os.urandom(32), **over}
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from tests.mistakes import early
 
 from notarium import files, project, terminal, verdicts
 from notarium.cli import verify
-from notarium.errors import InvalidBundle
-from notarium.evidence.statement import Bundle, bundle_digest
+from notarium.errors import InvalidRecordFile
+from notarium.evidence.record import Record
 from notarium.verifying import verification
 from notarium_ledger.state.quota import Tally
 from notarium_ledger.trust import chain
@@ -56,12 +56,12 @@ class Mistake:
 
 def _any_author() -> list[Replacement]:
     def lenient(place: Path, entry: Any) -> Any:
-        data = place.read_bytes()
-        if bundle_digest(data) != entry.body["bundle"]:
-            raise InvalidBundle("not the evidence that was anchored")
-        return Bundle.decode(data)
+        record = Record.decode(place.read_bytes())
+        if record.digest != entry.body["record"]:
+            raise InvalidRecordFile("not the record that was anchored")
+        return record
 
-    return [(verification, "read_bundle", lenient)]
+    return [(verification, "read_record", lenient)]
 
 
 def _trust_of_the_verified() -> list[Replacement]:

@@ -365,7 +365,7 @@ def body(serial: int, issuer: str = "m0", size: int = 0) -> dict[str, Any]:
         "issuer": issuer,
         "project": f"p{serial}",
         "disclosure": "public",
-        "bundle": serial.to_bytes(32, "big"),
+        "record": serial.to_bytes(32, "big"),
         "status": "completed",
     }
 

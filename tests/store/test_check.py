@@ -79,7 +79,8 @@ BELOW: dict[str, tuple[Callable[[plyvel.DB], None], int | None]] = {
     "a tree node": (flipped(FOURTH_NODES), 4),
     "a missing tree node": (lambda db: db.delete(FOURTH_NODES), 4),
     "a stray id": (lambda db: db.put(keys.ID + digest("stray"), keys.u64(1) + keys.u64(0)), None),
-    "a stray digest": (lambda db: db.put(keys.digest(digest("stray"), 3), b""), None),
+    "a stray reference": (lambda db: db.put(keys.named(keys.REFERENCE, digest("stray"), 3), b""), None),
+    "a stray digest": (lambda db: db.put(keys.named(keys.DIGEST, digest("stray"), 3), b""), None),
     "a stray handover": (lambda db: db.put(keys.numbered(keys.HANDOVER, 2), b""), None),
 }
 

@@ -63,10 +63,10 @@ def _same(change: Callable[[plyvel.DB], object]) -> Callable[[History], Callable
 AT_OPEN: dict[str, tuple[Callable[[History], Callable[[plyvel.DB], object]], str]] = {
     "no snapshot": (
         _same(lambda db: db.delete(keys.BASE)),
-        "format version 6 does not match the presence of base snapshot key 62",
+        "format version 8 does not match the presence of base snapshot key 62",
     ),
     "no gap": (_same(_without_gap), "base snapshot key 62 is missing, but history key 67 is present"),
-    "as if of old": (_same(_as_without_gap), "format version 5 does not match the presence of base snapshot key 62"),
+    "as if of old": (_same(_as_without_gap), "format version 7 does not match the presence of base snapshot key 62"),
     "no history": (
         _same(lambda db: db.delete(keys.HISTORY)),
         "history key 67 is missing, but base snapshot key 62 is present",
@@ -110,7 +110,7 @@ def _flip(key: bytes) -> Callable[[plyvel.DB], object]:
     [
         (_flip(keys.numbered(keys.HEADER, 2)), 2),
         (_flip(keys.numbered(keys.HEADER, 12)), 12),
-        (lambda db: db.put(keys.digest(digest("stray"), 0), b""), None),
+        (lambda db: db.put(keys.named(keys.DIGEST, digest("stray"), 0), b""), None),
         (lambda db: db.put(keys.numbered(keys.HEADER, 15), b""), None),
     ],
 )

@@ -15,7 +15,7 @@ numbers = st.integers(0, 2**64 - 1)
 def test_keys_sort_as_their_numbers(one, other):
     for make in (
         lambda number: keys.numbered(keys.HEADER, number),
-        lambda number: keys.digest(bytes(32), number),
+        lambda number: keys.named(keys.DIGEST, bytes(32), number),
         lambda number: keys.record(number, b"0/prepare"),
     ):
         assert (make(one) < make(other)) is (one < other)
@@ -34,7 +34,7 @@ def test_a_position_counts_the_nodes_that_were_completed_before(sizes):
 
 def test_no_prefix_begins_another():
     prefixes = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, bytes)]
-    assert len(prefixes) == len(set(prefixes)) == 16
+    assert len(prefixes) == len(set(prefixes)) == 17
     assert {len(each) for each in prefixes} == {1}
 
 

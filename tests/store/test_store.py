@@ -176,9 +176,9 @@ def test_find_names_the_entries_of_an_artifact_in_order(path: Path, consortium: 
                 store,
                 consortium,
                 [
-                    consortium.entry(consortium.body(bundle=other)),
+                    consortium.entry(consortium.body(record=other)),
                     consortium.entry(consortium.body(subjects=[{"digest": shared, "role": "input"}])),
-                    consortium.entry(consortium.body(bundle=shared, manifest=shared)),
+                    consortium.entry(consortium.body(record=shared, manifest=shared)),
                 ],
             )
         for _ in range(2):
@@ -197,7 +197,7 @@ def test_find_names_the_entries_of_an_artifact_in_order(path: Path, consortium: 
 
 def test_find_knows_of_each_entry_what_a_search_asks_for(path: Path, consortium: Consortium) -> None:
     with Store.open(path, consortium.genesis) as store:
-        body = consortium.body("model", bundle=digest("data"), project="study")
+        body = consortium.body("model", record=digest("data"), project="study")
         commit(store, consortium, [consortium.entry(consortium.body())])
         commit(store, consortium, [entry := consortium.entry(body)])
         [named] = store.find(digest("data"), 10)

@@ -174,14 +174,15 @@ def fake_certificate(node_key: SigningKey) -> bytes:
 _NEEDED: dict[str, dict[str, Any]] = {
     "preregistration": {},
     "dataset": {},
+    "run-start": {},
     "run": {"status": "completed"},
     "model": {},
     "federated-round": {"round": 1, "participants": 3},
-    "publication": {"bundle": None, "identifier": "doi:10.1000/182"},
-    "review": {"bundle": None, "verdict": "accept", "refs": [{"rel": "reviews", "entry": digest("reviewed")}]},
+    "publication": {"record": None, "identifier": "doi:10.1000/182"},
+    "review": {"record": None, "verdict": "accept", "refs": [{"rel": "reviews", "entry": digest("reviewed")}]},
     "replication": {"outcome": "reproduced", "refs": [{"rel": "replicates", "entry": digest("replicated")}]},
-    "retraction": {"bundle": None, "reason": "error", "refs": [{"rel": "supersedes", "entry": digest("taken back")}]},
-    "batch": {"bundle": None, "root": digest("batch root"), "size": 10},
+    "retraction": {"record": None, "reason": "error", "refs": [{"rel": "supersedes", "entry": digest("taken back")}]},
+    "batch": {"record": None, "root": digest("batch root"), "size": 10},
 }
 
 
@@ -193,7 +194,7 @@ def valid_body(kind: str, serial: int, **over: Any) -> dict[str, Any]:
         "issuer": "m0",
         "project": f"project-{serial}",
         "disclosure": "public",
-        "bundle": digest(f"bundle {serial}"),
+        "record": digest(f"record {serial}"),
         **_NEEDED[kind],
         **over,
     }

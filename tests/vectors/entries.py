@@ -79,7 +79,11 @@ def _invalid(single: bytes, batch: list[bytes]) -> Iterator[tuple[str, bytes, st
     yield "body that is no map", form(1, canonical.encode([]), public, signature), "body"
     yield "body that is not msgpack", form(1, b"\xc1", public, signature), "body"
     yield "body with trailing byte", form(1, body + b"\x00", public, signature), "body"
-    yield "body with keys out of order", form(1, _unsorted(canonical.decode(body)), public, signature), "body.bundle"
+    yield (
+        "body with keys out of order",
+        form(1, _unsorted(canonical.decode(body)), public, signature),
+        "body.disclosure",
+    )
     yield "short key", form(1, body, public[:31], signature), "key"
     yield "key as a string", form(1, body, public.hex(), signature), "key"
     yield "short signature", form(1, body, public, signature[:63]), "sig"
@@ -137,7 +141,7 @@ OPTIONAL: dict[str, Fields] = {
     "model": {"format": "safetensors", "manifest": digest("manifest")},
 }
 COMMON: Fields = {
-    "bundle": digest("bundle"),
+    "record": digest("record"),
     "fields": digest("fields"),
     "policy": "embargo until publication",
     "subjects": [
@@ -236,9 +240,9 @@ def _wrong_common() -> Iterator[tuple[str, Any, str]]:
         yield f"project with U+{ord(forbidden):04X}", {**base, "project": f"a{forbidden}b"}, "body.project"
     yield "project as bytes", {**base, "project": b"x"}, "body.project"
     yield "unknown disclosure", {**base, "disclosure": "secret"}, "body.disclosure"
-    yield "bundle of 31 bytes", {**base, "bundle": bytes(31)}, "body.bundle"
-    yield "bundle in hex", {**base, "bundle": "00" * 32}, "body.bundle"
-    yield "bundle nil", {**base, "bundle": None}, "body.bundle"
+    yield "record of 31 bytes", {**base, "record": bytes(31)}, "body.record"
+    yield "record in hex", {**base, "record": "00" * 32}, "body.record"
+    yield "record nil", {**base, "record": None}, "body.record"
     yield "fields of 33 bytes", {**base, "fields": bytes(33)}, "body.fields"
     yield "policy of 256", {**base, "policy": "x" * 256}, "body.policy"
     subject = {"digest": digest("s"), "role": "input"}

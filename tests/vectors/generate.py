@@ -19,6 +19,7 @@ from tests.vectors import (
     messages,
     receipts,
     registry,
+    seeds,
     snapshots,
     wire,
 )
@@ -40,6 +41,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "votes.json": blocks.votes_document(),
         "certificates.json": blocks.certificates_document(),
         "receipts.json": receipts.document(),
+        "seeds.json": seeds.document(),
         "snapshots.json": snapshots.document(),
         "equivocation.json": equivocation.document(),
         "messages.json": messages.document(),

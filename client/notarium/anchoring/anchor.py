@@ -1,4 +1,4 @@
-"""Anchor a file or folder: hash it, write the evidence beside it, have the commitment decided, write the receipt."""
+"""Anchor a file or folder: hash it, write the record beside it, have the commitment decided, write the receipt."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from notarium.anchoring.delivery import send
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import describe_code
 from notarium.evidence.hashing import OnProgress, check_name, hash_path
-from notarium.evidence.statement import Artifact, Bundle, check_facts
+from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import artifact_path, bundle_of, check_no_draft, is_bundle, is_receipt, receipt_beside
+from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
 from notarium.project import Project, find_project, other_project
 from notarium_ledger.encoding.json_file import iso_time
 
@@ -52,7 +53,7 @@ class Anchored:
     """The entry's id, hex."""
     kind: str
     receipt_path: Path
-    bundle_path: Path
+    record_path: Path
     receipt: VerifiedReceipt | None = None
     error: NotariumError | None = None
     """Why it is pending or refused."""
@@ -76,7 +77,7 @@ class Anchored:
             "id": self.id,
             "kind": self.kind,
             "receipt": str(self.receipt_path),
-            "bundle": str(self.bundle_path),
+            "record": str(self.record_path),
         }
         if self.receipt is not None:
             result |= {
@@ -97,7 +98,7 @@ class _Request:
 
     project: Project
     path: Path
-    bundle: Bundle
+    record: Record
     fields: Mapping[str, Any]
     refs: Sequence[Ref]
     disclosure: str
@@ -123,7 +124,7 @@ def anchor(
 ) -> Anchored:
     """Anchor the file or folder at `path`.
 
-    `facts` go into the evidence bundle (off the ledger), `fields` into the commitment (on it). Anchoring an unchanged
+    `facts` go into the record (off the ledger), `fields` into the commitment (on it). Anchoring an unchanged
     artifact again in the same way does nothing. Where the content or what is said about it has changed, it is committed
     to again, with a reference to the entry that this supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
@@ -133,10 +134,8 @@ def anchor(
     """
     project = project or find_project()
     chosen = artifact_path(path)
-    if is_receipt(chosen) or is_bundle(chosen):
-        raise ProjectError(
-            f"{chosen} is itself a receipt or an evidence file; name the file or folder that it is about"
-        )
+    if is_receipt(chosen) or is_record(chosen):
+        raise ProjectError(f"{chosen} is itself a receipt or a record; name the file or folder that it is about")
     check_no_draft(chosen)
     check_name(chosen.parent, chosen.name)
     earlier = Earlier.find(project, receipt_beside(chosen))
@@ -148,18 +147,18 @@ def anchor(
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
     check_facts(facts or {})
     content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    bundle = Bundle.new(
+    record = Record.new(
         kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
     )
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
-    request = _Request(project, chosen, bundle, prepared, refs, disclosure)
-    if not earlier.matches(bundle, prepared, refs, disclosure):
+    request = _Request(project, chosen, record, prepared, refs, disclosure)
+    if not earlier.matches(record, prepared, refs, disclosure):
         return _send(request, _commit(request, earlier), timeout, strict)
     if earlier.receipt is not None:
         return _unchanged(request, earlier.receipt)
     if earlier.waiting is None:
         raise ProjectError(
-            f"{bundle_of(request.receipt_path)} has neither a receipt nor an entry in the outbox; "
+            f"{record_of(request.receipt_path)} has neither a receipt nor an entry in the outbox; "
             "move it away and anchor again"
         )
     return _send(request, earlier.waiting, timeout, strict)
@@ -169,7 +168,7 @@ def _commit(request: _Request, earlier: Earlier) -> Waiting:
     """Sign the new commitment, and move the files that it supersedes away."""
     return commit(
         request.project,
-        request.bundle,
+        request.record,
         request.receipt_path,
         fields=request.fields,
         refs=[*request.refs, *earlier.superseded],
@@ -184,9 +183,9 @@ def _unchanged(request: _Request, receipt: VerifiedReceipt) -> Anchored:
         path=request.path,
         status=AnchorStatus.UNCHANGED,
         id=receipt.id.hex(),
-        kind=request.bundle.kind,
+        kind=request.record.kind,
         receipt_path=place,
-        bundle_path=bundle_of(place),
+        record_path=record_of(place),
         receipt=receipt,
         other_project=other_project(request.path, request.project.root),
     )
@@ -205,7 +204,7 @@ def _send(request: _Request, waiting: Waiting, timeout: float, strict: bool) -> 
         id=waiting.id,
         kind=waiting.kind,
         receipt_path=waiting.receipt_path,
-        bundle_path=bundle_of(waiting.receipt_path),
+        record_path=record_of(waiting.receipt_path),
         receipt=delivery.receipt,
         error=delivery.error,
         other_project=other_project(request.path, request.project.root),

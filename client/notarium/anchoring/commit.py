@@ -1,6 +1,6 @@
-"""From evidence to a signed entry: write the bundle, sign the commitment, put it into the outbox.
+"""From a record to a signed entry: write the record, sign the commitment, put it into the outbox.
 
-The order makes every crash harmless: the evidence first, then the signed entry in the outbox, then the network
+The order makes every crash harmless: the record first, then the signed entry in the outbox, then the network
 (`delivery`). An entry leaves the outbox only when its receipt is on the disk.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 from notarium.anchoring import journal
 from notarium.anchoring.outbox import Waiting, now_ms, outbox_of
 from notarium.errors import ProjectError, Unwritable
-from notarium.evidence.statement import Bundle, bundle_digest
+from notarium.evidence.record import Record
 from notarium.files import write_atomically
-from notarium.naming import bundle_of
+from notarium.naming import record_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import BODY_VERSION, Body
 from notarium_ledger.entries.entry import encode_body, sign_entry
@@ -26,7 +26,7 @@ from notarium_ledger.signing import SigningKey
 
 MAX_SUBJECTS = 64
 MAX_SUBJECT_NAME = 255
-SET_BY_OTHERS = frozenset({"v", "kind", "issuer", "project", "disclosure", "bundle", "subjects", "refs"})
+SET_BY_OTHERS = frozenset({"v", "kind", "issuer", "project", "disclosure", "record", "subjects", "refs"})
 """Parts of a commitment that do not come from its `fields`."""
 
 
@@ -36,9 +36,9 @@ class Disclosure(StrEnum):
     PUBLIC = "public"
     """As CONSORTIUM, and the names and digests of the artifacts."""
     CONSORTIUM = "consortium"
-    """The digest of the evidence; of a run its times and Git commit, of a data set its number of files."""
+    """The digest of the record; of a run its times and Git commit, of a data set its number of files."""
     SEALED = "sealed"
-    """The digest of the evidence only."""
+    """The digest of the record only."""
 
 
 def check_disclosure(disclosure: str) -> None:
@@ -61,30 +61,30 @@ class Ref:
 
 def make_body(
     project: Project,
-    bundle: Bundle,
+    record: Record,
     digest: bytes,
     *,
     fields: Mapping[str, Any],
     refs: Sequence[Ref],
     disclosure: str,
 ) -> Body:
-    """The commitment to `bundle`, whose file has `digest`. It names digests of artifacts only where all is public."""
+    """The commitment to `record`, which has `digest`. It names digests of artifacts only where all is public."""
     check_disclosure(disclosure)
     body: Body = {
         "v": BODY_VERSION,
-        "kind": bundle.kind,
+        "kind": record.kind,
         "issuer": project.issuer_or_fail(),
         "project": project.name,
         "disclosure": str(disclosure),
-        "bundle": digest,
+        "record": digest,
         **fields,
     }
     if refs:
         body["refs"] = [each.to_value() for each in dict.fromkeys(refs)]
-    if disclosure == Disclosure.PUBLIC and bundle.artifacts:
+    if disclosure == Disclosure.PUBLIC and record.artifacts:
         body["subjects"] = [
             {"digest": bytes.fromhex(each.sha256), "role": each.role, "name": each.name[-MAX_SUBJECT_NAME:]}
-            for each in bundle.artifacts[:MAX_SUBJECTS]
+            for each in record.artifacts[:MAX_SUBJECTS]
         ]
     return body
 
@@ -95,7 +95,7 @@ def check_commitment(
     """Raise ProjectError for what the schema would refuse after all hashing and training is done."""
     if taken := sorted(fields.keys() & SET_BY_OTHERS):
         raise ProjectError(f"the field {taken[0]!r} is not yours to set: project, disclosure and references give it")
-    body = make_body(project, Bundle(kind, (), {}), bytes(32), fields=fields, refs=refs, disclosure=disclosure)
+    body = make_body(project, Record(kind, (), {}), bytes(32), fields=fields, refs=refs, disclosure=disclosure)
     try:
         encode_body(body)
     except LedgerError as error:
@@ -108,7 +108,7 @@ def _invalid(body: Body, error: LedgerError) -> ProjectError:
 
 def commit(
     project: Project,
-    bundle: Bundle,
+    record: Record,
     receipt_path: Path,
     *,
     fields: Mapping[str, Any] | None = None,
@@ -116,24 +116,24 @@ def commit(
     disclosure: str = Disclosure.CONSORTIUM,
     make_room: Callable[[], None] = lambda: None,
 ) -> Waiting:
-    """Write the bundle beside `receipt_path` and put the signed entry into the outbox; nothing is sent yet.
+    """Write the record beside `receipt_path` and put the signed entry into the outbox; nothing is sent yet.
 
     `make_room` moves away what is in the place. It runs after everything is signed and before anything is written.
     Raises ProjectError (no key, no issuer, a field that the schema refuses) before anything is written, Unwritable.
     """
-    # One key for both, because the evidence names whoever signs.
+    # One key for both, because the record names whoever signs.
     key = project.key()
-    data = bundle.by(project.author(key)).encode()
-    body = make_body(project, bundle, bundle_digest(data), fields=fields or {}, refs=refs, disclosure=disclosure)
-    waiting = Waiting(sign(project, body, key), receipt_path, bundle.kind, now_ms())
+    record = record.by(project.author(key))
+    body = make_body(project, record, record.digest, fields=fields or {}, refs=refs, disclosure=disclosure)
+    waiting = Waiting(sign(project, body, key), receipt_path, record.kind, now_ms())
     make_room()
-    write_bundle(bundle_of(receipt_path), data)
+    write_record(record_of(receipt_path), record.encode(key))
     keep(project, waiting)
     return waiting
 
 
-def write_bundle(place: Path, data: bytes) -> None:
-    """Write a bundle's file. Raises Unwritable."""
+def write_record(place: Path, data: bytes) -> None:
+    """Write a record's file. Raises Unwritable."""
     try:
         write_atomically(place, data)
     except OSError as error:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from notarium.anchoring.commit import keep, sign, write_bundle
+from notarium.anchoring.commit import keep, sign, write_record
 from notarium.anchoring.outbox import Outbox, Waiting, WaitingState, now_ms, outbox_of
 from notarium.errors import (
     ExitCode,
-    InvalidBundle,
+    InvalidRecordFile,
     NodeReport,
     NotAnchored,
     NotariumError,
@@ -30,12 +30,12 @@ from notarium.errors import (
     Unwritable,
 )
 from notarium.evidence.author import Author
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, bundle_digest
+from notarium.evidence.record import MAX_RECORD_BYTES, Record
 from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import bundle_of
+from notarium.naming import record_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry, decode_entry
@@ -182,7 +182,7 @@ def _check_targets(waiting: Waiting, outbox: Outbox) -> None:
 def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     """Refused entries signed again where issuer or key has changed since, and all that refer to them, by the old id.
 
-    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. The evidence names the
+    A typical refusal is that of a key which is not enrolled, or enrolled by another institution. The record names the
     new author before the new entry is kept. All new entries are kept before the first old one is removed, and no old
     one is removed before those that refer to it. Raises NotariumError, also for a damaged file, which may refer to one.
     """
@@ -190,7 +190,7 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     key = project.key()
     author = project.author(key)
     renewed: dict[str, Waiting] = {}
-    evidence: dict[Path, bytes] = {}
+    records: dict[Path, Record] = {}
     for each in _targets_first(outbox.list(), outbox):
         entry = _entry(each)
         if entry is None:
@@ -198,12 +198,12 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
         outdated = each.refused and (entry.key != author.key or entry.body.get("issuer") != author.issuer)
         if not outdated and targets(each).isdisjoint(renewed):
             continue
-        place = bundle_of(each.receipt_path)
-        evidence[place] = _evidence_by(author, place, entry)
-        raw = sign(project, _renewed_body(entry, author, evidence[place], renewed), key)
+        place = record_of(each.receipt_path)
+        records[place] = _record_by(author, place, entry)
+        raw = sign(project, _renewed_body(entry, author, records[place], renewed), key)
         renewed[each.id] = replace(each, entry=raw, created_ms=now_ms(), reason="", state=WaitingState.PENDING)
-    for place, data in evidence.items():
-        write_bundle(place, data)
+    for place, record in records.items():
+        write_record(place, record.encode(key))
     for each in renewed.values():
         keep(project, each)
     for id_ in reversed(renewed):
@@ -211,18 +211,18 @@ def _sign_again(project: Project, outbox: Outbox) -> dict[str, Waiting]:
     return renewed
 
 
-def _evidence_by(author: Author, place: Path, entry: Entry) -> bytes:
-    """The evidence that `entry` commits to, as `author` signs it. Raises NotariumError.
+def _record_by(author: Author, place: Path, entry: Entry) -> Record:
+    """The record that `entry` commits to, as one by `author`. Raises NotariumError.
 
-    After a crash the evidence on the disk may name the new author already: all but the author must be what it was.
+    After a crash the record on the disk may name the new author already: all but the author must be what it was.
     """
     try:
-        bundle = Bundle.decode(read_regular(place, MAX_BUNDLE_BYTES))
-    except (OSError, InvalidBundle) as error:
-        raise _not_renewable(entry, f"its evidence {place} cannot be read ({error})") from error
-    if bundle_digest(bundle.by(Author.of(entry)).encode()) != entry.body.get("bundle"):
-        raise _not_renewable(entry, f"{place} is not the evidence that it commits to")
-    return bundle.by(author).encode()
+        record = Record.decode(read_regular(place, MAX_RECORD_BYTES))
+    except (OSError, InvalidRecordFile) as error:
+        raise _not_renewable(entry, f"its record {place} cannot be read ({error})") from error
+    if record.by(Author.of(entry)).digest != entry.body.get("record"):
+        raise _not_renewable(entry, f"{place} is not the record that it commits to")
+    return record.by(author)
 
 
 def _not_renewable(entry: Entry, why: str) -> ProjectError:
@@ -233,10 +233,9 @@ def _not_renewable(entry: Entry, why: str) -> ProjectError:
     )
 
 
-def _renewed_body(entry: Entry, author: Author, evidence: bytes, renewed: Mapping[str, Waiting]) -> Body:
+def _renewed_body(entry: Entry, author: Author, record: Record, renewed: Mapping[str, Waiting]) -> Body:
     """The entry's body by this author, and with the new ids of the entries that were signed again."""
-    digest = bundle_digest(evidence)
-    body = {**entry.body, "issuer": author.issuer, "project": author.project, "bundle": digest}
+    body = {**entry.body, "issuer": author.issuer, "project": author.project, "record": record.digest}
     if "refs" in body:
         ids = {old: leaf_hash(new.entry) for old, new in renewed.items()}
         body["refs"] = [{**ref, "entry": ids.get(ref["entry"].hex(), ref["entry"])} for ref in body["refs"]]

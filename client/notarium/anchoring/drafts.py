@@ -2,7 +2,7 @@
 
     fit.run.draft.json      beside where the receipt would be, or in the user's own state where that cannot be written
 
-A draft holds all that the evidence will hold. It proves nothing, because nobody has signed it: the evidence made from
+A draft holds all that the record will hold. It proves nothing, because nobody has signed it: the record made from
 it lists that as a gap.
 """
 
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from notarium.anchoring.outbox import now_ms
+from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.run_places import MAX_RUNS_OF_ONE_NAME
-from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, SignedRun, sign_run
-from notarium.errors import InvalidBundle, ProjectError, Unwritable
+from notarium.errors import InvalidRecordFile, ProjectError, Unwritable
+from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.author import Author
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Artifact, Bundle, relative_name, to_json
+from notarium.evidence.record import MAX_RECORD_BYTES, Record
+from notarium.evidence.values import to_json
 from notarium.files import read_regular, write_atomically
 from notarium.naming import DRAFT_SUFFIX, artifact_path, run_stem
 from notarium.project import Project
@@ -29,35 +31,35 @@ from notarium_ledger.entries.commitment import MAX_TIME_MS
 FORMAT = "notarium-draft-1"
 
 
-def keep_draft(record: RunRecord, directory: Path, reserve: Path) -> Path:
-    """Write the record into `directory`, or else into `reserve`; never over another one. Raises Unwritable."""
+def keep_draft(run: RunFacts, directory: Path, reserve: Path) -> Path:
+    """Write the facts into `directory`, or else into `reserve`; never over another one. Raises Unwritable."""
     failure: OSError | None = None
     for folder in (directory, reserve):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            place = _free_place(folder, record.name)
-            write_atomically(place, _encode(record, folder))
+            place = _free_place(folder, run.name)
+            write_atomically(place, _encode(run, folder))
             return place
         except OSError as error:
             failure = failure or error
     raise Unwritable("the record of the run cannot be kept as a draft", directory, failure or OSError("no folder"))
 
 
-def read_draft(path: Path) -> RunRecord:
-    """The record in a draft; its paths are relative to the draft's folder. Raises ProjectError."""
+def read_draft(path: Path) -> RunFacts:
+    """The facts in a draft; its paths are relative to the draft's folder. Raises ProjectError."""
     try:
-        data = read_regular(path, MAX_BUNDLE_BYTES)
+        data = read_regular(path, MAX_RECORD_BYTES)
     except OSError as error:
         raise ProjectError(f"cannot read the draft {path}: {error.strerror}") from error
     try:
-        if len(data) > MAX_BUNDLE_BYTES:
-            raise ValueError(f"it has more than {MAX_BUNDLE_BYTES} bytes")
-        record = _record(parse_json(data), path.parent)
-        # Whatever is in it must be able to become evidence, whoever signs that.
-        Bundle.new(KIND, record.artifacts, record.facts).by(Author(bytes(32), "", "")).encode()
-        return record
+        if len(data) > MAX_RECORD_BYTES:
+            raise ValueError(f"it has more than {MAX_RECORD_BYTES} bytes")
+        run = _run(parse_json(data), path.parent)
+        # Whatever is in it must be able to become a record, whoever signs that.
+        Record.new(KIND, run.artifacts, run.facts).by(Author(bytes(32), "", "")).digest  # noqa: B018
+        return run
     except (
-        InvalidBundle,
+        InvalidRecordFile,
         ProjectError,
         ValueError,
         KeyError,
@@ -77,16 +79,16 @@ def complete(
     `name`, `disclosure`: instead of those in the draft. `directory`: for the receipt, instead of the draft's folder.
     Raises NotariumError, and the draft stays then.
     """
-    record = read_draft(path)
+    run = read_draft(path)
     gap = f"this was an unsigned draft until {iso_time(now_ms())}, which anyone who had the file could change"
-    gaps = [*record.facts["gaps"], gap]
-    record = replace(
-        record,
-        name=name or record.name,
-        disclosure=disclosure or record.disclosure,
-        facts={**record.facts, "gaps": gaps},
+    gaps = [*run.facts["gaps"], gap]
+    run = replace(
+        run,
+        name=name or run.name,
+        disclosure=disclosure or run.disclosure,
+        facts={**run.facts, "gaps": gaps},
     )
-    signed = sign_run(project, record, path.parent if directory is None else directory)
+    signed = sign_run(project, run, path.parent if directory is None else directory)
     path.unlink()
     return signed
 
@@ -104,18 +106,18 @@ def _free_place(folder: Path, name: str) -> Path:
     raise FileExistsError(f"{folder} has {MAX_RUNS_OF_ONE_NAME} drafts of runs named {base!r}")
 
 
-def _encode(record: RunRecord, folder: Path) -> bytes:
+def _encode(run: RunFacts, folder: Path) -> bytes:
     document = {
         "format": FORMAT,
-        "name": record.name,
-        "status": record.status.value,
-        "started_ms": record.started_ms,
-        "ended_ms": record.ended_ms,
-        "commit": record.commit,
-        "disclosure": record.disclosure,
-        "artifacts": [each.to_json() for each in record.artifacts],
-        "refs": [[rel, _target(target, folder)] for rel, target in record.refs],
-        "facts": record.facts,
+        "name": run.name,
+        "status": run.status.value,
+        "started_ms": run.started_ms,
+        "ended_ms": run.ended_ms,
+        "commit": run.commit,
+        "disclosure": run.disclosure,
+        "artifacts": [each.to_json() for each in run.artifacts],
+        "refs": [[rel, _target(target, folder)] for rel, target in run.refs],
+        "facts": run.facts,
     }
     return json.dumps(to_json(document), indent=1).encode() + b"\n"
 
@@ -129,13 +131,13 @@ def _target(target: bytes | str | Path, folder: Path) -> str:
     return relative_name(artifact_path(target), folder)
 
 
-def _record(document: Any, folder: Path) -> RunRecord:
+def _run(document: Any, folder: Path) -> RunFacts:
     if document["format"] != FORMAT:
         raise ValueError("written by another version of notarium")
     facts, gaps = document["facts"], document["facts"]["gaps"]
     if not isinstance(facts, dict) or not isinstance(gaps, list) or not all(isinstance(each, str) for each in gaps):
         raise ValueError("its facts must be an object, with a list of texts as gaps")
-    return RunRecord(
+    return RunFacts(
         name=_text(document["name"]),
         status=RunStatus(document["status"]),
         started_ms=_time(document["started_ms"]),

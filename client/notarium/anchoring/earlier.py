@@ -12,13 +12,13 @@ from typing import Any
 
 from notarium.anchoring.commit import SET_BY_OTHERS, Ref
 from notarium.anchoring.outbox import Waiting, outbox_of
-from notarium.errors import InvalidBundle, ProjectError, Unwritable
+from notarium.errors import InvalidRecordFile, ProjectError, Unwritable
 from notarium.evidence.author import Author
-from notarium.evidence.statement import MAX_BUNDLE_BYTES, Bundle, read_bundle
+from notarium.evidence.record import MAX_RECORD_BYTES, Record, read_record
 from notarium.files import read_regular, write_atomically
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import bundle_of
+from notarium.naming import record_of
 from notarium.project import Project
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import decode_entry
@@ -28,7 +28,7 @@ from notarium_ledger.entries.entry import decode_entry
 class Earlier:
     """What an earlier anchoring left beside an artifact. Any part may be missing."""
 
-    bundle: Bundle | None
+    record: Record | None
     receipt: VerifiedReceipt | None
     waiting: Waiting | None
 
@@ -39,10 +39,10 @@ class Earlier:
         waiting = None if receipt else outbox_of(project).find(receipt_path)
         entry = receipt.entry if receipt else decode_entry(waiting.entry) if waiting else None
         try:
-            bundle = read_bundle(bundle_of(receipt_path), entry) if entry else None
-        except (FileNotFoundError, InvalidBundle):
-            bundle = None
-        return cls(bundle, receipt, waiting)
+            record = read_record(record_of(receipt_path), entry) if entry else None
+        except (FileNotFoundError, InvalidRecordFile):
+            record = None
+        return cls(record, receipt, waiting)
 
     @property
     def id(self) -> bytes | None:
@@ -63,16 +63,16 @@ class Earlier:
             return self.receipt.body
         return decode_entry(self.waiting.entry).body if self.waiting else None
 
-    def matches(self, bundle: Bundle, fields: Mapping[str, Any], refs: Sequence[Ref], disclosure: str) -> bool:
+    def matches(self, record: Record, fields: Mapping[str, Any], refs: Sequence[Ref], disclosure: str) -> bool:
         """Whether it already commits to all that is asked for now: content, kind, facts, fields, refs, disclosure."""
         body = self.body
-        if body is None or self.bundle is None or self.bundle.kind != bundle.kind:
+        if body is None or self.record is None or self.record.kind != record.kind:
             return False
         asked = [each.to_value() for each in refs]
         known = list(body.get("refs", ()))
         return (
-            self.bundle.artifacts == bundle.artifacts
-            and _facts(self.bundle) == _facts(bundle)
+            self.record.artifacts == record.artifacts
+            and _facts(self.record) == _facts(record)
             and body["disclosure"] == disclosure
             and {name: value for name, value in body.items() if name not in SET_BY_OTHERS} == dict(fields)
             and all(each in known for each in asked)
@@ -88,7 +88,7 @@ class Earlier:
         if author.issuer != project.issuer_or_fail():
             raise ProjectError(
                 f"{path} is anchored by {author}, and this project writes for {project.issuer}: nobody supersedes the "
-                "record of another institution. Anchor a copy by another name, or move that receipt and its evidence "
+                "record of another institution. Anchor a copy by another name, or move that receipt and its record "
                 "away (they still verify)"
             )
 
@@ -105,20 +105,20 @@ class Earlier:
         stem = path.name
         raise ProjectError(
             f"{path} is anchored as a {known}, which a {kind} does not supersede. To have both, first rename "
-            f"{stem}.receipt.json and {stem}.bundle.json to {stem}.{known}.receipt.json and {stem}.{known}.bundle.json "
+            f"{stem}.receipt.json and {stem}.record.json to {stem}.{known}.receipt.json and {stem}.{known}.record.json "
             "(they still verify), or anchor a copy by another name"
         )
 
     def put_aside(self, project: Project, receipt_path: Path) -> None:
-        """Move the earlier receipt and bundle to `.notarium/superseded`, where nothing is ever overwritten.
+        """Move the earlier receipt and record to `.notarium/superseded`, where nothing is ever overwritten.
 
         Raises Unwritable, which names the folder.
         """
         kept_in, beside = project.folder / "superseded", receipt_path.absolute().parent
         with _moving(receipt_path, kept_in, failing=beside):
             kept = {
-                path: read_regular(path, MAX_BUNDLE_BYTES)
-                for path in (bundle_of(receipt_path), receipt_path)
+                path: read_regular(path, MAX_RECORD_BYTES)
+                for path in (record_of(receipt_path), receipt_path)
                 if path.exists()
             }
         if not kept and self.waiting is None:
@@ -146,9 +146,9 @@ def _moving(receipt_path: Path, to: Path, *, failing: Path) -> Iterator[None]:
         raise Unwritable(f"the earlier receipt {receipt_path} cannot be moved to {to}", failing, error) from error
 
 
-def _facts(bundle: Bundle) -> dict[str, Any]:
-    """What a bundle says, without the parts that are new each time."""
-    return {name: value for name, value in bundle.predicate.items() if name not in ("salt", "code")}
+def _facts(record: Record) -> dict[str, Any]:
+    """What a record says, without the parts that are new each time."""
+    return {name: value for name, value in record.facts.items() if name not in ("salt", "code")}
 
 
 def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
@@ -159,5 +159,5 @@ def _label(folder: Path, id_: bytes | None, kept: Mapping[Path, bytes]) -> str:
         places = {folder / f"{label}.{path.name}": data for path, data in kept.items()}
         if all(not place.exists() or read_regular(place, len(data)) == data for place, data in places.items()):
             return label
-    # The same evidence is kept there already with another receipt.
+    # The same record is kept there already with another receipt.
     return f"{digest}.{secrets.token_hex(8)}"

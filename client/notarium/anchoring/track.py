@@ -1,7 +1,7 @@
 """`with notarium.track("study-12") as run:` records a run and anchors it, without disturbing it.
 
 Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
-works. An error becomes one warning line and a gap in the evidence. The network is used only at the end, for a bounded
+works. An error becomes one warning line and a gap in the record. The network is used only at the end, for a bounded
 time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI: before the training what the
 end will need, and after the rest was recorded what fails at the end. The user's own exception propagates unchanged.
 """
@@ -23,15 +23,16 @@ from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.outbox import WaitingState, now_ms
-from notarium.anchoring.run_record import KIND, RunRecord, RunStatus, sign_run
+from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
+from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
-from notarium.evidence.statement import Artifact, decimal_text, relative_name, to_json
+from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import artifact_path, bundle_of, run_stem
+from notarium.naming import artifact_path, record_of, run_stem
 from notarium.project import Homes, Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
@@ -89,7 +90,7 @@ class Run:
         """After the run: its verified receipt, or None while it is pending."""
         self.receipt_path: Path | None = None
         """After the run: where the receipt is, or will be once it has been sent."""
-        self.bundle_path: Path | None = None
+        self.record_path: Path | None = None
         self.draft_path: Path | None = None
         """After the run: where its record is kept if it could not be signed."""
         self.id = ""
@@ -192,7 +193,7 @@ class Run:
 
     @_guarded
     def gap(self, text: str) -> None:
-        """Something this record does not vouch for; the evidence lists it."""
+        """Something this record does not vouch for; the record lists it."""
         self._gaps.append(str(text))
 
     @_guarded
@@ -247,16 +248,16 @@ class Run:
                 artifacts.extend(content)
             self._project = self._project or find_project()
             self._directory.mkdir(parents=True, exist_ok=True)
-            signed = sign_run(self._project, self._record(status, ended_ms, artifacts), self._directory)
+            signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._gaps.append("interrupted before all inputs and outputs were hashed; those are not recorded")
-            self._keep_draft(self._record(status, ended_ms, artifacts), error)
+            self._keep_draft(self._facts_now(status, ended_ms, artifacts), error)
             raise
         for problem in signed.problems:
             self._after_recording(problem)
         self.id, self.receipt_path = signed.waiting.id, signed.waiting.receipt_path
-        self.bundle_path = bundle_of(self.receipt_path)
+        self.record_path = record_of(self.receipt_path)
         delivery = send(self._project, signed.waiting, self._wait)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
@@ -269,8 +270,8 @@ class Run:
             remedy = "fix the cause, then run" if delivery.waiting.refused else "run"
             self._warn(f"{waits(delivery.error)} ({remedy} 'notarium status --flush' to send it)")
 
-    def _record(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunRecord:
-        return RunRecord(
+    def _facts_now(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunFacts:
+        return RunFacts(
             name=self.name,
             status=status,
             started_ms=self._started_ms,
@@ -282,12 +283,12 @@ class Run:
             facts=self._facts(status, ended_ms),
         )
 
-    def _keep_draft(self, record: RunRecord, error: BaseException) -> None:
+    def _keep_draft(self, run: RunFacts, error: BaseException) -> None:
         """What was recorded is never thrown away because it cannot be signed now."""
         if not isinstance(error, KeyboardInterrupt):
             self._warn(str(error))
         try:
-            self.draft_path = keep_draft(record, self._directory, Homes.of(os.environ).state / "drafts")
+            self.draft_path = keep_draft(run, self._directory, Homes.of(os.environ).state / "drafts")
         except Unwritable as problem:
             self._warn(str(problem))
             return
@@ -367,7 +368,7 @@ def track(
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
-    `disclosure`: "sealed" shows the digest of the evidence on the ledger, "consortium" also the times and the Git
+    `disclosure`: "sealed" shows the digest of the record on the ledger, "consortium" also the times and the Git
     commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
     `wait`: seconds that the end may wait for the network.
     """

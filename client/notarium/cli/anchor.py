@@ -102,14 +102,14 @@ def anchor(
     ] = None,
     fact: Annotated[
         list[str] | None,
-        typer.Option("--fact", metavar="NAME=VALUE", help=f"Kept in the evidence, off the ledger. {VALUES_HELP}"),
+        typer.Option("--fact", metavar="NAME=VALUE", help=f"Kept in the record, off the ledger. {VALUES_HELP}"),
     ] = None,
     strict: Strict = False,
     deep: Deep = False,
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,
 ) -> int:
-    """Anchor files and folders; receipts and evidence are written beside them."""
+    """Anchor files and folders; receipts and records are written beside them."""
     options = _Options(
         kind=kind,
         disclosure=disclosure,

@@ -14,7 +14,7 @@ from notarium.anchoring.drafts import complete as sign_draft
 from notarium.cli.options import Json, Timeout, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode
-from notarium.naming import bundle_of
+from notarium.naming import record_of
 from notarium.project import find_project
 
 
@@ -27,9 +27,7 @@ def complete(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(
-            parser=given_path, metavar="DIR", help="The folder for receipt and evidence; default: the draft's."
-        ),
+        typer.Option(parser=given_path, metavar="DIR", help="The folder for receipt and record; default: the draft's."),
     ] = None,
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,
@@ -44,7 +42,7 @@ def complete(
     waiting, error = delivery.waiting, delivery.error
     place = waiting.receipt_path
     status = "anchored" if error is None else waiting.state.value
-    said = {"status": status, "id": waiting.id, "receipt": str(place), "bundle": str(bundle_of(place))}
+    said = {"status": status, "id": waiting.id, "receipt": str(place), "record": str(record_of(place))}
     printer.data(said if error is None else {**said, "error": str(error)})
     if error is None:
         printer.line(f"[green]anchored[/] {shown(str(draft))}  → {shown(str(place))}")

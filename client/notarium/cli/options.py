@@ -29,7 +29,7 @@ DisclosureOption = Annotated[
     Disclosure,
     typer.Option(
         "--disclosure",
-        help="What the ledger shows. sealed: the digest of the evidence; consortium: also a run's times and Git "
+        help="What the ledger shows. sealed: the digest of the record; consortium: also a run's times and Git "
         "commit, and a data set's number of files; public: also the names and digests of artifacts.",
     ),
 ]
@@ -62,7 +62,7 @@ _NUMBER = re.compile(r"-?([0-9]*\.[0-9]*[1-9]|[0-9]+\.0|[0-9](\.[0-9]*[1-9])?[eE
 
 
 def parse_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
-    """NAME=VALUE pairs for the evidence: integers, finite decimals, true, false, or text. Raises ProjectError."""
+    """NAME=VALUE pairs for the record: integers, finite decimals, true, false, or text. Raises ProjectError."""
     return {name: _value(text) for name, text in _pairs(texts, option)}
 
 

@@ -13,7 +13,7 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
-from notarium.anchoring.run_record import RunStatus
+from notarium.anchoring.run_facts import RunStatus
 from notarium.anchoring.track import SEND_S, Run, track
 from notarium.cli.options import (
     VALUES_HELP,
@@ -50,7 +50,7 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
-    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the evidence.")] = Path(
+    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")] = Path(
         "."
     ),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
@@ -135,7 +135,7 @@ def _to_json(tracked: Run, code: int) -> dict[str, Any]:
         "id": tracked.id or None,
         "status": tracked.outcome.value,
         "receipt": str(tracked.receipt_path) if tracked.receipt_path else None,
-        "bundle": str(tracked.bundle_path) if tracked.bundle_path else None,
+        "record": str(tracked.record_path) if tracked.record_path else None,
         "draft": str(tracked.draft_path) if tracked.draft_path else None,
     }
 

@@ -13,7 +13,7 @@ from notarium.cli.options import Deep, GenesisFile, Json, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
-from notarium.naming import artifact_path, is_bundle, receipt_beside
+from notarium.naming import artifact_path, is_record, receipt_beside
 from notarium.project import Homes, trusted_genesis
 from notarium.verdicts import Verdict, gravest, judge, waiting_inside
 from notarium.verifying.verification import Verifying
@@ -25,7 +25,7 @@ def verify(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no node, even if something is missing.")] = False,
     genesis: GenesisFile = None,
     receipt_only: Annotated[
-        bool, typer.Option("--receipt-only", help="Check the receipts only, without evidence and files.")
+        bool, typer.Option("--receipt-only", help="Check the receipts only, without record and files.")
     ] = False,
     issuer: Annotated[
         str, typer.Option("--issuer", metavar="ID", help="Only what this institution anchored verifies.")
@@ -71,5 +71,5 @@ def _check_are_receipts(paths: Sequence[Path]) -> None:
     """Raise ProjectError for an artifact: a receipt alone says nothing about what a file holds today."""
     for path in map(artifact_path, paths):
         is_folder = path.is_dir() and not receipt_beside(path).exists()
-        if receipt_named(path) != path and not is_bundle(path) and not is_folder:
+        if receipt_named(path) != path and not is_record(path) and not is_folder:
             raise ProjectError(f"--receipt-only needs a receipt, and {path} is not one: give {receipt_beside(path)}")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from notarium.errors import InvalidBundle
+from notarium.errors import InvalidRecordFile
 from notarium_ledger.entries.entry import Entry
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -32,13 +32,13 @@ class Author:
 
     @classmethod
     def from_json(cls, value: Any) -> Author:
-        """Raises InvalidBundle."""
+        """Raises InvalidRecordFile."""
         if not isinstance(value, dict) or value.keys() != {"key", "issuer", "project"}:
-            raise InvalidBundle(
+            raise InvalidRecordFile(
                 "predicate.author must have key, issuer and project: no record without an author is valid"
             )
         if not all(isinstance(each, str) for each in value.values()) or not _KEY.fullmatch(value["key"]):
-            raise InvalidBundle("predicate.author: key must be 64 hexadecimal digits, issuer and project text")
+            raise InvalidRecordFile("predicate.author: key must be 64 hexadecimal digits, issuer and project text")
         return cls(bytes.fromhex(value["key"]), value["issuer"], value["project"])
 
     def to_json(self) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _walk(root: Path) -> tuple[list[str], list[Item]]:
 
 
 def check_name(root: Path, name: str) -> None:
-    """Raise UnreadableArtifact for a name in `root` that is not UTF-8: evidence is JSON and cannot hold it."""
+    """Raise UnreadableArtifact for a name in `root` that is not UTF-8: record is JSON and cannot hold it."""
     try:
         name.encode()
     except UnicodeEncodeError as error:

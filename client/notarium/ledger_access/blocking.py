@@ -118,6 +118,12 @@ class BlockingClient:
         )
         return self._run(found)
 
+    def references(
+        self, id_: bytes | str, *, rel: str = "", issuer: str = "", limit: int = 100, after: int = -1
+    ) -> Found:
+        """As `Client.references`."""
+        return self._run(self._client.references(id_, rel=rel, issuer=issuer, limit=limit, after=after))
+
     def status(self) -> list[NodeStatus]:
         """As `Client.status`."""
         return self._run(self._client.status())

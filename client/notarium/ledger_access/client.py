@@ -226,10 +226,20 @@ class Client:
 
         `issuer`, `project`, `kind`: only such entries; `since_ms` (included), `until_ms` (excluded): only those decided
         then. `after`: go on after this log index, which is `next` of what was found before.
-        Plain digests are on the ledger only where the author disclosed them; that of an evidence bundle always is.
+        Plain digests are on the ledger only where the author disclosed them; that of a record always is.
         Anyone can name a digest that is public: the filters find one institution's entries among those of many others.
         """
-        wanted = Wanted(entry_id(digest), issuer, project, kind, since_ms, until_ms)
+        wanted = Wanted(entry_id(digest), False, issuer, project, kind, since_ms, until_ms)
+        return await self._finder.find(wanted, limit, after)
+
+    async def references(
+        self, id_: bytes | str, *, rel: str = "", issuer: str = "", limit: int = 100, after: int = -1
+    ) -> Found:
+        """Entries that refer to an entry, oldest first, each proven: reviews, replications, what supersedes it.
+
+        `rel`, `issuer`: only those by this relation, and of this institution. A node can leave entries out.
+        """
+        wanted = Wanted(entry_id(id_), True, issuer, relation=rel)
         return await self._finder.find(wanted, limit, after)
 
     async def status(self) -> list[NodeStatus]:

@@ -1,4 +1,4 @@
-"""Find the entries that name a digest: page by page, oldest first, each with a verified receipt.
+"""Find the entries that name a digest, or refer to an entry: page by page, oldest first, each with a verified receipt.
 
 Nothing that a node lists is believed. Each entry is proven, and digest, filters and order are checked on what is
 proven. A node that ignores a filter, reorders or repeats is named, and another is asked for the page. Only what a node
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from notarium.errors import LyingNode, NotAnchored
 from notarium.ledger_access.answers import Answer, VerifiedReceipt, read_hash
 from notarium.ledger_access.failover import Failover, Request, in_parallel
+from notarium_ledger.entries.commitment import referred_entries
 
 PAGE = 100
 """Entries asked for at a time."""
@@ -29,7 +30,10 @@ CONCURRENT_REQUESTS = 4
 class Wanted:
     """What is looked for. An empty filter matches everything."""
 
-    digest: bytes
+    value: bytes
+    """The digest that the entries name, or the id of the entry that they refer to."""
+    is_referred: bool = False
+    """Whether it is such an id."""
     issuer: str = ""
     project: str = ""
     kind: str = ""
@@ -37,22 +41,35 @@ class Wanted:
     """Decided at this time or later."""
     until_ms: int | None = None
     """Decided before this time."""
+    relation: str = ""
+    """By which they refer to it."""
+
+    @property
+    def path(self) -> str:
+        """Of the request."""
+        return f"/v1/references/{self.value.hex()}" if self.is_referred else "/v1/search"
 
     def query(self) -> dict[str, str]:
         """For the request."""
         filters = {
+            "digest": "" if self.is_referred else self.value.hex(),
+            "rel": self.relation,
             "issuer": self.issuer,
             "project": self.project,
             "kind": self.kind,
             "since_ms": "" if self.since_ms is None else str(self.since_ms),
             "until_ms": "" if self.until_ms is None else str(self.until_ms),
         }
-        return {"digest": self.digest.hex(), **{name: value for name, value in filters.items() if value}}
+        return {name: value for name, value in filters.items() if value}
 
     def mismatch(self, receipt: VerifiedReceipt) -> str:
         """Why the entry is not one of those looked for, or ""."""
-        if self.digest not in receipt.digests:
-            return f"which does not name {self.digest.hex()}"
+        if self.is_referred:
+            relations = referred_entries(receipt.body).get(self.value, [])
+            if not relations or (self.relation and self.relation not in relations):
+                return f"which does not refer to {self.value.hex()} like this"
+        elif self.value not in receipt.digests:
+            return f"which does not name {self.value.hex()}"
         for name in ("issuer", "project", "kind"):
             asked = getattr(self, name)
             if asked and receipt.body.get(name) != asked:
@@ -66,7 +83,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Entries that name a digest, oldest first."""
+    """Entries that name a digest, or refer to an entry, oldest first."""
 
     receipts: tuple[VerifiedReceipt, ...]
     next: int | None
@@ -115,10 +132,10 @@ class Finder:
 
         def judge(answer: Answer) -> tuple[str, list[bytes], int | None]:
             answer.expect(200)
-            return answer.url, *read_hits(answer, wanted.digest, limit, after)
+            return answer.url, *read_hits(answer, wanted, limit, after)
 
         query = {**wanted.query(), "limit": str(limit), "after": str(after)}
-        return await self._asker.ask(Request("GET", "/v1/search", query=query), judge)
+        return await self._asker.ask(Request("GET", wanted.path, query=query), judge)
 
     async def _proven(self, ids: Sequence[bytes]) -> list[VerifiedReceipt | None]:
         """The receipts, with None where no node has one."""
@@ -134,14 +151,15 @@ class Finder:
         return await in_parallel([prove(each) for each in ids])
 
 
-def read_hits(answer: Answer, digest: bytes, limit: int, after: int) -> tuple[list[bytes], int | None]:
+def read_hits(answer: Answer, wanted: Wanted, limit: int, after: int) -> tuple[list[bytes], int | None]:
     """The entry ids that a search found, and where the next page begins. Raises LyingNode.
 
     A page can be empty and yet have a next: a request examines a bounded number of entries.
     """
     said = answer.json_object()
     rows = said.get("entries")
-    if said.get("digest") != digest.hex() or not isinstance(rows, list) or len(rows) > limit:
+    name = "id" if wanted.is_referred else "digest"
+    if said.get(name) != wanted.value.hex() or not isinstance(rows, list) or len(rows) > limit:
         raise LyingNode(answer.url, "not the result of the search that was asked for")
     following = said.get("next")
     if following is not None and (type(following) is not int or not after < following <= MOST_INDEX):

@@ -6,7 +6,7 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 
 MOST_DIGESTS = 8
-"""Digests of one entry that are looked up: that of its evidence, and those of its first artifacts."""
+"""Digests of one entry that are looked up: that of its record, and those of its first artifacts."""
 
 
 def earlier_by_others(client: BlockingClient, receipt: VerifiedReceipt) -> dict[str, VerifiedReceipt]:

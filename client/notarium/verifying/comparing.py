@@ -1,8 +1,8 @@
-"""Compares the files of an artifact with its evidence.
+"""Compares the files of an artifact with its record.
 
-Both may come from a stranger. So the names and sizes are listed first, and only files whose name and size the evidence
+Both may come from a stranger. So the names and sizes are listed first, and only files whose name and size the record
 has are read: every other file differs already. Links are not followed, and the listing ends at `MAX_UNNAMED` files and
-folders that the evidence does not name.
+folders that the record does not name.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notarium.errors import UnreadableArtifact
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_files, reason_of
-from notarium.evidence.statement import Artifact
 from notarium.verifying.locating import is_behind_link, is_within
 from notarium.verifying.result import Finding, FindingKind
 
@@ -81,7 +81,7 @@ class _Listing:
     unreadable: dict[str, str] = field(default_factory=dict)
     """Folder -> why it could not be listed."""
     files_left: int = field(init=False)
-    """So many more that the evidence does not name are listed."""
+    """So many more that the record does not name are listed."""
     folders_left: int = field(init=False)
     unseen: set[str] = field(default_factory=set)
     """Named, and it is not known whether they are there."""

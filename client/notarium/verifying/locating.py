@@ -1,6 +1,6 @@
-"""Finds the receipt that is about a path, and the path of an artifact that a bundle names.
+"""Finds the receipt that is about a path, and the path of an artifact that a record names.
 
-A bundle may come from a stranger: no name in it leads out of the folder that its receipt lies in.
+A record may come from a stranger: no name in it leads out of the folder that its receipt lies in.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.artifact import Artifact
+from notarium.evidence.record import Record
 from notarium.naming import is_receipt, receipt_beside, stem_of
 
 
@@ -25,14 +26,14 @@ def receipt_for(asked: Path) -> Path | None:
     return None
 
 
-def locate(artifact: Artifact, bundle: Bundle, receipt: Path) -> Path | None:
-    """Where an artifact should be: beside the receipt under the receipt's name, or where the bundle says.
+def locate(artifact: Artifact, record: Record, receipt: Path) -> Path | None:
+    """Where an artifact should be: beside the receipt under the receipt's name, or where the record says.
 
-    None where the bundle names a place outside the receipt's folder. A run may have inputs there, but a stranger's
-    bundle must not choose which files of this machine are read.
+    None where the record names a place outside the receipt's folder. A run may have inputs there, but a stranger's
+    record must not choose which files of this machine are read.
     """
     if (
-        len(bundle.artifacts) == 1
+        len(record.artifacts) == 1
         and artifact.role == "subject"
         and is_receipt(receipt)
         and (beside := receipt.parent / stem_of(receipt)).exists()

@@ -55,12 +55,12 @@ class FindingKind(StrEnum):
     EXTRA = "extra"
     RECEIPT = "receipt"
     """The receipt is not there or not valid."""
-    BUNDLE = "bundle"
-    """The evidence is not valid, or not the evidence that was committed to."""
+    RECORD = "record"
+    """The record is not valid, or not the record that was committed to."""
     ABSENT = "absent"
     """An artifact that is not on this machine."""
     OUTSIDE = "outside"
-    """A name in the evidence that leads out of the receipt's folder."""
+    """A name in the record that leads out of the receipt's folder."""
     EMPTY = "empty"
     """Without a file, so nothing was compared."""
     UNREADABLE = "unreadable"
@@ -102,7 +102,7 @@ class Verification:
     about: dict[str, Any] = field(default_factory=dict)
     """Id, kind, issuer, height, time ... of a verified receipt."""
     checked: str = "nothing"
-    """"receipt only", "receipt + evidence + 5 files"."""
+    """"receipt only", "receipt + record + 5 files"."""
     findings: tuple[Finding, ...] = ()
     files: int = 0
     """How many files were compared."""
@@ -111,7 +111,7 @@ class Verification:
     ledger: Ledger | None = None
     """The ledger that the result holds for."""
     places: tuple[Path, ...] = ()
-    """Where the artifacts lie that the evidence names, as far as they were looked at."""
+    """Where the artifacts lie that the record names, as far as they were looked at."""
     without_receipt: int = 0
     """Of a folder: how many files in it no receipt names."""
 
@@ -141,7 +141,7 @@ class Verification:
 
 
 _CONTRADICTIONS = frozenset({FindingKind.CHANGED, FindingKind.MISSING, FindingKind.EXTRA})
-"""Findings about artifacts that contradict the evidence; all others mean that something could not be checked."""
+"""Findings about artifacts that contradict the record; all others mean that something could not be checked."""
 
 
 def status_by(findings: Sequence[Finding]) -> VerificationStatus:

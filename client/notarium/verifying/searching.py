@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from notarium.naming import FOLDER, bundle_of, is_receipt
+from notarium.naming import FOLDER, is_receipt, record_of
 
 _SHOWN = 10
 _KEPT_BY_TOOLS = (FOLDER, ".git", ".hg", ".svn")
@@ -37,9 +37,9 @@ def receipts_in(root: Path, on_error: Callable[[Path, OSError], None]) -> list[P
 
 
 def unnamed_in(root: Path, receipts: Collection[Path], named: Collection[Path]) -> Unnamed:
-    """The files below `root` that are neither `named`, nor in a folder that is, nor receipts, nor their evidence."""
+    """The files below `root` that are neither `named`, nor in a folder that is, nor receipts, nor their records."""
     known = {os.path.abspath(each) for each in named}
-    known |= {os.path.abspath(each) for receipt in receipts for each in (receipt, bundle_of(receipt))}
+    known |= {os.path.abspath(each) for receipt in receipts for each in (receipt, record_of(receipt))}
     count, first = 0, list[str]()
     # What cannot be listed was reported when the receipts were looked for.
     for each in _walk(root, known, lambda _, __: None):

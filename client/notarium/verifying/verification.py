@@ -1,10 +1,10 @@
-"""Offline verification: a receipt, the evidence bundle beside it, and every file that the bundle names.
+"""Offline verification: a receipt, the record beside it, and every file that the record names.
 
 It needs no network, no node and no clock, only the pinned genesis and the files on the disk. The steps 1 to 7 of the
 receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 
- 8  evidence    the bundle beside the receipt is the one that was committed to, and its author signed the entry
- 9  artifacts   each file and folder that the bundle names has the content it had then
+ 8  record    the record beside the receipt is the one that was committed to, and its author signed the entry
+ 9  artifacts   each file and folder that the record names has the content it had then
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from notarium.errors import InvalidBundle, UnreadableArtifact
+from notarium.errors import InvalidRecordFile, UnreadableArtifact
 from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path, reason_of
-from notarium.evidence.statement import read_bundle
+from notarium.evidence.record import read_record
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
 from notarium.naming import (
     artifact_path,
-    bundle_of,
-    is_bundle,
     is_draft,
     is_receipt,
+    is_record,
     not_signed,
     receipt_beside,
     receipt_of,
+    record_of,
     stem_of,
 )
 from notarium.project import trusted_genesis
@@ -66,14 +66,14 @@ class Verifying:
         self._verifier = ReceiptVerifier(self.genesis)
 
     def verify(self, path: Path | str) -> list[Verification]:
-        """Verify `path`: a receipt, a bundle, an artifact, a file inside one, or a folder full of receipts."""
+        """Verify `path`: a receipt, a record, an artifact, a file inside one, or a folder full of receipts."""
         return self._verify(artifact_path(path))
 
     def _verify(self, chosen: Path) -> list[Verification]:
         try:
             if is_receipt(chosen):
                 return [self.verify_receipt_file(chosen)]
-            if is_bundle(chosen):
+            if is_record(chosen):
                 return [self.verify_receipt_file(receipt_of(chosen))]
             result = self.verify_artifact(chosen)
             if result.status is VerificationStatus.NOT_ANCHORED and is_receipt_by_content(chosen):
@@ -107,26 +107,26 @@ class Verifying:
         return [*results, replace(incomplete, without_receipt=unnamed)]
 
     def verify_receipt_file(self, path: Path) -> Verification:
-        """A receipt file, its bundle and the artifacts. Evidence that was committed to and is not there is missing."""
+        """A receipt file, its record and the artifacts. A record that was committed to and is not there is missing."""
         receipt = self._read_receipt(path, path)
         if isinstance(receipt, Verification):
             return receipt
         verified = self._begin(path, path, receipt)
         if not verified:
             return verified
-        is_missing = not bundle_of(path).exists()
-        if self.receipt_only or (is_missing and "bundle" not in receipt.body):
+        is_missing = not record_of(path).exists()
+        if self.receipt_only or (is_missing and "record" not in receipt.body):
             return verified
         if is_missing:
-            # Otherwise, to hide a changed artifact, it would be enough to remove the evidence against it.
+            # Otherwise, to hide a changed artifact, it would be enough to remove the record against it.
             artifact = path.with_name(stem_of(path)) if is_receipt(path) else None
             return self._verify_by_subjects(verified, receipt, artifact)
-        return self._verify_evidence(verified, receipt, path, asked=None)
+        return self._verify_record(verified, receipt, path, asked=None)
 
     def verify_artifact(self, path: Path) -> Verification:
         """A file or folder: by the receipt beside it, or by that of a folder it lies in.
 
-        It verifies only where the evidence names it and at least one file of it was compared.
+        It verifies only where the record names it and at least one file of it was compared.
         """
         asked = without_dots(path)
         place = receipt_for(asked)
@@ -143,8 +143,8 @@ class Verifying:
         verified = self._begin(path, place, receipt)
         if not verified:
             return verified
-        if bundle_of(place).exists():
-            result = self._verify_evidence(verified, receipt, place, asked=asked)
+        if record_of(place).exists():
+            result = self._verify_record(verified, receipt, place, asked=asked)
         else:
             # The digest of a folder says nothing about one file in it.
             is_own = place == receipt_beside(asked)
@@ -195,7 +195,7 @@ class Verifying:
             return self._result(path, VerificationStatus.MISMATCH, place, findings=(finding,))
 
     def _verify_by_subjects(self, verified: Verification, receipt: VerifiedReceipt, path: Path | None) -> Verification:
-        """Without a bundle, an artifact can be checked only where its plain digest is on the ledger.
+        """Without a record, an artifact can be checked only where its plain digest is on the ledger.
 
         Anyone can anchor a digest that is public, so even then it verifies only by the institution that was named.
         `path`: of the artifact; None where it is not known which file the receipt is about.
@@ -203,8 +203,8 @@ class Verifying:
         incomplete = replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE)
         digests = [bytes(each["digest"]) for each in receipt.body.get("subjects", ())]
         if not digests or path is None or not os.path.lexists(path):
-            detail = "this is the evidence, which is needed to check the content; --receipt-only verifies without it"
-            finding = Finding(FindingKind.MISSING, str(bundle_of(Path(verified.receipt_path))), detail)
+            detail = "this is the record, which is needed to check the content; --receipt-only verifies without it"
+            finding = Finding(FindingKind.MISSING, str(record_of(Path(verified.receipt_path))), detail)
             return replace(incomplete, findings=(finding,))
         try:
             content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
@@ -222,25 +222,25 @@ class Verifying:
             finding = Finding(FindingKind.AUTHOR, str(path), f"anchored by {Author.of(receipt.entry)}; {NAME_ISSUER}")
         return replace(compared, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
 
-    def _verify_evidence(
+    def _verify_record(
         self, verified: Verification, receipt: VerifiedReceipt, place: Path, *, asked: Path | None
     ) -> Verification:
         """Steps 8 and 9. `place`: of the receipt. `asked`: check only this file or folder, which must be named."""
-        evidence = bundle_of(place)
+        beside = record_of(place)
         try:
-            bundle = read_bundle(evidence, receipt.entry)  # Step 8.
+            record = read_record(beside, receipt.entry)  # Step 8.
         except OSError as error:
-            finding = Finding(FindingKind.UNREADABLE, str(evidence), error.strerror or str(error))
+            finding = Finding(FindingKind.UNREADABLE, str(beside), error.strerror or str(error))
             return replace(verified, status=VerificationStatus.INCOMPLETE_EVIDENCE, findings=(finding,))
-        except InvalidBundle as error:
-            finding = Finding(FindingKind.BUNDLE, str(evidence), f"step 8: {error}")
+        except InvalidRecordFile as error:
+            finding = Finding(FindingKind.RECORD, str(beside), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
         findings: list[Finding] = []
         places: list[Path] = []
         compared, is_named = 0, asked is None
         comparing = Comparing(self.cache, self.deep, self.on_progress)
-        for artifact in bundle.artifacts:  # Step 9.
-            location = locate(artifact, bundle, place)
+        for artifact in record.artifacts:  # Step 9.
+            location = locate(artifact, record, place)
             only = asked_inside(asked, artifact, location) if asked else ""
             if only is None:
                 continue
@@ -259,7 +259,7 @@ class Verifying:
             compared += count
         if not is_named:
             findings = [_not_named(verified.path)]
-        checked = "receipt + evidence" + (f" + {_files(compared)}" if compared else "")
+        checked = "receipt + record" + (f" + {_files(compared)}" if compared else "")
         verified = replace(verified, checked=checked, files=compared, places=tuple(places))
         return replace(verified, status=status_by(findings), findings=tuple(findings))
 
@@ -274,7 +274,7 @@ def verify(
     issuer: str = "",
     project: str = "",
 ) -> Verification:
-    """Verify an artifact, receipt or bundle offline, against `genesis` or the one that is pinned here.
+    """Verify an artifact, receipt or record offline, against `genesis` or the one that is pinned here.
 
     `issuer`, `project`: what anyone else anchored is a mismatch. The result is true where everything holds. A folder
     full of receipts gives the worst of their results. Raises ProjectError where no genesis is pinned.
@@ -303,7 +303,7 @@ def _named(receipt: Path, result: Verification) -> tuple[Path, ...]:
 
 def _not_named(path: str) -> Finding:
     kind = FindingKind.EXTRA if os.path.lexists(path) else FindingKind.MISSING
-    return Finding(kind, path, f"the evidence beside it does not name {Path(path).name}")
+    return Finding(kind, path, f"the record beside it does not name {Path(path).name}")
 
 
 def _files(count: int) -> str:

@@ -25,7 +25,7 @@ MAX_TIME_MS = 253_402_300_799_999
 ROR_PATTERN = "https://ror\\.org/0[a-hj-km-np-tv-z0-9]{6}[0-9]{2}"
 MEMBER_ID_PATTERN = f"{ROR_PATTERN}|[a-z0-9][a-z0-9.-]{{0,63}}"
 
-RELATIONS = ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes")
+RELATIONS = ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes", "ends")
 ROLES = ("validator", "observer")
 
 digest = blob(32)
@@ -44,7 +44,7 @@ _COMMON: dict[str, Checker] = {
     "disclosure": one_of("public", "consortium", "sealed"),
 }
 _COMMON_OPTIONAL: dict[str, Checker] = {
-    "bundle": digest,
+    "record": digest,
     "fields": digest,
     "subjects": list_of(subject, 64),
     "refs": list_of(reference, 64),
@@ -62,13 +62,14 @@ def _commitment(
 def _evidenced(
     kind: str, required: dict[str, Checker] | None = None, optional: dict[str, Checker] | None = None
 ) -> Checker:
-    """A commitment that requires an evidence bundle."""
-    return _commitment(kind, {"bundle": digest, **(required or {})}, optional)
+    """A commitment that requires an record."""
+    return _commitment(kind, {"record": digest, **(required or {})}, optional)
 
 
 RESEARCH_KINDS: dict[str, Checker] = {
     "preregistration": _evidenced("preregistration", optional={"plan": digest}),
     "dataset": _evidenced("dataset", optional={"manifest": digest, "partitions": integer(1, 2**32)}),
+    "run-start": _evidenced("run-start", optional={"started_ms": time_ms}),
     "run": _evidenced(
         "run",
         {"status": one_of("completed", "failed", "interrupted")},
@@ -214,8 +215,16 @@ def is_member_body(body: Body) -> bool:
     return body["kind"] in MEMBER_KINDS
 
 
+def referred_entries(body: Body) -> dict[bytes, list[str]]:
+    """The ids of the entries that this commitment refers to, and by which relations, in order."""
+    found: dict[bytes, list[str]] = {}
+    for each in body.get("refs", ()):
+        found.setdefault(each["entry"], []).append(each["rel"])
+    return found
+
+
 def artifact_digests(body: Body) -> list[bytes]:
     """The digests by which a search finds this commitment, each once, in order."""
-    found = [body[name] for name in ("bundle", "manifest", "plan", "root") if name in body]
+    found = [body[name] for name in ("record", "manifest", "plan", "root") if name in body]
     found += [each["digest"] for each in body.get("subjects", ())]
     return list(dict.fromkeys(found))

@@ -56,6 +56,7 @@ def make_app(node: Node, limits: ApiSection, connections: Callable[[], int]) -> 
         ("GET", "/v1/entries/{id}", queries.entry),
         ("GET", "/v1/receipts/{id}", queries.receipt),
         ("GET", "/v1/search", search.page),
+        ("GET", "/v1/references/{id}", search.references),
         ("GET", "/v1/blocks", queries.blocks),
         ("GET", "/v1/blocks/{height}", queries.block),
         ("GET", "/v1/log", queries.log),

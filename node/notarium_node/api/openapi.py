@@ -6,6 +6,7 @@ import json
 from functools import cache
 from importlib.metadata import version
 
+from notarium_ledger.entries.commitment import RELATIONS
 from notarium_ledger.trust.equivocation_file import MEDIA_TYPE as EQUIVOCATION
 from notarium_ledger.trust.receipt import MEDIA_TYPE as RECEIPT
 from notarium_node.api.problems import MEDIA_TYPE as PROBLEM
@@ -91,6 +92,21 @@ def _post(summary: str, upload: str, binary: str, answers: Json) -> Json:
 
 _LIMIT = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Maximum number of rows.")
 
+_FILTERS = [
+    _query("issuer", TEXT, "Only entries of this institution."),
+    _query("project", TEXT, "Only entries of this project."),
+    _query("kind", {"enum": list(KINDS)}, "Only entries of this kind."),
+    _query("since_ms", INTEGER, "Only entries decided at this time or later, in milliseconds since 1970."),
+    _query("until_ms", INTEGER, "Only entries decided before this time."),
+    _LIMIT,
+    _query(
+        "after",
+        {"type": "integer", "minimum": -1, "default": -1},
+        "Continue after this log index: the `next` of the page before. Where the filters match few entries, "
+        "a page can be empty and yet have a `next`.",
+    ),
+]
+
 PATHS: Json = {
     "/v1/entries": _post(
         "Submit one entry and get its receipt",
@@ -141,19 +157,20 @@ PATHS: Json = {
         "Entries that name an artifact digest",
         {"200": _answer("Entries in the order of the log.", "Search"), "400": _problem("The request cannot be read.")},
         [
-            {**_query("digest", HEX32, "SHA-256 of the artifact, the bundle or the manifest."), "required": True},
-            _query("issuer", TEXT, "Only entries of this institution."),
-            _query("project", TEXT, "Only entries of this project."),
-            _query("kind", {"enum": list(KINDS)}, "Only entries of this kind."),
-            _query("since_ms", INTEGER, "Only entries decided at this time or later, in milliseconds since 1970."),
-            _query("until_ms", INTEGER, "Only entries decided before this time."),
-            _LIMIT,
-            _query(
-                "after",
-                {"type": "integer", "minimum": -1, "default": -1},
-                "Continue after this log index: the `next` of the page before. Where the filters match few entries, "
-                "a page can be empty and yet have a `next`.",
-            ),
+            {**_query("digest", HEX32, "SHA-256 of the artifact, the record or the manifest."), "required": True},
+            *_FILTERS,
+        ],
+    ),
+    "/v1/references/{id}": _get(
+        "Entries that refer to an entry",
+        {
+            "200": _answer("Entries in the order of the log.", "References"),
+            "400": _problem("The request cannot be read."),
+        },
+        [
+            _path("id", HEX32),
+            _query("rel", {"enum": list(RELATIONS)}, "Only entries that refer to it by this relation."),
+            *_FILTERS,
         ],
     ),
     "/v1/blocks": _get(

@@ -72,6 +72,10 @@ _STATEMENT: Json = {
         _object({"prepared": _nullable(_object({"round": INTEGER, "block": HEX32}))}),
     ]
 }
+_FOUND = (
+    {"id": HEX32, "index": INTEGER, "height": INTEGER, "kind": TEXT},
+    {"issuer": TEXT, "project": TEXT},
+)
 _EQUIVOCATION: Json = {
     "id": HEX32,
     "member": TEXT,
@@ -132,14 +136,11 @@ SCHEMAS: Json = {
         {"id": HEX32, "status": TEXT, "author": HEX32, "kind": TEXT, "body": {"type": "object"}, "entry": BASE64},
         {"index": INTEGER, "height": INTEGER, "time": TIME},
     ),
-    "Search": _object(
+    "Search": _object({"digest": HEX32, "entries": _list(_object(*_FOUND)), "next": _nullable(INTEGER)}),
+    "References": _object(
         {
-            "digest": HEX32,
-            "entries": _list(
-                _object(
-                    {"id": HEX32, "index": INTEGER, "height": INTEGER, "kind": TEXT}, {"issuer": TEXT, "project": TEXT}
-                )
-            ),
+            "id": HEX32,
+            "entries": _list(_object({**_FOUND[0], "relations": _list(TEXT)}, _FOUND[1])),
             "next": _nullable(INTEGER),
         }
     ),

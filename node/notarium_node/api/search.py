@@ -1,4 +1,6 @@
-"""GET /v1/search: the entries that name a digest, by the index alone, so that no entry is read for a row.
+"""GET /v1/search and /v1/references/{id}: the entries that name a digest, or refer to an entry.
+
+Both answer by the index alone, so that no entry is read for a row.
 
 Anyone may name a known digest in thousands of entries. So a request examines a bounded number of them: a page can be
 empty and yet have a `next`, where the filters match nothing among those.
@@ -7,12 +9,14 @@ empty and yet have a `next`, where the filters match nothing among those.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from notarium_ledger.entries.commitment import MAX_TIME_MS, MEMBER_KINDS, RESEARCH_KINDS
+from notarium_ledger.entries.commitment import MAX_TIME_MS, MEMBER_KINDS, RELATIONS, RESEARCH_KINDS
 from notarium_node.api.costly import CostlyReads
 from notarium_node.api.problems import ApiProblem, ProblemType, parse_hash, parse_int
 from notarium_store.layout import NamedBy
@@ -28,12 +32,14 @@ MAX_TEXT = 255
 """Characters of a filter; no institution or project has a longer name."""
 KINDS = (*RESEARCH_KINDS, *MEMBER_KINDS)
 
+Scan = Callable[[bytes, int, int], list[NamedBy]]
+"""Rows of one index for a value: at most so many, above a log index."""
+
 
 @dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """What was asked for. An empty filter matches everything."""
+class Filters:
+    """Which entries were asked for. An empty filter matches everything."""
 
-    digest: bytes
     issuer: str
     project: str
     kind: str
@@ -41,26 +47,29 @@ class SearchQuery:
     """Decided at this time or later."""
     until_ms: int
     """Decided before this time."""
+    relation: str
+    """Of references."""
 
     @classmethod
-    def of(cls, request: web.Request) -> SearchQuery:
+    def of(cls, request: web.Request) -> Filters:
         """Raises ApiProblem."""
         return cls(
-            parse_hash(request.query.get("digest", ""), "digest"),
             _parse_text(request, "issuer"),
             _parse_text(request, "project"),
-            _parse_kind(request),
+            _parse_choice(request, "kind", KINDS),
             parse_int(request, "since_ms", 0, minimum=0, maximum=MAX_TIME_MS),
             parse_int(request, "until_ms", MAX_TIME_MS + 1, minimum=0, maximum=MAX_TIME_MS + 1),
+            _parse_choice(request, "rel", RELATIONS),
         )
 
     def matches(self, row: NamedBy) -> bool:
-        """Whether the entry is by this institution, in this project and of this kind."""
-        return self.issuer in ("", row.issuer) and self.project in ("", row.project) and self.kind in ("", row.kind)
+        """Whether the entry is by this institution, in this project, of this kind, and refers like this."""
+        asked = ((self.issuer, row.issuer), (self.project, row.project), (self.kind, row.kind))
+        return all(each in ("", said) for each, said in asked) and (not self.relation or self.relation in row.relations)
 
 
 class Search:
-    """The handler."""
+    """The handlers."""
 
     def __init__(self, store: Store, costly: CostlyReads) -> None:
         self._store = store
@@ -68,22 +77,33 @@ class Search:
 
     async def page(self, request: web.Request) -> web.Response:
         """Entries that name an artifact digest, in the order of the log."""
-        wanted = SearchQuery.of(request)
+        digest = parse_hash(request.query.get("digest", ""), "digest")
+        return await self._page(request, "digest", digest, self._store.find)
+
+    async def references(self, request: web.Request) -> web.Response:
+        """Entries that refer to an entry, in the order of the log."""
+        id_ = parse_hash(request.match_info["id"], "id")
+        return await self._page(request, "id", id_, self._store.references)
+
+    async def _page(self, request: web.Request, name: str, value: bytes, scan: Scan) -> web.Response:
+        wanted = Filters.of(request)
         limit = parse_int(request, "limit", 100, minimum=1, maximum=MAX_PAGE)
         after = parse_int(request, "after", -1, minimum=-1, maximum=MAX_NUMBER)
         async with self._costly.turn(request):
-            found, following = await self._find(wanted, limit, after)
+            found, following = await self._find(partial(scan, value), wanted, limit, after)
         rows = [_row(each) for each in found]
-        return web.json_response({"digest": wanted.digest.hex(), "entries": rows, "next": following})
+        return web.json_response({name: value.hex(), "entries": rows, "next": following})
 
-    async def _find(self, wanted: SearchQuery, limit: int, after: int) -> tuple[list[NamedBy], int | None]:
+    async def _find(
+        self, scan: Callable[[int, int], list[NamedBy]], wanted: Filters, limit: int, after: int
+    ) -> tuple[list[NamedBy], int | None]:
         """What matches, and the log index after which the next page begins, or None at the end."""
         if wanted.since_ms:
             after = max(after, self._store.size_before(wanted.since_ms) - 1)
         end = self._store.size_before(wanted.until_ms) if wanted.until_ms <= MAX_TIME_MS else MAX_NUMBER
         found: list[NamedBy] = []
         for _ in range(0, MAX_EXAMINED, SLICE):
-            rows = self._store.find(wanted.digest, SLICE, after)
+            rows = scan(SLICE, after)
             for row in rows:
                 if row.index >= end:
                     return found, None
@@ -101,7 +121,8 @@ class Search:
 def _row(each: NamedBy) -> dict[str, Any]:
     row: dict[str, Any] = {"id": each.id.hex(), "index": each.index, "height": each.height, "kind": each.kind}
     named = {"issuer": each.issuer, "project": each.project}
-    return {**row, **{name: value for name, value in named.items() if value}}
+    row |= {name: value for name, value in named.items() if value}
+    return {**row, "relations": list(each.relations)} if each.relations else row
 
 
 def _parse_text(request: web.Request, name: str) -> str:
@@ -112,8 +133,8 @@ def _parse_text(request: web.Request, name: str) -> str:
     return text
 
 
-def _parse_kind(request: web.Request) -> str:
-    kind = request.query.get("kind", "")
-    if kind and kind not in KINDS:
-        raise ApiProblem(ProblemType.MALFORMED, f"kind: not one of {', '.join(KINDS)}", field="kind")
-    return kind
+def _parse_choice(request: web.Request, name: str, known: Sequence[str]) -> str:
+    chosen = request.query.get(name, "")
+    if chosen and chosen not in known:
+        raise ApiProblem(ProblemType.MALFORMED, f"{name}: not one of {', '.join(known)}", field=name)
+    return chosen

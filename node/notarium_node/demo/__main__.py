@@ -191,7 +191,7 @@ class Demo:
         pinned = f"--genesis {base}/genesis.json"
         self._story.chapter(f"That took {self._story.seconds:.0f} s. No process is left running.")
         self._story.columns(
-            (f"{base}/study/", "the researcher's files, with their evidence and receipts"),
+            (f"{base}/study/", "the researcher's files, with their records and receipts"),
             (f"{base}/genesis.json", "the trust root"),
             (f"{base}/*/node.log", "what each node logged"),
         )

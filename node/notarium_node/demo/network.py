@@ -46,7 +46,7 @@ class Place:
 
     @property
     def study(self) -> Path:
-        """The researcher's files, with their evidence and receipts."""
+        """The researcher's files, with their records and receipts."""
         return self.directory / "study"
 
     @property

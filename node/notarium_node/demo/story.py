@@ -70,7 +70,7 @@ class Story:
             "what": f"{body['kind']} of project {body['project']}",
             "issuer": f"{members[body['issuer']].name}, researcher's key {receipt.entry.key.hex()[:16]}…",
             "entry": receipt.id.hex(),
-            "evidence": f"SHA-256 {body['bundle'].hex()}",
+            "record": f"SHA-256 {body['record'].hex()}",
             "refers to": "\n".join(f"{each['rel']} {each['entry'].hex()[:16]}…" for each in body.get("refs", ())),
             "position": f"leaf {receipt.index} of {header.tree_size} in the log, block {receipt.height}",
             "decided": f"{iso_time(header.time_ms)} in round {receipt.receipt.decided.certificate.round}",

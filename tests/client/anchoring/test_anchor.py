@@ -66,7 +66,7 @@ def test_one_kind_does_not_supersede_another(data, project, nodes, genesis):
     with pytest.raises(ProjectError, match=r"rename data\.receipt\.json"):
         anchor(data, "model", project=project)
     assert sorted(os.listdir(data.parent)) == before
-    for each in ("receipt", "bundle"):
+    for each in ("receipt", "record"):
         (data.parent / f"data.{each}.json").rename(data.parent / f"data.dataset.{each}.json")
     model = anchor(data, "model", project=project, strict=True)
     assert "refs" not in present(model.receipt).body
@@ -93,18 +93,18 @@ def test_anchoring_a_change_supersedes(data, project, genesis):
     assert refs == [("supersedes", first)]
     assert verify(data, genesis)
     kept = [each.name for each in (project.folder / "superseded").iterdir()]
-    assert sorted(kept) == [f"{first[:16]}.data.bundle.json", f"{first[:16]}.data.receipt.json"]
+    assert sorted(kept) == [f"{first[:16]}.data.receipt.json", f"{first[:16]}.data.record.json"]
 
 
 def test_evidence_whose_receipt_was_lost_is_kept_each_time(project):
     path = project.root / "x"
     path.write_text("x")
-    bundle, written = project.root / "x.bundle.json", []
+    record, written = project.root / "x.record.json", []
     for _ in range(3):
         anchor(path, project=project, strict=True)
-        written.append(bundle.read_bytes())
+        written.append(record.read_bytes())
         (project.root / "x.receipt.json").unlink()
-    bundle.write_bytes(b"damaged")
+    record.write_bytes(b"damaged")
     anchor(path, project=project, strict=True)
     kept = [each.read_bytes() for each in (project.folder / "superseded").iterdir()]
     assert sorted(kept) == sorted([*written[:2], b"damaged"])
@@ -112,11 +112,11 @@ def test_evidence_whose_receipt_was_lost_is_kept_each_time(project):
 
 def test_what_was_put_aside_is_not_overwritten_by_something_else_of_the_same_entry(data, project):
     (data / "a.csv").write_text("corrected")
-    receipt, bundle = (data.parent / f"data.{each}.json" for each in ("receipt", "bundle"))
-    first = receipt.read_bytes(), bundle.read_bytes()
+    receipt, record = (data.parent / f"data.{each}.json" for each in ("receipt", "record"))
+    first = receipt.read_bytes(), record.read_bytes()
     anchor(data, project=project, strict=True)
     receipt.write_bytes(first[0])
-    bundle.write_bytes(b"damaged")
+    record.write_bytes(b"damaged")
     anchor(data, project=project, strict=True)
     kept = [each.read_bytes() for each in (project.folder / "superseded").iterdir()]
     assert sorted(kept) == sorted([*first, first[0], b"damaged"])
@@ -179,7 +179,7 @@ def test_facts_stay_off_the_ledger_and_fields_go_on_it(project):
         fields={"identifier": "doi:10.1000/1"},
     )
     assert present(done.receipt).body["identifier"] == "doi:10.1000/1"
-    assert b"a journal" in done.bundle_path.read_bytes()
+    assert b"a journal" in done.record_path.read_bytes()
     assert b"a journal" not in done.receipt_path.read_bytes()
 
 

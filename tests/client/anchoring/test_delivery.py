@@ -83,18 +83,18 @@ def test_a_pending_entry_keeps_the_author_who_signed_it(project, ledger, nodes, 
 def test_what_cannot_name_its_new_author_is_not_signed_again(project, ledger, cli, keys, damage):
     (project.root / "x").write_text("x")
     assert cli("anchor", "x")[0] == 3
-    damage(project.root / "x.bundle.json")
+    damage(project.root / "x.record.json")
     keys(True)
     code, out, _ = cli("status", "--flush", "--json")
     assert (code, ledger.entries) == (2, [])
-    assert "cannot be signed again: its evidence" in json.loads(out)["outbox"][0]["reason"]
+    assert "cannot be signed again: its record" in json.loads(out)["outbox"][0]["reason"]
 
 
 def test_evidence_that_was_exchanged_is_not_signed_again(project, ledger, cli, keys):
     for name in ("x", "y"):
         (project.root / name).write_text(name)
         assert cli("anchor", name)[0] == 3
-    (project.root / "x.bundle.json").write_bytes((project.root / "y.bundle.json").read_bytes())
+    (project.root / "x.record.json").write_bytes((project.root / "y.record.json").read_bytes())
     keys(True)
     assert cli("status", "--flush")[0] == 2
     assert ledger.entries == []
@@ -168,7 +168,7 @@ def test_what_another_refers_to_is_dropped_with_it_only(project, cli, waits):
 
 @pytest.mark.parametrize("survived", range(10))
 def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, survived, monkeypatch):
-    """Evidence by the new author is written, then new entries, then the old ones go; three each, `survived` done."""
+    """Record by the new author is written, then new entries, then the old ones go; three each, `survived` done."""
     keys(True)
     steps: list[object] = []
 
@@ -182,7 +182,7 @@ def test_a_crash_amid_it_loses_nothing(project, ledger, cli, keys, waits, surviv
         return count
 
     with monkeypatch.context() as patch:
-        patch.setattr(delivery, "write_bundle", counted(commit.write_bundle))
+        patch.setattr(delivery, "write_record", counted(commit.write_record))
         patch.setattr(Outbox, "put", counted(Outbox.put))
         patch.setattr(Outbox, "remove", counted(Outbox.remove))
         with pytest.raises(KeyboardInterrupt):

@@ -5,6 +5,7 @@ import os
 
 import pytest
 from tests.client.helpers import present
+from tests.support.records import recorded
 
 import notarium
 from notarium.anchoring.drafts import complete, keep_draft, read_draft
@@ -32,7 +33,7 @@ def draft(study, project, home):
 
 
 def predicate(place):
-    return json.loads(place.read_bytes())["predicate"]
+    return recorded(place)
 
 
 def test_a_draft_becomes_the_evidence_that_the_run_would_have_had(draft, project, study, monkeypatch):
@@ -42,7 +43,7 @@ def test_a_draft_becomes_the_evidence_that_the_run_would_have_had(draft, project
     assert not (study / draft).exists()
     [waiting] = outbox_of(project).list()
     assert waiting == signed.waiting
-    body = predicate(study / "fit.run.bundle.json")
+    body = predicate(study / "fit.run.record.json")
     assert {name: body[name] for name in facts if name != "gaps"} == {k: v for k, v in facts.items() if k != "gaps"}
     assert body["params"]["rate"] == 0.5
     assert [each["name"] for each in body["artifacts"]] == ["data", "model"]
@@ -56,7 +57,7 @@ def test_references_and_inputs_are_looked_up_when_it_is_completed(draft, project
     (study / "data.receipt.json").rename(study / "gone")
     signed = complete(project, draft)
     assert [str(each) for each in signed.problems] != []
-    gaps = predicate(study / "fit.run.bundle.json")["gaps"]
+    gaps = predicate(study / "fit.run.record.json")["gaps"]
     assert any(each.startswith("reference preRegisteredBy is not recorded") for each in gaps)
     assert not any(str(study) in each for each in gaps), "no absolute path is recorded"
 

@@ -26,7 +26,7 @@ def changed(project):
 
 def test_nothing_is_there_before_the_first_time(project):
     found = Earlier.find(project, project.root / "a.receipt.json")
-    assert (found.bundle, found.receipt, found.waiting, found.id, found.body) == (None, None, None, None, None)
+    assert (found.record, found.receipt, found.waiting, found.id, found.body) == (None, None, None, None, None)
 
 
 def test_what_was_anchored_is_found_and_put_aside(project, changed):
@@ -37,8 +37,8 @@ def test_what_was_anchored_is_found_and_put_aside(project, changed):
     found.put_aside(project, receipt)
     assert not receipt.exists()
     assert sorted(each.suffixes[-2:] for each in (project.folder / "superseded").iterdir()) == [
-        [".bundle", ".json"],
         [".receipt", ".json"],
+        [".record", ".json"],
     ]
 
 
@@ -55,13 +55,13 @@ def test_a_superseding_record_verifies_by_its_own_author(project, changed):
     anchor(changed, project=project, strict=True)
     assert verify(changed, project.genesis)
     assert [each.status for each in Verifying(project.genesis).verify(project.folder / "superseded")] == [
-        VerificationStatus.INCOMPLETE_EVIDENCE  # The earlier content is gone; the earlier evidence is its author's.
+        VerificationStatus.INCOMPLETE_EVIDENCE  # The earlier content is gone; the earlier record is its author's.
     ]
 
 
 def test_evidence_that_is_not_the_committed_one_counts_for_nothing(project, changed):
-    (project.root / "a.bundle.json").write_bytes(b"{}")
-    assert Earlier.find(project, project.root / "a.receipt.json").bundle is None
+    (project.root / "a.record.json").write_bytes(b"{}")
+    assert Earlier.find(project, project.root / "a.receipt.json").record is None
 
 
 def test_a_file_in_the_place_of_the_folder_is_named_with_the_remedy(project, changed):

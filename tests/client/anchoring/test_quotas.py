@@ -40,7 +40,7 @@ def tight(home, tmp_path, monkeypatch):
 def use_up(project, seconds):
     """Submit so much that the next entry of this key must wait for about `seconds`."""
     body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "study-12", "disclosure": "public"}
-    bodies = [{**body, "bundle": bytes([number]) * 32} for number in range(AT_ONCE_S + seconds)]
+    bodies = [{**body, "record": bytes([number]) * 32} for number in range(AT_ONCE_S + seconds)]
     with BlockingClient(project.genesis, project.nodes, project.key(), timeout=30.0) as client:
         client.submit_batch(bodies)
 

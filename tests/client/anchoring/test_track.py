@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from tests.client.helpers import predicate_of, present, warnings_of
+from tests.client.helpers import facts_of, present, warnings_of
 
 import notarium
 from notarium.anchoring import delivery
@@ -51,24 +51,24 @@ def test_a_run_is_recorded_anchored_and_verifies(project, caplog):
     assert (body["kind"], body["status"], body["project"], body["issuer"]) == ("run", "completed", "study-12", "m0")
     assert "subjects" not in body
     assert body["started_ms"] <= body["ended_ms"]
-    recorded = predicate_of(run)
-    assert recorded["params"] == {"lr": 0.001, "layers": [1, 2], "name": "x"}
-    assert [(each["name"], each["value"]) for each in recorded["metrics"]] == [
+    said = facts_of(run)
+    assert said["params"] == {"lr": 0.001, "layers": [1, 2], "name": "x"}
+    assert [(each["name"], each["value"]) for each in said["metrics"]] == [
         ("auc", "0.30000000000000004"),
         ("loss", "1"),
     ]
-    assert recorded["seeds"] == {"seed": 42}
-    assert [(each["name"], each["role"]) for each in recorded["artifacts"]] == [
+    assert said["seeds"] == {"seed": 42}
+    assert [(each["name"], each["role"]) for each in said["artifacts"]] == [
         ("data.csv", "input"),
         ("conf.toml", "config"),
         ("model.bin", "output"),
     ]
-    assert recorded["environment"]["packages"]["pynacl"]
-    assert "labels were not checked" in recorded["gaps"]
-    assert any("Git repository" in each for each in recorded["gaps"])
+    assert said["environment"]["packages"]["pynacl"]
+    assert "labels were not checked" in said["gaps"]
+    assert any("Git repository" in each for each in said["gaps"])
     result = verify(present(run.receipt_path))
     assert result
-    assert result.checked == "receipt + evidence + 3 files"
+    assert result.checked == "receipt + record + 3 files"
 
 
 def test_two_runs_of_one_name_do_not_overwrite_each_other(project):
@@ -87,7 +87,7 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     assert [each["name"] for each in present(run.receipt).body["subjects"]] == ["x"]
     with notarium.track("closed", disclosure="sealed") as run:
         run.output("x")
-    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "bundle", "status"}
+    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "record", "status"}
 
 
 def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
@@ -105,7 +105,7 @@ def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
     with notarium.track("second") as run:
         run.input("data")
     assert "refs" not in present(run.receipt).body
-    assert any("has changed since" in each for each in predicate_of(run)["gaps"])
+    assert any("has changed since" in each for each in facts_of(run)["gaps"])
 
 
 def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
@@ -240,7 +240,7 @@ def test_a_metric_that_is_not_a_number_is_named(project, caplog, value):
     [warning] = warnings_of(caplog)
     assert "metric 'auc': not a number: " in warning
     assert warning.endswith("; log one number for each metric")
-    assert [each["name"] for each in predicate_of(run)["metrics"]] == ["loss"]
+    assert [each["name"] for each in facts_of(run)["metrics"]] == ["loss"]
 
 
 def test_a_status_that_does_not_exist_is_a_warning_with_those_that_do(project, caplog):
@@ -300,7 +300,7 @@ def test_a_full_disk_is_a_warning(project, caplog, monkeypatch):
     with notarium.track("fit"):
         pass
     assert "No space left" in warnings_of(caplog)[0]
-    assert not (project.root / "fit.run.bundle.json").exists()
+    assert not (project.root / "fit.run.record.json").exists()
     assert (project.root / "fit.run.draft.json").exists()
 
 
@@ -350,7 +350,7 @@ def test_methods_may_be_called_from_many_threads(project):
             each.start()
         for each in threads:
             each.join()
-    assert len(predicate_of(run)["metrics"]) == 20
+    assert len(facts_of(run)["metrics"]) == 20
 
 
 def test_a_forked_child_does_not_anchor_the_run_again(project):
@@ -370,4 +370,4 @@ def test_a_pipe_in_the_place_of_an_inputs_receipt_is_a_gap(project):
     with notarium.track("fit") as run:
         run.input("data.csv")
     assert run.receipt is not None
-    assert "data.csv has a receipt beside it that does not verify" in predicate_of(run)["gaps"]
+    assert "data.csv has a receipt beside it that does not verify" in facts_of(run)["gaps"]

@@ -1,7 +1,7 @@
 """track(strict=True) raises what otherwise is a warning; what the end of a run needs is missed at its beginning."""
 
 import pytest
-from tests.client.helpers import predicate_of, warnings_of
+from tests.client.helpers import facts_of, warnings_of
 
 import notarium
 from notarium.anchoring.outbox import outbox_of
@@ -44,11 +44,11 @@ def test_strict_keeps_the_record_before_it_raises(project, ledger):
     with pytest.raises(UnreadableArtifact, match="model"):
         train()
     assert run.receipt is not None
-    recorded = predicate_of(run)
-    assert recorded["metrics"][0]["value"] == "0.9"
-    assert [each["name"] for each in recorded["artifacts"]] == ["data.csv"]
-    assert any("model.bin is not recorded" in each for each in recorded["gaps"])
-    assert any("reference derivedFrom is not recorded" in each for each in recorded["gaps"])
+    said = facts_of(run)
+    assert said["metrics"][0]["value"] == "0.9"
+    assert [each["name"] for each in said["artifacts"]] == ["data.csv"]
+    assert any("model.bin is not recorded" in each for each in said["gaps"])
+    assert any("reference derivedFrom is not recorded" in each for each in said["gaps"])
 
 
 def _without_key(project, home):
@@ -113,7 +113,7 @@ def test_what_is_put_right_during_the_training_is_no_obstacle(project, home):
     with notarium.track("fit") as run:
         (home / "key").rename(key)
     assert run.receipt is not None
-    assert predicate_of(run)["command"]
+    assert facts_of(run)["command"]
 
 
 def test_strict_without_a_project_fails_before_the_training(tmp_path, home, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.client.fake_node import problem
+from tests.support.records import recorded
 
 from notarium.key_files import create_key
 from notarium.project import create_project
@@ -21,7 +22,7 @@ def test_anchor_writes_receipt_and_evidence_beside_each(project, cli):
         ("x", "anchored", 0),
         ("y", "anchored", 1),
     ]
-    assert all(Path(each["receipt"]).exists() and Path(each["bundle"]).exists() for each in rows)
+    assert all(Path(each["receipt"]).exists() and Path(each["record"]).exists() for each in rows)
     code, out, _ = cli("anchor", "x", "--kind", "model")
     assert code == 0
     assert out.startswith("unchanged x")
@@ -89,13 +90,13 @@ def test_a_refused_entry_is_called_so_and_can_be_fixed_or_dropped(project, home,
     assert cli("status", "--drop", y["id"][:12], "--json")[0] == 0
     assert [each["id"] for each in json.loads(cli("status", "--json")[1])["outbox"]] == [x["id"]]
     key.write_bytes(good)
-    evidence = json.loads((project.root / "x.bundle.json").read_bytes())
+    record = json.loads((project.root / "x.record.json").read_bytes())["statement"]
     code, out, _ = cli("anchor", "x", "--json")
     [row] = json.loads(out)["results"]
     assert (code, row["status"]) == (0, "anchored")
     assert row["id"] != x["id"]
-    evidence["predicate"]["author"]["key"] = ledger.consortium.researcher.public.hex()
-    assert json.loads((project.root / "x.bundle.json").read_bytes()) == evidence, "all but the key stays"
+    record["predicate"]["author"]["key"] = ledger.consortium.researcher.public.hex()
+    assert json.loads((project.root / "x.record.json").read_bytes())["statement"] == record, "all but the key stays"
     assert json.loads(cli("status", "--json")[1])["outbox"] == []
     assert len(ledger.entries) == 1
     assert cli("verify", "--offline", "x")[0] == 0
@@ -132,7 +133,7 @@ def test_facts_are_numbers_where_fields_stay_text(project, cli):
     (project.root / "paper").write_text("paper")
     code, _, _ = cli("anchor", "paper", "--kind", "publication", "--set", "identifier=10.5", "--fact", "share=0.5")
     assert code == 0
-    assert json.loads(Path("paper.bundle.json").read_bytes())["predicate"]["share"] == 0.5
+    assert recorded("paper.record.json")["share"] == 0.5
     assert json.loads(cli("show", "paper", "--json")[1])["body"]["identifier"] == "10.5"
 
 

@@ -19,7 +19,7 @@ from notarium.naming import FOLDER
 
 GIGABYTE = 1 << 30
 MOST_KB = 700_000
-"""Evidence may have 512 MiB."""
+"""Record may have 512 MiB."""
 MOST_MEMORY = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
 """kB. ru_maxrss would count what the process that runs these tests held when it started the program."""
 
@@ -62,10 +62,10 @@ def check(cases):
 
 def test_whatever_stands_in_the_place_of_a_receipt_or_its_evidence(study):
     cases = []
-    for (name, make), kind in itertools.product(ODD.items(), ("receipt", "bundle")):
+    for (name, make), kind in itertools.product(ODD.items(), ("receipt", "record")):
         shows, folder = f"{name} as {kind}", study / f"{name} {kind}"
         shutil.copytree("data", folder / "data")
-        for each in ("receipt", "bundle"):
+        for each in ("receipt", "record"):
             shutil.copy(f"data.{each}.json", folder)
         place = folder / f"data.{kind}.json"
         place.unlink()
@@ -115,7 +115,7 @@ def test_whatever_stands_in_a_projects_folder(study, project):
     for place, name, make in ((place, *each) for place, odd in places.items() for each in odd.items()):
         shows, folder = f"{name} as {place}", study / f"case-{len(cases)}"
         shutil.copytree(project.folder, folder / FOLDER)
-        for each in ("receipt", "bundle"):
+        for each in ("receipt", "record"):
             shutil.copy(f"data.{each}.json", folder)
         (folder / "data").mkdir()
         (folder / "data" / "changed").write_text(shows)  # So it supersedes the one from before.
@@ -143,7 +143,7 @@ def test_a_file_of_many_gigabytes_costs_no_more_than_its_bound(study):
     cases: list[Any] = []
     for place, arguments, codes in (
         ("data.receipt.json", ["verify", "data", "--offline"], {1}),
-        ("data.bundle.json", ["verify", "data", "--offline"], {1}),
+        ("data.record.json", ["verify", "data", "--offline"], {1}),
         ("x.run.draft.json", ["complete", "x.run.draft.json"], {2}),
         ("equivocation.json", ["equivocation", "equivocation.json"], {1}),
         ("genesis.json", ["verify", "data", "--offline", "--genesis", "genesis.json"], {2}),
@@ -162,7 +162,7 @@ def test_a_file_of_many_gigabytes_costs_no_more_than_its_bound(study):
 
 
 def test_names_that_are_not_utf_8(study, project, caplog):
-    """As folders made long ago have them. Evidence is JSON and cannot hold them; all around it may be so named."""
+    """As folders made long ago have them. Record is JSON and cannot hold them; all around it may be so named."""
     folder, file = Path("f\udce9"), Path("x\udce9")
     folder.mkdir()
     (folder / "data.csv").write_text("1")

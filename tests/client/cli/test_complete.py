@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.client.helpers import notarium
+from tests.support.records import recorded
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_name_can_be_put_right(project, cli):
     [place] = project.root.glob("*.draft.json")
     assert cli("complete", place)[0] == 2
     assert cli("complete", place, "--name", "ab", "--disclosure", "sealed")[0] == 0
-    assert json.loads(Path("ab.run.bundle.json").read_bytes())["predicate"]["name"] == "ab"
+    assert recorded("ab.run.record.json")["name"] == "ab"
 
 
 def test_what_cannot_be_sent_waits(draft, nodes, cli):

@@ -23,7 +23,7 @@ def ledger():
 def crowd(ledger):
     """Five entries that name a digest: by m1, m0, m1, m1 and m0."""
     return [
-        submit(ledger, number, bundle=SHARED, kind=kind)
+        submit(ledger, number, record=SHARED, kind=kind)
         for number, kind in ((1, "dataset"), (0, "dataset"), (1, "model"), (1, "run"), (0, "model"))
     ]
 

@@ -1,4 +1,4 @@
-"""Values on the command line: numbers are numbers in the evidence, and the ledger holds no fractions."""
+"""Values on the command line: numbers are numbers in the record, and the ledger holds no fractions."""
 
 import pytest
 

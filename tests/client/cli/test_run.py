@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.client.helpers import NOTARIUM, notarium, present
+from tests.support.records import recorded
 
 
 def test_run_keeps_out_of_the_commands_streams_and_exit_code(study):
@@ -26,7 +27,7 @@ def test_run_keeps_out_of_the_commands_streams_and_exit_code(study):
     assert first == "err"
     said = json.loads(last)
     assert (said["status"], said["exit_code"], said["receipt"]) == ("anchored", 7, "fit.run.receipt.json")
-    statement = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]
+    statement = recorded("fit.run.record.json")
     assert statement["params"] == {"lr": 3}, "what was chosen, and no result"
     assert (statement["status"], statement["exit_code"]) == ("failed", 7)
     assert statement["status"] == "failed"
@@ -91,7 +92,7 @@ except KeyboardInterrupt:
     with running("--name", "long", "--", sys.executable, "-c", script) as process:
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == code
-    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["status"] == status
+    assert recorded("long.run.record.json")["status"] == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
@@ -105,7 +106,7 @@ signal.pause()
     with running("--name", "long", "--", sys.executable, "-c", script) as process:
         process.send_signal(number)
         assert process.wait(60) == 9
-    assert json.loads(Path("long.run.bundle.json").read_bytes())["predicate"]["exit_code"] == 9
+    assert recorded("long.run.record.json")["exit_code"] == 9
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,8 @@ def test_run_records_decimals_and_booleans_as_such(study, cli):
         cli("run", "--name", "fit", "--param", "lr=0.1", "--param", "n=3", "--param", "shuffle=true", "--", "true")[0]
         == 0
     )
-    recorded = json.loads(Path("fit.run.bundle.json").read_bytes())["predicate"]["params"]
-    assert recorded == {"lr": 0.1, "n": 3, "shuffle": True}
+    params = recorded("fit.run.record.json")["params"]
+    assert params == {"lr": 0.1, "n": 3, "shuffle": True}
 
 
 def test_run_warns_once_without_a_project_and_names_nothing_internal(tmp_path, home, monkeypatch):

@@ -78,9 +78,9 @@ def ledger():
 
 def test_show_says_who_named_a_digest_first(project, ledger, cli):
     shared, own = digest("shared"), digest("own")
-    for number, bundle in ((1, shared), (0, own), (0, shared)):
-        subjects = [{"digest": shared, "role": "data"}] if bundle is own else []
-        anchored = submit(ledger, number, bundle=bundle, **({"subjects": subjects} if subjects else {}))
+    for number, record in ((1, shared), (0, own), (0, shared)):
+        subjects = [{"digest": shared, "role": "data"}] if record is own else []
+        anchored = submit(ledger, number, record=record, **({"subjects": subjects} if subjects else {}))
         code, out, _ = cli("show", anchored.id.hex(), "--json")
         earlier = json.loads(out)["earlier"]
         assert code == 0
@@ -92,6 +92,6 @@ def test_show_says_who_named_a_digest_first(project, ledger, cli):
 
 
 def test_an_earlier_entry_of_the_same_author_is_no_priority_of_another(project, ledger, cli):
-    submit(ledger, 0, bundle=digest("shared"))
-    anchored = submit(ledger, 0, bundle=digest("shared"), kind="model")
+    submit(ledger, 0, record=digest("shared"))
+    anchored = submit(ledger, 0, record=digest("shared"), kind="model")
     assert json.loads(cli("show", anchored.id.hex(), "--json")[1])["earlier"] == []

@@ -37,7 +37,7 @@ def test_verify_exit_codes(study, tmp_path, cli):
     assert cli("verify", "--offline", "data")[0] == 0
     (study / "never").write_text("x")
     assert cli("verify", "--offline", "never")[0] == 3
-    os.rename(study / "data.bundle.json", tmp_path / "b")
+    os.rename(study / "data.record.json", tmp_path / "b")
     assert cli("verify", "--offline", "data")[0] == 4
     assert cli("verify", "--offline", "data.receipt.json")[0] == 4
     assert cli("verify", "--offline", "--receipt-only", "data.receipt.json")[0] == 0
@@ -46,7 +46,7 @@ def test_verify_exit_codes(study, tmp_path, cli):
     assert code == 2
     assert "data.receipt.json" in err
     assert cli("verify", "--offline", "data", "never")[0] == 3
-    os.rename(tmp_path / "b", study / "data.bundle.json")
+    os.rename(tmp_path / "b", study / "data.record.json")
     change_a_byte(study / "data" / "part-1.csv")
     assert cli("verify", "--offline", "never", "data")[0] == 1
     assert cli("verify", "--offline", "--receipt-only", "data.receipt.json")[0] == 0
@@ -172,7 +172,7 @@ def hashes(project, forged):
     return project.genesis.hash.hex(), forged.ledger.consortium.genesis.hash.hex()
 
 
-@pytest.mark.parametrize("name", ["protocol.md", "protocol.md.receipt.json", "protocol.md.bundle.json", ""])
+@pytest.mark.parametrize("name", ["protocol.md", "protocol.md.receipt.json", "protocol.md.record.json", ""])
 @pytest.mark.parametrize("options", [[], ["--offline"]])
 def test_what_is_verified_does_not_choose_the_ledger(project, submission, forged, cli, name, options):
     true, false = hashes(project, forged)
@@ -242,7 +242,7 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     os.rename("data.receipt.json", "stolen.json")
     code, out, _ = cli("verify", "stolen.json", "--offline")
     assert (code, out.split()[0]) == (4, "incomplete-evidence")
-    assert "missing stolen.json.bundle.json (this is the evidence" in out
+    assert "missing stolen.json.record.json (this is the record" in out
     assert cli("verify", "stolen.json", "--offline", "--receipt-only")[0] == 0
     code, out, _ = cli("show", "stolen.json", "--json")
     assert (code, json.loads(out)["kind"]) == (0, "dataset")
@@ -251,7 +251,7 @@ def test_a_receipt_under_another_name_is_known_by_its_content(study, cli):
     (study / "copy.json").write_bytes((study / "stolen.json").read_bytes())
     assert cli("anchor", "copy.json")[0] == 0
     code, out, _ = cli("verify", "copy.json", "--offline")
-    assert (code, out.splitlines()[0].endswith("receipt + evidence + 1 file")) == (0, True), "anchored like any file"
+    assert (code, out.splitlines()[0].endswith("receipt + record + 1 file")) == (0, True), "anchored like any file"
     ids = [
         json.loads(cli("show", each, "--json")[1])["id"]
         for each in ("copy.json", "copy.json.receipt.json", "stolen.json")
@@ -268,9 +268,9 @@ def test_a_receipt_under_another_name_is_never_an_artifact_of_its_own(study, cli
     (study / "open.csv").write_text("x")
     assert cli("anchor", "open.csv", "--disclosure", "public")[0] == 0
     os.rename("open.csv.receipt.json", "stolen.json")
-    os.rename("open.csv.bundle.json", "stolen.json.bundle.json")
-    assert cli("verify", "stolen.json", "--offline")[0] == 0, "its evidence names open.csv"
-    os.unlink("stolen.json.bundle.json")
+    os.rename("open.csv.record.json", "stolen.json.record.json")
+    assert cli("verify", "stolen.json", "--offline")[0] == 0, "its record names open.csv"
+    os.unlink("stolen.json.record.json")
     code, out, _ = cli("verify", "stolen.json", "--offline", "--issuer", "m0")
     assert (code, "changed" in out) == (4, False)
 
@@ -279,7 +279,7 @@ def test_a_receipt_under_another_name_is_never_an_artifact_of_its_own(study, cli
 def test_a_public_digest_without_evidence_has_one_verdict_for_a_file_and_its_receipt(study, cli, what):
     (study / "open.csv").write_text("x")
     assert cli("anchor", "open.csv", "--disclosure", "public")[0] == 0
-    os.unlink("open.csv.bundle.json")
+    os.unlink("open.csv.record.json")
     code, out, _ = cli("verify", what, "--offline")
     assert (code, out.split()[0]) == (4, "incomplete-evidence")
     assert "author open.csv (anchored by m0 · study-12 · key" in out
@@ -292,7 +292,7 @@ def test_a_public_digest_without_evidence_has_one_verdict_for_a_file_and_its_rec
     assert (code, "changed open.csv (" in out) == (1, True)
     os.unlink("open.csv")
     code, out, _ = cli("verify", what, "--offline", "--issuer", "m0")
-    assert (code, "missing open.csv.bundle.json (" in out) == (4, True)
+    assert (code, "missing open.csv.record.json (" in out) == (4, True)
 
 
 def test_a_folder_says_what_waits_in_the_outbox(study, nodes, cli):
@@ -312,11 +312,11 @@ def test_a_folder_says_what_waits_in_the_outbox(study, nodes, cli):
 
 
 def test_a_path_by_which_there_is_nothing_is_wrong_use(study, cli):
-    for name in ("dtaa", "dtaa.receipt.json", "dtaa.bundle.json", "fit.run.receipt.json"):
+    for name in ("dtaa", "dtaa.receipt.json", "dtaa.record.json", "fit.run.receipt.json"):
         code, out, _ = cli("verify", name, "--offline")
         assert (code, out.split()[0]) == (2, "no-such-path")
         assert "(no such file or folder)" in out
     assert cli("verify", "dtaa", "data")[0] == 2
     os.unlink("data.receipt.json")
-    for name in ("data", "data.receipt.json", "data.bundle.json"):
+    for name in ("data", "data.receipt.json", "data.record.json"):
         assert cli("verify", name, "--offline")[0] == 3, "the artifact is there"

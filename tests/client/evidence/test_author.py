@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.consortium import Consortium
 
-from notarium.errors import InvalidBundle
+from notarium.errors import InvalidRecordFile
 from notarium.evidence.author import Author
 
 
@@ -37,5 +37,5 @@ def test_it_is_whoever_signed_the_entry():
     ],
 )
 def test_what_is_not_an_author_is_refused(value):
-    with pytest.raises(InvalidBundle, match=r"predicate\.author"):
+    with pytest.raises(InvalidRecordFile, match=r"predicate\.author"):
         Author.from_json(value)

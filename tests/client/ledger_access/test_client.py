@@ -107,8 +107,8 @@ async def test_a_refused_batch_says_which_entry_it_was(ledger, nodes):
 
 async def test_a_body_that_no_node_would_take_is_not_sent(ledger, node):
     async with client_of(ledger, [node]) as client:
-        with pytest.raises(InvalidEntry, match=r"body\.bundle"):
-            await client.submit(body(ledger, bundle=b"short"))
+        with pytest.raises(InvalidEntry, match=r"body\.record"):
+            await client.submit(body(ledger, record=b"short"))
     assert node.requests == []
 
 

@@ -12,5 +12,5 @@ def test_everything_is_json_and_bytes_are_hex(study, ledger):
     said = describe_receipt(receipt)
     assert json.loads(json.dumps(said)) == said
     assert said["id"] == receipt.id.hex()
-    assert said["body"]["bundle"] == receipt.body["bundle"].hex()
+    assert said["body"]["record"] == receipt.body["record"].hex()
     assert len(said["signers"]) >= 3

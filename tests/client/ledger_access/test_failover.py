@@ -240,7 +240,7 @@ async def test_another_node_is_asked_while_the_first_one_hangs(ledger, nodes, mo
         calls = {
             "submit": lambda: client.submit(body(ledger)),
             "receipt": lambda: client.receipt(known.id),
-            "find": lambda: client.find(known.body["bundle"]),
+            "find": lambda: client.find(known.body["record"]),
             "members": client.members,
         }
         async with asyncio.timeout(30):

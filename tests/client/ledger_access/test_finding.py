@@ -33,7 +33,7 @@ def anchored(ledger):
             "model" if number % 3 == 0 else "dataset",
             issuer=f"m{number % 2}",
             project=f"study {number}",
-            bundle=os.urandom(32),
+            record=os.urandom(32),
             subjects=[{"digest": WANTED, "role": "data"}],
         )
         raw = sign_entry(consortium.researcher_keys[number % 2], consortium.genesis.hash, body)
@@ -165,3 +165,41 @@ async def test_pages_do_not_lead_in_circles(ledger, nodes, anchored, following):
     async with client_of(ledger, nodes[:1]) as client:
         with pytest.raises(LyingNode, match="next"):
             await client.find(WANTED)
+
+
+@pytest.fixture
+def retracted(ledger):
+    """A run by m0, a retraction of it by m1, and one by m0."""
+    consortium = ledger.consortium
+
+    def decide(member, body):
+        raw = sign_entry(consortium.researcher_keys[member], consortium.genesis.hash, body)
+        ledger.submit([raw])
+        return leaf_hash(raw)
+
+    run = decide(0, consortium.body("run", issuer="m0", status="completed"))
+    refs = [{"rel": "supersedes", "entry": bytes(run)}]
+    return run, [decide(each, consortium.body("retraction", issuer=f"m{each}", refs=refs)) for each in (1, 0)]
+
+
+async def test_the_entries_that_refer_to_one_are_proven(ledger, nodes, retracted):
+    run, [foreign, own] = retracted
+    async with client_of(ledger, nodes) as client:
+        assert ids_of(await client.references(run)) == [foreign, own]
+        assert ids_of(await client.references(run, issuer="m0")) == [own]
+        assert ids_of(await client.references(run, rel="reviews")) == []
+        assert ids_of(await client.references(own)) == []
+
+
+async def test_a_node_that_invents_a_reference_is_named(ledger, nodes, retracted):
+    _, [foreign, own] = retracted
+    invented = {"id": own.hex(), "entries": [{"id": foreign.hex()}], "next": None}
+
+    async def fault(request):
+        return web.json_response(invented) if request.path.startswith("/v1/references") else None
+
+    for node in nodes:
+        node.fault = fault
+    async with client_of(ledger, nodes) as client:
+        with pytest.raises(LyingNode, match="does not refer to"):
+            await client.references(own)

@@ -19,12 +19,12 @@ def ledger():
 
 def test_only_the_digests_that_another_named_first(ledger, nodes, monkeypatch):
     shared, own = digest("shared"), digest("own")
-    submit(ledger, 0, bundle=own)
-    first = submit(ledger, 1, bundle=shared)
-    submit(ledger, 1, bundle=digest("other"), subjects=[{"digest": own, "role": "data"}])
+    submit(ledger, 0, record=own)
+    first = submit(ledger, 1, record=shared)
+    submit(ledger, 1, record=digest("other"), subjects=[{"digest": own, "role": "data"}])
     subjects = [{"digest": shared, "role": "data"}, {"digest": digest("new"), "role": "data"}]
-    mine = submit(ledger, 0, bundle=own, subjects=subjects)
-    submit(ledger, 1, bundle=digest("new"))
+    mine = submit(ledger, 0, record=own, subjects=subjects)
+    submit(ledger, 1, record=digest("new"))
     with BlockingClient(ledger.consortium.genesis, [nodes[0].url]) as client:
         receipt = client.receipt(mine.id)
         assert {name: each.id for name, each in earlier_by_others(client, receipt).items()} == {shared.hex(): first.id}
@@ -33,7 +33,7 @@ def test_only_the_digests_that_another_named_first(ledger, nodes, monkeypatch):
 
 
 def test_a_node_that_hides_the_first_entry_makes_nobody_later_the_first(ledger, nodes):
-    mine, later = (submit(ledger, number, bundle=digest("shared")) for number in (0, 1))
+    mine, later = (submit(ledger, number, record=digest("shared")) for number in (0, 1))
 
     async def hide(request):
         if request.path != "/v1/search":

@@ -21,5 +21,5 @@ def test_a_receipt_of_another_ledger_or_none_at_all(study):
     with pytest.raises(InvalidReceipt):
         load_receipt(study / "data.receipt.json", ReceiptVerifier(other))
     assert find_receipt(study / "data.receipt.json", other) is None
-    assert find_receipt(study / "data.bundle.json", other) is None
+    assert find_receipt(study / "data.record.json", other) is None
     assert find_receipt(study / "nowhere", other) is None

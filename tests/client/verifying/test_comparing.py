@@ -1,4 +1,4 @@
-"""Only what the evidence names is read, the listing has an end, and one odd file hides no other."""
+"""Only what the record names is read, the listing has an end, and one odd file hides no other."""
 
 import os
 import shutil
@@ -149,7 +149,7 @@ def test_the_listing_ends_where_too_much_is_not_named(data, genesis, monkeypatch
     kinds = [str(each.what) for each in result.findings]
     assert (kinds.count("extra"), kinds.count("unreadable"), kinds.count("missing")) == (5, 1, 0)
     assert "and more: over 5 files or folders" in next(x for x in result.findings if x.what == "unreadable").detail
-    assert len(listed) <= 4 + 5 + 1, "what the evidence names, the limit, and the one that is too many"
+    assert len(listed) <= 4 + 5 + 1, "what the record names, the limit, and the one that is too many"
 
 
 def test_a_maze_of_empty_folders_has_an_end_and_does_not_verify(data, genesis, monkeypatch):

@@ -1,4 +1,4 @@
-"""An artifact verifies only where the evidence beside it names it, and no name leads out of the receipt's folder."""
+"""An artifact verifies only where the record beside it names it, and no name leads out of the receipt's folder."""
 
 import shutil
 
@@ -9,8 +9,9 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.record import Record
 from notarium.verifying import comparing
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -31,7 +32,7 @@ def findings(result):
 
 
 def recorded(path, name=None, role="subject"):
-    """The file or folder at `path` as it is now, named `name` in a bundle."""
+    """The file or folder at `path` as it is now, named `name` in a record."""
     return Artifact(name or path.name, role, hash_path(path))
 
 
@@ -42,10 +43,10 @@ def written(path, text="content"):
 
 
 def commit_to(project, stem, *artifacts, **options):
-    """Commit to a bundle with `artifacts`, which need not be about `stem`; the receipt's path."""
+    """Commit to a record with `artifacts`, which need not be about `stem`; the receipt's path."""
     receipt = project.root / f"{stem}.receipt.json"
-    bundle = Bundle.new("dataset", artifacts, {"gaps": []})
-    assert send(project, commit(project, bundle, receipt, **options), 5).receipt
+    record = Record.new("dataset", artifacts, {"gaps": []})
+    assert send(project, commit(project, record, receipt, **options), 5).receipt
     return receipt
 
 
@@ -53,7 +54,7 @@ def assert_not_named(result, path):
     assert result.status is VerificationStatus.MISMATCH
     assert result.status.exit_code == 1
     assert result.files == 0
-    assert [each.detail for each in result.findings] == [f"the evidence beside it does not name {path.name}"]
+    assert [each.detail for each in result.findings] == [f"the record beside it does not name {path.name}"]
 
 
 @pytest.mark.parametrize("roles", [[], ["input"], ["output"], ["subject", "subject"], ["subject", "input"]])
@@ -67,7 +68,7 @@ def test_an_artifact_that_the_evidence_beside_it_does_not_name_is_a_mismatch(pro
     assert Verifying(genesis, receipt_only=True).verify_receipt_file(receipt).checked == "receipt only"
 
 
-def test_the_only_subject_of_a_bundle_is_compared_with_what_stands_beside_it(project, genesis):
+def test_the_only_subject_of_a_record_is_compared_with_what_stands_beside_it(project, genesis):
     path = written(project.root / "model.bin", "never committed to")
     commit_to(project, "model.bin", recorded(written(project.root / "other")))
     assert findings(verify(path, genesis)) == [("changed", "model.bin")]
@@ -85,7 +86,7 @@ def test_an_artifact_among_several_is_verified_by_its_own_record(project, genesi
     path = written(project.root / "model.bin")
     other = written(project.root / "other")
     commit_to(project, "model.bin", recorded(other, role="input"), recorded(path, role="output"))
-    assert verify(path, genesis).checked == "receipt + evidence + 1 file"
+    assert verify(path, genesis).checked == "receipt + record + 1 file"
     path.write_text("changed")
     assert findings(verify(path, genesis)) == [("changed", "model.bin")]
 
@@ -126,7 +127,7 @@ def test_an_empty_folder_is_never_verified_because_nothing_was_compared(project,
     anchor(folder, project=project, disclosure=disclosure, strict=True)
     assert findings(verify(folder, genesis)) == [("empty", "hollow")]
     assert verify(folder, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE
-    (project.root / "hollow.bundle.json").unlink()
+    (project.root / "hollow.record.json").unlink()
     assert verify(folder, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE
 
 
@@ -142,7 +143,7 @@ def test_an_empty_folder_is_not_found_on_the_ledger_because_somebody_anchored_an
 
 
 @pytest.mark.parametrize("name", ["../secret", "sub/../../secret", "../study/../secret", ".."])
-def test_a_bundle_does_not_choose_which_files_outside_its_folder_are_read(project, genesis, monkeypatch, name):
+def test_a_record_does_not_choose_which_files_outside_its_folder_are_read(project, genesis, monkeypatch, name):
     secret = written(project.root.parent / "secret", "equal, so reading it would verify")
     receipt = commit_to(project, "theirs", recorded(secret, name, "input"))
     (project.root / "sub").mkdir()

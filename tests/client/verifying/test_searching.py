@@ -10,8 +10,9 @@ import notarium
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.hashing import hash_path
-from notarium.evidence.statement import Artifact, Bundle
+from notarium.evidence.record import Record
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -69,14 +70,14 @@ def test_files_that_no_receipt_names_are_a_finding(sub, genesis):
     assert folder_result(sub, genesis).findings[0].detail == "1 file here has no receipt: results.csv"
 
 
-@pytest.mark.parametrize("also", [[], ["protocol.md.bundle.json"]])
+@pytest.mark.parametrize("also", [[], ["protocol.md.record.json"]])
 def test_a_changed_file_cannot_be_hidden_by_removing_its_receipt(sub, genesis, also):
     (sub / "protocol.md").write_text("another plan")
     for name in ("protocol.md.receipt.json", *also):
         (sub / name).unlink()
     result = folder_result(sub, genesis)
     assert "protocol.md" in result.findings[0].detail
-    assert result.without_receipt == 2 - len(also), "evidence without its receipt is a file like any other"
+    assert result.without_receipt == 2 - len(also), "record without its receipt is a file like any other"
 
 
 def test_the_list_has_an_end_and_the_count_is_whole(sub, genesis):
@@ -119,7 +120,7 @@ def test_inputs_and_outputs_of_a_run_are_named_by_its_receipt(project, genesis):
     assert folder_result(folder, genesis).findings[0].detail == "1 file here has no receipt: fit.run"
 
 
-@pytest.mark.parametrize("how", ["of other files", "without evidence"])
+@pytest.mark.parametrize("how", ["of other files", "without record"])
 def test_a_valid_receipt_beside_a_file_does_not_vouch_for_it(project, genesis, how):
     """It would be enough to rename any receipt."""
     folder = project.root / "sub"
@@ -129,7 +130,7 @@ def test_a_valid_receipt_beside_a_file_does_not_vouch_for_it(project, genesis, h
         for name in ("a", "b"):
             (folder / name).write_text(name)
         artifacts = [Artifact(name, "subject", hash_path(folder / name)) for name in ("a", "b")]
-        assert send(project, commit(project, Bundle.new("dataset", artifacts, {}), place), 5).receipt
+        assert send(project, commit(project, Record.new("dataset", artifacts, {}), place), 5).receipt
     else:
         batch = {"kind": "batch", "root": bytes(32), "size": 1}
         body = {**batch, "issuer": "m0", "project": "study-12", "disclosure": "sealed"}

@@ -1,22 +1,25 @@
 """Offline verification: what lies beside a receipt, and what each kind of damage is called."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
 
 import pytest
-import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.client.fake_node import FakeLedger
 from tests.support.consortium import Consortium
 
 from notarium.anchoring.anchor import anchor
-from notarium.errors import InvalidBundle
+from notarium.errors import InvalidRecordFile
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents
-from notarium.evidence.statement import Artifact, Bundle, bundle_digest, committed_bundle
+from notarium.evidence.envelope import Envelope
+from notarium.evidence.json_text import canonical_json, readable_json
+from notarium.evidence.record import Record, committed_record
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
 from notarium_ledger.entries.entry import decode_entry, sign_batch, sign_entry
@@ -42,11 +45,11 @@ def findings(result):
 def test_an_untouched_folder_verifies_in_every_way_it_can_be_asked_for(data, genesis, nodes):
     for each in nodes:
         each.stop()
-    for path in (data, f"{data}/", data.parent / "data.receipt.json", data.parent / "data.bundle.json"):
+    for path in (data, f"{data}/", data.parent / "data.receipt.json", data.parent / "data.record.json"):
         result = verify(path, genesis)
-        assert (result.status, result.checked) == (VerificationStatus.VERIFIED, "receipt + evidence + 4 files")
+        assert (result.status, result.checked) == (VerificationStatus.VERIFIED, "receipt + record + 4 files")
         assert result.about["kind"] == "dataset"
-    assert verify(data / "sub" / "c.csv", genesis).checked == "receipt + evidence + 1 file"
+    assert verify(data / "sub" / "c.csv", genesis).checked == "receipt + record + 1 file"
     assert verify(data / "sub", genesis).files == 1
     assert verify(data / "link", genesis)
 
@@ -54,7 +57,7 @@ def test_an_untouched_folder_verifies_in_every_way_it_can_be_asked_for(data, gen
 def test_it_needs_nothing_but_the_files_and_the_genesis(data, genesis, tmp_path, home, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name in ("data.receipt.json", "data.bundle.json"):
+    for name in ("data.receipt.json", "data.record.json"):
         shutil.copy(data.parent / name, elsewhere)
     shutil.copytree(data, elsewhere / "data", symlinks=True)
     shutil.rmtree(data.parent)
@@ -111,7 +114,7 @@ def test_one_file_of_a_folder_can_be_asked_for(data, genesis, name, damage, expe
 
 
 def test_a_result_is_one_short_line_in_a_notebook(data, genesis):
-    assert repr(verify(data, genesis)) == f"<Verification verified {str(data)!r}: receipt + evidence + 4 files>"
+    assert repr(verify(data, genesis)) == f"<Verification verified {str(data)!r}: receipt + record + 4 files>"
     (data / "a.csv").unlink()
     assert f"· missing: {data / 'a.csv'} (is gone)>" in repr(verify(data, genesis))
     assert repr(verify(data.parent / "x", genesis)).startswith("<Verification not-anchored")
@@ -122,17 +125,17 @@ def test_a_folder_that_is_away_is_incomplete_evidence_and_not_a_success(data, ge
     result = verify(data.parent / "data.receipt.json", genesis)
     assert result.status is VerificationStatus.INCOMPLETE_EVIDENCE
     assert findings(result) == [("absent", "data")]
-    assert result.checked == "receipt + evidence"
+    assert result.checked == "receipt + record"
     assert Verifying(genesis, receipt_only=True).verify_receipt_file(data.parent / "data.receipt.json")
 
 
 def test_a_receipt_whose_evidence_is_gone_is_incomplete_unless_it_alone_is_asked_for(data, genesis):
-    (data.parent / "data.bundle.json").unlink()
+    (data.parent / "data.record.json").unlink()
     receipt = data.parent / "data.receipt.json"
     for path in (receipt, data.parent):
         result = verify(path, genesis)
         assert (result.status, result.checked) == (VerificationStatus.INCOMPLETE_EVIDENCE, "receipt only")
-        assert findings(result) == [("missing", "data.bundle.json")]
+        assert findings(result) == [("missing", "data.record.json")]
     result = verify(receipt, genesis, receipt_only=True)
     assert (result.status, result.checked) == (VerificationStatus.VERIFIED, "receipt only")
 
@@ -146,17 +149,17 @@ def test_a_folder_is_searched_but_for_what_was_superseded(data, project, genesis
     assert len(Verifying(genesis).verify(superseded)) == 1
 
 
-def test_a_folder_without_its_bundle_is_incomplete(data, genesis):
-    (data.parent / "data.bundle.json").unlink()
+def test_a_folder_without_its_record_is_incomplete(data, genesis):
+    (data.parent / "data.record.json").unlink()
     assert verify(data, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE
-    assert findings(verify(data, genesis)) == [("missing", "data.bundle.json")]
+    assert findings(verify(data, genesis)) == [("missing", "data.record.json")]
 
 
-def test_a_public_artifact_verifies_without_its_bundle(project, genesis):
+def test_a_public_artifact_verifies_without_its_record(project, genesis):
     path = project.root / "model.bin"
     path.write_bytes(b"model")
     anchor(path, "model", project=project, disclosure="public", strict=True)
-    (project.root / "model.bin.bundle.json").unlink()
+    (project.root / "model.bin.record.json").unlink()
     assert verify(path, genesis).status is VerificationStatus.INCOMPLETE_EVIDENCE, "anyone can anchor a public digest"
     named = verify(path, genesis, issuer=project.issuer)
     assert (bool(named), named.checked) == (True, "receipt + 1 file by the digest on the ledger")
@@ -164,14 +167,28 @@ def test_a_public_artifact_verifies_without_its_bundle(project, genesis):
     assert verify(path, genesis).status is VerificationStatus.MISMATCH
 
 
-def test_other_evidence_than_was_committed_to_is_a_mismatch(data, genesis):
-    bundle = data.parent / "data.bundle.json"
-    statement = json.loads(bundle.read_bytes())
+def signed(statement, key):
+    return readable_json(Envelope.sign(statement, key).to_json())
+
+
+def test_another_record_than_was_committed_to_is_a_mismatch(data, project, genesis):
+    record = data.parent / "data.record.json"
+    statement = json.loads(record.read_bytes())["statement"]
     statement["predicate"]["salt"] = "00" * 32
-    bundle.write_bytes(rfc8785.dumps(statement))
+    record.write_bytes(signed(statement, project.key()))
     result = verify(data, genesis)
     assert result.status is VerificationStatus.MISMATCH
     assert "step 8" in result.findings[0].detail
+
+
+def test_a_record_that_was_changed_after_it_was_signed_is_a_mismatch(data, genesis):
+    record = data.parent / "data.record.json"
+    document = json.loads(record.read_bytes())
+    document["statement"]["predicate"]["salt"] = "00" * 32
+    record.write_text(json.dumps(document))
+    result = verify(data, genesis)
+    assert result.status is VerificationStatus.MISMATCH
+    assert "signature does not hold" in result.findings[0].detail
 
 
 def test_every_part_of_a_receipt_file_counts(data, genesis):
@@ -217,7 +234,7 @@ def test_a_folder_of_receipts(data, project, genesis):
 
 
 def test_an_artifact_renamed_together_with_its_receipt_and_evidence_still_verifies(data, genesis):
-    for suffix in ("", ".receipt.json", ".bundle.json"):
+    for suffix in ("", ".receipt.json", ".record.json"):
         (data.parent / f"data{suffix}").rename(data.parent / f"cohort{suffix}")
     assert verify(data.parent / "cohort", genesis).files == 4
 
@@ -257,19 +274,20 @@ def receipt_of_a_copy(ledger, data, researcher, how, **changed):
 def test_a_receipt_by_another_author_never_verifies_with_the_record(data, ledger, genesis, researcher, changed, how):
     """Whoever came first: the time of the two entries plays no part."""
     honest, copy = receipt_of_a_copy(ledger, data, researcher, how, **changed)
-    for path in (data, data / "a.csv", data.parent / "data.receipt.json", data.parent / "data.bundle.json"):
+    for path in (data, data / "a.csv", data.parent / "data.receipt.json", data.parent / "data.record.json"):
         result = verify(path, genesis)
         assert (result.status, result.checked) == (VerificationStatus.MISMATCH, "receipt")
         assert str(Author.of(honest)) in result.findings[0].detail
         assert str(Author.of(copy)) in result.findings[0].detail
 
 
-def test_a_record_without_author_never_verifies(data, ledger, genesis):
-    place = data.parent / "data.bundle.json"
-    statement = json.loads(place.read_bytes())
+def test_a_record_without_author_never_verifies(data, project, ledger, genesis):
+    place = data.parent / "data.record.json"
+    statement = json.loads(place.read_bytes())["statement"]
     del statement["predicate"]["author"]
-    place.write_bytes(rfc8785.dumps(statement))
-    receipt_of_a_copy(ledger, data, 0, "single", bundle=bundle_digest(place.read_bytes()))
+    place.write_bytes(signed(statement, project.key()))
+    digest = hashlib.sha256(canonical_json(statement)).digest()
+    receipt_of_a_copy(ledger, data, 0, "single", record=digest)
     result = verify(data, genesis)
     assert result.status is VerificationStatus.MISMATCH
     assert "no record without an author is valid" in result.findings[0].detail
@@ -280,12 +298,14 @@ def test_a_record_belongs_to_exactly_the_author_that_it_names(named, signs, proj
     consortium = Consortium(4, researchers=5)
     issuers = ["m0", "m1", "m2", "m3", "m0"]
     artifact = Artifact("x", "subject", Contents.of_file(1, "ab" * 32))
-    author = Author(consortium.researcher_keys[named].public, issuers[named], project)
-    data = Bundle.new("dataset", [artifact], {}).by(author).encode()
-    body = consortium.body("dataset", issuer=issuers[signs], project=other, bundle=bundle_digest(data))
+    key = consortium.researcher_keys[named]
+    author = Author(key.public, issuers[named], project)
+    record = Record.new("dataset", [artifact], {}).by(author)
+    data = record.encode(key)
+    body = consortium.body("dataset", issuer=issuers[signs], project=other, record=record.digest)
     entry = decode_entry(sign_entry(consortium.researcher_keys[signs], consortium.genesis.hash, body))
     if (named, project) == (signs, other):
-        assert committed_bundle(data, entry).author == author
+        assert committed_record(data, entry).author == author
     else:
-        with pytest.raises(InvalidBundle, match="signed the entry of this receipt"):
-            committed_bundle(data, entry)
+        with pytest.raises(InvalidRecordFile, match="signed the entry of this receipt"):
+            committed_record(data, entry)

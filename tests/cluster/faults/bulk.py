@@ -25,7 +25,7 @@ def fat_entry(cluster: Cluster) -> bytes:
     ]
     body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "bulk", "disclosure": "consortium"}
     return sign_entry(
-        cluster.researcher, cluster.network.genesis.hash, {**body, "bundle": os.urandom(32), "subjects": subjects}
+        cluster.researcher, cluster.network.genesis.hash, {**body, "record": os.urandom(32), "subjects": subjects}
     )
 
 

@@ -33,7 +33,7 @@ def body(issuer: str, size: int, number: int = 0) -> dict[str, canonical.Value]:
         "disclosure": "consortium",
     }
     more: dict[str, canonical.Value] = {"subjects": subjects} if subjects else {}
-    return {**common, "bundle": os.urandom(32), **more}
+    return {**common, "record": os.urandom(32), **more}
 
 
 def junk_batch(key: bytes, issuer: str) -> bytes:

@@ -175,7 +175,7 @@ async def _crowd_the_digest(each: Besieged) -> list[bytes]:
                 "issuer": "m0",
                 "project": f"p{number}",
                 "disclosure": "public",
-                "bundle": os.urandom(32),
+                "record": os.urandom(32),
                 "subjects": [{"digest": DIGEST, "role": "data"}],
             },
         )

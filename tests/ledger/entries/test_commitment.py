@@ -70,12 +70,12 @@ def test_member_kinds_are_members():
 
 
 def test_a_commitment_is_found_by_each_digest_that_it_names_once():
-    bundle, manifest, shared = digest("bundle"), digest("manifest"), digest("subject")
+    record, manifest, shared = digest("record"), digest("manifest"), digest("subject")
     body = valid_body(
         "dataset",
         1,
-        bundle=bundle,
+        record=record,
         manifest=manifest,
-        subjects=[{"digest": each, "role": "data"} for each in (shared, bundle, shared)],
+        subjects=[{"digest": each, "role": "data"} for each in (shared, record, shared)],
     )
-    assert artifact_digests(body) == [bundle, manifest, shared]
+    assert artifact_digests(body) == [record, manifest, shared]

@@ -21,8 +21,8 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 
 
 @given(texts, st.integers(1, 2**32), st.sampled_from(["public", "consortium", "sealed"]), hashes)
-def test_entry_round_trip(project: str, partitions: int, disclosure: str, bundle: bytes) -> None:
-    body = valid_body("dataset", 1, project=project, partitions=partitions, disclosure=disclosure, bundle=bundle)
+def test_entry_round_trip(project: str, partitions: int, disclosure: str, record: bytes) -> None:
+    body = valid_body("dataset", 1, project=project, partitions=partitions, disclosure=disclosure, record=record)
     raw = sign_entry(key("author"), GENESIS, body)
     entry = decode_entry(raw)
     verify_signature(entry, GENESIS)

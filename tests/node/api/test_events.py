@@ -56,7 +56,7 @@ def reading(api, query="", **headers):
 def decide(world):
     def decide(count):
         for _ in range(count):
-            raw = sign_entry(world.researcher, world.genesis.hash, world.body(bundle=os.urandom(32)))
+            raw = sign_entry(world.researcher, world.genesis.hash, world.body(record=os.urandom(32)))
             assert world.node.submit(raw).status == 200
         return world.node.get("/v1/status").json["height"]
 

@@ -44,7 +44,7 @@ def sign(half, researcher):
 
     def sign():
         body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
-        return sign_entry(researcher, half.genesis.hash, {**body, "bundle": os.urandom(32)})
+        return sign_entry(researcher, half.genesis.hash, {**body, "record": os.urandom(32)})
 
     return sign
 

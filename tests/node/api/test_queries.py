@@ -65,7 +65,7 @@ def test_an_entry_by_its_id(api, world, written):
     assert shown["author"] == world.researcher.public.hex()
     assert (shown["index"], shown["height"]) == (receipt.index, receipt.decided.header.height)
     assert shown["body"]["project"] == "study 3"
-    assert len(bytes.fromhex(shown["body"]["bundle"])) == 32
+    assert len(bytes.fromhex(shown["body"]["record"])) == 32
 
 
 def test_an_entry_as_its_bytes(world, written):

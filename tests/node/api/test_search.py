@@ -28,10 +28,10 @@ def store(consortium, tmp_path_factory):
     with Store.open(tmp_path_factory.mktemp("search") / "store", consortium.genesis) as opened:
         named = {"subjects": [{"digest": SHARED, "role": "data"}]}
         for _ in range(3):
-            bodies = [consortium.body(project="crowd", bundle=digest(str(n)), **named) for n in range(CROWD // 3)]
+            bodies = [consortium.body(project="crowd", record=digest(str(n)), **named) for n in range(CROWD // 3)]
             commit(opened, consortium, [consortium.entry(each) for each in bodies])
         for kind in ("model", "dataset"):
-            body = consortium.body(kind, project="honest", bundle=digest(kind), **named)
+            body = consortium.body(kind, project="honest", record=digest(kind), **named)
             commit(opened, consortium, [consortium.entry(body)])
         yield opened
 
@@ -118,3 +118,47 @@ async def test_a_bad_filter_is_named(ask, name, value):
     with pytest.raises(ApiProblem) as caught:
         await ask(**{name: value})
     assert caught.value.more["field"] == name
+
+
+@pytest.fixture(scope="module")
+def reviewed(consortium, tmp_path_factory):
+    """A run, 40 strangers' reviews of it, and a replication that also supersedes it; the run's id, too."""
+    with Store.open(tmp_path_factory.mktemp("references") / "store", consortium.genesis) as opened:
+        run = consortium.entry(consortium.body("run", status="completed"))
+        commit(opened, consortium, [run])
+        refers = {"rel": "reviews", "entry": bytes(run.id)}
+        reviews = [consortium.body("review", verdict="reject", project=f"crowd {n}", refs=[refers]) for n in range(40)]
+        commit(opened, consortium, [consortium.entry(each) for each in reviews])
+        both = [{**refers, "rel": rel} for rel in ("replicates", "supersedes")]
+        last = consortium.body("replication", outcome="reproduced", project="honest", refs=both)
+        commit(opened, consortium, [consortium.entry(last)])
+        yield opened, run.id
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"limit": 2}, [1, 2]),
+        ({"after": 39}, [40, 41]),
+        ({"rel": "replicates"}, [41]),
+        ({"rel": "supersedes", "issuer": "m0"}, [41]),
+        ({"rel": "supersedes", "issuer": "m1"}, []),
+        ({"rel": "derivedFrom"}, []),
+        ({"kind": "review", "after": 38}, [39, 40]),
+    ],
+)
+async def test_the_entries_that_refer_to_one_are_found_by_relation(reviewed, filters, found):
+    store, id_ = reviewed
+    query = {name: str(each) for name, each in filters.items()}
+    asked: Any = SimpleNamespace(query=query, match_info={"id": id_.hex()})
+    page = json.loads((await Search(store, CostlyReads(lambda _: "a")).references(asked)).text or "")
+    assert page["id"] == id_.hex()
+    assert [row["index"] for row in page["entries"]] == found
+    assert all(row["relations"] == ["replicates", "supersedes"] for row in page["entries"] if row["index"] == 41)
+
+
+async def test_an_unknown_relation_is_refused(reviewed):
+    store, id_ = reviewed
+    asked: Any = SimpleNamespace(query={"rel": "likes"}, match_info={"id": id_.hex()})
+    with pytest.raises(ApiProblem, match=r"rel: not one of .*supersedes"):
+        await Search(store, CostlyReads(lambda _: "a")).references(asked)

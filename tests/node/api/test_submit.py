@@ -146,7 +146,7 @@ def test_a_malformed_entry_is_refused_and_its_field_named(world, raw, field):
     ("over", "field"),
     [
         ({"unknown": 1}, "body.unknown"),
-        ({"bundle": b"short"}, "body.bundle"),
+        ({"record": b"short"}, "body.record"),
         ({"kind": "novel"}, "body.kind"),
         ({"subjects": [{"digest": b"short", "role": "input"}]}, "body.subjects[0].digest"),
     ],

@@ -39,7 +39,7 @@ class Node:
         """One more block, decided here; its receipt."""
         self._bodies += 1
         body = {"v": 1, "kind": "dataset", "issuer": "m0", "project": "p", "disclosure": "public"}
-        entry = sign_entry(RESEARCHER, self.network.genesis.hash, {**body, "bundle": self._bodies.to_bytes(32, "big")})
+        entry = sign_entry(RESEARCHER, self.network.genesis.hash, {**body, "record": self._bodies.to_bytes(32, "big")})
         return self.api.submit(entry)
 
     def gauge(self, name):

@@ -43,7 +43,7 @@ def commitment() -> dict[str, object]:
         "issuer": "clinic",
         "project": "study",
         "disclosure": "consortium",
-        "bundle": os.urandom(32),
+        "record": os.urandom(32),
     }
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from notarium.anchoring.outbox import Outbox, outbox_of
-from notarium.anchoring.run_record import RunRecord, RunStatus, sign_run
+from notarium.anchoring.run_facts import RunFacts, RunStatus, sign_run
 from notarium.errors import NotariumError
 
-RECORD = RunRecord(
+RECORD = RunFacts(
     name="fit",
     status=RunStatus.FAILED,
     started_ms=1_760_000_000_000,
@@ -31,7 +31,7 @@ def test_a_sealed_run_shows_its_status_only():
 def test_a_run_that_is_signed_waits_with_its_evidence(project):
     signed = sign_run(project, RECORD, project.root)
     assert outbox_of(project).list() == [signed.waiting]
-    assert (project.root / "fit.run.bundle.json").exists()
+    assert (project.root / "fit.run.record.json").exists()
 
 
 @pytest.mark.parametrize("record", [replace(RECORD, commit="ab"), replace(RECORD, disclosure="secret")])
@@ -49,4 +49,4 @@ def test_an_outbox_that_cannot_be_written_leaves_no_evidence_without_an_entry(pr
     monkeypatch.setattr(Outbox, "put", full)
     with pytest.raises(NotariumError, match="No space left"):
         sign_run(project, RECORD, project.root)
-    assert not (project.root / "fit.run.bundle.json").exists()
+    assert not (project.root / "fit.run.record.json").exists()

@@ -14,13 +14,15 @@ from notarium.anchoring.commit import Disclosure, Ref, commit
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_places import claim_place
-from notarium.errors import InvalidBundle, NotariumError
-from notarium.evidence.statement import Artifact, Bundle, read_bundle
+from notarium.errors import InvalidRecordFile, NotariumError
+from notarium.evidence.artifact import Artifact
+from notarium.evidence.predicate import RUN
+from notarium.evidence.record import Record, read_record
 from notarium.ledger_access.receipt_file import find_receipt
-from notarium.naming import bundle_of, receipt_beside, run_stem
+from notarium.naming import receipt_beside, record_of, run_stem
 from notarium.project import Project
 
-KIND = "run"
+KIND = RUN
 
 
 class RunStatus(StrEnum):
@@ -32,7 +34,7 @@ class RunStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunFacts:
     """A run that nobody has signed yet."""
 
     name: str
@@ -47,7 +49,7 @@ class RunRecord:
     refs: tuple[tuple[str, bytes | str | Path], ...]
     """The references that were named: relation, and what `reference` takes."""
     facts: Mapping[str, Any]
-    """Everything else that the evidence holds."""
+    """Everything else that the record holds."""
 
     def fields(self) -> dict[str, Any]:
         """What the commitment itself says."""
@@ -65,42 +67,40 @@ class SignedRun:
 
     waiting: Waiting
     problems: tuple[NotariumError, ...]
-    """Why references were left out; the evidence lists them as gaps."""
+    """Why references were left out; the record lists them as gaps."""
 
 
-def sign_run(project: Project, record: RunRecord, directory: Path) -> SignedRun:
-    """Write the evidence into `directory` and put the signed entry into the outbox; nothing is sent yet.
+def sign_run(project: Project, run: RunFacts, directory: Path) -> SignedRun:
+    """Write the record into `directory` and put the signed entry into the outbox; nothing is sent yet.
 
     Raises NotariumError where it cannot be signed, and has written nothing then.
     """
-    refs, gaps, problems = _references(project, record, directory)
-    facts = {**record.facts, "name": record.name, "gaps": [*record.facts["gaps"], *gaps]}
-    bundle = Bundle.new(KIND, record.artifacts, facts)
-    place = claim_place(directory, run_stem(record.name))
+    refs, gaps, problems = _references(project, run, directory)
+    facts = {**run.facts, "name": run.name, "gaps": [*run.facts["gaps"], *gaps]}
+    record = Record.new(KIND, run.artifacts, facts)
+    place = claim_place(directory, run_stem(run.name))
     try:
-        waiting = commit(project, bundle, place, fields=record.fields(), refs=refs, disclosure=record.disclosure)
+        waiting = commit(project, record, place, fields=run.fields(), refs=refs, disclosure=run.disclosure)
     except BaseException:
-        # An entry that is kept needs its evidence, whatever failed after that.
+        # An entry that is kept needs its record, whatever failed after that.
         if outbox_of(project).find(place) is None:
-            bundle_of(place).unlink(missing_ok=True)
+            record_of(place).unlink(missing_ok=True)
         raise
     return SignedRun(waiting, tuple(problems))
 
 
-def _references(
-    project: Project, record: RunRecord, directory: Path
-) -> tuple[list[Ref], list[str], list[NotariumError]]:
+def _references(project: Project, run: RunFacts, directory: Path) -> tuple[list[Ref], list[str], list[NotariumError]]:
     """The references that were named, and derivedFrom for each input whose receipt beside it still holds."""
     refs: list[Ref] = []
     gaps: list[str] = []
     problems: list[NotariumError] = []
-    for rel, target in record.refs:
+    for rel, target in run.refs:
         try:
             refs.append(reference(project, rel, target))
         except NotariumError as error:
             gaps.append(f"reference {rel} is not recorded: {error}")
             problems.append(error)
-    for artifact in record.artifacts:
+    for artifact in run.artifacts:
         place = receipt_beside(Path(os.path.normpath(directory.absolute() / artifact.name)))
         if artifact.role != "output" and place.exists():
             found = _derived_from(project, artifact, place)
@@ -120,8 +120,8 @@ def _derived_from(project: Project, artifact: Artifact, place: Path) -> Ref | st
     if receipt is None:
         return f"{artifact.name} has a receipt beside it that does not verify"
     known: Sequence[Artifact] = ()
-    with suppress(OSError, InvalidBundle):
-        known = read_bundle(bundle_of(place), receipt.entry).artifacts
+    with suppress(OSError, InvalidRecordFile):
+        known = read_record(record_of(place), receipt.entry).artifacts
     if not any(each.content.has_same_bytes(artifact.content) for each in known):
         return f"{artifact.name} does not match the receipt beside it: it has changed since"
     return Ref("derivedFrom", receipt.id)
