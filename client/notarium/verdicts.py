@@ -21,7 +21,7 @@ from notarium.evidence.hashing import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
-from notarium.ledger_access.finding import Found
+from notarium.ledger_access.found import Found
 from notarium.naming import artifact_path, is_receipt, receipt_beside, record_of, stem_of
 from notarium.project import Project, find_project, find_root
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus

@@ -27,8 +27,8 @@ from notarium.genesis_file import read_genesis
 from notarium.key_files import KeyFileError, load_key
 from notarium.ledger_access import answers
 from notarium.ledger_access.answers import PROBLEM_TYPE, Answer, NodeFailed, ReceiptReader, Refused
-from notarium.ledger_access.client import entry_id
-from notarium.ledger_access.finding import Wanted, read_hits
+from notarium.ledger_access.finding import read_hits
+from notarium.ledger_access.found import Wanted, entry_id
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
 from notarium_ledger.encoding.json_file import parse_json
@@ -361,7 +361,7 @@ PROJECT = (
         "entry id",
         lambda data: entry_id(data.decode("utf-8", "replace")),
         (ProjectError,),
-        ("notarium.ledger_access.client:entry_id",),
+        ("notarium.ledger_access.found:entry_id",),
         (b"ab" * 32,),
         dialect="text",
         max_bytes=8192,

@@ -7,23 +7,13 @@ stdout is data, stderr is everything else; every command has --json.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.anchor import anchor, prereg
-from notarium.cli.complete import complete
-from notarium.cli.equivocation import equivocation
-from notarium.cli.find import find
-from notarium.cli.init import init
+from notarium.cli.commands import Commands
 from notarium.cli.output import Printer
-from notarium.cli.pin import pin
-from notarium.cli.run import run
-from notarium.cli.show import log, show
-from notarium.cli.status import status
-from notarium.cli.verify import verify
 from notarium.endings import run_program
 from notarium.errors import ExitCode, NotariumError
 from notarium_ledger.errors import LedgerError
@@ -32,30 +22,19 @@ PROGRAM = "notarium"
 
 app = typer.Typer(
     name=PROGRAM,
+    cls=Commands,
     help="Anchor experiments on the ledger of your consortium, and verify them offline.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# In the order in which help lists them.
-app.command()(init)
-app.command()(pin)
-app.command()(prereg)
-app.command()(anchor)
-# What follows the name of the command to run belongs to it, also where it looks like an option.
-app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(run)
-app.command()(complete)
-app.command()(verify)
-app.command()(equivocation)
-app.command()(show)
-app.command()(find)
-app.command()(log)
-app.command()(status)
 
 
 def _print_version(asked: bool) -> None:
     if asked:
+        import importlib.metadata
+
         Printer().text(f"{PROGRAM} {importlib.metadata.version('notarium')}")
         raise typer.Exit
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from notarium import terminal
 from notarium.evidence.hashing import HashingProgress, OnProgress
@@ -76,6 +75,8 @@ class Printer:
         if not self._err.is_terminal:
             yield lambda _: None
             return
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("hashing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._err, transient=True) as progress:
             task = progress.add_task("hashing", total=None)

@@ -15,8 +15,8 @@ from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.evidence.author import Author
 from notarium.ledger_access.blocking import BlockingClient
-from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
+from notarium.ledger_access.found import entry_id
 from notarium.ledger_access.priority import earlier_by_others
 from notarium.ledger_access.receipt_file import receipt_named
 from notarium.naming import artifact_path, check_no_draft, is_receipt

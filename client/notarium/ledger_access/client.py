@@ -19,10 +19,11 @@ import aiohttp
 
 from notarium.errors import LyingNode, NotAnchored, NotariumError, ProjectError
 from notarium.genesis_file import read_genesis
-from notarium.ledger_access import answers
+from notarium.ledger_access import answers, failures
 from notarium.ledger_access.answers import Answer, NodeStatus, NotYet, Unknown, VerifiedReceipt
 from notarium.ledger_access.failover import ATTEMPT_S, Failover, Request, in_parallel
-from notarium.ledger_access.finding import Finder, Found, Wanted
+from notarium.ledger_access.finding import Finder
+from notarium.ledger_access.found import Found, Wanted, entry_id
 from notarium.ledger_access.pool import NodePool
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.encoding import canonical
@@ -252,7 +253,7 @@ class Client:
             answer.expect(200)
             return answers.read_status(answer, self.genesis.hash)
         except (NotariumError, aiohttp.ClientError, OSError, TimeoutError) as error:
-            return NodeStatus(url, None, answers.describe(error, url))
+            return NodeStatus(url, None, failures.describe(error, url))
 
     async def members(self) -> dict[str, Any]:
         """The consortium as one node reports it, checked against the latest block that it proves.
@@ -295,17 +296,6 @@ class Client:
 
         sizes = {"from": str(first.tree_size), "to": str(second.tree_size)}
         await self._asker.ask(Request("GET", "/v1/proofs/consistency", query=sizes), judge)
-
-
-def entry_id(value: bytes | str) -> bytes:
-    """32 bytes from bytes or hex. Raises ProjectError."""
-    try:
-        decoded = bytes.fromhex(value) if isinstance(value, str) else value
-    except ValueError:
-        decoded = b""
-    if len(decoded) != 32:
-        raise ProjectError(f"{value!r} is not an id or digest: 64 hexadecimal digits expected")
-    return decoded
 
 
 def _chunks(raws: Sequence[bytes]) -> list[Sequence[bytes]]:

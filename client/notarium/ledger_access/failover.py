@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 import aiohttp
 
 from notarium.errors import LyingNode, NodeReport, NotariumError, NotDecided, QuotaUsedUp, Unreachable
-from notarium.ledger_access import answers
+from notarium.ledger_access import failures
 from notarium.ledger_access.answers import AboveQuota, Answer, NodeFailed, NotYet, Refused, Unknown
 from notarium.ledger_access.pool import NodePool
 
@@ -247,7 +247,7 @@ class _Question:
 
     def note(self, url: str, error: Exception, now: float) -> None:
         """Record why `url` gave no usable answer."""
-        said = answers.describe(error, url)
+        said = failures.describe(error, url)
         if isinstance(error, AboveQuota):
             self._above_quota[url] = said
         else:
