@@ -21,6 +21,7 @@ _MODULES: Final = {
     "show": "show",
     "find": "find",
     "log": "show",
+    "export": "export",
     "status": "status",
 }
 """The module of each, in the order in which help lists them."""
