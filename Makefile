@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults siege fuzz spec bench lock clean
+.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults siege fuzz spec bench bench-client lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,9 @@ spec: $(STAMP) ## check the formal model and replay its traces on the engine (SP
 
 bench: $(STAMP) ## measure this machine
 	@$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
+
+bench-client: $(STAMP) ## measure what the client costs a researcher (BENCH_ARGS="--files 10000" for a first look)
+	@$(BIN)/python -m tests.bench.client_costs $(BENCH_ARGS)
 
 lock: ## rebuild requirements.lock (LOCK_ARGS=--upgrade takes the newest versions)
 	@PYTHON=$(PYTHON) deploy/lock.sh $(LOCK_ARGS)
