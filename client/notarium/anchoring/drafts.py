@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from notarium.anchoring import open_runs
 from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.run_places import MAX_RUNS_OF_ONE_NAME
@@ -90,6 +91,7 @@ def complete(
     )
     signed = sign_run(project, run, path.parent if directory is None else directory)
     path.unlink()
+    open_runs.forget(project, str(run.facts.get("run_id", "")))
     return signed
 
 

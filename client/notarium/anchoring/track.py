@@ -1,9 +1,10 @@
 """`with notarium.track("study-12") as run:` records a run and anchors it, without disturbing it.
 
 Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
-works. An error becomes one warning line and a gap in the record. The network is used only at the end, for a bounded
-time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI: before the training what the
-end will need, and after the rest was recorded what fails at the end. The user's own exception propagates unchanged.
+works. An error becomes one warning line and a gap in the record. The start is signed at once and sent in background,
+the end is sent for a bounded time, and what could not be sent waits in the outbox. `strict=True` raises instead, for
+CI: before the training what the end will need, and after the rest was recorded what fails at the end. The user's own
+exception propagates unchanged.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import secrets
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,8 +24,11 @@ from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
+from notarium.anchoring.lifetime import Lifetime, status_by_error
+from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
-from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
+from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
+from notarium.anchoring.signals import ENDING_SIGNALS
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
@@ -36,11 +41,14 @@ from notarium.naming import artifact_path, record_of, run_stem
 from notarium.project import Homes, Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
+from notarium_ledger.trust.seed import SEED_BITS
 
 logger = logging.getLogger("notarium")
 
 SEND_S = 5.0
 """How long the end of a run may wait for the network."""
+SEED_S = 60.0
+"""How long a seed from the ledger may take."""
 
 P = ParamSpec("P")
 
@@ -53,7 +61,10 @@ def _guarded(
     @functools.wraps(method)
     def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            method(self, *args, **kwargs)
+            if self._life.is_elsewhere():
+                self._life.pass_on(method.__name__, args, kwargs, now_ms())
+            else:
+                method(self, *args, **kwargs)
         except NotariumError as error:
             # It names what it is about.
             if self.strict:
@@ -70,7 +81,10 @@ def _guarded(
 
 
 class Run:
-    """One tracked run. Made by `track`; its methods may be called from any thread."""
+    """One tracked run. Made by `track`; its methods may be called from any thread.
+
+    Also in a forked process, and by a worker that got the run by pickle: what they log arrives at the end.
+    """
 
     def __init__(
         self,
@@ -114,8 +128,13 @@ class Run:
         self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
-        self._pid = 0
         self._hashing: ThreadPoolExecutor | None = None
+        self._life = Lifetime()
+        self._now_ms = now_ms
+
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, Path | None]]:
+        """A copy for another process, which passes on what is logged there."""
+        return _copy, (self.name, self._life.hand_out())
 
     def __repr__(self) -> str:
         entry = f" · {self.id[:16]}…" if self.id else ""
@@ -170,7 +189,7 @@ class Run:
             text = decimal_text(value)
         except ValueError as error:
             raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
-        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(now_ms())}
+        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(self._now_ms())}
         self._metrics.append(row if step is None else {**row, "step": int(step)})
 
     @_guarded
@@ -189,6 +208,9 @@ class Run:
         """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
         if rel not in RELATIONS:
             raise ProjectError(f"relation {rel!r} is not one of {', '.join(RELATIONS)}")
+        if not isinstance(target, bytes) and (path := artifact_path(target)).exists():
+            # The working directory may be another one when the run ends.
+            target = path.absolute()
         self._refs.append((rel, target))
 
     @_guarded
@@ -198,37 +220,69 @@ class Run:
 
     @_guarded
     def status(
-        self, status: RunStatus | Literal["completed", "failed", "interrupted"], exit_code: int | None = None
+        self,
+        status: RunStatus | Literal["completed", "failed", "interrupted", "unknown"],
+        exit_code: int | None = None,
+        signals: Sequence[str] = (),
     ) -> None:
-        """How the run ended, where no exception shows it. `exit_code`: of the command, where the run was one."""
+        """How the run ended, where no exception shows it. `exit_code`, `signals`: of a command, where it was one."""
         if status not in set(RunStatus):
             raise ProjectError(f"status {status!r} is not one of {', '.join(RunStatus)}")
         self._status, self._exit_code = RunStatus(status), exit_code
+        self._life.signals = list(signals)
+
+    def seed_from_ledger(self, name: str = "", *, timeout: float = SEED_S) -> int:
+        """A seed that nobody chose, of 32 bits: derived from the block that decided the start of this run.
+
+        `name`: for a further seed. Waits for that block, for at most `timeout` seconds. Where it does not come, the
+        seed is drawn here, which is a warning and a gap; a strict run raises instead.
+        """
+        try:
+            value = self._life.seed(self._project, name, timeout)
+        except Exception as error:
+            if self.strict:
+                raise
+            value = secrets.randbits(SEED_BITS)
+            text = f"the seed {name or 'seed'!r} is not from the ledger, it was drawn by this machine: {error}"
+            self._warn(text)
+            self.gap(text)
+        self.seed(value, name or "seed")
+        return value
 
     # The context around the run.
 
     def __enter__(self) -> Self:
-        self._pid = os.getpid()
+        if self._life.is_elsewhere():
+            return self
         self._started_ms = now_ms()
-        self._start()
+        self._life.enter()
+        try:
+            self._prepare()
+            self._begin()
+        except BaseException:
+            self._life.leave()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
         # A child process that was forked inside the block must not anchor the same run again.
-        if os.getpid() == self._pid:
-            try:
-                self._finish(_status_by(error) if self._status is None else self._status)
-            except Exception as problem:
-                # The user's own exception takes precedence, also where the run is strict.
-                if self.strict and error is None:
-                    raise
-                self._warn(str(problem))
+        if self._life.is_elsewhere():
+            return False
+        try:
+            self._finish(status_by_error(error) if self._status is None else self._status)
+        except Exception as problem:
+            # The user's own exception takes precedence, also where the run is strict.
+            if self.strict and error is None:
+                raise
+            self._warn(str(problem))
+        finally:
+            self._life.leave()
         return False
 
     @_guarded
-    def _start(self) -> None:
+    def _prepare(self) -> None:
         run_stem(self.name)
         if self._command is None:
             self._command = command_line()
@@ -240,25 +294,61 @@ class Run:
         check_commitment(self._project, KIND, fields=fields, refs=(), disclosure=self._disclosure)
         check_writable(self._directory)
 
+    @_guarded
+    def _begin(self) -> None:
+        """The last step: what a strict run raises before it has not begun."""
+        facts = {
+            "name": self.name,
+            "started": iso_time(self._started_ms),
+            "command": self._command or [],
+            "code": self._code.to_json(),
+            "gaps": list(self._code.gaps),
+        }
+        try:
+            if self._project is None:
+                raise ProjectError("there is no project")
+            self._life.begin(
+                self._project,
+                facts,
+                started_ms=self._started_ms,
+                directory=self._directory,
+                disclosure=str(self._disclosure),
+            )
+        except Exception as error:
+            self._gaps.append(f"the start of this run was not recorded: {error}")
+            if self._project is not None:
+                raise
+
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
         artifacts: list[Artifact] = []
+        self._directory = self._life.folder(self._directory)
+        self._repeat_what_others_called()
         try:
-            for content in (self._hashed_inputs(), self._hashed_outputs()):
-                artifacts.extend(content)
-            self._project = self._project or find_project()
-            self._directory.mkdir(parents=True, exist_ok=True)
-            signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
+            with self._life.hashing(self._gaps):
+                for content in (self._hashed_inputs(), self._hashed_outputs()):
+                    artifacts.extend(content)
+            with ENDING_SIGNALS.held():
+                self._project = self._project or find_project(self._life.begun_in)
+                self._directory.mkdir(parents=True, exist_ok=True)
+                signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
+                self._life.signed()
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._gaps.append("interrupted before all inputs and outputs were hashed; those are not recorded")
             self._keep_draft(self._facts_now(status, ended_ms, artifacts), error)
             raise
+        with ENDING_SIGNALS.held():
+            self._deliver(self._project, signed)
+
+    def _deliver(self, project: Project, signed: SignedRun) -> None:
         for problem in signed.problems:
             self._after_recording(problem)
         self.id, self.receipt_path = signed.waiting.id, signed.waiting.receipt_path
         self.record_path = record_of(self.receipt_path)
-        delivery = send(self._project, signed.waiting, self._wait)
+        # The end refers to the start, so that goes first.
+        left = self._life.wait_for_start(self._wait)
+        delivery = send(project, signed.waiting, left)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
         self._state = delivery.waiting.state
@@ -270,6 +360,15 @@ class Run:
             remedy = "fix the cause, then run" if delivery.waiting.refused else "run"
             self._warn(f"{waits(delivery.error)} ({remedy} 'notarium status --flush' to send it)")
 
+    def _repeat_what_others_called(self) -> None:
+        """Other processes of this run: what they have called is called here."""
+        calls, gaps = self._life.heard()
+        self._gaps.extend(gaps)
+        for call in calls:
+            self._now_ms = functools.partial(int, call.time_ms)
+            getattr(self, call.method)(*call.args, **call.kwargs)
+        self._now_ms = now_ms
+
     def _facts_now(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunFacts:
         return RunFacts(
             name=self.name,
@@ -279,7 +378,7 @@ class Run:
             commit="" if self._code.dirty else self._code.commit,
             disclosure=str(self._disclosure),
             artifacts=tuple(artifacts),
-            refs=tuple(self._refs),
+            refs=(*self._life.refs(), *self._refs),
             facts=self._facts(status, ended_ms),
         )
 
@@ -289,6 +388,7 @@ class Run:
             self._warn(str(error))
         try:
             self.draft_path = keep_draft(run, self._directory, Homes.of(os.environ).state / "drafts")
+            self._life.drafted(self.draft_path)
         except Unwritable as problem:
             self._warn(str(problem))
             return
@@ -303,6 +403,7 @@ class Run:
             "name": self.name,
             "status": status.value,
             **ended,
+            **self._life.facts(),
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
             "command": self._command or [],
@@ -383,7 +484,8 @@ def track(
     )
 
 
-def _status_by(error: BaseException | None) -> RunStatus:
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return RunStatus.COMPLETED
-    return RunStatus.FAILED if isinstance(error, Exception | SystemExit) else RunStatus.INTERRUPTED
+def _copy(name: str, said: Path | None) -> Run:
+    """What another process gets for the run."""
+    run = Run(name)
+    run._life = Lifetime(Said(said) if said is not None else None, is_copy=True)
+    return run

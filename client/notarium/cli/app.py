@@ -21,6 +21,7 @@ from notarium.cli.init import init
 from notarium.cli.output import Printer
 from notarium.cli.pin import pin
 from notarium.cli.run import run
+from notarium.cli.runs import app as runs
 from notarium.cli.show import log, show
 from notarium.cli.status import status
 from notarium.cli.verify import verify
@@ -45,6 +46,7 @@ app.command()(prereg)
 app.command()(anchor)
 # What follows the name of the command to run belongs to it, also where it looks like an option.
 app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(run)
+app.add_typer(runs, name="runs")
 app.command()(complete)
 app.command()(verify)
 app.command()(equivocation)
