@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ def keep_draft(run: RunFacts, directory: Path, reserve: Path) -> Path:
         except OSError as error:
             failure = failure or error
     raise Unwritable("the record of the run cannot be kept as a draft", directory, failure or OSError("no folder"))
+
+
+def how_to_complete(draft: Path, directory: Path) -> str:
+    """What to say of a draft whose receipt was to go to `directory`."""
+    command = shlex.join(["notarium", "complete", str(draft)])
+    if draft.parent != directory:
+        command += f" --directory {shlex.quote(str(directory))}"
+    return f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it"
 
 
 def read_draft(path: Path) -> RunFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from notarium.anchoring.ledger_seed import LedgerSeed, draw_seed
-from notarium.anchoring.other_processes import Call, Said
+from notarium.anchoring.other_processes import Said
+from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.run_facts import RunStatus, status_by_code
 from notarium.anchoring.signals import ENDING_SIGNALS, EndedBySignal
 from notarium.anchoring.start import Start, begin
 from notarium.errors import ProjectError
 from notarium.project import Project
+from notarium_ledger.trust.seed import SEED_BITS
 
 LAST_TRY_S = 0.1
 """How long the end is sent where the start has used up the time."""
@@ -36,6 +39,7 @@ class Lifetime:
         self._pid = 0
         self._is_watched = False
         self._was_handed_out = False
+        self._repeated_ms: int | None = None
         self._seeds: list[LedgerSeed] = []
 
     # Processes.
@@ -55,12 +59,20 @@ class Lifetime:
             raise ProjectError(f"{method}() in process {os.getpid()} is not recorded: the run has no recorded start")
         self._said.add(method, args, kwargs, time_ms)
 
-    def heard(self) -> tuple[list[Call], list[str]]:
-        """What other processes have called, and the gaps. What comes later is refused."""
+    def repeat(self, run: object) -> list[str]:
+        """Call on `run` what other processes have called; returns the gaps. What comes later is refused."""
         calls, gaps = self._said.take() if self._said is not None else ([], [])
+        for each in calls:
+            self._repeated_ms = each.time_ms
+            getattr(run, each.method)(*each.args, **each.kwargs)
+        self._repeated_ms = None
         if self._was_handed_out and not calls:
             gaps.append("other processes got this run, and nothing that they may have logged has arrived")
-        return calls, gaps
+        return gaps
+
+    def now_ms(self) -> int:
+        """The time of what is recorded now, or of the call of another process that is repeated now."""
+        return now_ms() if self._repeated_ms is None else self._repeated_ms
 
     # Beginning and end.
 
@@ -77,9 +89,11 @@ class Lifetime:
             ENDING_SIGNALS.leave()
 
     def begin(
-        self, project: Project, facts: Mapping[str, Any], *, started_ms: int, directory: Path, disclosure: str
+        self, project: Project | None, facts: Mapping[str, Any], *, started_ms: int, directory: Path, disclosure: str
     ) -> None:
         """Put the start on record. Raises NotariumError."""
+        if project is None:
+            raise ProjectError("there is no project")
         directory = self.begun_in / directory
         self.start = begin(project, facts, started_ms=started_ms, directory=directory, disclosure=disclosure)
         self._said = self.start.said
@@ -121,8 +135,17 @@ class Lifetime:
 
     # What the record says of it.
 
-    def seed(self, project: Project | None, name: str, timeout: float) -> int:
-        """A seed from the block that decided the start. Raises NotariumError, LedgerError or OSError."""
+    def seed(self, project: Project | None, name: str, timeout: float, *, strict: bool) -> tuple[int, str]:
+        """A seed from the block that decided the start; or one of this machine, and why, which `strict` raises."""
+        try:
+            return self._seed(project, name, timeout), ""
+        except Exception as error:
+            if strict:
+                raise
+            why = f"the seed {name or 'seed'!r} is not from the ledger, it was drawn by this machine: {error}"
+            return secrets.randbits(SEED_BITS), why
+
+    def _seed(self, project: Project | None, name: str, timeout: float) -> int:
         if self.start is None or project is None or self.is_elsewhere():
             raise ProjectError("only the process of a run whose start is recorded can derive it")
         drawn = draw_seed(project, self.start, name, timeout)

@@ -48,7 +48,7 @@ class Said:
 
     @staticmethod
     def create(path: Path) -> None:
-        """Make it, empty. Only the process of the run does: where there is none, the run is over. Raises OSError."""
+        """Make it, empty. Only the process of the run does: without it, the run is over. Raises OSError."""
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     def add(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], time_ms: int) -> None:

@@ -12,18 +12,17 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import secrets
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Literal, Self
 
 from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
-from notarium.anchoring.drafts import keep_draft
+from notarium.anchoring.drafts import how_to_complete, keep_draft
+from notarium.anchoring.guarding import guarded
 from notarium.anchoring.lifetime import Lifetime, status_by_error
 from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
@@ -41,7 +40,6 @@ from notarium.naming import artifact_path, record_of, run_stem
 from notarium.project import Homes, Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
-from notarium_ledger.trust.seed import SEED_BITS
 
 logger = logging.getLogger("notarium")
 
@@ -49,35 +47,6 @@ SEND_S = 5.0
 """How long the end of a run may wait for the network."""
 SEED_S = 60.0
 """How long a seed from the ledger may take."""
-
-P = ParamSpec("P")
-
-
-def _guarded(
-    method: Callable[Concatenate[Run, P], None],
-) -> Callable[Concatenate[Run, P], None]:
-    """Let no error of `method` reach the training, unless the run is strict."""
-
-    @functools.wraps(method)
-    def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            if self._life.is_elsewhere():
-                self._life.pass_on(method.__name__, args, kwargs, now_ms())
-            else:
-                method(self, *args, **kwargs)
-        except NotariumError as error:
-            # It names what it is about.
-            if self.strict:
-                raise
-            self._warn(str(error))
-        except Exception as error:
-            if self.strict:
-                raise
-            # The name of a public method says which call it was; an internal one says nothing to the researcher.
-            name = method.__name__
-            self._warn(str(error) if name.startswith("_") else f"{name}: {error}")
-
-    return guarded
 
 
 class Run:
@@ -130,7 +99,6 @@ class Run:
         self._started_ms = 0
         self._hashing: ThreadPoolExecutor | None = None
         self._life = Lifetime()
-        self._now_ms = now_ms
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, Path | None]]:
         """A copy for another process, which passes on what is logged there."""
@@ -150,7 +118,7 @@ class Run:
 
     # What a researcher records about the run.
 
-    @_guarded
+    @guarded
     def input(self, path: Path | str, role: str = "input") -> None:
         """A file or folder that the run reads. It is hashed now, in the background."""
         chosen = artifact_path(path).absolute()
@@ -162,48 +130,48 @@ class Run:
             self._hashing = ThreadPoolExecutor(1, "notarium-input")
         self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
 
-    @_guarded
+    @guarded
     def config(self, path: Path | str) -> None:
         """A configuration file: an input with the role "config"."""
         self.input(path, "config")
 
-    @_guarded
+    @guarded
     def output(self, path: Path | str) -> None:
         """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
         self._outputs[artifact_path(path).absolute()] = None
 
-    @_guarded
+    @guarded
     def param(self, name: str, value: Any) -> None:
         """One parameter."""
         self._params[str(name)] = to_json(value)
 
-    @_guarded
+    @guarded
     def params(self, values: Mapping[str, Any]) -> None:
         """Several parameters."""
         self._params.update({str(name): to_json(value) for name, value in values.items()})
 
-    @_guarded
+    @guarded
     def metric(self, name: str, value: Any, step: int | None = None) -> None:
         """A measured number, kept as the decimal string that reads back as the same number."""
         try:
             text = decimal_text(value)
         except ValueError as error:
             raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
-        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(self._now_ms())}
+        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(self._life.now_ms())}
         self._metrics.append(row if step is None else {**row, "step": int(step)})
 
-    @_guarded
+    @guarded
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Several measured numbers."""
         for name, value in values.items():
             self.metric(name, value, step)
 
-    @_guarded
+    @guarded
     def seed(self, value: int, name: str = "seed") -> None:
         """A random seed."""
         self._seeds[str(name)] = to_json(value)
 
-    @_guarded
+    @guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
         """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
         if rel not in RELATIONS:
@@ -213,12 +181,12 @@ class Run:
             target = path.absolute()
         self._refs.append((rel, target))
 
-    @_guarded
+    @guarded
     def gap(self, text: str) -> None:
         """Something this record does not vouch for; the record lists it."""
         self._gaps.append(str(text))
 
-    @_guarded
+    @guarded
     def status(
         self,
         status: RunStatus | Literal["completed", "failed", "interrupted", "unknown"],
@@ -237,15 +205,10 @@ class Run:
         `name`: for a further seed. Waits for that block, for at most `timeout` seconds. Where it does not come, the
         seed is drawn here, which is a warning and a gap; a strict run raises instead.
         """
-        try:
-            value = self._life.seed(self._project, name, timeout)
-        except Exception as error:
-            if self.strict:
-                raise
-            value = secrets.randbits(SEED_BITS)
-            text = f"the seed {name or 'seed'!r} is not from the ledger, it was drawn by this machine: {error}"
-            self._warn(text)
-            self.gap(text)
+        value, problem = self._life.seed(self._project, name, timeout, strict=self.strict)
+        if problem:
+            self._warn(problem)
+            self.gap(problem)
         self.seed(value, name or "seed")
         return value
 
@@ -281,7 +244,7 @@ class Run:
             self._life.leave()
         return False
 
-    @_guarded
+    @guarded
     def _prepare(self) -> None:
         run_stem(self.name)
         if self._command is None:
@@ -294,7 +257,7 @@ class Run:
         check_commitment(self._project, KIND, fields=fields, refs=(), disclosure=self._disclosure)
         check_writable(self._directory)
 
-    @_guarded
+    @guarded
     def _begin(self) -> None:
         """The last step: what a strict run raises before it has not begun."""
         facts = {
@@ -305,8 +268,6 @@ class Run:
             "gaps": list(self._code.gaps),
         }
         try:
-            if self._project is None:
-                raise ProjectError("there is no project")
             self._life.begin(
                 self._project,
                 facts,
@@ -323,7 +284,7 @@ class Run:
         ended_ms = now_ms()
         artifacts: list[Artifact] = []
         self._directory = self._life.folder(self._directory)
-        self._repeat_what_others_called()
+        self._gaps.extend(self._life.repeat(self))
         try:
             with self._life.hashing(self._gaps):
                 for content in (self._hashed_inputs(), self._hashed_outputs()):
@@ -360,15 +321,6 @@ class Run:
             remedy = "fix the cause, then run" if delivery.waiting.refused else "run"
             self._warn(f"{waits(delivery.error)} ({remedy} 'notarium status --flush' to send it)")
 
-    def _repeat_what_others_called(self) -> None:
-        """Other processes of this run: what they have called is called here."""
-        calls, gaps = self._life.heard()
-        self._gaps.extend(gaps)
-        for call in calls:
-            self._now_ms = functools.partial(int, call.time_ms)
-            getattr(self, call.method)(*call.args, **call.kwargs)
-        self._now_ms = now_ms
-
     def _facts_now(self, status: RunStatus, ended_ms: int, artifacts: Sequence[Artifact]) -> RunFacts:
         return RunFacts(
             name=self.name,
@@ -389,13 +341,10 @@ class Run:
         try:
             self.draft_path = keep_draft(run, self._directory, Homes.of(os.environ).state / "drafts")
             self._life.drafted(self.draft_path)
-        except Unwritable as problem:
+        except (Unwritable, OSError) as problem:
             self._warn(str(problem))
-            return
-        command = shlex.join(["notarium", "complete", str(self.draft_path)])
-        if self.draft_path.parent != self._directory:
-            command += f" --directory {shlex.quote(str(self._directory))}"
-        self._warn(f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it")
+        else:
+            self._warn(how_to_complete(self.draft_path, self._directory))
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         ended = {} if self._exit_code is None else {"exit_code": self._exit_code}
