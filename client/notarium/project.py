@@ -2,6 +2,7 @@
 
     <project>/.notarium/config.toml    ledger, nodes, issuer, project name; commit it
     <project>/.notarium/genesis.json   the pinned genesis document; commit it
+    <project>/.notarium/runs/          the starts of runs, with their receipts; commit them
     <project>/.notarium/outbox/, log.jsonl, superseded/   belong to this working copy (git-ignored)
     <config home>/keys/<ledger>.key    the researcher's key, never in the repository
     <config home>/pins/<hash>.json     the ledgers that the user trusts; a project on any other one is refused
@@ -37,7 +38,9 @@ from notarium_ledger.state.genesis import Genesis
 CONFIG = "config.toml"
 GENESIS = "genesis.json"
 INIT = "notarium init --genesis FILE --genesis-hash HASH --issuer ID"
-_IGNORED = "# belongs to this working copy only\noutbox/\nsuperseded/\nlog.jsonl\n"
+_IGNORED = (
+    "# belongs to this working copy only\noutbox/\nsuperseded/\nlog.jsonl\nruns/*.open.json\nruns/*.said.jsonl*\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ def find_project(
     settings = _Settings.read(root / FOLDER / CONFIG) if root else _Settings()
     genesis = read_genesis(genesis_file) if genesis_file is not None else find_genesis(root, settings, environ)
     fallback = root.name if root else Path.cwd().name
-    key_path = Path(environ["NOTARIUM_KEY"]) if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
+    # Absolute: a run may change the working directory before it ends.
+    key_path = Path(environ["NOTARIUM_KEY"]).absolute() if environ.get("NOTARIUM_KEY") else homes.key_file(genesis.name)
     nodes = _nodes(root, settings, environ, genesis)
     if root is not None and not environ.get("NOTARIUM_NODES") and not are_nodes_trusted and read_pins(homes.pins):
         check_nodes(homes.pins, genesis, nodes, root / FOLDER / CONFIG)

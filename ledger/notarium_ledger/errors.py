@@ -74,6 +74,10 @@ class EntryOfLaterVersion(InvalidEntry):
     """An entry of a form or body version that this software does not know. Nobody is at fault; ignore it."""
 
 
+class InvalidSeed(LedgerError):
+    """A seed that does not come from the block that decided the start of its run."""
+
+
 class InvalidGenesis(LedgerError):
     """A genesis document that does not describe a consortium."""
 

@@ -137,6 +137,7 @@ def bodies_document() -> dict[str, Any]:
 OPTIONAL: dict[str, Fields] = {
     "preregistration": {"plan": digest("plan")},
     "dataset": {"manifest": digest("manifest"), "partitions": 2**32},
+    "run-start": {"started_ms": 0},
     "run": {"started_ms": 0, "ended_ms": 253_402_300_799_999, "code": bytes(20)},
     "model": {"format": "safetensors", "manifest": digest("manifest")},
 }
@@ -150,7 +151,7 @@ COMMON: Fields = {
     ],
     "refs": [
         {"rel": rel, "entry": digest(rel)}
-        for rel in ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes")
+        for rel in ("preRegisteredBy", "derivedFrom", "informedBy", "reviews", "replicates", "supersedes", "ends")
     ],
     "disclosure": "sealed",
     "issuer": "https://ror.org/03yrm5c26",
@@ -182,6 +183,8 @@ def _valid() -> Iterator[tuple[str, Fields]]:
     for kind in RESEARCH_KINDS:
         yield f"{kind}, least", valid_body(kind, 1)
         yield f"{kind}, most", {**valid_body(kind, 1), **COMMON, **OPTIONAL.get(kind, {})}
+    for status in ("failed", "interrupted", "unknown"):
+        yield f"run, {status}", valid_body("run", 1, status=status)
     yield "enrol", _member("enrol", key=KEY)
     yield "revoke", _member("revoke", key=KEY)
     yield "revoke with a reason", _member("revoke", key=KEY, reason="left the institution")

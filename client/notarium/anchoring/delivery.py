@@ -43,6 +43,7 @@ from notarium_ledger.errors import LedgerError
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 
+START = "run-start"
 BACKLOG = 32
 """At most this many older entries are sent after one that was anchored."""
 
@@ -60,11 +61,15 @@ def send(project: Project, waiting: Waiting, timeout: float) -> Delivery:
     """Send one entry and, where that works, what else is waiting in the outbox, within `timeout` seconds."""
     started = time.monotonic()
     with _client(project, timeout) as client:
-        *_, delivery = _deliver(client, project, [waiting], timeout)
+        *before, delivery = _deliver(client, project, [waiting], timeout)
         left = timeout - (time.monotonic() - started)
         if delivery.receipt is not None and left > 0:
             _deliver(client, project, outbox_of(project).list()[:BACKLOG], left)
-    return delivery
+    start = next((each for each in before if each.error is not None and each.waiting.kind == START), None)
+    if start is None or delivery.receipt is not None:
+        return delivery
+    # Nobody has asked for the start of a run: why that cannot be anchored is why the run cannot.
+    return Delivery(replace(delivery.waiting, state=start.waiting.state), None, start.error)
 
 
 def deliver(project: Project, waiting: Sequence[Waiting], timeout: float) -> list[Delivery]:
@@ -248,8 +253,11 @@ def _failed(project: Project, waiting: Waiting, error: NotariumError) -> Deliver
         # The reason for a refusal is worth more than that no node could be asked today.
         return Delivery(waiting, None, error)
     noted = replace(waiting, reason=str(error), state=state)
+    outbox = outbox_of(project)
     try:
-        outbox_of(project).put(noted)
+        # Not there any more: another thread or process has sent it meanwhile.
+        if outbox.has(waiting.id):
+            outbox.put(noted)
     except OSError:
         # The entry itself is in the outbox already; only the newer reason is not.
         return Delivery(waiting, None, error)

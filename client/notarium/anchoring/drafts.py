@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from notarium.anchoring import open_runs
 from notarium.anchoring.outbox import now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.run_places import MAX_RUNS_OF_ONE_NAME
@@ -43,6 +45,14 @@ def keep_draft(run: RunFacts, directory: Path, reserve: Path) -> Path:
         except OSError as error:
             failure = failure or error
     raise Unwritable("the record of the run cannot be kept as a draft", directory, failure or OSError("no folder"))
+
+
+def how_to_complete(draft: Path, directory: Path) -> str:
+    """What to say of a draft whose receipt was to go to `directory`."""
+    command = shlex.join(["notarium", "complete", str(draft)])
+    if draft.parent != directory:
+        command += f" --directory {shlex.quote(str(directory))}"
+    return f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it"
 
 
 def read_draft(path: Path) -> RunFacts:
@@ -90,6 +100,7 @@ def complete(
     )
     signed = sign_run(project, run, path.parent if directory is None else directory)
     path.unlink()
+    open_runs.forget(project, str(run.facts.get("run_id", "")))
     return signed
 
 

@@ -139,6 +139,10 @@ class Outbox:
                 return found
         return None
 
+    def has(self, id_: str) -> bool:
+        """Whether there is a file for the entry of that id, damaged or not."""
+        return any((folder / f"{id_}.json").exists() for folder in self._folders())
+
     def list(self) -> list[Waiting]:
         """Waiting entries, oldest first. A damaged file hides no other; `damaged` has it."""
         found = [each for each in self._scan() if isinstance(each, Waiting)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,23 @@ class RunStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+    """Its process left without a word, and somebody closed the run later."""
+
+
+_INTERRUPTING = frozenset(
+    {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM, signal.SIGXCPU, signal.SIGPIPE}
+)
+"""Signals by which somebody else ends a process; by the others it ends because of its own fault."""
+_SIGNALLED = 128
+"""A shell adds the number of the signal that ended a command."""
+
+
+def status_by_code(code: int) -> RunStatus:
+    """How a process ended that left with this code, as a shell returns it."""
+    if code == 0:
+        return RunStatus.COMPLETED
+    return RunStatus.INTERRUPTED if code - _SIGNALLED in _INTERRUPTING else RunStatus.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +58,8 @@ class RunFacts:
     name: str
     status: RunStatus
     started_ms: int
-    ended_ms: int
+    ended_ms: int | None
+    """None where nobody knows."""
     commit: str
     """The Git commit, hex; "" where the code was not exactly that."""
     disclosure: str
@@ -55,7 +74,9 @@ class RunFacts:
         """What the commitment itself says."""
         fields: dict[str, Any] = {"status": self.status.value}
         if self.disclosure != Disclosure.SEALED:
-            fields |= {"started_ms": self.started_ms, "ended_ms": self.ended_ms}
+            fields["started_ms"] = self.started_ms
+            if self.ended_ms is not None:
+                fields["ended_ms"] = self.ended_ms
             if self.commit:
                 fields["code"] = bytes.fromhex(self.commit)
         return fields

@@ -1,9 +1,10 @@
 """`with notarium.track("study-12") as run:` records a run and anchors it, without disturbing it.
 
 Nothing here may make the training fail, slow it down or block it. A background thread hashes inputs while the training
-works. An error becomes one warning line and a gap in the record. The network is used only at the end, for a bounded
-time, and what could not be sent waits in the outbox. `strict=True` raises instead, for CI: before the training what the
-end will need, and after the rest was recorded what fails at the end. The user's own exception propagates unchanged.
+works. An error becomes one warning line and a gap in the record. The start is signed at once and sent in background,
+the end is sent for a bounded time, and what could not be sent waits in the outbox. `strict=True` raises instead, for
+CI: before the training what the end will need, and after the rest was recorded what fails at the end. The user's own
+exception propagates unchanged.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Literal, Self
 
 from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
-from notarium.anchoring.drafts import keep_draft
+from notarium.anchoring.drafts import how_to_complete, keep_draft
+from notarium.anchoring.guarding import guarded
+from notarium.anchoring.lifetime import Lifetime, status_by_error
+from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
-from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
+from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
+from notarium.anchoring.signals import ENDING_SIGNALS
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
@@ -41,36 +45,15 @@ logger = logging.getLogger("notarium")
 
 SEND_S = 5.0
 """How long the end of a run may wait for the network."""
-
-P = ParamSpec("P")
-
-
-def _guarded(
-    method: Callable[Concatenate[Run, P], None],
-) -> Callable[Concatenate[Run, P], None]:
-    """Let no error of `method` reach the training, unless the run is strict."""
-
-    @functools.wraps(method)
-    def guarded(self: Run, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(self, *args, **kwargs)
-        except NotariumError as error:
-            # It names what it is about.
-            if self.strict:
-                raise
-            self._warn(str(error))
-        except Exception as error:
-            if self.strict:
-                raise
-            # The name of a public method says which call it was; an internal one says nothing to the researcher.
-            name = method.__name__
-            self._warn(str(error) if name.startswith("_") else f"{name}: {error}")
-
-    return guarded
+SEED_S = 60.0
+"""How long a seed from the ledger may take."""
 
 
 class Run:
-    """One tracked run. Made by `track`; its methods may be called from any thread."""
+    """One tracked run. Made by `track`; its methods may be called from any thread.
+
+    Also in a forked process, and by a worker that got the run by pickle: what they log arrives at the end.
+    """
 
     def __init__(
         self,
@@ -114,8 +97,12 @@ class Run:
         self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
-        self._pid = 0
         self._hashing: ThreadPoolExecutor | None = None
+        self._life = Lifetime()
+
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, Path | None]]:
+        """A copy for another process, which passes on what is logged there."""
+        return _copy, (self.name, self._life.hand_out())
 
     def __repr__(self) -> str:
         entry = f" · {self.id[:16]}…" if self.id else ""
@@ -131,7 +118,7 @@ class Run:
 
     # What a researcher records about the run.
 
-    @_guarded
+    @guarded
     def input(self, path: Path | str, role: str = "input") -> None:
         """A file or folder that the run reads. It is hashed now, in the background."""
         chosen = artifact_path(path).absolute()
@@ -143,92 +130,122 @@ class Run:
             self._hashing = ThreadPoolExecutor(1, "notarium-input")
         self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
 
-    @_guarded
+    @guarded
     def config(self, path: Path | str) -> None:
         """A configuration file: an input with the role "config"."""
         self.input(path, "config")
 
-    @_guarded
+    @guarded
     def output(self, path: Path | str) -> None:
         """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
         self._outputs[artifact_path(path).absolute()] = None
 
-    @_guarded
+    @guarded
     def param(self, name: str, value: Any) -> None:
         """One parameter."""
         self._params[str(name)] = to_json(value)
 
-    @_guarded
+    @guarded
     def params(self, values: Mapping[str, Any]) -> None:
         """Several parameters."""
         self._params.update({str(name): to_json(value) for name, value in values.items()})
 
-    @_guarded
+    @guarded
     def metric(self, name: str, value: Any, step: int | None = None) -> None:
         """A measured number, kept as the decimal string that reads back as the same number."""
         try:
             text = decimal_text(value)
         except ValueError as error:
             raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
-        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(now_ms())}
+        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(self._life.now_ms())}
         self._metrics.append(row if step is None else {**row, "step": int(step)})
 
-    @_guarded
+    @guarded
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Several measured numbers."""
         for name, value in values.items():
             self.metric(name, value, step)
 
-    @_guarded
+    @guarded
     def seed(self, value: int, name: str = "seed") -> None:
         """A random seed."""
         self._seeds[str(name)] = to_json(value)
 
-    @_guarded
+    @guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
         """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
         if rel not in RELATIONS:
             raise ProjectError(f"relation {rel!r} is not one of {', '.join(RELATIONS)}")
+        if not isinstance(target, bytes) and (path := artifact_path(target)).exists():
+            # The working directory may be another one when the run ends.
+            target = path.absolute()
         self._refs.append((rel, target))
 
-    @_guarded
+    @guarded
     def gap(self, text: str) -> None:
         """Something this record does not vouch for; the record lists it."""
         self._gaps.append(str(text))
 
-    @_guarded
+    @guarded
     def status(
-        self, status: RunStatus | Literal["completed", "failed", "interrupted"], exit_code: int | None = None
+        self,
+        status: RunStatus | Literal["completed", "failed", "interrupted", "unknown"],
+        exit_code: int | None = None,
+        signals: Sequence[str] = (),
     ) -> None:
-        """How the run ended, where no exception shows it. `exit_code`: of the command, where the run was one."""
+        """How the run ended, where no exception shows it. `exit_code`, `signals`: of a command, where it was one."""
         if status not in set(RunStatus):
             raise ProjectError(f"status {status!r} is not one of {', '.join(RunStatus)}")
         self._status, self._exit_code = RunStatus(status), exit_code
+        self._life.signals = list(signals)
+
+    def seed_from_ledger(self, name: str = "", *, timeout: float = SEED_S) -> int:
+        """A seed that nobody chose, of 32 bits: derived from the block that decided the start of this run.
+
+        `name`: for a further seed. Waits for that block, for at most `timeout` seconds. Where it does not come, the
+        seed is drawn here, which is a warning and a gap; a strict run raises instead.
+        """
+        value, problem = self._life.seed(self._project, name, timeout, strict=self.strict)
+        if problem:
+            self._warn(problem)
+            self.gap(problem)
+        self.seed(value, name or "seed")
+        return value
 
     # The context around the run.
 
     def __enter__(self) -> Self:
-        self._pid = os.getpid()
+        if self._life.is_elsewhere():
+            return self
         self._started_ms = now_ms()
-        self._start()
+        self._life.enter()
+        try:
+            self._prepare()
+            self._begin()
+        except BaseException:
+            self._life.leave()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
         # A child process that was forked inside the block must not anchor the same run again.
-        if os.getpid() == self._pid:
-            try:
-                self._finish(_status_by(error) if self._status is None else self._status)
-            except Exception as problem:
-                # The user's own exception takes precedence, also where the run is strict.
-                if self.strict and error is None:
-                    raise
-                self._warn(str(problem))
+        if self._life.is_elsewhere():
+            return False
+        try:
+            self._finish(status_by_error(error) if self._status is None else self._status)
+        except Exception as problem:
+            # The user's own exception takes precedence, also where the run is strict.
+            if self.strict and error is None:
+                raise
+            self._warn(str(problem))
+        finally:
+            self._life.leave()
         return False
 
-    @_guarded
-    def _start(self) -> None:
+    @guarded
+    def _prepare(self) -> None:
         run_stem(self.name)
         if self._command is None:
             self._command = command_line()
@@ -240,25 +257,59 @@ class Run:
         check_commitment(self._project, KIND, fields=fields, refs=(), disclosure=self._disclosure)
         check_writable(self._directory)
 
+    @guarded
+    def _begin(self) -> None:
+        """The last step: what a strict run raises before it has not begun."""
+        facts = {
+            "name": self.name,
+            "started": iso_time(self._started_ms),
+            "command": self._command or [],
+            "code": self._code.to_json(),
+            "gaps": list(self._code.gaps),
+        }
+        try:
+            self._life.begin(
+                self._project,
+                facts,
+                started_ms=self._started_ms,
+                directory=self._directory,
+                disclosure=str(self._disclosure),
+            )
+        except Exception as error:
+            self._gaps.append(f"the start of this run was not recorded: {error}")
+            if self._project is not None:
+                raise
+
     def _finish(self, status: RunStatus) -> None:
         ended_ms = now_ms()
         artifacts: list[Artifact] = []
+        self._directory = self._life.folder(self._directory)
+        self._gaps.extend(self._life.repeat(self))
         try:
-            for content in (self._hashed_inputs(), self._hashed_outputs()):
-                artifacts.extend(content)
-            self._project = self._project or find_project()
-            self._directory.mkdir(parents=True, exist_ok=True)
-            signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
+            with self._life.hashing(self._gaps):
+                for content in (self._hashed_inputs(), self._hashed_outputs()):
+                    artifacts.extend(content)
+            with ENDING_SIGNALS.held():
+                self._project = self._project or find_project(self._life.begun_in)
+                self._directory.mkdir(parents=True, exist_ok=True)
+                signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
+                self._life.signed()
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._gaps.append("interrupted before all inputs and outputs were hashed; those are not recorded")
             self._keep_draft(self._facts_now(status, ended_ms, artifacts), error)
             raise
+        with ENDING_SIGNALS.held():
+            self._deliver(self._project, signed)
+
+    def _deliver(self, project: Project, signed: SignedRun) -> None:
         for problem in signed.problems:
             self._after_recording(problem)
         self.id, self.receipt_path = signed.waiting.id, signed.waiting.receipt_path
         self.record_path = record_of(self.receipt_path)
-        delivery = send(self._project, signed.waiting, self._wait)
+        # The end refers to the start, so that goes first.
+        left = self._life.wait_for_start(self._wait)
+        delivery = send(project, signed.waiting, left)
         # What it refers to may have been signed again, and so this entry too.
         self.id, self.receipt = delivery.waiting.id, delivery.receipt
         self._state = delivery.waiting.state
@@ -279,7 +330,7 @@ class Run:
             commit="" if self._code.dirty else self._code.commit,
             disclosure=str(self._disclosure),
             artifacts=tuple(artifacts),
-            refs=tuple(self._refs),
+            refs=(*self._life.refs(), *self._refs),
             facts=self._facts(status, ended_ms),
         )
 
@@ -289,13 +340,11 @@ class Run:
             self._warn(str(error))
         try:
             self.draft_path = keep_draft(run, self._directory, Homes.of(os.environ).state / "drafts")
-        except Unwritable as problem:
+            self._life.drafted(self.draft_path)
+        except (Unwritable, OSError) as problem:
             self._warn(str(problem))
-            return
-        command = shlex.join(["notarium", "complete", str(self.draft_path)])
-        if self.draft_path.parent != self._directory:
-            command += f" --directory {shlex.quote(str(self._directory))}"
-        self._warn(f"kept as a draft: correct what is wrong, then run '{command}' to sign and anchor it")
+        else:
+            self._warn(how_to_complete(self.draft_path, self._directory))
 
     def _facts(self, status: RunStatus, ended_ms: int) -> dict[str, Any]:
         ended = {} if self._exit_code is None else {"exit_code": self._exit_code}
@@ -303,6 +352,7 @@ class Run:
             "name": self.name,
             "status": status.value,
             **ended,
+            **self._life.facts(),
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
             "command": self._command or [],
@@ -383,7 +433,8 @@ def track(
     )
 
 
-def _status_by(error: BaseException | None) -> RunStatus:
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return RunStatus.COMPLETED
-    return RunStatus.FAILED if isinstance(error, Exception | SystemExit) else RunStatus.INTERRUPTED
+def _copy(name: str, said: Path | None) -> Run:
+    """What another process gets for the run."""
+    run = Run(name)
+    run._life = Lifetime(Said(said) if said is not None else None, is_copy=True)
+    return run

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +11,7 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
-from notarium.anchoring.run_facts import RunStatus
+from notarium.anchoring.run_facts import RunStatus, status_by_code
 from notarium.anchoring.track import SEND_S, Run, track
 from notarium.cli.options import (
     VALUES_HELP,
@@ -26,15 +24,11 @@ from notarium.cli.options import (
     parse_values,
 )
 from notarium.cli.output import Printer, shown
-from notarium.errors import ProjectError
+from notarium.cli.running import Ended, call
 from notarium.project import Project, find_project
 
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Schedulers announce the end of a job by one of the last two, and end this program where nothing handles them."""
-_SIGNALLED = 128
-"""A shell adds the number of the signal that ended a command."""
 
 
 def run(
@@ -78,7 +72,7 @@ def run(
         wait=timeout,
         command=[Path(command[0]).name, *command[1:]],
     )
-    ended: list[int] = []
+    ended: list[Ended] = []
     try:
         with tracked:
             for path in inputs or ():
@@ -88,14 +82,14 @@ def run(
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)
-            ended.append(_call(command))
-            tracked.status(_status_by(ended[0]), ended[0])
+            ended.append(call(command))
+            tracked.status(status_by_code(ended[0].code), ended[0].code, ended[0].signals)
     except KeyboardInterrupt:
         # Whoever does not want to wait for the record still gets the command's own exit code.
         if not ended:
             raise
-    _print(printer, tracked, ended[0])
-    return ended[0]
+    _print(printer, tracked, ended[0].code)
+    return ended[0].code
 
 
 def _checked(refs: Sequence[tuple[str, str]]) -> Project:
@@ -122,12 +116,6 @@ def _report_missing(printer: Printer, program: str, code: int, text: str) -> int
     return code
 
 
-def _status_by(code: int) -> RunStatus:
-    if code == 0:
-        return RunStatus.COMPLETED
-    return RunStatus.INTERRUPTED if code == _SIGNALLED + signal.SIGINT else RunStatus.FAILED
-
-
 def _to_json(tracked: Run, code: int) -> dict[str, Any]:
     return {
         "name": tracked.name,
@@ -144,40 +132,7 @@ def _print(printer: Printer, tracked: Run, code: int) -> None:
     printer.data_on_stderr(_to_json(tracked, code))
     if printer.as_json or tracked.receipt is None:
         return
-    status = _status_by(code)
+    status = status_by_code(code)
     ended = "" if status is RunStatus.COMPLETED else f" ({status}, exit code {code})"
     place = shown(str(tracked.receipt_path))
     printer.note(f"[green]{tracked.outcome}[/] run {shown(tracked.name)}{ended}  → {place}")
-
-
-def _call(command: Sequence[str]) -> int:
-    """Exit code of a command that shares our terminal and streams; 128 + n where signal n ended it."""
-    # Ctrl-C goes to the command (the terminal sends it to the whole group): the command decides, and we record it.
-    # A handler, and not SIG_IGN, because the command would inherit the latter. What is ignored already, as under
-    # nohup, stays so. A scheduler that ends a job signals this process only, so that is passed on.
-    started: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
-
-    def forward(number: int, _: object) -> None:
-        if started:
-            started[0].send_signal(number)
-        else:
-            early.append(number)
-
-    handlers = {**dict.fromkeys(_FORWARDED, forward), signal.SIGINT: lambda *_: None}
-    heard = [each for each in handlers if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {each: signal.signal(each, handlers[each]) for each in heard}
-    try:
-        child = subprocess.Popen(command)
-        started.append(child)
-        for number in early:
-            child.send_signal(number)
-        code = child.wait()
-    except FileNotFoundError as error:
-        raise ProjectError(f"{command[0]}: command not found") from error
-    except PermissionError as error:
-        raise ProjectError(f"{command[0]}: is not executable") from error
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    return _SIGNALLED - code if code < 0 else code

@@ -1,4 +1,4 @@
-"""The command `status`: the nodes, and what waits in the outbox."""
+"""The command `status`: the nodes, what waits in the outbox, and runs that have not ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from notarium.anchoring.delivery import Delivery, deliver, targets
+from notarium.anchoring.open_runs import OpenRun, open_runs
 from notarium.anchoring.outbox import Damaged, Outbox, Waiting, WaitingState, outbox_of
+from notarium.cli import runs
 from notarium.cli.options import Json, Timeout
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
@@ -40,6 +42,8 @@ class _Report:
     sent: Sequence[Delivery]
     waiting: Sequence[Waiting]
     damaged: Sequence[Damaged]
+    runs: Sequence[OpenRun]
+    """Begun here and not ended."""
     public_key: str
     """Hex; "" where there is no key that can be used."""
 
@@ -56,6 +60,7 @@ class _Report:
             "dropped": [each.id for each in self.dropped],
             "sent": [each.waiting.id for each in self.sent if each.receipt is not None],
             "outbox": [_waiting_json(each) for each in self.waiting],
+            "runs": [runs.to_json(each) for each in self.runs],
             "damaged": [{"file": str(each.path), "reason": str(each)} for each in self.damaged],
         }
 
@@ -84,7 +89,7 @@ def status(
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Show the nodes, and what waits in the outbox."""
+    """Show the nodes, what waits in the outbox, and the runs that began and have not ended."""
     printer = Printer(as_json)
     here = find_project()
     outbox = outbox_of(here)
@@ -93,7 +98,7 @@ def status(
     waiting = outbox.list()
     with BlockingClient(here.genesis, here.nodes, timeout=timeout, attempt_timeout=min(timeout, NODE_S)) as client:
         nodes = client.status()
-    report = _Report(here, nodes, dropped, sent, waiting, outbox.damaged(), public_key_of(here))
+    report = _Report(here, nodes, dropped, sent, waiting, outbox.damaged(), open_runs(here), public_key_of(here))
     printer.data(report.to_json())
     _print(printer, report)
     return report.exit_code(is_flush=flush)
@@ -142,6 +147,7 @@ def _print(printer: Printer, report: _Report) -> None:
         printer.line(f"dropped {each.id[:16]}…  {each.kind}  {shown(str(each.receipt_path))}")
     for each in report.waiting:
         printer.line(f"{_STATES[each.state]} {each.id[:16]}…  {each.kind}  {shown(_short(each.reason))}")
+    runs.print_open(printer, report.runs)
     for file in report.damaged:
         printer.line(f"[red]damaged[/] {shown(str(file))}")
     refused = [each.id[:16] for each in report.waiting if each.refused]

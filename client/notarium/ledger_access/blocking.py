@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from notarium.errors import LyingNode
 from notarium.ledger_access.answers import NodeStatus, VerifiedReceipt
 from notarium.ledger_access.found import Found
+from notarium_ledger.blocks.block import Header
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.signing import SigningKey
 from notarium_ledger.state.genesis import Genesis
@@ -138,6 +139,10 @@ class BlockingClient:
     def members(self) -> dict[str, Any]:
         """As `Client.members`."""
         return self._run(self._client.members())
+
+    def parent(self, header: Header) -> Header | None:
+        """As `Client.parent`."""
+        return self._run(self._client.parent(header))
 
     def consistency(self, older: VerifiedReceipt, newer: VerifiedReceipt) -> None:
         """As `Client.consistency`."""

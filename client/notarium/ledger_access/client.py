@@ -283,6 +283,13 @@ class Client:
         proof = await self.receipt(await self._asker.ask(Request("GET", f"/v1/blocks/{height}"), judge))
         return proof.header
 
+    async def parent(self, header: Header) -> Header | None:
+        """The header of the block before, None for the first one. Raises LyingNode, or as `receipt` does."""
+        found = await self._header_at(header.height - 1)
+        if found is not None and found.hash != header.parent:
+            raise LyingNode(", ".join(self.pool.urls), f"its block {found.height} is not the parent of {header.height}")
+        return found
+
     async def consistency(self, older: VerifiedReceipt, newer: VerifiedReceipt) -> None:
         """Check that the log under `newer` extends the log under `older`: nothing was removed or changed in between.
 

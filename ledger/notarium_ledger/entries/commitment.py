@@ -72,7 +72,7 @@ RESEARCH_KINDS: dict[str, Checker] = {
     "run-start": _evidenced("run-start", optional={"started_ms": time_ms}),
     "run": _evidenced(
         "run",
-        {"status": one_of("completed", "failed", "interrupted")},
+        {"status": one_of("completed", "failed", "interrupted", "unknown")},
         {"started_ms": time_ms, "ended_ms": time_ms, "code": blob(20, 32)},
     ),
     "model": _evidenced("model", optional={"format": text(64), "manifest": digest}),

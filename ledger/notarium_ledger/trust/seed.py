@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from notarium_ledger.blocks.block import Header
+from notarium_ledger.errors import InvalidSeed
 from notarium_ledger.signing import SEED_TAG, tagged_hash
 from notarium_ledger.types import Hash
 
@@ -22,3 +24,19 @@ def derive_seed(block: Hash, entry: Hash, name: str = "") -> int:
     `name`: for further seeds of the same run. The block hash names the ledger, through the hash of its parent.
     """
     return int.from_bytes(tagged_hash(SEED_TAG, block + entry + name.encode())[: SEED_BITS // 8], "big")
+
+
+def check_first_block(header: Header, index: int, parent: Header | None) -> None:
+    """Raise InvalidSeed unless `header` is of the block that added entry `index` to the log.
+
+    A receipt may prove the entry under the header of any later block, and each has another hash. So `parent`, the
+    header before (None at height 1), must show a log that does not hold the entry yet.
+    """
+    if not 0 <= index < header.tree_size:
+        raise InvalidSeed(f"entry {index} is not in a log of {header.tree_size}", "index")
+    if header.height == 1:
+        return
+    if parent is None or parent.hash != header.parent:
+        raise InvalidSeed("not the header of the block before", "parent")
+    if index < parent.tree_size:
+        raise InvalidSeed(f"entry {index} was in the log before block {header.height}", "index")

@@ -87,7 +87,9 @@ def test_public_runs_disclose_digests_and_sealed_ones_nothing(project):
     assert [each["name"] for each in present(run.receipt).body["subjects"]] == ["x"]
     with notarium.track("closed", disclosure="sealed") as run:
         run.output("x")
-    assert present(run.receipt).body.keys() == {"v", "kind", "issuer", "project", "disclosure", "record", "status"}
+    shown = {"v", "kind", "issuer", "project", "disclosure", "record", "status", "refs"}
+    assert present(run.receipt).body.keys() == shown
+    assert [each["rel"] for each in present(run.receipt).body["refs"]] == ["ends"]
 
 
 def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
@@ -100,11 +102,12 @@ def test_an_anchored_input_is_referred_to_and_a_changed_one_is_a_gap(project):
         run.input("data")
         run.refs("preRegisteredBy", "plan.md")
     refs = {each["rel"]: each["entry"].hex() for each in present(run.receipt).body["refs"]}
+    assert refs.pop("ends")
     assert refs == {"preRegisteredBy": plan.id, "derivedFrom": dataset.id}
     (project.root / "data" / "a.csv").write_text("2")
     with notarium.track("second") as run:
         run.input("data")
-    assert "refs" not in present(run.receipt).body
+    assert [each["rel"] for each in present(run.receipt).body["refs"]] == ["ends"]
     assert any("has changed since" in each for each in facts_of(run)["gaps"])
 
 
@@ -152,7 +155,8 @@ def test_without_a_node_the_entry_waits_and_is_sent_later(project, nodes, caplog
     assert "\n" not in warning
     assert verify(present(run.receipt_path)).status is VerificationStatus.NOT_ANCHORED
     nodes[0].start_again()
-    [sent] = deliver(project, outbox_of(project).list(), 5)
+    start, sent = deliver(project, outbox_of(project).list(), 5)
+    assert present(start.receipt).body["kind"] == "run-start"
     assert present(sent.receipt).id.hex() == run.id
     assert outbox_of(project).list() == []
     assert verify(present(run.receipt_path))
@@ -196,8 +200,9 @@ def test_a_refused_key_is_one_warning(project, home, caplog):
         pass
     [warning] = warnings_of(caplog)
     assert "not enrolled" in warning
-    assert len(outbox_of(project).list()) == 1
+    assert [each.kind for each in outbox_of(project).list()] == ["run-start", "run"]
     assert run.receipt is None
+    assert run.outcome == "refused"
 
 
 def test_without_a_project_the_record_is_kept_as_a_draft(tmp_path, home, monkeypatch, caplog):
@@ -254,7 +259,7 @@ def test_a_status_that_does_not_exist_is_a_warning_with_those_that_do(project, c
 def test_a_run_is_one_short_line_in_a_notebook(project, nodes):
     with notarium.track("fit") as run:
         assert repr(run) == "<Run 'fit' not-anchored>"
-    assert repr(run) == f"<Run 'fit' anchored · {run.id[:16]}… · block 1 · #0>"
+    assert repr(run) == f"<Run 'fit' anchored · {run.id[:16]}… · block 2 · #1>"
     assert "b'" not in repr(run.receipt)
     assert len(repr(run.receipt)) < 120
     nodes[0].stop()
@@ -280,7 +285,7 @@ def test_the_entry_and_the_backlog_go_over_one_client(project, nodes, monkeypatc
         pass
     assert run.receipt is not None
     assert outbox_of(project).list() == []
-    assert len(opened) == 1
+    assert len(opened) == 2, "one for the start, in the background, and one for the end"
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a\nb", "x" * 300])

@@ -84,7 +84,7 @@ def test_run_leaves_an_interrupt_to_the_command_and_records_what_it_makes_of_it(
 import signal, sys, time
 try:
     print("up", flush=True)
-    signal.pause()
+    while True: time.sleep(0.05)
 except KeyboardInterrupt:
     time.sleep(0.2)  # An orderly end takes a moment, and nothing may cut it short.
     sys.exit({code})
@@ -98,10 +98,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 def test_run_passes_on_what_a_scheduler_sends_and_records_the_end(study, number):
     script = f"""
-import signal, sys
+import signal, sys, time
 signal.signal({int(number)}, lambda *_: sys.exit(9))
 print("up", flush=True)
-signal.pause()
+while True: time.sleep(0.05)  # Not pause(), which would miss a signal that comes just before it.
 """
     with running("--name", "long", "--", sys.executable, "-c", script) as process:
         process.send_signal(number)
@@ -129,8 +129,8 @@ def test_run_returns_the_commands_exit_code_also_where_nothing_can_be_said(study
     assert Path("fit.run.receipt.json").exists()
 
 
-def test_an_interrupt_of_notarium_alone_changes_neither_the_command_nor_its_code(study):
-    with running("--name", "fit", "--", "sh", "-c", "echo up; read line; exit 7") as process:
+def test_an_interrupt_that_the_command_ignores_changes_neither_it_nor_its_code(study):
+    with running("--name", "fit", "--", "sh", "-c", "trap '' INT; echo up; read line; exit 7") as process:
         process.send_signal(signal.SIGINT)
         present(process.stdin).write("go on\n")
         present(process.stdin).flush()
@@ -143,8 +143,11 @@ def test_who_does_not_wait_for_the_receipt_gets_the_commands_code(study, nodes, 
     asked, reading = threading.Event(), threading.Event()
 
     async def hang(request):
+        if b"run-start" in await request.read():
+            return None
         asked.set()
         await asyncio.to_thread(reading.wait, 60)
+        return None
 
     for node in nodes:
         node.fault = hang
