@@ -24,16 +24,16 @@ from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
-from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
+from notarium.errors import NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
-from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
 from notarium.project import Homes, Project, find_project
+from notarium.values.collected import Collected, named_parts
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
 
@@ -100,9 +100,7 @@ class Run:
         self._disclosure = disclosure
         self._wait = wait
         self._command = list(command) if command is not None else None
-        self._params: dict[str, Any] = {}
-        self._metrics: list[dict[str, Any]] = []
-        self._seeds: dict[str, Any] = {}
+        self._values = Collected(on_notice=self._warn)
         self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
         self._outputs: dict[Path, None] = {}
         self._refs: list[tuple[str, bytes | str | Path]] = []
@@ -155,23 +153,19 @@ class Run:
 
     @_guarded
     def param(self, name: str, value: Any) -> None:
-        """One parameter."""
-        self._params[str(name)] = to_json(value)
+        """One parameter: a single value, a nested configuration, an array. Secrets in it are left out."""
+        self._values.param(str(name), value)
 
     @_guarded
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Several parameters."""
-        self._params.update({str(name): to_json(value) for name, value in values.items()})
+    def params(self, values: Any) -> None:
+        """Several parameters: a mapping, or a namespace, data class or other configuration."""
+        for name, value in named_parts(values):
+            self.param(name, value)
 
     @_guarded
     def metric(self, name: str, value: Any, step: int | None = None) -> None:
         """A measured number, kept as the decimal string that reads back as the same number."""
-        try:
-            text = decimal_text(value)
-        except ValueError as error:
-            raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
-        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(now_ms())}
-        self._metrics.append(row if step is None else {**row, "step": int(step)})
+        self._values.metric(str(name), value, step, now_ms())
 
     @_guarded
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
@@ -182,7 +176,7 @@ class Run:
     @_guarded
     def seed(self, value: int, name: str = "seed") -> None:
         """A random seed."""
-        self._seeds[str(name)] = to_json(value)
+        self._values.seed(str(name), value)
 
     @_guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
@@ -194,7 +188,7 @@ class Run:
     @_guarded
     def gap(self, text: str) -> None:
         """Something this record does not vouch for; the record lists it."""
-        self._gaps.append(str(text))
+        self._gaps.append(self._values.secrets.text(str(text), "a gap"))
 
     @_guarded
     def status(
@@ -305,13 +299,11 @@ class Run:
             **ended,
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
-            "command": self._command or [],
-            "params": self._params,
-            "seeds": self._seeds,
-            "metrics": self._metrics,
+            "command": self._values.secrets.command(self._command or []),
+            **self._values.facts(),
             "environment": describe_environment(),
             "code": self._code.to_json(),
-            "gaps": [*self._code.gaps, *self._gaps],
+            "gaps": [*self._code.gaps, *self._gaps, *self._values.gaps()],
         }
 
     def _hash(self, path: Path, threads: int | None = None) -> Contents:

@@ -31,7 +31,7 @@ FOLDER: Final = "notarium-folder-v1"
 """The algorithm of a folder's digest, so that no other tool takes it for the SHA-256 of a file."""
 
 _OURS: Final = "notarium_record"
-_EXTERNAL: Final = ("name", "command", "params", "seeds")
+_EXTERNAL: Final = ("name", "command", "params", "param_types", "seeds")
 _INTERNAL: Final = ("environment", "determinism")
 _METADATA: Final = {"started": "startedOn", "ended": "finishedOn"}
 

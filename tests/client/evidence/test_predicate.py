@@ -16,6 +16,7 @@ FACTS = {
     "name": "fit",
     "command": ["python", "fit.py"],
     "params": {"lr": 0.5},
+    "param_types": {"lr": "float"},
     "seeds": {"seed": 7},
     "environment": {"python": "3.11"},
     "started": "2026-11-28T10:00:00.000Z",
@@ -31,7 +32,7 @@ def test_a_run_is_a_slsa_provenance_of_its_outputs():
     assert predicate_type("run") == "https://slsa.dev/provenance/v1"
     assert said["buildDefinition"] == {
         "buildType": "urn:notarium:build:run:v1",
-        "externalParameters": {each: FACTS[each] for each in ("name", "command", "params", "seeds")},
+        "externalParameters": {each: FACTS[each] for each in ("name", "command", "params", "param_types", "seeds")},
         "internalParameters": {"environment": {"python": "3.11"}},
         "resolvedDependencies": [
             {"name": "code", "digest": {"gitCommit": "12" * 20}},
