@@ -184,13 +184,13 @@ def test_consensus_records_up_to_the_snapshot_are_dropped(path: Path, history: H
 
 
 def test_software_that_knows_no_gaps_refuses_a_store_with_one(path: Path, history: History) -> None:
-    """It would take what is missing for what never was, and vote. It refuses any format but 5."""
+    """It would take what is missing for what never was, and vote. It refuses any format but 7."""
     joined(path, history, 3, 11, 14).close()
     value = canonical.decode(pairs(path)[keys.META])
-    assert value == [6, history.consortium.genesis.hash]
+    assert value == [8, history.consortium.genesis.hash]
     with Store.open(path, history.consortium.genesis) as store:
         store.backfill(history.parts(4, 11))
-    assert canonical.decode(pairs(path)[keys.META]) == [5, history.consortium.genesis.hash]
+    assert canonical.decode(pairs(path)[keys.META]) == [7, history.consortium.genesis.hash]
 
 
 def test_blocks_that_do_not_follow_are_refused(path: Path, history: History) -> None:

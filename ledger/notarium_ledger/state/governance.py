@@ -47,7 +47,7 @@ def check_author(registry: Registry, entry: Entry) -> None:
         if member.key != entry.key:
             raise KeyNotPermitted(KeyRefusal.NOT_GOVERNANCE_KEY, member=member.id)
         return
-    researcher = registry.researchers.get(entry.key)
+    researcher = registry.researchers.find(entry.key)
     if researcher is None:
         raise KeyNotPermitted(KeyRefusal.NOT_ENROLLED)
     issuer = registry.members.get(body["issuer"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -59,7 +60,7 @@ class MerkleMap:
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, or None."""
         node = self._node
-        path = _path(key)
+        path = _path_of_read(key)
         bit = 1 << (_PATH_BITS - 1)
         while node is not None and len(node) == 4:
             node = node[2] if path & bit else node[1]
@@ -107,6 +108,10 @@ class _Changes:
 
 def _path(key: bytes) -> int:
     return int.from_bytes(sha256(key).digest(), "big")
+
+
+_path_of_read = lru_cache(maxsize=4096)(_path)
+"""The same few keys sign thousands of entries."""
 
 
 def _leaf(path: int, key: bytes, value: bytes | None) -> _Leaf | None:

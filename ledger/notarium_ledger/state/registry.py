@@ -77,11 +77,16 @@ class Researchers(Mapping[PublicKey, Researcher]):
         self._overlay = overlay
 
     def __getitem__(self, key: PublicKey) -> Researcher:
+        found = self.find(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def find(self, key: PublicKey) -> Researcher | None:
+        """The record of `key`, or None."""
         record = RESEARCHER + key
         value = self._overlay.get(record) or self._map.get(record)  # A key's record is never deleted.
-        if value is None:
-            raise KeyError(key)
-        return Researcher.of_value(value)
+        return None if value is None else Researcher.of_value(value)
 
     def __iter__(self) -> Iterator[PublicKey]:
         """In ascending order; costs time in proportion to their number."""

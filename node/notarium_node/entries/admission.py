@@ -20,6 +20,7 @@ from notarium_ledger.state.records import Parameters
 from notarium_ledger.types import Hash, Height, PublicKey
 from notarium_node.entries.mempool import Mempool, MempoolFull
 from notarium_node.entries.quotas import Quotas
+from notarium_node.entries.turns import Queued
 from notarium_node.entries.verifier import Check, Verifier
 
 SLICE = 128
@@ -205,7 +206,7 @@ class Admission:
     def _no_room(self, outcomes: Sequence[Outcome]) -> MempoolFull | None:
         """Why these have no room together, if so."""
         try:
-            self._mempool.check_room(each for each in map(_fresh, outcomes) if each is not None)
+            self._mempool.room_for(each for each in map(_fresh, outcomes) if each is not None)
         except MempoolFull as error:
             return _bare(error)
         return None
@@ -241,19 +242,30 @@ class Admission:
                 outcomes[position] = Outcome(entry.id, AdmissionStatus.REFUSED, error=error)
             else:
                 fresh.append((position, entry))
-        if all_or_none:
-            try:
-                self._mempool.check_room([entry for _, entry in fresh])
-            except MempoolFull as error:
-                return [], _bare(error)
-        if source is Source.CLIENT and self._take_quota(outcomes, all_or_none) and all_or_none:
-            return [], None
+        full: MempoolFull | None = None
+        arriving: list[Queued] = []
+        try:
+            arriving = self._mempool.room_for(entry for _, entry in fresh)
+        except MempoolFull as error:
+            full = _bare(error)
+            if all_or_none:
+                return [], full
+        if source is Source.CLIENT and self._take_quota(outcomes, all_or_none):
+            if all_or_none:
+                return [], None
+            refused = {each.id for each in outcomes if each.status is AdmissionStatus.REFUSED}
+            fresh = [(position, entry) for position, entry in fresh if entry.id not in refused]
+            arriving = [each for each in arriving if each.entry.id not in refused]
+        if full is None:
+            self._mempool.put(arriving)
+            return [entry for _, entry in fresh], None
+        return self._insert_what_fits([entry for _, entry in fresh])
+
+    def _insert_what_fits(self, entries: Sequence[Entry]) -> tuple[list[Entry], MempoolFull | None]:
+        """Entries of one class must not keep out those of another that came in the same message."""
         full: MempoolFull | None = None
         added: list[Entry] = []
-        for position, entry in fresh:
-            if outcomes[position].status is AdmissionStatus.REFUSED:
-                continue
-            # Entries of one class must not keep out those of another that came in the same message.
+        for entry in entries:
             try:
                 self._mempool.add(entry)
             except MempoolFull as error:

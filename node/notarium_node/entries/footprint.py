@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
 from sys import getsizeof
-from typing import Any
 
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import Entry
@@ -19,20 +16,20 @@ MOST_PER_BYTE = 9
 
 def footprint(entry: Entry) -> int:
     """Bytes of memory; costs 1 µs for a small entry and 40 µs for the largest."""
-    path = 0 if entry.batch is None else _flat(entry.batch.path)
-    return FIXED_BYTES + len(entry.raw) + len(entry.body_bytes) + path + getsizeof(entry.body) + _values(entry.body)
+    size = FIXED_BYTES + len(entry.raw) + len(entry.body_bytes) + _record(entry.body)
+    return size if entry.batch is None else size + sum(map(getsizeof, entry.batch.path))
 
 
-def _values(record: Body) -> int:
-    """What a record holds; the names of its fields are the same objects in all records."""
-    size = _flat(record.values())
+def _record(record: Body) -> int:
+    """What a record costs; the names of its fields are the same objects in all records."""
+    size = getsizeof(record)
     for value in record.values():
-        if type(value) is dict:
-            size += _values(value)
-        elif type(value) is list:  # Of flat records: no schema has any other.
-            size += _flat(value) + _flat(chain.from_iterable(map(dict.values, value)))
+        of_type = type(value)
+        if of_type is dict:
+            size += _record(value)
+            continue
+        size += getsizeof(value)
+        if of_type is list:  # Of flat records: no schema has any other.
+            for each in value:
+                size += getsizeof(each) + sum(map(getsizeof, each.values()))
     return size
-
-
-def _flat(values: Iterable[Any]) -> int:
-    return sum(map(getsizeof, values))

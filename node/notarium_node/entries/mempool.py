@@ -82,26 +82,29 @@ class Mempool:
         waiting = self._waiting.get(entry_id)
         return None if waiting is None else waiting.entry
 
-    def check_room(self, entries: Iterable[Entry]) -> None:
-        """Raise MempoolFull unless all of these, none of which waits, would fit."""
+    def room_for(self, entries: Iterable[Entry]) -> list[Queued]:
+        """These entries, none of which waits, as `put` takes them. Raises MempoolFull unless all of them would fit."""
+        found: list[Queued] = []
         of_class: dict[EntryClass, list[Queued]] = {}
         for entry in entries:
-            of_class.setdefault(entry_class(entry.body), []).append(self._arrival(entry))
-        for each, arriving in of_class.items():
-            self._rooms[each].check(arriving)
+            self._arrivals += 1
+            each = Queued(entry, member_of(entry), self._arrivals, footprint(entry))
+            found.append(each)
+            of_class.setdefault(entry_class(entry.body), []).append(each)
+        for class_, arriving in of_class.items():
+            self._rooms[class_].check(arriving)
+        return found
+
+    def put(self, arriving: Iterable[Queued]) -> None:
+        """Append verified entries for which `room_for` has just found room."""
+        for each in arriving:
+            self._waiting[each.entry.id] = each
+            self._rooms[entry_class(each.entry.body)].turns.add(each)
 
     def add(self, entry: Entry) -> None:
         """Append a verified entry. Raises MempoolFull."""
-        if entry.id in self._waiting:
-            return
-        room, arriving = self._rooms[entry_class(entry.body)], self._arrival(entry)
-        room.check((arriving,))
-        self._arrivals += 1
-        self._waiting[entry.id] = arriving
-        room.turns.add(arriving)
-
-    def _arrival(self, entry: Entry) -> Queued:
-        return Queued(entry, member_of(entry), self._arrivals, footprint(entry))
+        if entry.id not in self._waiting:
+            self.put(self.room_for((entry,)))
 
     def remove(self, ids: Iterable[Hash]) -> None:
         """Remove entries that were decided or became invalid."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from notarium_ledger.entries.commitment import is_member_body
 from notarium_ledger.entries.entry import Entry
@@ -26,8 +26,7 @@ def member_of(entry: Entry) -> str:
     return body["member"] if is_member_body(body) else body["issuer"]  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """One entry that waits."""
 
     entry: Entry

@@ -72,7 +72,7 @@ def test_an_auditor_without_a_project_is_pointed_at_the_genesis_file_first(tmp_p
 
 
 def test_the_kinds_on_offer_are_kinds():
-    assert {each.value for each in KindChoice} == set(RESEARCH_KINDS) - {"run", "batch"}
+    assert {each.value for each in KindChoice} == set(RESEARCH_KINDS) - {"run-start", "run", "batch"}
 
 
 def test_help_and_no_arguments(cli):

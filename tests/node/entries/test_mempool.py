@@ -79,7 +79,7 @@ def test_the_number_of_entries_is_bounded():
     for entry in research(0, 1, 2):
         pool.add(entry)
     with pytest.raises(MempoolFull, match=r"3 researchers' entries wait, with [0-9]+ bytes of memory; at most 3 with"):
-        pool.check_room(research(3))
+        pool.room_for(research(3))
     with pytest.raises(MempoolFull, match="at most 3"):
         pool.add(FOUR.entry())
     first, second, third = pool
@@ -245,7 +245,7 @@ def test_a_member_that_floods_leaves_room_for_the_others_and_they_take_turns():
     pool.remove([flood[0].id, *(entry.id for entry in flood[2:])])
     assert pool.oldest(9) == [flood[1], *others]
     with pytest.raises(MempoolFull, match="332 propose and vote entries of the key"):
-        pool.check_room(flood[2:])
+        pool.room_for(flood[2:])
     pool.remove(entry.id for entry in (flood[1], *others))
     assert (len(pool), pool.bytes, pool.fronts()) == (0, 0, [])
 
