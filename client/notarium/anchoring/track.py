@@ -25,7 +25,7 @@ from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
 from notarium.errors import NotariumError, ProjectError, UnreadableArtifact, Unwritable
-from notarium.evidence.artifact import Artifact, relative_name
+from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact, relative_name
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
@@ -103,6 +103,8 @@ class Run:
         self._values = Collected(on_notice=self._warn)
         self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
         self._outputs: dict[Path, None] = {}
+        self._by_products: dict[Path, str] = {}
+        """The roles of outputs that are by-products."""
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
@@ -132,6 +134,10 @@ class Run:
     @_guarded
     def input(self, path: Path | str, role: str = "input") -> None:
         """A file or folder that the run reads. It is hashed now, in the background."""
+        if role in (*MADE, "subject"):
+            raise ProjectError(
+                f"the role {role!r} is not that of an input: it says what a run made; choose another name"
+            )
         chosen = artifact_path(path).absolute()
         if not chosen.exists():
             if self.strict:
@@ -150,6 +156,22 @@ class Run:
     def output(self, path: Path | str) -> None:
         """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
         self._outputs[artifact_path(path).absolute()] = None
+
+    def log(self, path: Path | str) -> None:
+        """A file in which the run writes how it goes: a by-product, hashed when the run ends."""
+        self.by_product(path, "log")
+
+    def figure(self, path: Path | str) -> None:
+        """A figure that the run draws: a by-product, hashed when the run ends."""
+        self.by_product(path, "figure")
+
+    @_guarded
+    def by_product(self, path: Path | str, role: str) -> None:
+        """What the run makes beside its outputs. `role`: log, figure or stdout."""
+        if role not in BY_PRODUCTS:
+            raise ProjectError(f"{role!r} is not one of the by-products {', '.join(BY_PRODUCTS)}")
+        self._by_products[artifact_path(path).absolute()] = role
+        self.output(path)
 
     @_guarded
     def param(self, name: str, value: Any) -> None:
@@ -321,7 +343,7 @@ class Run:
 
     def _hashed_outputs(self) -> Iterable[Artifact]:
         for path in self._outputs:
-            yield from self._artifact(path, "output", functools.partial(self._hash, path))
+            yield from self._artifact(path, self._by_products.get(path, "output"), functools.partial(self._hash, path))
 
     def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
         name = relative_name(path, self._directory)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_facts import RunStatus
 from notarium.anchoring.track import SEND_S, Run, track
+from notarium.cli.kept_output import kept_output
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
@@ -47,6 +49,19 @@ def run(
     outputs: Annotated[
         list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
     ] = None,
+    logs: Annotated[
+        list[Path] | None, typer.Option("--log", metavar="PATH", help="A file in which the run writes how it goes.")
+    ] = None,
+    figures: Annotated[
+        list[Path] | None, typer.Option("--figure", metavar="PATH", help="A figure that the run draws.")
+    ] = None,
+    keep_stdout: Annotated[
+        bool,
+        typer.Option(
+            "--keep-stdout",
+            help="Keep a copy of the command's standard output beside the record. The command then writes into a pipe.",
+        ),
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
@@ -85,10 +100,15 @@ def run(
                 tracked.input(path)
             for path in outputs or ():
                 tracked.output(path)
+            for path in logs or ():
+                tracked.log(path)
+            for path in figures or ():
+                tracked.figure(path)
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)
-            ended.append(_call(command))
+            with kept_output(tracked, directory) if keep_stdout else nullcontext() as stdout:
+                ended.append(_call(command, stdout))
             tracked.status(_status_by(ended[0]), ended[0])
     except KeyboardInterrupt:
         # Whoever does not want to wait for the record still gets the command's own exit code.
@@ -150,7 +170,7 @@ def _print(printer: Printer, tracked: Run, code: int) -> None:
     printer.note(f"[green]{tracked.outcome}[/] run {shown(tracked.name)}{ended}  → {place}")
 
 
-def _call(command: Sequence[str]) -> int:
+def _call(command: Sequence[str], stdout: int | None = None) -> int:
     """Exit code of a command that shares our terminal and streams; 128 + n where signal n ended it."""
     # Ctrl-C goes to the command (the terminal sends it to the whole group): the command decides, and we record it.
     # A handler, and not SIG_IGN, because the command would inherit the latter. What is ignored already, as under
@@ -168,7 +188,7 @@ def _call(command: Sequence[str]) -> int:
     heard = [each for each in handlers if signal.getsignal(each) is not signal.SIG_IGN]
     before = {each: signal.signal(each, handlers[each]) for each in heard}
     try:
-        child = subprocess.Popen(command)
+        child = subprocess.Popen(command, stdout=stdout)
         started.append(child)
         for number in early:
             child.send_signal(number)

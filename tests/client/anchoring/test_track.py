@@ -18,6 +18,7 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.delivery import deliver
 from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import outbox_of
+from notarium.errors import ProjectError
 from notarium.key_files import create_key
 from notarium.values.series import points
 from notarium.verifying.result import VerificationStatus
@@ -154,6 +155,34 @@ def test_a_long_series_is_recorded_whole_and_verifies(project):
     read = points([said])["loss"]
     assert [(each.step, float(each.value)) for each in read] == [(step, 1 / (step + 1)) for step in range(5000)]
     assert verify(present(run.receipt_path))
+
+
+def test_logs_and_figures_are_by_products(project, caplog):
+    (project.root / "run.log").write_text("from before")
+    anchor("run.log", project=project)
+    with notarium.track("fit") as run:
+        run.log("run.log")
+        run.figure("roc.png")
+        run.figure("missing.png")
+        (project.root / "run.log").write_text("epoch 1")
+        (project.root / "roc.png").write_bytes(b"png")
+    said = facts_of(run)
+    assert [(each["name"], each["role"]) for each in said["artifacts"]] == [("run.log", "log"), ("roc.png", "figure")]
+    assert "figure missing.png is not recorded: does not exist" in said["gaps"]
+    assert not any("has changed since" in each for each in said["gaps"]), (
+        "it was not used, so it is derived from nothing"
+    )
+    assert "refs" not in present(run.receipt).body
+    assert verify(present(run.receipt_path)).checked == "receipt + record + 2 files"
+
+
+@pytest.mark.parametrize("role", ["output", "log", "figure", "stdout", "subject"])
+def test_what_a_run_makes_is_no_input(project, role):
+    (project.root / "x").write_text("x")
+    with pytest.raises(ProjectError, match="is not that of an input"), notarium.track("fit", strict=True) as run:
+        run.input("x", role)
+    with pytest.raises(ProjectError, match="not one of the by-products"), notarium.track("fit", strict=True) as run:
+        run.by_product("x", "input")
 
 
 # It keeps out of the way.
