@@ -48,7 +48,7 @@ class Collected:
     def metric(self, name: str, value: Any, step: Any, time_ms: int) -> None:
         """One measured number. Raises InvalidMetric, and then the record says that the number is missing."""
         try:
-            measured = number(value)
+            measured = value if type(value) is float else number(value)
             at = step if step is None or (type(step) is int and 0 <= step < MAX_STEP) else _whole(step)
         except ValueError as error:
             self._refused[name] = self._refused.get(name, 0) + 1

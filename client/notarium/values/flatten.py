@@ -23,7 +23,7 @@ from notarium.values.secret_names import may_name_a_secret
 from notarium.values.secrets import Secrets
 
 MAX_VALUES: Final = 20_000
-"""Of one parameter. One that has more is data; its values are recorded by their digest."""
+"""Of one parameter. One that has more is data, and a run must not wait until all of it is read."""
 MAX_ITEMS: Final = 4096
 """Of a list that stays a list."""
 MAX_DEPTH: Final = 64
@@ -45,14 +45,17 @@ class Flat:
 
 def flatten(name: str, value: Any, secrets: Secrets) -> Flat:
     """The parameter `name`. Secrets are left out, and `secrets` has the notices."""
-    walk = _Walk(secrets)
-    walk.visit(_shown(name, secrets), name, value, ())
-    flat = walk.flat
-    if len(flat.values) > MAX_VALUES:
-        digest = {"values": len(flat.values), "json_sha256": json_digest(flat.values)}
-        gap = f"parameter {name} has {len(flat.values)} values: they are recorded by their digest only"
-        return Flat({name: digest}, {name: "digest"}, [*flat.gaps, gap])
-    return flat
+    walk, path = _Walk(secrets), _shown(name, secrets)
+    try:
+        walk.visit(path, name, value, ())
+    except _TooLarge:
+        gap = f"parameter {path} has more than {MAX_VALUES} values and is not recorded: name the file of it as an input"
+        return Flat({path: None}, {path: "too large"}, [gap])
+    return walk.flat
+
+
+class _TooLarge(Exception):
+    """There are too many values for a parameter."""
 
 
 class _Walk:
@@ -66,6 +69,8 @@ class _Walk:
         """`name`: the key that leads here, or the one further up that names a secret; `above`: what this lies in."""
         try:
             self._visit(path, name, value, above)
+        except _TooLarge:
+            raise
         except Exception as error:
             # Properties and methods of foreign classes raise anything; the rest of the configuration is worth keeping.
             self._put(path, None, "unreadable")
@@ -134,6 +139,8 @@ class _Walk:
 
     def _put(self, path: str, value: Any, type_: str) -> None:
         self.flat.values[path] = value
+        if len(self.flat.values) > MAX_VALUES:
+            raise _TooLarge
         if type_ and type_ != "list":
             self.flat.types[path] = type_
 

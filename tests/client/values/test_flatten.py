@@ -112,8 +112,21 @@ def test_data_handed_over_as_a_parameter_is_recorded_by_its_digest(monkeypatch):
     assert found.gaps == ["parameter p has 5000 items: they are recorded by their digest only"]
     monkeypatch.setattr(module, "MAX_VALUES", 2)
     found = flat({"a": 1, "b": 2, "c": 3})
-    assert found.values == {"p": {"values": 3, "json_sha256": json_digest({"p.a": 1, "p.b": 2, "p.c": 3})}}
-    assert found.gaps == ["parameter p has 3 values: they are recorded by their digest only"]
+    assert (found.values, found.types) == ({"p": None}, {"p": "too large"})
+    assert found.gaps == ["parameter p has more than 2 values and is not recorded: name the file of it as an input"]
+
+
+def test_the_work_is_bounded_where_values_are_shared():
+    value: Any = [1, {}]
+    for _ in range(60):
+        value = [value, value]
+    assert flat(value).types == {"p": "too large"}, "written out it has more values than there are atoms"
+
+
+def test_a_cycle_ends_where_it_begins():
+    value: Any = {}
+    value["me"] = value
+    assert flat(value).values == {"p.me": None}
 
 
 SECRET = "correct horse battery"
