@@ -4,6 +4,7 @@ data/            data.receipt.json              data.record.json
 model.joblib     model.joblib.receipt.json      model.joblib.record.json
 a run "fit"      fit.run.receipt.json           fit.run.record.json
 its draft        fit.run.draft.json             where the run could not be signed
+its output       fit.run.stdout.log             what its command printed, on request
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ RECEIPT_SUFFIX = ".receipt.json"
 RECORD_SUFFIX = ".record.json"
 DRAFT_SUFFIX = ".run.draft.json"
 EMPTY_PATH = "an empty path; give '.' for the current folder"
+STDOUT_SUFFIX = ".stdout.log"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
 

@@ -16,6 +16,7 @@ from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.json_text import canonical_json
 from notarium.evidence.record import Record
+from notarium.values.series import Series
 from notarium_consensus.justification import Prepared
 from notarium_consensus.messages import Message, Proposal, RoundChange, encode_message
 from notarium_consensus.signing_record import encode_prepared
@@ -196,6 +197,15 @@ def records() -> tuple[bytes, ...]:
         Record("dataset", (Artifact("managed.csv", "subject", managed),), {"salt": "00" * 32}, author),
     )
     return tuple(each.encode(AUTHOR) for each in made)
+
+
+def metrics() -> bytes:
+    """A metric of few points and one of many."""
+    short, long = Series("auc"), Series("loss")
+    short.add(0.5, 3, 1_760_000_000_000)
+    for step in range(200):
+        long.add(step / 7, step, 1_760_000_000_000 + step)
+    return json.dumps([*short.to_json(), *long.to_json()]).encode()
 
 
 def statements() -> tuple[bytes, ...]:

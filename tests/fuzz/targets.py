@@ -27,6 +27,7 @@ EXEMPT: dict[str, str] = {
     "notarium.anchoring.earlier:Earlier.id": _OWN,
     "notarium.anchoring.references:reference": "target: entry id",
     "notarium.anchoring.run_facts:RunFacts.fields": _OWN,
+    "notarium.values.secrets:Secrets.__init__": "takes any text: what is no salt is not used",
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
     "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, verified",
     "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",

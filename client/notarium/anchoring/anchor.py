@@ -22,6 +22,8 @@ from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
 from notarium.project import Project, find_project, other_project
+from notarium.values.as_json import to_json
+from notarium.values.secrets import Secrets
 from notarium_ledger.encoding.json_file import iso_time
 
 ANCHOR_S = 30.0
@@ -147,9 +149,8 @@ def anchor(
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
     check_facts(facts or {})
     content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    record = Record.new(
-        kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
-    )
+    said = _without_secrets(facts or {}, earlier)
+    record = Record.new(kind, [Artifact(chosen.name, "subject", content)], {**said, "code": _code(chosen)})
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):
@@ -221,6 +222,15 @@ def _described(kind: str, content: Contents, disclosure: str) -> dict[str, Any]:
     if kind == "preregistration" and is_public and not content.is_folder:
         return {"plan": digest}
     return {}
+
+
+def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, Any]:
+    # With the salt of the record that it may be equal to, because the same secret is no change.
+    known = earlier.record.facts.get("secrets_salt", "") if earlier.record is not None else ""
+    secrets = Secrets(str(known))
+    said: dict[str, Any] = {"gaps": [], **secrets.nested(to_json(facts), "the facts")}
+    said["gaps"] = [*said["gaps"], *secrets.notices]
+    return {**said, **({"secrets_salt": secrets.salt} if secrets.salt else {})}
 
 
 def _code(path: Path) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from notarium.evidence.record import Record
 from notarium.files import write_atomically
 from notarium.naming import record_of
 from notarium.project import Project
+from notarium.values.secret_names import names_a_secret
+from notarium.values.secret_shapes import find
 from notarium_ledger.entries.commitment import BODY_VERSION, Body
 from notarium_ledger.entries.entry import encode_body, sign_entry
 from notarium_ledger.errors import LedgerError
@@ -95,6 +97,9 @@ def check_commitment(
     """Raise ProjectError for what the schema would refuse after all hashing and training is done."""
     if taken := sorted(fields.keys() & SET_BY_OTHERS):
         raise ProjectError(f"the field {taken[0]!r} is not yours to set: project, disclosure and references give it")
+    for name, value in fields.items():
+        if names_a_secret(name, value) or (isinstance(value, str) and find(value)):
+            raise ProjectError(f"the field {name!r} looks like a secret, and everyone reads the ledger: leave it out")
     body = make_body(project, Record(kind, (), {}), bytes(32), fields=fields, refs=refs, disclosure=disclosure)
     try:
         encode_body(body)

@@ -23,10 +23,10 @@ from notarium.errors import InvalidRecordFile, ProjectError, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.author import Author
 from notarium.evidence.record import MAX_RECORD_BYTES, Record
-from notarium.evidence.values import to_json
 from notarium.files import read_regular, write_atomically
 from notarium.naming import DRAFT_SUFFIX, artifact_path, run_stem
 from notarium.project import Project
+from notarium.values.as_json import to_json
 from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.entries.commitment import MAX_TIME_MS
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from notarium.errors import ProjectError
-from notarium.evidence.values import to_json
 from notarium.files import read_regular
 from notarium.naming import artifact_path
+from notarium.values.as_json import to_json
 
 CALLS: Final = frozenset(
-    {"input", "config", "output", "param", "params", "metric", "metrics", "seed", "refs", "gap", "status"}
+    {"input", "config", "output", "by_product", "param", "params", "metric", "metrics", "seed", "refs", "gap", "status"}
 )
 """The methods of a run that another process may call."""
 MAX_SAID_BYTES: Final = 512 * 1024 * 1024
-_PATHS: Final = ("input", "config", "output")
+_PATHS: Final = ("input", "config", "output", "by_product")
 _DECIMAL: Final = "notarium-decimal"
 
 

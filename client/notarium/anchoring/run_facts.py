@@ -16,7 +16,7 @@ from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_places import claim_place
 from notarium.errors import InvalidRecordFile, NotariumError
-from notarium.evidence.artifact import Artifact
+from notarium.evidence.artifact import MADE, Artifact
 from notarium.evidence.predicate import RUN
 from notarium.evidence.record import Record, read_record
 from notarium.ledger_access.receipt_file import find_receipt
@@ -123,7 +123,7 @@ def _references(project: Project, run: RunFacts, directory: Path) -> tuple[list[
             problems.append(error)
     for artifact in run.artifacts:
         place = receipt_beside(Path(os.path.normpath(directory.absolute() / artifact.name)))
-        if artifact.role != "output" and place.exists():
+        if artifact.role not in MADE and place.exists():
             found = _derived_from(project, artifact, place)
             if isinstance(found, str):
                 gaps.append(found)

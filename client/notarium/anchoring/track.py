@@ -28,16 +28,16 @@ from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.signals import ENDING_SIGNALS
-from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
-from notarium.evidence.artifact import Artifact, relative_name
+from notarium.errors import NotariumError, ProjectError, UnreadableArtifact, Unwritable
+from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact, relative_name
 from notarium.evidence.contents import Contents
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
-from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
 from notarium.project import Homes, Project, find_project
+from notarium.values.collected import Collected, named_parts
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
 
@@ -83,11 +83,11 @@ class Run:
         self._disclosure = disclosure
         self._wait = wait
         self._command = list(command) if command is not None else None
-        self._params: dict[str, Any] = {}
-        self._metrics: list[dict[str, Any]] = []
-        self._seeds: dict[str, Any] = {}
+        self._values = Collected(on_notice=self._warn)
         self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
         self._outputs: dict[Path, None] = {}
+        self._by_products: dict[Path, str] = {}
+        """The roles of outputs that are by-products."""
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
@@ -121,6 +121,10 @@ class Run:
     @guarded
     def input(self, path: Path | str, role: str = "input") -> None:
         """A file or folder that the run reads. It is hashed now, in the background."""
+        if role in (*MADE, "subject"):
+            raise ProjectError(
+                f"the role {role!r} is not that of an input: it says what a run made; choose another name"
+            )
         chosen = artifact_path(path).absolute()
         if not chosen.exists():
             if self.strict:
@@ -140,25 +144,37 @@ class Run:
         """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
         self._outputs[artifact_path(path).absolute()] = None
 
-    @guarded
-    def param(self, name: str, value: Any) -> None:
-        """One parameter."""
-        self._params[str(name)] = to_json(value)
+    def log(self, path: Path | str) -> None:
+        """A file in which the run writes how it goes: a by-product, hashed when the run ends."""
+        self.by_product(path, "log")
+
+    def figure(self, path: Path | str) -> None:
+        """A figure that the run draws: a by-product, hashed when the run ends."""
+        self.by_product(path, "figure")
 
     @guarded
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Several parameters."""
-        self._params.update({str(name): to_json(value) for name, value in values.items()})
+    def by_product(self, path: Path | str, role: str) -> None:
+        """What the run makes beside its outputs. `role`: log, figure or stdout."""
+        if role not in BY_PRODUCTS:
+            raise ProjectError(f"{role!r} is not one of the by-products {', '.join(BY_PRODUCTS)}")
+        self._by_products[artifact_path(path).absolute()] = role
+        self.output(path)
+
+    @guarded
+    def param(self, name: str, value: Any) -> None:
+        """One parameter: a single value, a nested configuration, an array. Secrets in it are left out."""
+        self._values.param(str(name), value)
+
+    @guarded
+    def params(self, values: Any) -> None:
+        """Several parameters: a mapping, or a namespace, data class or other configuration."""
+        for name, value in named_parts(values):
+            self.param(name, value)
 
     @guarded
     def metric(self, name: str, value: Any, step: int | None = None) -> None:
         """A measured number, kept as the decimal string that reads back as the same number."""
-        try:
-            text = decimal_text(value)
-        except ValueError as error:
-            raise InvalidMetric(f"metric {str(name)!r}: {error}; log one number for each metric") from error
-        row: dict[str, Any] = {"name": str(name), "value": text, "time": iso_time(self._life.now_ms())}
-        self._metrics.append(row if step is None else {**row, "step": int(step)})
+        self._values.metric(str(name), value, step, self._life.now_ms())
 
     @guarded
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
@@ -169,7 +185,7 @@ class Run:
     @guarded
     def seed(self, value: int, name: str = "seed") -> None:
         """A random seed."""
-        self._seeds[str(name)] = to_json(value)
+        self._values.seed(str(name), value)
 
     @guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
@@ -184,7 +200,7 @@ class Run:
     @guarded
     def gap(self, text: str) -> None:
         """Something this record does not vouch for; the record lists it."""
-        self._gaps.append(str(text))
+        self._gaps.append(self._values.secrets.text(str(text), "a gap"))
 
     @guarded
     def status(
@@ -355,13 +371,11 @@ class Run:
             **self._life.facts(),
             "started": iso_time(self._started_ms),
             "ended": iso_time(ended_ms),
-            "command": self._command or [],
-            "params": self._params,
-            "seeds": self._seeds,
-            "metrics": self._metrics,
+            "command": self._values.secrets.command(self._command or []),
+            **self._values.facts(),
             "environment": describe_environment(),
             "code": self._code.to_json(),
-            "gaps": [*self._code.gaps, *self._gaps],
+            "gaps": [*self._code.gaps, *self._gaps, *self._values.gaps()],
         }
 
     def _hash(self, path: Path, threads: int | None = None) -> Contents:
@@ -379,7 +393,7 @@ class Run:
 
     def _hashed_outputs(self) -> Iterable[Artifact]:
         for path in self._outputs:
-            yield from self._artifact(path, "output", functools.partial(self._hash, path))
+            yield from self._artifact(path, self._by_products.get(path, "output"), functools.partial(self._hash, path))
 
     def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
         name = relative_name(path, self._directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from notarium.anchoring.commit import Disclosure
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_facts import RunStatus, status_by_code
 from notarium.anchoring.track import SEND_S, Run, track
+from notarium.cli.kept_output import kept_output
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
@@ -41,6 +43,19 @@ def run(
     outputs: Annotated[
         list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
     ] = None,
+    logs: Annotated[
+        list[Path] | None, typer.Option("--log", metavar="PATH", help="A file in which the run writes how it goes.")
+    ] = None,
+    figures: Annotated[
+        list[Path] | None, typer.Option("--figure", metavar="PATH", help="A figure that the run draws.")
+    ] = None,
+    keep_stdout: Annotated[
+        bool,
+        typer.Option(
+            "--keep-stdout",
+            help="Keep a copy of the command's standard output beside the record. The command then writes into a pipe.",
+        ),
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
@@ -79,10 +94,15 @@ def run(
                 tracked.input(path)
             for path in outputs or ():
                 tracked.output(path)
+            for path in logs or ():
+                tracked.log(path)
+            for path in figures or ():
+                tracked.figure(path)
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)
-            ended.append(call(command))
+            with kept_output(tracked, directory) if keep_stdout else nullcontext() as stdout:
+                ended.append(call(command, stdout))
             tracked.status(status_by_code(ended[0].code), ended[0].code, ended[0].signals)
     except KeyboardInterrupt:
         # Whoever does not want to wait for the record still gets the command's own exit code.

@@ -46,8 +46,8 @@ class Ended:
     """Names of the signals that came meanwhile, in the order of their first coming."""
 
 
-def call(command: Sequence[str]) -> Ended:
-    """Run a command that shares our streams. Raises ProjectError where it cannot be run."""
+def call(command: Sequence[str], stdout: int | None = None) -> Ended:
+    """Run a command that shares our streams; `stdout`: but for this one. Raises ProjectError where it cannot be run."""
     shares_terminal = _is_in_foreground()
     started: list[subprocess.Popen[bytes]] = []
     heard: dict[int, None] = {}
@@ -84,7 +84,7 @@ def call(command: Sequence[str]) -> Ended:
     handled = [each for each in handlers if signal.getsignal(each) is not signal.SIG_IGN]
     before = {each: signal.signal(each, handlers[each]) for each in handled}
     try:
-        child = subprocess.Popen(command, process_group=None if shares_terminal else 0)
+        child = subprocess.Popen(command, stdout=stdout, process_group=None if shares_terminal else 0)
         started.append(child)
         for number in list(heard):
             send(number)

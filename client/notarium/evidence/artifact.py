@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from notarium.errors import InvalidRecordFile
 from notarium.evidence.contents import SHA256, Contents, Item
+
+BY_PRODUCTS: Final = ("log", "figure", "stdout")
+"""Roles of what a run made beside its outputs, and that shows how it went."""
+MADE: Final = ("output", *BY_PRODUCTS)
+"""Roles of what a run made, and not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,7 @@ class Artifact:
     name: str
     """POSIX path relative to the folder the record lies in; may begin with "..", is never absolute."""
     role: str
-    """"subject" (what the commitment is about), "input", "config", "output", or the name a run gave to it."""
+    """"subject" (of the commitment), one of `MADE`, "input", "config", or a name that a run gave to an input."""
     content: Contents
 
     @property

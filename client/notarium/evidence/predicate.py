@@ -2,8 +2,8 @@
 
 A run is a SLSA v1 provenance (https://slsa.dev/spec/v1.0/provenance) of a build type of our own: what went in stands in
 `buildDefinition`, what happened in `runDetails`, and all that SLSA has no place for in `notarium_record`. Its
-`resolvedDependencies` and the statement's subjects repeat artifacts and code in the form that other tools read; both
-are made from the rest, so they cannot contradict it.
+`resolvedDependencies`, `byproducts` and the statement's subjects repeat artifacts and code in the form that other tools
+read; all are made from the rest, so they cannot contradict it.
 
 Every other kind has a predicate type of its own, with its facts, `artifacts` and `author` side by side.
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from notarium.errors import InvalidRecordFile
-from notarium.evidence.artifact import Artifact
+from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact
 from notarium.evidence.author import Author
 from notarium.evidence.contents import SHA256
 
@@ -31,7 +31,7 @@ FOLDER: Final = "notarium-folder-v1"
 """The algorithm of a folder's digest, so that no other tool takes it for the SHA-256 of a file."""
 
 _OURS: Final = "notarium_record"
-_EXTERNAL: Final = ("name", "command", "params", "seeds")
+_EXTERNAL: Final = ("name", "command", "params", "param_types", "seeds")
 _INTERNAL: Final = ("environment", "determinism")
 _METADATA: Final = {"started": "startedOn", "ended": "finishedOn"}
 
@@ -55,6 +55,7 @@ def predicate(kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]
     if kind != RUN:
         return {**facts, **named}
     external, internal = _taken(facts, _EXTERNAL), _taken(facts, _INTERNAL)
+    by_products = [_descriptor(each) for each in artifacts if each.role in BY_PRODUCTS]
     metadata = {slsa: facts[name] for name, slsa in _METADATA.items() if name in facts}
     placed = {*_EXTERNAL, *_INTERNAL, *_METADATA}
     ours = {name: value for name, value in facts.items() if name not in placed}
@@ -65,7 +66,11 @@ def predicate(kind: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any]
             "internalParameters": internal,
             "resolvedDependencies": _dependencies(artifacts, facts),
         },
-        "runDetails": {"builder": {"id": BUILDER}, "metadata": metadata},
+        "runDetails": {
+            "builder": {"id": BUILDER},
+            "metadata": metadata,
+            **({"byproducts": by_products} if by_products else {}),
+        },
         _OURS: {**ours, **named},
     }
 
@@ -106,7 +111,7 @@ def _dependencies(artifacts: Sequence[Artifact], facts: Mapping[str, Any]) -> li
     code = facts.get("code") or {}
     commit = code.get("commit") if isinstance(code, dict) else None
     found = [{"name": "code", "digest": {"gitCommit": commit}}] if commit else []
-    return [*found, *(_descriptor(each) for each in artifacts if each.role != "output")]
+    return [*found, *(_descriptor(each) for each in artifacts if each.role not in MADE)]
 
 
 def _descriptor(artifact: Artifact) -> Json:

@@ -22,8 +22,8 @@ from notarium.evidence.author import Author
 from notarium.evidence.envelope import Envelope
 from notarium.evidence.json_text import canonical_json, readable_json
 from notarium.evidence.predicate import RESERVED, kind_of, predicate, predicate_type, read_predicate, subjects
-from notarium.evidence.values import to_json
 from notarium.files import read_regular
+from notarium.values.as_json import to_json
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.signing import SigningKey

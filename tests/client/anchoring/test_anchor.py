@@ -5,6 +5,7 @@ import os
 
 import pytest
 from tests.client.helpers import present
+from tests.support.records import recorded
 
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import Ref
@@ -216,3 +217,27 @@ def test_who_cannot_sign_is_not_kept_waiting_by_the_hashing(project, home, monke
     (project.root / "x").write_text("x")
     with pytest.raises(ProjectError):
         anchor("x", project=project)
+
+
+def test_secrets_among_the_facts_are_left_out_and_are_no_change(data, project, ledger):
+    facts = {"source": "postgres://jane:correct-horse-battery@db.example.org/x", "login": {"password": "hunter2"}}
+    first = anchor(data, project=project, facts=facts)
+    text = first.record_path.read_text()
+    assert "horse" not in text
+    assert "hunter2" not in text
+    said = recorded(first.record_path)
+    assert said["source"].startswith("postgres://jane:[secret scrypt:")
+    assert any("left out of the facts.login.password" in each for each in said["gaps"])
+    count = len(ledger.entries)
+    assert anchor(data, project=project, facts=facts).status == "unchanged"
+    assert len(ledger.entries) == count
+    changed = {**facts, "source": "postgres://jane:another-horse-battery@db.example.org/x"}
+    assert anchor(data, project=project, facts=changed).status == "anchored", "another secret is a change"
+
+
+@pytest.mark.parametrize("fields", [{"api_key": "abc123def456"}, {"note": "https://jane:pw@example.org"}])
+def test_a_secret_never_reaches_the_ledger(data, project, ledger, fields):
+    count = len(ledger.entries)
+    with pytest.raises(ProjectError, match="looks like a secret"):
+        anchor(data, project=project, fields=fields)
+    assert len(ledger.entries) == count

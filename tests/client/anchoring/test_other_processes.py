@@ -69,7 +69,8 @@ def test_what_workers_log_arrives(project, method):
 
 
 def test_the_methods_that_arrive_are_those_that_record():
-    given = {"seed_from_ledger", "outcome"}
+    by_product = {"log", "figure"}
+    given = {"seed_from_ledger", "outcome", *by_product}
     public = {name for name, each in vars(Run).items() if not name.startswith("_")}
     assert public - given == CALLS
 
@@ -79,7 +80,7 @@ def test_a_time_is_that_of_the_call(project):
         copy = handed_out(run)
         copy.metric("loss", Decimal("0.10"))
         run.metric("later", 1)
-        logged = {each["name"] for each in run._metrics}
+        logged = {each["name"] for each in run._values.facts()["metrics"]}
     assert logged == {"later"}
     said = {each["name"]: each for each in facts_of(run)["metrics"]}
     assert said["loss"]["value"] == "0.10"

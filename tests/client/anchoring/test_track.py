@@ -1,5 +1,6 @@
 """track(): it records, it anchors, and it never gets in the way."""
 
+import argparse
 import asyncio
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy
 import pytest
 from tests.client.helpers import facts_of, present, warnings_of
 
@@ -16,7 +18,9 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.delivery import deliver
 from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import outbox_of
+from notarium.errors import ProjectError
 from notarium.key_files import create_key
+from notarium.values.series import points
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import verify
 
@@ -120,6 +124,68 @@ def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
         path.write_text("after!")
     result = verify(present(run.receipt_path))
     assert [(each.what, each.detail) for each in result.findings] == [("changed", "same size, other content")]
+
+
+def test_a_nested_configuration_is_recorded_by_paths_with_types_and_without_secrets(project, caplog):
+    config = argparse.Namespace(
+        model={"width": 64, "dropout": 0.0}, weights=numpy.arange(3), loss=len, api_key="abc123def456ghi"
+    )
+    with notarium.track("fit", command=["fit", "--password", "hunter2"]) as run:
+        run.params(config)
+        run.param("hub", {"url": "https://jane:hunter2@example.org"})
+    said = facts_of(run)
+    assert said["params"].keys() == {"model.width", "model.dropout", "weights", "loss", "api_key", "hub.url"}
+    assert said["param_types"]["model.dropout"] == "float"
+    assert said["params"]["weights"].keys() == {"dtype", "shape", "sha256"}
+    assert said["command"] == ["fit", "--password", "[secret]"]
+    text = present(run.record_path).read_text()
+    assert "hunter2" not in text
+    assert "abc123def456ghi" not in text
+    left_out = [each for each in said["gaps"] if "a secret is left out" in each]
+    assert len(left_out) == 3
+    assert [each.removeprefix("notarium: run 'fit': ") for each in warnings_of(caplog)] == [
+        each for where in ("api_key", "hub.url", "command line") for each in left_out if where in each
+    ]
+    assert verify(present(run.receipt_path))
+
+
+def test_a_long_series_is_recorded_whole_and_verifies(project):
+    with notarium.track("fit") as run:
+        for step in range(5000):
+            run.metric("loss", 1 / (step + 1), step)
+    [said] = facts_of(run)["metrics"]
+    assert (said["count"], said["last"]) == (5000, repr(1 / 5000))
+    read = points([said])["loss"]
+    assert [(each.step, float(each.value)) for each in read] == [(step, 1 / (step + 1)) for step in range(5000)]
+    assert verify(present(run.receipt_path))
+
+
+def test_logs_and_figures_are_by_products(project, caplog):
+    (project.root / "run.log").write_text("from before")
+    anchor("run.log", project=project)
+    with notarium.track("fit") as run:
+        run.log("run.log")
+        run.figure("roc.png")
+        run.figure("missing.png")
+        (project.root / "run.log").write_text("epoch 1")
+        (project.root / "roc.png").write_bytes(b"png")
+    said = facts_of(run)
+    assert [(each["name"], each["role"]) for each in said["artifacts"]] == [("run.log", "log"), ("roc.png", "figure")]
+    assert "figure missing.png is not recorded: does not exist" in said["gaps"]
+    assert not any("has changed since" in each for each in said["gaps"]), (
+        "it was not used, so it is derived from nothing"
+    )
+    assert [each["rel"] for each in present(run.receipt).body["refs"]] == ["ends"]
+    assert verify(present(run.receipt_path)).checked == "receipt + record + 2 files"
+
+
+@pytest.mark.parametrize("role", ["output", "log", "figure", "stdout", "subject"])
+def test_what_a_run_makes_is_no_input(project, role):
+    (project.root / "x").write_text("x")
+    with pytest.raises(ProjectError, match="is not that of an input"), notarium.track("fit", strict=True) as run:
+        run.input("x", role)
+    with pytest.raises(ProjectError, match="not one of the by-products"), notarium.track("fit", strict=True) as run:
+        run.by_product("x", "input")
 
 
 # It keeps out of the way.

@@ -3,7 +3,7 @@
 import pytest
 
 from notarium.errors import InvalidRecordFile
-from notarium.evidence.artifact import Artifact
+from notarium.evidence.artifact import BY_PRODUCTS, Artifact
 from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.predicate import kind_of, predicate, predicate_type, read_predicate, subjects
@@ -16,6 +16,7 @@ FACTS = {
     "name": "fit",
     "command": ["python", "fit.py"],
     "params": {"lr": 0.5},
+    "param_types": {"lr": "float"},
     "seeds": {"seed": 7},
     "environment": {"python": "3.11"},
     "started": "2026-11-28T10:00:00.000Z",
@@ -31,7 +32,7 @@ def test_a_run_is_a_slsa_provenance_of_its_outputs():
     assert predicate_type("run") == "https://slsa.dev/provenance/v1"
     assert said["buildDefinition"] == {
         "buildType": "urn:notarium:build:run:v1",
-        "externalParameters": {each: FACTS[each] for each in ("name", "command", "params", "seeds")},
+        "externalParameters": {each: FACTS[each] for each in ("name", "command", "params", "param_types", "seeds")},
         "internalParameters": {"environment": {"python": "3.11"}},
         "resolvedDependencies": [
             {"name": "code", "digest": {"gitCommit": "12" * 20}},
@@ -44,6 +45,18 @@ def test_a_run_is_a_slsa_provenance_of_its_outputs():
     assert subjects("run", ARTIFACTS, FACTS) == [
         {"name": "model", "digest": {"sha256": "ab" * 32}, "annotations": {"role": "output"}}
     ]
+
+
+@pytest.mark.parametrize("role", BY_PRODUCTS)
+def test_a_by_product_is_no_output_and_nothing_that_the_run_was_made_from(role):
+    artifacts = (*ARTIFACTS, Artifact("run.log", role, FILE))
+    said = predicate("run", artifacts, FACTS, AUTHOR)
+    before = predicate("run", ARTIFACTS, FACTS, AUTHOR)
+    assert said["buildDefinition"] == before["buildDefinition"]
+    assert said["runDetails"] == before["runDetails"] | {
+        "byproducts": [{"name": "run.log", "digest": {"sha256": FILE.sha256}, "annotations": {"role": role}}]
+    }
+    assert subjects("run", artifacts, FACTS) == subjects("run", ARTIFACTS, FACTS)
 
 
 def test_a_run_without_outputs_is_about_itself():
