@@ -4,6 +4,7 @@ data/            data.receipt.json              data.record.json
 model.joblib     model.joblib.receipt.json      model.joblib.record.json
 a run "fit"      fit.run.receipt.json           fit.run.record.json
 its draft        fit.run.draft.json             where the run could not be signed
+its code         fit.run.0123456789ab.code.patch   how it differed from the commit, on request
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ FOLDER = ".notarium"
 RECEIPT_SUFFIX = ".receipt.json"
 RECORD_SUFFIX = ".record.json"
 DRAFT_SUFFIX = ".run.draft.json"
+PATCH_SUFFIX = ".code.patch"
 EMPTY_PATH = "an empty path; give '.' for the current folder"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""

@@ -22,17 +22,20 @@ from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
+from notarium.anchoring.kept_diff import keep_patch
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
 from notarium.evidence.contents import Contents
-from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
 from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
+from notarium.observing.generators import describe_generator
+from notarium.observing.interpreter import command_line
+from notarium.observing.observation import Observation, Observed
 from notarium.project import Homes, Project, find_project
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.entries.commitment import RELATIONS
@@ -82,6 +85,7 @@ class Run:
         strict: bool = False,
         wait: float = SEND_S,
         command: Sequence[str] | None = None,
+        keep_diff: bool = False,
     ) -> None:
         """See `track`."""
         self.name = name
@@ -100,6 +104,7 @@ class Run:
         self._disclosure = disclosure
         self._wait = wait
         self._command = list(command) if command is not None else None
+        self._keep_diff = keep_diff
         self._params: dict[str, Any] = {}
         self._metrics: list[dict[str, Any]] = []
         self._seeds: dict[str, Any] = {}
@@ -107,7 +112,8 @@ class Run:
         self._outputs: dict[Path, None] = {}
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
-        self._code = Code("", False, ("the state of the code was not recorded",))
+        self._observation: Observation | None = None
+        self._observed = Observed.nothing()
         self._status: RunStatus | None = None
         self._exit_code: int | None = None
         self._state = WaitingState.PENDING
@@ -180,9 +186,11 @@ class Run:
             self.metric(name, value, step)
 
     @_guarded
-    def seed(self, value: int, name: str = "seed") -> None:
-        """A random seed."""
-        self._seeds[str(name)] = to_json(value)
+    def seed(self, value: Any, name: str = "seed") -> None:
+        """A random seed, or the generator that has it: of Python, NumPy or PyTorch, or a key of JAX."""
+        self._seeds[str(name)] = describe_generator(value) or to_json(value)
+        if self._observation is not None:
+            self._observation.seeded()
 
     @_guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
@@ -230,10 +238,10 @@ class Run:
     @_guarded
     def _start(self) -> None:
         run_stem(self.name)
+        self._observation = Observation(self._sha256, command=self._command, keep_diff=self._keep_diff)
         if self._command is None:
             self._command = command_line()
         self._project = self._project or find_project()
-        self._code = describe_code(Path.cwd())
         # The end needs all of these. While nothing has been trained, there is time to put them right.
         self._project.author(self._project.key())
         fields = {"status": RunStatus.COMPLETED.value}
@@ -244,7 +252,9 @@ class Run:
         ended_ms = now_ms()
         artifacts: list[Artifact] = []
         try:
-            for content in (self._hashed_inputs(), self._hashed_outputs()):
+            if self._observation is not None:
+                self._observed = self._observation.end(self._seeds.values())
+            for content in (self._kept_diff(), self._hashed_inputs(), self._hashed_outputs()):
                 artifacts.extend(content)
             self._project = self._project or find_project()
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -276,7 +286,7 @@ class Run:
             status=status,
             started_ms=self._started_ms,
             ended_ms=ended_ms,
-            commit="" if self._code.dirty else self._code.commit,
+            commit="" if self._observed.code.dirty else self._observed.code.commit,
             disclosure=str(self._disclosure),
             artifacts=tuple(artifacts),
             refs=tuple(self._refs),
@@ -309,15 +319,33 @@ class Run:
             "params": self._params,
             "seeds": self._seeds,
             "metrics": self._metrics,
-            "environment": describe_environment(),
-            "code": self._code.to_json(),
-            "gaps": [*self._code.gaps, *self._gaps],
+            "environment": self._observed.environment,
+            "determinism": self._observed.determinism,
+            "code": self._observed.code.to_json(),
+            "gaps": [*self._observed.gaps, *self._gaps],
         }
 
     def _hash(self, path: Path, threads: int | None = None) -> Contents:
         """While the training runs one thread must do, because the cores belong to the training."""
         cache = self._project.homes.digest_cache() if self._project else None
         return hash_path(path, cache=cache, threads=threads)
+
+    def _sha256(self, path: Path) -> str:
+        """For what is observed in the background."""
+        return self._hash(path, 1).sha256
+
+    def _kept_diff(self) -> Iterable[Artifact]:
+        """What separates the code from its commit, as a file beside the record."""
+        patch = self._observed.code.patch
+        if patch is None:
+            return
+        try:
+            path = keep_patch(self._directory, run_stem(self.name), patch)
+        except Unwritable as error:
+            self._gaps.append(str(error))
+            self._after_recording(error)
+        else:
+            yield from self._artifact(path, "code", functools.partial(self._hash, path))
 
     def _hashed_inputs(self) -> Iterable[Artifact]:
         try:
@@ -365,12 +393,15 @@ def track(
     strict: bool = False,
     wait: float = SEND_S,
     command: Sequence[str] | None = None,
+    keep_diff: bool = False,
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
     `disclosure`: "sealed" shows the digest of the record on the ledger, "consortium" also the times and the Git
     commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
-    `wait`: seconds that the end may wait for the network.
+    `wait`: seconds that the end may wait for the network. `command`: the command line that runs in another process,
+    whose seeds and libraries cannot be observed from here. `keep_diff`: keep what separates the code from its commit,
+    as a patch beside the record; it contains what the changed files contain.
     """
     return Run(
         name,
@@ -380,6 +411,7 @@ def track(
         strict=strict,
         wait=wait,
         command=command,
+        keep_diff=keep_diff,
     )
 
 

@@ -36,6 +36,12 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _SIGNALLED = 128
 """A shell adds the number of the signal that ended a command."""
 
+Folder = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")]
+KeepDiff = Annotated[
+    bool,
+    typer.Option("--keep-diff", help="Keep what separates the code from its commit, as a patch beside the record."),
+]
+
 
 def run(
     *,
@@ -50,11 +56,10 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
-    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")] = Path(
-        "."
-    ),
+    directory: Folder = Path("."),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
+    keep_diff: KeepDiff = False,
     strict: Strict = False,
     timeout: Timeout = SEND_S,
     as_json: Json = False,
@@ -77,6 +82,7 @@ def run(
         strict=strict,
         wait=timeout,
         command=[Path(command[0]).name, *command[1:]],
+        keep_diff=keep_diff,
     )
     ended: list[int] = []
     try:

@@ -1,0 +1,100 @@
+"""What surrounds one run, from its start to its end."""
+
+import random
+import sys
+import threading
+
+import pytest
+from tests.client.observing.repositories import git, repository
+
+from notarium.observing.observation import ANOTHER_PROCESS, OTHER_PACKAGES, Observation, Observed
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    repository(tmp_path, train__py="1\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def no_file(path):
+    raise AssertionError(path)
+
+
+def test_a_run_in_this_process_has_everything(work):
+    observation = Observation(no_file)
+    random.seed(5)
+    observation.seeded()
+    random.random()
+    found = observation.end([5])
+    assert found.environment.keys() >= {
+        *("python", "packages", "platform", "cpu", "memory_bytes", "threads", "variables"),
+    }
+    assert found.determinism["seeds"]["random"]["seed"] == 5
+    assert found.code.commit == git(work, "rev-parse", "HEAD")
+    assert "gpus" not in found.environment
+
+
+def test_the_code_is_that_of_the_start(work, monkeypatch):
+    observation = Observation(no_file)
+    commit = observation.code().commit
+    git(work, "commit", "--allow-empty", "-m", "during the run")
+    monkeypatch.chdir("/")
+    assert observation.end([]).code.commit == commit
+
+
+def test_no_secret_of_the_environment_and_no_folder_is_recorded(work, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    text = str(Observation(no_file).end([]))
+    assert "hunter2" not in text
+    facts = Observation(no_file).end([])
+    assert str(work) not in str((facts.environment, facts.determinism, facts.code.to_json(), facts.gaps))
+
+
+def test_a_command_has_its_own_process_which_is_said(work):
+    found = Observation(no_file, command=["sh", "-c", "true"]).end([])
+    assert found.determinism == {}
+    assert "packages" not in found.environment
+    assert {ANOTHER_PROCESS, OTHER_PACKAGES} <= set(found.gaps)
+    same = Observation(no_file, command=[sys.executable, "train.py"]).end([])
+    assert same.environment["packages"]
+    assert same.code.facts["script"]["name"] == "train.py"
+    assert OTHER_PACKAGES not in same.gaps
+
+
+def test_what_cannot_be_read_is_a_gap_and_the_rest_is_there(work, monkeypatch):
+    def broken(*_arguments):
+        raise RuntimeError("no such thing")
+
+    for name in ("observe_packages", "observe_cpu", "observe_flags"):
+        module = "determinism" if name == "observe_flags" else "observation"
+        monkeypatch.setattr(f"notarium.observing.{module}.{name}", broken)
+    found = Observation(no_file).end([])
+    assert "packages: could not be read and is not recorded (RuntimeError: no such thing)" in found.gaps
+    assert any(each.startswith("cpu:") for each in found.gaps)
+    assert any(each.startswith("determinism:") for each in found.gaps)
+    assert found.environment["python"]
+    assert found.code.commit
+
+
+def test_what_is_not_read_in_time_is_a_gap(work, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr("notarium.observing.observation.observe_packages", lambda *_: release.wait(30))
+    monkeypatch.setattr("notarium.observing.observation.WAIT_S", 0.0)
+    observation = Observation(no_file)
+    found = observation.end([])
+    release.set()
+    assert "packages and container were not read in time and are not recorded" in found.gaps
+    assert found.environment["platform"]
+
+
+def test_the_image_of_a_container_is_read_by_what_the_run_hands_over(work, monkeypatch):
+    image = work / "x.sif"
+    image.touch()
+    monkeypatch.setenv("APPTAINER_CONTAINER", str(image))
+    found = Observation(lambda path: "ab" * 32).end([])
+    assert found.environment["container"]["image_digest"] == "sha256:" + "ab" * 32
+
+
+def test_a_run_that_never_began_says_so():
+    assert Observed.nothing().gaps == ("what surrounded the run was not recorded",)
