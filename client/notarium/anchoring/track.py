@@ -239,8 +239,8 @@ class Run:
     def _start(self) -> None:
         run_stem(self.name)
         self._observation = Observation(self._sha256, command=self._command, keep_diff=self._keep_diff)
-        if self._command is None:
-            self._command = command_line()
+        # Without the folder of the program, which names people and projects.
+        self._command = command_line() if not self._command else [Path(self._command[0]).name, *self._command[1:]]
         self._project = self._project or find_project()
         # The end needs all of these. While nothing has been trained, there is time to put them right.
         self._project.author(self._project.key())

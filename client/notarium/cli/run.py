@@ -81,7 +81,7 @@ def run(
         disclosure=disclosure,
         strict=strict,
         wait=timeout,
-        command=[Path(command[0]).name, *command[1:]],
+        command=command,
         keep_diff=keep_diff,
     )
     ended: list[int] = []

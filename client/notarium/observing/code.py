@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,11 @@ OWN_FILES: Final = (
     f"{FOLDER}/**",
     *(f"*{each}" for each in (RECEIPT_SUFFIX, RECORD_SUFFIX, DRAFT_SUFFIX, PATCH_SUFFIX)),
 )
+NOT_SOURCES: Final = (
+    *OWN_FILES,
+    *(".notariumignore", ".gitattributes", ".ipynb_checkpoints/**", "node_modules/**", "site-packages/**"),
+)
+"""What is never listed as untracked. The first two are written by `notarium init`, the others by tools."""
 MAX_SOURCES: Final = 1000
 MAX_SOURCE_BYTES: Final = 1024 * 1024
 MAX_PATCH_BYTES: Final = 64 * 1024 * 1024
@@ -60,7 +65,7 @@ class Code:
     gaps: tuple[str, ...] = ()
     """What this does not vouch for."""
     facts: Json = field(default_factory=dict)
-    """tree, branch, remote, submodules, diff, untracked, script: each where it is known."""
+    """tree, branch, remote, submodules, diff, untracked, untracked_others, script: each where it is known."""
     top: Path | None = None
     """The folder of the work tree."""
     patch: bytes | None = None
@@ -112,7 +117,8 @@ def _tree(folder: Path, keep_diff: bool) -> Code:
     if (top / ".gitmodules").exists():
         facts["submodules"] = _submodules(git, gaps)
     changed = git.names("diff", "HEAD", "--name-only", "-z", "--no-renames", *excluding(OWN_FILES))
-    sources = _sources(git, gaps)
+    _changes_inside(facts.get("submodules", ()), changed, gaps)
+    sources = _sources(git, gaps, facts)
     if changed:
         gaps.append(f"{len(changed)} tracked file(s) differ from commit {commit[:12]}: see code.diff")
     if sources:
@@ -155,19 +161,29 @@ def _submodules(git: Git, gaps: list[str]) -> list[Json]:
     return found
 
 
-def _sources(git: Git, gaps: list[str]) -> list[Json]:
-    """[{path, size, sha256}] of untracked files that are code; the others are counted."""
+def _changes_inside(submodules: Iterable[Json], changed: Sequence[str], gaps: list[str]) -> None:
+    """A submodule at the recorded commit whose own files differ: its parent's diff says no more than that."""
+    for each in submodules:
+        if each["state"] == _STATES[" "] and each["path"] in changed:
+            each["state"] = "changed"
+            gaps.append(f"submodule {each['path']} has changes of its own, which are not in the diff")
+
+
+def _sources(git: Git, gaps: list[str], facts: Json) -> list[Json]:
+    """[{path, size, sha256}] of untracked files that are code; `facts` get the number of the others."""
     try:
-        names = git.names("ls-files", "--others", "--exclude-standard", "-z", *excluding(OWN_FILES))
+        names = git.names("ls-files", "--others", "--exclude-standard", "-z", *excluding(NOT_SOURCES))
     except GitFailed as error:
         gaps.append(f"{error} to list untracked files: sources among them are not recorded")
         return []
     wanted = [each for each in names if is_source(each)]
     found = [each for name in wanted[:MAX_SOURCES] if (each := _source(git.folder, name)) is not None]
-    if len(found) < len(names):
+    if len(wanted) < len(names):
+        facts["untracked_others"] = len(names) - len(wanted)
+    if len(found) < len(wanted):
         gaps.append(
-            f"{len(names) - len(found)} untracked file(s) are not recorded: they are not named like code, are larger "
-            f"than {MAX_SOURCE_BYTES // 1024} KiB or come after the first {MAX_SOURCES}"
+            f"{len(wanted) - len(found)} untracked source(s) are not recorded: links, larger than "
+            f"{MAX_SOURCE_BYTES // 1024} KiB, or after the first {MAX_SOURCES}"
         )
     return found
 

@@ -19,7 +19,7 @@ from notarium.observing.code import Code, observe_code
 from notarium.observing.container import observe_container
 from notarium.observing.determinism import Determinism
 from notarium.observing.distributions import observe_conda, observe_packages
-from notarium.observing.interpreter import is_this_python, observe_interpreter
+from notarium.observing.interpreter import OtherPython, is_this_python, observe_interpreter
 from notarium.observing.loaded import LoadedLibraries
 from notarium.observing.machine import observe_cpu, observe_memory, observe_platform, observe_threads
 from notarium.observing.scheduler import observe_scheduler
@@ -32,7 +32,7 @@ ANOTHER_PROCESS: Final = (
     "the command ran in another process: its seeds, switches and loaded libraries are not observed; use "
     "notarium.track inside it for them"
 )
-OTHER_PACKAGES: Final = "the command did not start this Python: the packages of its environment are not recorded"
+OTHER_PACKAGES: Final = "the command is not in a Python environment that is known: its packages are not recorded"
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -130,6 +130,10 @@ class Observation:
             parts["python"] = observe_interpreter
             parts["packages"] = lambda: observe_packages(self._gaps, self._code.top)
             parts["conda"] = observe_conda
+        elif (other := OtherPython.of(self._command)) is not None:
+            parts["python"] = other.describe
+            parts["packages"] = lambda: observe_packages(self._gaps, self._code.top, other.search)
+            parts["conda"] = lambda: observe_conda(other.prefix)
         else:
             self._gaps.append(OTHER_PACKAGES)
         found = {name: _part(name, read, self._gaps) for name, read in parts.items()}

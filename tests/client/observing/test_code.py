@@ -98,7 +98,12 @@ def test_files_of_notarium_never_count(work):
     (work / "sub" / ".notarium").mkdir(parents=True)
     (work / "sub" / ".notarium" / "project.toml").touch()
     (work / "sub" / "out.run.receipt.json").write_text("{}")
-    assert observe_code(work).gaps == ()
+    for name in (".ipynb_checkpoints/fit.ipynb", ".gitattributes", ".notariumignore"):
+        (work / "sub" / name).parent.mkdir(exist_ok=True)
+        (work / "sub" / name).write_text("{}")
+    code = observe_code(work)
+    assert code.gaps == ()
+    assert not {"untracked", "untracked_others", "diff"} & code.facts.keys()
     git(work, "add", "-f", ".")
     git(work, "commit", "-m", "receipts")
     (work / "data.receipt.json").write_text("{ }")
@@ -113,9 +118,10 @@ def test_untracked_files_that_are_not_code_are_counted(work):
     (work / "ignored.py").touch()
     code = observe_code(work)
     assert "untracked" not in code.facts
+    assert code.facts["untracked_others"] == 1
     assert not code.dirty
     [gap] = code.gaps
-    assert gap.startswith("3 untracked file(s) are not recorded")
+    assert gap.startswith("2 untracked source(s) are not recorded")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +160,10 @@ def test_submodules_are_recorded_with_their_commits(work, tmp_path):
     assert any(gap.startswith("submodule(s) that are not at the recorded commit") for gap in code.gaps)
     git(inside, "checkout", commit)
     (inside / "lib.py").write_text("2\n")
-    assert observe_code(work).dirty
+    code = observe_code(work)
+    assert code.dirty
+    assert code.facts["submodules"][0]["state"] == "changed"
+    assert "submodule vendor/lib (new) has changes of its own, which are not in the diff" in code.gaps
 
 
 def test_without_a_repository_a_commit_or_git_there_is_a_gap(tmp_path, monkeypatch):

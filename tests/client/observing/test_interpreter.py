@@ -3,7 +3,7 @@
 import os
 import sys
 
-from notarium.observing.interpreter import command_line, is_this_python, observe_interpreter
+from notarium.observing.interpreter import OtherPython, command_line, is_this_python, observe_interpreter
 
 
 def test_the_interpreter_and_its_build():
@@ -25,3 +25,20 @@ def test_a_command_in_this_environment_has_the_same_packages(monkeypatch):
     assert not is_this_python(["/bin/sh", "-c", "true"])
     assert not is_this_python(["no-such-program"])
     assert not is_this_python([])
+
+
+def test_a_command_in_another_environment_is_known_by_the_files_of_it(tmp_path):
+    program = tmp_path / "bin" / "train"
+    packages = tmp_path / "lib" / "python3.12" / "site-packages"
+    for each in (program.parent, packages, tmp_path / "conda-meta"):
+        each.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert OtherPython.of([str(program)]) is None
+    (tmp_path / "conda-meta" / "history").touch()
+    conda = OtherPython.of([str(program)])
+    assert conda == OtherPython(tmp_path)
+    assert conda.describe() == {}
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.3\n")
+    assert conda.describe() == {"version": "3.12.3"}
+    assert conda.search == [str(packages)]

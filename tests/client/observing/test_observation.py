@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from tests.client.observing.repositories import git, repository
+from tests.client.observing.test_distributions import install
 
 from notarium.observing.observation import ANOTHER_PROCESS, OTHER_PACKAGES, Observation, Observed
 
@@ -56,6 +57,16 @@ def test_a_command_has_its_own_process_which_is_said(work):
     assert found.determinism == {}
     assert "packages" not in found.environment
     assert {ANOTHER_PROCESS, OTHER_PACKAGES} <= set(found.gaps)
+    program = work / "env" / "bin" / "train"
+    install(work / "env" / "lib" / "python3.12" / "site-packages", "lib", "1")
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (work / "env" / "pyvenv.cfg").write_text("version = 3.12.3\n")
+    other = Observation(no_file, command=[str(program)]).end([])
+    assert other.environment["python"] == {"version": "3.12.3"}
+    assert other.environment["packages"] == [{"name": "lib", "version": "1"}]
+    assert OTHER_PACKAGES not in other.gaps
     same = Observation(no_file, command=[sys.executable, "train.py"]).end([])
     assert same.environment["packages"]
     assert same.code.facts["script"]["name"] == "train.py"
