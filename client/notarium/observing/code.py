@@ -34,18 +34,8 @@ MAX_SOURCES: Final = 1000
 MAX_SOURCE_BYTES: Final = 1024 * 1024
 MAX_PATCH_BYTES: Final = 64 * 1024 * 1024
 _DIFF: Final = (
-    *(
-        "-c",
-        "diff.suppressBlankEmpty=false",
-        "diff",
-        "HEAD",
-        "--binary",
-        "--full-index",
-        "--no-color",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-renames",
-    ),
+    *("-c", "diff.suppressBlankEmpty=false", "diff", "HEAD", "--binary", "--full-index", "--no-color"),
+    *("--no-ext-diff", "--no-textconv", "--no-renames"),
     *("--src-prefix=a/", "--dst-prefix=b/", "--no-relative", "--diff-algorithm=myers", "--no-indent-heuristic", "-U3"),
     *("--inter-hunk-context=0", "--submodule=short", "-O/dev/null"),
 )

@@ -66,12 +66,18 @@ def test_what_differs_is_a_patch_that_gives_back_the_code_that_ran(work, tmp_pat
 
 
 def test_the_digest_depends_on_the_change_and_not_on_the_configuration(work):
-    (work / "train.py").write_text("second\n")
+    lines = [f"line {number}\n" if number % 4 else "\n" for number in range(60)]
+    (work / "train.py").write_text("".join(lines))
+    git(work, "commit", "-a", "-m", "long")
+    lines[18] = lines[38] = "changed\n"
+    (work / "train.py").write_text("".join(lines))
     first = observe_code(work)
     assert first.patch is None
     for name, value in (
         ("diff.noprefix", "true"),
         ("diff.context", "9"),
+        ("diff.interHunkContext", "20"),
+        ("diff.suppressBlankEmpty", "true"),
         ("diff.algorithm", "patience"),
         ("diff.external", "false"),
         ("core.abbrev", "4"),

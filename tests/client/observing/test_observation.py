@@ -8,6 +8,7 @@ import pytest
 from tests.client.observing.repositories import git, repository
 from tests.client.observing.test_distributions import install
 
+from notarium.observing.code import observe_code
 from notarium.observing.observation import ANOTHER_PROCESS, OTHER_PACKAGES, Observation, Observed
 
 
@@ -34,6 +35,20 @@ def test_a_run_in_this_process_has_everything(work):
     assert found.determinism["seeds"]["random"]["seed"] == 5
     assert found.code.commit == git(work, "rev-parse", "HEAD")
     assert "gpus" not in found.environment
+
+
+def test_the_code_is_that_of_the_folder_of_the_start(work, monkeypatch):
+    moved = threading.Event()
+
+    def later(*arguments, **options):
+        moved.wait(30)
+        return observe_code(*arguments, **options)
+
+    monkeypatch.setattr("notarium.observing.observation.observe_code", later)
+    observation = Observation(no_file)
+    monkeypatch.chdir("/")
+    moved.set()
+    assert observation.code().commit == git(work, "rev-parse", "HEAD")
 
 
 def test_the_code_is_that_of_the_start(work, monkeypatch):
