@@ -286,7 +286,7 @@ class Run:
             status=status,
             started_ms=self._started_ms,
             ended_ms=ended_ms,
-            commit="" if self._observed.code.dirty else self._observed.code.commit,
+            commit=self._observed.code.exact_commit,
             disclosure=str(self._disclosure),
             artifacts=tuple(artifacts),
             refs=tuple(self._refs),

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,8 @@ class Code:
 
     commit: str
     """Hex; "" where there is no commit."""
-    dirty: bool
+    dirty: bool | None
+    """None where it is not known."""
     gaps: tuple[str, ...] = ()
     """What this does not vouch for."""
     facts: Json = field(default_factory=dict)
@@ -61,10 +62,14 @@ class Code:
     patch: bytes | None = None
     """What `facts["diff"]` is the digest of, where it was asked for."""
 
+    @property
+    def exact_commit(self) -> str:
+        """The commit where the code was exactly that, else ""."""
+        return self.commit if self.dirty is False else ""
+
     def to_json(self) -> Json:
         """{commit, dirty} and the facts; commit and dirty are null outside of a repository."""
-        known: Json = {"commit": self.commit, "dirty": self.dirty} if self.commit else {"commit": None, "dirty": None}
-        return {**known, **self.facts}
+        return {"commit": self.commit or None, "dirty": self.dirty, **self.facts}
 
 
 def observe_code(folder: Path, script: Script | None = None, *, keep_diff: bool = False) -> Code:
@@ -74,7 +79,7 @@ def observe_code(folder: Path, script: Script | None = None, *, keep_diff: bool 
         if not code.commit and script is not None and not script.is_installed:
             code = _tree(script.path.parent, keep_diff)
     except GitFailed as error:
-        code = Code("", False, (f"{error}: the code that ran is not recorded",))
+        code = Code("", None, (f"{error}: the code that ran is not recorded",))
     return code if script is None else _with_script(code, script)
 
 
@@ -89,14 +94,14 @@ def _with_script(code: Code, script: Script) -> Code:
         gaps.append(SAVED)
     if code.top is not None and not script.is_installed and not script.path.is_relative_to(code.top):
         gaps.append(f"{script.path.name} is outside of the work tree of commit {code.commit[:12]}")
-    return Code(code.commit, code.dirty, tuple(gaps), facts, code.top, code.patch)
+    return replace(code, gaps=tuple(gaps), facts=facts)
 
 
 def _tree(folder: Path, keep_diff: bool) -> Code:
     git = Git(folder)
     said = git.text("rev-parse", "--show-toplevel", "HEAD", "HEAD^{tree}", "--abbrev-ref", "HEAD")
     if said is None:
-        return Code("", False, ("not in a Git repository with a commit: the code that ran is not recorded",))
+        return Code("", None, ("not in a Git repository with a commit: the code that ran is not recorded",))
     top_name, commit, tree, branch = said.rsplit("\n", 3)
     top = Path(top_name)
     git = Git(top)
@@ -106,28 +111,43 @@ def _tree(folder: Path, keep_diff: bool) -> Code:
         facts["remote"] = remote
     if (top / ".gitmodules").exists():
         facts["submodules"] = _submodules(git, gaps)
+    code = Code(commit, None, (), facts, top)
+    try:
+        return _compared(git, code, gaps, keep_diff)
+    except GitFailed as error:
+        unknown = f"{error}: whether the code that ran is commit {commit[:12]} is not known"
+        return replace(code, gaps=(*gaps, unknown))
+
+
+def _compared(git: Git, code: Code, gaps: list[str], keep_diff: bool) -> Code:
+    """`code` with what separates the work tree from the commit. Raises GitFailed."""
+    facts, commit = code.facts, code.commit[:12]
     changed = git.names("diff", "HEAD", "--name-only", "-z", "--no-renames", *excluding(OWN_FILES))
     _changes_inside(facts.get("submodules", ()), changed, gaps)
     sources = _sources(git, gaps, facts)
     if changed:
-        gaps.append(f"{len(changed)} tracked file(s) differ from commit {commit[:12]}: see code.diff")
+        gaps.append(f"{len(changed)} tracked file(s) differ from commit {commit}: see code.diff")
     if sources:
         facts["untracked"] = sources
-        gaps.append(f"{len(sources)} untracked source(s) are not in commit {commit[:12]}: see code.untracked")
-    patch = _patch(git, [each["path"] for each in sources]) if changed or sources else None
-    if patch is not None:
-        facts["diff"] = {"sha256": hashlib.sha256(patch).hexdigest(), "size": len(patch)}
-    elif changed or sources:
+        gaps.append(f"{len(sources)} untracked source(s) are not in commit {commit}: see code.untracked")
+    if not changed and not sources:
+        return replace(code, dirty=False, gaps=tuple(gaps))
+    patch = _patch(git, [each["path"] for each in sources])
+    if patch is None:
         gaps.append("git could not make the diff: its digest is not recorded")
-    if keep_diff and patch is not None and len(patch) > MAX_PATCH_BYTES:
-        gaps.append(f"the diff is not kept: {len(patch)} bytes, at most {MAX_PATCH_BYTES} are")
-        keep_diff = False
-    return Code(commit, bool(changed or sources), tuple(gaps), facts, top, patch if keep_diff else None)
+    else:
+        facts["diff"] = {"sha256": hashlib.sha256(patch).hexdigest(), "size": len(patch)}
+        if keep_diff and len(patch) > MAX_PATCH_BYTES:
+            gaps.append(f"the diff is not kept: {len(patch)} bytes, at most {MAX_PATCH_BYTES} are")
+            keep_diff = False
+    return replace(code, dirty=True, gaps=tuple(gaps), patch=patch if keep_diff else None)
 
 
 def _remote(git: Git, branch: str) -> str | None:
     """The address that the branch follows, else that of "origin"; without credentials."""
-    rows = (each.partition("\n") for each in git.names("config", "-z", "--get-regexp", r"^(remote|branch)\."))
+    # It fails where nothing matches.
+    said_by_git = os.fsdecode(git.ask("config", "-z", "--get-regexp", r"^(remote|branch)\.") or b"")
+    rows = (each.partition("\n") for each in said_by_git.split("\0"))
     said = {name: value for name, _, value in rows}
     name = said.get(f"branch.{branch}.remote", "origin")
     url = said.get(f"remote.{name}.url", "")
@@ -164,7 +184,7 @@ def _sources(git: Git, gaps: list[str], facts: Json) -> list[Json]:
     try:
         names = git.names("ls-files", "--others", "--exclude-standard", "-z", *excluding(NOT_SOURCES))
     except GitFailed as error:
-        gaps.append(f"{error} to list untracked files: sources among them are not recorded")
+        gaps.append(f"{error}: untracked sources are not recorded")
         return []
     wanted = [each for each in names if is_source(each)]
     found = [each for name in wanted[:MAX_SOURCES] if (each := _source(git.folder, name)) is not None]
@@ -172,8 +192,8 @@ def _sources(git: Git, gaps: list[str], facts: Json) -> list[Json]:
         facts["untracked_others"] = len(names) - len(wanted)
     if len(found) < len(wanted):
         gaps.append(
-            f"{len(wanted) - len(found)} untracked source(s) are not recorded: links, larger than "
-            f"{MAX_SOURCE_BYTES // 1024} KiB, or after the first {MAX_SOURCES}"
+            f"{len(wanted) - len(found)} untracked source(s) are not recorded: links, names that are not UTF-8, larger "
+            f"than {MAX_SOURCE_BYTES // 1024} KiB, or after the first {MAX_SOURCES}"
         )
     return found
 
@@ -181,11 +201,12 @@ def _sources(git: Git, gaps: list[str], facts: Json) -> list[Json]:
 def _source(top: Path, name: str) -> Json | None:
     path = top / name
     try:
+        name.encode()
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_SOURCE_BYTES:
             return None
         data = path.read_bytes()
-    except OSError:
-        # It has gone, or may not be read: the caller counts it.
+    except (OSError, UnicodeEncodeError):
+        # It has gone, may not be read, or has no name in a record: the caller counts it.
         return None
     return {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 

@@ -56,8 +56,11 @@ class Git:
         return None if answer is None else os.fsdecode(answer).strip("\n")
 
     def names(self, *arguments: str) -> list[str]:
-        """The paths that a command with -z lists; none where it fails."""
-        return [os.fsdecode(each) for each in (self.ask(*arguments) or b"").split(b"\0") if each]
+        """The paths that a command with -z lists. Raises GitFailed, also where the command fails."""
+        answer = self.ask(*arguments)
+        if answer is None:
+            raise GitFailed(f"git {arguments[0]} fails here")
+        return [os.fsdecode(each) for each in answer.split(b"\0") if each]
 
 
 def excluding(patterns: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ class Observed:
     @classmethod
     def nothing(cls) -> Observed:
         """Of a run that never began."""
-        return cls({}, {}, Code("", False), ("what surrounded the run was not recorded",))
+        return cls({}, {}, Code("", None), ("what surrounded the run was not recorded",))
 
 
 class Observation:
@@ -68,7 +68,7 @@ class Observation:
         self._keep_diff = keep_diff
         self._folder = Path.cwd()
         self._script = running_script(os.environ) if command is None else script_of(command)
-        self._code = Code("", False, ("the code that ran was not read in time and is not recorded",))
+        self._code = Code("", None, ("the code that ran was not read in time and is not recorded",))
         self._packages: Json = {}
         self._gaps: list[str] = []
         # The generators are those of this process, and a command has its own.
@@ -120,7 +120,7 @@ class Observation:
 
     def _read(self) -> None:
         """In the background."""
-        unread = Code("", False)
+        unread = Code("", None)
         read_code = functools.partial(observe_code, self._folder, self._script, keep_diff=self._keep_diff)
         self._code = _part("code", read_code, self._gaps) or unread
         parts: dict[str, Callable[[], Any]] = {

@@ -1,6 +1,8 @@
 """The code that ran: a commit, and what separates the work tree from it."""
 
 import hashlib
+import json
+import os
 import subprocess
 
 import pytest
@@ -148,6 +150,30 @@ def test_the_remote_is_the_one_that_the_branch_follows(work):
     git(work, "remote", "add", "upstream", "https://host/original.git")
     git(work, "config", "branch.main.remote", "upstream")
     assert observe_code(work).facts["remote"] == "https://host/original.git"
+
+
+def test_where_git_cannot_compare_the_commit_is_known_and_the_state_is_not(work):
+    # A clean filter that fails, as that of a missing git-lfs.
+    git(work, "config", "filter.x.clean", "false")
+    git(work, "config", "filter.x.required", "true")
+    (work / ".git" / "info").mkdir(exist_ok=True)
+    (work / ".git" / "info" / "attributes").write_text("*.py filter=x\n")
+    (work / "train.py").write_text("other\n")
+    code = observe_code(work)
+    assert code.commit == git(work, "rev-parse", "HEAD")
+    assert code.dirty is None
+    assert code.exact_commit == ""
+    assert code.to_json()["dirty"] is None
+    assert "whether the code that ran is commit" in code.gaps[-1]
+
+
+def test_a_name_that_is_not_utf8_is_a_gap(work):
+    (work / os.fsdecode(b"\xff.py")).touch()
+    (work / "fine.py").touch()
+    code = observe_code(work)
+    assert [each["path"] for each in code.facts["untracked"]] == ["fine.py"]
+    assert any(gap.startswith("1 untracked source(s) are not recorded") for gap in code.gaps)
+    json.dumps(code.to_json(), ensure_ascii=False).encode()
 
 
 def test_submodules_are_recorded_with_their_commits(work, tmp_path):
