@@ -31,6 +31,7 @@ THREAD_VARIABLES = (
     "MKL_DYNAMIC",
 )
 _LIBRARIES = ("libopenblas", "libscipy_openblas", "libmkl_rt", "libblis", "libgomp", "libiomp5", "libomp")
+_DISPATCHER = "libmkl_rt"
 _COUNTERS = (
     "openblas_get_num_threads",
     "openblas_get_num_threads64_",
@@ -88,7 +89,9 @@ def observe_threads(environ: Mapping[str, str], loaded: LoadedLibraries) -> Json
     libraries: list[Json] = []
     for name, library in loaded.every(*_LIBRARIES):
         described: Json = {"name": name}
-        if (count := function(library, *_COUNTERS)) is not None:
+        # MKL's dispatcher loads the rest of MKL when it is first asked something.
+        is_idle = name.startswith(_DISPATCHER) and not loaded.named("libmkl_core")
+        if not is_idle and (count := function(library, *_COUNTERS)) is not None:
             described["threads"] = int(count())
         if (configuration := function(library, *_CONFIGURATIONS)) is not None:
             configuration.restype = ctypes.c_char_p

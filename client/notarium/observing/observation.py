@@ -69,6 +69,7 @@ class Observation:
         self._folder = Path.cwd()
         self._script = running_script(os.environ) if command is None else script_of(command)
         self._code = Code("", None, ("the code that ran was not read in time and is not recorded",))
+        self._code_is_read = threading.Event()
         self._packages: Json = {}
         self._gaps: list[str] = []
         # The generators are those of this process, and a command has its own.
@@ -85,12 +86,15 @@ class Observation:
 
     def code(self, wait_s: float | None = None) -> Code:
         """The code that ran, as it was at the start. What is not known after `wait_s` (WAIT_S) is a gap."""
-        self._reader.join(WAIT_S if wait_s is None else wait_s)
+        # In a forked process there is no such thread, and nothing to wait for.
+        if self._reader.is_alive():
+            self._code_is_read.wait(WAIT_S if wait_s is None else wait_s)
         return self._code
 
     def end(self, seeds: Iterable[Any]) -> Observed:
         """Everything. `seeds`: those that the run named."""
-        code = self.code()
+        self._reader.join(WAIT_S)
+        code = self._code
         gaps = [*code.gaps, *self._gaps]
         if self._reader.is_alive():
             gaps.append("packages and container were not read in time and are not recorded")
@@ -123,6 +127,7 @@ class Observation:
         unread = Code("", None)
         read_code = functools.partial(observe_code, self._folder, self._script, keep_diff=self._keep_diff)
         self._code = _part("code", read_code, self._gaps) or unread
+        self._code_is_read.set()
         parts: dict[str, Callable[[], Any]] = {
             "container": lambda: observe_container(os.environ, self._gaps, self._sha256)
         }

@@ -96,10 +96,13 @@ class Libraries(LoadedLibraries):
     """As `LoadedLibraries`, with stand-ins by file name."""
 
     def __init__(self, **libraries):
-        self._libraries = {f"{name}.so.1".replace("_", "-"): each for name, each in libraries.items()}
+        self._libraries = {f"{name}.so.1".replace("nvidia_", "nvidia-"): each for name, each in libraries.items()}
 
     def named(self, *prefixes):
         return sorted(each for each in self._libraries if each.startswith(prefixes))
+
+    def every(self, *prefixes):
+        return [(name, each) for name, each in self._libraries.items() if name.startswith(prefixes)]
 
     def find(self, *prefixes):
         return next((each for name, each in self._libraries.items() if name.startswith(prefixes)), None)

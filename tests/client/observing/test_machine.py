@@ -1,9 +1,11 @@
 """The machine, from what the system says."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.client.observing.gpu_machine import Libraries
 
 from notarium.observing import machine
 from notarium.observing.loaded import LoadedLibraries
@@ -58,3 +60,11 @@ def test_threads_are_the_variables_and_the_loaded_libraries():
         assert blas[0]["threads"] >= 1
         assert "OpenBLAS" in blas[0]["configuration"]
     assert observe_threads({}, LoadedLibraries(())) == {"libraries": []}
+
+
+def test_asking_mkl_must_not_load_the_rest_of_it():
+    mkl = SimpleNamespace(MKL_Get_Max_Threads=lambda: 4)
+    idle = observe_threads({}, Libraries(libmkl_rt=mkl))
+    assert "threads" not in idle["libraries"][0]
+    used = observe_threads({}, Libraries(libmkl_rt=mkl, libmkl_core=SimpleNamespace()))
+    assert used["libraries"][0]["threads"] == 4

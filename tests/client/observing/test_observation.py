@@ -1,6 +1,8 @@
 """What surrounds one run, from its start to its end."""
 
+import os
 import random
+import signal
 import sys
 import threading
 
@@ -46,6 +48,7 @@ def test_the_code_is_that_of_the_folder_of_the_start(work, monkeypatch):
 
     monkeypatch.setattr("notarium.observing.observation.observe_code", later)
     observation = Observation(no_file)
+    assert observation.code(0).gaps == ("the code that ran was not read in time and is not recorded",)
     monkeypatch.chdir("/")
     moved.set()
     assert observation.code().commit == git(work, "rev-parse", "HEAD")
@@ -120,6 +123,20 @@ def test_the_image_of_a_container_is_read_by_what_the_run_hands_over(work, monke
     monkeypatch.setenv("APPTAINER_CONTAINER", str(image))
     found = Observation(lambda path: "ab" * 32).end([])
     assert found.environment["container"]["image_digest"] == "sha256:" + "ab" * 32
+
+
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have(work, monkeypatch):
+    moved = threading.Event()
+    monkeypatch.setattr("notarium.observing.observation.observe_code", lambda *_, **__: moved.wait(60))
+    observation = Observation(no_file)
+    child = os.fork()
+    if child == 0:
+        # Anything that waits is ended by this signal, and the parent sees that.
+        signal.alarm(20)
+        os._exit(0 if observation.code().gaps else 1)
+    _, status = os.waitpid(child, 0)
+    moved.set()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_run_that_never_began_says_so():
