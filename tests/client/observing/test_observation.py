@@ -128,11 +128,12 @@ def test_the_image_of_a_container_is_read_by_what_the_run_hands_over(work, monke
 def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have(work, monkeypatch):
     moved = threading.Event()
     monkeypatch.setattr("notarium.observing.observation.observe_code", lambda *_, **__: moved.wait(60))
+    monkeypatch.setattr("notarium.observing.observation.WAIT_S", 60)
     observation = Observation(no_file)
     child = os.fork()
     if child == 0:
         # Anything that waits is ended by this signal, and the parent sees that.
-        signal.alarm(20)
+        signal.alarm(10)
         os._exit(0 if observation.code().gaps else 1)
     _, status = os.waitpid(child, 0)
     moved.set()
