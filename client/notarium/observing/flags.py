@@ -47,7 +47,7 @@ _MODULES: Final[dict[str, dict[str, Callable[[Any], Any]]]] = {
         "jax.threefry_partitionable": lambda jax: jax.config.jax_threefry_partitionable,
     },
     "tensorflow.python.framework.config": {
-        "tensorflow.op_determinism": lambda config: config.is_op_determinism_enabled(),
+        "tensorflow.enable_op_determinism": lambda config: config.is_op_determinism_enabled(),
         "tensorflow.tf32": lambda config: config.tensor_float_32_execution_enabled(),
     },
 }

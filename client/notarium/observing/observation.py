@@ -60,14 +60,24 @@ class Observation:
     """
 
     def __init__(
-        self, sha256: Callable[[Path], str], *, command: Sequence[str] | None = None, keep_diff: bool = False
+        self,
+        sha256: Callable[[Path], str],
+        *,
+        command: Sequence[str] | None = None,
+        keep_diff: bool = False,
+        folder: Path | None = None,
     ) -> None:
-        """`sha256`: reads a file. `command`: what runs in another process; None where the run is this process."""
+        """`sha256`: reads a file. `command`: what runs in another process; None where the run is this process.
+
+        `folder`: whose code is described, without a script, instead of that of the working directory.
+        """
         self._sha256 = sha256
         self._command = command
         self._keep_diff = keep_diff
-        self._folder = Path.cwd()
-        self._script = running_script(os.environ) if command is None else script_of(command)
+        self._folder = Path.cwd() if folder is None else folder
+        self._script = None
+        if folder is None:
+            self._script = running_script(os.environ) if command is None else script_of(command)
         self._code = Code("", None, ("the code that ran was not read in time and is not recorded",))
         self._code_is_read = threading.Event()
         self._packages: Json = {}
@@ -143,6 +153,11 @@ class Observation:
             self._gaps.append(OTHER_PACKAGES)
         found = {name: _part(name, read, self._gaps) for name, read in parts.items()}
         self._packages = {name: value for name, value in found.items() if value is not None}
+
+
+def observe_here(folder: Path, sha256: Callable[[Path], str]) -> Observed:
+    """This process and the code in `folder`, as they are now: what a record is compared with."""
+    return Observation(sha256, folder=folder).end(())
 
 
 def _part(name: str, read: Callable[[], T], gaps: list[str]) -> T | None:

@@ -114,7 +114,7 @@ def test_jax_and_tensorflow(monkeypatch):
     assert found == {
         "jax.enable_x64": False,
         "jax.default_prng_impl": "threefry2x32",
-        "tensorflow.op_determinism": True,
+        "tensorflow.enable_op_determinism": True,
         "tensorflow.tf32": False,
     }
 

@@ -11,7 +11,7 @@ from tests.client.observing.repositories import git, repository
 from tests.client.observing.test_distributions import install
 
 from notarium.observing.code import observe_code
-from notarium.observing.observation import ANOTHER_PROCESS, OTHER_PACKAGES, Observation, Observed
+from notarium.observing.observation import ANOTHER_PROCESS, OTHER_PACKAGES, Observation, Observed, observe_here
 
 
 @pytest.fixture
@@ -89,6 +89,16 @@ def test_a_command_has_its_own_process_which_is_said(work):
     assert same.environment["packages"]
     assert same.code.facts["script"]["name"] == "train.py"
     assert OTHER_PACKAGES not in same.gaps
+
+
+def test_what_is_here_has_the_form_of_a_record(work, monkeypatch):
+    recorded = Observation(no_file).end([])
+    monkeypatch.chdir("/")
+    here = observe_here(work, no_file)
+    assert here.environment.keys() == recorded.environment.keys()
+    assert here.environment["packages"] == recorded.environment["packages"]
+    assert here.code.commit == recorded.code.commit
+    assert "script" not in here.code.facts
 
 
 def test_what_cannot_be_read_is_a_gap_and_the_rest_is_there(work, monkeypatch):
