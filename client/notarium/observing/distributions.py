@@ -123,10 +123,8 @@ def _read_origin(said: Any) -> tuple[Json, Path | None]:
 def observe_conda(prefix: Path | None = None) -> list[str] | None:
     """The lines of `conda list --explicit --sha256`, without tokens; None outside of a conda environment."""
     metadata = (prefix or Path(sys.prefix)) / "conda-meta"
-    if not (metadata / "history").exists():
-        return None
-    lines = (_explicit(each) for each in metadata.glob("*.json"))
-    return [EXPLICIT, *sorted(each for each in lines if each)]
+    lines = sorted(_explicit(each) for each in metadata.glob("*.json"))
+    return [EXPLICIT, *lines] if lines else None
 
 
 def _explicit(path: Path) -> str:

@@ -47,8 +47,8 @@ class OtherPython:
         """The virtual or conda environment that the command's program lies in."""
         program = shutil.which(command[0]) if command else None
         prefix = Path(program).absolute().parent.parent if program else None
-        known = ("pyvenv.cfg", "conda-meta/history")
-        return cls(prefix) if prefix is not None and any((prefix / each).is_file() for each in known) else None
+        known = ("pyvenv.cfg", "conda-meta")
+        return cls(prefix) if prefix is not None and any((prefix / each).exists() for each in known) else None
 
     @property
     def search(self) -> list[str]:

@@ -96,7 +96,6 @@ def test_conda_is_an_explicit_list_without_tokens(tmp_path):
     assert observe_conda() is None or sys.prefix
     folder = tmp_path / "conda-meta"
     folder.mkdir()
-    (folder / "history").touch()
     rows = {
         "numpy-2": {"url": "https://host/t/secret/main/numpy-2.conda", "sha256": "ab"},
         "blas-1": {"url": "https://host/main/blas-1.tar.bz2", "md5": "cd"},

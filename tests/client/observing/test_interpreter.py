@@ -30,12 +30,12 @@ def test_a_command_in_this_environment_has_the_same_packages(monkeypatch):
 def test_a_command_in_another_environment_is_known_by_the_files_of_it(tmp_path):
     program = tmp_path / "bin" / "train"
     packages = tmp_path / "lib" / "python3.12" / "site-packages"
-    for each in (program.parent, packages, tmp_path / "conda-meta"):
+    for each in (program.parent, packages):
         each.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     assert OtherPython.of([str(program)]) is None
-    (tmp_path / "conda-meta" / "history").touch()
+    (tmp_path / "conda-meta").mkdir()
     conda = OtherPython.of([str(program)])
     assert conda == OtherPython(tmp_path)
     assert conda.describe() == {}
