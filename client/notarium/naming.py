@@ -5,6 +5,7 @@ model.joblib     model.joblib.receipt.json      model.joblib.record.json
 a run "fit"      fit.run.receipt.json           fit.run.record.json
 its draft        fit.run.draft.json             where the run could not be signed
 its output       fit.run.stdout.log             what its command printed, on request
+its code         fit.run.0123456789ab.code.patch   how it differed from the commit, on request
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ FOLDER = ".notarium"
 RECEIPT_SUFFIX = ".receipt.json"
 RECORD_SUFFIX = ".record.json"
 DRAFT_SUFFIX = ".run.draft.json"
+PATCH_SUFFIX = ".code.patch"
 EMPTY_PATH = "an empty path; give '.' for the current folder"
 STDOUT_SUFFIX = ".stdout.log"
 MAX_NAME_BYTES = 200

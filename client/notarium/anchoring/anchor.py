@@ -16,11 +16,11 @@ from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents
-from notarium.evidence.environment import describe_code
 from notarium.evidence.hashing import OnProgress, check_name, hash_path
 from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
+from notarium.observing.code import observe_code
 from notarium.project import Project, find_project, other_project
 from notarium.values.as_json import to_json
 from notarium.values.secrets import Secrets
@@ -234,5 +234,5 @@ def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, An
 
 
 def _code(path: Path) -> dict[str, Any]:
-    code = describe_code(path.absolute().parent)
+    code = observe_code(path.absolute().parent)
     return {**code.to_json(), "gaps": list(code.gaps)}

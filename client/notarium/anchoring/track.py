@@ -23,6 +23,7 @@ from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import how_to_complete, keep_draft
 from notarium.anchoring.guarding import guarded
+from notarium.anchoring.kept_diff import keep_patch
 from notarium.anchoring.lifetime import Lifetime, status_by_error
 from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
@@ -31,11 +32,13 @@ from notarium.anchoring.signals import ENDING_SIGNALS
 from notarium.errors import NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact, relative_name
 from notarium.evidence.contents import Contents
-from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
 from notarium.evidence.hashing import check_name, hash_path
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
+from notarium.observing.generators import describe_generator
+from notarium.observing.interpreter import command_line
+from notarium.observing.observation import Observation, Observed
 from notarium.project import Homes, Project, find_project
 from notarium.values.collected import Collected, named_parts
 from notarium_ledger.encoding.json_file import iso_time
@@ -45,6 +48,8 @@ logger = logging.getLogger("notarium")
 
 SEND_S = 5.0
 """How long the end of a run may wait for the network."""
+CODE_S = 0.03
+"""How long its start may wait for Git; the end says what the code was in any case."""
 SEED_S = 60.0
 """How long a seed from the ledger may take."""
 
@@ -65,6 +70,7 @@ class Run:
         strict: bool = False,
         wait: float = SEND_S,
         command: Sequence[str] | None = None,
+        keep_diff: bool = False,
     ) -> None:
         """See `track`."""
         self.name = name
@@ -84,13 +90,15 @@ class Run:
         self._wait = wait
         self._command = list(command) if command is not None else None
         self._values = Collected(on_notice=self._warn)
+        self._keep_diff = keep_diff
         self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
         self._outputs: dict[Path, None] = {}
         self._by_products: dict[Path, str] = {}
         """The roles of outputs that are by-products."""
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
-        self._code = Code("", False, ("the state of the code was not recorded",))
+        self._observation: Observation | None = None
+        self._observed = Observed.nothing()
         self._status: RunStatus | None = None
         self._exit_code: int | None = None
         self._state = WaitingState.PENDING
@@ -183,9 +191,11 @@ class Run:
             self.metric(name, value, step)
 
     @guarded
-    def seed(self, value: int, name: str = "seed") -> None:
-        """A random seed."""
-        self._values.seed(str(name), value)
+    def seed(self, value: Any, name: str = "seed") -> None:
+        """A random seed, or the generator that has it: of Python, NumPy or PyTorch, or a key of JAX."""
+        self._values.seed(str(name), describe_generator(value) or value)
+        if self._observation is not None:
+            self._observation.seeded()
 
     @guarded
     def refs(self, rel: str, target: bytes | str | Path) -> None:
@@ -263,10 +273,10 @@ class Run:
     @guarded
     def _prepare(self) -> None:
         run_stem(self.name)
-        if self._command is None:
-            self._command = command_line()
+        self._observation = Observation(self._sha256, command=self._command, keep_diff=self._keep_diff)
+        # Without the folder of the program, which names people and projects.
+        self._command = command_line() if not self._command else [Path(self._command[0]).name, *self._command[1:]]
         self._project = self._project or find_project()
-        self._code = describe_code(Path.cwd())
         # The end needs all of these. While nothing has been trained, there is time to put them right.
         self._project.author(self._project.key())
         fields = {"status": RunStatus.COMPLETED.value}
@@ -276,12 +286,13 @@ class Run:
     @guarded
     def _begin(self) -> None:
         """The last step: what a strict run raises before it has not begun."""
+        code = self._observation.code(CODE_S) if self._observation else Observed.nothing().code
         facts = {
             "name": self.name,
             "started": iso_time(self._started_ms),
-            "command": self._command or [],
-            "code": self._code.to_json(),
-            "gaps": list(self._code.gaps),
+            "command": self._values.secrets.command(self._command or []),
+            "code": code.to_json(),
+            "gaps": list(code.gaps),
         }
         try:
             self._life.begin(
@@ -303,7 +314,9 @@ class Run:
         self._gaps.extend(self._life.repeat(self))
         try:
             with self._life.hashing(self._gaps):
-                for content in (self._hashed_inputs(), self._hashed_outputs()):
+                if self._observation is not None:
+                    self._observed = self._observation.end(self._values.seeds.values())
+                for content in (self._kept_diff(), self._hashed_inputs(), self._hashed_outputs()):
                     artifacts.extend(content)
             with ENDING_SIGNALS.held():
                 self._project = self._project or find_project(self._life.begun_in)
@@ -343,7 +356,7 @@ class Run:
             status=status,
             started_ms=self._started_ms,
             ended_ms=ended_ms,
-            commit="" if self._code.dirty else self._code.commit,
+            commit=self._observed.code.exact_commit,
             disclosure=str(self._disclosure),
             artifacts=tuple(artifacts),
             refs=(*self._life.refs(), *self._refs),
@@ -373,15 +386,33 @@ class Run:
             "ended": iso_time(ended_ms),
             "command": self._values.secrets.command(self._command or []),
             **self._values.facts(),
-            "environment": describe_environment(),
-            "code": self._code.to_json(),
-            "gaps": [*self._code.gaps, *self._gaps, *self._values.gaps()],
+            "environment": self._observed.environment,
+            "determinism": self._observed.determinism,
+            "code": self._observed.code.to_json(),
+            "gaps": [*self._observed.gaps, *self._gaps, *self._values.gaps()],
         }
 
     def _hash(self, path: Path, threads: int | None = None) -> Contents:
         """While the training runs one thread must do, because the cores belong to the training."""
         cache = self._project.homes.digest_cache() if self._project else None
         return hash_path(path, cache=cache, threads=threads)
+
+    def _sha256(self, path: Path) -> str:
+        """For what is observed in the background."""
+        return self._hash(path, 1).sha256
+
+    def _kept_diff(self) -> Iterable[Artifact]:
+        """What separates the code from its commit, as a file beside the record."""
+        patch = self._observed.code.patch
+        if patch is None:
+            return
+        try:
+            path = keep_patch(self._directory, run_stem(self.name), patch)
+        except Unwritable as error:
+            self._gaps.append(str(error))
+            self._after_recording(error)
+        else:
+            yield from self._artifact(path, "code", functools.partial(self._hash, path))
 
     def _hashed_inputs(self) -> Iterable[Artifact]:
         try:
@@ -429,12 +460,15 @@ def track(
     strict: bool = False,
     wait: float = SEND_S,
     command: Sequence[str] | None = None,
+    keep_diff: bool = False,
 ) -> Run:
     """A run to use in a `with` statement; its receipt goes to `directory`/`name`.run.receipt.json.
 
     `disclosure`: "sealed" shows the digest of the record on the ledger, "consortium" also the times and the Git
     commit, "public" also names and digests of artifacts. `strict`: raise errors that are warnings otherwise.
-    `wait`: seconds that the end may wait for the network.
+    `wait`: seconds that the end may wait for the network. `command`: the command line that runs in another process,
+    whose seeds and libraries cannot be observed from here. `keep_diff`: keep what separates the code from its commit,
+    as a patch beside the record; it contains what the changed files contain.
     """
     return Run(
         name,
@@ -444,6 +478,7 @@ def track(
         strict=strict,
         wait=wait,
         command=command,
+        keep_diff=keep_diff,
     )
 
 

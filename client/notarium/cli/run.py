@@ -32,6 +32,12 @@ from notarium.project import Project, find_project
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
+Folder = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")]
+KeepDiff = Annotated[
+    bool,
+    typer.Option("--keep-diff", help="Keep what separates the code from its commit, as a patch beside the record."),
+]
+
 
 def run(
     *,
@@ -59,11 +65,10 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
-    directory: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")] = Path(
-        "."
-    ),
+    directory: Folder = Path("."),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
+    keep_diff: KeepDiff = False,
     strict: Strict = False,
     timeout: Timeout = SEND_S,
     as_json: Json = False,
@@ -85,7 +90,8 @@ def run(
         disclosure=disclosure,
         strict=strict,
         wait=timeout,
-        command=[Path(command[0]).name, *command[1:]],
+        command=command,
+        keep_diff=keep_diff,
     )
     ended: list[Ended] = []
     try:

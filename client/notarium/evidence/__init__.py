@@ -1,1 +1,1 @@
-"""What a record contains: artifacts and their digests, environment and code."""
+"""What a record is: artifacts and their digests, the author, the statement and its envelope."""

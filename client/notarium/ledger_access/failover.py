@@ -35,6 +35,8 @@ REFUSED_ROUNDS = 2
 """After this many rounds in which every node refused the connection, the client concludes that none is running."""
 REFUSED_PAUSE_S = 1.0
 """Between those rounds: time for a node that is restarting."""
+_JITTER = random.Random()  # noqa: S311
+"""Of its own: a training with a seed must not get other numbers from `random` because it is anchored."""
 ANSWER_LIMIT = 64 * 1024 * 1024
 """The most bytes of one answer that the client reads; the receipts of a whole batch are the largest."""
 
@@ -296,7 +298,7 @@ class _Question:
             return REFUSED_PAUSE_S
         longest = min(FIRST_BACKOFF_S * 2**attempt, LONGEST_BACKOFF_S)
         wanted = [self._not_before.get(each, now) - now for each in self._pool.urls if each not in self.excluded]
-        return max(random.uniform(longest / 2, longest), min(wanted, default=0.0))  # noqa: S311
+        return max(_JITTER.uniform(longest / 2, longest), min(wanted, default=0.0))
 
     def failure(self) -> NotariumError:
         """The error that describes the outcome best."""

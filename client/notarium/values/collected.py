@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from notarium.errors import InvalidMetric
@@ -58,6 +58,11 @@ class Collected:
             # Two threads may come here at once; both must have the same one.
             series = self._metrics.setdefault(name, Series(name))
         series.add(measured, at, time_ms)
+
+    @property
+    def seeds(self) -> Mapping[str, Any]:
+        """Those that were named, by name."""
+        return self._seeds
 
     def facts(self) -> dict[str, Any]:
         """params, param_types, seeds, metrics, and the salt of the digests of secrets where there are any."""
