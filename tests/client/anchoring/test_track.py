@@ -144,7 +144,7 @@ def test_a_nested_configuration_is_recorded_by_paths_with_types_and_without_secr
     left_out = [each for each in said["gaps"] if "a secret is left out" in each]
     assert len(left_out) == 3
     assert [each.removeprefix("notarium: run 'fit': ") for each in warnings_of(caplog)] == [
-        each for where in ("api_key", "hub.url", "command line") for each in left_out if where in each
+        each for where in ("command line", "api_key", "hub.url") for each in left_out if where in each
     ]
     assert verify(present(run.receipt_path))
 
