@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,9 @@ class Lifetime:
         """The run begins in this process and in this folder."""
         self._pid = os.getpid()
         self._is_watched = ENDING_SIGNALS.enter()
-        self.begun_in = Path.cwd()
+        # A working directory that is gone already is no reason to fail.
+        with suppress(OSError):
+            self.begun_in = Path.cwd()
 
     def leave(self) -> None:
         """The run is recorded; a signal that came meanwhile ends the process now."""

@@ -120,14 +120,10 @@ def _guarded(child: subprocess.Popen[bytes], target: int) -> int:
 
 
 def _is_in_foreground() -> bool:
-    """Whether we are in the foreground of a terminal."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+    """Whether one of our streams is a terminal and we are in its foreground."""
+    for stream in (0, 1, 2):
+        # Not a terminal, or not ours, or closed.
+        with suppress(OSError):
+            if os.tcgetpgrp(stream) == os.getpgrp():
+                return True
+    return False

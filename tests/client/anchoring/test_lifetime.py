@@ -41,6 +41,15 @@ def test_a_run_whose_working_directory_is_gone_still_ends(project):
     assert present(run.receipt_path).exists()
 
 
+def test_a_run_may_begin_where_the_working_directory_is_gone(project):
+    (project.root / "scratch").mkdir()
+    os.chdir("scratch")
+    os.rmdir(project.root / "scratch")
+    with notarium.track("fit", directory=project.root, project=project) as run:
+        run.metric("loss", 1)
+    assert run.receipt is not None or run.draft_path is not None
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
