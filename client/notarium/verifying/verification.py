@@ -33,7 +33,9 @@ from notarium.naming import (
 )
 from notarium.project import trusted_genesis
 from notarium.verifying.comparing import Comparing
+from notarium.verifying.file_form import form_notices
 from notarium.verifying.locating import asked_inside, leads_out, locate, receipt_for, without_dots
+from notarium.verifying.recorded import Recorded
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
 from notarium.verifying.searching import receipts_in, unnamed_in
 from notarium_ledger.entries.entry import Entry
@@ -158,13 +160,24 @@ class Verifying:
     ) -> Verification:
         """A result that names the ledger which it holds for."""
         ledger = Ledger(self.genesis.name, self.genesis.hash.hex())
-        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger)
+        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger, genesis=self.genesis)
 
-    def _begin(self, path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
-        """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
+    def verify_given(self, receipt: VerifiedReceipt) -> Verification:
+        """An entry whose receipt a node gave, and which was verified then."""
+        return self._begin(Path(receipt.id.hex()), None, receipt)
+
+    def not_at_hand(self, id_: bytes, reason: str) -> Verification:
+        """The result for an entry without a receipt, which is not anchored as far as is known."""
+        finding = Finding(FindingKind.RECEIPT, id_.hex(), reason)
+        return self._result(Path(id_.hex()), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+
+    def _begin(self, path: Path, place: Path | None, receipt: VerifiedReceipt) -> Verification:
+        """The result so far for `path`, whose receipt, at `place` or from a node, has passed its steps 1 to 7."""
         said = about(receipt.entry, receipt.index, receipt.header)
         passed = self._result(path, VerificationStatus.VERIFIED, place)
-        return self._check_author(replace(passed, about=said, checked="receipt only", receipt=receipt), receipt.entry)
+        notices = form_notices(place) if place is not None else ()
+        passed = replace(passed, about=said, checked="receipt only", receipt=receipt, notices=notices)
+        return self._check_author(passed, receipt.entry)
 
     def is_by_named(self, entry: Entry) -> bool:
         """Whether the institution and the project that were named, where any were, signed `entry`."""
@@ -235,6 +248,7 @@ class Verifying:
         except InvalidRecordFile as error:
             finding = Finding(FindingKind.RECORD, str(beside), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
+        verified = replace(verified, recorded=Recorded.of(record), notices=(*verified.notices, *form_notices(beside)))
         findings: list[Finding] = []
         places: list[Path] = []
         compared, is_named = 0, asked is None

@@ -116,6 +116,24 @@ def test_a_link_on_the_way_is_one_out_of_the_folder_too(project, genesis, tmp_pa
     assert findings(verify(receipt, genesis)) == [("outside", "y")]
 
 
+def test_a_link_is_no_file_that_was_compared(project, genesis):
+    folder = project.root / "linked"
+    folder.mkdir()
+    (folder / "a.csv").write_text("a")
+    (folder / "link").symlink_to("a.csv")
+    anchor(folder, project=project, strict=True)
+    assert verify(folder, genesis).files == 1
+    only = project.root / "only"
+    only.mkdir()
+    (only / "link").symlink_to("../linked/a.csv")
+    anchor(only, project=project, strict=True)
+    result = verify(only, genesis)
+    assert (result.files, result.status) == (0, VerificationStatus.INCOMPLETE_EVIDENCE)
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("b.csv")
+    assert verify(folder, genesis).status is VerificationStatus.MISMATCH
+
+
 def test_a_link_inside_of_the_receipts_folder_is_followed(data, genesis):
     shutil.move(data, data.parent / "moved")
     data.symlink_to("moved")
