@@ -28,7 +28,7 @@ from notarium.ledger_access.finding import Found
 from notarium.ledger_access.pool import normal_url
 from notarium.naming import artifact_path, is_receipt, receipt_beside, record_of, stem_of
 from notarium.project import Project, find_project, find_root
-from notarium.verifying.asking import Asking
+from notarium.verifying.asking import MOST_ASKING_S, Asking
 from notarium.verifying.marks import FailOn, fails
 from notarium.verifying.people import short_id, time_text
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
@@ -47,8 +47,6 @@ _GRAVITY = (
 """The last is the gravest: a proven contradiction outweighs a question that could not be asked."""
 
 
-MOST_ASKING_S = 3.0
-"""So long the question about later entries may take: what is verified on the disk stands without an answer."""
 _NAMED = 3
 """Authors that a verdict names of each kind."""
 

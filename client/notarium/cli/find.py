@@ -18,7 +18,7 @@ from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, check_no_draft
 from notarium.project import Project, find_project
-from notarium_ledger.encoding.json_file import iso_time
+from notarium.verifying.people import time_text
 from notarium_ledger.entries.commitment import RESEARCH_KINDS
 
 _LIMIT = 100
@@ -89,7 +89,7 @@ def _standing(each: VerifiedReceipt, first: VerifiedReceipt | None) -> str:
 
 
 def _line(each: VerifiedReceipt) -> str:
-    return f"{each.body['kind']} · {Author.of(each.entry)} · {iso_time(each.time_ms)} · #{each.index}"
+    return f"{each.body['kind']} · {Author.of(each.entry)} · {time_text(each.time_ms)} · #{each.index}"
 
 
 def _time_ms(text: str, option: str) -> int | None:
@@ -110,7 +110,7 @@ def _digest(client: BlockingClient, here: Project, target: str) -> str:
     if len(digits) == ID_DIGITS and client.find(digits, limit=1).receipts:
         return digits
     try:
-        digests = client.receipt(wanted_id(here, target)).digests
+        digests = client.receipt(wanted_id(here, target, "a digest or an id")).digests
     except NotAnchored:
         # No id of an entry, so it is a digest that nothing names.
         return digits

@@ -22,18 +22,18 @@ def id_digits(target: str) -> str:
     return digits.lower() if _DIGITS.fullmatch(digits) else ""
 
 
-def wanted_id(here: Project, target: str) -> bytes:
-    """The id that `target` is, or begins. Raises ProjectError."""
+def wanted_id(here: Project, target: str, what: str = "an id") -> bytes:
+    """The id that `target` is, or begins. `what`: else could be given in full. Raises ProjectError."""
     digits = id_digits(target)
     if not digits:
-        raise _no_such(target, f"an id: {ID_DIGITS} hexadecimal digits")
+        raise _no_such(target, f"{what}: {ID_DIGITS} hexadecimal digits")
     if len(digits) == ID_DIGITS:
         return entry_id(digits)
     line = logged(here, digits)
     if line is None:
         raise _no_such(
             target.removesuffix("…"),
-            f"an id: {ID_DIGITS} hexadecimal digits, or the beginning of an id that 'notarium log' lists",
+            f"{what}: {ID_DIGITS} hexadecimal digits, or the beginning of an id that 'notarium log' lists",
         )
     return entry_id(line.id)
 

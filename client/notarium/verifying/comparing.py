@@ -185,5 +185,5 @@ def _difference(expected: Item, found: Item | None) -> str:
     if expected.link_target != found.link_target:
         return "a link with another target, or not a link any more"
     if expected.size != found.size:
-        return f"{expected.size} bytes then, {found.size} now"
+        return f"{expected.size:,} bytes then, {found.size:,} now"
     return ""

@@ -10,15 +10,17 @@ receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from notarium.errors import InvalidRecordFile, UnreadableArtifact
+from notarium.errors import InvalidRecordFile, ProjectError, UnreadableArtifact
 from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path, reason_of
 from notarium.evidence.record import read_record
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
 from notarium.naming import (
     artifact_path,
@@ -31,7 +33,8 @@ from notarium.naming import (
     record_of,
     stem_of,
 )
-from notarium.project import trusted_genesis
+from notarium.project import find_project, trusted_genesis
+from notarium.verifying.asking import MOST_ASKING_S, Asking
 from notarium.verifying.comparing import Comparing
 from notarium.verifying.file_form import form_notices
 from notarium.verifying.locating import asked_inside, leads_out, locate, receipt_for, without_dots
@@ -287,11 +290,13 @@ def verify(
     receipt_only: bool = False,
     issuer: str = "",
     project: str = "",
+    online: bool = False,
 ) -> Verification:
     """Verify an artifact, receipt or record offline, against `genesis` or the one that is pinned here.
 
     `issuer`, `project`: what anyone else anchored is a mismatch. The result is true where everything holds. A folder
-    full of receipts gives the worst of their results. Raises ProjectError where no genesis is pinned.
+    full of receipts gives the worst of their results. `online`: also ask the nodes of the project around here what
+    later entries say, such as a retraction. Raises ProjectError where no genesis is pinned.
     """
     verifying = Verifying(
         genesis or trusted_genesis(),
@@ -301,7 +306,18 @@ def verify(
         issuer=issuer,
         project=project,
     )
-    return max(verifying.verify(path), key=lambda result: result.status.gravity)
+    found = verifying.verify(path)
+    if not online:
+        return _gravest(Asking().ask(found))
+    here = find_project()
+    if here.genesis.hash != verifying.genesis.hash:
+        raise ProjectError("the project around here is on another ledger, so its nodes know nothing of this one")
+    with BlockingClient(here.genesis, here.nodes, timeout=MOST_ASKING_S) as client:
+        return _gravest(Asking(client, here.nodes).ask(found))
+
+
+def _gravest(results: Sequence[Verification]) -> Verification:
+    return max(results, key=lambda result: result.status.gravity)
 
 
 def _nothing_compared(path: Path) -> Finding:

@@ -5,6 +5,7 @@ from tests.client.fake_node import FakeLedger, problem
 from tests.client.helpers import present, submit
 from tests.support.consortium import Consortium
 
+from notarium.errors import ProjectError
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying import asking
 from notarium.verifying.asking import Asking
@@ -107,6 +108,17 @@ def test_a_node_that_cannot_answer_is_said_and_hides_no_verdict(data, node, aske
     [asked] = asker.ask([verify(data)])
     assert asked.marks == ()
     assert "later entries are not served" in asked.around.why_not
+
+
+def test_a_notebook_asks_where_it_is_asked_to(data, project, ledger, nodes):
+    _, receipt = anchored(data)
+    retract(ledger, 0, receipt.id)
+    assert verify(data).marks == ()
+    online = verify(data, online=True)
+    assert [each.kind for each in online.marks] == [MarkKind.RETRACTED]
+    assert "retracted by the author" in online._repr_html_()
+    with pytest.raises(ProjectError, match="another ledger"):
+        verify(data, Consortium(4, name="other").genesis, online=True)
 
 
 def test_what_has_no_receipt_is_not_asked_about(project, node, asker):

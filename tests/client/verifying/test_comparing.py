@@ -66,7 +66,7 @@ def test_an_anchored_file_of_another_size_is_not_read(project, genesis, reads):
     make_huge(path)
     reads.clear()
     result = verify(path, genesis)
-    assert (result.status, result.findings[0].detail) == (VerificationStatus.MISMATCH, f"8 bytes then, {HUGE} now")
+    assert (result.status, result.findings[0].detail) == (VerificationStatus.MISMATCH, f"8 bytes then, {HUGE:,} now")
     assert reads == []
 
 
