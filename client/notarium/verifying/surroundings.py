@@ -191,9 +191,18 @@ def _relation_marks(
     expected = {"preRegisteredBy": "preregistration", "ends": "run-start"}.get(relation, kind)
     if kind != expected:
         return [Mark(MarkKind.UNKNOWN, f"{relation} entry {short_id(found.id)}, which is a {kind} and no {expected}")]
+    standing = _standing(found, receipt)
+    if relation == "supersedes" and standing is Standing.MEMBER:
+        verb, whose = (
+            "retracts" if receipt.body["kind"] == "retraction" else "supersedes",
+            Author.of(found.entry).issuer,
+        )
+        return [Mark(MarkKind.STANDING, f"{verb} entry {short_id(found.id)} of {whose}, which is not its own")]
     if found.index >= receipt.index:
         late = f"{relation} entry {short_id(found.id)}, which was decided after this one"
         return [Mark(MarkKind.LATE if relation == "preRegisteredBy" else MarkKind.UNKNOWN, late)]
+    if relation in ("reviews", "replicates") and standing is Standing.AUTHOR:
+        return [Mark(MarkKind.STANDING, f"the author {relation} his or her own work")]
     if relation != "preRegisteredBy":
         return []
     if start is not None and found.index > start.index:
