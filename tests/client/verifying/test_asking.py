@@ -71,9 +71,11 @@ def test_a_reference_to_nothing_is_known_once_a_node_was_asked(project, ledger, 
     assert code == 0, out + err
     result = verify("review.md")
     assert result.marks == ()
+    assert "that 1 entry to which it refers exist: nobody was asked" in Asking().ask([result])[0].parts.not_shown
     [asked] = asker.ask([result])
+    assert not any("to which it refers" in each for each in asked.parts.not_shown)
     [mark] = asked.marks
-    assert (mark.kind, "reviews entry 1212121212121212…, which no node knows" in mark.text) == (MarkKind.UNKNOWN, True)
+    assert (mark.kind, f"reviews entry {ghost}, which no node knows" in mark.text) == (MarkKind.UNKNOWN, True)
     assert mark.text in asked.parts.gaps
 
 

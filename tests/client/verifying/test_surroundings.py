@@ -164,5 +164,5 @@ def test_an_entry_is_marked_by_who_says_it_of_whom(say, number, kind, relation, 
     later = say(number, kind, relation, data, **over)
     marks = referred_marks(later, Claimed(None, None), at_hand(later, [data]))
     assert [(each.kind, each.text) for each in marks] == (
-        [(MarkKind.STANDING, said.format(id=f"{data.id.hex()[:16]}…"))] if said else []
+        [(MarkKind.STANDING, said.format(id=data.id.hex()))] if said else []
     )
