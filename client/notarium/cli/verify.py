@@ -40,6 +40,9 @@ def verify(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
     ] = "",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Only a part is at hand: a file that is not here is not a mismatch.")
+    ] = False,
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
@@ -61,6 +64,7 @@ def verify(
         _check_are_receipts([each for each in targets if isinstance(each, Path)])
     cache = Homes.of(os.environ).digest_cache()
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
+    verifying.partial = partial
     verdicts = _judged(targets, verifying, here, printer, offline=offline, timeout=timeout)
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)

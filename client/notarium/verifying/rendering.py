@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 
@@ -14,6 +13,8 @@ SHOWN = 20
 """Findings of one path that a page lists; --json lists all."""
 NOTHING = "nothing"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>&])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As `html.escape`, whose module takes 5 ms of every command's start."""
 _COLOURS = {"verified": "#1a7f37", "mismatch": "#cf222e"}
 _UNDECIDED = "#9a6700"
 
@@ -77,4 +78,4 @@ def _text(text: str) -> str:
 
 
 def _html(text: str) -> str:
-    return html.escape(printable(text))
+    return printable(text).translate(_ENTITIES)
