@@ -369,6 +369,7 @@ def test_the_first_line_has_the_outcome(failed_run, cli):
     assert first.startswith("verified (the run failed")
     said = json.loads(cli("verify", "fit.run.receipt.json", "--json")[1])
     assert (said["status"], said["results"][0]["outcome"]) == ("verified", "failed")
+    assert repr(notarium.verify("fit.run.receipt.json")).startswith("<Verification verified (the run failed; ")
 
 
 @pytest.mark.parametrize(
