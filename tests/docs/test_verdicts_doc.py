@@ -7,7 +7,7 @@ from notarium.cli.git_attributes import LINES
 from notarium.errors import ExitCode
 from notarium.verifying.asking import MOST_ASKING_S, MOST_OTHERS, MOST_OWN
 from notarium.verifying.marks import FailOn, MarkKind
-from notarium.verifying.parts import Parts
+from notarium.verifying.parts import VerdictParts
 from notarium.verifying.result import Verification, VerificationStatus
 from notarium.verifying.times import CLOCK_MS, LATE_MS, OLDEST_MS
 
@@ -39,6 +39,6 @@ def test_the_limits_are_those_of_the_code():
 def test_the_lines_for_git_and_the_names_in_json_are_those_of_the_code():
     assert "\n".join(f"    {each}" for each in LINES) in PAGE
     known = Verification("x", VerificationStatus.NOT_ANCHORED).to_json()
-    for name in ("outcome", "marks", "times", *Parts().to_json(), "later", "asked", "notices"):
+    for name in ("outcome", "marks", "times", *VerdictParts().to_json(), "later", "asked", "notices"):
         assert name in known
         assert f"`{name}`" in PAGE

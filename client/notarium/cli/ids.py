@@ -8,7 +8,7 @@ from pathlib import Path
 from notarium.anchoring import journal
 from notarium.anchoring.journal import JournalLine
 from notarium.errors import ProjectError
-from notarium.ledger_access.client import entry_id
+from notarium.ledger_access.found import entry_id
 from notarium.project import Project
 
 ID_DIGITS = 64

@@ -12,7 +12,7 @@ from rich.markup import escape
 from notarium import terminal
 from notarium.evidence.hashing import HashingProgress, OnProgress
 from notarium.verifying.account import Account, without_shared
-from notarium.verifying.parts import Parts
+from notarium.verifying.parts import VerdictParts
 from notarium.verifying.rendering import limited, shown_parts
 from notarium.verifying.result import Verification, VerificationStatus
 from notarium_ledger.state.genesis import Genesis
@@ -97,11 +97,11 @@ class Printer:
                 what, _, rest = finding.partition(" ")
                 self.line(f"  [{colour}]{shown(what)}[/] {shown(rest)}")
             self._parts(each.parts, is_alone=len(rows) == 1)
-        if common != Parts():
+        if common != VerdictParts():
             self.line("all of them")
             self._parts(common, is_alone=False)
 
-    def _parts(self, parts: Parts, *, is_alone: bool) -> None:
+    def _parts(self, parts: VerdictParts, *, is_alone: bool) -> None:
         for title, said in shown_parts(parts, is_alone=is_alone):
             self.line(f"  [bold]{title}[/]")
             for each in said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from notarium.verifying.parts import Parts, shared
+from notarium.verifying.parts import VerdictParts, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Account:
     notes: tuple[str, ...]
     """Why the status is what it is, and notices."""
     findings: tuple[str, ...]
-    parts: Parts
+    parts: VerdictParts
 
     @property
     def outcome(self) -> str:
@@ -28,9 +28,9 @@ class Account:
         return f"{self.status} ({'; '.join(self.marks)})" if self.marks else self.status
 
 
-def without_shared(accounts: Sequence[Account]) -> tuple[list[Account], Parts]:
+def without_shared(accounts: Sequence[Account]) -> tuple[list[Account], VerdictParts]:
     """Each account without the lines that all of them share, and those lines; of a single one nothing is shared."""
     if len(accounts) < 2:
-        return list(accounts), Parts()
+        return list(accounts), VerdictParts()
     common = shared([each.parts for each in accounts])
     return [replace(each, parts=each.parts.without(common)) for each in accounts], common

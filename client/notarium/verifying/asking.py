@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from notarium.errors import NotAnchored, NotariumError
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
-from notarium.ledger_access.finding import Found
+from notarium.ledger_access.found import Found
 from notarium.verifying.result import Verification
 from notarium.verifying.surroundings import Surroundings, at_hand, later_entries
 from notarium_ledger.entries.commitment import referred_entries

@@ -38,7 +38,7 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class VerdictParts:
     """The four parts."""
 
     proven: tuple[str, ...] = ()
@@ -61,9 +61,9 @@ class Parts:
             "not_shown": list(self.not_shown),
         }
 
-    def without(self, other: Parts) -> Parts:
+    def without(self, other: VerdictParts) -> VerdictParts:
         """What is not in `other`."""
-        return Parts(
+        return VerdictParts(
             *(
                 tuple(line for line in getattr(self, each.name) if line not in getattr(other, each.name))
                 for each in fields(self)
@@ -71,15 +71,15 @@ class Parts:
         )
 
 
-def shared(several: Sequence[Parts]) -> Parts:
+def shared(several: Sequence[VerdictParts]) -> VerdictParts:
     """The lines that each of `several` has, so that a page of many verdicts says them once."""
-    first, *others = several or [Parts()]
-    return Parts(
+    first, *others = several or [VerdictParts()]
+    return VerdictParts(
         *(
             tuple(
                 line for line in getattr(first, each.name) if all(line in getattr(other, each.name) for other in others)
             )
-            for each in fields(Parts)
+            for each in fields(VerdictParts)
         )
     )
 
@@ -103,14 +103,16 @@ class Grounds:
     marks: tuple[Mark, ...] = ()
 
 
-def parts_of(grounds: Grounds) -> Parts:
+def parts_of(grounds: Grounds) -> VerdictParts:
     """The four parts of a verdict on an entry whose receipt holds."""
     gaps = grounds.recorded.gaps if grounds.recorded else ()
     unknown = tuple(each.text for each in grounds.marks if each.kind is MarkKind.UNKNOWN)
-    return Parts(tuple(_proven(grounds)), tuple(_trusted(grounds)), (*gaps, *unknown), tuple(_not_shown(grounds)))
+    return VerdictParts(
+        tuple(_proven(grounds)), tuple(_trusted(grounds)), (*gaps, *unknown), tuple(_not_shown(grounds))
+    )
 
 
-WITHOUT_RECEIPT = Parts(not_shown=("that it was ever anchored: there is no receipt that holds",))
+WITHOUT_RECEIPT = VerdictParts(not_shown=("that it was ever anchored: there is no receipt that holds",))
 """Nothing is proven, and nothing need be trusted."""
 
 

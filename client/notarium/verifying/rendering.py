@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from notarium.terminal import printable
 from notarium.verifying.account import Account, without_shared
-from notarium.verifying.parts import Parts
+from notarium.verifying.parts import VerdictParts
 
 SHOWN = 20
 """Findings of one path that a page lists; --json lists all."""
@@ -23,7 +23,7 @@ def markdown(accounts: Sequence[Account], last: Sequence[str]) -> str:
     """A page about all of them. `last`: lines at its end, such as the one that names the ledger."""
     rows, common = without_shared(accounts)
     blocks = [_block(each, is_alone=len(rows) == 1) for each in rows]
-    if common != Parts():
+    if common != VerdictParts():
         blocks.append("\n".join(["## Of all of them", *_lists(common, is_alone=False)]))
     return "\n\n".join([*blocks, *map(_text, last)]) + "\n"
 
@@ -36,7 +36,7 @@ def _block(account: Account, *, is_alone: bool) -> str:
     return "\n".join([*lines, *_lists(account.parts, is_alone=is_alone)])
 
 
-def _lists(parts: Parts, *, is_alone: bool) -> list[str]:
+def _lists(parts: VerdictParts, *, is_alone: bool) -> list[str]:
     lines: list[str] = []
     for title, said in shown_parts(parts, is_alone=is_alone):
         lines += ["", f"**{title}**", "", *(f"- {_text(each)}" for each in said)]
@@ -57,7 +57,7 @@ def as_html(account: Account) -> str:
     return f"<div>{''.join(body)}</div>"
 
 
-def shown_parts(parts: Parts, *, is_alone: bool) -> list[tuple[str, list[str]]]:
+def shown_parts(parts: VerdictParts, *, is_alone: bool) -> list[tuple[str, list[str]]]:
     """Title and lines of the parts: all four of a single verdict, of one among many those that have a line."""
     return [(title, limited(said) or [NOTHING]) for title, said in parts.titled() if said or is_alone]
 

@@ -12,7 +12,7 @@ from notarium.errors import ExitCode
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.verifying.account import Account
 from notarium.verifying.marks import Mark, outcome_marks, outcome_of
-from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, Parts, parts_of
+from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, VerdictParts, parts_of
 from notarium.verifying.people import for_the_eye, time_text
 from notarium.verifying.recorded import Claimed, Recorded
 from notarium.verifying.rendering import as_html
@@ -146,7 +146,7 @@ class Verification:
         return tuple(marks)
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> VerdictParts:
         """What is proven here, what is taken on trust from whom, the gaps, and what is not shown."""
         if self.receipt is None or self.genesis is None:
             return WITHOUT_RECEIPT

@@ -22,9 +22,9 @@ def test_what_needs_no_network_does_not_load_it(arguments, tmp_path, home, monke
 
 
 def test_a_command_does_not_load_the_others():
-    assert {each for each in loaded_by(["init", "--help"]) if each.startswith("notarium.cli.")} == {
-        f"notarium.cli.{name}" for name in ("app", "commands", "init", "options", "output")
-    }
+    loaded = loaded_by(["init", "--help"])
+    assert "notarium.cli.init" in loaded
+    assert not loaded & {f"notarium.cli.{name}" for name in ("anchor", "run", "show", "status", "verify")}
 
 
 @pytest.mark.parametrize("name", list(Commands(name="notarium").commands))

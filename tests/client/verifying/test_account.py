@@ -1,11 +1,11 @@
 """A verdict as lines of text."""
 
 from notarium.verifying.account import Account, without_shared
-from notarium.verifying.parts import Parts
+from notarium.verifying.parts import VerdictParts
 
 
 def account(path, *proven, marks=()):
-    return Account("verified", marks, path, "run", (), (), Parts(proven))
+    return Account("verified", marks, path, "run", (), (), VerdictParts(proven))
 
 
 def test_the_first_line_begins_with_status_and_marks():
@@ -14,7 +14,7 @@ def test_the_first_line_begins_with_status_and_marks():
 
 
 def test_several_say_once_what_they_share_and_a_single_one_says_all():
-    assert without_shared([account("x", "a")]) == ([account("x", "a")], Parts())
+    assert without_shared([account("x", "a")]) == ([account("x", "a")], VerdictParts())
     rows, common = without_shared([account("x", "a", "b"), account("y", "b", "c")])
     assert [each.parts.proven for each in rows] == [("a",), ("c",)]
-    assert common == Parts(("b",))
+    assert common == VerdictParts(("b",))

@@ -5,7 +5,7 @@ from tests.client.helpers import submit
 
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.verifying.marks import Mark, MarkKind
-from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, Parts, Trusted, parts_of, shared
+from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, Trusted, VerdictParts, parts_of, shared
 from notarium.verifying.recorded import Recorded
 from notarium.verifying.result import Verification, VerificationStatus
 from notarium.verifying.surroundings import Surroundings, at_hand
@@ -104,17 +104,17 @@ def test_without_a_receipt_nothing_is_proven():
 
 
 def test_what_all_share_is_kept_apart_from_what_one_has():
-    first = Parts(("a", "b"), (Trusted("m0", "x"),), ("gap",), ())
-    second = Parts(("b", "c"), (Trusted("m0", "x"),), (), ("d",))
+    first = VerdictParts(("a", "b"), (Trusted("m0", "x"),), ("gap",), ())
+    second = VerdictParts(("b", "c"), (Trusted("m0", "x"),), (), ("d",))
     common = shared([first, second])
-    assert common == Parts(("b",), (Trusted("m0", "x"),))
-    assert first.without(common) == Parts(("a",), (), ("gap",), ())
-    assert shared([]) == Parts()
+    assert common == VerdictParts(("b",), (Trusted("m0", "x"),))
+    assert first.without(common) == VerdictParts(("a",), (), ("gap",), ())
+    assert shared([]) == VerdictParts()
     assert shared([first]) == first
 
 
 def test_json_and_titles_have_the_same_four():
-    said = Parts(("a",), (Trusted("m0", "x"),), ("g",), ("n",))
+    said = VerdictParts(("a",), (Trusted("m0", "x"),), ("g",), ("n",))
     assert said.to_json() == {
         "proven": ["a"],
         "trusted": [{"whom": "m0", "what": "x"}],

@@ -6,14 +6,14 @@ import re
 import pytest
 
 from notarium.verifying.account import Account
-from notarium.verifying.parts import Parts, Trusted
+from notarium.verifying.parts import Trusted, VerdictParts
 from notarium.verifying.rendering import SHOWN, as_html, limited, markdown
 
 EVIL = '<script>alert(1)</script> **x** [y](http://z) # \x1b[31m "q"'
 
 
 def account(path="data", text="plain", **over):
-    parts = Parts((f"proven {text}",), (Trusted(f"m0 {text}", "said"),), (f"gap {text}",), (f"hidden {text}",))
+    parts = VerdictParts((f"proven {text}",), (Trusted(f"m0 {text}", "said"),), (f"gap {text}",), (f"hidden {text}",))
     said = {"marks": (f"failed {text}",), "about": f"run {text}", "notes": (f"note {text}",), "findings": (text,)}
     return Account(**{"status": "verified", "path": path, "parts": parts, **said, **over})
 
@@ -56,7 +56,7 @@ def test_a_page_of_several_says_once_what_they_share():
 
 
 def test_an_empty_part_of_a_single_verdict_says_nothing():
-    page = markdown([account(parts=Parts())], [])
+    page = markdown([account(parts=VerdictParts())], [])
     assert page.count("- nothing") == 4
 
 
