@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import rfc8785
+
 from notarium.values.arrays import described, is_array, json_digest
 from notarium.values.as_json import to_json
 from notarium.values.names import class_name, is_named, qualified_name
@@ -43,9 +45,13 @@ class Flat:
     """What this does not vouch for."""
 
 
-def flatten(name: str, value: Any, secrets: Secrets) -> Flat:
-    """The parameter `name`. Secrets are left out, and `secrets` has the notices."""
+def flatten(name: str, value: Any, secrets: Secrets, *, is_secret: bool = False) -> Flat:
+    """The parameter `name`. Secrets are left out, and `secrets` has the notices; `is_secret`: all of it is one."""
     walk, path = _Walk(secrets), _shown(name, secrets)
+    if is_secret:
+        plain = value if isinstance(value, str) else rfc8785.dumps(to_json(value)).decode()
+        hidden = secrets.hidden(plain, f"parameter {path}", "whoever gave it says that it is one")
+        return Flat({path: hidden}, {path: "secret"}, [])
     try:
         walk.visit(path, name, value, ())
     except _TooLarge:
@@ -135,7 +141,7 @@ class _Walk:
             shown = self._secrets.hidden(single.value, where, "its class says that it is a secret")
         else:
             shown = self._secrets.named(name, single.value, where)
-        self._put(path, shown, single.type if shown == single.value else "secret")
+        self._put(path, shown, single.type if shown == single.value and not single.is_secret else "secret")
 
     def _put(self, path: str, value: Any, type_: str) -> None:
         self.flat.values[path] = value

@@ -109,6 +109,27 @@ class Secrets:
         return f"{_MARK} scrypt:{digest}]" if digest else f"{_MARK}]"
 
 
+class NoSecrets(Secrets):
+    """For what only looks like a secret, as whoever hands it over says. What a class hides stays hidden."""
+
+    def __init__(self, others: Secrets) -> None:
+        """`others`: those of the record."""
+        super().__init__(others.salt)
+        self._others = others
+
+    def named(self, name: str, value: Any, where: str) -> Any:
+        """`value` as it is."""
+        return value
+
+    def text(self, text: str, where: str) -> str:
+        """`text` as it is."""
+        return text
+
+    def hidden(self, secret: str, where: str, why: str) -> str:
+        """As in the rest of the record."""
+        return self._others.hidden(secret, where, why)
+
+
 def digest_of(secret: str, salt: bytes) -> str:
     """The digest that stands in the place of `secret`, hex; "" where this Python's OpenSSL has no scrypt."""
     try:
