@@ -10,6 +10,7 @@ recorded by the name of its class, and the record says that this is all.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -86,8 +87,11 @@ class _Walk:
         if (single := scalar(value)) is not None:
             self._put_scalar(path, name, single)
         elif is_array(value):
-            content, reason = described(value, to_json)
+            unknown: dict[str, None] = {}
+            content, reason = described(value, functools.partial(to_json, on_unknown=unknown.setdefault))
             self._put(path, content, class_name(type(value)))
+            for each in unknown:
+                self._gap(path, f"holds objects of the class {each}: only the class is recorded")
             if reason:
                 self._gap(path, f"is recorded without its content: {reason}")
         elif is_named(value):

@@ -80,11 +80,11 @@ class Secrets:
     def nested(self, value: Any, where: str, name: str = "") -> Any:
         """A JSON value without secrets; `name`: what it stands under."""
         if isinstance(value, dict):
+            # A name may hold a secret, too, which then must not stand in a notice.
+            shown = {self.text(key, f"a name in {where}"): key for key in value}
             return {
-                self.text(key, f"a name in {where}"): self.nested(
-                    item, f"{where}.{key}", name if may_name_a_secret(name) else key
-                )
-                for key, item in value.items()
+                to: self.nested(value[key], f"{where}.{to}", name if may_name_a_secret(name) else key)
+                for to, key in shown.items()
             }
         if not isinstance(value, list):
             return self.named(name, value, where)
