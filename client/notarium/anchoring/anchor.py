@@ -228,8 +228,12 @@ def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, An
     # With the salt of the record that it may be equal to, because the same secret is no change.
     known = earlier.record.facts.get("secrets_salt", "") if earlier.record is not None else ""
     secrets = Secrets(str(known))
-    said: dict[str, Any] = {"gaps": [], **secrets.nested(to_json(facts), "the facts")}
-    said["gaps"] = [*said["gaps"], *secrets.notices]
+    unknown: dict[str, None] = {}
+    plain = to_json(facts, on_unknown=unknown.setdefault)
+    said: dict[str, Any] = {"gaps": [], **secrets.nested(plain, "the facts")}
+    classes = [f"the facts hold objects of the class {each}: only the class is recorded" for each in unknown]
+    named = said["gaps"] if isinstance(said["gaps"], list) else [said["gaps"]]
+    said["gaps"] = [*named, *classes, *secrets.notices]
     return {**said, **({"secrets_salt": secrets.salt} if secrets.salt else {})}
 
 

@@ -169,9 +169,12 @@ class Run:
         self.output(path)
 
     @guarded
-    def param(self, name: str, value: Any) -> None:
-        """One parameter: a single value, a nested configuration, an array. Secrets in it are left out."""
-        self._values.param(str(name), value)
+    def param(self, name: str, value: Any, *, secret: bool | None = None) -> None:
+        """One parameter: a single value, a nested configuration, an array.
+
+        What looks like a secret is left out. `secret`: True leaves all of it out, False records what only looks so.
+        """
+        self._values.param(str(name), value, secret)
 
     @guarded
     def params(self, values: Any) -> None:

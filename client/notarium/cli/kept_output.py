@@ -28,11 +28,14 @@ _PIECE: Final = 64 * 1024
 
 
 @contextmanager
-def kept_output(run: Run, directory: Path) -> Iterator[int | None]:
+def kept_output(run: Run, directory: Path, wanted: bool) -> Iterator[int | None]:
     """The standard output for the command of `run`, whose copy becomes a by-product; None where there is no copy.
 
     Raises Unwritable where the run is strict.
     """
+    if not wanted:
+        yield None
+        return
     try:
         place, file = _new_file(directory, run_stem(run.name))
     except (ProjectError, Unwritable) as error:

@@ -60,6 +60,17 @@ Nodes = Annotated[
     list[str] | None,
     typer.Option("--node", metavar="URL", help="Ask this node instead of the configured ones. Repeatable."),
 ]
+Logs = Annotated[
+    list[Path] | None, typer.Option("--log", metavar="PATH", help="A file in which the run writes how it goes.")
+]
+Figures = Annotated[list[Path] | None, typer.Option("--figure", metavar="PATH", help="A figure that the run draws.")]
+KeepStdout = Annotated[
+    bool,
+    typer.Option(
+        "--keep-stdout",
+        help="Keep a copy of the command's standard output beside the record. The command then writes into a pipe.",
+    ),
+]
 
 VALUES_HELP = "A number, true or false is recorded as such, everything else (such as 1.10) as text."
 FIELDS_HELP = "An integer is recorded as such, everything else as text: the ledger holds no fractions."

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,10 @@ from notarium.cli.kept_output import kept_output
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
+    Figures,
     Json,
+    KeepStdout,
+    Logs,
     Refs,
     Strict,
     Timeout,
@@ -49,19 +51,9 @@ def run(
     outputs: Annotated[
         list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
     ] = None,
-    logs: Annotated[
-        list[Path] | None, typer.Option("--log", metavar="PATH", help="A file in which the run writes how it goes.")
-    ] = None,
-    figures: Annotated[
-        list[Path] | None, typer.Option("--figure", metavar="PATH", help="A figure that the run draws.")
-    ] = None,
-    keep_stdout: Annotated[
-        bool,
-        typer.Option(
-            "--keep-stdout",
-            help="Keep a copy of the command's standard output beside the record. The command then writes into a pipe.",
-        ),
-    ] = False,
+    logs: Logs = None,
+    figures: Figures = None,
+    keep_stdout: KeepStdout = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
     ] = None,
@@ -96,18 +88,11 @@ def run(
     ended: list[Ended] = []
     try:
         with tracked:
-            for path in inputs or ():
-                tracked.input(path)
-            for path in outputs or ():
-                tracked.output(path)
-            for path in logs or ():
-                tracked.log(path)
-            for path in figures or ():
-                tracked.figure(path)
+            _name({tracked.input: inputs, tracked.output: outputs, tracked.log: logs, tracked.figure: figures})
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)
-            with kept_output(tracked, directory) if keep_stdout else nullcontext() as stdout:
+            with kept_output(tracked, directory, keep_stdout) as stdout:
                 ended.append(call(command, stdout))
             tracked.status(status_by_code(ended[0].code), ended[0].code, ended[0].signals)
     except KeyboardInterrupt:
@@ -116,6 +101,12 @@ def run(
             raise
     _print(printer, tracked, ended[0].code)
     return ended[0].code
+
+
+def _name(files: Mapping[Callable[[Path], None], Sequence[Path] | None]) -> None:
+    for name_it, paths in files.items():
+        for path in paths or ():
+            name_it(path)
 
 
 def _checked(refs: Sequence[tuple[str, str]]) -> Project:

@@ -12,7 +12,7 @@ from notarium.values.as_json import to_json
 from notarium.values.flatten import Flat, flatten, same
 from notarium.values.parts import parts
 from notarium.values.scalars import number, scalar
-from notarium.values.secrets import Secrets
+from notarium.values.secrets import NoSecrets, Secrets
 from notarium.values.series import Series
 
 MAX_STEP: Final = 2**53
@@ -31,10 +31,14 @@ class Collected:
         self._refused: dict[str, int] = {}
         self._again: dict[str, None] = {}
 
-    def param(self, name: str, value: Any) -> None:
-        """One parameter. Its value now: what the run changes in it afterwards is not recorded."""
+    def param(self, name: str, value: Any, secret: bool | None = None) -> None:
+        """One parameter. Its value now: what the run changes in it afterwards is not recorded.
+
+        `secret`: whether it is one, where neither name nor shape says it rightly.
+        """
         with self._lock:
-            flat = flatten(name, value, self.secrets)
+            secrets = NoSecrets(self.secrets) if secret is False else self.secrets
+            flat = flatten(name, value, secrets, is_secret=secret is True)
             before = self._params.get(name)
             if before is not None and not same(before, flat):
                 shown = self.secrets.text(name, "the name of a parameter")

@@ -10,8 +10,11 @@ recorded by the name of its class, and the record says that this is all.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import rfc8785
 
 from notarium.values.arrays import described, is_array, json_digest
 from notarium.values.as_json import to_json
@@ -43,9 +46,13 @@ class Flat:
     """What this does not vouch for."""
 
 
-def flatten(name: str, value: Any, secrets: Secrets) -> Flat:
-    """The parameter `name`. Secrets are left out, and `secrets` has the notices."""
+def flatten(name: str, value: Any, secrets: Secrets, *, is_secret: bool = False) -> Flat:
+    """The parameter `name`. Secrets are left out, and `secrets` has the notices; `is_secret`: all of it is one."""
     walk, path = _Walk(secrets), _shown(name, secrets)
+    if is_secret:
+        plain = value if isinstance(value, str) else rfc8785.dumps(to_json(value)).decode()
+        hidden = secrets.hidden(plain, f"parameter {path}", "whoever gave it says that it is one")
+        return Flat({path: hidden}, {path: "secret"}, [])
     try:
         walk.visit(path, name, value, ())
     except _TooLarge:
@@ -80,8 +87,11 @@ class _Walk:
         if (single := scalar(value)) is not None:
             self._put_scalar(path, name, single)
         elif is_array(value):
-            content, reason = described(value, to_json)
+            unknown: dict[str, None] = {}
+            content, reason = described(value, functools.partial(to_json, on_unknown=unknown.setdefault))
             self._put(path, content, class_name(type(value)))
+            for each in unknown:
+                self._gap(path, f"holds objects of the class {each}: only the class is recorded")
             if reason:
                 self._gap(path, f"is recorded without its content: {reason}")
         elif is_named(value):
@@ -135,7 +145,7 @@ class _Walk:
             shown = self._secrets.hidden(single.value, where, "its class says that it is a secret")
         else:
             shown = self._secrets.named(name, single.value, where)
-        self._put(path, shown, single.type if shown == single.value else "secret")
+        self._put(path, shown, single.type if shown == single.value and not single.is_secret else "secret")
 
     def _put(self, path: str, value: Any, type_: str) -> None:
         self.flat.values[path] = value

@@ -80,11 +80,11 @@ class Secrets:
     def nested(self, value: Any, where: str, name: str = "") -> Any:
         """A JSON value without secrets; `name`: what it stands under."""
         if isinstance(value, dict):
+            # A name may hold a secret, too, which then must not stand in a notice.
+            shown = {self.text(key, f"a name in {where}"): key for key in value}
             return {
-                self.text(key, f"a name in {where}"): self.nested(
-                    item, f"{where}.{key}", name if may_name_a_secret(name) else key
-                )
-                for key, item in value.items()
+                to: self.nested(value[key], f"{where}.{to}", name if may_name_a_secret(name) else key)
+                for to, key in shown.items()
             }
         if not isinstance(value, list):
             return self.named(name, value, where)
@@ -107,6 +107,27 @@ class Secrets:
         if len(secret) >= MIN_DIGESTED and len(self._replaced) < MAX_DIGESTED:
             digest = digest_of(secret, self._salt)
         return f"{_MARK} scrypt:{digest}]" if digest else f"{_MARK}]"
+
+
+class NoSecrets(Secrets):
+    """For what only looks like a secret, as whoever hands it over says. What a class hides stays hidden."""
+
+    def __init__(self, others: Secrets) -> None:
+        """`others`: those of the record."""
+        super().__init__(others.salt)
+        self._others = others
+
+    def named(self, name: str, value: Any, where: str) -> Any:
+        """`value` as it is."""
+        return value
+
+    def text(self, text: str, where: str) -> str:
+        """`text` as it is."""
+        return text
+
+    def hidden(self, secret: str, where: str, why: str) -> str:
+        """As in the rest of the record."""
+        return self._others.hidden(secret, where, why)
 
 
 def digest_of(secret: str, salt: bytes) -> str:

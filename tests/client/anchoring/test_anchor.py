@@ -241,3 +241,10 @@ def test_a_secret_never_reaches_the_ledger(data, project, ledger, fields):
     with pytest.raises(ProjectError, match="looks like a secret"):
         anchor(data, project=project, fields=fields)
     assert len(ledger.entries) == count
+
+
+def test_an_object_among_the_facts_is_a_gap(data, project):
+    first = anchor(data, project=project, facts={"model": {"loss": object()}})
+    said = recorded(first.record_path)
+    assert said["model"] == {"loss": "object"}
+    assert "the facts hold objects of the class object: only the class is recorded" in said["gaps"]

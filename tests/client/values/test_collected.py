@@ -4,6 +4,7 @@ import argparse
 
 import numpy
 import pytest
+from tests.client.values.test_scalars import named
 
 from notarium.errors import InvalidMetric
 from notarium.values.collected import Collected, named_parts
@@ -88,3 +89,42 @@ def test_the_parameters_in_a_namespace():
 def test_what_is_no_configuration(values):
     with pytest.raises(ValueError, match="not a configuration"):
         named_parts(values)
+
+
+def test_who_hands_it_over_may_say_that_it_is_no_secret():
+    made = Collected()
+    made.param("token", "sentence-start", secret=False)
+    made.param("urls", {"url": "https://jane:example@example.org", "args": ["--password", "x"]}, secret=False)
+    facts = made.facts()
+    assert facts["params"] == {
+        "token": "sentence-start",
+        "urls.url": "https://jane:example@example.org",
+        "urls.args": ["--password", "x"],
+    }
+    assert (made.gaps(), facts.keys() & {"secrets_salt"}) == ([], set())
+
+
+def test_who_hands_it_over_may_say_that_it_is_one():
+    made = Collected()
+    made.param("hospital", {"name": "St. Elsewhere", "beds": 120, "public": True}, secret=True)
+    made.param("rate", 0.5, secret=True)
+    facts = made.facts()
+    assert facts["params"].keys() == {"hospital", "rate"}
+    assert facts["params"]["hospital"].startswith("[secret scrypt:")
+    assert facts["params"]["rate"] == "[secret]"
+    assert made.gaps() == [
+        f"a secret is left out of parameter {each}: whoever gave it says that it is one"
+        for each in ("hospital", "rate")
+    ]
+
+
+def test_what_a_class_hides_stays_hidden_whatever_is_said():
+    made = Collected()
+    made.param(
+        "x", named("pydantic.types", "SecretStr", get_secret_value=lambda _: "correct horse battery")(), secret=False
+    )
+    facts = made.facts()
+    assert facts["params"]["x"].startswith("[secret scrypt:")
+    assert facts["param_types"] == {"x": "secret"}
+    assert len(made.gaps()) == 1
+    assert facts["secrets_salt"]

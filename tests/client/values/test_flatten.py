@@ -76,6 +76,11 @@ def test_an_object_is_named_without_its_address_and_that_is_a_gap():
     assert found.gaps == ["parameter p is an object of the class object: only the class is recorded"]
 
 
+def test_objects_in_an_array_are_a_gap():
+    found = flat(numpy.array([object(), object(), "x"], dtype=object))
+    assert found.gaps == ["parameter p holds objects of the class object: only the class is recorded"]
+
+
 def test_an_array_that_cannot_be_read_is_a_gap():
     array = named("lib", "A", dtype="f4", shape=(2,), __array__=lambda *_: 1 / 0)()
     assert flat(array).gaps == ["parameter p is recorded without its content: ZeroDivisionError: division by zero"]

@@ -120,11 +120,13 @@ def test_nested_facts():
             "credentials": {"value": ["hunter2", 7]},
             "command": ["fit", "--password", "hunter2"],
             "mixed": [1, {"token": "hunter2-hunter2"}],
-            "password=hunter2": None,
+            "password=hunter2": {"password": "another"},
         },
         "the facts",
     )
     assert "hunter2" not in str(shown)
+    assert "hunter2" not in str(secrets.notices)
+    assert shown["password=[secret]"] == {"password": "[secret]"}
     assert (shown["n"], shown["login"]["user"]) == (1, "jane")
     assert shown["command"] == ["fit", "--password", "[secret]"]
     assert "a secret is left out of the facts.login.password: its name says that it is a secret" in secrets.notices
