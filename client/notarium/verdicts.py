@@ -17,7 +17,7 @@ from typing import Any
 from notarium.anchoring.outbox import WaitingState, outbox_of
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.author import Author
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt

@@ -15,9 +15,11 @@ from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.artifact import Artifact
-from notarium.evidence.contents import Contents
+from notarium.evidence.contents import Contents, gaps_of
 from notarium.evidence.environment import describe_code
-from notarium.evidence.hashing import OnProgress, check_name, hash_path
+from notarium.evidence.hashing import OnProgress
+from notarium.evidence.inventory import Selection, hash_path
+from notarium.evidence.names import check_name
 from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
@@ -120,6 +122,8 @@ def anchor(
     timeout: float = ANCHOR_S,
     strict: bool = False,
     deep: bool = False,
+    exclude: Sequence[str] = (),
+    follow: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Anchored:
     """Anchor the file or folder at `path`.
@@ -129,6 +133,8 @@ def anchor(
     to again, with a reference to the entry that this supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
     The project is that of the current folder, wherever `path` lies.
+    `exclude`: patterns, as in `.notariumignore`, of what is left out of a folder. `follow`: follow also links that lead
+    out of the artifact and its project.
     Raises ProjectError, UnreadableArtifact, Unwritable, and with `strict` Rejected, QuotaUsedUp, Unreachable or
     LyingNode.
     """
@@ -146,10 +152,10 @@ def anchor(
     asked = [*refs, *earlier.superseded]
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
     check_facts(facts or {})
-    content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    record = Record.new(
-        kind, [Artifact(chosen.name, "subject", content)], {"gaps": [], **(facts or {}), "code": _code(chosen)}
-    )
+    selection = Selection.of(exclude, follow)
+    content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
+    said = {"gaps": gaps_of(content), **(facts or {}), "code": _code(chosen)}
+    record = Record.new(kind, [Artifact.of(chosen.name, "subject", content)], said)
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):

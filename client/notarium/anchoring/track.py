@@ -13,7 +13,6 @@ import logging
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
@@ -22,13 +21,16 @@ from notarium.anchoring.anchor import AnchorStatus
 from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import keep_draft
+from notarium.anchoring.inputs import Inputs, Used
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
 from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
 from notarium.evidence.artifact import Artifact, relative_name
-from notarium.evidence.contents import Contents
+from notarium.evidence.contents import gaps_of
+from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
-from notarium.evidence.hashing import check_name, hash_path
+from notarium.evidence.inventory import Selection, hash_path
+from notarium.evidence.names import check_name, printable
 from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
@@ -103,8 +105,8 @@ class Run:
         self._params: dict[str, Any] = {}
         self._metrics: list[dict[str, Any]] = []
         self._seeds: dict[str, Any] = {}
-        self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
-        self._outputs: dict[Path, None] = {}
+        self._inputs = Inputs()
+        self._outputs: dict[Path, Selection] = {}
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
@@ -115,7 +117,6 @@ class Run:
         self._warned: set[str] = set()
         self._started_ms = 0
         self._pid = 0
-        self._hashing: ThreadPoolExecutor | None = None
 
     def __repr__(self) -> str:
         entry = f" · {self.id[:16]}…" if self.id else ""
@@ -132,16 +133,17 @@ class Run:
     # What a researcher records about the run.
 
     @_guarded
-    def input(self, path: Path | str, role: str = "input") -> None:
-        """A file or folder that the run reads. It is hashed now, in the background."""
+    def input(
+        self, path: Path | str, role: str = "input", *, exclude: Sequence[str] = (), follow: bool = False
+    ) -> None:
+        """A file or folder that the run reads, as it is now. What is large is hashed in the background.
+
+        `exclude`: patterns, as in `.notariumignore`, of what is left out of a folder. `follow`: follow also links that
+        lead out of the artifact and its project.
+        """
+        selection = Selection.of(exclude, follow)
         chosen = artifact_path(path).absolute()
-        if not chosen.exists():
-            if self.strict:
-                raise UnreadableArtifact(str(chosen), "does not exist")
-            self._warn(f"{chosen}: does not exist")
-        if self._hashing is None:
-            self._hashing = ThreadPoolExecutor(1, "notarium-input")
-        self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
+        self._inputs.name(chosen, role, selection, cache=self._cache(), named_ms=now_ms())
 
     @_guarded
     def config(self, path: Path | str) -> None:
@@ -149,9 +151,12 @@ class Run:
         self.input(path, "config")
 
     @_guarded
-    def output(self, path: Path | str) -> None:
-        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
-        self._outputs[artifact_path(path).absolute()] = None
+    def output(self, path: Path | str, *, exclude: Sequence[str] = (), follow: bool = False) -> None:
+        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet.
+
+        `exclude`, `follow`: as for an input.
+        """
+        self._outputs[artifact_path(path).absolute()] = Selection.of(exclude, follow)
 
     @_guarded
     def param(self, name: str, value: Any) -> None:
@@ -314,31 +319,34 @@ class Run:
             "gaps": [*self._code.gaps, *self._gaps],
         }
 
-    def _hash(self, path: Path, threads: int | None = None) -> Contents:
-        """While the training runs one thread must do, because the cores belong to the training."""
-        cache = self._project.homes.digest_cache() if self._project else None
-        return hash_path(path, cache=cache, threads=threads)
+    def _cache(self) -> DigestCache | None:
+        return self._project.homes.digest_cache() if self._project else None
 
     def _hashed_inputs(self) -> Iterable[Artifact]:
-        try:
-            for path, (role, future) in self._inputs.items():
-                yield from self._artifact(path, role, future.result)
-        finally:
-            if self._hashing is not None:
-                self._hashing.shutdown(wait=False, cancel_futures=True)
+        for used in self._inputs.used(self._cache()):
+            yield from self._artifact(used)
 
     def _hashed_outputs(self) -> Iterable[Artifact]:
-        for path in self._outputs:
-            yield from self._artifact(path, "output", functools.partial(self._hash, path))
+        for path, selection in self._outputs.items():
+            try:
+                used = Used(path, "output", hash_path(path, selection, cache=self._cache()))
+            except UnreadableArtifact as error:
+                used = Used(path, "output", error)
+            yield from self._artifact(used)
 
-    def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
-        name = relative_name(path, self._directory)
+    def _artifact(self, used: Used) -> Iterable[Artifact]:
+        name, content = relative_name(used.path, self._directory), used.content
         try:
             check_name(self._directory, name)
-            yield Artifact(name, role, content())
+            if isinstance(content, UnreadableArtifact):
+                raise content
         except UnreadableArtifact as error:
-            self._gaps.append(f"{role} {name} is not recorded: {error.reason}")
+            self._gaps.append(f"{used.role} {printable(name)} is not recorded: {error.reason}")
             self._after_recording(error)
+        else:
+            self._gaps += [f"{used.role} {name} {gap}" for gap in used.gaps]
+            self._gaps += [f"{used.role} {name}: {gap}" for gap in gaps_of(content)]
+            yield Artifact.of(name, used.role, content, used.after)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

@@ -12,6 +12,7 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.errors import ProjectError
+from notarium.evidence.ignore import Rules
 from notarium.naming import EMPTY_PATH
 from notarium_ledger.entries.commitment import RELATIONS
 
@@ -21,6 +22,15 @@ def given_path(text: str) -> Path:
     if not text:
         raise typer.BadParameter(EMPTY_PATH)
     return Path(text)
+
+
+def given_pattern(text: str) -> str:
+    """A pattern of what is left out. Raises BadParameter."""
+    try:
+        Rules([text])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -34,6 +44,18 @@ DisclosureOption = Annotated[
     ),
 ]
 Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, even where the cache of digests knows the file.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        parser=given_pattern,
+        metavar="PATTERN",
+        help="Leave this out of folders, as a line of .notariumignore would (gitignore's syntax). Repeatable.",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="Follow also links that lead out of the artifact and its project.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail instead of leaving the entry in the outbox.")]
 Refs = Annotated[
     list[str] | None,

@@ -18,6 +18,8 @@ from notarium.anchoring.track import SEND_S, Run, track
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
+    Exclude,
+    Follow,
     Json,
     Refs,
     Strict,
@@ -55,6 +57,8 @@ def run(
     ),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
+    exclude: Exclude = None,
+    follow: Follow = False,
     strict: Strict = False,
     timeout: Timeout = SEND_S,
     as_json: Json = False,
@@ -68,11 +72,10 @@ def run(
         # As a shell reports it, and before anything is recorded about a run that never started.
         return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
-    here = _checked(refs) if strict else None
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
-        project=here,
+        project=_checked(refs) if strict else None,
         disclosure=disclosure,
         strict=strict,
         wait=timeout,
@@ -82,9 +85,9 @@ def run(
     try:
         with tracked:
             for path in inputs or ():
-                tracked.input(path)
+                tracked.input(path, exclude=exclude or (), follow=follow)
             for path in outputs or ():
-                tracked.output(path)
+                tracked.output(path, exclude=exclude or (), follow=follow)
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)

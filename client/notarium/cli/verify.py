@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import Deep, GenesisFile, Json, Timeout, given_path
+from notarium.cli.options import Deep, Follow, GenesisFile, Json, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
@@ -33,6 +33,7 @@ def verify(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
     ] = "",
+    follow: Follow = False,
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_json: Json = False,
@@ -46,6 +47,7 @@ def verify(
     cache = Homes.of(os.environ).digest_cache()
     verdicts: list[Verdict] = []
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
+    verifying.follow = follow
     for path in paths:
         with printer.hashing() as on_progress:
             verifying.on_progress = on_progress

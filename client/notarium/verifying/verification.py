@@ -16,7 +16,8 @@ from pathlib import Path
 from notarium.errors import InvalidRecordFile, UnreadableArtifact
 from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
-from notarium.evidence.hashing import OnProgress, hash_path, reason_of
+from notarium.evidence.hashing import OnProgress, reason_of
+from notarium.evidence.inventory import hash_path
 from notarium.evidence.record import read_record
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
@@ -60,6 +61,8 @@ class Verifying:
     project: str = ""
     """Only what was anchored in this project verifies; "" for any."""
     on_progress: OnProgress | None = None
+    follow: bool = False
+    """Follow also links that lead out of an artifact and its project."""
     _verifier: ReceiptVerifier = field(init=False)
 
     def __post_init__(self) -> None:
@@ -238,7 +241,7 @@ class Verifying:
         findings: list[Finding] = []
         places: list[Path] = []
         compared, is_named = 0, asked is None
-        comparing = Comparing(self.cache, self.deep, self.on_progress)
+        comparing = Comparing(self.cache, self.deep, self.on_progress, self.follow)
         for artifact in record.artifacts:  # Step 9.
             location = locate(artifact, record, place)
             only = asked_inside(asked, artifact, location) if asked else ""
