@@ -11,6 +11,7 @@ from typing import Any
 
 from notarium.anchoring.commit import Disclosure, Ref, check_commitment, commit
 from notarium.anchoring.delivery import send
+from notarium.anchoring.described import described_artifacts
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
@@ -154,8 +155,10 @@ def anchor(
     check_facts(facts or {})
     selection = Selection.of(exclude, follow)
     content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    said = {"gaps": gaps_of(content), **(facts or {}), "code": _code(chosen)}
-    record = Record.new(kind, [Artifact.of(chosen.name, "subject", content)], said)
+    artifacts = [Artifact.of(chosen.name, "subject", content)]
+    described, gaps = described_artifacts(kind, artifacts, chosen.parent)
+    said = {"gaps": [*gaps_of(content), *gaps], **described, **(facts or {}), "code": _code(chosen)}
+    record = Record.new(kind, artifacts, said)
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from notarium.errors import UnreadableArtifact
-from notarium.evidence.contents import Contents, Item
+from notarium.evidence.artifact import Artifact, relative_name
+from notarium.evidence.contents import Contents, Item, gaps_of
 from notarium.evidence.digest_cache import DigestCache
-from notarium.evidence.inventory import Inventory, Selection
+from notarium.evidence.inventory import Inventory, Selection, hash_path
+from notarium.evidence.names import check_name, printable
 
 AT_ONCE_BYTES: Final = 64 * 1024 * 1024
 AT_ONCE_FILES: Final = 1000
@@ -30,7 +32,7 @@ _LATE_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """An input at the end of a run."""
+    """An input or output at the end of a run."""
 
     path: Path
     role: str
@@ -40,6 +42,27 @@ class Used:
     """Where it changed during the run."""
     gaps: tuple[str, ...] = ()
     """What is to be said of it, to be preceded by its name."""
+
+    @classmethod
+    def output(cls, path: Path, selection: Selection, cache: DigestCache | None) -> Used:
+        """What the run wrote, as it is now."""
+        try:
+            return cls(path, "output", hash_path(path, selection, cache=cache))
+        except UnreadableArtifact as error:
+            return cls(path, "output", error)
+
+    def recorded(self, directory: Path) -> tuple[Artifact | None, list[str], UnreadableArtifact | None]:
+        """As a record in `directory` has it: the artifact, or the error that kept it out, and the gaps."""
+        name = relative_name(self.path, directory)
+        try:
+            check_name(directory, name)
+            if isinstance(self.content, UnreadableArtifact):
+                raise self.content
+        except UnreadableArtifact as error:
+            return None, [f"{self.role} {printable(name)} is not recorded: {error.reason}"], error
+        gaps = [f"{self.role} {name} {gap}" for gap in self.gaps]
+        gaps += [f"{self.role} {name}: {gap}" for gap in gaps_of(self.content)]
+        return Artifact.of(name, self.role, self.content, self.after), gaps, None
 
 
 @dataclass(frozen=True, slots=True)

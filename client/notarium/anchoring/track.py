@@ -9,6 +9,7 @@ end will need, and after the rest was recorded what fails at the end. The user's
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 import shlex
@@ -24,13 +25,12 @@ from notarium.anchoring.drafts import keep_draft
 from notarium.anchoring.inputs import Inputs, Used
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, sign_run
-from notarium.errors import InvalidMetric, NotariumError, ProjectError, UnreadableArtifact, Unwritable
-from notarium.evidence.artifact import Artifact, relative_name
-from notarium.evidence.contents import gaps_of
+from notarium.errors import InvalidMetric, NotariumError, ProjectError, Unwritable
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.environment import Code, command_line, describe_code, describe_environment
-from notarium.evidence.inventory import Selection, hash_path
-from notarium.evidence.names import check_name, printable
+from notarium.evidence.inventory import Selection
+from notarium.evidence.references import refer
 from notarium.evidence.values import decimal_text, to_json
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
@@ -107,6 +107,7 @@ class Run:
         self._seeds: dict[str, Any] = {}
         self._inputs = Inputs()
         self._outputs: dict[Path, Selection] = {}
+        self._external: list[dict[str, Any]] = []
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._code = Code("", False, ("the state of the code was not recorded",))
@@ -157,6 +158,27 @@ class Run:
         `exclude`, `follow`: as for an input.
         """
         self._outputs[artifact_path(path).absolute()] = Selection.of(exclude, follow)
+
+    @_guarded
+    def external(
+        self,
+        uri: str,
+        role: str = "input",
+        *,
+        sha256: str = "",
+        version: str = "",
+        s3: Mapping[str, Any] | None = None,
+        copy: Path | str | None = None,
+    ) -> None:
+        """What the run uses and the record only refers to: a URI, a DOI, a CID of IPFS, or an object in S3.
+
+        `sha256`, `version`: as the place says. `s3`: the answer of S3's HeadObject, asked for with
+        ChecksumMode=ENABLED. `copy`: a file that is here, to be compared with it.
+        """
+        here = None if copy is None else artifact_path(copy).absolute()
+        said, gaps = refer(uri, role, sha256=sha256, version=version, s3=s3, copy=here)
+        self._external.append(said)
+        self._gaps += gaps
 
     @_guarded
     def param(self, name: str, value: Any) -> None:
@@ -249,8 +271,7 @@ class Run:
         ended_ms = now_ms()
         artifacts: list[Artifact] = []
         try:
-            for content in (self._hashed_inputs(), self._hashed_outputs()):
-                artifacts.extend(content)
+            artifacts.extend(self._artifacts())
             self._project = self._project or find_project()
             self._directory.mkdir(parents=True, exist_ok=True)
             signed = sign_run(self._project, self._facts_now(status, ended_ms, artifacts), self._directory)
@@ -314,6 +335,7 @@ class Run:
             "params": self._params,
             "seeds": self._seeds,
             "metrics": self._metrics,
+            **({"external": self._external} if self._external else {}),
             "environment": describe_environment(),
             "code": self._code.to_json(),
             "gaps": [*self._code.gaps, *self._gaps],
@@ -322,31 +344,16 @@ class Run:
     def _cache(self) -> DigestCache | None:
         return self._project.homes.digest_cache() if self._project else None
 
-    def _hashed_inputs(self) -> Iterable[Artifact]:
-        for used in self._inputs.used(self._cache()):
-            yield from self._artifact(used)
-
-    def _hashed_outputs(self) -> Iterable[Artifact]:
-        for path, selection in self._outputs.items():
-            try:
-                used = Used(path, "output", hash_path(path, selection, cache=self._cache()))
-            except UnreadableArtifact as error:
-                used = Used(path, "output", error)
-            yield from self._artifact(used)
-
-    def _artifact(self, used: Used) -> Iterable[Artifact]:
-        name, content = relative_name(used.path, self._directory), used.content
-        try:
-            check_name(self._directory, name)
-            if isinstance(content, UnreadableArtifact):
-                raise content
-        except UnreadableArtifact as error:
-            self._gaps.append(f"{used.role} {printable(name)} is not recorded: {error.reason}")
-            self._after_recording(error)
-        else:
-            self._gaps += [f"{used.role} {name} {gap}" for gap in used.gaps]
-            self._gaps += [f"{used.role} {name}: {gap}" for gap in gaps_of(content)]
-            yield Artifact.of(name, used.role, content, used.after)
+    def _artifacts(self) -> Iterable[Artifact]:
+        cache = self._cache()
+        outputs = (Used.output(path, selection, cache) for path, selection in self._outputs.items())
+        for used in itertools.chain(self._inputs.used(cache), outputs):
+            artifact, gaps, error = used.recorded(self._directory)
+            self._gaps += gaps
+            if artifact is not None:
+                yield artifact
+            if error is not None:
+                self._after_recording(error)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

@@ -205,6 +205,21 @@ def test_a_name_that_is_not_utf8_is_a_gap_and_no_traceback(project, caplog, stri
     assert sum("its name is not UTF-8; rename it" in each for each in facts_of(run)["gaps"]) == 2
 
 
+def test_what_is_only_referred_to_is_recorded_with_what_is_known_of_it(project, caplog):
+    (project.root / "hello").write_text("hello world\n")
+    with notarium.track("fit") as run:
+        run.external("doi:10.5281/zenodo.1", "weights")
+        run.external("QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o", copy="hello")
+        run.external("no reference")
+    first, second = facts_of(run)["external"]
+    assert first == {"uri": "https://doi.org/10.5281/zenodo.1", "kind": "doi", "role": "weights"}
+    assert second["profile"] == "unixfs-v0-2015"
+    assert any(each.startswith("weights https://doi.org/") for each in facts_of(run)["gaps"])
+    [warning] = warnings_of(caplog)
+    assert "'no reference' is no reference" in warning
+    assert verify(present(run.receipt_path)).findings == ()
+
+
 # It keeps out of the way.
 
 
@@ -414,7 +429,7 @@ def test_who_interrupts_the_hashing_keeps_what_is_known(project, monkeypatch):
             run.metric("auc", 0.5)
             run.output("model")
 
-    monkeypatch.setattr("notarium.anchoring.track.hash_path", interrupted)
+    monkeypatch.setattr("notarium.anchoring.inputs.hash_path", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train()
     facts = read_draft(project.root / "fit.run.draft.json").facts
