@@ -225,7 +225,7 @@ def _described(kind: str, content: Contents, disclosure: str) -> dict[str, Any]:
     digest = bytes.fromhex(content.sha256)
     is_public = disclosure == Disclosure.PUBLIC
     if kind == "dataset" and disclosure != Disclosure.SEALED:
-        described: dict[str, Any] = {"partitions": len(content.items)} if content.items else {}
+        described: dict[str, Any] = {"partitions": content.files} if content.files else {}
         return {**described, "manifest": digest} if is_public and content.is_folder else described
     if kind == "preregistration" and is_public and not content.is_folder:
         return {"plan": digest}

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import rfc8785
-
 from notarium.errors import InvalidRecordFile
 from notarium.evidence.ignore import Ignored
+from notarium.evidence.json_text import canonical_json
 from notarium.evidence.links import Leads, SymbolicLink
 from notarium.evidence.names import difference, look_alikes
 
@@ -100,7 +99,7 @@ class Contents:
         cls, items: Sequence[Item], vouched: Mapping[str, str] | None = None, ignored: Ignored | None = None
     ) -> Contents:
         """The contents of a folder. Its SHA-256 is that of the canonical JSON (RFC 8785) of its items."""
-        sha256 = hashlib.sha256(rfc8785.dumps([item.to_json() for item in items])).hexdigest()
+        sha256 = hashlib.sha256(canonical_json([item.to_json() for item in items])).hexdigest()
         return cls(True, tuple(items), _digests(sha256, vouched), ignored)
 
     @property

@@ -121,18 +121,21 @@ def _finish_all(results: Iterator[_Hashed], pool: ThreadPoolExecutor) -> Iterato
 def _hash_file(path: Path, expected: FileState, progress: _Progress) -> str:
     digest = hashlib.sha256()
     try:
-        with os.fdopen(open_regular(path), "rb", buffering=0) as file:
-            if FileState.of(os.fstat(file.fileno())) != expected:
+        descriptor = open_regular(path)
+        try:
+            if FileState.of(os.fstat(descriptor)) != expected:
                 raise UnreadableArtifact(str(path), "changed after it was named and before it was hashed")
             buffer = memoryview(bytearray(min(CHUNK_BYTES, max(expected.size, 1))))
             size = 0
             # Files as in /proc claim to be empty and may have no end: one byte too many is enough to know.
-            while size <= expected.size and (count := file.readinto(buffer)):
+            while size <= expected.size and (count := os.readv(descriptor, [buffer])):
                 digest.update(buffer[:count])
                 size += count
                 progress.add(0, count)
-            if size != expected.size or FileState.of(os.fstat(file.fileno())) != expected:
+            if size != expected.size or FileState.of(os.fstat(descriptor)) != expected:
                 raise UnreadableArtifact(str(path), CHANGED)
+        finally:
+            os.close(descriptor)
     except NotRegularFile as error:
         raise UnreadableArtifact(str(path), NOT_REGULAR) from error
     except OSError as error:

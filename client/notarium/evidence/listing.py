@@ -8,6 +8,7 @@ The folder may come from a stranger, so the listing goes step by step: whoever h
 
 from __future__ import annotations
 
+import heapq
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from notarium.evidence.contents import Item
 from notarium.evidence.digest_cache import FileState
 from notarium.evidence.hashing import NOT_REGULAR
 from notarium.evidence.ignore import DEFAULTS, IGNORE_FILE, NAMED, Ignored, Rules, read_patterns
-from notarium.evidence.links import Boundary, Leads, SymbolicLink, written_target
+from notarium.evidence.links import Boundary, Leads, SymbolicLink
 from notarium.evidence.names import printable
 from notarium.files import read_regular
 from notarium.naming import FOLDER
@@ -69,9 +70,10 @@ class Listing:
     count_left_out: int = 0
     _folders: list[tuple[str, str]] = field(default_factory=list)
     """Path in the artifact and real path of folders that wait to be listed; the last is next."""
-    _links: list[_Met] = field(default_factory=list)
-    """Links that are followed. They wait until every folder is listed that needs no link."""
+    _links: list[tuple[bytes, _Met]] = field(default_factory=list)
+    """A heap by paths of links that are followed. They wait until every folder is listed that needs no link."""
     _followed: set[str] = field(default_factory=set)
+    _real_folders: dict[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Put the whole artifact on the list of what is to be listed."""
@@ -82,7 +84,7 @@ class Listing:
         place = str(self.root / path)
         status = os.lstat(place)
         if stat.S_ISLNK(status.st_mode):
-            return self._link(path, place)
+            return self._link(path, place, os.path.realpath(os.path.dirname(place)))
         if not stat.S_ISDIR(status.st_mode):
             return _seen(path, status, None)
         self._folders.append((path, os.path.realpath(place)))
@@ -93,9 +95,8 @@ class Listing:
         while self._folders or self._links:
             while self._folders:
                 yield from self._folder(*self._folders.pop(), on_error)
-            self._links.sort(key=lambda link: os.fsencode(link.path), reverse=True)
             if self._links:
-                yield self._follow(self._links.pop())
+                yield self._follow(heapq.heappop(self._links)[1])
 
     def ignored(self) -> Ignored:
         """What was left out, so far."""
@@ -125,7 +126,7 @@ class Listing:
     def _entry(self, path: str, entry: os.DirEntry[str], real: str, folders: list[tuple[str, str]]) -> Seen | None:
         """None where it is left out. Raises OSError."""
         if entry.is_symlink():
-            return self._link(path, entry.path)
+            return self._link(path, entry.path, real.rpartition("/")[0])
         is_folder = entry.is_dir(follow_symlinks=False)
         if self._is_left_out(path, is_folder):
             return None
@@ -134,8 +135,10 @@ class Listing:
             return Seen(None)
         return _seen(path, entry.stat(follow_symlinks=False), None)
 
-    def _link(self, path: str, place: str) -> Seen | None:
-        target, status = written_target(place), None
+    def _link(self, path: str, place: str, folder: str) -> Seen | None:
+        """`folder`: the real path of the one that the link lies in."""
+        written, status = os.readlink(place), None
+        target = None if os.path.isabs(written) else written
         # It leads nowhere, or in a circle, or through a folder that is closed to this user.
         with suppress(OSError):
             status = os.stat(place)
@@ -144,11 +147,21 @@ class Listing:
             return None
         if status is None:
             return Seen(Item(path, link=SymbolicLink(target, leads=Leads.NOWHERE)))
-        real = os.path.realpath(place)
+        real = self._real(os.path.join(folder, written))
         if path not in self.stands_at and not self.boundary.holds(real):
             return Seen(Item(path, link=SymbolicLink(target, leads=Leads.OUTSIDE)))
-        self._links.append(_Met(path, target, real, status))
+        heapq.heappush(self._links, (os.fsencode(path), _Met(path, target, real, status)))
         return Seen(None)
+
+    def _real(self, place: str) -> str:
+        """As os.path.realpath, which asks for each folder on the way again for each link into it."""
+        above, name = os.path.split(place)
+        if name in ("", ".", "..") or os.path.islink(place):
+            return os.path.realpath(place)
+        real = self._real_folders.get(above)
+        if real is None:
+            real = self._real_folders[above] = os.path.realpath(above)
+        return os.path.join(real, name)
 
     def _follow(self, link: _Met) -> Seen:
         at = self.stands_at.get(link.path)

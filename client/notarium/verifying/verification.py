@@ -213,7 +213,7 @@ class Verifying:
             content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
         except UnreadableArtifact as error:
             return replace(incomplete, findings=(Finding(FindingKind.UNREADABLE, error.path, error.reason),))
-        count = len(content.items)
+        count = content.files
         compared = replace(verified, checked=f"receipt + {_files(count)} by the digest on the ledger", files=count)
         if bytes.fromhex(content.sha256) not in digests:
             finding = Finding(FindingKind.CHANGED, str(path), "its digest is not the one on the ledger")

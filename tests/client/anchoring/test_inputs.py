@@ -10,8 +10,11 @@ import pytest
 from notarium.anchoring import inputs
 from notarium.anchoring.inputs import Inputs
 from notarium.errors import UnreadableArtifact
+from notarium.evidence import digest_cache, hashing
 from notarium.evidence.contents import Contents
+from notarium.evidence.digest_cache import FileState
 from notarium.evidence.inventory import Inventory, Selection
+from notarium.files import open_regular
 
 
 def sha256(text):
@@ -45,16 +48,41 @@ def test_what_happens_to_a_file_after_it_was_named_is_recorded_beside_what_it_wa
     assert found.gaps == ("changed during the run: it is recorded as it was before and after",)
 
 
-def test_a_second_write_within_one_tick_of_the_clock_is_seen(tmp_path, named):
+def test_a_second_write_within_one_tick_of_the_clock_is_seen(tmp_path, named, monkeypatch):
+    tick_ns = time.time_ns()
+
+    def coarse(status):
+        return FileState(status.st_dev, status.st_ino, status.st_size, tick_ns, tick_ns)
+
+    monkeypatch.setattr(FileState, "of", coarse)
     path = tmp_path / "data.csv"
     path.write_text("before")
     name(named, path)
-    status = path.stat()
     path.write_text("after!")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     [found] = used(named)
     assert found.after is not None
     assert found.after.sha256 == sha256("after!")
+
+
+def test_a_change_is_seen_by_the_state_of_the_file_alone(tmp_path, named, monkeypatch):
+    monkeypatch.setattr(digest_cache, "SETTLED_NS", -(10**18))
+    for each in ("changed", "kept"):
+        (tmp_path / each).write_text("before")
+        name(named, tmp_path / each)
+    status = (tmp_path / "changed").stat()
+    (tmp_path / "changed").write_text("after!")
+    os.utime(tmp_path / "changed", ns=(status.st_atime_ns, status.st_mtime_ns))
+    read: list[str] = []
+
+    def note(path):
+        read.append(path.name)
+        return open_regular(path)
+
+    monkeypatch.setattr(hashing, "open_regular", note)
+    changed, kept = used(named)
+    assert changed.after is not None
+    assert changed.after.sha256 == sha256("after!")
+    assert (kept.after, read) == (None, ["changed"])
 
 
 def test_an_untouched_input_and_one_that_was_written_again_with_the_same_bytes_have_no_gap(tmp_path, named):

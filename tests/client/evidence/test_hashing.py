@@ -76,6 +76,16 @@ def test_progress_ends_with_everything(folder):
     assert steps[-1].bytes_done == steps[-1].bytes == 3145730
 
 
+def test_a_long_file_shows_its_bytes_while_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("notarium.evidence.hashing.REPORT_BYTES", 1024 * 1024)
+    path = tmp_path / "long"
+    path.write_bytes(bytes(3 * 1024 * 1024 + 1))
+    steps: list[HashingProgress] = []
+    hash_path(path, on_progress=steps.append)
+    assert [each.bytes_done >> 20 for each in steps] == [0, 1, 2, 3, 3]
+    assert [each.files_done for each in steps] == [0, 0, 0, 0, 1]
+
+
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(UnreadableArtifact, match="nowhere: does not exist"):
         hash_path(tmp_path / "nowhere")

@@ -28,7 +28,9 @@ def test_a_link_reads_back(link):
 
 
 @pytest.mark.parametrize(
-    "value", [{"symlink": 1}, {"symlink": "a", "at": 2}, {"symlink": "a", "at": "b", "leads": "outside"}]
+    "value",
+    [{"symlink": 1}, {"symlink": "a", "at": 2}, {"symlink": "a", "at": "b", "leads": "outside"}]
+    + [{"symlink": "a", "at": at} for at in ("", "/etc", "../x", "a/../../x", "a\0")],
 )
 def test_other_links_are_refused(value):
     with pytest.raises(InvalidRecordFile):

@@ -202,6 +202,17 @@ def test_a_copy_without_the_links_verifies(linked, genesis, tmp_path):
     assert findings(verify(tmp_path / "copy" / "linked", genesis)) == [("changed", "again")]
 
 
+def test_a_copy_of_a_link_inside_the_artifact_has_the_content_of_what_it_led_to(data, project, genesis):
+    (data / "link").symlink_to("a.csv")
+    anchor(data, project=project, strict=True)
+    assert verify(data / "link", genesis).files == 1, "whoever asks for a link asks for what it leads to"
+    (data / "link").unlink()
+    shutil.copy(data / "a.csv", data / "link")
+    assert verify(data, genesis)
+    (data / "link").write_text("Content of a.csv")
+    assert findings(verify(data, genesis)) == [("changed", "link")]
+
+
 def test_content_that_is_not_here_is_not_a_verified_file(linked, genesis):
     shutil.move(linked.parent / "store", linked.parent / "moved")
     result = verify(linked, genesis)
