@@ -21,8 +21,17 @@ RECEIPT_SUFFIX = ".receipt.json"
 RECORD_SUFFIX = ".record.json"
 DRAFT_SUFFIX = ".run.draft.json"
 PATCH_SUFFIX = ".code.patch"
-EMPTY_PATH = "an empty path; give '.' for the current folder"
 STDOUT_SUFFIX = ".stdout.log"
+OWN_FILES = (
+    f"{FOLDER}/",
+    f"*{RECEIPT_SUFFIX}",
+    f"*{RECORD_SUFFIX}",
+    f"*{DRAFT_SUFFIX}",
+    f"*.run.*{PATCH_SUFFIX}",
+    f"*.run{STDOUT_SUFFIX}",
+)
+"""What Notarium writes, as patterns: it is no part of an artifact."""
+EMPTY_PATH = "an empty path; give '.' for the current folder"
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes on common file systems; the suffixes and a number need room."""
 

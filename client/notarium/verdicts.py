@@ -20,7 +20,7 @@ from typing import Any
 from notarium.anchoring.outbox import Waiting, WaitingState, outbox_of
 from notarium.errors import ExitCode, NotAnchored, NotariumError, ProjectError
 from notarium.evidence.author import Author
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
@@ -225,7 +225,7 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
     if is_receipt(path) or not path.exists() or not here.nodes:
         return result
     content = hash_path(path, cache=verifying.cache, deep=verifying.deep)
-    if not content.items:
+    if not content.files:
         # All empty folders have one digest: that another one was anchored says nothing about this one.
         return result
     is_named = verifying.issuer or verifying.project
@@ -234,7 +234,7 @@ def _ask_ledger(result: Verification, path: Path, here: Project, verifying: Veri
         first = partial(client.find, content.sha256, limit=2 * _NAMED)
         named = first(issuer=verifying.issuer, project=verifying.project)
         anyone = first() if is_named else Found((), None)
-    return _by_entries(result, named, anyone, verifying, len(content.items))
+    return _by_entries(result, named, anyone, verifying, content.files)
 
 
 def _by_entries(result: Verification, named: Found, anyone: Found, verifying: Verifying, files: int) -> Verification:

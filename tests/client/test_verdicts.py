@@ -8,7 +8,7 @@ from tests.support.consortium import Consortium
 
 from notarium.anchoring.anchor import anchor
 from notarium.errors import ExitCode
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.verdicts import VerdictStatus, gravest, judge
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying

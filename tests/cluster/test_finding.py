@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verdicts import VerdictStatus, judge
 from notarium.verifying.asking import Asking

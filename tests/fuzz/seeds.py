@@ -14,7 +14,9 @@ from tests.vectors.chain import chain
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
+from notarium.evidence.ignore import Ignored
 from notarium.evidence.json_text import canonical_json
+from notarium.evidence.links import Leads, SymbolicLink
 from notarium.evidence.record import Record
 from notarium.values.series import Series
 from notarium_consensus.justification import Prepared
@@ -188,7 +190,17 @@ def records() -> tuple[bytes, ...]:
     """records: of a file, of a folder with a link, and of a file that a tool vouches for."""
     file = Contents.of_file(12, digest("file").hex())
     managed = Contents.of_file(12, digest("file").hex(), {"md5": "ab" * 16, "etag": '"5d41-2"'})
-    folder = Contents.of_folder([Item("a/b.csv", 7, digest("a").hex()), Item.link("c", "a/b.csv")])
+    folder = Contents.of_folder(
+        [
+            Item("a/b.csv", 7, digest("a").hex()),
+            Item("c", 7, digest("a").hex(), SymbolicLink("../c")),
+            Item("d", link=SymbolicLink(None, leads=Leads.OUTSIDE)),
+            Item("e", link=SymbolicLink("a", "a")),
+            Item("f", 9, unread="is not readable by this user"),
+            Item("g", is_folder=True),
+        ],
+        ignored=Ignored(("*.tmp", "!keep.tmp", "a/**/b/"), ("x.tmp",), 1),
+    )
     facts = {"params": {"lr": 0.5, "epochs": 3, "note": "é"}, "metrics": {"auc": "0.93"}, "salt": "00" * 32}
     author = Author(AUTHOR.public, "m0", "study é")
     made = (

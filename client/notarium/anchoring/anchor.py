@@ -11,12 +11,15 @@ from typing import Any
 
 from notarium.anchoring.commit import Disclosure, Ref, check_commitment, commit
 from notarium.anchoring.delivery import send
+from notarium.anchoring.described import described_artifacts
 from notarium.anchoring.earlier import Earlier
 from notarium.anchoring.outbox import Waiting
 from notarium.errors import ExitCode, NotariumError, ProjectError
 from notarium.evidence.artifact import Artifact
-from notarium.evidence.contents import Contents
-from notarium.evidence.hashing import OnProgress, check_name, hash_path
+from notarium.evidence.contents import Contents, gaps_of
+from notarium.evidence.hashing import OnProgress
+from notarium.evidence.inventory import Selection, hash_path
+from notarium.evidence.names import check_name
 from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
@@ -122,6 +125,8 @@ def anchor(
     timeout: float = ANCHOR_S,
     strict: bool = False,
     deep: bool = False,
+    exclude: Sequence[str] = (),
+    follow: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Anchored:
     """Anchor the file or folder at `path`.
@@ -131,6 +136,8 @@ def anchor(
     to again, with a reference to the entry that this supersedes. Only an entry of the same kind is superseded.
     Where no node answers within `timeout` seconds the signed entry waits in the outbox; `strict` raises instead.
     The project is that of the current folder, wherever `path` lies.
+    `exclude`: patterns, as in `.notariumignore`, of what is left out of a folder. `follow`: follow also links that lead
+    out of the artifact and its project.
     Raises ProjectError, UnreadableArtifact, Unwritable, and with `strict` Rejected, QuotaUsedUp, Unreachable or
     LyingNode.
     """
@@ -148,9 +155,13 @@ def anchor(
     asked = [*refs, *earlier.superseded]
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
     check_facts(facts or {})
-    content = hash_path(chosen, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
+    selection = Selection.of(exclude, follow)
+    content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
+    artifacts = [Artifact.of(chosen.name, "subject", content)]
+    described, gaps = described_artifacts(kind, artifacts, chosen.parent)
     said = _without_secrets(facts or {}, earlier)
-    record = Record.new(kind, [Artifact(chosen.name, "subject", content)], {**said, "code": _code(chosen)})
+    gaps = [*gaps_of(content), *gaps, *said["gaps"]]
+    record = Record.new(kind, artifacts, {**described, **said, "gaps": gaps, "code": _code(chosen)})
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):
@@ -217,7 +228,7 @@ def _described(kind: str, content: Contents, disclosure: str) -> dict[str, Any]:
     digest = bytes.fromhex(content.sha256)
     is_public = disclosure == Disclosure.PUBLIC
     if kind == "dataset" and disclosure != Disclosure.SEALED:
-        described: dict[str, Any] = {"partitions": len(content.items)} if content.items else {}
+        described: dict[str, Any] = {"partitions": content.files} if content.files else {}
         return {**described, "manifest": digest} if is_public and content.is_folder else described
     if kind == "preregistration" and is_public and not content.is_folder:
         return {"plan": digest}

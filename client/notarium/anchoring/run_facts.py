@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium.anchoring.commit import Disclosure, Ref, commit
+from notarium.anchoring.described import described_artifacts
 from notarium.anchoring.outbox import Waiting, outbox_of
 from notarium.anchoring.references import reference
 from notarium.anchoring.run_places import claim_place
@@ -97,7 +98,8 @@ def sign_run(project: Project, run: RunFacts, directory: Path) -> SignedRun:
     Raises NotariumError where it cannot be signed, and has written nothing then.
     """
     refs, gaps, problems = _references(project, run, directory)
-    facts = {**run.facts, "name": run.name, "gaps": [*run.facts["gaps"], *gaps]}
+    described, more = described_artifacts(KIND, run.artifacts, directory)
+    facts = {**described, **run.facts, "name": run.name, "gaps": [*run.facts["gaps"], *gaps, *more]}
     record = Record.new(KIND, run.artifacts, facts)
     place = claim_place(directory, run_stem(run.name))
     try:

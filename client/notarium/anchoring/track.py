@@ -9,11 +9,10 @@ exception propagates unchanged.
 
 from __future__ import annotations
 
-import functools
+import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -23,16 +22,18 @@ from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import how_to_complete, keep_draft
 from notarium.anchoring.guarding import guarded
+from notarium.anchoring.inputs import Inputs, Used
 from notarium.anchoring.kept_diff import keep_patch
 from notarium.anchoring.lifetime import Lifetime, status_by_error
 from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.signals import ENDING_SIGNALS
-from notarium.errors import NotariumError, ProjectError, UnreadableArtifact, Unwritable
-from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact, relative_name
-from notarium.evidence.contents import Contents
-from notarium.evidence.hashing import check_name, hash_path
+from notarium.errors import NotariumError, ProjectError, Unwritable
+from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact
+from notarium.evidence.digest_cache import DigestCache
+from notarium.evidence.inventory import Selection, hash_path
+from notarium.evidence.references import refer
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, record_of, run_stem
@@ -91,10 +92,11 @@ class Run:
         self._command = list(command) if command is not None else None
         self._values = Collected(on_notice=self._warn)
         self._keep_diff = keep_diff
-        self._inputs: dict[Path, tuple[str, Future[Contents]]] = {}
-        self._outputs: dict[Path, None] = {}
+        self._inputs = Inputs()
+        self._outputs: dict[Path, Selection] = {}
         self._by_products: dict[Path, str] = {}
         """The roles of outputs that are by-products."""
+        self._external: list[dict[str, Any]] = []
         self._refs: list[tuple[str, bytes | str | Path]] = []
         self._gaps: list[str] = []
         self._observation: Observation | None = None
@@ -105,7 +107,6 @@ class Run:
         self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
-        self._hashing: ThreadPoolExecutor | None = None
         self._life = Lifetime()
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, Path | None]]:
@@ -127,20 +128,21 @@ class Run:
     # What a researcher records about the run.
 
     @guarded
-    def input(self, path: Path | str, role: str = "input") -> None:
-        """A file or folder that the run reads. It is hashed now, in the background."""
+    def input(
+        self, path: Path | str, role: str = "input", *, exclude: Sequence[str] = (), follow: bool = False
+    ) -> None:
+        """A file or folder that the run reads, as it is now. What is large is hashed in the background.
+
+        `exclude`: patterns, as in `.notariumignore`, of what is left out of a folder. `follow`: follow also links that
+        lead out of the artifact and its project.
+        """
         if role in (*MADE, "subject"):
             raise ProjectError(
                 f"the role {role!r} is not that of an input: it says what a run made; choose another name"
             )
+        selection = Selection.of(exclude, follow)
         chosen = artifact_path(path).absolute()
-        if not chosen.exists():
-            if self.strict:
-                raise UnreadableArtifact(str(chosen), "does not exist")
-            self._warn(f"{chosen}: does not exist")
-        if self._hashing is None:
-            self._hashing = ThreadPoolExecutor(1, "notarium-input")
-        self._inputs[chosen] = (role, self._hashing.submit(self._hash, chosen, 1))
+        self._inputs.name(chosen, role, selection, cache=self._cache(), named_ms=now_ms())
 
     @guarded
     def config(self, path: Path | str) -> None:
@@ -148,9 +150,33 @@ class Run:
         self.input(path, "config")
 
     @guarded
-    def output(self, path: Path | str) -> None:
-        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet."""
-        self._outputs[artifact_path(path).absolute()] = None
+    def output(self, path: Path | str, *, exclude: Sequence[str] = (), follow: bool = False) -> None:
+        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet.
+
+        `exclude`, `follow`: as for an input.
+        """
+        self._outputs[artifact_path(path).absolute()] = Selection.of(exclude, follow)
+
+    @guarded
+    def external(
+        self,
+        uri: str,
+        role: str = "input",
+        *,
+        sha256: str = "",
+        version: str = "",
+        s3: Mapping[str, Any] | None = None,
+        copy: Path | str | None = None,
+    ) -> None:
+        """What the run uses and the record only refers to: a URI, a DOI, a CID of IPFS, or an object in S3.
+
+        `sha256`, `version`: as the place says. `s3`: the answer of S3's HeadObject, asked for with
+        ChecksumMode=ENABLED. `copy`: a file that is here, to be compared with it.
+        """
+        here = None if copy is None else artifact_path(copy).absolute()
+        said, gaps = refer(uri, role, sha256=sha256, version=version, s3=s3, copy=here)
+        self._external.append(said)
+        self._gaps += gaps
 
     def log(self, path: Path | str) -> None:
         """A file in which the run writes how it goes: a by-product, hashed when the run ends."""
@@ -319,8 +345,7 @@ class Run:
             with self._life.hashing(self._gaps):
                 if self._observation is not None:
                     self._observed = self._observation.end(self._values.seeds.values())
-                for content in (self._kept_diff(), self._hashed_inputs(), self._hashed_outputs()):
-                    artifacts.extend(content)
+                artifacts.extend(self._artifacts())
             with ENDING_SIGNALS.held():
                 self._project = self._project or find_project(self._life.begun_in)
                 self._directory.mkdir(parents=True, exist_ok=True)
@@ -389,22 +414,35 @@ class Run:
             "ended": iso_time(ended_ms),
             "command": self._values.secrets.command(self._command or []),
             **self._values.facts(),
+            **({"external": self._external} if self._external else {}),
             "environment": self._observed.environment,
             "determinism": self._observed.determinism,
             "code": self._observed.code.to_json(),
             "gaps": [*self._observed.gaps, *self._gaps, *self._values.gaps()],
         }
 
-    def _hash(self, path: Path, threads: int | None = None) -> Contents:
-        """While the training runs one thread must do, because the cores belong to the training."""
-        cache = self._project.homes.digest_cache() if self._project else None
-        return hash_path(path, cache=cache, threads=threads)
+    def _cache(self) -> DigestCache | None:
+        return self._project.homes.digest_cache() if self._project else None
 
     def _sha256(self, path: Path) -> str:
         """For what is observed in the background."""
-        return self._hash(path, 1).sha256
+        return hash_path(path, cache=self._cache(), threads=1).sha256
 
-    def _kept_diff(self) -> Iterable[Artifact]:
+    def _artifacts(self) -> Iterable[Artifact]:
+        cache = self._cache()
+        made = (
+            Used.made(path, self._by_products.get(path, "output"), selection, cache)
+            for path, selection in self._outputs.items()
+        )
+        for used in itertools.chain(self._kept_diff(cache), self._inputs.used(cache), made):
+            artifact, gaps, error = used.recorded(self._directory)
+            self._gaps += gaps
+            if artifact is not None:
+                yield artifact
+            if error is not None:
+                self._after_recording(error)
+
+    def _kept_diff(self, cache: DigestCache | None) -> Iterable[Used]:
         """What separates the code from its commit, as a file beside the record."""
         patch = self._observed.code.patch
         if patch is None:
@@ -415,28 +453,7 @@ class Run:
             self._gaps.append(str(error))
             self._after_recording(error)
         else:
-            yield from self._artifact(path, "code", functools.partial(self._hash, path))
-
-    def _hashed_inputs(self) -> Iterable[Artifact]:
-        try:
-            for path, (role, future) in self._inputs.items():
-                yield from self._artifact(path, role, future.result)
-        finally:
-            if self._hashing is not None:
-                self._hashing.shutdown(wait=False, cancel_futures=True)
-
-    def _hashed_outputs(self) -> Iterable[Artifact]:
-        for path in self._outputs:
-            yield from self._artifact(path, self._by_products.get(path, "output"), functools.partial(self._hash, path))
-
-    def _artifact(self, path: Path, role: str, content: Callable[[], Contents]) -> Iterable[Artifact]:
-        name = relative_name(path, self._directory)
-        try:
-            check_name(self._directory, name)
-            yield Artifact(name, role, content())
-        except UnreadableArtifact as error:
-            self._gaps.append(f"{role} {name} is not recorded: {error.reason}")
-            self._after_recording(error)
+            yield Used.made(path, "code", Selection(), cache)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

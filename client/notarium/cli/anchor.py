@@ -20,6 +20,8 @@ from notarium.cli.options import (
     VALUES_HELP,
     Deep,
     DisclosureOption,
+    Exclude,
+    Follow,
     Json,
     Refs,
     Strict,
@@ -65,6 +67,8 @@ class _Options:
     facts: Mapping[str, Any] = field(default_factory=dict)
     strict: bool
     deep: bool = False
+    exclude: Sequence[str] = ()
+    follow: bool = False
     timeout: float
 
 
@@ -105,6 +109,8 @@ def anchor(
         typer.Option("--fact", metavar="NAME=VALUE", help=f"Kept in the record, off the ledger. {VALUES_HELP}"),
     ] = None,
     strict: Strict = False,
+    exclude: Exclude = None,
+    follow: Follow = False,
     deep: Deep = False,
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,
@@ -118,6 +124,8 @@ def anchor(
         facts=parse_values(fact, "--fact"),
         strict=strict,
         deep=deep,
+        exclude=exclude or (),
+        follow=follow,
         timeout=timeout,
     )
     return _anchor(Printer(as_json), paths, options)
@@ -183,6 +191,8 @@ def _anchor_one(
                 timeout=options.timeout,
                 strict=options.strict,
                 deep=options.deep,
+                exclude=options.exclude,
+                follow=options.follow,
                 on_progress=on_progress,
             )
     except NotariumError as error:

@@ -12,7 +12,7 @@ from notarium.cli.options import GenesisFile, Json, Nodes, Timeout, with_nodes
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, NotAnchored, ProjectError
 from notarium.evidence.author import Author
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt

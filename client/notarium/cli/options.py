@@ -13,6 +13,7 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.errors import ProjectError
+from notarium.evidence.ignore import Rules
 from notarium.ledger_access.pool import normal_url
 from notarium.naming import EMPTY_PATH
 from notarium.project import Project
@@ -26,6 +27,15 @@ def given_path(text: str) -> Path:
     return Path(text)
 
 
+def given_pattern(text: str) -> str:
+    """A pattern of what is left out. Raises BadParameter."""
+    try:
+        Rules([text])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Time limit for all nodes together, in seconds.")]
 DisclosureOption = Annotated[
@@ -37,6 +47,18 @@ DisclosureOption = Annotated[
     ),
 ]
 Deep = Annotated[bool, typer.Option("--deep", help="Read every byte, even where the cache of digests knows the file.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        parser=given_pattern,
+        metavar="PATTERN",
+        help="Leave this out of folders, as a line of .notariumignore would (gitignore's syntax). Repeatable.",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="Follow also links that lead out of the artifact and its project.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail instead of leaving the entry in the outbox.")]
 Refs = Annotated[
     list[str] | None,

@@ -17,7 +17,9 @@ from notarium.cli.kept_output import kept_output
 from notarium.cli.options import (
     VALUES_HELP,
     DisclosureOption,
+    Exclude,
     Figures,
+    Follow,
     Json,
     KeepStdout,
     Logs,
@@ -61,6 +63,8 @@ def run(
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,
     keep_diff: KeepDiff = False,
+    exclude: Exclude = None,
+    follow: Follow = False,
     strict: Strict = False,
     timeout: Timeout = SEND_S,
     as_json: Json = False,
@@ -74,11 +78,10 @@ def run(
         # As a shell reports it, and before anything is recorded about a run that never started.
         return _report_missing(printer, command[0], *missing)
     params, refs = parse_values(param, "--param"), parse_refs(ref)
-    here = _checked(refs) if strict else None
     tracked = track(
         name or Path(command[0]).name,
         directory=directory,
-        project=here,
+        project=_checked(refs) if strict else None,
         disclosure=disclosure,
         strict=strict,
         wait=timeout,
@@ -88,7 +91,11 @@ def run(
     ended: list[Ended] = []
     try:
         with tracked:
-            _name({tracked.input: inputs, tracked.output: outputs, tracked.log: logs, tracked.figure: figures})
+            for path in inputs or ():
+                tracked.input(path, exclude=exclude or (), follow=follow)
+            for path in outputs or ():
+                tracked.output(path, exclude=exclude or (), follow=follow)
+            _name({tracked.log: logs, tracked.figure: figures})
             tracked.params(params)
             for rel, target in refs:
                 tracked.refs(rel, target)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from notarium.cli.ids import ID_DIGITS, id_digits, logged, receipt_logged
-from notarium.cli.options import Deep, GenesisFile, Json, Nodes, Timeout, given_path
+from notarium.cli.options import Deep, Follow, GenesisFile, Json, Nodes, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
@@ -47,6 +47,7 @@ def verify(
         list[FailOn] | None,
         typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
     ] = None,
+    follow: Follow = False,
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_markdown: Annotated[bool, typer.Option("--md", help="Print one Markdown page on stdout.")] = False,
@@ -65,6 +66,7 @@ def verify(
     cache = Homes.of(os.environ).digest_cache()
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
     verifying.partial = partial
+    verifying.follow = follow
     verdicts = _judged(targets, verifying, here, printer, offline=offline, timeout=timeout)
     code = gravest(each.exit_code for each in verdicts)
     status = next(each.status for each in verdicts if each.exit_code is code)

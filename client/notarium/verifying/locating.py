@@ -59,11 +59,6 @@ def asked_inside(asked: Path, artifact: Artifact, location: Path | None) -> str 
     return str(inside) if any(is_within(item.path, str(inside)) for item in artifact.items) else None
 
 
-def is_behind_link(location: Path, only: str) -> bool:
-    """Whether a link lies on the way from the folder `location` to `only`; links inside are not followed."""
-    return any((location / parent).is_symlink() for parent in PurePosixPath(only).parents if parent.parts)
-
-
 def is_within(path: str, only: str | None) -> bool:
     """Whether the item at `path` is the one at `only`, or below it; true for every item where `only` is None."""
     return only is None or path == only or path.startswith(f"{only}/")

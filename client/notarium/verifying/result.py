@@ -74,6 +74,8 @@ class FindingKind(StrEnum):
     EMPTY = "empty"
     """Without a file, so nothing was compared."""
     UNREADABLE = "unreadable"
+    UNRECORDED = "unrecorded"
+    """Named in the record without its content."""
     AUTHOR = "author"
     """Who anchored it: others than the one that was named, or nobody was named."""
 

@@ -11,11 +11,15 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from notarium.naming import FOLDER, is_receipt, record_of
+from notarium.evidence.ignore import DEFAULTS, IGNORE_FILE, Rules
+from notarium.evidence.links import is_below
+from notarium.naming import OWN_FILES, is_receipt, record_of
 
 _SHOWN = 10
-_KEPT_BY_TOOLS = (FOLDER, ".git", ".hg", ".svn")
-"""Folders in which programs keep what they need; nobody verifies a file in there."""
+_KEPT_BY_TOOLS = Rules([*DEFAULTS, *(f"!{each}" for each in OWN_FILES if "*" in each)])
+"""What programs keep beside the data: nobody verifies a file in there. Receipts, records and drafts count."""
+_FOR_TOOLS = frozenset({IGNORE_FILE, ".gitattributes", ".gitignore"})
+"""Files that only say what tools do with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,14 @@ def receipts_in(root: Path, on_error: Callable[[Path, OSError], None]) -> list[P
 def unnamed_in(root: Path, receipts: Collection[Path], named: Collection[Path]) -> Unnamed:
     """The files below `root` that are neither `named`, nor in a folder that is, nor receipts, nor their records."""
     known = {os.path.abspath(each) for each in named}
+    if any(is_below(os.path.abspath(root), each) for each in known):
+        return Unnamed(0, ())
     known |= {os.path.abspath(each) for receipt in receipts for each in (receipt, record_of(receipt))}
     count, first = 0, list[str]()
     # What cannot be listed was reported when the receipts were looked for.
     for each in _walk(root, known, lambda _, __: None):
+        if each.name in _FOR_TOOLS:
+            continue
         count += 1
         first = sorted([*first, str(each.relative_to(root))])[:_SHOWN]
     if count > len(first):
@@ -61,9 +69,12 @@ def _walk(root: Path, leave_out: Collection[str], on_error: Callable[[Path, OSEr
                     place = folder / entry.name
                     if leave_out and os.path.abspath(place) in leave_out:
                         continue
-                    if not entry.is_dir(follow_symlinks=False):
-                        yield place
-                    elif entry.name not in _KEPT_BY_TOOLS:
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if _KEPT_BY_TOOLS.leave_out(entry.name, is_folder):
+                        continue
+                    if is_folder:
                         folders.append(place)
+                    else:
+                        yield place
         except OSError as error:
             on_error(folder, error)

@@ -17,7 +17,8 @@ from pathlib import Path
 from notarium.errors import InvalidRecordFile, ProjectError, UnreadableArtifact
 from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
-from notarium.evidence.hashing import OnProgress, hash_path, reason_of
+from notarium.evidence.hashing import OnProgress, reason_of
+from notarium.evidence.inventory import hash_path
 from notarium.evidence.record import read_record
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
@@ -67,6 +68,8 @@ class Verifying:
     partial: bool = False
     """Only a part of what was anchored is at hand: a file that is not here was not checked, and is not missing."""
     on_progress: OnProgress | None = None
+    follow: bool = False
+    """Follow also links that lead out of an artifact and its project."""
     _verifier: ReceiptVerifier = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,7 +231,7 @@ class Verifying:
             content = hash_path(path, cache=self.cache, deep=self.deep, on_progress=self.on_progress)
         except UnreadableArtifact as error:
             return replace(incomplete, findings=(Finding(FindingKind.UNREADABLE, error.path, error.reason),))
-        count = len(content.items)
+        count = content.files
         compared = replace(verified, checked=f"receipt + {_files(count)} by the digest on the ledger", files=count)
         if bytes.fromhex(content.sha256) not in digests:
             finding = Finding(FindingKind.CHANGED, str(path), "its digest is not the one on the ledger")
@@ -257,7 +260,7 @@ class Verifying:
         findings: list[Finding] = []
         places: list[Path] = []
         compared, is_named = 0, asked is None
-        comparing = Comparing(self.cache, self.deep, self.on_progress)
+        comparing = Comparing(self.cache, self.deep, self.on_progress, self.follow)
         for artifact in record.artifacts:  # Step 9.
             location = locate(artifact, record, place)
             only = asked_inside(asked, artifact, location) if asked else ""

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -18,7 +19,7 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.delivery import deliver
 from notarium.anchoring.drafts import read_draft
 from notarium.anchoring.outbox import outbox_of
-from notarium.errors import ProjectError
+from notarium.errors import ProjectError, UnreadableArtifact
 from notarium.key_files import create_key
 from notarium.values.series import points
 from notarium.verifying.result import VerificationStatus
@@ -120,8 +121,9 @@ def test_the_content_of_an_input_is_that_at_the_time_it_was_named(project):
     path.write_text("before")
     with notarium.track("fit") as run:
         run.input(path)
-        run._inputs[path][1].result(10)
-        path.write_text("after!")
+    [artifact] = facts_of(run)["artifacts"]
+    path.write_text("after!")
+    assert artifact["sha256"] == hashlib.sha256(b"before").hexdigest()
     result = verify(present(run.receipt_path))
     assert [(each.what, each.detail) for each in result.findings] == [("changed", "same size, other content")]
 
@@ -186,6 +188,104 @@ def test_what_a_run_makes_is_no_input(project, role):
         run.input("x", role)
     with pytest.raises(ProjectError, match="not one of the by-products"), notarium.track("fit", strict=True) as run:
         run.by_product("x", "input")
+
+
+def test_an_input_that_is_edited_in_place_is_recorded_before_and_after(project, caplog):
+    path = project.root / "weights.bin"
+    path.write_text("before")
+    with notarium.track("tune") as run:
+        run.input(path)
+        path.write_text("after the training")
+        run.output(path)
+    first, second = facts_of(run)["artifacts"]
+    assert first["sha256"] == hashlib.sha256(b"before").hexdigest()
+    assert first["after"] == {"size": second["size"], "sha256": second["sha256"]}
+    assert (
+        "input weights.bin changed during the run: it is recorded as it was before and after" in facts_of(run)["gaps"]
+    )
+    assert verify(present(run.receipt_path))
+    path.write_text("before")
+    assert verify(present(run.receipt_path)).status is VerificationStatus.MISMATCH
+
+
+def test_the_folder_of_the_record_may_be_an_output_or_an_input(project):
+    out = project.root / "out"
+    out.mkdir()
+    (out / "model.bin").write_text("m")
+    with notarium.track("fit", directory=out) as run:
+        run.output(out)
+    with notarium.track("next", directory=out) as run:
+        run.input(out)
+        run.output(out)
+    with notarium.track("all") as here:
+        here.input(".")
+        (project.root / "result.csv").write_text("1")
+        (project.root / ".DS_Store").write_text("")
+    for receipt in (out / "fit.run.receipt.json", out / "next.run.receipt.json", here.receipt_path):
+        result = verify(present(receipt))
+        assert result, result.findings
+        assert result.files
+    assert verify(out), "the receipts in it are about the folder itself"
+    assert any("(result.csv)" in each for each in facts_of(here)["gaps"])
+    (out / "model.bin").write_text("M")
+    assert verify(out).status is VerificationStatus.MISMATCH
+
+
+def test_what_is_left_out_of_an_input_and_links_that_are_not_followed_are_said(project, tmp_path):
+    data = project.root / "data"
+    data.mkdir()
+    for name in ("a.csv", "b.tmp"):
+        (data / name).write_text(name)
+    (tmp_path / "elsewhere").write_text("x")
+    (data / "link").symlink_to(tmp_path / "elsewhere")
+    with notarium.track("fit") as run:
+        run.input(data, exclude=["*.tmp"])
+    [artifact] = facts_of(run)["artifacts"]
+    assert artifact["ignored"]["first"] == ["b.tmp"]
+    assert any("the link link leads out of the artifact" in each for each in facts_of(run)["gaps"])
+    with notarium.track("fit") as run:
+        run.input(data, exclude=["*.tmp"], follow=True)
+    assert not any("leads out" in each for each in facts_of(run)["gaps"])
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_name_that_is_not_utf8_is_a_gap_and_no_traceback(project, caplog, strict):
+    path = project.root / os.fsdecode(b"\xff.csv")
+    path.write_text("x")
+    (project.root / "data").mkdir()
+    (project.root / "data" / path.name).write_text("x")
+    (project.root / "fine.csv").write_text("x")
+
+    def train():
+        with notarium.track("fit", strict=strict) as run:
+            run.input("fine.csv")
+            run.output(path)
+            run.output("data")
+        return run
+
+    if strict:
+        with pytest.raises(UnreadableArtifact, match="not UTF-8; rename it"):
+            train()
+        assert (project.root / "fit.run.receipt.json").exists()
+        return
+    run = train()
+    assert [each["name"] for each in facts_of(run)["artifacts"]] == ["fine.csv"]
+    assert sum("its name is not UTF-8; rename it" in each for each in facts_of(run)["gaps"]) == 2
+
+
+def test_what_is_only_referred_to_is_recorded_with_what_is_known_of_it(project, caplog):
+    (project.root / "hello").write_text("hello world\n")
+    with notarium.track("fit") as run:
+        run.external("doi:10.5281/zenodo.1", "weights")
+        run.external("QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o", copy="hello")
+        run.external("no reference")
+    first, second = facts_of(run)["external"]
+    assert first == {"uri": "https://doi.org/10.5281/zenodo.1", "kind": "doi", "role": "weights"}
+    assert second["profile"] == "unixfs-v0-2015"
+    assert any(each.startswith("weights https://doi.org/") for each in facts_of(run)["gaps"])
+    [warning] = warnings_of(caplog)
+    assert "'no reference' is no reference" in warning
+    assert verify(present(run.receipt_path)).findings == ()
 
 
 # It keeps out of the way.
@@ -391,7 +491,7 @@ def test_a_file_in_the_place_of_the_folder_leaves_the_draft_with_the_user(projec
 def test_who_interrupts_the_hashing_keeps_what_is_known(project, monkeypatch):
     (project.root / "model").write_text("m")
 
-    def interrupted(path, **_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     def train():
@@ -399,7 +499,7 @@ def test_who_interrupts_the_hashing_keeps_what_is_known(project, monkeypatch):
             run.metric("auc", 0.5)
             run.output("model")
 
-    monkeypatch.setattr("notarium.anchoring.track.hash_path", interrupted)
+    monkeypatch.setattr("notarium.anchoring.inputs.hash_path", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train()
     facts = read_draft(project.root / "fit.run.draft.json").facts

@@ -260,3 +260,52 @@ def test_without_a_decision_it_says_how_many_nodes_have_the_entry(project, nodes
     assert "; it waits in the outbox\n" in err
     assert "usable" not in err
     assert f"{nodes[2].url}: connection refused" in cli("status", "--timeout", "0.5")[1], "in full"
+
+
+def test_a_project_is_anchored_as_a_whole_and_verifies_after_the_next_run(project, cli):
+    (project.root / "data.csv").write_text("1,2")
+    (project.root / "a.tmp").write_text("x")
+    assert cli("anchor", ".", "--exclude", "*.tmp")[0] == 0
+    assert cli("verify", ".")[0] == 0
+    assert cli("run", "--name", "fit", "--output", "data.csv", "--", "true")[0] == 0
+    (project.root / ".DS_Store").write_text("")
+    (project.root / "b.tmp").write_text("x")
+    code, out, _ = cli("verify", ".", "--json")
+    [result] = json.loads(out)["results"]
+    assert (code, result["files"]) == (0, 1)
+    code, out, _ = cli("anchor", ".", "--exclude", "*.tmp")
+    assert (code, out.split()[0]) == (0, "unchanged"), "what tools added since makes no other artifact"
+    (project.root / "new.csv").write_text("x")
+    assert cli("verify", ".")[0] == 1
+
+
+def test_what_the_command_run_leaves_out_and_follows(project, cli, tmp_path):
+    (project.root / "out").mkdir()
+    (project.root / "out" / "a.tmp").write_text("x")
+    (tmp_path / "blob").write_text("x")
+    (project.root / "out" / "link").symlink_to(tmp_path / "blob")
+    assert cli("run", "--name", "fit", "--output", "out", "--exclude", "*.tmp", "--follow", "--", "true")[0] == 0
+    said = recorded(project.root / "fit.run.record.json")
+    assert [(each["path"], each["symlink"]) for each in said["artifacts"][0]["files"]] == [("link", None)]
+    assert cli("verify", "fit.run.receipt.json")[0] == 4
+    assert cli("verify", "fit.run.receipt.json", "--follow")[0] == 0
+    code, _, err = cli("run", "--name", "x", "--exclude", "x" * 2000, "--", "true")
+    assert (code, "a pattern has at most 1024 bytes" in err) == (2, True)
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_names_that_are_not_utf8_are_refused_or_shown_without_a_traceback(project, cli, as_json):
+    folder = project.root / "data"
+    folder.mkdir()
+    (folder / "a\tb.csv").write_text("x")
+    assert cli("anchor", "data", *as_json)[0] == 0
+    assert cli("verify", "data", *as_json)[0] == 0
+    odd = folder / os.fsdecode(b"\xff.csv")
+    odd.write_text("x")
+    code, out, _ = cli("verify", "data", *as_json)
+    assert code == 1
+    assert ".csv" in out
+    for path in ("data", odd):
+        code, out, err = cli("anchor", path, *as_json)
+        assert code == 2
+        assert "its name is not UTF-8; rename it" in out + err

@@ -7,7 +7,7 @@ from tests.client.fake_node import FakeLedger
 from tests.client.helpers import submit
 from tests.support.consortium import Consortium, digest
 
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium_ledger.encoding.json_file import iso_time
 
 SHARED = digest("shared")

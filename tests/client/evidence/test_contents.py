@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import rfc8785
 
-from notarium.evidence.contents import Contents, Item
+from notarium.evidence.contents import Contents, Item, gaps_of
+from notarium.evidence.links import Leads, SymbolicLink
 
-ITEMS = (Item("a", 1, "cd" * 32), Item.link("b", "a"))
+ITEMS = (Item("a", 1, "cd" * 32), Item("b", 1, "cd" * 32, SymbolicLink("a")))
 
 
 def test_a_file_has_one_item_and_its_own_digest():
@@ -20,9 +21,43 @@ def test_a_file_has_one_item_and_its_own_digest():
 
 def test_the_digest_of_a_folder_is_that_of_its_items():
     content = Contents.of_folder(ITEMS)
-    files: list[Any] = [{"path": "a", "size": 1, "sha256": "cd" * 32}, {"path": "b", "symlink": "a"}]
+    files: list[Any] = [
+        {"path": "a", "size": 1, "sha256": "cd" * 32},
+        {"path": "b", "symlink": "a", "size": 1, "sha256": "cd" * 32},
+    ]
     assert content.sha256 == hashlib.sha256(rfc8785.dumps(files)).hexdigest()
-    assert content.to_json() == {"type": "folder", "size": 1, "sha256": content.sha256, "files": files}
+    assert content.to_json() == {"type": "folder", "size": 2, "sha256": content.sha256, "files": files}
+
+
+def test_every_item_reads_back():
+    items = [
+        Item("a", 1, "cd" * 32),
+        Item("b", 1, "cd" * 32, SymbolicLink("a")),
+        Item("c", link=SymbolicLink("a", at="a")),
+        Item("d", link=SymbolicLink(None, leads=Leads.OUTSIDE)),
+        Item("e", 7, unread="is not readable by this user"),
+        Item("f", is_folder=True),
+    ]
+    assert [Item.from_json(item.to_json()) for item in items] == items
+    assert Contents.of_folder(items).files == 2, "a link whose content is not recorded is no file"
+
+
+def test_what_is_not_recorded_is_a_gap_that_names_the_file():
+    content = Contents.of_folder(
+        [
+            Item("A.csv", 1, "cd" * 32),
+            Item("a.csv", 1, "cd" * 32),
+            Item("b", link=SymbolicLink("../x", leads=Leads.OUTSIDE)),
+            Item("c", link=SymbolicLink("x", leads=Leads.NOWHERE)),
+            Item("d", 7, unread="is not readable by this user"),
+        ]
+    )
+    unread, outside, nowhere, alike = gaps_of(content)
+    assert unread == "d is not recorded: is not readable by this user"
+    assert "link b leads out of the artifact" in outside
+    assert nowhere == "the link c leads nowhere"
+    assert alike.startswith("A.csv and a.csv differ in case")
+    assert gaps_of(Contents.of_file(1, "cd" * 32)) == []
 
 
 @pytest.mark.parametrize(

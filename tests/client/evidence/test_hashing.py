@@ -10,7 +10,9 @@ import pytest
 from notarium.errors import UnreadableArtifact
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.digest_cache import DigestCache
-from notarium.evidence.hashing import HashingProgress, hash_path
+from notarium.evidence.hashing import HashingProgress
+from notarium.evidence.inventory import hash_path
+from notarium.evidence.links import SymbolicLink
 
 
 @pytest.fixture
@@ -37,16 +39,14 @@ def test_a_file(tmp_path):
 
 def test_a_folder_is_the_sorted_list_of_its_files_and_links(folder):
     content = hash_path(folder)
-    assert content == Contents.of_folder(
-        (
-            Item("a.csv", 0, sha256(b"")),
-            Item("b.csv", 1, sha256(b"b")),
-            Item.link("link", "sub/c.bin"),
-            Item.link("loop", "."),
-            Item("sub/c.bin", 3145729, sha256(bytes(3145729))),
-        )
+    assert content.items == (
+        Item("a.csv", 0, sha256(b"")),
+        Item("b.csv", 1, sha256(b"b")),
+        Item("link", link=SymbolicLink("sub/c.bin", "sub/c.bin")),
+        Item("loop", link=SymbolicLink(".", ".")),
+        Item("sub/c.bin", 3145729, sha256(bytes(3145729))),
     )
-    assert content.size == 3145730
+    assert (content.size, content.files) == (3145730, 3)
 
 
 def test_a_manifest_digest_depends_on_every_name_and_target(folder):
@@ -54,7 +54,7 @@ def test_a_manifest_digest_depends_on_every_name_and_target(folder):
     (folder / "b.csv").rename(folder / "B.csv")
     seen.add(hash_path(folder).sha256)
     (folder / "link").unlink()
-    (folder / "link").symlink_to("a.csv")
+    (folder / "link").symlink_to("./sub/c.bin")
     seen.add(hash_path(folder).sha256)
     assert len(seen) == 3
 
@@ -65,7 +65,7 @@ def test_an_artifact_may_itself_be_reached_over_a_link(folder, tmp_path):
 
 
 def test_an_empty_folder(tmp_path):
-    assert hash_path(tmp_path) == Contents.of_folder(())
+    assert hash_path(tmp_path).items == ()
 
 
 def test_progress_ends_with_everything(folder):
@@ -74,6 +74,16 @@ def test_progress_ends_with_everything(folder):
     assert steps[0].bytes_done == 0
     assert (steps[-1].files_done, steps[-1].files) == (3, 3)
     assert steps[-1].bytes_done == steps[-1].bytes == 3145730
+
+
+def test_a_long_file_shows_its_bytes_while_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("notarium.evidence.hashing.REPORT_BYTES", 1024 * 1024)
+    path = tmp_path / "long"
+    path.write_bytes(bytes(3 * 1024 * 1024 + 1))
+    steps: list[HashingProgress] = []
+    hash_path(path, on_progress=steps.append)
+    assert [each.bytes_done >> 20 for each in steps] == [0, 1, 2, 3, 3]
+    assert [each.files_done for each in steps] == [0, 0, 0, 0, 1]
 
 
 def test_what_is_not_there_is_named(tmp_path):
@@ -89,7 +99,7 @@ def test_a_pipe_is_refused_and_does_not_hang(folder):
 
 def test_a_file_without_an_end_is_not_read_to_its_end():
     """Files in /proc claim to be empty, and some never end."""
-    with pytest.raises(UnreadableArtifact, match="changed while it was being hashed"):
+    with pytest.raises(UnreadableArtifact, match="changed"):
         hash_path(Path("/proc/self/status"))
 
 
@@ -124,7 +134,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_not_believed(tmp_path, monkey
 
     real_open = open
     monkeypatch.setattr("notarium.evidence.hashing.os.open", grow)
-    with pytest.raises(UnreadableArtifact, match="changed while it was being hashed"):
+    with pytest.raises(UnreadableArtifact, match="changed after it was named and before it was hashed"):
         hash_path(path)
 
 
@@ -146,11 +156,11 @@ def later(monkeypatch):
 @pytest.fixture
 def reads(monkeypatch):
     """The paths whose content was read."""
-    seen = []
+    seen: list[str] = []
     real = os.open
 
     def note(path, *args, **kwargs):
-        seen.append(os.path.basename(path))
+        seen.extend({os.path.basename(path)} - {".notariumignore"})
         return real(path, *args, **kwargs)
 
     monkeypatch.setattr("notarium.evidence.hashing.os.open", note)

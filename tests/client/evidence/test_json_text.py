@@ -3,6 +3,9 @@
 import json
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notarium.evidence.json_text import canonical_json, readable_json
 
@@ -26,3 +29,22 @@ def test_the_readable_form_has_one_field_a_line():
     value = {"a": 1, "b": ["é"]}
     assert readable_json(value).decode() == '{\n "a": 1,\n "b": [\n  "é"\n ]\n}\n'
     assert json.loads(readable_json(value)) == value
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(_JSON)
+def test_the_fast_way_and_the_reference_give_the_same_bytes(value):
+    try:
+        expected = rfc8785.dumps(value)
+    except ValueError:
+        with pytest.raises(ValueError, match=r".*"):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == expected

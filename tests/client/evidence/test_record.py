@@ -13,6 +13,7 @@ from notarium.evidence.author import Author
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.envelope import Envelope
 from notarium.evidence.json_text import readable_json
+from notarium.evidence.links import Leads, SymbolicLink
 from notarium.evidence.predicate import RESERVED
 from notarium.evidence.record import Record
 from notarium_ledger.signing import SigningKey
@@ -20,7 +21,7 @@ from notarium_ledger.signing import SigningKey
 KEY = SigningKey(bytes(32))
 AUTHOR = Author(KEY.public, "m0", "study-12")
 FILE = Contents.of_file(3, "ab" * 32)
-FOLDER = Contents.of_folder([Item("a", 1, "cd" * 32), Item.link("b", "a")])
+FOLDER = Contents.of_folder([Item("a", 1, "cd" * 32), Item("b", link=SymbolicLink("a", leads=Leads.NOWHERE))])
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

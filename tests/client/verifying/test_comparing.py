@@ -5,6 +5,7 @@ import shutil
 import time
 
 import pytest
+from tests.client.helpers import present
 
 from notarium.anchoring.anchor import anchor
 from notarium.evidence import hashing
@@ -155,11 +156,173 @@ def test_the_listing_ends_where_too_much_is_not_named(data, genesis, monkeypatch
 def test_a_maze_of_empty_folders_has_an_end_and_does_not_verify(data, genesis, monkeypatch):
     monkeypatch.setattr(comparing, "MAX_UNNAMED", 5)
     (data / "x" / "y" / "z").mkdir(parents=True)
-    assert verify(data, genesis), "empty folders leave no trace"
-    for number in range(5):
+    assert findings(verify(data, genesis)) == [("extra", "z")]
+    for number in range(100):
         (data / f"empty-{number}").mkdir()
     result = verify(data, genesis)
-    assert (result.status, findings(result)) == (VerificationStatus.INCOMPLETE_EVIDENCE, [("unreadable", "data")])
+    assert result.status is not VerificationStatus.VERIFIED
+    assert ("unreadable", "data") in findings(result)
+    assert len(result.findings) <= 5
+
+
+# Links, what was left out, empty folders, names.
+
+
+@pytest.fixture
+def linked(project):
+    """A folder whose files are links to what lies elsewhere in the project."""
+    (project.root / "store").mkdir()
+    for name in ("1", "2"):
+        (project.root / "store" / name).write_text(f"blob {name}")
+    folder = project.root / "linked"
+    folder.mkdir()
+    (folder / "a.bin").symlink_to("../store/1")
+    (folder / "all").symlink_to("../store")
+    (folder / "again").symlink_to("all/2")
+    anchor(folder, project=project, strict=True)
+    return folder
+
+
+def test_a_tampered_blob_behind_a_link_is_a_mismatch(linked, genesis):
+    result = verify(linked, genesis)
+    assert (result.status, result.files, result.findings) == (VerificationStatus.VERIFIED, 4, ())
+    (linked.parent / "store" / "1").write_text("Blob 1")
+    assert findings(verify(linked, genesis)) == [("changed", "a.bin"), ("changed", "1")]
+    assert findings(verify(linked / "a.bin", genesis)) == [("changed", "a.bin")]
+    assert verify(linked / "all" / "2", genesis).files == 1
+
+
+def test_a_copy_without_the_links_verifies(linked, genesis, tmp_path):
+    shutil.copytree(linked, tmp_path / "copy" / "linked")
+    for name in ("linked.receipt.json", "linked.record.json"):
+        shutil.copy(linked.parent / name, tmp_path / "copy" / name)
+    result = verify(tmp_path / "copy" / "linked", genesis)
+    assert result, result.findings
+    (tmp_path / "copy" / "linked" / "again").write_text("other")
+    assert findings(verify(tmp_path / "copy" / "linked", genesis)) == [("changed", "again")]
+
+
+def test_a_copy_of_a_link_inside_the_artifact_has_the_content_of_what_it_led_to(data, project, genesis):
+    (data / "link").symlink_to("a.csv")
+    anchor(data, project=project, strict=True)
+    assert verify(data / "link", genesis).files == 1, "whoever asks for a link asks for what it leads to"
+    (data / "link").unlink()
+    shutil.copy(data / "a.csv", data / "link")
+    assert verify(data, genesis)
+    (data / "link").write_text("Content of a.csv")
+    assert findings(verify(data, genesis)) == [("changed", "link")]
+
+
+def test_content_that_is_not_here_is_not_a_verified_file(linked, genesis):
+    shutil.move(linked.parent / "store", linked.parent / "moved")
+    result = verify(linked, genesis)
+    assert (result.status, result.files) == (VerificationStatus.MISMATCH, 2)
+    assert findings(result) == [("absent", "a.bin"), ("absent", "again"), ("missing", "1"), ("missing", "2")]
+    assert findings(verify(linked / "a.bin", genesis)) == [("absent", "a.bin")]
+
+
+def test_a_strangers_link_does_not_choose_which_files_are_read(linked, genesis, tmp_path, reads):
+    (tmp_path / "secret").write_text("blob 1")
+    (linked / "a.bin").unlink()
+    (linked / "a.bin").symlink_to(tmp_path / "secret")
+    result = verify(linked, genesis)
+    assert (result.status, findings(result)) == (VerificationStatus.INCOMPLETE_EVIDENCE, [("outside", "a.bin")])
+    assert "--follow" in result.findings[0].detail
+    assert "a.bin" not in reads
+    [followed] = Verifying(genesis, follow=True).verify(linked)
+    assert followed
+
+
+def test_links_alone_are_no_verified_file(project, genesis, tmp_path):
+    (tmp_path / "elsewhere").write_text("x")
+    folder = project.root / "only"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    anchor(folder, project=project, strict=True)
+    result = verify(folder, genesis)
+    assert (result.status, result.files) == (VerificationStatus.INCOMPLETE_EVIDENCE, 0)
+    anchor(folder, project=project, strict=True, follow=True)
+    assert Verifying(genesis, follow=True).verify(folder)[0].files == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [("a.csv", "b.csv"), ("a.csv", "sub"), ("sub", "."), ("nowhere", "elsewhere"), ("nowhere", "a.csv")],
+)
+def test_a_link_that_leads_to_something_else_is_a_mismatch(data, project, genesis, before, now):
+    (data / "link").symlink_to(before)
+    anchor(data, project=project, strict=True)
+    assert verify(data, genesis)
+    (data / "link").unlink()
+    (data / "link").symlink_to(now)
+    result = verify(data, genesis)
+    assert (result.status, findings(result)) == (VerificationStatus.MISMATCH, [("changed", "link")])
+
+
+def test_what_tools_add_and_what_was_left_out_is_no_mismatch(data, project, genesis):
+    (data / "notes.tmp").write_text("x")
+    (data / "keep.tmp").write_text("x")
+    (data / ".notariumignore").write_text("*.tmp\n!keep.tmp\n")
+    anchor(data, project=project, strict=True, exclude=["*.bak"])
+    (data / "__pycache__").mkdir()
+    for name in (".DS_Store", "__pycache__/x.pyc", "other.tmp", "x.bak", "fit.run.receipt.json"):
+        (data / name).write_text("new")
+    (data / "notes.tmp").unlink()
+    result = verify(data, genesis)
+    assert (result.status, result.files) == (VerificationStatus.VERIFIED, 5)
+    (data / ".notariumignore").write_text("*.csv\n")
+    assert findings(verify(data, genesis)) == [("changed", ".notariumignore")], "only what the record says counts"
+    (data / "extra.csv").write_text("x")
+    assert ("extra", "extra.csv") in findings(verify(data, genesis))
+
+
+def test_empty_folders_verify_and_are_missed(data, project, genesis):
+    (data / "logs" / "2026").mkdir(parents=True)
+    anchor(data, project=project, strict=True)
+    assert verify(data, genesis).files == 3
+    (data / "logs" / "2026" / "x").write_text("x")
+    assert findings(verify(data, genesis)) == [("extra", "x")]
+    shutil.rmtree(data / "logs")
+    [missing] = verify(data, genesis).findings
+    assert missing.what == "missing"
+    assert "Git and some archives keep no empty folders" in missing.detail
+    (data / "logs").mkdir()
+    (data / "logs" / "2026").write_text("a file")
+    assert findings(verify(data, genesis)) == [("changed", "2026")]
+
+
+def test_a_folder_whose_files_are_gone_is_one_finding_each(data, genesis):
+    (data / "sub" / "c.csv").unlink()
+    assert findings(verify(data, genesis)) == [("missing", "c.csv")]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "what"),
+    [
+        ("caf\u00e9.csv", "cafe\u0301.csv", "differs in Unicode's normal form: U+00E9 and U+0065 U+0301"),
+        ("Data.csv", "data.csv", "differs in case"),
+    ],
+)
+def test_of_names_that_look_alike_it_is_said_what_distinguishes_them(data, project, genesis, then, now, what):
+    (data / then).write_text("x")
+    anchor(data, project=project, strict=True)
+    (data / then).rename(data / now)
+    result = verify(data, genesis)
+    assert sorted((each.what, what in each.detail) for each in result.findings) == [("extra", True), ("missing", True)]
+
+
+def test_a_file_whose_content_was_not_recorded_is_not_verified(project, genesis, monkeypatch):
+    import notarium
+
+    folder = project.root / "in"
+    folder.mkdir()
+    (folder / "a").write_text("a")
+    os.mkfifo(folder / "pipe")
+    with notarium.track("fit") as run:
+        run.input(folder)
+    result = verify(present(run.receipt_path), genesis)
+    assert (result.status, result.files) == (VerificationStatus.INCOMPLETE_EVIDENCE, 1)
+    assert findings(result) == [("unrecorded", "pipe")]
 
 
 def test_one_unreadable_file_hides_no_other(data, genesis, monkeypatch):

@@ -10,7 +10,7 @@ from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.cli.app import run_command
 from notarium.evidence.artifact import Artifact
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.evidence.record import Record
 from notarium.verifying import comparing
 from notarium.verifying.result import VerificationStatus

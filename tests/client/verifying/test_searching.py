@@ -11,7 +11,7 @@ from notarium.anchoring.anchor import anchor
 from notarium.anchoring.commit import commit
 from notarium.anchoring.delivery import send
 from notarium.evidence.artifact import Artifact
-from notarium.evidence.hashing import hash_path
+from notarium.evidence.inventory import hash_path
 from notarium.evidence.record import Record
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying.result import VerificationStatus
@@ -54,6 +54,15 @@ def test_what_git_keeps_in_the_folder_is_no_file_of_it(sub, genesis):
     (sub / ".git").mkdir()
     (sub / ".git" / "HEAD").write_text("ref: refs/heads/main")
     assert all(Verifying(genesis).verify(sub))
+
+
+def test_what_tools_keep_is_no_file_of_it(sub, genesis):
+    (sub / "__pycache__").mkdir()
+    for name in (".DS_Store", "__pycache__/x.pyc", ".gitattributes", ".notariumignore"):
+        (sub / name).write_text("*")
+    assert {each.status for each in Verifying(genesis).verify(sub)} == {VerificationStatus.VERIFIED}
+    (sub / "changed.csv").write_text("x")
+    assert Verifying(genesis).verify(sub)[-1].without_receipt == 1, "an ignore file hides no file without a receipt"
 
 
 def test_files_that_no_receipt_names_are_a_finding(sub, genesis):
