@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium.observing.loaded import Library, LoadedLibraries, function
+from notarium.observing.reading import text_of
 
 _TEXT_BYTES = 96
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
@@ -50,7 +51,7 @@ def machine_gpus() -> list[Json]:
     driver = _driver_version()
     found: list[Json] = []
     for information in sorted(DRIVER.glob("gpus/*/information")):
-        rows = (line.partition(":") for line in information.read_text(errors="replace").splitlines())
+        rows = (line.partition(":") for line in (text_of(information) or "").splitlines())
         said = {name.strip(): value.strip() for name, _, value in rows}
         named = {"name": said.get("Model", ""), "uuid": said.get("GPU UUID", ""), "driver": driver}
         found.append({**{name: value for name, value in named.items() if value}, "seen_by": "driver"})
@@ -83,10 +84,7 @@ def _by_pointer(library: Library) -> int | None:
 
 
 def _driver_version() -> str:
-    try:
-        found = _DRIVER_VERSION.search((DRIVER / "version").read_text(errors="replace"))
-    except OSError:
-        return ""
+    found = _DRIVER_VERSION.search(text_of(DRIVER / "version") or "")
     return found[1] if found else ""
 
 

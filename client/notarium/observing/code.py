@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from notarium.files import read_regular
 from notarium.naming import DRAFT_SUFFIX, FOLDER, PATCH_SUFFIX, RECEIPT_SUFFIX, RECORD_SUFFIX
 from notarium.observing.git import Git, GitFailed, excluding
 from notarium.observing.redaction import public_url
@@ -200,13 +201,15 @@ def _sources(git: Git, gaps: list[str], facts: Json) -> list[Json]:
 
 def _source(top: Path, name: str) -> Json | None:
     path = top / name
+    if path.is_symlink():
+        return None
     try:
         name.encode()
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_SOURCE_BYTES:
-            return None
-        data = path.read_bytes()
+        data = read_regular(path, MAX_SOURCE_BYTES)
     except (OSError, UnicodeEncodeError):
         # It has gone, may not be read, or has no name in a record: the caller counts it.
+        return None
+    if len(data) > MAX_SOURCE_BYTES:
         return None
     return {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 

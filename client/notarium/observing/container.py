@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from notarium.errors import UnreadableArtifact
+from notarium.observing.reading import text_of
 from notarium.observing.redaction import public_url
 
 IMAGE_VARIABLE = "NOTARIUM_IMAGE"
@@ -74,9 +75,8 @@ def _apptainer(environ: Mapping[str, str], gaps: list[str], sha256: Callable[[Pa
 
 
 def _podman(root: Path) -> Json | None:
-    try:
-        text = (root / "run/.containerenv").read_text(errors="replace")
-    except OSError:
+    text = text_of(root / "run/.containerenv")
+    if text is None:
         return None
     said = dict(_LINE.findall(text))
     image = {"image": said["image"]} if said.get("image") else {}

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from notarium.observing.reading import bytes_of
 from notarium.observing.redaction import public_url
 
 _HEADER = re.compile(rb"^(Name|Version):[ \t]*(.+?)\s*$", re.MULTILINE)
@@ -65,7 +66,8 @@ def _inside(archive: Path) -> Iterator[tuple[Json, None]]:
     for each in importlib.metadata.distributions(path=[str(archive)]):
         # A damaged one has no name. It cannot be recorded, and must not stop the run.
         name = each.metadata["Name"] if each.metadata else None
-        record = each.read_text("RECORD")
+        read = each.read_text
+        record = read("RECORD")
         digest = {"record_sha256": hashlib.sha256(record.encode()).hexdigest()} if record else {}
         if name:
             yield {"name": _normal(str(name)), "version": str(each.version), **digest}, None
@@ -73,27 +75,20 @@ def _inside(archive: Path) -> Iterator[tuple[Json, None]]:
 
 def _described(info: Path) -> tuple[Json, Path | None] | None:
     # Python's own reader parses all of it as a mail, which takes longer than everything else here.
-    header = _read(info if info.is_file() else info / "METADATA") or _read(info / "PKG-INFO") or b""
+    header = bytes_of(info if info.is_file() else info / "METADATA") or bytes_of(info / "PKG-INFO") or b""
     said = {key.decode(): value.decode(errors="replace") for key, value in _HEADER.findall(_END.split(header, 1)[0])}
     if "Name" not in said:
         return None
     described: Json = {"name": _normal(said["Name"]), "version": said.get("Version", "")}
-    if record := _read(info / "RECORD"):
+    if record := bytes_of(info / "RECORD"):
         described["record_sha256"] = hashlib.sha256(record).hexdigest()
-    origin, edited = _origin(_read(info / "direct_url.json"))
+    origin, edited = _origin(bytes_of(info / "direct_url.json"))
     return ({**described, "origin": origin} if origin else described), edited
 
 
 def _normal(name: str) -> str:
     """PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
 
 
 def _origin(data: bytes | None) -> tuple[Json | None, Path | None]:
@@ -129,9 +124,9 @@ def observe_conda(prefix: Path | None = None) -> list[str] | None:
 
 def _explicit(path: Path) -> str:
     try:
-        said = json.loads(path.read_bytes())
+        said = json.loads(bytes_of(path) or b"")
         url = public_url(str(said["url"])) or Path(str(said["url"])).name
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return f"# {path.name} could not be read"
     if said.get("sha256"):
         return f"{url}#sha256:{said['sha256']}"

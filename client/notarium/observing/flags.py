@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from notarium.observing.reading import bytes_of
 from notarium.observing.variables import variable_value
 
 VARIABLES: Final = (
@@ -100,9 +101,9 @@ def hash_seed(environ: Mapping[str, str], gaps: list[str]) -> str:
 
 
 def _at_start(environ: Mapping[str, str]) -> str:
-    try:
-        variables = START_ENVIRONMENT.read_bytes().split(b"\0")
-    except OSError:
+    at_start = bytes_of(START_ENVIRONMENT)
+    if at_start is None:
         return environ.get(HASH_SEED, "")
+    variables = at_start.split(b"\0")
     prefix = f"{HASH_SEED}=".encode()
     return next((os.fsdecode(each.removeprefix(prefix)) for each in variables if each.startswith(prefix)), "")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from notarium.observing.reading import text_of
+
 _SETTING = re.compile(r"^(version(?:_info)?)\s*=\s*(\S+)\s*$", re.MULTILINE | re.IGNORECASE)
 
 Json = dict[str, Any]
@@ -57,10 +59,7 @@ class OtherPython:
 
     def describe(self) -> Json:
         """{version?}."""
-        try:
-            said = _SETTING.findall((self.prefix / "pyvenv.cfg").read_text(errors="replace"))
-        except OSError:
-            return {}
+        said = _SETTING.findall(text_of(self.prefix / "pyvenv.cfg") or "")
         version = {name.lower(): value for name, value in said}
         found = version.get("version") or version.get("version_info")
         return {"version": found} if found else {}

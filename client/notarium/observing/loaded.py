@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from notarium.observing.reading import bytes_of
+
 MAPS = Path("/proc/self/maps")
 
 
@@ -30,10 +32,7 @@ class LoadedLibraries:
     @classmethod
     def now(cls) -> LoadedLibraries:
         """Of this process."""
-        try:
-            lines = MAPS.read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            return cls(())
+        lines = os.fsdecode(bytes_of(MAPS) or b"").split("\n")
         mapped = (line.split(maxsplit=5)[5] for line in lines if ".so" in line)
         return cls(each for each in mapped if each.startswith("/"))
 
@@ -43,14 +42,14 @@ class LoadedLibraries:
 
     def find(self, *prefixes: str) -> Library | None:
         """The first library whose file name begins with one of `prefixes`."""
-        return next((found for each in self._paths if (found := self._open(each, prefixes)) is not None), None)
+        return next((found for each in self._paths if (found := self._library(each, prefixes)) is not None), None)
 
     def every(self, *prefixes: str) -> list[tuple[str, Library]]:
         """File name and library of each whose file name begins with one of `prefixes`."""
-        found = ((os.path.basename(each), self._open(each, prefixes)) for each in self._paths)
+        found = ((os.path.basename(each), self._library(each, prefixes)) for each in self._paths)
         return [(name, library) for name, library in found if library is not None]
 
-    def _open(self, path: str, prefixes: tuple[str, ...]) -> Library | None:
+    def _library(self, path: str, prefixes: tuple[str, ...]) -> Library | None:
         if not os.path.basename(path).startswith(prefixes):
             return None
         try:

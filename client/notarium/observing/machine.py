@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from notarium.files import read_regular
 from notarium.observing.loaded import LoadedLibraries, function
+from notarium.observing.reading import text_of
 
 CPU_INFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")
@@ -121,8 +123,7 @@ def _libc() -> str:
 
 def _cpu_model() -> str:
     try:
-        with CPU_INFO.open("rb") as file:
-            said = file.read(_FIRST_PROCESSOR_BYTES).decode(errors="replace")
+        said = read_regular(CPU_INFO, _FIRST_PROCESSOR_BYTES).decode(errors="replace")
     except OSError:
         return platform.processor()
     if found := _MODEL.search(said):
@@ -133,7 +134,4 @@ def _cpu_model() -> str:
 
 def _limit(name: str) -> str:
     """A limit of the control group, or "" where there is no such file."""
-    try:
-        return (CGROUP / name).read_text().strip()
-    except OSError:
-        return ""
+    return (text_of(CGROUP / name) or "").strip()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from notarium.files import read_regular
+
 NOTEBOOK_VARIABLE = "JPY_SESSION_NAME"
 """Jupyter's server: the notebook's path."""
 _NOTEBOOK_NAME = "__vsc_ipynb_file__"
@@ -32,9 +34,9 @@ class Script:
 
     def describe(self, top: Path | None) -> dict[str, Any]:
         """{name, sha256, size}; the name relative to `top`, the work tree, where it is inside. Raises OSError."""
-        if self.path.stat().st_size > MAX_BYTES:
+        data = read_regular(self.path, MAX_BYTES)
+        if len(data) > MAX_BYTES:
             raise OSError(0, f"larger than {MAX_BYTES // 1024**2} MiB")
-        data = self.path.read_bytes()
         inside = top is not None and self.path.is_relative_to(top)
         name = self.path.relative_to(top).as_posix() if top is not None and inside else self.path.name
         return {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
@@ -67,8 +69,7 @@ def _is_code(path: Path) -> bool:
     if is_source(path.name):
         return True
     try:
-        with path.open("rb") as file:
-            return file.read(2) == b"#!"
+        return read_regular(path, 2).startswith(b"#!")
     except OSError:
         return False
 
