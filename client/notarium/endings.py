@@ -64,6 +64,9 @@ def _attempt(program: str, work: Callable[[], Any], explain: Explain, report: Re
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except SystemExit as error:
+        # Click ends a program whose reader went away with the exit code 1, which means something else here.
+        raise (error.__context__ if isinstance(error.__context__, BrokenPipeError) else error) from None
     except _UsageProblem as error:
         report(_usage_text(error), USAGE)
         return USAGE
