@@ -6,6 +6,9 @@ import pytest
 from tests.house.sources import ROOT, modules
 
 ELSEWHERE: dict[str, str] = {
+    "client/notarium/explaining/at_hand.py": "tests/client/explaining/test_mismatch.py",
+    "client/notarium/explaining/rewriting.py": "tests/client/explaining/test_mismatch.py",
+    "client/notarium/explaining/sightings.py": "tests/client/explaining/test_mismatch.py",
     "ledger/notarium_ledger/types.py": "tests/ledger/encoding/test_reading.py",
     "ledger/notarium_store/errors.py": "tests/store/test_database.py",
     "consensus/notarium_consensus/effects.py": "tests/consensus/test_engine.py",

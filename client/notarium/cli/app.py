@@ -15,6 +15,7 @@ import typer
 
 from notarium.cli.anchor import anchor, prereg
 from notarium.cli.complete import complete
+from notarium.cli.diff import diff
 from notarium.cli.equivocation import equivocation
 from notarium.cli.find import find
 from notarium.cli.init import init
@@ -49,6 +50,7 @@ app.command()(complete)
 app.command()(verify)
 app.command()(equivocation)
 app.command()(show)
+app.command()(diff)
 app.command()(find)
 app.command()(log)
 app.command()(status)

@@ -17,9 +17,11 @@ def print_page(printer: Printer, page: Page) -> None:
     for row in page.rows:
         verdict = row.enclosed.verdict
         printer.verification(verdict.result, verdict.status, verdict.reason)
-        for mark in row.marks:
-            colour = "bold yellow" if mark.is_weighty else "cyan"
-            printer.line(f"  [{colour}]{mark.kind}[/] {shown(mark.text)}")
+        for line in (line for each in row.enclosed.why for line in each.lines()):
+            printer.line(f"  [bold]why[/] {shown(line)}")
+        for remark in row.remarks:
+            colour = "bold yellow" if remark.is_weighty else "cyan"
+            printer.line(f"  [{colour}]{remark.kind}[/] {shown(remark.text)}")
     if not page.is_submission:
         return
     for each in page.left_out[:_SHOWN_LINES]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from notarium.errors import InvalidRecordFile
 from notarium.evidence.record import read_record
+from notarium.explaining.mismatch import Why, explain
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import RECEIPT_SUFFIX, record_of
 from notarium.submissions.archive import is_archive, unpacked
@@ -17,6 +18,7 @@ from notarium.verdicts import Verdict, judge
 from notarium.verifying.locating import receipt_for, without_dots
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus
 from notarium.verifying.verification import Verifying
+from notarium_ledger.state.genesis import Genesis
 
 _OUTCOMES = ("status", "verdict", "outcome")
 """The field of a run, a review and a replication that says how it ended."""
@@ -36,6 +38,8 @@ class Enclosed:
     ended_ms: int | None = None
     gaps: tuple[str, ...] = ()
     """Of its record."""
+    why: tuple[Why, ...] = ()
+    """Of a mismatch: since when, and by which likely cause."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -48,7 +52,7 @@ class Enclosed:
         return next((str(self.body[name]) for name in _OUTCOMES if name in self.body), "")
 
     @classmethod
-    def of(cls, verdict: Verdict, folder: Path) -> Enclosed:
+    def of(cls, verdict: Verdict, folder: Path, genesis: Genesis) -> Enclosed:
         """With what the record beside its receipt says, where that is the one committed to. `folder`: it lies in."""
         result = verdict.result
         receipt, facts = result.receipt, dict[str, Any]()
@@ -67,6 +71,7 @@ class Enclosed:
             _milliseconds(facts.get("started"), body.get("started_ms")),
             _milliseconds(facts.get("ended"), body.get("ended_ms")),
             tuple(map(str, gaps)) if isinstance(gaps, list) else (),
+            tuple(explain(result, genesis)),
         )
 
 
@@ -86,7 +91,8 @@ def enclosed_in(path: Path, verifying: Verifying, *, offline: bool, timeout: flo
     """
 
     def judged(place: Path) -> list[Enclosed]:
-        return [Enclosed.of(each, place) for each in judge(place, verifying, offline=offline, timeout=timeout)]
+        verdicts = judge(place, verifying, offline=offline, timeout=timeout)
+        return [Enclosed.of(each, place, verifying.genesis) for each in verdicts]
 
     if is_submission(path) and not path.is_dir():
         with unpacked(path) as content:
@@ -122,7 +128,11 @@ def _renamed(each: Enclosed, folder: str, shown: str) -> Enclosed:
         findings=findings,
         places=(),
     )
-    return replace(each, verdict=replace(each.verdict, result=result, reason=name(each.verdict.reason)))
+    why = tuple(
+        replace(one, path=name(one.path), causes=tuple(replace(cause, text=name(cause.text)) for cause in one.causes))
+        for one in each.why
+    )
+    return replace(each, why=why, verdict=replace(each.verdict, result=result, reason=name(each.verdict.reason)))
 
 
 def _label(path: str, folder: Path) -> str:

@@ -13,8 +13,8 @@ from typing import Final
 
 from notarium import terminal
 from notarium.errors import ExitCode
-from notarium.submissions.marks import when
 from notarium.submissions.page import Page, Row
+from notarium.submissions.remarks import when
 
 SHOWN_FINDINGS: Final = 20
 """Of one entry; --json has all of them."""
@@ -66,11 +66,11 @@ def _html(page: Page) -> Iterator[str]:
     yield f"<p>{_escaped(page.summary())}.</p>"
     yield f"<table><thead><tr>{''.join(f'<th>{each}</th>' for each in _HEADS)}</tr></thead><tbody>"
     for row in page.rows:
-        *cells, verdict, marks = map(_escaped, _cells(row))
+        *cells, verdict, known = map(_escaped, _cells(row))
         colour = _colour(row.enclosed.verdict.exit_code)
-        heavy = "ask" if any(each.is_weighty for each in row.marks) else ""
+        heavy = "ask" if any(each.is_weighty for each in row.remarks) else ""
         yield "<tr>" + "".join(f"<td>{each}</td>" for each in cells)
-        yield f'<td class="{colour}">{verdict}</td><td class="{heavy}">{marks}</td></tr>'
+        yield f'<td class="{colour}">{verdict}</td><td class="{heavy}">{known}</td></tr>'
     yield "</tbody></table>"
     for title, lines in _sections(page):
         yield f"<h2>{title}</h2><ul>{''.join(f'<li>{_escaped(each)}</li>' for each in lines)}</ul>"
@@ -84,19 +84,21 @@ def _cells(row: Row) -> tuple[str, ...]:
         what = " ".join(filter(None, (each.body["kind"], each.outcome)))
         number, by = str(each.receipt.index), f"{each.body.get('issuer', each.body.get('member'))}"
         decided = when(each.receipt.time_ms)
-    marks = "; ".join(dict.fromkeys(str(mark.kind) for mark in row.marks))
-    return number, each.label, what, by, decided, str(each.verdict.status), marks
+    known = "; ".join(dict.fromkeys(str(remark.kind) for remark in row.remarks))
+    return number, each.label, what, by, decided, str(each.verdict.status), known
 
 
 def _sections(page: Page) -> Iterator[tuple[str, list[str]]]:
     """What stands below the table; no empty section."""
-    to_know = [f"{row.enclosed.label}: {mark.kind}: {mark.text}" for row in page.rows for mark in row.marks]
+    to_know = [f"{row.enclosed.label}: {remark.kind}: {remark.text}" for row in page.rows for remark in row.remarks]
     findings = [line for row in page.rows for line in _findings(row)]
+    why = [line for row in page.rows for each in row.enclosed.why for line in each.lines()]
     gaps = [f"{row.enclosed.label}: {gap}" for row in page.rows for gap in row.enclosed.gaps]
     ledger = [f"{page.ledger.name}, genesis {page.ledger.genesis_hash}", *filter(None, [page.silence])]
     sections = (
         ("To know", to_know),
         ("What does not hold, or could not be checked", findings),
+        ("Why", why),
         ("On the ledger and left out", list(page.left_out)),
         ("Gaps that the records name", gaps),
         ("Proven against the ledger", ledger),

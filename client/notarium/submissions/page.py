@@ -1,4 +1,4 @@
-"""A submission as one page: every entry with its verdict and marks, what is missing, and the gravest result."""
+"""A submission as one page: every entry with its verdict and remarks, what is missing, and the gravest result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path
 from notarium.submissions.asking import Asked, ask, targets
 from notarium.submissions.enclosed import Enclosed, enclosed_in, is_submission
-from notarium.submissions.marks import Known, Mark, MarkKind, described, issuer_of, marks_of
+from notarium.submissions.remarks import Known, Remark, RemarkKind, described, issuer_of, remarks_of
 from notarium.verdicts import VerdictStatus, gravest
 from notarium.verifying.result import Ledger
 from notarium.verifying.verification import Verifying
@@ -26,20 +26,22 @@ class Row:
     """One entry with what there is to know of it."""
 
     enclosed: Enclosed
-    marks: tuple[Mark, ...]
+    remarks: tuple[Remark, ...]
 
     @property
     def is_clean(self) -> bool:
         """Whether it verifies and nothing weighty is known of it."""
-        return self.enclosed.verdict.exit_code is ExitCode.OK and not any(each.is_weighty for each in self.marks)
+        return self.enclosed.verdict.exit_code is ExitCode.OK and not any(each.is_weighty for each in self.remarks)
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict's own, with `outcome`, `gaps` and `marks`."""
+        """The verdict's own, with `outcome`, `gaps`, what is `to_know`, and `why` it is a mismatch."""
+        to_know = [{"kind": str(each.kind), "text": each.text, "weighty": each.is_weighty} for each in self.remarks]
         return {
-            **self.enclosed.verdict.to_json(),
             "outcome": self.enclosed.outcome or None,
             "gaps": list(self.enclosed.gaps),
-            "marks": [{"mark": str(each.kind), "text": each.text, "weighty": each.is_weighty} for each in self.marks],
+            **self.enclosed.verdict.to_json(),
+            "to_know": to_know,
+            "why": [each.to_json() for each in self.enclosed.why],
         }
 
 
@@ -56,18 +58,18 @@ class Page:
     silence: str
     """Why the ledger was not asked about all, or ""."""
     is_submission: bool = True
-    """False for the verdict on a single path, which has no marks."""
+    """False for the verdict on a single path, which has no remarks."""
 
     @classmethod
     def of(cls, name: str, ledger: Ledger, enclosed: Sequence[Enclosed], asked: Asked) -> Page:
         """The page of what a submission encloses and what the ledger adds."""
         known = Known.of(enclosed, asked.others)
-        rows = tuple(Row(each, marks_of(each, known)) for each in enclosed)
+        rows = tuple(Row(each, remarks_of(each, known)) for each in enclosed)
         return cls(name, ledger, rows, tuple(_left_out(enclosed, known)), asked.silence)
 
     @property
     def exit_code(self) -> ExitCode:
-        """The gravest of all verdicts; incomplete evidence where only marks or missing entries stand against it."""
+        """The gravest of all verdicts; incomplete evidence where only remarks or missing entries stand against it."""
         worst = gravest(row.enclosed.verdict.exit_code for row in self.rows)
         if worst is ExitCode.OK and not (all(row.is_clean for row in self.rows) and not self.left_out):
             return ExitCode.INCOMPLETE_EVIDENCE
@@ -80,16 +82,16 @@ class Page:
         own = (row.enclosed.verdict for row in self.rows if row.enclosed.verdict.exit_code is worst)
         return next((each.status.value for each in own), VerdictStatus.INCOMPLETE_EVIDENCE.value)
 
-    def count(self, kind: MarkKind) -> int:
-        """How many entries have a mark of this kind."""
-        return sum(any(each.kind is kind for each in row.marks) for row in self.rows)
+    def count(self, kind: RemarkKind) -> int:
+        """How many entries have a remark of this kind."""
+        return sum(any(each.kind is kind for each in row.remarks) for row in self.rows)
 
     def summary(self) -> str:
         """All in one sentence: "13 entries: 13 verified · 1 retracted · 2 not enclosed"."""
         entries = sum(row.enclosed.receipt is not None for row in self.rows)
         statuses = [row.enclosed.verdict.status for row in self.rows]
         parts = [f"{statuses.count(each)} {each}" for each in VerdictStatus if each in statuses]
-        parts += [f"{count} {kind}" for kind in MarkKind if (count := self.count(kind))]
+        parts += [f"{count} {kind}" for kind in RemarkKind if (count := self.count(kind))]
         if self.left_out:
             parts.append(f"{len(self.left_out)} on the ledger and left out")
         return f"{entries} {'entry' if entries == 1 else 'entries'}: {' · '.join(parts)}"

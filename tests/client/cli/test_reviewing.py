@@ -44,6 +44,6 @@ def test_any_locale_and_a_closed_pipe(study, form):
 def test_json_has_the_marks_of_each_entry(study, cli):
     document = json.loads(cli("verify", ".", "--offline", "--json")[1])
     [row] = document["results"]
-    assert (row["marks"], row["gaps"], row["outcome"]) == ([], [], None)
+    assert (row["to_know"], row["gaps"], row["outcome"]) == ([], [], None)
     [page] = document["submissions"]
     assert page["summary"] == "1 entry: 1 verified"

@@ -33,9 +33,9 @@ def said(cli, *arguments):
 def marks(document):
     """File name -> the marks of its entry."""
     return {
-        row["path"].rpartition("/")[2].removesuffix(".receipt.json"): [each["mark"] for each in row["marks"]]
+        row["path"].rpartition("/")[2].removesuffix(".receipt.json"): [each["kind"] for each in row["to_know"]]
         for row in document["results"]
-        if row["marks"]
+        if row["to_know"]
     }
 
 
@@ -122,7 +122,7 @@ def test_a_plan_that_came_after_its_run_began_is_no_plan(study, cli):
     code, document = said(cli, study.folder)
     assert code == 4
     assert marks(document) == {"plan.md": ["after its data"], "good.run": ["after its data", "after its data"]}
-    texts = {each["text"]: each["weighty"] for row in document["results"] for each in row["marks"]}
+    texts = {each["text"]: each["weighty"] for row in document["results"] for each in row["to_know"]}
     assert texts == {
         "preRegisteredBy plan.md (#1), which was decided 11.0 s after this began": True,
         "derivedFrom data.csv (#0), which was decided 10.0 s after this began": False,
@@ -148,7 +148,7 @@ def test_what_a_stranger_says_is_shown_as_theirs(study, ledger, cli):
     submit(ledger, 1, kind="retraction", reason="we dislike it", record=None, refs=refs)
     submit(ledger, 1, kind="replication", outcome="not-reproduced", refs=[{"rel": "replicates", "entry": run}])
     code, document = said(cli, study.folder)
-    texts = [each["text"] for each in document["results"][0]["marks"]]
+    texts = [each["text"] for each in document["results"][0]["to_know"]]
     assert (code, marks(document)) == (0, {"good.run": ["said later", "said later"]})
     assert "another institution, m1" in texts[0]
     assert "only the author's institution can do so" in texts[0]

@@ -22,8 +22,8 @@ AHEAD_MS: Final = 10 * 60 * 1000
 _FAILED: Final = ("failed", "interrupted", "reject", "not-reproduced")
 
 
-class MarkKind(StrEnum):
-    """What a mark says."""
+class RemarkKind(StrEnum):
+    """What a remark is about."""
 
     RETRACTED = "retracted"
     CHANGED = "changed"
@@ -40,21 +40,21 @@ class MarkKind(StrEnum):
 
 
 WEIGHTY: Final = frozenset(
-    {MarkKind.RETRACTED, MarkKind.CHANGED, MarkKind.RESTS_ON, MarkKind.IMPOSSIBLE, MarkKind.NOT_ENCLOSED}
+    {RemarkKind.RETRACTED, RemarkKind.CHANGED, RemarkKind.RESTS_ON, RemarkKind.IMPOSSIBLE, RemarkKind.NOT_ENCLOSED}
 )
 """With one of these a submission does not count as verified. A failed run, honestly enclosed, is no defect."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Remark:
     """One thing to know of one entry."""
 
-    kind: MarkKind
+    kind: RemarkKind
     text: str
     is_weighty: bool = False
 
     @classmethod
-    def of(cls, kind: MarkKind, text: str) -> Mark:
+    def of(cls, kind: RemarkKind, text: str) -> Remark:
         """With the weight of its kind."""
         return cls(kind, text, kind in WEIGHTY)
 
@@ -111,34 +111,34 @@ def issuer_of(receipt: VerifiedReceipt) -> str:
     return str(receipt.body.get("issuer", receipt.body.get("member", "")))
 
 
-def marks_of(each: Enclosed, known: Known) -> tuple[Mark, ...]:
+def remarks_of(each: Enclosed, known: Known) -> tuple[Remark, ...]:
     """What there is to know of one entry."""
     if each.receipt is None:
         return ()
     found = [*_later(each.receipt, known), *_refs(each, known), *_times(each)]
     if each.outcome in _FAILED:
-        found.insert(0, Mark.of(MarkKind.FAILED, f"the outcome of this {each.body['kind']} is: {each.outcome}"))
+        found.insert(0, Remark.of(RemarkKind.FAILED, f"the outcome of this {each.body['kind']} is: {each.outcome}"))
     if each.body["kind"] == "preregistration":
         found += _plan(each.receipt, known)
     return tuple(found)
 
 
-def _later(receipt: VerifiedReceipt, known: Known) -> Iterator[Mark]:
+def _later(receipt: VerifiedReceipt, known: Known) -> Iterator[Remark]:
     """What later entries say."""
     for each in known.later(receipt.id, "supersedes"):
         who = f"{_who(each, receipt)}, {when(each.time_ms)} (#{each.index})"
         is_retraction = each.body["kind"] == "retraction"
         said = f"reason: {each.body['reason']}" if is_retraction else f"replaced by {known.named(each.id)}"
-        kind = MarkKind.RETRACTED if is_retraction else MarkKind.CHANGED
+        kind = RemarkKind.RETRACTED if is_retraction else RemarkKind.CHANGED
         if issuer_of(each) == issuer_of(receipt):
-            yield Mark.of(kind, f"{said}; by {who}")
+            yield Remark.of(kind, f"{said}; by {who}")
         else:
             said = f"{kind}, {said}; by {who}: only the author's institution can do so"
-            yield Mark.of(MarkKind.SAID_LATER, said)
+            yield Remark.of(RemarkKind.SAID_LATER, said)
     for relation, name in (("reviews", "verdict"), ("replicates", "outcome")):
         for each in known.later(receipt.id, relation):
             outcome = each.body.get(name, each.body["kind"])
-            yield Mark.of(MarkKind.SAID_LATER, f"{relation}: {outcome}; by {_who(each, receipt)} (#{each.index})")
+            yield Remark.of(RemarkKind.SAID_LATER, f"{relation}: {outcome}; by {_who(each, receipt)} (#{each.index})")
 
 
 def _who(later: VerifiedReceipt, of: VerifiedReceipt) -> str:
@@ -149,7 +149,7 @@ def _who(later: VerifiedReceipt, of: VerifiedReceipt) -> str:
     return f"another institution, {issuer_of(later)}"
 
 
-def _refs(each: Enclosed, known: Known) -> Iterator[Mark]:
+def _refs(each: Enclosed, known: Known) -> Iterator[Remark]:
     """What it refers to, where that is not enclosed, was retracted or replaced, or came later than it may."""
     for ref in each.body.get("refs", ()):
         relation, target = ref["rel"], bytes(ref["entry"])
@@ -164,47 +164,47 @@ def _refs(each: Enclosed, known: Known) -> Iterator[Mark]:
             is_own = earlier is None or issuer_of(later) == issuer_of(earlier)
             if is_own and (each.receipt is None or later.id != each.receipt.id):
                 how = "retracted" if later.body["kind"] == "retraction" else "replaced"
-                yield Mark.of(MarkKind.RESTS_ON, f"{said}, which was {how} by {known.named(later.id)}")
+                yield Remark.of(RemarkKind.RESTS_ON, f"{said}, which was {how} by {known.named(later.id)}")
         if earlier is not None and each.started_ms is not None and earlier.time_ms > each.started_ms:
             apart = _apart(earlier.time_ms - each.started_ms)
             # A plan that came after the run began is no plan; an input may be anchored late.
             is_plan = relation == "preRegisteredBy"
-            yield Mark(MarkKind.AFTER, f"{said}, which was decided {apart} after this began", is_plan)
+            yield Remark(RemarkKind.AFTER, f"{said}, which was decided {apart} after this began", is_plan)
 
 
-def _absent(each: Enclosed, relation: str, named: str) -> Mark:
+def _absent(each: Enclosed, relation: str, named: str) -> Remark:
     if relation != "supersedes":
-        return Mark.of(MarkKind.NOT_ENCLOSED, f"{relation} {named}, which is only referred to")
+        return Remark.of(RemarkKind.NOT_ENCLOSED, f"{relation} {named}, which is only referred to")
     # Data and models are replaced every day; a plan is not.
     is_plan = each.body["kind"] == "preregistration"
-    return Mark(MarkKind.CHANGED, f"replaces {named}, which is not enclosed", is_plan)
+    return Remark(RemarkKind.CHANGED, f"replaces {named}, which is not enclosed", is_plan)
 
 
-def _plan(plan: VerifiedReceipt, known: Known) -> Iterator[Mark]:
+def _plan(plan: VerifiedReceipt, known: Known) -> Iterator[Remark]:
     """The data that a plan's runs rest on, where it was anchored before the plan."""
     for run in known.later(plan.id, "preRegisteredBy"):
         for ref in run.body.get("refs", ()):
             data = known.receipt(bytes(ref["entry"]))
             if data is not None and data.body["kind"] == "dataset" and data.index < plan.index:
                 text = f"anchored after {known.named(data.id)}, on which {known.named(run.id)} rests"
-                yield Mark.of(MarkKind.AFTER, text)
+                yield Remark.of(RemarkKind.AFTER, text)
 
 
-def _times(each: Enclosed) -> Iterator[Mark]:
+def _times(each: Enclosed) -> Iterator[Remark]:
     """Claimed times against each other, and against the block's."""
     receipt, started, ended = each.receipt, each.started_ms, each.ended_ms
     if receipt is None:
         return
     if started is not None and ended is not None and ended < started:
-        yield Mark.of(MarkKind.IMPOSSIBLE, f"its claimed end is {_apart(started - ended)} before its claimed start")
+        yield Remark.of(RemarkKind.IMPOSSIBLE, f"its claimed end is {_apart(started - ended)} before its claimed start")
     last = max((each for each in (started, ended) if each is not None), default=None)
     if last is None:
         return
     if last > receipt.time_ms + AHEAD_MS:
         apart = _apart(last - receipt.time_ms)
-        yield Mark.of(MarkKind.IMPOSSIBLE, f"its claimed time is {apart} after the block that holds it")
+        yield Remark.of(RemarkKind.IMPOSSIBLE, f"its claimed time is {apart} after the block that holds it")
     elif receipt.time_ms - last > LATE_MS:
-        yield Mark.of(MarkKind.LATE, f"it came to the ledger {_apart(receipt.time_ms - last)} after it happened")
+        yield Remark.of(RemarkKind.LATE, f"it came to the ledger {_apart(receipt.time_ms - last)} after it happened")
 
 
 def _apart(milliseconds: int) -> str:
