@@ -15,7 +15,7 @@ from notarium.evidence.hashing import hash_path
 from notarium.explaining.at_hand import Side, read_now
 from notarium.explaining.files import file_differences, pairs_of
 from notarium.explaining.lines import Difference, Part, differences, lines_of
-from notarium.explaining.metrics import metric_differences, series_of
+from notarium.explaining.metrics import metric_differences, course_of
 
 _HERE = (Part.FILE, Part.CODE, Part.PACKAGE, Part.DEVICE, Part.ENVIRONMENT)
 """What can be seen here without running anything."""
@@ -43,7 +43,7 @@ class Comparison:
 def compare(before: Side, after: Side) -> Comparison:
     """Two records."""
     old, new = lines_of(before.record.facts), lines_of(after.record.facts)
-    old_series, new_series = series_of(before.record.facts), series_of(after.record.facts)
+    old_series, new_series = course_of(before.record.facts), course_of(after.record.facts)
     metrics = metric_differences(old_series, new_series)
     artifacts = (before.record.artifacts, after.record.artifacts)
     files = file_differences(*artifacts, before.recorded, after.recorded)

@@ -46,7 +46,7 @@ class Course:
         return "".join(" " if each is None else _block(each, low, high) for each in shown)
 
 
-def series_of(facts: Mapping[str, Any]) -> dict[str, Course]:
+def course_of(facts: Mapping[str, Any]) -> dict[str, Course]:
     """By name. A metric that cannot be read has no numbers and is left out: the record's own checks are elsewhere."""
     values: dict[str, list[str]] = {}
     steps: dict[str, list[int | None]] = {}

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from notarium.explaining.metrics import WIDTH, metric_differences, series_of
+from notarium.explaining.metrics import WIDTH, metric_differences, course_of
 
 
 def rows(*values, name="loss", first=0):
@@ -26,7 +26,7 @@ def test_rows_and_columns_say_the_same():
         "steps": column([5, *[1] * 199]),
         "times": column([0] * 200),
     }
-    assert series_of({"metrics": [packed]}) == series_of(rows(*values, first=5))
+    assert course_of({"metrics": [packed]}) == course_of(rows(*values, first=5))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_rows_and_columns_say_the_same():
     ],
 )
 def test_what_cannot_be_read_is_left_out(metrics):
-    assert series_of({"metrics": metrics}) == {}
+    assert course_of({"metrics": metrics}) == {}
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_what_cannot_be_read_is_left_out(metrics):
     ],
 )
 def test_a_line_to_see_the_course(values, line):
-    assert series_of(rows(*values))["loss"].sparkline() == line
+    assert course_of(rows(*values))["loss"].sparkline() == line
 
 
 def test_a_long_course_has_its_last_number_and_a_bound():
-    line = series_of(rows(*map(str, [0] * 10_000 + [1])))["loss"].sparkline()
+    line = course_of(rows(*map(str, [0] * 10_000 + [1])))["loss"].sparkline()
     assert (len(line), line[-1]) == (WIDTH, "█")
 
 
@@ -88,5 +88,5 @@ def test_a_long_course_has_its_last_number_and_a_bound():
     ],
 )
 def test_where_two_runs_part(before, after, expected):
-    found = metric_differences(series_of(rows(*before)), series_of(rows(*after)))
+    found = metric_differences(course_of(rows(*before)), course_of(rows(*after)))
     assert [(each.before, each.after, each.note) for each in found] == expected
