@@ -94,8 +94,8 @@ def _git(git: str, *arguments: str) -> bytes | None:
             capture_output=True,
             timeout=_GIT_S,
             check=False,
-            # Without locks it disturbs nobody, and it fetches nothing that is missing.
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"},
+            # Without locks it disturbs nobody, and by no protocol it fetches what is missing.
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "", "LC_ALL": "C"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

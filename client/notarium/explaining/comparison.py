@@ -15,7 +15,7 @@ from notarium.evidence.hashing import hash_path
 from notarium.explaining.at_hand import Side, read_now
 from notarium.explaining.files import file_differences, pairs_of
 from notarium.explaining.lines import Difference, Part, differences, lines_of
-from notarium.explaining.metrics import metric_differences, course_of
+from notarium.explaining.metrics import course_of, metric_differences
 
 _HERE = (Part.FILE, Part.CODE, Part.PACKAGE, Part.DEVICE, Part.ENVIRONMENT)
 """What can be seen here without running anything."""

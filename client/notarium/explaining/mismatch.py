@@ -63,8 +63,11 @@ class Why:
         }
 
 
-def explain(result: Verification, genesis: Genesis) -> list[Why]:
-    """For a mismatch: why, file by file. Empty for any other result, and where the record itself does not hold."""
+def explain(result: Verification, genesis: Genesis, folder: Path | None = None) -> list[Why]:
+    """For a mismatch: why, file by file. Empty for any other result, and where the record itself does not hold.
+
+    `folder`: that was asked about. Other anchors are looked for in there, or in the project around the receipt.
+    """
     if result.status is not VerificationStatus.MISMATCH or result.receipt is None:
         return []
     place = Path(result.receipt_path)
@@ -74,7 +77,7 @@ def explain(result: Verification, genesis: Genesis) -> list[Why]:
         return []
     named = _named(record, place)
     extra = [Path(each.path) for each in result.findings if each.what is FindingKind.EXTRA]
-    sightings = Sightings(find_root(Path.cwd()) or place.parent, genesis)
+    sightings = Sightings(_root(place, folder), genesis)
     found = []
     for finding in result.findings:
         if finding.what in (FindingKind.CHANGED, FindingKind.MISSING) and finding.path in named:
@@ -155,6 +158,14 @@ class _File:
                     what, text = _naming(self.path.name, path.name)
                     return Explanation(what, Certainty.PROVEN, f"the same content is there as {path}; {text}")
         return None
+
+
+def _root(place: Path, folder: Path | None) -> Path:
+    """Where other anchors are looked for: the user's project, or what somebody sent."""
+    project = find_root(Path.cwd())
+    if project is not None and place.resolve().is_relative_to(project.resolve()):
+        return project
+    return folder if folder is not None and folder.is_dir() else place.parent
 
 
 def _naming(before: str, now: str) -> tuple[str, str]:

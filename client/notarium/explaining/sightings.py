@@ -28,6 +28,8 @@ from notarium_ledger.trust.receipt import ReceiptVerifier
 
 MOST: Final = 500
 """Receipts that are looked at."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of their records, together: an explanation is worth seconds, and not minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ class Sightings:
     def _receipts(self) -> Iterator[tuple[VerifiedReceipt, Record, Path]]:
         verifier = ReceiptVerifier(self.genesis)
         places = [(each, each) for each in receipts_in(self.root, lambda _, __: None)]
+        left = MOST_BYTES
         for file, place in [*places, *self._superseded()][:MOST]:
             try:
+                left -= record_of(file).stat().st_size
+                if left < 0:
+                    return
                 receipt = load_receipt(file, verifier)
                 yield receipt, read_record(record_of(file), receipt.entry), place
             except (OSError, InvalidReceipt, InvalidRecordFile):

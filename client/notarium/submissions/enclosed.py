@@ -71,7 +71,7 @@ class Enclosed:
             _milliseconds(facts.get("started"), body.get("started_ms")),
             _milliseconds(facts.get("ended"), body.get("ended_ms")),
             tuple(map(str, gaps)) if isinstance(gaps, list) else (),
-            tuple(explain(result, genesis)),
+            tuple(explain(result, genesis, folder)),
         )
 
 

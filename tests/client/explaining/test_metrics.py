@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from notarium.explaining.metrics import WIDTH, metric_differences, course_of
+from notarium.explaining.metrics import WIDTH, course_of, metric_differences
 
 
 def rows(*values, name="loss", first=0):

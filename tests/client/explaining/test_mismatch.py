@@ -185,6 +185,35 @@ def test_since_which_anchor_a_file_is_another(project, cli):
     assert "another anchor's content (proven): it is what after.run (#2" in out
 
 
+def test_a_superseded_anchor_is_seen_too(project, cli):
+    """The older receipt lies in .notarium/superseded."""
+    for content in ("first", "again"):
+        (project.root / "data.csv").write_text(content)
+        anchor("data.csv", project=project, strict=True)
+    (project.root / "data.csv").write_text("first")
+    [row] = json.loads(cli("verify", "data.csv", "--offline", "--json")[1])["results"]
+    [why] = row["why"]
+    assert causes(why) == [("another anchor's content", "proven")]
+    assert why["causes"][0]["text"].startswith("it is what data.csv (#0, ")
+
+
+def test_anchors_of_a_submission_are_looked_for_in_there(project, cli, tmp_path, monkeypatch):
+    sent = project.root / "sent"
+    (sent / "runs").mkdir(parents=True)
+    (sent / "data.csv").write_text("first")
+    anchor(sent / "data.csv", project=project, strict=True)
+    (sent / "data.csv").write_text("other")
+    with track("fit", directory=sent, strict=True) as run:
+        run.input(sent / "data.csv")
+    elsewhere = tmp_path / "reviewer"
+    shutil.copytree(sent, elsewhere / "sent")
+    monkeypatch.chdir(elsewhere)
+    genesis = project.root / ".notarium" / "genesis.json"
+    document = json.loads(cli("verify", "sent", "--offline", "--genesis", genesis, "--json")[1])
+    [why] = [each for row in document["results"] for each in row["why"]]
+    assert "; fit.run (#1, " in why["since"]
+
+
 def test_an_output_that_another_run_wrote_is_explained_by_what_that_run_was_given(project, cli):
     for seed in (1, 2):
         with track("fit", strict=True) as run:
