@@ -38,6 +38,8 @@ class ExitCode(IntEnum):
     NOT_ANCHORED = 3
     INCOMPLETE_EVIDENCE = 4
     UNREACHABLE = 5
+    ASKED_TO_FAIL = 6
+    """All that was checked holds, and it is what `--fail-on` names."""
 
 
 class NotariumError(Exception):

@@ -16,7 +16,7 @@ from tests.mistakes import early
 
 from notarium import files, project, terminal, verdicts
 from notarium.cli import verify
-from notarium.errors import InvalidRecordFile
+from notarium.errors import InvalidRecordFile, ProjectError
 from notarium.evidence.record import Record
 from notarium.verifying import verification
 from notarium_ledger.state.quota import Tally
@@ -72,7 +72,9 @@ def _trust_of_the_verified() -> list[Replacement]:
         seen["path"] = path
         return judge(path, *arguments, **options)
 
-    def misled() -> Any:
+    def misled(**_: Any) -> Any:
+        if "path" not in seen:
+            raise ProjectError("nothing is verified yet, so no project is known")
         return project.find_project(seen["path"])
 
     return [(verify, "judge", remembering), (verdicts, "find_project", misled)]

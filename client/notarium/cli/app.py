@@ -1,7 +1,7 @@
 """The command `notarium`.
 
-Exit codes: 0 verified or done, 1 mismatch, 2 usage, 3 not anchored, 4 incomplete evidence, 5 unreachable, 70 a defect
-of this program, which says nothing about what was asked.
+Exit codes: 0 verified or done, 1 mismatch, 2 usage, 3 not anchored, 4 incomplete evidence, 5 unreachable, 6 what
+`verify --fail-on` names, 70 a defect of this program, which says nothing about what was asked.
 stdout is data, stderr is everything else; every command has --json.
 """
 

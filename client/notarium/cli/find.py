@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import GenesisFile, Json, Timeout
+from notarium.cli.ids import ID_DIGITS, id_digits, wanted_id
+from notarium.cli.options import GenesisFile, Json, Nodes, Timeout, with_nodes
 from notarium.cli.output import Printer, ledger_of, shown
-from notarium.errors import ExitCode, ProjectError
+from notarium.errors import ExitCode, NotAnchored, ProjectError
 from notarium.evidence.author import Author
 from notarium.evidence.hashing import hash_path
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.describing import describe_receipt
 from notarium.naming import artifact_path, check_no_draft
-from notarium.project import find_project
-from notarium_ledger.encoding.json_file import iso_time
+from notarium.project import Project, find_project
+from notarium.verifying.people import time_text
 from notarium_ledger.entries.commitment import RESEARCH_KINDS
 
-_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 _LIMIT = 100
 _ALL = 2**62
 
 
 def find(
     *,
-    target: Annotated[str, typer.Argument(metavar="FILE|DIGEST")],
+    target: Annotated[str, typer.Argument(metavar="FILE|DIGEST|ID")],
     issuer: Annotated[str, typer.Option("--issuer", metavar="ID", help="Only entries of this institution.")] = "",
     project: Annotated[str, typer.Option("--project", metavar="NAME", help="Only entries of this project.")] = "",
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only entries of this kind, such as run.")] = "",
@@ -44,28 +43,26 @@ def find(
         int, typer.Option("--after", min=-1, metavar="INDEX", help="Go on after this log index, as an answer says.")
     ] = -1,
     genesis: GenesisFile = None,
+    node: Nodes = None,
     timeout: Timeout = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Find the ledger's entries that name a file, a folder or a digest, oldest first, and say who was first."""
+    """Find the ledger's entries that name a file, a folder or a digest, oldest first, and say who was first.
+
+    An id, or its beginning as `notarium log` prints it, stands for the record that this entry commits to.
+    """
     printer = Printer(as_json)
     if kind and kind not in RESEARCH_KINDS:
         raise ProjectError(f"--kind {kind!r}: expected one of {', '.join(RESEARCH_KINDS)}")
     times = {"since_ms": _time_ms(since, "--since"), "until_ms": _time_ms(until, "--until")}
-    here = find_project(genesis_file=genesis)
+    here = with_nodes(find_project(genesis_file=genesis), node)
     path = artifact_path(target)
     check_no_draft(path)
-    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else _digest(target)
+    digest = hash_path(path, cache=here.homes.digest_cache()).sha256 if path.exists() else ""
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
-        found = client.find(
-            digest,
-            issuer=issuer,
-            project=project,
-            kind=kind,
-            **times,
-            limit=_ALL if everything else limit,
-            after=after,
-        )
+        digest = digest or _digest(client, here, target)
+        most = _ALL if everything else limit
+        found = client.find(digest, issuer=issuer, project=project, kind=kind, **times, limit=most, after=after)
         # Whoever was first may be outside of the filters.
         first = next(iter(client.find(digest, limit=1).receipts), None)
     rows = [{**describe_receipt(each), "standing": _standing(each, first)} for each in found.receipts]
@@ -92,7 +89,7 @@ def _standing(each: VerifiedReceipt, first: VerifiedReceipt | None) -> str:
 
 
 def _line(each: VerifiedReceipt) -> str:
-    return f"{each.body['kind']} · {Author.of(each.entry)} · {iso_time(each.time_ms)} · #{each.index}"
+    return f"{each.body['kind']} · {Author.of(each.entry)} · {time_text(each.time_ms)} · #{each.index}"
 
 
 def _time_ms(text: str, option: str) -> int | None:
@@ -107,7 +104,14 @@ def _time_ms(text: str, option: str) -> int | None:
     return max(0, round(milliseconds))
 
 
-def _digest(target: str) -> str:
-    if not _DIGEST.fullmatch(target):
-        raise ProjectError(f"no such file or folder: {target}, and not a digest: 64 hexadecimal digits")
-    return target.lower()
+def _digest(client: BlockingClient, here: Project, target: str) -> str:
+    """The digest that is meant: `target` itself, or the first one of the entry whose id it is. Raises NotariumError."""
+    digits = id_digits(target)
+    if len(digits) == ID_DIGITS and client.find(digits, limit=1).receipts:
+        return digits
+    try:
+        digests = client.receipt(wanted_id(here, target, "a digest or an id")).digests
+    except NotAnchored:
+        # No id of an entry, so it is a digest that nothing names.
+        return digits
+    return digests[0].hex() if digests else digits

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from notarium.cli.git_attributes import keep_from_git
 from notarium.cli.options import Json, given_path
 from notarium.cli.output import Printer, shown
 from notarium.errors import ExitCode, ProjectError
@@ -56,6 +57,7 @@ def init(
     else:
         nodes, config = list(kept.nodes), kept.folder / CONFIG
         printer.note(f"[yellow]note:[/] kept {shown(str(config))} as it is; --force replaces it")
+    keep_from_git(config.parent.parent)
     add_pin(Homes.of(os.environ).pins, pinned, nodes)
     made = _Made.key_for(pinned, config, nodes, issuer)
     printer.data(made.to_json())

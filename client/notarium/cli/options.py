@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ import typer
 
 from notarium.anchoring.commit import Disclosure
 from notarium.errors import ProjectError
+from notarium.ledger_access.pool import normal_url
 from notarium.naming import EMPTY_PATH
+from notarium.project import Project
 from notarium_ledger.entries.commitment import RELATIONS
 
 
@@ -53,12 +56,22 @@ GenesisFile = Annotated[
     ),
 ]
 
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", metavar="URL", help="Ask this node instead of the configured ones. Repeatable."),
+]
+
 VALUES_HELP = "A number, true or false is recorded as such, everything else (such as 1.10) as text."
 FIELDS_HELP = "An integer is recorded as such, everything else as text: the ledger holds no fractions."
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _NUMBER = re.compile(r"-?([0-9]*\.[0-9]*[1-9]|[0-9]+\.0|[0-9](\.[0-9]*[1-9])?[eE][+-]?[0-9]{1,3})")
 """What is surely meant as a number: not the version 1.10, which would become 1.1, nor the Git commit 1234e56."""
+
+
+def with_nodes(here: Project, nodes: Sequence[str] | None) -> Project:
+    """`here` with the nodes of --node, where any were given. Raises ProjectError."""
+    return replace(here, nodes=tuple(normal_url(each) for each in nodes)) if nodes else here
 
 
 def parse_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:

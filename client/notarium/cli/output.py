@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,16 +12,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from notarium import terminal
 from notarium.evidence.hashing import HashingProgress, OnProgress
+from notarium.verifying.account import Account, without_shared
+from notarium.verifying.parts import Parts
+from notarium.verifying.rendering import limited, shown_parts
 from notarium.verifying.result import Verification, VerificationStatus
 from notarium_ledger.state.genesis import Genesis
 
-_COLOURS = {
-    VerificationStatus.VERIFIED: "green",
-    VerificationStatus.MISMATCH: "bold red",
-    VerificationStatus.NOT_ANCHORED: "yellow",
-    VerificationStatus.INCOMPLETE_EVIDENCE: "yellow",
-}
-_SHOWN_FINDINGS = 20
+_COLOURS: dict[str, str] = {VerificationStatus.VERIFIED: "green", VerificationStatus.MISMATCH: "bold red"}
 _REFUSED_REMEDY = (
     "Fix the cause (have the key enrolled, or correct issuer or key: the entry is then signed again) and run "
     "'notarium status --flush' to send it, or run 'notarium status --drop {id}' to give it up."
@@ -40,14 +37,12 @@ class Printer:
     def data(self, document: Any) -> None:
         """The result, where --json was asked for."""
         if self.as_json:
-            sys.stdout.write(terminal.json_text(document, indent=1) + "\n")
-            sys.stdout.flush()
+            terminal.write(terminal.json_text(document, indent=1), sys.stdout)
 
     def data_on_stderr(self, document: Any) -> None:
         """The result as one line on stderr, where --json was asked for and stdout belongs to another program."""
         if self.as_json:
-            sys.stderr.write(terminal.json_text(document) + "\n")
-            sys.stderr.flush()
+            terminal.write(terminal.json_text(document), sys.stderr)
 
     def line(self, markup: str) -> None:
         """A line of the result for people."""
@@ -86,20 +81,36 @@ class Printer:
             yield show
 
     def verification(self, result: Verification, status: str = "", reason: str = "") -> None:
-        """One line, and one more for each finding; `status` and `reason` where they are not the result's own."""
-        colour = _COLOURS[result.status]
-        said = result.about
-        head = f"[{colour}]{status or result.status}[/] {shown(result.path)}"
-        if said:
-            head += f"  {said['kind']} · {shown(str(said.get('issuer', said.get('member', ''))))} · {said['time']}"
-            head += f" · #{said['index']} · {result.checked}"
-        self.line(head)
-        if reason:
-            self.line(f"  {shown(reason)}")
-        for finding in result.findings[:_SHOWN_FINDINGS]:
-            self.line(f"  [{colour}]{finding.what}[/] {shown(finding.path)} ({shown(finding.detail)})")
-        if len(result.findings) > _SHOWN_FINDINGS:
-            self.line(f"  … and {len(result.findings) - _SHOWN_FINDINGS} more (--json lists all)")
+        """A verdict alone; `status` and `reason` where they are not the result's own."""
+        self.accounts([result.account(status, reason)])
+
+    def accounts(self, accounts: Sequence[Account]) -> None:
+        """Verdicts: a line for each, its findings and its four parts; what all of them share comes once, at the end."""
+        rows, common = without_shared(accounts)
+        for each in rows:
+            colour = _colour(each)
+            self.line(f"[{colour}]{shown(each.outcome)}[/] {shown(each.path)}  {shown(each.about)}".rstrip())
+            for note in each.notes:
+                self.line(f"  {shown(note)}")
+            for finding in limited(each.findings):
+                what, _, rest = finding.partition(" ")
+                self.line(f"  [{colour}]{shown(what)}[/] {shown(rest)}")
+            self._parts(each.parts, is_alone=len(rows) == 1)
+        if common != Parts():
+            self.line("all of them")
+            self._parts(common, is_alone=False)
+
+    def _parts(self, parts: Parts, *, is_alone: bool) -> None:
+        for title, said in shown_parts(parts, is_alone=is_alone):
+            self.line(f"  [bold]{title}[/]")
+            for each in said:
+                self.line(f"    {shown(each)}")
+
+
+def _colour(account: Account) -> str:
+    """Green is for what has nothing against it."""
+    is_marked = account.marks and account.status == VerificationStatus.VERIFIED
+    return "yellow" if is_marked else _COLOURS.get(account.status, "yellow")
 
 
 def shown(text: str) -> str:

@@ -5,35 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notarium.cli.output import Printer, shown
-from notarium.submissions.layout import as_html as to_html
-from notarium.submissions.layout import markdown
 from notarium.submissions.page import Page
 
 _SHOWN_LINES = 50
 
 
-def print_page(printer: Printer, page: Page) -> None:
-    """Each verdict with what there is to know of it and, of a submission, what is left out, and all in one line."""
-    for row in page.rows:
-        verdict = row.enclosed.verdict
-        printer.verification(verdict.result, verdict.status, verdict.reason)
-        for line in (line for each in row.enclosed.why for line in each.lines()):
-            printer.line(f"  [bold]why[/] {shown(line)}")
-        for remark in row.remarks:
-            colour = "bold yellow" if remark.is_weighty else "cyan"
-            printer.line(f"  [{colour}]{remark.kind}[/] {shown(remark.text)}")
-    if not page.is_submission:
-        return
+def print_pages(printer: Printer, pages: Sequence[Page], last: Sequence[str]) -> None:
+    """Each verdict; of a submission, what is left out, and all in one line. `last`: lines at the end."""
+    printer.accounts([row.account() for page in pages for row in page.rows])
+    for page in pages:
+        if page.is_submission:
+            _print_submission(printer, page)
+    for line in last:
+        printer.line(shown(line))
+
+
+def _print_submission(printer: Printer, page: Page) -> None:
     for each in page.left_out[:_SHOWN_LINES]:
         printer.line(f"[bold yellow]on the ledger and left out[/] {shown(each)}")
     if len(page.left_out) > _SHOWN_LINES:
         printer.line(f"… and {len(page.left_out) - _SHOWN_LINES} more (--json lists all)")
-    if page.silence:
-        printer.line(f"What later entries say of these is not known: {shown(page.silence)}.")
     printer.line(f"[bold]{page.status}[/] {shown(page.name)}  {shown(page.summary())}")
-
-
-def write_pages(printer: Printer, pages: Sequence[Page], *, as_html: bool) -> None:
-    """The pages on stdout, one after another."""
-    for page in pages:
-        printer.text(to_html(page) if as_html else markdown(page))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from notarium import terminal
 from notarium.anchoring import journal
 from notarium.anchoring.history import history
+from notarium.cli.ids import wanted_id
 from notarium.cli.options import GenesisFile, Json, Timeout
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.cli.record_view import as_document, sections_of
@@ -20,7 +20,6 @@ from notarium.evidence.record import Record, read_record
 from notarium.explaining.opening import open_record, place_of
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.ledger_access.blocking import BlockingClient
-from notarium.ledger_access.client import entry_id
 from notarium.ledger_access.describing import describe_receipt
 from notarium.ledger_access.priority import earlier_by_others
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, record_of, stem_of
@@ -28,9 +27,6 @@ from notarium.project import Project, find_project, trusted_genesis
 from notarium.verifying.verification import Verifying
 from notarium_ledger.encoding.json_file import iso_time
 from notarium_ledger.state.genesis import Genesis
-
-_DIGITS = re.compile(r"[0-9A-Fa-f]{1,64}")
-_ID_DIGITS = 64
 
 
 def show(
@@ -50,7 +46,7 @@ def show(
     if path.exists() or is_receipt(path) or is_record(path) or place.exists() or record_of(place).exists():
         return _show_file(printer, path, place, genesis)
     here = find_project(genesis_file=genesis)
-    wanted = _wanted(here, target)
+    wanted = wanted_id(here, target)
     with BlockingClient(here.genesis, here.nodes, timeout=timeout) as client:
         receipt = client.receipt(wanted)
         earlier = earlier_by_others(client, receipt)
@@ -150,35 +146,6 @@ def log(*, as_json: Json = False) -> int:
     for row in rows:
         printer.line(f"{row['time']}  {row['status']:<10} {row['kind']:<16} {row['id'][:16]}…  {shown(row['receipt'])}")
     return ExitCode.OK
-
-
-def _wanted(here: Project, target: str) -> bytes:
-    """The id that `target` is, or begins. Raises ProjectError."""
-    # What `log` prints of an id ends so.
-    digits = target.removesuffix("…")
-    if not _DIGITS.fullmatch(digits):
-        raise _no_such(target, f"an id: {_ID_DIGITS} hexadecimal digits")
-    return entry_id(digits if len(digits) == _ID_DIGITS else _id_from_log(here, digits))
-
-
-def _id_from_log(here: Project, start: str) -> str:
-    """The one id in the project's log that begins with `start`. Raises ProjectError."""
-    found = {each.id for each in journal.read(here.folder) if each.id.startswith(start.lower())}
-    if len(found) > 1:
-        raise ProjectError(
-            f"{len(found)} ids in this project's log begin with {start!r}: give more digits; "
-            "run 'notarium log --json' to list them in full"
-        )
-    if not found:
-        raise _no_such(
-            start,
-            f"an id: {_ID_DIGITS} hexadecimal digits, or the beginning of an id that 'notarium log' lists",
-        )
-    return found.pop()
-
-
-def _no_such(target: str, expected: str) -> ProjectError:
-    return ProjectError(f"no such file or folder: {target}, and not {expected}")
 
 
 def _print(printer: Printer, document: dict[str, Any], record: Record | None, receipt: VerifiedReceipt) -> None:

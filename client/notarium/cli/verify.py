@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from notarium.cli.options import Deep, GenesisFile, Json, Timeout, given_path
-from notarium.cli.output import Printer, ledger_of, shown
-from notarium.cli.reviewing import print_page, write_pages
-from notarium.errors import ProjectError
+from notarium.cli.ids import ID_DIGITS, id_digits, logged, receipt_logged
+from notarium.cli.options import Deep, GenesisFile, Json, Nodes, Timeout, given_path
+from notarium.cli.output import Printer, ledger_of
+from notarium.cli.reviewing import print_pages
+from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
 from notarium.naming import artifact_path, is_record, receipt_beside
-from notarium.project import Homes, trusted_genesis
-from notarium.submissions.page import Page, page_of
-from notarium.verdicts import gravest, waiting_inside
+from notarium.project import Homes, Project, trusted_genesis
+from notarium.submissions.enclosed import Enclosed, enclosed_in, is_submission
+from notarium.submissions.layout import as_html as to_html
+from notarium.submissions.layout import markdown
+from notarium.submissions.page import Inside, Page, pages_of
+from notarium.verdicts import asking, gravest, judge, judge_entry, project_to_ask, waiting_inside
+from notarium.verifying.marks import FailOn
 from notarium.verifying.verification import Verifying
 
 
 def verify(
     *,
-    paths: Annotated[list[Path], typer.Argument(parser=given_path, metavar="PATH|RECEIPT...")],
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no node, even if something is missing.")] = False,
+    paths: Annotated[list[Path], typer.Argument(parser=given_path, metavar="PATH|RECEIPT|ID...")],
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no node: neither for what is missing nor for later entries.")
+    ] = False,
     genesis: GenesisFile = None,
+    node: Nodes = None,
     receipt_only: Annotated[
         bool, typer.Option("--receipt-only", help="Check the receipts only, without record and files.")
     ] = False,
@@ -35,44 +44,92 @@ def verify(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
     ] = "",
+    fail_on: Annotated[
+        list[FailOn] | None,
+        typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
+    ] = None,
     deep: Deep = False,
-    as_md: Annotated[bool, typer.Option("--md", help="Print a page for reviewers in Markdown.")] = False,
-    as_html: Annotated[bool, typer.Option("--html", help="Print a page for reviewers in HTML.")] = False,
     timeout: Timeout = 10.0,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Print one Markdown page on stdout.")] = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Print one HTML page on stdout.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Verify artifacts and receipts, and name every file that changed; a folder or zip full of receipts as a whole."""
-    if as_json + as_md + as_html > 1:
-        raise ProjectError("--json, --md and --html: choose one form for stdout")
-    printer = Printer(as_json or as_md or as_html)
-    if receipt_only:
-        _check_are_receipts(paths)
+    """Verify artifacts and receipts: what is proven, what is taken on trust, the gaps, and what is not shown.
+
+    A folder or a zip full of receipts is seen as a whole: what is retracted, rests on that, or is left out.
+    """
+    if as_json + as_markdown + as_html > 1:
+        raise ProjectError("--json, --md and --html are forms of one page: give one of them")
+    printer = Printer(as_json)
     # First of all, so that an error in the configuration is reported before the results and not instead of one.
     pinned = trusted_genesis(genesis)
+    here = project_to_ask(pinned, genesis, node or ())
+    targets = [_target(path, here) for path in paths]
+    if receipt_only:
+        _check_are_receipts([each for each in targets if isinstance(each, Path)])
     cache = Homes.of(os.environ).digest_cache()
-    pages: list[Page] = []
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
-    for path in paths:
-        with printer.hashing() as on_progress:
-            verifying.on_progress = on_progress
-            pages.append(page_of(path, verifying, offline=offline, timeout=timeout))
-        print_page(printer, pages[-1])
+    pages = _judged(targets, verifying, here, printer, offline=offline, timeout=timeout)
     code = gravest(each.exit_code for each in pages)
-    if as_md or as_html:
-        write_pages(printer, pages, as_html=as_html)
-        return code
     status = next(each.status for each in pages if each.exit_code is code)
-    printer.line(f"against the ledger {shown(pinned.name)} · genesis {pinned.hash.hex()}")
+    if code is ExitCode.OK and any(each.fails_on(fail_on or ()) for each in pages):
+        code = ExitCode.ASKED_TO_FAIL
     folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
     waiting = waiting_inside(folders, pinned)
-    said: dict[str, Any] = {"status": status, **ledger_of(pinned), "waiting": waiting}
+    said: dict[str, Any] = {"status": status, "exit_code": code, **ledger_of(pinned), "waiting": waiting}
     said["submissions"] = [each.to_json() for each in pages if each.is_submission]
     printer.data({**said, "results": [row.to_json() for each in pages for row in each.rows]})
-    if waiting:
-        which = "this folder" if len(folders) == 1 else "these folders"
-        count = f"1 entry of {which} waits" if waiting == 1 else f"{waiting} entries of {which} wait"
-        printer.line(f"{count} in the outbox")
+    lines = [f"against the ledger {pinned.name} · genesis {pinned.hash.hex()}", *_waiting(waiting, len(folders))]
+    if as_markdown or as_html:
+        printer.text(to_html(pages, lines) if as_html else markdown(pages, lines))
+    else:
+        print_pages(printer, pages, lines)
     return code
+
+
+def _judged(
+    targets: Sequence[Path | bytes],
+    verifying: Verifying,
+    here: Project | None,
+    printer: Printer,
+    *,
+    offline: bool,
+    timeout: float,
+) -> list[Page]:
+    """A page for each target, with what other entries say: those at hand, and unless offline those of the ledger."""
+    found: list[Inside] = []
+    judged = partial(judge, verifying=verifying, offline=offline, timeout=timeout, asked=here)
+    for target in targets:
+        if isinstance(target, bytes):
+            verdict = judge_entry(target, verifying, here, offline=offline, timeout=timeout)
+            found.append(Inside(target.hex(), False, [Enclosed(verdict, target.hex())]))
+            continue
+        path = artifact_path(target)
+        with printer.hashing() as on_progress:
+            verifying.on_progress = on_progress
+            found.append(Inside(str(target), is_submission(path), enclosed_in(path, verifying, judged)))
+    with asking(here, offline=offline, timeout=timeout) as asker:
+        return pages_of(found, asker)
+
+
+def _target(path: Path, here: Project | None) -> Path | bytes:
+    """The path that is meant, or the id of an entry that has no file here. A file goes before an id of that name."""
+    digits = id_digits(str(path))
+    if not digits or os.path.lexists(path) or receipt_beside(artifact_path(path)).exists():
+        return path
+    line = logged(here, digits) if here is not None else None
+    if line is not None and here is not None:
+        place = receipt_logged(here, line)
+        return place if place.exists() else bytes.fromhex(line.id)
+    return bytes.fromhex(digits) if len(digits) == ID_DIGITS else path
+
+
+def _waiting(count: int, folders: int) -> list[str]:
+    if not count:
+        return []
+    which = "this folder" if folders == 1 else "these folders"
+    entries = f"1 entry of {which} waits" if count == 1 else f"{count} entries of {which} wait"
+    return [f"{entries} in the outbox"]
 
 
 def _check_are_receipts(paths: Sequence[Path]) -> None:

@@ -11,13 +11,17 @@ from notarium_ledger.errors import LedgerError
 from notarium_ledger.state.genesis import Genesis
 from notarium_ledger.trust.receipt import MAX_RECEIPT_BYTES, MEDIA_TYPE, Receipt, ReceiptVerifier
 
-_HEAD = f'{{\n"mediaType":"{MEDIA_TYPE}",\n'.encode()
-"""How each receipt in canonical form begins; no other form is valid."""
+_HEAD = f'{{"mediaType":"{MEDIA_TYPE}",'.encode()
+"""How each receipt begins, white space aside, which a tool may have changed."""
+_HEAD_BYTES = 4 * len(_HEAD)
 
 
 def load_receipt(path: Path, verifier: ReceiptVerifier) -> VerifiedReceipt:
-    """The receipt in `path` after its steps 1 to 7. Raises InvalidReceipt, OSError."""
-    receipt = Receipt.decode_json(read_regular(path, MAX_RECEIPT_BYTES))
+    """The receipt in `path` after its steps 1 to 7, whatever a tool did to its white space.
+
+    Raises InvalidReceipt, OSError.
+    """
+    receipt, _ = Receipt.decode_any_form(read_regular(path, MAX_RECEIPT_BYTES))
     verified = verifier.verify(receipt)
     return VerifiedReceipt(receipt, verified.entry.id, _decoded=[verified.entry])
 
@@ -25,7 +29,7 @@ def load_receipt(path: Path, verifier: ReceiptVerifier) -> VerifiedReceipt:
 def is_receipt_by_content(path: Path) -> bool:
     """Whether the file at `path`, whatever its name, begins as a receipt does. It may still be a false one."""
     try:
-        return path.is_file() and read_regular(path, len(_HEAD)).startswith(_HEAD)
+        return path.is_file() and b"".join(read_regular(path, _HEAD_BYTES).split()).startswith(_HEAD)
     except OSError:
         # Whoever uses it as an artifact says so.
         return False

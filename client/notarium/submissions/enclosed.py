@@ -1,45 +1,45 @@
-"""One entry that a submission encloses: its verdict, and what its record says about when and how."""
+"""One entry that a submission encloses: its verdict, and what else is known of it before its neighbours are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from notarium.errors import InvalidRecordFile
-from notarium.evidence.record import read_record
 from notarium.explaining.mismatch import Why, explain
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import RECEIPT_SUFFIX, record_of
+from notarium.naming import RECEIPT_SUFFIX
 from notarium.submissions.archive import is_archive, unpacked
-from notarium.verdicts import Verdict, judge
+from notarium.verdicts import Verdict
 from notarium.verifying.locating import receipt_for, without_dots
+from notarium.verifying.marks import outcome_of
+from notarium.verifying.recorded import Claimed
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus
 from notarium.verifying.verification import Verifying
 from notarium_ledger.state.genesis import Genesis
 
-_OUTCOMES = ("status", "verdict", "outcome")
-"""The field of a run, a review and a replication that says how it ended."""
-
 
 @dataclass(frozen=True, slots=True)
 class Enclosed:
-    """One verdict, with what is needed to compare it with the others."""
+    """One verdict."""
 
     verdict: Verdict
-    receipt: VerifiedReceipt | None
-    """None where it has no valid one."""
     label: str = ""
     """Its path inside the submission, without the ending of receipts."""
-    started_ms: int | None = None
-    """As its author says; None where nothing says it."""
-    ended_ms: int | None = None
-    gaps: tuple[str, ...] = ()
-    """Of its record."""
     why: tuple[Why, ...] = ()
     """Of a mismatch: since when, and by which likely cause."""
+
+    @classmethod
+    def of(cls, verdict: Verdict, folder: Path, genesis: Genesis) -> Enclosed:
+        """With the explanation of a mismatch, which needs the files. `folder`: it lies in."""
+        result = verdict.result
+        return cls(verdict, _label(result.path, folder), tuple(explain(result, genesis, folder)))
+
+    @property
+    def receipt(self) -> VerifiedReceipt | None:
+        """None where it has no valid one."""
+        return self.verdict.result.receipt
 
     @property
     def body(self) -> dict[str, Any]:
@@ -49,30 +49,12 @@ class Enclosed:
     @property
     def outcome(self) -> str:
         """How a run ended, or what a review or a replication came to; "" for the rest."""
-        return next((str(self.body[name]) for name in _OUTCOMES if name in self.body), "")
+        return outcome_of(self.body) if self.body else ""
 
-    @classmethod
-    def of(cls, verdict: Verdict, folder: Path, genesis: Genesis) -> Enclosed:
-        """With what the record beside its receipt says, where that is the one committed to. `folder`: it lies in."""
-        result = verdict.result
-        receipt, facts = result.receipt, dict[str, Any]()
-        if receipt is not None and result.receipt_path:
-            try:
-                facts = dict(read_record(record_of(Path(result.receipt_path)), receipt.entry).facts)
-            except (OSError, InvalidRecordFile):
-                # The verdict says so.
-                facts = {}
-        body = {} if receipt is None else receipt.body
-        gaps = facts.get("gaps")
-        return cls(
-            verdict,
-            receipt,
-            _label(result.path, folder),
-            _milliseconds(facts.get("started"), body.get("started_ms")),
-            _milliseconds(facts.get("ended"), body.get("ended_ms")),
-            tuple(map(str, gaps)) if isinstance(gaps, list) else (),
-            tuple(explain(result, genesis, folder)),
-        )
+    @property
+    def started_ms(self) -> int | None:
+        """As its author says; None where nothing says it."""
+        return Claimed.by(self.body, self.verdict.result.recorded).started_ms
 
 
 def is_submission(path: Path) -> bool:
@@ -84,15 +66,14 @@ def is_submission(path: Path) -> bool:
         return False
 
 
-def enclosed_in(path: Path, verifying: Verifying, *, offline: bool, timeout: float) -> list[Enclosed]:
-    """One for each receipt in `path`, as `judge` gives them; a zip is unpacked for as long as that takes.
+def enclosed_in(path: Path, verifying: Verifying, judge: Callable[[Path], list[Verdict]]) -> list[Enclosed]:
+    """One for each receipt in `path`; a zip is unpacked for as long as that takes. `judge`: the verdicts on a path.
 
     Raises ProjectError for a zip that is damaged or beyond its bounds.
     """
 
     def judged(place: Path) -> list[Enclosed]:
-        verdicts = judge(place, verifying, offline=offline, timeout=timeout)
-        return [Enclosed.of(each, place, verifying.genesis) for each in verdicts]
+        return [Enclosed.of(each, place, verifying.genesis) for each in judge(place)]
 
     if is_submission(path) and not path.is_dir():
         with unpacked(path) as content:
@@ -110,7 +91,7 @@ def _of_left_out(path: Path, verifying: Verifying, left_out: Sequence[tuple[str,
         findings = tuple(Finding(FindingKind.UNREADABLE, f"{path}/{name}", reason) for name, reason in left_out)
         ledger = Ledger(verifying.genesis.name, verifying.genesis.hash.hex())
         status = VerificationStatus.INCOMPLETE_EVIDENCE
-        yield Enclosed(Verdict.of(Verification(str(path), status, findings=findings, ledger=ledger)), None, path.name)
+        yield Enclosed(Verdict.of(Verification(str(path), status, findings=findings, ledger=ledger)), path.name)
 
 
 def _renamed(each: Enclosed, folder: str, shown: str) -> Enclosed:
@@ -126,6 +107,7 @@ def _renamed(each: Enclosed, folder: str, shown: str) -> Enclosed:
         path=name(result.path),
         receipt_path=name(result.receipt_path),
         findings=findings,
+        notices=tuple(map(name, result.notices)),
         places=(),
     )
     why = tuple(
@@ -138,15 +120,3 @@ def _renamed(each: Enclosed, folder: str, shown: str) -> Enclosed:
 def _label(path: str, folder: Path) -> str:
     inside = path.removeprefix(f"{folder}/") if path != str(folder) else folder.name
     return inside.removesuffix(RECEIPT_SUFFIX)
-
-
-def _milliseconds(*said: Any) -> int | None:
-    """The first time that is said in a form that can be read: the record is more exact than the entry."""
-    for each in said:
-        if isinstance(each, int):
-            return each
-        try:
-            return round(datetime.fromisoformat(str(each or "")).timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            continue
-    return None

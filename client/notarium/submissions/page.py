@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from notarium.errors import ExitCode
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import artifact_path
-from notarium.submissions.asking import Asked, ask, targets
-from notarium.submissions.enclosed import Enclosed, enclosed_in, is_submission
-from notarium.submissions.remarks import Known, Remark, RemarkKind, described, issuer_of, remarks_of
+from notarium.submissions.enclosed import Enclosed
+from notarium.submissions.remarks import WEIGHTY, Known, Remark, RemarkKind, described, issuer_of, remarks_of
 from notarium.verdicts import VerdictStatus, gravest
-from notarium.verifying.result import Ledger
-from notarium.verifying.verification import Verifying
+from notarium.verifying.account import Account
+from notarium.verifying.asking import Asking
+from notarium.verifying.marks import FailOn, MarkKind
+from notarium_ledger.entries.commitment import referred_entries
 
 _OF_A_STUDY = ("preregistration", "dataset", "run-start", "run", "model", "federated-round")
 """Kinds whose entries belong to the study itself; reviews and retractions are about it."""
@@ -26,54 +25,55 @@ class Row:
     """One entry with what there is to know of it."""
 
     enclosed: Enclosed
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def is_clean(self) -> bool:
-        """Whether it verifies and nothing weighty is known of it."""
-        return self.enclosed.verdict.exit_code is ExitCode.OK and not any(each.is_weighty for each in self.remarks)
+        """Whether it verifies, and nothing weighty is known of it."""
+        verdict = self.enclosed.verdict
+        marks = {each.kind for each in verdict.result.marks}
+        return verdict.exit_code is ExitCode.OK and not marks & WEIGHTY and not self.kinds
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of its weighty remarks."""
+        return tuple(dict.fromkeys(str(each.kind) for each in self.remarks if each.is_weighty))
+
+    def account(self) -> Account:
+        """The verdict as lines, with the remarks and the explanation of a mismatch."""
+        verdict = self.enclosed.verdict
+        said = verdict.result.account(verdict.status, verdict.reason)
+        why = (f"why: {line}" for each in self.enclosed.why for line in each.lines())
+        notes = (*said.notes, *why, *(f"{each.kind}: {each.text}" for each in self.remarks))
+        return replace(said, marks=(*said.marks, *self.kinds), notes=notes)
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict's own, with `outcome`, `gaps`, what is `to_know`, and `why` it is a mismatch."""
+        """The verdict's own, with what is `to_know`, and `why` it is a mismatch."""
         to_know = [{"kind": str(each.kind), "text": each.text, "weighty": each.is_weighty} for each in self.remarks]
-        return {
-            "outcome": self.enclosed.outcome or None,
-            "gaps": list(self.enclosed.gaps),
-            **self.enclosed.verdict.to_json(),
-            "to_know": to_know,
-            "why": [each.to_json() for each in self.enclosed.why],
-        }
+        why = [each.to_json() for each in self.enclosed.why]
+        return {**self.enclosed.verdict.to_json(), "to_know": to_know, "why": why}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Made by `page_of`."""
+    """What is said about one path. Made by `pages_of`."""
 
     name: str
     """The path that was asked about."""
-    ledger: Ledger
     rows: tuple[Row, ...]
-    left_out: tuple[str, ...]
-    """Entries of the same study that the ledger has and the submission does not, each as a sentence."""
-    silence: str
-    """Why the ledger was not asked about all, or ""."""
-    is_submission: bool = True
+    is_submission: bool = False
     """False for the verdict on a single path, which has no remarks."""
-
-    @classmethod
-    def of(cls, name: str, ledger: Ledger, enclosed: Sequence[Enclosed], asked: Asked) -> Page:
-        """The page of what a submission encloses and what the ledger adds."""
-        known = Known.of(enclosed, asked.others)
-        rows = tuple(Row(each, remarks_of(each, known)) for each in enclosed)
-        return cls(name, ledger, rows, tuple(_left_out(enclosed, known)), asked.silence)
+    left_out: tuple[str, ...] = ()
+    """Entries of the same study that the ledger has and the submission does not, each as a sentence."""
+    silence: str = ""
+    """Why the ledger was not asked about all, or ""."""
 
     @property
     def exit_code(self) -> ExitCode:
         """The gravest of all verdicts; incomplete evidence where only remarks or missing entries stand against it."""
         worst = gravest(row.enclosed.verdict.exit_code for row in self.rows)
-        if worst is ExitCode.OK and not (all(row.is_clean for row in self.rows) and not self.left_out):
-            return ExitCode.INCOMPLETE_EVIDENCE
-        return worst
+        is_clean = all(row.is_clean for row in self.rows) and not self.left_out
+        return ExitCode.INCOMPLETE_EVIDENCE if self.is_submission and worst is ExitCode.OK and not is_clean else worst
 
     @property
     def status(self) -> str:
@@ -82,16 +82,19 @@ class Page:
         own = (row.enclosed.verdict for row in self.rows if row.enclosed.verdict.exit_code is worst)
         return next((each.status.value for each in own), VerdictStatus.INCOMPLETE_EVIDENCE.value)
 
-    def count(self, kind: RemarkKind) -> int:
-        """How many entries have a remark of this kind."""
-        return sum(any(each.kind is kind for each in row.remarks) for row in self.rows)
+    def fails_on(self, fail_on: Iterable[FailOn]) -> bool:
+        """Whether one of these is said of any of its entries."""
+        return any(row.enclosed.verdict.fails_on(fail_on) for row in self.rows)
 
     def summary(self) -> str:
         """All in one sentence: "13 entries: 13 verified · 1 retracted · 2 not enclosed"."""
         entries = sum(row.enclosed.receipt is not None for row in self.rows)
         statuses = [row.enclosed.verdict.status for row in self.rows]
         parts = [f"{statuses.count(each)} {each}" for each in VerdictStatus if each in statuses]
-        parts += [f"{count} {kind}" for kind in RemarkKind if (count := self.count(kind))]
+        kinds = [{*(mark.kind for mark in row.enclosed.verdict.result.marks)} for row in self.rows]
+        parts += [f"{count} {kind}" for kind in MarkKind if (count := sum(kind in each for each in kinds))]
+        remarks = [{*(remark.kind for remark in row.remarks)} for row in self.rows]
+        parts += [f"{count} {kind}" for kind in RemarkKind if (count := sum(kind in each for each in remarks))]
         if self.left_out:
             parts.append(f"{len(self.left_out)} on the ledger and left out")
         return f"{entries} {'entry' if entries == 1 else 'entries'}: {' · '.join(parts)}"
@@ -107,30 +110,58 @@ class Page:
         }
 
 
-def page_of(path: Path, verifying: Verifying, *, offline: bool, timeout: float) -> Page:
-    """Verify `path` and, where it is a submission, see its entries together and ask the ledger what it adds.
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What was found at one path."""
 
-    Raises ProjectError for a zip that is damaged or beyond its bounds.
+    name: str
+    is_submission: bool
+    enclosed: Sequence[Enclosed]
+
+
+def pages_of(found: Sequence[Inside], asking: Asking) -> list[Page]:
+    """A page for each path, with what other entries say of what is in there."""
+    results = iter(asking.ask([each.verdict.result for inside in found for each in inside.enclosed]))
+    pages = []
+    for inside in found:
+        asked = [replace(each, verdict=replace(each.verdict, result=next(results))) for each in inside.enclosed]
+        alone = Page(inside.name, tuple(map(Row, asked)))
+        pages.append(_page(inside.name, asked, asking) if inside.is_submission else alone)
+    return pages
+
+
+def _page(name: str, enclosed: Sequence[Enclosed], asking: Asking) -> Page:
+    known = Known.of(enclosed, _others(enclosed, asking))
+    rows = tuple(Row(each, remarks_of(each, known)) for each in enclosed)
+    silence = asking.why_not or ("" if asking.client is not None else "no node was asked (--offline)")
+    return Page(name, rows, True, tuple(_left_out(enclosed, known)), silence)
+
+
+def _others(enclosed: Sequence[Enclosed], asking: Asking) -> list[VerifiedReceipt]:
+    """Entries that are not enclosed: what an enclosed one refers to, and what refers to either.
+
+    Runs on an earlier plan, which is only referred to, are runs of the study.
     """
-    chosen = artifact_path(path)
-    ledger = Ledger(verifying.genesis.name, verifying.genesis.hash.hex())
-    enclosed = enclosed_in(chosen, verifying, offline=offline, timeout=timeout)
-    if not is_submission(chosen):
-        return Page(str(path), ledger, tuple(Row(each, ()) for each in enclosed), (), "", False)
-    return Page.of(str(path), ledger, enclosed, ask(enclosed, verifying.genesis, offline=offline, timeout=timeout))
+    around = [each.verdict.result.around for each in enclosed]
+    targets = [each for one in around if one is not None for each in one.referred.values() if each is not None]
+    receipts = [each.receipt for each in enclosed if each.receipt is not None]
+    unique = {bytes(each.id): each for each in (*receipts, *targets)}
+    return [*targets, *(later for each in unique.values() for later in asking.references(each))]
 
 
 def _left_out(enclosed: Sequence[Enclosed], known: Known) -> Iterator[str]:
     """Entries of the enclosed studies that are not enclosed, and refer to what is enclosed or referred to."""
     studies = {_study(each.receipt) for each in enclosed if each.receipt is not None}
     bodies = [*(each.body for each in enclosed), *(each.body for each in known.others.values())]
-    ended = {bytes(ref["entry"]) for body in bodies for ref in body.get("refs", ()) if ref["rel"] == "ends"}
-    named = targets(enclosed)
+    ended = {id_ for body in bodies for id_, relations in referred_entries(body).items() if "ends" in relations}
+    named = {id_ for each in enclosed for id_ in referred_entries(each.body)}
     for id_, each in sorted(known.others.items(), key=lambda item: item[1].index):
-        refs = [(ref["rel"], bytes(ref["entry"])) for ref in each.body.get("refs", ())]
-        is_marked = id_ in named or any(relation == "supersedes" for relation, _ in refs)
-        if is_marked or id_ in ended or each.body["kind"] not in _OF_A_STUDY or _study(each) not in studies:
-            # Marks say what is referred to, and what replaces it; the start of a run is shown by its run.
+        refs = [
+            (relation, target) for target, relations in referred_entries(each.body).items() for relation in relations
+        ]
+        is_said = id_ in named or any(relation == "supersedes" for relation, _ in refs)
+        if is_said or id_ in ended or each.body["kind"] not in _OF_A_STUDY or _study(each) not in studies:
+            # Remarks say what is referred to, and what replaces it; the start of a run is shown by its run.
             continue
         for relation, target in refs:
             if target in known.enclosed or target in named:

@@ -1,7 +1,6 @@
-"""What a reviewer must know of an entry besides its verdict: each is seen only when its neighbours are looked at, too.
+"""What a reviewer must know of an entry and sees only when its neighbours are looked at, too.
 
-Whose word counts: an entry is retracted or replaced by its own institution. What another one says of it is shown as
-theirs. Times that an author claims are compared with the time of the block, which the consortium agreed on.
+What the entry says of itself, and what later entries say about it, is said by the marks of its own verdict.
 """
 
 from __future__ import annotations
@@ -13,36 +12,20 @@ from typing import Final
 
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.submissions.enclosed import Enclosed
-from notarium_ledger.encoding.json_file import iso_time
-
-LATE_MS: Final = 24 * 3600 * 1000
-"""An entry that came to the ledger later than this after it happened is late."""
-AHEAD_MS: Final = 10 * 60 * 1000
-"""So far ahead of the block's time a researcher's clock may be."""
-_FAILED: Final = ("failed", "interrupted", "reject", "not-reproduced")
+from notarium.verifying.marks import MarkKind, outcome_of
+from notarium.verifying.people import short_id, span_text, time_text
 
 
 class RemarkKind(StrEnum):
     """What a remark is about."""
 
-    RETRACTED = "retracted"
     CHANGED = "changed"
-    """Replaced by a later entry."""
+    """It stands in the place of an entry that is not enclosed."""
     RESTS_ON = "rests on"
     """It refers to an entry that was retracted or replaced."""
-    FAILED = "failed"
-    LATE = "late"
-    IMPOSSIBLE = "impossible time"
     AFTER = "after its data"
     NOT_ENCLOSED = "not enclosed"
-    SAID_LATER = "said later"
-    """A review, a replication, and what another institution says of it."""
-
-
-WEIGHTY: Final = frozenset(
-    {RemarkKind.RETRACTED, RemarkKind.CHANGED, RemarkKind.RESTS_ON, RemarkKind.IMPOSSIBLE, RemarkKind.NOT_ENCLOSED}
-)
-"""With one of these a submission does not count as verified. A failed run, honestly enclosed, is no defect."""
+    """What it refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +34,12 @@ class Remark:
 
     kind: RemarkKind
     text: str
-    is_weighty: bool = False
+    is_weighty: bool = True
+    """With such a one, a submission does not count as verified."""
 
-    @classmethod
-    def of(cls, kind: RemarkKind, text: str) -> Remark:
-        """With the weight of its kind."""
-        return cls(kind, text, kind in WEIGHTY)
+
+WEIGHTY: Final = frozenset({MarkKind.RETRACTED, MarkKind.REPLACED, MarkKind.IMPOSSIBLE, MarkKind.UNKNOWN})
+"""Marks with which a submission does not count as verified. A failed run, honestly enclosed, is no defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ class Known:
         if (found := self.enclosed.get(id_)) is not None:
             return f"{found.label} (#{found.receipt.index if found.receipt else '?'})"
         receipt = self.others.get(id_)
-        return f"{id_.hex()[:16]}…" if receipt is None else described(receipt)
+        return f"entry {short_id(id_)}" if receipt is None else described(receipt)
 
     def later(self, id_: bytes, relation: str) -> Iterator[VerifiedReceipt]:
         """The entries that refer to `id_` by `relation`, in the order of the log."""
@@ -95,15 +78,8 @@ class Known:
 
 def described(receipt: VerifiedReceipt) -> str:
     """An entry that is not enclosed, for a sentence."""
-    body = receipt.body
-    said = [body["kind"], *(str(body[name]) for name in ("status", "verdict", "outcome") if name in body)]
-    who = f"{receipt.id.hex()[:16]}… of {issuer_of(receipt)}"
-    return f"{' '.join(said)} {who} · {when(receipt.time_ms)} (#{receipt.index})"
-
-
-def when(time_ms: int) -> str:
-    """A time for people: 2026-11-28 17:43 UTC."""
-    return f"{iso_time(time_ms)[:16].replace('T', ' ')} UTC"
+    said = " ".join(filter(None, (str(receipt.body["kind"]), outcome_of(receipt.body))))
+    return f"{said} {short_id(receipt.id)} of {issuer_of(receipt)} · {time_text(receipt.time_ms)} (#{receipt.index})"
 
 
 def issuer_of(receipt: VerifiedReceipt) -> str:
@@ -115,41 +91,13 @@ def remarks_of(each: Enclosed, known: Known) -> tuple[Remark, ...]:
     """What there is to know of one entry."""
     if each.receipt is None:
         return ()
-    found = [*_later(each.receipt, known), *_refs(each, known), *_times(each)]
-    if each.outcome in _FAILED:
-        found.insert(0, Remark.of(RemarkKind.FAILED, f"the outcome of this {each.body['kind']} is: {each.outcome}"))
+    found = [*_refs(each, each.receipt, known)]
     if each.body["kind"] == "preregistration":
         found += _plan(each.receipt, known)
     return tuple(found)
 
 
-def _later(receipt: VerifiedReceipt, known: Known) -> Iterator[Remark]:
-    """What later entries say."""
-    for each in known.later(receipt.id, "supersedes"):
-        who = f"{_who(each, receipt)}, {when(each.time_ms)} (#{each.index})"
-        is_retraction = each.body["kind"] == "retraction"
-        said = f"reason: {each.body['reason']}" if is_retraction else f"replaced by {known.named(each.id)}"
-        kind = RemarkKind.RETRACTED if is_retraction else RemarkKind.CHANGED
-        if issuer_of(each) == issuer_of(receipt):
-            yield Remark.of(kind, f"{said}; by {who}")
-        else:
-            said = f"{kind}, {said}; by {who}: only the author's institution can do so"
-            yield Remark.of(RemarkKind.SAID_LATER, said)
-    for relation, name in (("reviews", "verdict"), ("replicates", "outcome")):
-        for each in known.later(receipt.id, relation):
-            outcome = each.body.get(name, each.body["kind"])
-            yield Remark.of(RemarkKind.SAID_LATER, f"{relation}: {outcome}; by {_who(each, receipt)} (#{each.index})")
-
-
-def _who(later: VerifiedReceipt, of: VerifiedReceipt) -> str:
-    if later.entry.key == of.entry.key:
-        return f"the author's own key ({issuer_of(of)})"
-    if issuer_of(later) == issuer_of(of):
-        return f"the author's institution {issuer_of(of)}"
-    return f"another institution, {issuer_of(later)}"
-
-
-def _refs(each: Enclosed, known: Known) -> Iterator[Remark]:
+def _refs(each: Enclosed, receipt: VerifiedReceipt, known: Known) -> Iterator[Remark]:
     """What it refers to, where that is not enclosed, was retracted or replaced, or came later than it may."""
     for ref in each.body.get("refs", ()):
         relation, target = ref["rel"], bytes(ref["entry"])
@@ -162,11 +110,11 @@ def _refs(each: Enclosed, known: Known) -> Iterator[Remark]:
         earlier = known.receipt(target)
         for later in known.later(target, "supersedes"):
             is_own = earlier is None or issuer_of(later) == issuer_of(earlier)
-            if is_own and (each.receipt is None or later.id != each.receipt.id):
+            if is_own and later.id != receipt.id:
                 how = "retracted" if later.body["kind"] == "retraction" else "replaced"
-                yield Remark.of(RemarkKind.RESTS_ON, f"{said}, which was {how} by {known.named(later.id)}")
+                yield Remark(RemarkKind.RESTS_ON, f"{said}, which was {how} by {known.named(later.id)}")
         if earlier is not None and each.started_ms is not None and earlier.time_ms > each.started_ms:
-            apart = _apart(earlier.time_ms - each.started_ms)
+            apart = span_text(earlier.time_ms - each.started_ms)
             # A plan that came after the run began is no plan; an input may be anchored late.
             is_plan = relation == "preRegisteredBy"
             yield Remark(RemarkKind.AFTER, f"{said}, which was decided {apart} after this began", is_plan)
@@ -174,7 +122,7 @@ def _refs(each: Enclosed, known: Known) -> Iterator[Remark]:
 
 def _absent(each: Enclosed, relation: str, named: str) -> Remark:
     if relation != "supersedes":
-        return Remark.of(RemarkKind.NOT_ENCLOSED, f"{relation} {named}, which is only referred to")
+        return Remark(RemarkKind.NOT_ENCLOSED, f"{relation} {named}, which is only referred to")
     # Data and models are replaced every day; a plan is not.
     is_plan = each.body["kind"] == "preregistration"
     return Remark(RemarkKind.CHANGED, f"replaces {named}, which is not enclosed", is_plan)
@@ -187,30 +135,4 @@ def _plan(plan: VerifiedReceipt, known: Known) -> Iterator[Remark]:
             data = known.receipt(bytes(ref["entry"]))
             if data is not None and data.body["kind"] == "dataset" and data.index < plan.index:
                 text = f"anchored after {known.named(data.id)}, on which {known.named(run.id)} rests"
-                yield Remark.of(RemarkKind.AFTER, text)
-
-
-def _times(each: Enclosed) -> Iterator[Remark]:
-    """Claimed times against each other, and against the block's."""
-    receipt, started, ended = each.receipt, each.started_ms, each.ended_ms
-    if receipt is None:
-        return
-    if started is not None and ended is not None and ended < started:
-        yield Remark.of(RemarkKind.IMPOSSIBLE, f"its claimed end is {_apart(started - ended)} before its claimed start")
-    last = max((each for each in (started, ended) if each is not None), default=None)
-    if last is None:
-        return
-    if last > receipt.time_ms + AHEAD_MS:
-        apart = _apart(last - receipt.time_ms)
-        yield Remark.of(RemarkKind.IMPOSSIBLE, f"its claimed time is {apart} after the block that holds it")
-    elif receipt.time_ms - last > LATE_MS:
-        yield Remark.of(RemarkKind.LATE, f"it came to the ledger {_apart(receipt.time_ms - last)} after it happened")
-
-
-def _apart(milliseconds: int) -> str:
-    """A time span for people."""
-    seconds = milliseconds / 1000
-    for size, unit in ((86_400 * 365, "years"), (86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s"
+                yield Remark(RemarkKind.AFTER, text, False)

@@ -10,6 +10,16 @@ from typing import Any
 
 from notarium.errors import ExitCode
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.verifying.account import Account
+from notarium.verifying.marks import Mark, outcome_marks, outcome_of
+from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, Parts, parts_of
+from notarium.verifying.people import time_text
+from notarium.verifying.recorded import Claimed, Recorded
+from notarium.verifying.rendering import as_html
+from notarium.verifying.surroundings import Surroundings, later_marks, referred_marks
+from notarium.verifying.times import lag_ms, time_marks
+from notarium_ledger.entries.commitment import referred_entries
+from notarium_ledger.state.genesis import Genesis
 
 
 class VerificationStatus(StrEnum):
@@ -114,6 +124,62 @@ class Verification:
     """Where the artifacts lie that the record names, as far as they were looked at."""
     without_receipt: int = 0
     """Of a folder: how many files in it no receipt names."""
+    genesis: Genesis | None = None
+    """Of the ledger; None where the result was made without one."""
+    recorded: Recorded | None = None
+    """What the record says, where it is the one that was committed to."""
+    around: Surroundings | None = None
+    """What other entries say, as far as they were asked."""
+    notices: tuple[str, ...] = ()
+    """What does no harm, and is good to know."""
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What the first line says besides the status: failed, late, impossible, retracted ..."""
+        if self.receipt is None:
+            return ()
+        body, claimed = self.receipt.body, Claimed.by(self.receipt.body, self.recorded)
+        has_start = any("ends" in relations for relations in referred_entries(body).values())
+        marks = outcome_marks(body) + time_marks(claimed, self.receipt.time_ms, has_start=has_start)
+        if self.around is not None:
+            marks += later_marks(self.receipt, self.around) + referred_marks(self.receipt, claimed, self.around)
+        return tuple(marks)
+
+    @property
+    def parts(self) -> Parts:
+        """What is proven here, what is taken on trust from whom, the gaps, and what is not shown."""
+        if self.receipt is None or self.genesis is None:
+            return WITHOUT_RECEIPT
+        contradicted = sum(each.what in _CONTRADICTIONS for each in self.findings)
+        return parts_of(
+            Grounds(
+                self.genesis,
+                self.receipt,
+                self.recorded,
+                self.around,
+                files=max(0, self.files - contradicted),
+                contradicted=contradicted,
+                unchecked=len(self.findings) - contradicted,
+                marks=self.marks,
+            )
+        )
+
+    def account(self, status: str = "", reason: str = "") -> Account:
+        """The lines of text; `status` and `reason` where they are not the result's own."""
+        about = ""
+        if (receipt := self.receipt) is not None:
+            author = str(receipt.body.get("issuer", receipt.body.get("member", "")))
+            about = (
+                f"{receipt.body['kind']} · {author} · {time_text(receipt.time_ms)} · #{receipt.index} · {self.checked}"
+            )
+        notes = tuple(each for each in (reason, *self.notices) if each)
+        marks = tuple(each.text for each in self.marks)
+        findings = tuple(f"{each.what} {each.path} ({each.detail})" for each in self.findings)
+        return Account(status or str(self.status), marks, self.path, about, notes, findings, self.parts)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return as_html(self.account())
 
     def __repr__(self) -> str:
         named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
@@ -136,7 +202,25 @@ class Verification:
             "checked": self.checked,
             "files": self.files,
             "without_receipt": self.without_receipt,
+            "outcome": (self.receipt and outcome_of(self.receipt.body)) or None,
+            "marks": [each.to_json() for each in self.marks],
+            "times": self._times(),
+            **self.parts.to_json(),
+            "later": [each.to_json() for each in self.around.later] if self.around else [],
+            "asked": list(self.around.asked) if self.around else [],
+            "notices": list(self.notices),
             "findings": [{"what": str(each.what), "path": each.path, "detail": each.detail} for each in self.findings],
+        }
+
+    def _times(self) -> dict[str, int | None] | None:
+        if self.receipt is None:
+            return None
+        claimed, decided = Claimed.by(self.receipt.body, self.recorded), self.receipt.time_ms
+        return {
+            "started_ms": claimed.started_ms,
+            "ended_ms": claimed.ended_ms,
+            "decided_ms": decided,
+            "lag_ms": lag_ms(claimed, decided),
         }
 
 

@@ -10,15 +10,17 @@ receipt itself are in `notarium_ledger.trust.receipt`; two more follow:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from notarium.errors import InvalidRecordFile, UnreadableArtifact
+from notarium.errors import InvalidRecordFile, ProjectError, UnreadableArtifact
 from notarium.evidence.author import Author
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.hashing import OnProgress, hash_path, reason_of
 from notarium.evidence.record import read_record
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.blocking import BlockingClient
 from notarium.ledger_access.receipt_file import is_receipt_by_content, load_receipt
 from notarium.naming import (
     artifact_path,
@@ -31,9 +33,12 @@ from notarium.naming import (
     record_of,
     stem_of,
 )
-from notarium.project import trusted_genesis
+from notarium.project import find_project, trusted_genesis
+from notarium.verifying.asking import MOST_ASKING_S, Asking
 from notarium.verifying.comparing import Comparing
+from notarium.verifying.file_form import form_notices
 from notarium.verifying.locating import asked_inside, leads_out, locate, receipt_for, without_dots
+from notarium.verifying.recorded import Recorded
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
 from notarium.verifying.searching import receipts_in, unnamed_in
 from notarium_ledger.entries.entry import Entry
@@ -158,13 +163,24 @@ class Verifying:
     ) -> Verification:
         """A result that names the ledger which it holds for."""
         ledger = Ledger(self.genesis.name, self.genesis.hash.hex())
-        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger)
+        return Verification(str(path), status, str(place or ""), findings=findings, ledger=ledger, genesis=self.genesis)
 
-    def _begin(self, path: Path, place: Path, receipt: VerifiedReceipt) -> Verification:
-        """The result so far for `path`, whose receipt at `place` has passed its steps 1 to 7."""
+    def verify_given(self, receipt: VerifiedReceipt) -> Verification:
+        """An entry whose receipt a node gave, and which was verified then."""
+        return self._begin(Path(receipt.id.hex()), None, receipt)
+
+    def not_at_hand(self, id_: bytes, reason: str) -> Verification:
+        """The result for an entry without a receipt, which is not anchored as far as is known."""
+        finding = Finding(FindingKind.RECEIPT, id_.hex(), reason)
+        return self._result(Path(id_.hex()), VerificationStatus.NOT_ANCHORED, findings=(finding,))
+
+    def _begin(self, path: Path, place: Path | None, receipt: VerifiedReceipt) -> Verification:
+        """The result so far for `path`, whose receipt, at `place` or from a node, has passed its steps 1 to 7."""
         said = about(receipt.entry, receipt.index, receipt.header)
         passed = self._result(path, VerificationStatus.VERIFIED, place)
-        return self._check_author(replace(passed, about=said, checked="receipt only", receipt=receipt), receipt.entry)
+        notices = form_notices(place) if place is not None else ()
+        passed = replace(passed, about=said, checked="receipt only", receipt=receipt, notices=notices)
+        return self._check_author(passed, receipt.entry)
 
     def is_by_named(self, entry: Entry) -> bool:
         """Whether the institution and the project that were named, where any were, signed `entry`."""
@@ -235,6 +251,7 @@ class Verifying:
         except InvalidRecordFile as error:
             finding = Finding(FindingKind.RECORD, str(beside), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
+        verified = replace(verified, recorded=Recorded.of(record), notices=(*verified.notices, *form_notices(beside)))
         findings: list[Finding] = []
         places: list[Path] = []
         compared, is_named = 0, asked is None
@@ -273,11 +290,13 @@ def verify(
     receipt_only: bool = False,
     issuer: str = "",
     project: str = "",
+    online: bool = False,
 ) -> Verification:
     """Verify an artifact, receipt or record offline, against `genesis` or the one that is pinned here.
 
     `issuer`, `project`: what anyone else anchored is a mismatch. The result is true where everything holds. A folder
-    full of receipts gives the worst of their results. Raises ProjectError where no genesis is pinned.
+    full of receipts gives the worst of their results. `online`: also ask the nodes of the project around here what
+    later entries say, such as a retraction. Raises ProjectError where no genesis is pinned.
     """
     verifying = Verifying(
         genesis or trusted_genesis(),
@@ -287,7 +306,18 @@ def verify(
         issuer=issuer,
         project=project,
     )
-    return max(verifying.verify(path), key=lambda result: result.status.gravity)
+    found = verifying.verify(path)
+    if not online:
+        return _gravest(Asking().ask(found))
+    here = find_project()
+    if here.genesis.hash != verifying.genesis.hash:
+        raise ProjectError("the project around here is on another ledger, so its nodes know nothing of this one")
+    with BlockingClient(here.genesis, here.nodes, timeout=MOST_ASKING_S) as client:
+        return _gravest(Asking(client, here.nodes).ask(found))
+
+
+def _gravest(results: Sequence[Verification]) -> Verification:
+    return max(results, key=lambda result: result.status.gravity)
 
 
 def _nothing_compared(path: Path) -> Finding:

@@ -67,6 +67,14 @@ def _not_json(constant: str) -> Any:
 
 def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
     """A file of one JSON object with exactly these fields in this order. Raises LedgerError."""
+    document = read_fields(data, media_type, fields, max_bytes)
+    if tuple(document) != fields:
+        raise LedgerError(f"fields are not {', '.join(fields)}, in this order")
+    return document
+
+
+def read_fields(data: bytes, media_type: str, fields: tuple[str, ...], max_bytes: int) -> dict[str, Any]:
+    """A file of one JSON object with exactly these fields, in any order. Raises LedgerError."""
     if len(data) > max_bytes:
         raise LedgerError(f"{len(data)} bytes, at most {max_bytes} allowed", limit=max_bytes)
     _check_density(data)
@@ -78,7 +86,7 @@ def read_document(data: bytes, media_type: str, fields: tuple[str, ...], max_byt
         raise LedgerError("not a JSON object")
     if document.get("mediaType") != media_type:
         raise LedgerError(f"not {media_type}", "mediaType")
-    if tuple(document) != fields:
+    if document.keys() != set(fields):
         raise LedgerError(f"fields are not {', '.join(fields)}, in this order")
     return document
 

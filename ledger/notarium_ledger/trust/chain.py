@@ -87,7 +87,7 @@ class Handover:
     @classmethod
     def from_document(cls, value: Any) -> Handover:
         """Inverse of to_document. Checks form only. Raises LedgerError."""
-        if not isinstance(value, dict) or tuple(value) != ("header", "certificate", "validators"):
+        if not isinstance(value, dict) or value.keys() != {"header", "certificate", "validators"}:
             raise LedgerError("not {header, certificate, validators}", "handovers")
         return cls(
             Header.decode(read_base64(value, "header")),

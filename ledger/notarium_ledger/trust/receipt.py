@@ -29,7 +29,7 @@ from notarium_ledger.encoding.json_file import (
     iso_time,
     parse_json,
     read_base64,
-    read_document,
+    read_fields,
     read_hex_hash,
 )
 from notarium_ledger.encoding.reading import read_items
@@ -70,16 +70,31 @@ class Receipt:
     @classmethod
     def decode_json(cls, data: bytes) -> Receipt:
         """Steps 1 and 7: read a receipt file. Raises InvalidReceipt."""
+        receipt, is_canonical = cls.decode_any_form(data)
+        if not is_canonical:
+            raise InvalidReceipt(1, "not in canonical form")  # 1 form
+        return receipt
+
+    @classmethod
+    def decode_any_form(cls, data: bytes) -> tuple[Receipt, bool]:
+        """Steps 1 and 7 for a file that a tool may have changed, and whether it is in canonical form.
+
+        Git, editors and hooks change line ends, white space and the order of names. That is no other receipt, as long
+        as the file says the same as JSON: every value in it is compared. Raises InvalidReceipt.
+        """
         with errors_as(InvalidReceipt, 1):  # 1 form
-            document = read_document(data, MEDIA_TYPE, FIELDS, MAX_RECEIPT_BYTES)
+            document = read_fields(data, MEDIA_TYPE, FIELDS, MAX_RECEIPT_BYTES)
             receipt = _from_document(document)
         with errors_as(InvalidReceipt, 6):  # 6 author: `about` is derived from a well-formed entry
             again = receipt.encode_json()
-        if again != data:
-            if not is_same_json(document["about"], parse_json(again)["about"]):  # 7 about
-                raise InvalidReceipt(7, "does not match what the receipt proves", "about")
+        if again == data:
+            return receipt, True
+        canonical = parse_json(again)
+        if not is_same_json(document["about"], canonical["about"]):  # 7 about
+            raise InvalidReceipt(7, "does not match what the receipt proves", "about")
+        if not is_same_json(document, canonical):
             raise InvalidReceipt(1, "not in canonical form")  # 1 form
-        return receipt
+        return receipt, False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,27 @@ def test_a_file_by_its_digest(project, cli):
     assert (found["ledger"], found["genesis_hash"]) == (project.genesis.name, project.genesis.hash.hex())
 
 
+def test_an_id_or_its_beginning_stands_for_the_record_of_its_entry(study, ledger, cli):
+    [row] = json.loads(cli("log", "--json")[1])["entries"]
+    digest = ledger.entries[0].body["record"].hex()
+    for target in (row["id"], row["id"][:16] + "…", row["id"][:9].upper()):
+        code, out, _ = cli("find", target, "--json")
+        found = json.loads(out)
+        assert (code, found["digest"]) == (0, digest)
+        assert [each["id"] for each in found["entries"]] == [row["id"]]
+
+
+def test_neither_project_nor_pin_is_needed_where_genesis_and_node_are_given(study, nodes, cli, tmp_path, monkeypatch):
+    [row] = json.loads(cli("log", "--json")[1])["entries"]
+    genesis = tmp_path / "genesis.json"
+    genesis.write_bytes((study / ".notarium" / "genesis.json").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NOTARIUM_HOME", str(tmp_path / "nobody"))
+    code, out, _ = cli("find", row["id"], "--genesis", genesis, "--node", nodes[1].url, "--json")
+    assert (code, json.loads(out)["first"]["id"]) == (0, row["id"])
+    assert cli("find", row["id"], "--genesis", genesis, "--node", "ftp://x")[0] == 2
+
+
 def test_what_nobody_named(project, cli):
     code, out, err = cli("find", "00" * 32, "--json")
     found = json.loads(out)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
 
 import pytest
 from tests.client.fake_node import FakeLedger, FakeNode
-from tests.client.helpers import change_a_byte
+from tests.client.helpers import NOTARIUM, change_a_byte, submit
 from tests.support.consortium import Consortium
 
+import notarium
 from notarium.project import create_project
 
 
@@ -21,7 +23,12 @@ def test_verify_offline_needs_no_project_and_prints_a_line_for_each_receipt(stud
     monkeypatch.chdir(tmp_path)
     code, out, _ = cli("verify", "--offline", "--genesis", "genesis.json", *sorted(study.glob("*.receipt.json")))
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["verified", "verified", "against"]
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == [
+        "verified",
+        "verified",
+        "all",
+        "against",
+    ]
     change_a_byte(study / "data" / "part-3.csv")
     code, out, _ = cli("verify", "--offline", "--genesis", "genesis.json", "study/data")
     assert code == 1
@@ -320,3 +327,144 @@ def test_a_path_by_which_there_is_nothing_is_wrong_use(study, cli):
     os.unlink("data.receipt.json")
     for name in ("data", "data.receipt.json", "data.record.json"):
         assert cli("verify", name, "--offline")[0] == 3, "the artifact is there"
+
+
+TITLES = ("proven here", "taken on trust from", "gaps", "not shown by this")
+
+
+@pytest.fixture
+def failed_run(project):
+    """A run that failed, with a gap; its id."""
+    (project.root / "in.csv").write_text("x")
+    with notarium.track("fit") as run:
+        run.input("in.csv")
+        run.gap("labels were not checked")
+        run.status("failed")
+    return run.id
+
+
+def test_a_verdict_has_four_parts_in_every_form(failed_run, cli):
+    code, text, _ = cli("verify", "fit.run.receipt.json")
+    said = json.loads(cli("verify", "fit.run.receipt.json", "--json")[1])["results"][0]
+    page = cli("verify", "fit.run.receipt.json", "--md")[1]
+    notebook = notarium.verify("fit.run.receipt.json")._repr_html_()
+    assert code == 0
+    for form in (text, page, notebook):
+        places = [form.index(each) for each in TITLES]
+        assert places == sorted(places)
+        assert "labels were not checked" in form
+        assert "the run failed" in form
+    assert "labels were not checked" in said["gaps"]
+    assert said["proven"]
+    assert said["not_shown"]
+    assert {each["whom"] for each in said["trusted"]} >= {"m0", "the consortium"}
+    assert said["about"]["id"] == failed_run, "whole in JSON"
+    assert failed_run not in text, "shortened for the eye"
+    assert failed_run[:16] in text
+
+
+def test_the_first_line_has_the_outcome(failed_run, cli):
+    first = cli("verify", "fit.run.receipt.json")[1].splitlines()[0]
+    assert first.startswith("verified (the run failed")
+    said = json.loads(cli("verify", "fit.run.receipt.json", "--json")[1])
+    assert (said["status"], said["results"][0]["outcome"]) == ("verified", "failed")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 0),
+        (["--fail-on", "failed"], 6),
+        (["--fail-on", "gaps"], 6),
+        (["--fail-on", "late"], 6),
+        (["--fail-on", "retracted"], 0),
+        (["--fail-on", "retracted", "--fail-on", "failed"], 6),
+        (["--fail-on", "everything"], 2),
+    ],
+)
+def test_what_is_asked_for_fails_with_a_code_of_its_own(failed_run, cli, options, code):
+    """The fake ledger's blocks are of 2025, so the run is one of a time to come."""
+    assert cli("verify", "fit.run.receipt.json", "--offline", *options)[0] == code
+
+
+def test_what_is_asked_for_outweighs_no_other_outcome(failed_run, project, cli):
+    change_a_byte(project.root / "in.csv")
+    assert cli("verify", "fit.run.receipt.json", "--fail-on", "failed")[0] == 1
+    (project.root / "in.csv").unlink()
+    assert cli("verify", "fit.run.receipt.json", "--fail-on", "failed")[0] == 4
+
+
+def test_a_retraction_is_in_the_first_line_and_offline_nobody_was_asked(study, ledger, cli):
+    entry = ledger.entries[0]
+    refs = [{"rel": "supersedes", "entry": bytes(entry.id)}]
+    submit(ledger, 0, kind="retraction", reason="wrong", refs=refs)
+    code, out, _ = cli("verify", "data")
+    assert (code, out.split(" data ")[0]) == (0, "verified (retracted by the author)")
+    assert cli("verify", "data", "--fail-on", "retracted")[0] == 6
+    code, out, _ = cli("verify", "data", "--offline")
+    assert out.startswith("verified data ")
+    assert "what later entries say, such as a retraction: no node was asked" in out
+    [later] = json.loads(cli("verify", "data", "--json")[1])["results"][0]["later"]
+    assert (later["says"], later["standing"], later["detail"]) == ("retracted", "the author", "wrong")
+
+
+def test_an_id_is_enough_whole_or_as_the_log_prints_it(study, nodes, cli):
+    [row] = json.loads(cli("log", "--json")[1])["entries"]
+    for target in (row["id"], row["id"][:16] + "…"):
+        code, out, _ = cli("verify", target, "--json")
+        [result] = json.loads(out)["results"]
+        assert (code, result["about"]["id"], result["files"]) == (0, row["id"], 3), "by the receipt that lies here"
+    os.unlink("data.receipt.json")
+    code, out, _ = cli("verify", row["id"][:16])
+    assert (code, "receipt only" in out) == (0, True), "by a node's"
+    assert cli("verify", row["id"], "--offline")[0] == 3
+    code, out, _ = cli("verify", "00" * 32)
+    assert (code, out.split()[0]) == (3, "not-anchored")
+    nodes[0].stop()
+    assert cli("verify", row["id"], "--timeout", "0.3")[0] == 5
+    assert cli("verify", "abad")[0] == 2, "no id of the log, and no such file"
+
+
+def test_genesis_and_node_are_enough_without_a_project(study, nodes, tmp_path, cli, monkeypatch):
+    [row] = json.loads(cli("log", "--json")[1])["entries"]
+    (study / "open.csv").write_text("x")
+    cli("anchor", "open.csv", "--disclosure", "public")
+    os.unlink("open.csv.receipt.json")
+    genesis = tmp_path / "genesis.json"
+    genesis.write_bytes((study / ".notarium" / "genesis.json").read_bytes())
+    monkeypatch.setenv("NOTARIUM_HOME", str(tmp_path / "nobody"))
+    monkeypatch.chdir(tmp_path)
+    given = ("--genesis", genesis, "--node", nodes[2].url)
+    assert cli("verify", row["id"], *given)[0] == 0
+    assert cli("verify", study / "open.csv", "--issuer", "m0", *given)[0] == 0
+    code, out, _ = cli("verify", study / "data.receipt.json", *given)
+    assert (code, f"{nodes[2].url}: that no other later entry" in out) == (0, True)
+    assert nodes[0].requests.count("GET /v1/search") == 0
+    code, out, _ = cli("verify", study / "data.receipt.json", "--genesis", genesis, "--timeout", "0.3")
+    assert (code, "no node of this ledger is known here" in out) == (0, True)
+
+
+def test_two_forms_at_once_are_wrong_use(study, cli):
+    assert cli("verify", "data", "--md", "--json")[0] == 2
+
+
+@pytest.mark.parametrize("form", [[], ["--md"], ["--json"]])
+def test_a_verdict_prints_under_any_locale_and_into_a_closed_pipe(study, form):
+    os.rename("data", "d\N{SNOWMAN}ta")
+    command = [*NOTARIUM, "verify", ".", "--offline", *form]
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    ended = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert ended.returncode == 4
+    assert ended.stdout.isascii()
+    assert b"Traceback" not in ended.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=60, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")

@@ -31,11 +31,13 @@ def said(cli, *arguments):
 
 
 def marks(document):
-    """File name -> the marks of its entry."""
+    """File name -> the kinds of the marks of its entry, and then of the remarks on it."""
     return {
-        row["path"].rpartition("/")[2].removesuffix(".receipt.json"): [each["kind"] for each in row["to_know"]]
+        row["path"].rpartition("/")[2].removesuffix(".receipt.json"): [
+            each["kind"] for each in (*row["marks"], *row["to_know"])
+        ]
         for row in document["results"]
-        if row["to_know"]
+        if row["marks"] or row["to_know"]
     }
 
 
@@ -71,7 +73,7 @@ def test_offline_says_that_the_ledger_was_not_asked(sent, cli):
     code, document = said(cli, sent.folder, "--offline")
     [page] = document["submissions"]
     assert code == 4
-    assert page["silence"] == "the ledger was not asked (--offline)"
+    assert page["silence"] == "no node was asked (--offline)"
     assert "retracted" not in marks(document)["wrong.run"]
     # The retraction is not enclosed, and the ledger has it.
     assert "retracted" in marks(said(cli, sent.folder)[1])["wrong.run"]
@@ -121,11 +123,11 @@ def test_a_plan_that_came_after_its_run_began_is_no_plan(study, cli):
     study.run("good", ("preRegisteredBy", plan), ("derivedFrom", data), started_ms=began - 10_000)
     code, document = said(cli, study.folder)
     assert code == 4
-    assert marks(document) == {"plan.md": ["after its data"], "good.run": ["after its data", "after its data"]}
+    assert marks(document) == {"plan.md": ["after its data"], "good.run": ["late", "after its data", "after its data"]}
     texts = {each["text"]: each["weighty"] for row in document["results"] for each in row["to_know"]}
     assert texts == {
-        "preRegisteredBy plan.md (#1), which was decided 11.0 s after this began": True,
-        "derivedFrom data.csv (#0), which was decided 10.0 s after this began": False,
+        "preRegisteredBy plan.md (#1), which was decided 11 seconds after this began": True,
+        "derivedFrom data.csv (#0), which was decided 10 seconds after this began": False,
         "anchored after data.csv (#0), on which good.run (#2) rests": False,
     }
 
@@ -134,7 +136,8 @@ def test_the_outcome_and_the_gravest_result_count(study, cli):
     study.run("bad", status="failed")
     code, out, _ = cli("verify", study.folder)
     assert code == 0
-    assert "failed the outcome of this run is: failed" in out
+    assert out.startswith("verified (the run failed) ")
+    assert cli("verify", study.folder, "--fail-on", "failed")[0] == 6
     assert "1 entry: 1 verified · 1 failed" in out.splitlines()[-2]
     study.add("data.csv")
     change_a_byte(study.folder / "data.csv")
@@ -148,11 +151,9 @@ def test_what_a_stranger_says_is_shown_as_theirs(study, ledger, cli):
     submit(ledger, 1, kind="retraction", reason="we dislike it", record=None, refs=refs)
     submit(ledger, 1, kind="replication", outcome="not-reproduced", refs=[{"rel": "replicates", "entry": run}])
     code, document = said(cli, study.folder)
-    texts = [each["text"] for each in document["results"][0]["to_know"]]
-    assert (code, marks(document)) == (0, {"good.run": ["said later", "said later"]})
-    assert "another institution, m1" in texts[0]
-    assert "only the author's institution can do so" in texts[0]
-    assert texts[1].startswith("replicates: not-reproduced; by another institution, m1")
+    texts = [each["text"] for each in document["results"][0]["marks"]]
+    assert (code, marks(document)) == (0, {"good.run": ["disputed", "disputed"]})
+    assert texts == ["retracted by a stranger, m1", "not reproduced by another member"]
 
 
 def test_a_single_path_keeps_its_verdict(sent, cli):
@@ -177,4 +178,4 @@ def test_a_node_that_does_not_answer_changes_no_verdict_and_is_said(study, nodes
     assert code == 0
     assert "no node gave a usable answer" in document["submissions"][0]["silence"]
     _, out, _ = cli("verify", study.folder, "--timeout", "0.3")
-    assert "What later entries say of these is not known" in out
+    assert "no node could be asked" in out

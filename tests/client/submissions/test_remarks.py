@@ -1,6 +1,5 @@
-"""Claimed times against the block's, and who may retract what."""
+"""What only the neighbours of an entry show."""
 
-import pytest
 from tests.client.helpers import submit
 
 from notarium.ledger_access.answers import VerifiedReceipt
@@ -9,91 +8,72 @@ from notarium.submissions.remarks import Known, RemarkKind, remarks_of
 from notarium.verdicts import Verdict
 from notarium.verifying.result import Verification, VerificationStatus
 
-HOUR_MS = 3600 * 1000
+
+def receipt_of(ledger, entry):
+    return VerifiedReceipt(ledger.decided[entry.id], entry.id)
 
 
-def enclosed(ledger, entry, **times):
-    receipt = VerifiedReceipt(ledger.decided[entry.id], entry.id)
-    verdict = Verdict.of(Verification("x.receipt.json", VerificationStatus.VERIFIED, receipt=receipt))
-    return Enclosed(verdict, receipt, "x", **times)
+def enclosed(ledger, entry, label="x"):
+    receipt = receipt_of(ledger, entry)
+    return Enclosed(Verdict.of(Verification(label, VerificationStatus.VERIFIED, receipt=receipt)), label)
 
 
-def marks(ledger, entry, *others, **times):
-    each = enclosed(ledger, entry, **times)
-    known = Known.of([each], [VerifiedReceipt(ledger.decided[other.id], other.id) for other in others])
-    return [(mark.kind, mark.text) for mark in remarks_of(each, known)]
+def remarks(ledger, entry, *others, also=()):
+    """Of an entry that is enclosed together with `also`; the ledger named `others`."""
+    each = enclosed(ledger, entry)
+    inside = [each, *(enclosed(ledger, other, f"other-{number}") for number, other in enumerate(also))]
+    known = Known.of(inside, [receipt_of(ledger, other) for other in others])
+    return [(remark.kind, remark.text, remark.is_weighty) for remark in remarks_of(each, known)]
 
 
-@pytest.mark.parametrize(
-    ("started", "ended", "kind", "said"),
-    [
-        (-2, -1, None, ""),
-        (-30, -25, RemarkKind.LATE, "it came to the ledger 25 hours after it happened"),
-        (-24 * 365 * 50, -24 * 365 * 50, RemarkKind.LATE, "it came to the ledger 50 years after it happened"),
-        (-1, -2, RemarkKind.IMPOSSIBLE, "its claimed end is 60 minutes before its claimed start"),
-        (-1, 1, RemarkKind.IMPOSSIBLE, "its claimed time is 60 minutes after the block that holds it"),
-        (
-            24 * 365 * 70,
-            24 * 365 * 70,
-            RemarkKind.IMPOSSIBLE,
-            "its claimed time is 70 years after the block that holds it",
-        ),
-        (None, None, None, ""),
-    ],
-)
-def test_claimed_times_against_the_block(ledger, started, ended, kind, said):
-    entry = submit(ledger, 0, kind="run", status="completed")
-    now = ledger.state.time_ms
-    times = {
-        "started_ms": None if started is None else now + started * HOUR_MS,
-        "ended_ms": None if ended is None else now + ended * HOUR_MS,
-    }
-    assert marks(ledger, entry, **times) == ([] if kind is None else [(kind, said)])
+def ref(relation, entry):
+    return {"refs": [{"rel": relation, "entry": entry.id}]}
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields"),
-    [
-        ("run", {"status": "failed"}),
-        ("run", {"status": "interrupted"}),
-        ("review", {"verdict": "reject"}),
-        ("replication", {"outcome": "not-reproduced"}),
-    ],
-)
-def test_a_bad_outcome_is_the_first_mark(ledger, kind, fields):
-    first = submit(ledger, 0)
-    needed = {"review": "reviews", "replication": "replicates"}.get(kind)
-    refs = {"refs": [{"rel": needed, "entry": first.id}]} if needed else {}
-    entry = submit(ledger, 0, kind=kind, **fields, **refs)
-    [outcome] = fields.values()
-    assert marks(ledger, entry, first)[0] == (RemarkKind.FAILED, f"the outcome of this {kind} is: {outcome}")
+def test_what_is_only_referred_to(ledger):
+    data = submit(ledger, 0)
+    entry = submit(ledger, 0, kind="run", status="completed", **ref("derivedFrom", data))
+    [(kind, text, weighty)] = remarks(ledger, entry, data)
+    assert (kind, weighty) == (RemarkKind.NOT_ENCLOSED, True)
+    assert text.startswith(f"derivedFrom dataset {data.id.hex()[:16]}… of m0 · ")
+    assert remarks(ledger, entry)[0][1] == f"derivedFrom entry {data.id.hex()[:16]}…, which is only referred to"
+    assert remarks(ledger, entry, also=[data]) == []
 
 
-@pytest.mark.parametrize(("number", "kind"), [(0, RemarkKind.RETRACTED), (1, RemarkKind.SAID_LATER)])
-def test_only_its_own_institution_retracts_an_entry(ledger, number, kind):
-    entry = submit(ledger, 0)
-    retraction = submit(
-        ledger, number, kind="retraction", reason="why", record=None, refs=[{"rel": "supersedes", "entry": entry.id}]
-    )
-    [(found, text)] = marks(ledger, entry, retraction)
-    assert found is kind
-    assert "reason: why" in text
+def test_the_start_of_a_run_belongs_to_it(ledger):
+    start = submit(ledger, 0, kind="run-start")
+    entry = submit(ledger, 0, kind="run", status="completed", **ref("ends", start))
+    assert remarks(ledger, entry) == []
 
 
-def test_a_new_version_is_a_change_of_the_old_one(ledger):
-    entry = submit(ledger, 0)
-    newer = submit(ledger, 0, refs=[{"rel": "supersedes", "entry": entry.id}])
-    [(kind, text)] = marks(ledger, entry, newer)
-    assert (kind, text.startswith("replaced by dataset ")) == (RemarkKind.CHANGED, True)
-    # Where only the new one is sent, it says so; of a data set that is nothing to worry about.
-    [mark] = remarks_of(each := enclosed(ledger, newer), Known.of([each], []))
-    assert (mark.kind, mark.is_weighty) == (RemarkKind.CHANGED, False)
+def test_what_rests_on_a_retracted_or_replaced_entry(ledger):
+    data = submit(ledger, 0)
+    entry = submit(ledger, 0, kind="run", status="completed", **ref("derivedFrom", data))
+    retraction = submit(ledger, 0, kind="retraction", reason="why", record=None, **ref("supersedes", data))
+    newer = submit(ledger, 0, **ref("supersedes", data))
+    found = remarks(ledger, entry, retraction, also=[data, newer])
+    assert [kind for kind, _, _ in found] == [RemarkKind.RESTS_ON, RemarkKind.RESTS_ON]
+    assert found[0][1].startswith("derivedFrom other-0 (#0), which was retracted by retraction ")
+    assert found[1][1] == "derivedFrom other-0 (#0), which was replaced by other-1 (#3)"
 
 
-def test_a_reference_to_an_entry_of_a_member_is_no_defect(ledger):
-    """Anyone may refer to any id."""
-    target = bytes(32)
-    entry = submit(ledger, 0, refs=[{"rel": "derivedFrom", "entry": target}])
-    assert marks(ledger, entry) == [
-        (RemarkKind.NOT_ENCLOSED, f"derivedFrom {target.hex()[:16]}…, which is only referred to")
-    ]
+def test_a_stranger_takes_the_ground_from_nothing(ledger):
+    data = submit(ledger, 0)
+    entry = submit(ledger, 0, kind="run", status="completed", **ref("derivedFrom", data))
+    stranger = submit(ledger, 1, kind="retraction", reason="why", record=None, **ref("supersedes", data))
+    assert remarks(ledger, entry, stranger, also=[data]) == []
+
+
+def test_a_new_plan_in_the_place_of_one_that_is_not_enclosed_is_weighty(ledger):
+    for kind, expected in (("dataset", False), ("preregistration", True)):
+        earlier = submit(ledger, 0, kind=kind)
+        entry = submit(ledger, 0, kind=kind, **ref("supersedes", earlier))
+        [(found, _, weighty)] = remarks(ledger, entry)
+        assert (found, weighty) == (RemarkKind.CHANGED, expected)
+        assert remarks(ledger, entry, also=[earlier]) == []
+
+
+def test_a_reference_to_any_id_ends_well(ledger):
+    """Also to an entry of a member, or to none."""
+    entry = submit(ledger, 0, refs=[{"rel": "derivedFrom", "entry": bytes(32)}])
+    assert [kind for kind, _, _ in remarks(ledger, entry)] == [RemarkKind.NOT_ENCLOSED]

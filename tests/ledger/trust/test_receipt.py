@@ -15,7 +15,7 @@ from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import (
     InvalidReceipt,
 )
-from notarium_ledger.trust.receipt import ReceiptDecoder, ReceiptVerifier
+from notarium_ledger.trust.receipt import Receipt, ReceiptDecoder, ReceiptVerifier
 
 RECEIPTS = [chain().receipt(1, 1), chain().receipt(3, 4)]
 
@@ -34,6 +34,25 @@ def test_any_flipped_bit_of_a_receipt_file_is_rejected(verifier: ReceiptVerifier
     for bit in range(8 * len(data)):
         with pytest.raises(InvalidReceipt):
             verifier.verify_json(flip(data, bit))
+
+
+@pytest.mark.parametrize("data", FILES, ids=["no handover", "with a handover"])
+def test_a_file_whose_white_space_a_tool_changed_is_the_same_receipt(data: bytes) -> None:
+    document = json.loads(data)
+    crlf, stripped, longer = data.replace(b"\n", b"\r\n"), data.rstrip(), data + b"\n"
+    sorted_ = json.dumps(document, indent=2, sort_keys=True).encode()
+    for changed in (crlf, stripped, longer, sorted_):
+        assert Receipt.decode_any_form(changed) == (Receipt.decode_json(data), False)
+        with pytest.raises(InvalidReceipt):
+            Receipt.decode_json(changed)
+    assert Receipt.decode_any_form(data) == (Receipt.decode_json(data), True)
+
+
+def test_in_no_form_is_a_changed_value_the_same_receipt(verifier: ReceiptVerifier) -> None:
+    data = FILES[1]
+    for bit in range(8 * len(data)):
+        with pytest.raises(InvalidReceipt):
+            verifier.verify(Receipt.decode_any_form(flip(data, bit))[0])
 
 
 @given(st.sampled_from(FILES), st.data())

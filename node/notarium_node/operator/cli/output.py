@@ -56,4 +56,4 @@ def print_error(message: str, code: int, *, as_json: bool) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """One line on stdout."""
-    sys.stdout.write(terminal.json_text(value) + "\n")
+    terminal.write(terminal.json_text(value), sys.stdout)

@@ -1,0 +1,70 @@
+"""What a verdict keeps of a record, which may have millions of lines: times, gaps, and what other tools vouch for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from notarium.evidence.contents import SHA256
+from notarium.evidence.record import Record
+from notarium_ledger.entries.commitment import Body
+
+MOST_GAPS = 1000
+"""Gaps of one record that a verdict names; a record may come from a stranger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record that was committed to says."""
+
+    started_ms: int | None
+    ended_ms: int | None
+    gaps: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    """Of digests that other tools vouch for."""
+
+    @classmethod
+    def of(cls, record: Record) -> Recorded:
+        """The summary of `record`."""
+        gaps = record.facts.get("gaps")
+        said = [str(each) for each in gaps] if isinstance(gaps, list) else []
+        if len(said) > MOST_GAPS:
+            said[MOST_GAPS:] = [f"and {len(said) - MOST_GAPS} more, which the record lists"]
+        algorithms = {name for each in record.artifacts for name in each.content.digests if name != SHA256}
+        return cls(
+            read_time(record.facts.get("started")),
+            read_time(record.facts.get("ended")),
+            tuple(said),
+            tuple(sorted(algorithms)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """When something began and ended, by the clock of whoever signed it. None where it is not said."""
+
+    started_ms: int | None
+    ended_ms: int | None
+
+    @classmethod
+    def by(cls, body: Body, recorded: Recorded | None) -> Claimed:
+        """As the entry says, or else as the record does."""
+        return cls(_time(body, "started_ms", recorded), _time(body, "ended_ms", recorded))
+
+
+def read_time(text: Any) -> int | None:
+    """Milliseconds since 1970 of a time in a record; None where it is not one."""
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _time(body: Mapping[str, Any], name: str, recorded: Recorded | None) -> int | None:
+    said: int | None = body.get(name)
+    return said if said is not None or recorded is None else getattr(recorded, name)

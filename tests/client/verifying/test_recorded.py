@@ -1,0 +1,34 @@
+"""What a verdict keeps of a record."""
+
+import pytest
+
+from notarium.evidence.artifact import Artifact
+from notarium.evidence.contents import Contents
+from notarium.evidence.record import Record
+from notarium.verifying.recorded import MOST_GAPS, Claimed, Recorded, read_time
+
+
+def test_times_gaps_and_the_digests_of_other_tools():
+    facts = {"started": "2025-10-09T08:53:20.000Z", "ended": "2025-10-09T10:53:20+02:00", "gaps": ["one", 2]}
+    file = Artifact("x", "input", Contents.of_file(1, "0" * 64, {"md5": "ab", "etag": "cd"}))
+    recorded = Recorded.of(Record("run", (file,), facts))
+    assert (recorded.started_ms, recorded.ended_ms) == (1_760_000_000_000, 1_760_000_000_000)
+    assert recorded.gaps == ("one", "2")
+    assert recorded.algorithms == ("etag", "md5")
+
+
+def test_the_entry_goes_before_the_record():
+    recorded = Recorded(1, 2, (), ())
+    assert Claimed.by({"kind": "run", "started_ms": 0}, recorded) == Claimed(0, 2)
+    assert Claimed.by({"kind": "run"}, None) == Claimed(None, None)
+
+
+@pytest.mark.parametrize("text", [None, 3, "", "yesterday", "9999-99-99T00:00:00Z", ["2025-10-09"]])
+def test_what_is_no_time_is_no_time(text):
+    assert read_time(text) is None
+
+
+def test_a_strangers_record_cannot_flood_a_verdict():
+    assert Recorded.of(Record("run", (), {"gaps": "no list"})).gaps == ()
+    gaps = Recorded.of(Record("run", (), {"gaps": ["x"] * (MOST_GAPS + 7)})).gaps
+    assert (len(gaps), gaps[-1]) == (MOST_GAPS + 1, "and 7 more, which the record lists")
