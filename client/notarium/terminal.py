@@ -52,13 +52,9 @@ def console(*, stderr: bool = False, width: int | None = None) -> Console:
 
 
 def write(text: str, stream: TextIO) -> None:
-    """Write lines to stdout or stderr, without colour. Raises BrokenPipeError where the reader went away."""
-    try:
-        stream.write(lines(text.rstrip("\n"), stream.encoding or "utf-8") + "\n")
-        stream.flush()
-    except BrokenPipeError:
-        # Without its number: by that, the parser of command lines knows it and ends the program with 1, a mismatch.
-        raise BrokenPipeError from None
+    """Write lines to stdout or stderr, without colour."""
+    stream.write(lines(text.rstrip("\n"), stream.encoding or "utf-8") + "\n")
+    stream.flush()
 
 
 def prepare() -> None:

@@ -30,7 +30,7 @@ from notarium.naming import artifact_path, is_receipt, receipt_beside, record_of
 from notarium.project import Project, find_project, find_root
 from notarium.verifying.asking import MOST_ASKING_S, Asking
 from notarium.verifying.marks import FailOn, fails
-from notarium.verifying.people import short_id, time_text
+from notarium.verifying.people import time_text
 from notarium.verifying.result import Finding, FindingKind, Verification, VerificationStatus
 from notarium.verifying.verification import NAME_ISSUER, Verifying
 from notarium_ledger.state.genesis import Genesis
@@ -202,7 +202,7 @@ def _waits(result: Verification, waiting: Waiting) -> Verdict:
     """The verdict where the entry is in the outbox."""
     if waiting.state is not WaitingState.PENDING:
         return Verdict(result, VerdictStatus(waiting.state), ExitCode.NOT_ANCHORED, waiting.reason)
-    reason = f"{short_id(waiting.id)} is signed and waits in the outbox; run 'notarium status --flush' to send it"
+    reason = f"{waiting.id[:16]}… is signed and waits in the outbox; run 'notarium status --flush' to send it"
     return Verdict(result, VerdictStatus.PENDING, ExitCode.NOT_ANCHORED, reason)
 
 

@@ -35,10 +35,7 @@ class Comparing:
     on_progress: OnProgress | None = None
 
     def compare(self, artifact: Artifact, location: Path, only: str | None) -> tuple[list[Finding], int]:
-        """The differences of one artifact, and how many of its files, without links, were compared.
-
-        `only`: a path inside it.
-        """
+        """The differences of one artifact, and how many of its files were compared. `only`: a path inside it."""
         try:
             is_folder = stat.S_ISDIR(location.stat().st_mode)
             if is_folder != artifact.is_folder:
@@ -70,9 +67,7 @@ class Comparing:
         unread = len(unreadable) + len(listing.unseen)
         findings += [Finding(FindingKind.UNREADABLE, error.path, error.reason) for error in unreadable]
         findings.sort(key=lambda finding: finding.path)
-        # A link that leads where it led then says nothing about what lies there.
-        links = sum(item.is_link and listing.found.get(name) == item for name, item in expected.items())
-        return findings, len(expected.keys() | listing.found.keys()) - unread - links
+        return findings, len(expected.keys() | listing.found.keys()) - unread
 
 
 @dataclass(slots=True)
@@ -185,5 +180,5 @@ def _difference(expected: Item, found: Item | None) -> str:
     if expected.link_target != found.link_target:
         return "a link with another target, or not a link any more"
     if expected.size != found.size:
-        return f"{expected.size:,} bytes then, {found.size:,} now"
+        return f"{expected.size} bytes then, {found.size} now"
     return ""

@@ -25,6 +25,8 @@ class MarkKind(StrEnum):
     """By its author, or by another key of the author's institution."""
     DISPUTED = "disputed"
     """Somebody else says that it is retracted, rejects it or did not reproduce it."""
+    STANDING = "standing"
+    """Who says it matters: a stranger's retraction, or an author's review of his or her own work."""
     REPLACED = "replaced"
     """A later entry stands in its place."""
     OPEN = "open"

@@ -12,10 +12,11 @@ from typing import Any
 from notarium.evidence.author import Author
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.verifying.marks import Mark, MarkKind
-from notarium.verifying.people import count_text, short_id, span_text, time_text
+from notarium.verifying.people import count_text, for_the_eye, span_text, time_text
 from notarium.verifying.recorded import Claimed, Recorded
 from notarium.verifying.surroundings import Surroundings
 from notarium.verifying.times import lag_ms
+from notarium_ledger.entries.commitment import referred_entries
 from notarium_ledger.state.genesis import Genesis
 
 _PLAIN_NOT_SHOWN = (
@@ -47,12 +48,9 @@ class Parts:
 
     def titled(self) -> list[tuple[str, list[str]]]:
         """Title and lines of each part, in order."""
-        return [
-            ("proven here", list(self.proven)),
-            ("taken on trust from", list(map(str, self.trusted))),
-            ("gaps", list(self.gaps)),
-            ("not shown by this", list(self.not_shown)),
-        ]
+        titles = ("proven here", "taken on trust from", "gaps", "not shown by this")
+        parts = (self.proven, self.trusted, self.gaps, self.not_shown)
+        return [(title, [for_the_eye(str(each)) for each in said]) for title, said in zip(titles, parts, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
         """{proven, trusted: [{whom, what}], gaps, not_shown}."""
@@ -119,8 +117,8 @@ WITHOUT_RECEIPT = Parts(not_shown=("that it was ever anchored: there is no recei
 def _proven(grounds: Grounds) -> list[str]:
     receipt, author = grounds.receipt, Author.of(grounds.receipt.entry)
     lines = [
-        f"entry {short_id(receipt.id)} is #{receipt.index} of the ledger, in block {receipt.height}",
-        f"the key {short_id(author.key)} signed it",
+        f"entry {receipt.id.hex()} is #{receipt.index} of the ledger, in block {receipt.height}",
+        f"the key {author.key.hex()} signed it",
     ]
     if grounds.recorded is not None:
         lines.append("the record is the one that was anchored, and the same key signed it")
@@ -135,14 +133,14 @@ def _proven(grounds: Grounds) -> list[str]:
 def _trusted(grounds: Grounds) -> list[Trusted]:
     receipt, body = grounds.receipt, grounds.receipt.body
     signers, of = _signers(grounds)
-    genesis, quorum = short_id(grounds.genesis.hash), f"{len(signers)} of {of} validators"
+    genesis, quorum = grounds.genesis.hash.hex(), f"{len(signers)} of {of} validators"
     found = [
         Trusted("whoever gave you the genesis", f"that the consortium's ledger is the one with the hash {genesis}"),
         Trusted(f"{', '.join(signers)} ({quorum})", "the order of entries, and the time of blocks"),
     ]
     author = str(body.get("issuer", body.get("member", "")))
     if "issuer" in body:
-        found.append(Trusted("the consortium", f"that {author} let the key {short_id(receipt.entry.key)} speak for it"))
+        found.append(Trusted("the consortium", f"that {author} let the key {receipt.entry.key.hex()} speak for it"))
     claimed = Claimed.by(body, grounds.recorded)
     if said := _times(claimed, receipt.time_ms):
         found.append(Trusted(author, said))
@@ -190,4 +188,7 @@ def _not_shown(grounds: Grounds) -> list[str]:
         lines.append(f"what later entries say, such as a retraction: {why}")
     elif around.more:
         lines.append("all that later entries say: there are more than were fetched")
+    unknown = referred_entries(grounds.receipt.body).keys() - (around.referred.keys() if around else set())
+    if unknown:
+        lines.append(f"that {count_text(len(unknown), 'entry', 'entries')} to which it refers exist: nobody was asked")
     return [*lines, *_PLAIN_NOT_SHOWN]

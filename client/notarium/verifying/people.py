@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 SHORT_ID = 16
 """Digits of an id that are shown, as `notarium log` prints them."""
 
+_ID = re.compile(rf"\b((?:entry|key|hash) [0-9a-f]{{{SHORT_ID}}})[0-9a-f]{{{64 - SHORT_ID}}}\b")
+"""As this room writes them: the word for what it is, then its 64 digits."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000))
 
 
-def short_id(value: bytes | str) -> str:
-    """The beginning of an id, by which `show`, `find` and `verify` know it again."""
-    return f"{(value.hex() if isinstance(value, bytes) else value)[:SHORT_ID]}…"
+def for_the_eye(text: str) -> str:
+    """`text` with the ids in it shortened: `--json` has them whole. The name of a file stays what it is."""
+    return _ID.sub(r"\1…", text)
 
 
 def time_text(time_ms: int) -> str:

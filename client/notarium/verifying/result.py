@@ -13,7 +13,7 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.verifying.account import Account
 from notarium.verifying.marks import Mark, outcome_marks, outcome_of
 from notarium.verifying.parts import WITHOUT_RECEIPT, Grounds, Parts, parts_of
-from notarium.verifying.people import time_text
+from notarium.verifying.people import for_the_eye, time_text
 from notarium.verifying.recorded import Claimed, Recorded
 from notarium.verifying.rendering import as_html
 from notarium.verifying.surroundings import Surroundings, later_marks, referred_marks
@@ -173,7 +173,7 @@ class Verification:
                 f"{receipt.body['kind']} · {author} · {time_text(receipt.time_ms)} · #{receipt.index} · {self.checked}"
             )
         notes = tuple(each for each in (reason, *self.notices) if each)
-        marks = tuple(each.text for each in self.marks)
+        marks = tuple(for_the_eye(each.text) for each in self.marks)
         findings = tuple(f"{each.what} {each.path} ({each.detail})" for each in self.findings)
         return Account(status or str(self.status), marks, self.path, about, notes, findings, self.parts)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from notarium.evidence.author import Author
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.verifying.marks import Mark, MarkKind, outcome_of
-from notarium.verifying.people import short_id, span_text, time_text
+from notarium.verifying.people import span_text, time_text
 from notarium.verifying.recorded import Claimed
 from notarium.verifying.times import start_marks
 from notarium_ledger.entries.commitment import referred_entries
@@ -62,13 +62,14 @@ class LaterEntry:
         return self.standing is not Standing.MEMBER
 
     def __str__(self) -> str:
-        who, standing = Author.of(self.receipt.entry), str(self.standing)
+        by, standing = Author.of(self.receipt.entry), str(self.standing)
+        who = f"{by.issuer} · {by.project} · key {by.key.hex()}"
         if self.says is Says.REVIEWED and self.standing is Standing.AUTHOR:
             standing = "the author, who reviews his or her own work"
         if self.says is Says.RETRACTED and not self.is_own:
             standing = "another member, who cannot retract what is not its own"
         detail = f" ({self.detail})" if self.detail else ""
-        when = f"{time_text(self.receipt.time_ms)} · entry {short_id(self.receipt.id)}"
+        when = f"{time_text(self.receipt.time_ms)} · entry {self.receipt.id.hex()}"
         return f"{self.says}{detail} by {standing}: {who} · {when}"
 
     def to_json(self) -> dict[str, Any]:
@@ -178,7 +179,7 @@ def referred_marks(receipt: VerifiedReceipt, claimed: Claimed, around: Surroundi
         found = around.referred[id_]
         for relation in relations:
             if found is None:
-                marks.append(Mark(MarkKind.UNKNOWN, f"{relation} entry {short_id(id_)}, which no node knows"))
+                marks.append(Mark(MarkKind.UNKNOWN, f"{relation} entry {id_.hex()}, which no node knows"))
             else:
                 marks += _relation_marks(receipt, relation, found, start, claimed)
     return marks
@@ -190,10 +191,19 @@ def _relation_marks(
     kind = str(found.body["kind"])
     expected = {"preRegisteredBy": "preregistration", "ends": "run-start"}.get(relation, kind)
     if kind != expected:
-        return [Mark(MarkKind.UNKNOWN, f"{relation} entry {short_id(found.id)}, which is a {kind} and no {expected}")]
+        return [Mark(MarkKind.UNKNOWN, f"{relation} entry {found.id.hex()}, which is a {kind} and no {expected}")]
+    standing = _standing(found, receipt)
+    if relation == "supersedes" and standing is Standing.MEMBER:
+        verb, whose = (
+            "retracts" if receipt.body["kind"] == "retraction" else "supersedes",
+            Author.of(found.entry).issuer,
+        )
+        return [Mark(MarkKind.STANDING, f"{verb} entry {found.id.hex()} of {whose}, which is not its own")]
     if found.index >= receipt.index:
-        late = f"{relation} entry {short_id(found.id)}, which was decided after this one"
+        late = f"{relation} entry {found.id.hex()}, which was decided after this one"
         return [Mark(MarkKind.LATE if relation == "preRegisteredBy" else MarkKind.UNKNOWN, late)]
+    if relation in ("reviews", "replicates") and standing is Standing.AUTHOR:
+        return [Mark(MarkKind.STANDING, f"the author {relation} his or her own work")]
     if relation != "preRegisteredBy":
         return []
     if start is not None and found.index > start.index:

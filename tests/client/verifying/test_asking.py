@@ -5,6 +5,7 @@ from tests.client.fake_node import FakeLedger, problem
 from tests.client.helpers import present, submit
 from tests.support.consortium import Consortium
 
+from notarium.anchoring.anchor import anchor
 from notarium.errors import ProjectError
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verifying import asking
@@ -70,9 +71,11 @@ def test_a_reference_to_nothing_is_known_once_a_node_was_asked(project, ledger, 
     assert code == 0, out + err
     result = verify("review.md")
     assert result.marks == ()
+    assert "that 1 entry to which it refers exist: nobody was asked" in Asking().ask([result])[0].parts.not_shown
     [asked] = asker.ask([result])
+    assert not any("to which it refers" in each for each in asked.parts.not_shown)
     [mark] = asked.marks
-    assert (mark.kind, "reviews entry 1212121212121212…, which no node knows" in mark.text) == (MarkKind.UNKNOWN, True)
+    assert (mark.kind, f"reviews entry {ghost}, which no node knows" in mark.text) == (MarkKind.UNKNOWN, True)
     assert mark.text in asked.parts.gaps
 
 
@@ -89,25 +92,19 @@ def test_the_entries_at_hand_speak_about_each_other_without_a_node(data, project
     assert any("no node was asked" in each for each in first.parts.not_shown)
 
 
-def test_a_node_that_is_away_is_asked_once_and_hides_no_verdict(data, nodes, asker):
-    result = verify(data)
-    nodes[0].stop()
-    found = asker.ask([result, result, result])
-    assert {each.status for each in found} == {VerificationStatus.VERIFIED}
-    assert all(any("no node could be asked" in line for line in each.parts.not_shown) for each in found)
-    assert asker.why_not
-
-
-def test_a_node_that_cannot_answer_is_said_and_hides_no_verdict(data, node, asker):
+def test_a_node_that_cannot_answer_is_asked_once_and_hides_no_verdict(data, project, node, asker):
     async def fail(request):
-        if "/references/" in request.path:
-            return problem(500, "broken", "later entries are not served")
-        return None
+        return problem(500, "broken", "later entries are not served")
 
+    (project.root / "more.csv").write_text("more")
+    anchor(project.root / "more.csv", project=project, strict=True)
     node.fault = fail
-    [asked] = asker.ask([verify(data)])
-    assert asked.marks == ()
-    assert "later entries are not served" in asked.around.why_not
+    node.requests.clear()
+    found = asker.ask([verify(data), verify("more.csv")])
+    assert {each.status for each in found} == {VerificationStatus.VERIFIED}
+    for each in found:
+        assert any("no node could be asked" in line and "not served" in line for line in each.parts.not_shown)
+    assert len(set(node.requests)) == 1, "about the first only"
 
 
 def test_a_notebook_asks_where_it_is_asked_to(data, project, ledger, nodes):

@@ -66,7 +66,7 @@ def test_an_anchored_file_of_another_size_is_not_read(project, genesis, reads):
     make_huge(path)
     reads.clear()
     result = verify(path, genesis)
-    assert (result.status, result.findings[0].detail) == (VerificationStatus.MISMATCH, f"8 bytes then, {HUGE:,} now")
+    assert (result.status, result.findings[0].detail) == (VerificationStatus.MISMATCH, f"8 bytes then, {HUGE} now")
     assert reads == []
 
 
@@ -114,24 +114,6 @@ def test_a_link_on_the_way_is_one_out_of_the_folder_too(project, genesis, tmp_pa
     shutil.move(project.root / "out", tmp_path / "out")
     (project.root / "out").symlink_to(tmp_path / "out")
     assert findings(verify(receipt, genesis)) == [("outside", "y")]
-
-
-def test_a_link_is_no_file_that_was_compared(project, genesis):
-    folder = project.root / "linked"
-    folder.mkdir()
-    (folder / "a.csv").write_text("a")
-    (folder / "link").symlink_to("a.csv")
-    anchor(folder, project=project, strict=True)
-    assert verify(folder, genesis).files == 1
-    only = project.root / "only"
-    only.mkdir()
-    (only / "link").symlink_to("../linked/a.csv")
-    anchor(only, project=project, strict=True)
-    result = verify(only, genesis)
-    assert (result.files, result.status) == (0, VerificationStatus.INCOMPLETE_EVIDENCE)
-    (folder / "link").unlink()
-    (folder / "link").symlink_to("b.csv")
-    assert verify(folder, genesis).status is VerificationStatus.MISMATCH
 
 
 def test_a_link_inside_of_the_receipts_folder_is_followed(data, genesis):

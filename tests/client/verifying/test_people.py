@@ -2,7 +2,7 @@
 
 import pytest
 
-from notarium.verifying.people import count_text, short_id, span_text, time_text
+from notarium.verifying.people import count_text, for_the_eye, span_text, time_text
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,15 @@ def test_a_span_is_said_in_its_two_largest_units(span, said):
     assert span_text(span) == said
 
 
-def test_times_counts_and_ids():
+def test_times_and_counts():
     assert time_text(1_760_000_000_123) == "2025-10-09 08:53:20 UTC"
     assert time_text(2**62).endswith("ms after 1970"), "what no calendar has is no error"
     assert time_text(-1) == "1969-12-31 23:59:59 UTC"
     assert (count_text(1, "file"), count_text(1200, "file")) == ("1 file", "1,200 files")
-    assert short_id(bytes(32)) == short_id("0" * 64) == "0" * 16 + "…"
+
+
+def test_ids_are_shortened_for_the_eye_and_names_of_files_are_not():
+    id_ = "ab" * 32
+    assert for_the_eye(f"entry {id_} by key {id_}") == f"entry {id_[:16]}… by key {id_[:16]}…"
+    for name in (f"blobs/{id_} is a link", f"{id_} is gone", f"entry {id_}ab", "entry 12ab"):
+        assert for_the_eye(name) == name

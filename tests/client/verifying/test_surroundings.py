@@ -96,6 +96,9 @@ def test_a_run_start_is_open_until_somebody_who_was_asked_knows_its_end(say):
     assert later_marks(start, around) == [], "nobody was asked"
     asked = type(around)({}, (), asked=("http://node",))
     assert [each.kind for each in later_marks(start, asked)] == [MarkKind.OPEN]
+    assert later_marks(start, type(around)({}, (), asked=("http://node",), more=True)) == [], (
+        "its end may be among those"
+    )
     end = say(0, "run", "ends", start)
     ended = type(around)({}, about(start, end), asked=("http://node",))
     assert later_marks(start, ended) == []
@@ -140,3 +143,26 @@ def test_a_run_that_names_a_plan_of_later_is_late_without_any_clock(say, ledger)
     [mark] = referred_marks(run, Claimed(None, None), at_hand(run, [plan]))
     assert (mark.kind, mark.text.endswith("which was decided after this one")) == (MarkKind.LATE, True)
     assert plan.time_ms > START_MS
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "relation", "said"),
+    [
+        (1, "retraction", "supersedes", "retracts entry {id} of m0, which is not its own"),
+        (1, "dataset", "supersedes", "supersedes entry {id} of m0, which is not its own"),
+        (0, "retraction", "supersedes", None),
+        (4, "retraction", "supersedes", None),
+        (0, "review", "reviews", "the author reviews his or her own work"),
+        (0, "replication", "replicates", "the author replicates his or her own work"),
+        (4, "review", "reviews", None),
+        (1, "review", "reviews", None),
+    ],
+)
+def test_an_entry_is_marked_by_who_says_it_of_whom(say, number, kind, relation, said):
+    data = say(0, "dataset")
+    over = {"review": {"verdict": "accept"}, "replication": {"outcome": "reproduced"}}.get(kind, {})
+    later = say(number, kind, relation, data, **over)
+    marks = referred_marks(later, Claimed(None, None), at_hand(later, [data]))
+    assert [(each.kind, each.text) for each in marks] == (
+        [(MarkKind.STANDING, said.format(id=data.id.hex()))] if said else []
+    )
