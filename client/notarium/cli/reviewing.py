@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from notarium.cli.output import Printer, shown
 from notarium.submissions.page import Page
+from notarium.verifying.people import for_the_eye
 
 _SHOWN_LINES = 50
 
@@ -22,7 +23,7 @@ def print_pages(printer: Printer, pages: Sequence[Page], last: Sequence[str]) ->
 
 def _print_submission(printer: Printer, page: Page) -> None:
     for each in page.left_out[:_SHOWN_LINES]:
-        printer.line(f"[bold yellow]on the ledger and left out[/] {shown(each)}")
+        printer.line(f"[bold yellow]on the ledger and left out[/] {shown(for_the_eye(each))}")
     if len(page.left_out) > _SHOWN_LINES:
         printer.line(f"… and {len(page.left_out) - _SHOWN_LINES} more (--json lists all)")
     printer.line(f"[bold]{page.status}[/] {shown(page.name)}  {shown(page.summary())}")

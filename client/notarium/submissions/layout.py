@@ -12,7 +12,7 @@ from typing import Final
 from notarium.errors import ExitCode
 from notarium.submissions.page import Page, Row
 from notarium.verifying import rendering
-from notarium.verifying.people import time_text
+from notarium.verifying.people import for_the_eye, time_text
 from notarium.verifying.rendering import html_text, markdown_text
 
 _HEADS: Final = ("#", "entry", "what", "by", "decided", "verdict", "to know")
@@ -93,7 +93,7 @@ def _sections(page: Page) -> Iterator[tuple[str, Sequence[str]]]:
         ("On the ledger and left out", page.left_out),
         ("Not asked", [page.silence] if page.silence else []),
     )
-    yield from ((title, lines) for title, lines in sections if lines)
+    yield from ((title, list(map(for_the_eye, lines))) for title, lines in sections if lines)
 
 
 def _colour(code: ExitCode) -> str:

@@ -14,6 +14,7 @@ from notarium.verdicts import VerdictStatus, gravest
 from notarium.verifying.account import Account
 from notarium.verifying.asking import Asking
 from notarium.verifying.marks import FailOn, MarkKind
+from notarium.verifying.people import for_the_eye
 from notarium_ledger.entries.commitment import referred_entries
 
 _OF_A_STUDY = ("preregistration", "dataset", "run-start", "run", "model", "federated-round")
@@ -44,7 +45,7 @@ class Row:
         verdict = self.enclosed.verdict
         said = verdict.result.account(verdict.status, verdict.reason)
         why = (f"why: {line}" for each in self.enclosed.why for line in each.lines())
-        notes = (*said.notes, *why, *(f"{each.kind}: {each.text}" for each in self.remarks))
+        notes = (*said.notes, *why, *(for_the_eye(f"{each.kind}: {each.text}") for each in self.remarks))
         return replace(said, marks=(*said.marks, *self.kinds), notes=notes)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Final
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.submissions.enclosed import Enclosed
 from notarium.verifying.marks import MarkKind, outcome_of
-from notarium.verifying.people import short_id, span_text, time_text
+from notarium.verifying.people import span_text, time_text
 
 
 class RemarkKind(StrEnum):
@@ -66,7 +66,7 @@ class Known:
         if (found := self.enclosed.get(id_)) is not None:
             return f"{found.label} (#{found.receipt.index if found.receipt else '?'})"
         receipt = self.others.get(id_)
-        return f"entry {short_id(id_)}" if receipt is None else described(receipt)
+        return f"entry {id_.hex()}" if receipt is None else described(receipt)
 
     def later(self, id_: bytes, relation: str) -> Iterator[VerifiedReceipt]:
         """The entries that refer to `id_` by `relation`, in the order of the log."""
@@ -79,7 +79,8 @@ class Known:
 def described(receipt: VerifiedReceipt) -> str:
     """An entry that is not enclosed, for a sentence."""
     said = " ".join(filter(None, (str(receipt.body["kind"]), outcome_of(receipt.body))))
-    return f"{said} {short_id(receipt.id)} of {issuer_of(receipt)} · {time_text(receipt.time_ms)} (#{receipt.index})"
+    who = f"entry {receipt.id.hex()} of {issuer_of(receipt)}"
+    return f"{said} {who} · {time_text(receipt.time_ms)} (#{receipt.index})"
 
 
 def issuer_of(receipt: VerifiedReceipt) -> str:

@@ -113,7 +113,7 @@ def test_a_run_that_was_started_and_never_ended_is_left_out(study, ledger, cli):
     code, document = said(cli, study.folder)
     [left_out] = document["submissions"][0]["left_out"]
     assert code == 4
-    assert left_out.startswith(f"run-start {open_.hex()[:16]}…")
+    assert left_out.startswith(f"run-start entry {open_.hex()} of m0")
 
 
 def test_a_plan_that_came_after_its_run_began_is_no_plan(study, cli):

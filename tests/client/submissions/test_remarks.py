@@ -35,8 +35,8 @@ def test_what_is_only_referred_to(ledger):
     entry = submit(ledger, 0, kind="run", status="completed", **ref("derivedFrom", data))
     [(kind, text, weighty)] = remarks(ledger, entry, data)
     assert (kind, weighty) == (RemarkKind.NOT_ENCLOSED, True)
-    assert text.startswith(f"derivedFrom dataset {data.id.hex()[:16]}… of m0 · ")
-    assert remarks(ledger, entry)[0][1] == f"derivedFrom entry {data.id.hex()[:16]}…, which is only referred to"
+    assert text.startswith(f"derivedFrom dataset entry {data.id.hex()} of m0 · ")
+    assert remarks(ledger, entry)[0][1] == f"derivedFrom entry {data.id.hex()}, which is only referred to"
     assert remarks(ledger, entry, also=[data]) == []
 
 
