@@ -9,7 +9,7 @@ from typing import Any
 from notarium.errors import ExitCode
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.submissions.enclosed import Enclosed
-from notarium.submissions.remarks import WEIGHTY, Known, Remark, RemarkKind, described, issuer_of, remarks_of
+from notarium.submissions.remarks import REPLACING, WEIGHTY, Known, Remark, RemarkKind, described, issuer_of, remarks_of
 from notarium.verdicts import VerdictStatus, gravest
 from notarium.verifying.account import Account
 from notarium.verifying.asking import Asking
@@ -31,9 +31,11 @@ class Row:
     @property
     def is_clean(self) -> bool:
         """Whether it verifies, and nothing weighty is known of it."""
-        verdict = self.enclosed.verdict
+        verdict, around = self.enclosed.verdict, self.enclosed.verdict.result.around
         marks = {each.kind for each in verdict.result.marks}
-        return verdict.exit_code is ExitCode.OK and not marks & WEIGHTY and not self.kinds
+        # Anybody can write that an entry is replaced; its own institution's word counts.
+        is_replaced = around is not None and any(each.is_own and each.says in REPLACING for each in around.later)
+        return verdict.exit_code is ExitCode.OK and not (marks & WEIGHTY or is_replaced or self.kinds)
 
     @property
     def kinds(self) -> tuple[str, ...]:

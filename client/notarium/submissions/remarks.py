@@ -14,6 +14,7 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.submissions.enclosed import Enclosed
 from notarium.verifying.marks import MarkKind, outcome_of
 from notarium.verifying.people import span_text, time_text
+from notarium.verifying.surroundings import Says
 
 
 class RemarkKind(StrEnum):
@@ -38,8 +39,10 @@ class Remark:
     """With such a one, a submission does not count as verified."""
 
 
-WEIGHTY: Final = frozenset({MarkKind.RETRACTED, MarkKind.REPLACED, MarkKind.IMPOSSIBLE, MarkKind.UNKNOWN})
+WEIGHTY: Final = frozenset({MarkKind.RETRACTED, MarkKind.IMPOSSIBLE, MarkKind.UNKNOWN})
 """Marks with which a submission does not count as verified. A failed run, honestly enclosed, is no defect."""
+REPLACING: Final = frozenset({Says.CORRECTED, Says.SUPERSEDED})
+"""Nor does it with one of these, where the author's institution says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,16 @@ def test_what_a_stranger_says_is_shown_as_theirs(study, ledger, cli):
     assert texts == ["retracted by a stranger, m1", "not reproduced by another member"]
 
 
+def test_no_stranger_weighs_on_a_submission(study, ledger, cli):
+    """Anybody may write that somebody else's entry is replaced."""
+    run = study.run("good")
+    submit(ledger, 1, kind="dataset", refs=[{"rel": "supersedes", "entry": run}])
+    code, document = said(cli, study.folder)
+    assert (code, marks(document)) == (0, {"good.run": ["replaced"]})
+    study.add("better.csv", refs=[Ref("supersedes", run)])
+    assert said(cli, study.folder)[0] == 4
+
+
 def test_a_single_path_keeps_its_verdict(sent, cli):
     code, document = said(cli, sent.folder / "wrong.run.receipt.json")
     assert (code, document["submissions"]) == (0, [])
