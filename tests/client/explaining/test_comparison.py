@@ -74,6 +74,19 @@ def test_packages_here_are_compared_by_name(project, monkeypatch):
     }
 
 
+def test_what_is_not_looked_at_here_has_not_changed(project, monkeypatch):
+    with track("fit", strict=True):
+        pass
+    here = describe_environment()
+    less = {"packages": here["packages"], "python": here["python"]}
+    monkeypatch.setattr("notarium.explaining.comparison.describe_environment", lambda: less)
+    found = compare_with_here(open_record(project.root / "fit", project.genesis).side)
+    assert found.differences == ()
+    assert any(
+        "values of the machine and the code, which are not looked at here" in each for each in found.not_compared
+    )
+
+
 def test_a_data_set_has_no_environment_to_compare(project):
     (project.root / "data.csv").write_text("x")
     anchor("data.csv", project=project, strict=True)

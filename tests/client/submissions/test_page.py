@@ -116,6 +116,16 @@ def test_a_run_that_was_started_and_never_ended_is_left_out(study, ledger, cli):
     assert left_out.startswith(f"run-start entry {open_.hex()} of m0")
 
 
+def test_a_run_that_was_left_out_and_its_start_are_one(study, ledger, cli):
+    plan = study.add("plan.md", "preregistration")
+    refs = [{"rel": "preRegisteredBy", "entry": plan}]
+    start = submit(ledger, 0, kind="run-start", issuer="m0", project=study.project.name, refs=refs)
+    study.run("hidden", ("preRegisteredBy", plan), ("ends", bytes(start.id)))
+    study.remove("hidden")
+    [left_out] = said(cli, study.folder)[1]["submissions"][0]["left_out"]
+    assert left_out.startswith("run completed ")
+
+
 def test_a_plan_that_came_after_its_run_began_is_no_plan(study, cli):
     data = study.add("data.csv")
     began = study.now_ms
