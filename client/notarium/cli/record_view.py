@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.record import Record
+from notarium.explaining.files import item_text
 from notarium.explaining.lines import Part, lines_of, packages_of, value_text
 from notarium.explaining.metrics import Course, course_of
 from notarium.ledger_access.answers import VerifiedReceipt
@@ -53,7 +54,7 @@ def _artifact(each: Artifact) -> Iterator[str]:
         return
     yield f"{each.role} {each.name}/  {len(each.items):,} files, {size} · sha256 {each.sha256[:16]}…"
     for item in each.items[:SHOWN]:
-        yield f"  {item.path}  " + (f"link to {item.link_target}" if item.is_link else f"{item.size:,} bytes")
+        yield f"  {item.path}  " + (f"{item.size:,} bytes" if item.sha256 else item_text(item))
     if len(each.items) > SHOWN:
         yield f"  … and {len(each.items) - SHOWN:,} more"
 

@@ -43,7 +43,7 @@ class Side:
     def recorded(self, artifact: Artifact, item: Item) -> bytes | None:
         """The content that was recorded, or None where it is not at hand."""
         location = self.location(artifact)
-        if location is None or item.is_link or item.size > MAX_BYTES:
+        if location is None or not item.sha256 or item.size > MAX_BYTES:
             return None
         path = location / item.path if item.path else location
         data = read_now(path)

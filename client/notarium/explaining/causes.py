@@ -57,12 +57,14 @@ def causes_of_runs(before: Record, after: Record, found: Sequence[Difference]) -
         named = [each for each in found if each.part in parts and not _is_output(each)]
         if named:
             causes.append(Explanation(what, Certainty.LIKELY, _listed(named)))
-    machine = [each for each in found if each.part is Part.DEVICE]
+    # Another card of the same model is no other device.
+    machine = [each for each in found if each.part is Part.DEVICE and not each.name.endswith("uuid")]
     if machine:
         causes.append(Explanation("device", Certainty.LIKELY, _listed(machine)))
-    if causes:
+    if any(each.part in (*_GIVEN, Part.FILE) and not _is_output(each) for each in found):
         return causes
-    return [*chance(before.facts)] or [*chance(after.facts)]
+    # Given the same, chance has a part in it, whatever else differs.
+    return [*causes, *(chance(before.facts) or chance(after.facts))]
 
 
 def chance(facts: Mapping[str, Any]) -> list[Explanation]:
@@ -89,6 +91,7 @@ def is_deterministic(facts: Mapping[str, Any]) -> bool:
     return any(
         part is Part.DETERMINISM and value is True and name.rpartition(".")[2] in _DETERMINISTIC
         for (part, name), value in lines_of(facts).items()
+        if not name.startswith("flags_at_start")
     )
 
 

@@ -14,7 +14,7 @@ from notarium.evidence.environment import describe_code, describe_environment
 from notarium.evidence.hashing import hash_path
 from notarium.explaining.at_hand import Side, read_now
 from notarium.explaining.files import file_differences, pairs_of
-from notarium.explaining.lines import Difference, Part, differences, lines_of
+from notarium.explaining.lines import Difference, Part, differences, lines_of, without_secrets
 from notarium.explaining.metrics import course_of, metric_differences
 
 _HERE = (Part.FILE, Part.CODE, Part.PACKAGE, Part.DEVICE, Part.ENVIRONMENT)
@@ -43,6 +43,8 @@ class Comparison:
 def compare(before: Side, after: Side) -> Comparison:
     """Two records."""
     old, new = lines_of(before.record.facts), lines_of(after.record.facts)
+    if before.record.facts.get("secrets_salt") != after.record.facts.get("secrets_salt"):
+        old, new = without_secrets(old), without_secrets(new)
     old_series, new_series = course_of(before.record.facts), course_of(after.record.facts)
     metrics = metric_differences(old_series, new_series)
     artifacts = (before.record.artifacts, after.record.artifacts)

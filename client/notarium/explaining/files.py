@@ -106,5 +106,7 @@ def _artifact_text(each: Artifact) -> str:
 
 
 def item_text(item: Item) -> str:
-    """A file or link, for people."""
-    return f"link to {item.link_target}" if item.is_link else f"{item.size:,} bytes, sha256 {item.sha256[:12]}…"
+    """A file for people; of a link and of anything else without content, what the record says of it."""
+    if item.sha256:
+        return f"{item.size:,} bytes, sha256 {item.sha256[:12]}…"
+    return ", ".join(f"{name} {value}" for name, value in item.to_json().items() if name != "path")

@@ -40,9 +40,11 @@ _PARTS: Final = {
 }
 _WITHOUT_NAME: Final = frozenset({"params", "seeds", "determinism", "code", "gpus", "environment", "packages"})
 """Facts whose name the part says already."""
-_UNIQUE: Final = frozenset({"salt", "started", "ended", "metrics", "gaps"})
+_UNIQUE: Final = frozenset({"salt", "secrets_salt", "started", "ended", "metrics", "gaps"})
 """Of one run only, or compared otherwise."""
 _MAX_DEPTH: Final = 40
+_SECRET: Final = re.compile(r"\[secret[^\]]*\]")
+"""In the place of a secret."""
 
 Lines = dict[tuple[Part, str], Any]
 
@@ -77,6 +79,8 @@ def lines_of(facts: Mapping[str, Any]) -> Lines:
             continue
         if name == "environment" and isinstance(value, dict):
             found |= _environment(value)
+        elif name == "param_types" and isinstance(value, dict):
+            found |= {(Part.PARAMETER, f"{path} (type)"): type_ for path, type_ in value.items()}
         else:
             found |= _under(_PARTS.get(name, Part.FACT), "" if name in _WITHOUT_NAME else name, value)
     return found
@@ -102,6 +106,11 @@ def differences(before: Lines, after: Lines) -> list[Difference]:
             old, new = _texts(before, after, key, _as_json)
         found.append(Difference(*key, old, new))
     return found
+
+
+def without_secrets(lines: Lines) -> Lines:
+    """The lines with one word for every secret: its salted digest is another one in each record."""
+    return {key: _SECRET.sub("[secret]", value) if isinstance(value, str) else value for key, value in lines.items()}
 
 
 def value_text(value: Any) -> str:

@@ -5,6 +5,8 @@ import pytest
 from notarium.anchoring.anchor import anchor
 from notarium.anchoring.track import track
 from notarium.evidence.environment import describe_environment
+from notarium.evidence.record import Record
+from notarium.explaining.at_hand import Side
 from notarium.explaining.comparison import compare, compare_with_here
 from notarium.explaining.lines import Part
 from notarium.explaining.opening import open_record
@@ -37,6 +39,15 @@ def test_two_runs(runs):
     same = compare(runs[0], runs[0])
     assert same.differences == ()
     assert same.same > found.same
+
+
+@pytest.mark.parametrize(("salts", "names"), [(("1", "2"), []), (("1", "1"), ["token"])])
+def test_digests_of_secrets_are_compared_under_one_salt_only(tmp_path, salts, names):
+    one, other = (
+        Side(Record("run", (), {"params": {"token": f"[secret {digest}]"}, "secrets_salt": salt}), tmp_path / "r")
+        for digest, salt in zip(("ab", "cd"), salts, strict=True)
+    )
+    assert [each.name for each in compare(one, other).differences] == names
 
 
 def test_a_record_and_what_is_here(project):

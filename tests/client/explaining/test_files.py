@@ -69,7 +69,7 @@ def test_a_folder_is_compared_by_its_files():
 
 def test_a_link_has_a_target():
     links = [Artifact("d", "input", Contents.of_folder([Item.link("l", target)])) for target in ("a", "b")]
-    assert found(links[:1], links[1:]) == [("input d/l", "link to a", "link to b", "")]
+    assert found(links[:1], links[1:]) == [("input d/l", "symlink a", "symlink b", "")]
 
 
 def test_where_content_is_at_hand_its_lines_are_compared():

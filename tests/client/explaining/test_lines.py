@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notarium.explaining.lines import Part, differences, lines_of, packages_of
+from notarium.explaining.lines import Part, differences, lines_of, packages_of, without_secrets
 
 
 def found(before, after):
@@ -28,6 +28,11 @@ def found(before, after):
             {"params": {"x": {"dtype": "float64", "shape": [3, 4], "sha256": "ab"}}},
             {"params": {"x": {"dtype": "float32", "shape": [3, 5], "sha256": "ab"}}},
             [("parameter", "x.dtype", "float64", "float32"), ("parameter", "x.shape", "[3, 4]", "[3, 5]")],
+        ),
+        (
+            {"param_types": {"m.w": "int"}},
+            {"param_types": {"m.w": "text"}},
+            [("parameter", "m.w (type)", "int", "text")],
         ),
         ({"seeds": {"seed": 1}}, {"seeds": {"seed": 2}}, [("seed", "seed", "1", "2")]),
         ({"status": "completed"}, {"status": "failed"}, [("outcome", "status", "completed", "failed")]),
@@ -59,6 +64,12 @@ def test_each_kind_of_difference(before, after, expected):
     assert found(before, after) == expected
     assert found(after, before) == [(part, name, new, old) for part, name, old, new in expected]
     assert found(before, before) == found(after, after) == []
+
+
+def test_a_secret_is_one_word_where_its_digest_says_nothing():
+    one, other = (lines_of({"params": {"url": f"https://u:[secret {digest}]@h/", "n": 1}}) for digest in ("ab", "cd"))
+    assert len(differences(one, other)) == 1
+    assert differences(without_secrets(one), without_secrets(other)) == []
 
 
 def test_hostile_depth_ends():
