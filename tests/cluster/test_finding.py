@@ -1,4 +1,4 @@
-"""The honest entry behind 1,500 of strangers that name the same digest: found by its institution, on a real node."""
+"""What one institution says behind very much that strangers say of the same digest or entry: found, on real nodes."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ import pytest
 from notarium.evidence.hashing import hash_path
 from notarium.ledger_access.blocking import BlockingClient
 from notarium.verdicts import VerdictStatus, judge
+from notarium.verifying.asking import Asking
+from notarium.verifying.marks import MarkKind
 from notarium.verifying.verification import Verifying
 from notarium_ledger.signing import SigningKey
 from notarium_node.demo.local_network import Institution, LocalNetwork
@@ -72,3 +74,37 @@ def test_the_honest_entry_behind_1500_strangers(
     [found] = judge(file, Verifying(made.genesis), offline=False, timeout=30)
     assert found.status is VerdictStatus.INCOMPLETE_EVIDENCE
     assert "anchored first by crowd" in found.result.findings[0].detail
+
+
+def test_the_authors_retraction_behind_300_of_strangers(network: tuple[LocalNetwork, SigningKey, SigningKey]) -> None:
+    made, stranger, honest = network
+    api = made.validators[0].api
+
+    def body(kind: str, issuer: str, refs: list[dict[str, object]], **fields: object) -> dict[str, object]:
+        said = {"v": 1, "kind": kind, "issuer": issuer, "project": "study", "disclosure": "sealed", **fields}
+        return {**said, "refs": refs} if refs else said
+
+    with BlockingClient(made.genesis, [api], honest) as author, BlockingClient(made.genesis, [api], stranger) as crowd:
+        start = author.submit(body("run-start", "honest", [], record=os.urandom(32)))
+        plan = author.submit(body("preregistration", "honest", [], record=os.urandom(32)))
+        refs: list[dict[str, object]] = [
+            {"rel": "ends", "entry": bytes(start.id)},
+            {"rel": "preRegisteredBy", "entry": bytes(plan.id)},
+            {"rel": "informedBy", "entry": os.urandom(32)},
+        ]
+        run = author.submit(body("run", "honest", refs, status="failed", record=os.urandom(32)))
+        about: list[dict[str, object]] = [{"rel": "supersedes", "entry": bytes(run.id)}]
+        crowd.submit_batch([body("retraction", "crowd", about, reason=f"{number}") for number in range(300)])
+        author.submit(body("retraction", "honest", about, reason="wrong labels"))
+        result = Verifying(made.genesis).verify_given(run)
+        [asked] = Asking(author, (api,)).ask([result])
+        assert author.lies == ()
+    assert [each.kind for each in asked.marks] == [
+        MarkKind.FAILED,
+        MarkKind.DISPUTED,
+        MarkKind.RETRACTED,
+        MarkKind.LATE,
+        MarkKind.UNKNOWN,
+    ]
+    assert "as the order of the log proves" in asked.marks[3].text
+    assert any("there are more than were fetched" in each for each in asked.parts.not_shown)

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from notarium.explaining.at_hand import MAX_BYTES
-from notarium.explaining.causes import Certainty
 from notarium.explaining.lines import Part
 from notarium.explaining.mismatch import MOST_EXPLAINED
+from notarium.explaining.why import Certainty
 from notarium.submissions import archive
 from notarium.submissions.remarks import RemarkKind
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -229,6 +230,19 @@ LEDGER = (
         ),
         tuple(each.encode_json() for each in seeds.receipts()),
         Receipt.encode_json,
+        dialect="json",
+    ),
+    Target(
+        "receipt, in any form",
+        lambda data: Receipt.decode_any_form(data)[0],
+        (InvalidReceipt,),
+        (
+            "notarium_ledger.trust.receipt:Receipt.decode_any_form",
+            "notarium_ledger.encoding.json_file:read_fields",
+        ),
+        tuple(json.dumps(json.loads(each.encode_json()), indent=1).encode() for each in seeds.receipts()),
+        Receipt.encode_json,
+        is_canonical=False,
         dialect="json",
     ),
     Target(

@@ -6,6 +6,9 @@ import pytest
 from tests.house.sources import ROOT, modules
 
 ELSEWHERE: dict[str, str] = {
+    "client/notarium/cli/comparing.py": "tests/client/cli/test_diff.py",
+    "client/notarium/cli/showing.py": "tests/client/cli/test_show.py",
+    "client/notarium/explaining/why.py": "tests/client/explaining/test_mismatch.py",
     "client/notarium/cli/record_view.py": "tests/client/cli/test_show.py",
     "client/notarium/explaining/at_hand.py": "tests/client/explaining/test_mismatch.py",
     "client/notarium/explaining/rewriting.py": "tests/client/explaining/test_mismatch.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,18 +12,14 @@ import typer
 from notarium.cli.ids import ID_DIGITS, id_digits, logged, receipt_logged
 from notarium.cli.options import Deep, GenesisFile, Json, Nodes, Timeout, given_path
 from notarium.cli.output import Printer, ledger_of
-from notarium.cli.reviewing import print_pages
 from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
 from notarium.naming import artifact_path, is_record, receipt_beside
 from notarium.project import Homes, Project, trusted_genesis
-from notarium.submissions.enclosed import Enclosed, enclosed_in, is_submission
-from notarium.submissions.layout import as_html as to_html
-from notarium.submissions.layout import markdown
-from notarium.submissions.page import Inside, Page, pages_of
-from notarium.verdicts import asking, gravest, judge, judge_entry, project_to_ask, waiting_inside
+from notarium.verdicts import gravest, project_to_ask, waiting_inside
 from notarium.verifying.marks import FailOn
 from notarium.verifying.verification import Verifying
+from notarium_ledger.state.genesis import Genesis
 
 
 def verify(
@@ -44,6 +39,9 @@ def verify(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
     ] = "",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Only a part is at hand: a file that is not here is not a mismatch.")
+    ] = False,
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
@@ -69,47 +67,21 @@ def verify(
         _check_are_receipts([each for each in targets if isinstance(each, Path)])
     cache = Homes.of(os.environ).digest_cache()
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
-    pages = _judged(targets, verifying, here, printer, offline=offline, timeout=timeout)
+    verifying.partial = partial
+    # Here and not above: no other command pays for it at its start.
+    from notarium.cli.reviewing import print_pages, review
+
+    pages = review(targets, verifying, here, printer, offline=offline, timeout=timeout)
     code = gravest(each.exit_code for each in pages)
     status = next(each.status for each in pages if each.exit_code is code)
     if code is ExitCode.OK and any(each.fails_on(fail_on or ()) for each in pages):
         code = ExitCode.ASKED_TO_FAIL
-    folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
-    waiting = waiting_inside(folders, pinned)
+    waiting, last = _last_lines(paths, pinned)
     said: dict[str, Any] = {"status": status, "exit_code": code, **ledger_of(pinned), "waiting": waiting}
     said["submissions"] = [each.to_json() for each in pages if each.is_submission]
     printer.data({**said, "results": [row.to_json() for each in pages for row in each.rows]})
-    lines = [f"against the ledger {pinned.name} · genesis {pinned.hash.hex()}", *_waiting(waiting, len(folders))]
-    if as_markdown or as_html:
-        printer.text(to_html(pages, lines) if as_html else markdown(pages, lines))
-    else:
-        print_pages(printer, pages, lines)
+    print_pages(printer, pages, last, as_markdown=as_markdown, as_html=as_html)
     return code
-
-
-def _judged(
-    targets: Sequence[Path | bytes],
-    verifying: Verifying,
-    here: Project | None,
-    printer: Printer,
-    *,
-    offline: bool,
-    timeout: float,
-) -> list[Page]:
-    """A page for each target, with what other entries say: those at hand, and unless offline those of the ledger."""
-    found: list[Inside] = []
-    judged = partial(judge, verifying=verifying, offline=offline, timeout=timeout, asked=here)
-    for target in targets:
-        if isinstance(target, bytes):
-            verdict = judge_entry(target, verifying, here, offline=offline, timeout=timeout)
-            found.append(Inside(target.hex(), False, [Enclosed(verdict, target.hex())]))
-            continue
-        path = artifact_path(target)
-        with printer.hashing() as on_progress:
-            verifying.on_progress = on_progress
-            found.append(Inside(str(target), is_submission(path), enclosed_in(path, verifying, judged)))
-    with asking(here, offline=offline, timeout=timeout) as asker:
-        return pages_of(found, asker)
 
 
 def _target(path: Path, here: Project | None) -> Path | bytes:
@@ -124,12 +96,16 @@ def _target(path: Path, here: Project | None) -> Path | bytes:
     return bytes.fromhex(digits) if len(digits) == ID_DIGITS else path
 
 
-def _waiting(count: int, folders: int) -> list[str]:
-    if not count:
-        return []
-    which = "this folder" if folders == 1 else "these folders"
-    entries = f"1 entry of {which} waits" if count == 1 else f"{count} entries of {which} wait"
-    return [f"{entries} in the outbox"]
+def _last_lines(paths: Sequence[Path], pinned: Genesis) -> tuple[int, list[str]]:
+    """How many entries of the folders among `paths` wait in the outbox, and the lines at the end of a page."""
+    folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
+    count = waiting_inside(folders, pinned)
+    lines = [f"against the ledger {pinned.name} · genesis {pinned.hash.hex()}"]
+    if count:
+        which = "this folder" if len(folders) == 1 else "these folders"
+        entries = f"1 entry of {which} waits" if count == 1 else f"{count} entries of {which} wait"
+        lines.append(f"{entries} in the outbox")
+    return count, lines
 
 
 def _check_are_receipts(paths: Sequence[Path]) -> None:

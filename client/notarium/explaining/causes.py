@@ -6,40 +6,11 @@ What a cause rests on is said with it. "proven" is what was reproduced here byte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from notarium.evidence.record import Record
 from notarium.explaining.lines import Difference, Part, lines_of
-
-
-class Certainty(StrEnum):
-    """How sure a cause is."""
-
-    PROVEN = "proven"
-    """What was done was undone here, and gave the recorded content."""
-    LIKELY = "likely"
-    POSSIBLE = "possible"
-    """Something that has this effect is there; whether it did is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """One cause."""
-
-    what: str
-    """In a word or two: "line ends", "library version"."""
-    certainty: Certainty
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.what} ({self.certainty}): {self.text}"
-
-    def to_json(self) -> dict[str, str]:
-        """{what, certainty, text}."""
-        return {"what": self.what, "certainty": str(self.certainty), "text": self.text}
-
+from notarium.explaining.why import Certainty, Explanation
 
 _NAMED: Final = 5
 """Differences that a cause names."""

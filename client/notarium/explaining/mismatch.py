@@ -15,12 +15,13 @@ from notarium.evidence.environment import describe_environment
 from notarium.evidence.hashing import hash_files
 from notarium.evidence.record import Record, read_record
 from notarium.explaining.at_hand import Side, is_content, read_now
-from notarium.explaining.causes import Certainty, Explanation, causes_of_runs, chance
+from notarium.explaining.causes import causes_of_runs, chance
 from notarium.explaining.comparison import compare
 from notarium.explaining.content import content_differences
 from notarium.explaining.lines import Difference, packages_of
 from notarium.explaining.rewriting import compared, hint, is_pickle, proven
 from notarium.explaining.sightings import Sighting, Sightings
+from notarium.explaining.why import Certainty, Explanation, Why
 from notarium.naming import record_of
 from notarium.project import find_root
 from notarium.verifying.locating import locate
@@ -30,37 +31,6 @@ from notarium_ledger.state.genesis import Genesis
 MOST_EXPLAINED: Final = 5
 """Files of one verdict."""
 _NAMED: Final = 5
-_SHOWN: Final = 5
-"""Differences of a content; --json has more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """What is known of one file that is not what was anchored."""
-
-    path: str
-    since: str
-    """Which anchors saw it as it was, and which did not; "" where only its own receipt speaks of it."""
-    causes: tuple[Explanation, ...]
-    differences: tuple[Difference, ...] = ()
-    """Where the recorded content is at hand: what differs in it."""
-
-    def lines(self) -> list[str]:
-        """For people, each a sentence about the file."""
-        said = [f"{self.path}: {cause}" for cause in self.causes]
-        said += [f"{self.path}: {self.since}"] if self.since else []
-        said += [str(each) for each in self.differences[:_SHOWN]]
-        more = len(self.differences) - _SHOWN
-        return [*said, f"{self.path}: and {more} more differences (--json lists all)"] if more > 0 else said
-
-    def to_json(self) -> dict[str, Any]:
-        """{path, since, causes, differences}."""
-        return {
-            "path": self.path,
-            "since": self.since or None,
-            "causes": [each.to_json() for each in self.causes],
-            "differences": [each.to_json() for each in self.differences],
-        }
 
 
 def explain(result: Verification, genesis: Genesis, folder: Path | None = None) -> list[Why]:

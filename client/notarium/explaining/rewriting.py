@@ -21,7 +21,7 @@ from typing import Final
 
 from notarium.evidence.contents import Item
 from notarium.explaining.at_hand import MAX_BYTES, is_content
-from notarium.explaining.causes import Certainty, Explanation
+from notarium.explaining.why import Certainty, Explanation
 
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"

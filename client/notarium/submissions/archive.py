@@ -56,14 +56,6 @@ class Unpacked:
         return any(is_receipt(Path(name)) for _, _, names in os.walk(self.folder) for name in names)
 
 
-def is_archive(path: Path) -> bool:
-    """Whether `path` is a zip by its content."""
-    try:
-        return path.is_file() and zipfile.is_zipfile(path)
-    except OSError:
-        return False
-
-
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Unpacked]:
     """The content of the zip at `archive`. Raises ProjectError for one beyond the bounds or damaged, OSError."""

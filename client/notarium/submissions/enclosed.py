@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from notarium.explaining.mismatch import Why, explain
+from notarium.errors import ProjectError
+from notarium.explaining.why import Why
+from notarium.files import read_regular
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import RECEIPT_SUFFIX
-from notarium.submissions.archive import is_archive, unpacked
 from notarium.verdicts import Verdict
 from notarium.verifying.locating import receipt_for, without_dots
 from notarium.verifying.marks import outcome_of
@@ -34,7 +35,13 @@ class Enclosed:
     def of(cls, verdict: Verdict, folder: Path, genesis: Genesis) -> Enclosed:
         """With the explanation of a mismatch, which needs the files. `folder`: it lies in."""
         result = verdict.result
-        return cls(verdict, _label(result.path, folder), tuple(explain(result, genesis, folder)))
+        label = _label(result.path, folder)
+        if result.status is not VerificationStatus.MISMATCH:
+            return cls(verdict, label)
+        # Here and not above: it loads much that no other verdict needs.
+        from notarium.explaining.mismatch import explain
+
+        return cls(verdict, label, tuple(explain(result, genesis, folder)))
 
     @property
     def receipt(self) -> VerifiedReceipt | None:
@@ -57,10 +64,18 @@ class Enclosed:
         return Claimed.by(self.body, self.verdict.result.recorded).started_ms
 
 
+_BEGINNINGS = (b"PK\3\4", b"PK\5\6")
+"""Of a zip, and of an empty one."""
+
+
+def _is_archive(path: Path) -> bool:
+    return path.is_file() and read_regular(path, len(_BEGINNINGS[0])).startswith(_BEGINNINGS)
+
+
 def is_submission(path: Path) -> bool:
     """Whether `path` is a folder or a zip that no receipt is about, neither its own nor that of a folder above it."""
     try:
-        return (path.is_dir() or is_archive(path)) and receipt_for(without_dots(path)) is None
+        return (path.is_dir() or _is_archive(path)) and receipt_for(without_dots(path)) is None
     except OSError:
         # The verdict on it says so.
         return False
@@ -69,20 +84,28 @@ def is_submission(path: Path) -> bool:
 def enclosed_in(path: Path, verifying: Verifying, judge: Callable[[Path], list[Verdict]]) -> list[Enclosed]:
     """One for each receipt in `path`; a zip is unpacked for as long as that takes. `judge`: the verdicts on a path.
 
-    Raises ProjectError for a zip that is damaged or beyond its bounds.
+    One that is damaged or beyond its bounds is a file like any other, and its verdict says why it was not unpacked.
     """
 
     def judged(place: Path) -> list[Enclosed]:
         return [Enclosed.of(each, place, verifying.genesis) for each in judge(place)]
 
-    if is_submission(path) and not path.is_dir():
+    if not is_submission(path) or path.is_dir():
+        return judged(path)
+    # Here and not above: only a zip needs it.
+    from notarium.submissions.archive import unpacked
+
+    reason = ""
+    try:
         with unpacked(path) as content:
-            found = judged(content.folder) if content.has_receipts else []
-            if found:
-                renamed = [_renamed(each, str(content.folder), str(path)) for each in found]
-                return [*renamed, *_of_left_out(path, verifying, content.left_out)]
-    # A zip without a receipt in it is a file like any other.
-    return judged(path)
+            if content.has_receipts:
+                found = [_renamed(each, str(content.folder), str(path)) for each in judged(content.folder)]
+                return [*found, *_of_left_out(path, verifying, content.left_out)]
+    except ProjectError as error:
+        # It hides no verdict on another path.
+        reason = str(error)
+    # A zip that holds no receipt, or none that anyone can see, is a file like any other.
+    return [replace(each, verdict=replace(each.verdict, reason=each.verdict.reason or reason)) for each in judged(path)]
 
 
 def _of_left_out(path: Path, verifying: Verifying, left_out: Sequence[tuple[str, str]]) -> Iterator[Enclosed]:

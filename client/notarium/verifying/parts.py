@@ -139,8 +139,7 @@ def _trusted(grounds: Grounds) -> list[Trusted]:
         Trusted(f"{', '.join(signers)} ({quorum})", "the order of entries, and the time of blocks"),
     ]
     author = str(body.get("issuer", body.get("member", "")))
-    if "issuer" in body:
-        found.append(Trusted("the consortium", f"that {author} let the key {receipt.entry.key.hex()} speak for it"))
+    found.append(Trusted("the consortium", f"that {author} let the key {receipt.entry.key.hex()} speak for it"))
     claimed = Claimed.by(body, grounds.recorded)
     if said := _times(claimed, receipt.time_ms):
         found.append(Trusted(author, said))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 
@@ -15,6 +14,8 @@ SHOWN = 20
 NOTHING = "nothing"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>&@]|(?<=:)/|(?<=www)\.)")
 """What begins mark-up, a mention or a link."""
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As `html.escape`, whose module takes 5 ms of every command's start."""
 _COLOURS = {"verified": "#1a7f37", "mismatch": "#cf222e"}
 _UNDECIDED = "#9a6700"
 
@@ -80,4 +81,4 @@ def markdown_text(text: str) -> str:
 
 
 def html_text(text: str) -> str:
-    return html.escape(printable(text))
+    return printable(text).translate(_ENTITIES)

@@ -184,7 +184,7 @@ class Verification:
     def __repr__(self) -> str:
         named = "; ".join(map(str, self.findings[:3])) + ("; …" if len(self.findings) > 3 else "")
         checked = f": {self.checked}" if self.about else ""
-        return f"<Verification {self.status} {self.path!r}{checked}{f' · {named}' if named else ''}>"
+        return f"<Verification {self.account().outcome} {self.path!r}{checked}{f' · {named}' if named else ''}>"
 
     def __bool__(self) -> bool:
         """Whether everything that was asked for holds."""

@@ -64,6 +64,8 @@ class Verifying:
     """Only what this institution anchored verifies; "" for any."""
     project: str = ""
     """Only what was anchored in this project verifies; "" for any."""
+    partial: bool = False
+    """Only a part of what was anchored is at hand: a file that is not here was not checked, and is not missing."""
     on_progress: OnProgress | None = None
     _verifier: ReceiptVerifier = field(init=False)
 
@@ -274,6 +276,9 @@ class Verifying:
             more, count = comparing.compare(artifact, location, only or None)
             findings += more
             compared += count
+        if self.partial:
+            compared -= sum(each.what is FindingKind.MISSING for each in findings)
+            findings = [_absent(each) if each.what is FindingKind.MISSING else each for each in findings]
         if not is_named:
             findings = [_not_named(verified.path)]
         checked = "receipt + record" + (f" + {_files(compared)}" if compared else "")
@@ -329,6 +334,10 @@ def _named(receipt: Path, result: Verification) -> tuple[Path, ...]:
     if result.places or (result and not result.files):
         return result.places
     return (receipt.with_name(stem_of(receipt)),)
+
+
+def _absent(missing: Finding) -> Finding:
+    return replace(missing, what=FindingKind.ABSENT, detail="not here, so it was not checked")
 
 
 def _not_named(path: str) -> Finding:

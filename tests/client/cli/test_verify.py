@@ -369,6 +369,7 @@ def test_the_first_line_has_the_outcome(failed_run, cli):
     assert first.startswith("verified (the run failed")
     said = json.loads(cli("verify", "fit.run.receipt.json", "--json")[1])
     assert (said["status"], said["results"][0]["outcome"]) == ("verified", "failed")
+    assert repr(notarium.verify("fit.run.receipt.json")).startswith("<Verification verified (the run failed; ")
 
 
 @pytest.mark.parametrize(
@@ -443,6 +444,23 @@ def test_genesis_and_node_are_enough_without_a_project(study, nodes, tmp_path, c
     assert nodes[0].requests.count("GET /v1/search") == 0
     code, out, _ = cli("verify", study / "data.receipt.json", "--genesis", genesis, "--timeout", "0.3")
     assert (code, "no node of this ledger is known here" in out) == (0, True)
+
+
+def test_of_a_folder_a_part_may_be_at_hand(study, cli):
+    for number in (1, 2):
+        (study / "data" / f"part-{number}.csv").unlink()
+    assert cli("verify", "data", "--offline")[0] == 1
+    code, out, _ = cli("verify", "data", "--offline", "--partial")
+    assert code == 4
+    assert "1 file has the content that was anchored" in out
+    assert out.count("absent data/part-") == 2
+    assert "2 things that could not be checked" in out
+    assert cli("verify", "data/part-3.csv", "--offline")[0] == 0, "a file of it by its own name"
+    change_a_byte(study / "data" / "part-3.csv")
+    assert cli("verify", "data", "--offline", "--partial")[0] == 1, "what is here must be what was anchored"
+    (study / "data" / "part-3.csv").unlink()
+    code, out, _ = cli("verify", "data", "--offline", "--partial")
+    assert (code, "have the content" in out) == (4, False)
 
 
 def test_two_forms_at_once_are_wrong_use(study, cli):

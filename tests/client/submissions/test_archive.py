@@ -1,6 +1,5 @@
 """Zips of strangers: what comes out stays inside, within bounds, and what is left out is reported."""
 
-import os
 import stat
 import struct
 import zipfile
@@ -10,7 +9,7 @@ import pytest
 
 from notarium.errors import ProjectError
 from notarium.submissions import archive as room
-from notarium.submissions.archive import is_archive, unpacked
+from notarium.submissions.archive import unpacked
 
 
 def packed(place, members, **options):
@@ -138,18 +137,6 @@ def test_so_has_that_of_a_large_archive(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "MAX_DIRECTORY_BYTES", 1000)
     with pytest.raises(ProjectError, match="its list of files has"), unpacked(place):
         pytest.fail("unpacked")
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"PK\x03\x04" + bytes(40), b"text"])
-def test_what_is_no_zip_is_none(tmp_path, content):
-    (tmp_path / "a.zip").write_bytes(content)
-    assert not is_archive(tmp_path / "a.zip")
-
-
-def test_neither_a_pipe_nor_a_folder_is_a_zip(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    assert not is_archive(tmp_path / "pipe")
-    assert not is_archive(tmp_path)
 
 
 def test_a_damaged_list_of_files_is_said(tmp_path):

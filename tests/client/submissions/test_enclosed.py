@@ -1,5 +1,6 @@
 """What a record says of when and how, and how a zip's entries are named."""
 
+import os
 import zipfile
 from functools import partial
 
@@ -44,3 +45,14 @@ def test_a_folder_in_an_anchored_folder_is_part_of_that(data):
 @pytest.mark.parametrize("name", ["x" * 300, "nowhere"])
 def test_what_cannot_be_looked_at_is_no_submission(study, name):
     assert not is_submission(study.folder / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"text"])
+def test_what_is_no_zip_is_no_submission(study, content):
+    (study.folder / "a.zip").write_bytes(content)
+    assert not is_submission(study.folder / "a.zip")
+
+
+def test_neither_is_a_pipe(study):
+    os.mkfifo(study.folder / "pipe")
+    assert not is_submission(study.folder / "pipe")

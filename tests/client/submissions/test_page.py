@@ -190,6 +190,23 @@ def test_a_zip_without_a_receipt_is_a_file_like_any_other(study, cli, project):
     assert (code, document["submissions"]) == (0, [])
 
 
+def test_a_zip_that_cannot_be_unpacked_hides_no_other_verdict(study, cli, monkeypatch):
+    study.run("fit")
+    archive = study.zip()
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02")] ^= 0xFF
+    archive.write_bytes(data)
+    change_a_byte(study.folder / "fit.out")
+    receipt = study.folder / "fit.run.receipt.json"
+    for paths in ((archive, receipt), (receipt, archive)):
+        code, document = said(cli, *paths, "--offline")
+        assert (code, {row["status"] for row in document["results"]}) == (1, {"not-anchored", "mismatch"})
+    assert "is a damaged zip" in cli("verify", archive, "--offline")[1]
+    monkeypatch.setattr("notarium.submissions.archive.MAX_MEMBERS", 0)
+    code, out, _ = cli("verify", study.zip(), "--offline")
+    assert (code, "at most 0 allowed; unpack it yourself" in out) == (3, True)
+
+
 def test_a_node_that_does_not_answer_changes_no_verdict_and_is_said(study, nodes, cli):
     study.run("good")
     for each in nodes:

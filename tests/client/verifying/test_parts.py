@@ -56,6 +56,17 @@ def test_trust_names_whom(parts):
     assert "after its block" in text(parts(ended_ms=4_080_000_000_000).trusted)
 
 
+def test_a_members_statement_has_four_parts_too(ledger):
+    consortium = ledger.consortium
+    entry = consortium.entry(consortium.member_body("enrol", key=bytes(consortium.admin_keys[1].public)))
+    [decided] = ledger.submit([entry.raw])
+    receipt = VerifiedReceipt(decided, entry.id)
+    said = parts_of(Grounds(consortium.genesis, receipt, None, None, 0, 0, 0))
+    assert "is #0 of the ledger" in text(said.proven)
+    assert "the consortium: that m0 let the key" in text(said.trusted)
+    assert "record" not in text(said.not_shown)
+
+
 def test_the_gaps_are_those_of_the_record_and_references_to_nothing(parts):
     marks = [Mark(MarkKind.UNKNOWN, "reviews a ghost"), Mark(MarkKind.LATE, "late")]
     assert parts(recorded=Recorded(None, None, ("one", "two"), ()), marks=marks).gaps == (
