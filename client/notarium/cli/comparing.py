@@ -6,16 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from notarium.cli.ids import id_digits, logged, receipt_logged
 from notarium.cli.output import Printer, ledger_of, shown
 from notarium.errors import ExitCode
 from notarium.explaining.causes import causes_of_runs
 from notarium.explaining.comparison import Comparison, compare, compare_with_here
 from notarium.explaining.lines import Difference, Part
-from notarium.explaining.opening import Opened, open_record
+from notarium.explaining.opening import Opened, open_record, place_of
 from notarium.explaining.why import Explanation
-from notarium.naming import artifact_path
-from notarium.project import Homes, trusted_genesis
+from notarium.naming import artifact_path, record_of
+from notarium.project import Homes, find_project, find_root, trusted_genesis
 from notarium_ledger.encoding.json_file import iso_time
+from notarium_ledger.state.genesis import Genesis
 
 _SHOWN = 40
 """Lines of one part; --json has all."""
@@ -25,8 +27,8 @@ def compare_records(first: Path, second: Path | None, genesis: Path | None, *, a
     """Compare two records, or one with what is here; the exit code."""
     printer = Printer(as_json)
     pinned = trusted_genesis(genesis)
-    before = open_record(artifact_path(first), pinned)
-    after = None if second is None else open_record(artifact_path(second), pinned)
+    before = _open(first, pinned)
+    after = None if second is None else _open(second, pinned)
     causes: list[Explanation] = []
     if after is None:
         found = compare_with_here(before.side, Homes.of(os.environ).digest_cache())
@@ -42,6 +44,18 @@ def compare_records(first: Path, second: Path | None, genesis: Path | None, *, a
         if each is not None and each.receipt is None:
             printer.note(f"{shown(str(path))} has no receipt: its record is the word of its author only")
     return code
+
+
+def _open(given: Path, pinned: Genesis) -> Opened:
+    """The record of a path, or of the beginning of an id that `notarium log` lists."""
+    path = artifact_path(given)
+    digits, place = id_digits(str(given)), place_of(path)
+    is_here = any(each.exists() for each in (path, place, record_of(place)))
+    if digits and not is_here and find_root(Path.cwd()) is not None:
+        here = find_project()
+        line = logged(here, digits)
+        path = path if line is None else receipt_logged(here, line)
+    return open_record(path, pinned)
 
 
 def _described(path: Path, opened: Opened) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from notarium.cli.options import GenesisFile, Json, given_path
 
 def diff(
     *,
-    first: Annotated[Path, typer.Argument(parser=given_path, metavar="A", help="A run, receipt, record or artifact.")],
+    first: Annotated[
+        Path, typer.Argument(parser=given_path, metavar="A", help="A run, receipt, record, artifact, id.")
+    ],
     second: Annotated[
         Path | None,
         typer.Argument(parser=given_path, metavar="B", help="Another one; without it: what is here now."),

@@ -37,6 +37,15 @@ def test_json_has_all_of_it(runs, project, cli):
     assert said["before"]["anchored"]["index"] == 0
 
 
+def test_by_the_ids_that_log_prints(runs, cli):
+    first, second = (line.split()[3] for line in cli("log")[1].splitlines())
+    by_id, by_name = (cli("diff", *both, "--json") for both in ((first, second), ("fit", "fit.2")))
+    assert by_id[0] == by_name[0] == 1
+    assert json.loads(by_id[1])["differences"] == json.loads(by_name[1])["differences"]
+    code, _, err = cli("diff", "fit", "abcdef")
+    assert (code, "abcdef has no record" in err) == (3, True)
+
+
 def test_what_is_here(runs, cli):
     code, out, _ = cli("diff", "fit")
     assert (code, "not compared: parameters, seeds, metrics" in out) == (0, True)
