@@ -23,7 +23,7 @@ _SHOWS_NOTHING = re.compile(
 )
 """Unicode's default ignorable code points, as far as Python calls them printable."""
 _STDERR = 2
-_PLAIN = {"·": "-", "…": "...", "→": "->"}
+_PLAIN = {"·": "-", "…": "...", "→": "->", **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True))}
 """What this program writes itself, where the encoding lacks it."""
 
 

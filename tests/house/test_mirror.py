@@ -6,6 +6,12 @@ import pytest
 from tests.house.sources import ROOT, modules
 
 ELSEWHERE: dict[str, str] = {
+    "client/notarium/cli/comparing.py": "tests/client/cli/test_diff.py",
+    "client/notarium/cli/showing.py": "tests/client/cli/test_show.py",
+    "client/notarium/explaining/why.py": "tests/client/explaining/test_mismatch.py",
+    "client/notarium/cli/record_view.py": "tests/client/cli/test_show.py",
+    "client/notarium/explaining/at_hand.py": "tests/client/explaining/test_mismatch.py",
+    "client/notarium/explaining/sightings.py": "tests/client/explaining/test_mismatch.py",
     "ledger/notarium_ledger/types.py": "tests/ledger/encoding/test_reading.py",
     "ledger/notarium_store/errors.py": "tests/store/test_database.py",
     "consensus/notarium_consensus/effects.py": "tests/consensus/test_engine.py",

@@ -20,6 +20,7 @@ _PLACES: Final = {
     "verify": "verify:verify",
     "equivocation": "equivocation:equivocation",
     "show": "show:show",
+    "diff": "diff:diff",
     "find": "find:find",
     "log": "show:log",
     "export": "export:export",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +11,15 @@ import typer
 
 from notarium.cli.ids import ID_DIGITS, id_digits, logged, receipt_logged
 from notarium.cli.options import Deep, Follow, GenesisFile, Json, Nodes, Timeout, given_path
-from notarium.cli.output import Printer, ledger_of, shown
+from notarium.cli.output import Printer, ledger_of
 from notarium.errors import ExitCode, ProjectError
 from notarium.ledger_access.receipt_file import receipt_named
 from notarium.naming import artifact_path, is_record, receipt_beside
 from notarium.project import Homes, Project, trusted_genesis
-from notarium.verdicts import Verdict, asking, gravest, judge, judge_entry, project_to_ask, waiting_inside
+from notarium.verdicts import gravest, project_to_ask, waiting_inside
 from notarium.verifying.marks import FailOn
-from notarium.verifying.rendering import markdown
 from notarium.verifying.verification import Verifying
+from notarium_ledger.state.genesis import Genesis
 
 
 def verify(
@@ -51,11 +50,15 @@ def verify(
     deep: Deep = False,
     timeout: Timeout = 10.0,
     as_markdown: Annotated[bool, typer.Option("--md", help="Print one Markdown page on stdout.")] = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Print one HTML page on stdout.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Verify artifacts and receipts: what is proven, what is taken on trust, the gaps, and what is not shown."""
-    if as_markdown and as_json:
-        raise ProjectError("--md and --json are two forms of one page: give one of them")
+    """Verify artifacts and receipts: what is proven, what is taken on trust, the gaps, and what is not shown.
+
+    A folder or a zip full of receipts is seen as a whole: what is retracted, rests on that, or is left out.
+    """
+    if as_json + as_markdown + as_html > 1:
+        raise ProjectError("--json, --md and --html are forms of one page: give one of them")
     printer = Printer(as_json)
     # First of all, so that an error in the configuration is reported before the results and not instead of one.
     pinned = trusted_genesis(genesis)
@@ -67,47 +70,20 @@ def verify(
     verifying = Verifying(pinned, cache=cache, deep=deep, receipt_only=receipt_only, issuer=issuer, project=project)
     verifying.partial = partial
     verifying.follow = follow
-    verdicts = _judged(targets, verifying, here, printer, offline=offline, timeout=timeout)
-    code = gravest(each.exit_code for each in verdicts)
-    status = next(each.status for each in verdicts if each.exit_code is code)
-    if code is ExitCode.OK and any(each.fails_on(fail_on or ()) for each in verdicts):
+    # Here and not above: no other command pays for it at its start.
+    from notarium.cli.reviewing import print_pages, review
+
+    pages = review(targets, verifying, here, printer, offline=offline, timeout=timeout)
+    code = gravest(each.exit_code for each in pages)
+    status = next(each.status for each in pages if each.exit_code is code)
+    if code is ExitCode.OK and any(each.fails_on(fail_on or ()) for each in pages):
         code = ExitCode.ASKED_TO_FAIL
-    folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
-    waiting = waiting_inside(folders, pinned)
-    said: dict[str, Any] = {"status": status.value, "exit_code": code, **ledger_of(pinned), "waiting": waiting}
-    printer.data({**said, "results": [each.to_json() for each in verdicts]})
-    lines = [f"against the ledger {pinned.name} · genesis {pinned.hash.hex()}", *_waiting(waiting, len(folders))]
-    accounts = [each.result.account(each.status, each.reason) for each in verdicts]
-    if as_markdown:
-        printer.text(markdown(accounts, lines))
-        return code
-    printer.accounts(accounts)
-    for line in lines:
-        printer.line(shown(line))
+    waiting, last = _last_lines(paths, pinned)
+    said: dict[str, Any] = {"status": status, "exit_code": code, **ledger_of(pinned), "waiting": waiting}
+    said["submissions"] = [each.to_json() for each in pages if each.is_submission]
+    printer.data({**said, "results": [row.to_json() for each in pages for row in each.rows]})
+    print_pages(printer, pages, last, as_markdown=as_markdown, as_html=as_html)
     return code
-
-
-def _judged(
-    targets: Sequence[Path | bytes],
-    verifying: Verifying,
-    here: Project | None,
-    printer: Printer,
-    *,
-    offline: bool,
-    timeout: float,
-) -> list[Verdict]:
-    """A verdict for each target, with what other entries say: those at hand, and unless offline those of the ledger."""
-    verdicts: list[Verdict] = []
-    for target in targets:
-        if isinstance(target, bytes):
-            verdicts.append(judge_entry(target, verifying, here, offline=offline, timeout=timeout))
-            continue
-        with printer.hashing() as on_progress:
-            verifying.on_progress = on_progress
-            verdicts += judge(target, verifying, offline=offline, timeout=timeout, asked=here)
-    with asking(here, offline=offline, timeout=timeout) as asker:
-        results = asker.ask([each.result for each in verdicts])
-    return [replace(each, result=result) for each, result in zip(verdicts, results, strict=True)]
 
 
 def _target(path: Path, here: Project | None) -> Path | bytes:
@@ -122,12 +98,16 @@ def _target(path: Path, here: Project | None) -> Path | bytes:
     return bytes.fromhex(digits) if len(digits) == ID_DIGITS else path
 
 
-def _waiting(count: int, folders: int) -> list[str]:
-    if not count:
-        return []
-    which = "this folder" if folders == 1 else "these folders"
-    entries = f"1 entry of {which} waits" if count == 1 else f"{count} entries of {which} wait"
-    return [f"{entries} in the outbox"]
+def _last_lines(paths: Sequence[Path], pinned: Genesis) -> tuple[int, list[str]]:
+    """How many entries of the folders among `paths` wait in the outbox, and the lines at the end of a page."""
+    folders = [each for each in map(artifact_path, paths) if os.path.isdir(each)]
+    count = waiting_inside(folders, pinned)
+    lines = [f"against the ledger {pinned.name} · genesis {pinned.hash.hex()}"]
+    if count:
+        which = "this folder" if len(folders) == 1 else "these folders"
+        entries = f"1 entry of {which} waits" if count == 1 else f"{count} entries of {which} wait"
+        lines.append(f"{entries} in the outbox")
+    return count, lines
 
 
 def _check_are_receipts(paths: Sequence[Path]) -> None:

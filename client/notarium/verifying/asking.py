@@ -6,7 +6,7 @@ files stands without it, and says that it was not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from notarium.errors import NotAnchored, NotariumError
@@ -36,6 +36,8 @@ class Asking:
     _known: dict[bytes, VerifiedReceipt | None] = field(default_factory=dict)
     _about: dict[bytes, list[VerifiedReceipt]] = field(default_factory=dict)
     """Id -> those at hand that refer to it."""
+    _found: dict[bytes, Found] = field(default_factory=dict)
+    """Id -> what the nodes have of those that refer to it."""
 
     def ask(self, results: Iterable[Verification]) -> list[Verification]:
         """The results with what other entries say; each of them may speak about the others."""
@@ -45,6 +47,17 @@ class Asking:
             for id_ in referred_entries(receipt.body):
                 self._about.setdefault(id_, []).append(receipt)
         return [replace(each, around=self._around(each.receipt)) if each.receipt else each for each in results]
+
+    def references(self, receipt: VerifiedReceipt) -> Sequence[VerifiedReceipt]:
+        """All entries that refer to it, by whatever relation; those at hand where no node is asked."""
+        about = self._about.get(bytes(receipt.id), [])
+        if self.client is None or self.why_not:
+            return about
+        try:
+            return [*about, *self._later(self.client, receipt).receipts]
+        except NotariumError as error:
+            self.why_not = f"no node could be asked: {error}"
+            return about
 
     def _around(self, receipt: VerifiedReceipt) -> Surroundings:
         about = self._about.get(bytes(receipt.id), [])
@@ -65,12 +78,15 @@ class Asking:
 
         Raises NotariumError.
         """
-        found = client.references(receipt.id, limit=MOST_OTHERS)
-        issuer = str(receipt.body.get("issuer", ""))
-        if not found.more or not issuer:
-            return found
-        own = client.references(receipt.id, issuer=issuer, limit=MOST_OWN)
-        return Found((*own.receipts, *found.receipts), found.next)
+        id_ = bytes(receipt.id)
+        if id_ not in self._found:
+            found = client.references(id_, limit=MOST_OTHERS)
+            issuer = str(receipt.body.get("issuer", ""))
+            if found.more and issuer:
+                own = client.references(id_, issuer=issuer, limit=MOST_OWN)
+                found = Found((*own.receipts, *found.receipts), found.next)
+            self._found[id_] = found
+        return self._found[id_]
 
     def _receipt(self, client: BlockingClient, id_: bytes) -> VerifiedReceipt | None:
         """The entry of that id; None where no node that answered knows it. Raises NotariumError."""

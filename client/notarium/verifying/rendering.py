@@ -12,7 +12,8 @@ from notarium.verifying.parts import VerdictParts
 SHOWN = 20
 """Findings of one path that a page lists; --json lists all."""
 NOTHING = "nothing"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-!|~<>&@]|(?<=:)/|(?<=www)\.)")
+"""What begins mark-up, a mention or a link."""
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 """As `html.escape`, whose module takes 5 ms of every command's start."""
 _COLOURS = {"verified": "#1a7f37", "mismatch": "#cf222e"}
@@ -25,21 +26,21 @@ def markdown(accounts: Sequence[Account], last: Sequence[str]) -> str:
     blocks = [_block(each, is_alone=len(rows) == 1) for each in rows]
     if common != VerdictParts():
         blocks.append("\n".join(["## Of all of them", *_lists(common, is_alone=False)]))
-    return "\n\n".join([*blocks, *map(_text, last)]) + "\n"
+    return "\n\n".join([*blocks, *map(markdown_text, last)]) + "\n"
 
 
 def _block(account: Account, *, is_alone: bool) -> str:
-    lines = [f"## {_text(account.outcome)}: {_text(account.path)}"]
-    lines += [f"\n{_text(each)}" for each in (account.about, *account.notes) if each]
+    lines = [f"## {markdown_text(account.outcome)}: {markdown_text(account.path)}"]
+    lines += [f"\n{markdown_text(each)}" for each in (account.about, *account.notes) if each]
     if account.findings:
-        lines += ["", *(f"- {_text(each)}" for each in limited(account.findings))]
+        lines += ["", *(f"- {markdown_text(each)}" for each in limited(account.findings))]
     return "\n".join([*lines, *_lists(account.parts, is_alone=is_alone)])
 
 
 def _lists(parts: VerdictParts, *, is_alone: bool) -> list[str]:
     lines: list[str] = []
     for title, said in shown_parts(parts, is_alone=is_alone):
-        lines += ["", f"**{title}**", "", *(f"- {_text(each)}" for each in said)]
+        lines += ["", f"**{title}**", "", *(f"- {markdown_text(each)}" for each in said)]
     return lines
 
 
@@ -47,13 +48,15 @@ def as_html(account: Account) -> str:
     """For a notebook: one block without any script."""
     is_plain = not account.marks
     colour = _COLOURS.get(account.status, _UNDECIDED) if is_plain or account.status == "mismatch" else _UNDECIDED
-    head = f'<strong style="color:{colour}">{_html(account.outcome)}</strong> <code>{_html(account.path)}</code>'
+    head = (
+        f'<strong style="color:{colour}">{html_text(account.outcome)}</strong> <code>{html_text(account.path)}</code>'
+    )
     body = [f"<p>{head}</p>"]
-    body += [f"<p>{_html(each)}</p>" for each in (account.about, *account.notes) if each]
+    body += [f"<p>{html_text(each)}</p>" for each in (account.about, *account.notes) if each]
     if account.findings:
         body.append(_list(limited(account.findings)))
     for title, said in shown_parts(account.parts, is_alone=True):
-        body.append(f"<p><strong>{_html(title)}</strong></p>{_list(said)}")
+        body.append(f"<p><strong>{html_text(title)}</strong></p>{_list(said)}")
     return f"<div>{''.join(body)}</div>"
 
 
@@ -69,13 +72,13 @@ def limited(lines: Sequence[str]) -> list[str]:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_html(each)}</li>' for each in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{html_text(each)}</li>' for each in lines)}</ul>"
 
 
-def _text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """For Markdown: every character of its syntax is escaped, and there is one line."""
     return _SPECIAL.sub(r"\\\1", printable(text))
 
 
-def _html(text: str) -> str:
+def html_text(text: str) -> str:
     return printable(text).translate(_ENTITIES)

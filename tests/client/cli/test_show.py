@@ -1,12 +1,16 @@
 """`notarium show`, `find` and `log`."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from tests.client.fake_node import FakeLedger, flip_path
-from tests.client.helpers import submit
+from tests.client.helpers import NOTARIUM, submit
 from tests.support.consortium import Consortium, digest
 
+from notarium.anchoring.anchor import anchor
+from notarium.anchoring.track import track
 from notarium_ledger.trust.receipt import ReceiptVerifier
 
 
@@ -68,6 +72,91 @@ def test_show_verifies_a_receipt_once(study, cli, monkeypatch):
     monkeypatch.setattr(ReceiptVerifier, "verify", count)
     assert cli("show", "data")[0] == 0
     assert verified == [0]
+
+
+@pytest.fixture
+def fit(project):
+    """A run on anchored data."""
+    (project.root / "data").mkdir()
+    (project.root / "data" / "a.csv").write_text("a,1\n")
+    anchor("data", project=project, strict=True)
+    with track("fit", strict=True) as run:
+        run.input("data")
+        run.params({"lr": 0.1, "model": {"width": 64}})
+        run.seed(7)
+        for step in range(8):
+            run.metric("loss", 8 - step, step)
+        run.gap("the scanner's own log is not recorded")
+    return project.root
+
+
+@pytest.mark.parametrize("name", ["fit", "fit.run", "fit.run.receipt.json", "fit.run.record.json"])
+def test_show_has_what_was_committed_to(fit, cli, name):
+    code, out, _ = cli("show", name)
+    lines = [line.strip() for line in out.splitlines()]
+    assert code == 0
+    for said in (
+        "input data/  1 files, 4 bytes · sha256",
+        "a.csv  4 bytes",
+        "lr  0.1",
+        "model.width  64",
+        "seed  7",
+        "status  completed",
+        "loss  1  █▇▆▅▄▃▂▁  8 numbers",
+        "the scanner's own log is not recorded",
+        "derivedFrom data ",
+    ):
+        assert any(line.startswith(said) for line in lines), said
+    titles = [
+        "files",
+        "outcome",
+        "metrics",
+        "parameters",
+        "seeds",
+        "code",
+        "environment",
+        "packages",
+        "gaps",
+        "lineage",
+    ]
+    assert [line for line in out.splitlines() if line in titles] == titles
+    document = json.loads(cli("show", name, "--json")[1])
+    assert document["contents"]["facts"]["params"]["lr"] == 0.1
+    assert json.loads(cli("show", document["id"], "--json")[1])["contents"] == document["contents"]
+
+
+def test_sparklines_print_under_any_locale(fit):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*NOTARIUM, "show", "fit"], capture_output=True, env=environment, check=True, timeout=60)
+    assert b"loss  1  #*+=~-._  8 numbers" in done.stdout
+
+
+def test_show_without_its_record_or_with_another_says_so(fit, cli):
+    record = fit / "fit.run.record.json"
+    data = record.read_text()
+    record.unlink()
+    code, out, err = cli("show", "fit.run")
+    assert (code, "there is no fit.run.record.json" in err, "lr" in out) == (0, True, False)
+    record.write_text(data.replace('"lr": 0.1', '"lr": 0.2'))
+    code, out, err = cli("show", "fit.run")
+    assert (code, "its signature does not hold" in err, "0.2" in out) == (0, True, False)
+
+
+def test_show_of_a_record_that_nobody_anchored(fit, cli):
+    (fit / "fit.run.receipt.json").unlink()
+    code, out, _ = cli("show", "fit.run.record.json")
+    assert (code, out.startswith("not-anchored fit.run.record.json  run · m0 · study-12 · key ")) == (3, True)
+    assert json.loads(cli("show", "fit", "--json")[1])["status"] == "not-anchored"
+
+
+def test_show_of_hostile_names_and_many_of_them(project, cli):
+    with track("fit", strict=True) as run:
+        run.params({f"[red]p{number}\x1b[0m": "x" * 1000 for number in range(200)})
+    _, out, _ = cli("show", "fit")
+    assert "\x1b" not in out
+    assert "[red]p0" in out
+    assert "… and 120 more (--json lists all)" in out
+    assert "x" * 121 not in out
 
 
 @pytest.fixture
