@@ -39,15 +39,37 @@ class EndingSignals:
     """The handlers of this process, while any run is open in it."""
 
     def __init__(self) -> None:
+        self._forking = threading.local()
         self._forget()
+        # A forked child, as of a pool that is terminated, ends by a signal as it always did. Python forgets what comes
+        # to it before it is ready, so these signals wait in the system until then.
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
+        )
+
+    def _before_fork(self) -> None:
+        self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._ours)
+
+    def _after_fork(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
+
+    def _after_fork_in_child(self) -> None:
+        self._give_back()
+        self._forget()
+        self._after_fork()
+
+    def _give_back(self) -> None:
+        for number in self._ours:
+            # Whoever has set another one meanwhile keeps it.
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, signal.SIG_DFL)
 
     def _forget(self) -> None:
-        self._pid = os.getpid()
         self._runs = 0
         self._quiet = 0
         self._count = 0
         self._last = 0.0
-        self._ours: list[int] = []
+        self._ours: list[signal.Signals] = []
         self.number: int | None = None
         """The signal that ends the process, once it has come."""
 
@@ -60,11 +82,8 @@ class EndingSignals:
         """A run has begun. False in any thread but the main one: a run there has no handlers, and does not `leave`."""
         if threading.current_thread() is not threading.main_thread():
             return False
-        if self._pid != os.getpid():
-            # Forked: the runs are those of the other process, the handlers are still here.
-            self._forget()
         if self._runs == 0:
-            self._ours = [each for each in ENDING if signal.getsignal(each) in (signal.SIG_DFL, self._handle)]
+            self._ours = [each for each in ENDING if signal.getsignal(each) == signal.SIG_DFL]
             for number in self._ours:
                 signal.signal(number, self._handle)
         self._runs += 1
@@ -75,10 +94,8 @@ class EndingSignals:
         self._runs -= 1
         if self._runs > 0 or threading.current_thread() is not threading.main_thread():
             return
-        for number in self._ours:
-            # Whoever has set another one meanwhile keeps it.
-            if signal.getsignal(number) == self._handle:
-                signal.signal(number, signal.SIG_DFL)
+        self._give_back()
+        self._ours = []
         if self.number is not None:
             for stream in (sys.stdout, sys.stderr):
                 # Without a terminal there may be none, or a closed one.
@@ -114,9 +131,6 @@ class EndingSignals:
             signal.pthread_kill(threading.main_thread().ident or 0, self.number)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self._pid != os.getpid():
-            # A forked child, as of a pool that is terminated, ends as it always did.
-            _end_by(number)
         now = time.monotonic()
         if self.number is not None and now - self._last < _SAME_S:
             return
