@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.fuzz import targets_backup, targets_client, targets_http, targets_ledger, targets_operator, targets_peers
+from tests.fuzz import (
+    targets_backup,
+    targets_client,
+    targets_evidence,
+    targets_http,
+    targets_ledger,
+    targets_operator,
+    targets_peers,
+)
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -15,6 +23,7 @@ TARGETS: tuple[Target, ...] = (
     *targets_backup.BACKUPS,
     *targets_client.ANSWERS,
     *targets_client.PROJECT,
+    *targets_evidence.TARGETS,
 )
 
 _OWN = "reads what this program made or checked itself"

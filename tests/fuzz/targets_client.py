@@ -278,7 +278,6 @@ PROJECT = (
             "notarium.evidence.artifact:Artifact.from_json",
             "notarium.evidence.contents:Item.from_json",
             "notarium.evidence.ignore:Ignored.from_json",
-            "notarium.evidence.ignore:Pattern.read",
             "notarium.evidence.links:SymbolicLink.from_json",
         ),
         (seeds.draft(),),

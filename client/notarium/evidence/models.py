@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents, Item
-from notarium.files import open_regular
+from notarium.files import open_regular, read_regular
 
 PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
 NOT_SIGNED: Final = (".git", ".gitattributes", ".github", ".gitignore")
@@ -115,7 +115,7 @@ class _Weights:
         self.index = item.path
         folder = item.path.rpartition("/")[0]
         try:
-            weight_map = json.loads(_start(place / item.path, MAX_HEADER_BYTES))["weight_map"]
+            weight_map = json.loads(read_regular(place / item.path, MAX_HEADER_BYTES))["weight_map"]
             named = {tensor: f"{folder}/{file}" if folder else str(file) for tensor, file in weight_map.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self.gaps.append(f"{item.path} cannot be read as an index ({type(error).__name__})")
@@ -139,11 +139,6 @@ def _tensors(place: Path, size: int) -> Iterator[tuple[str, str, int]]:
     for name, tensor in header.items():
         if name != "__metadata__":
             yield name, str(tensor["dtype"]), math.prod(int(each) for each in tensor["shape"])
-
-
-def _start(place: Path, limit: int) -> bytes:
-    with open(open_regular(place), "rb") as file:
-        return file.read(limit)
 
 
 def _is_left_out(path: str) -> bool:

@@ -82,12 +82,15 @@ def _located(text: str) -> tuple[Json, list[str]]:
         inside = found[2] or ""
         known = {"sha256": cid.sha256.hex()} if cid.is_of_bytes and not inside else {}
         return {"uri": f"ipfs://{cid}{inside}", "kind": ReferenceKind.IPFS.value, **known}, []
-    parts = urlsplit(text)
-    if not _SCHEME.fullmatch(parts.scheme) or not text.partition(":")[2].strip("/") or not text.isprintable():
+    try:
+        scheme = urlsplit(text).scheme
+    except ValueError as error:
+        raise ProjectError(f"{text!r} is no URI: {error}") from error
+    if not _SCHEME.fullmatch(scheme) or not text.partition(":")[2].strip("/") or not text.isprintable():
         raise ProjectError(
             f"{text!r} is no reference: give a URI with its scheme, a DOI, or a CID; for a file use input()"
         )
-    kind = ReferenceKind.S3 if parts.scheme.lower() == "s3" else ReferenceKind.URI
+    kind = ReferenceKind.S3 if scheme == "s3" else ReferenceKind.URI
     return _without_secrets(kind, text)
 
 

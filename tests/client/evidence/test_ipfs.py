@@ -75,7 +75,9 @@ def test_what_is_no_cid_of_a_file_is_refused(text):
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_the_reference_importer_gives_the_same(tmp_path):
     shutil.copytree(REFERENCE, tmp_path / "reference")
-    subprocess.run(["npm", "ci", "--silent"], cwd=tmp_path / "reference", check=True, timeout=300)
+    installed = subprocess.run(["npm", "ci", "--silent"], cwd=tmp_path / "reference", check=False, timeout=300)
+    if installed.returncode:
+        pytest.skip("npm cannot get the reference importer here")
     sizes = (0, 1, 262143, 262144, 262145, PART, PART + 1, NODE_OF_174, NODE_OF_174 + 1)
     asked = [(size, profile) for size in sizes for profile in Profile]
     names = {Profile.RAW_LEAVES: None}

@@ -41,7 +41,18 @@ def test_every_kind_has_one_form(text, uri, kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "data.csv", "/data", "C:\\data", "http://", "https://x\n.org", "ipfs://nonsense", f"ipfs://{V1[:-1]}"]
+    "text",
+    [
+        "",
+        "data.csv",
+        "/data",
+        "C:\\data",
+        "http://",
+        "https://x\n.org",
+        "https://[x",
+        "ipfs://nonsense",
+        f"ipfs://{V1[:-1]}",
+    ],
 )
 def test_what_is_no_reference_is_refused(text):
     with pytest.raises(ProjectError):
