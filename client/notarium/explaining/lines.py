@@ -40,7 +40,7 @@ _PARTS: Final = {
 }
 _WITHOUT_NAME: Final = frozenset({"params", "seeds", "determinism", "code", "gpus", "environment", "packages"})
 """Facts whose name the part says already."""
-_UNIQUE: Final = frozenset({"salt", "secrets_salt", "started", "ended", "metrics", "gaps"})
+_UNIQUE: Final = frozenset({"salt", "secrets_salt", "run_id", "ledger_seeds", "started", "ended", "metrics", "gaps"})
 """Of one run only, or compared otherwise."""
 _MAX_DEPTH: Final = 40
 _SECRET: Final = re.compile(r"\[secret[^\]]*\]")

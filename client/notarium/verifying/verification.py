@@ -140,7 +140,8 @@ class Verifying:
         """
         asked = without_dots(path)
         place = receipt_for(asked)
-        if place is None:
+        # A folder around it does not contain it: what Notarium writes is no part of an artifact.
+        if place is None or (is_draft(asked) and place != receipt_beside(asked)):
             finding = Finding(FindingKind.RECEIPT, str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding(FindingKind.MISSING, str(path), "no such file or folder")
