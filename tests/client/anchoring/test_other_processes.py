@@ -151,11 +151,12 @@ def test_a_damaged_line_is_a_gap_and_hides_no_other(tmp_path):
     said.create(said.path)
     said.add("param", ("a", 1), {}, 0)
     with said.path.open("ab") as file:
+        file.write(b'{"call": "param", "args": [{"notarium-decimal": "x"}], "kwargs": {}, "time_ms": 0, "pid": 1}\n')
         file.write(b'{"call": "par\n{"call": "_finish", "args": [], "kwargs": {}, "time_ms": 0, "pid": 1}\n')
     said.add("param", ("b", 2), {}, 0)
     found, gaps = said.take()
     assert [each.args[0] for each in found] == ["a", "b"]
-    assert gaps == ["2 call(s) of other processes of the run are damaged, as of one that was killed"]
+    assert gaps == ["3 call(s) of other processes of the run are damaged, as of one that was killed"]
     with pytest.raises(ProjectError, match=r"param\(\) of process \d+ is not recorded"):
         said.add("param", ("c", 3), {}, 0)
 
