@@ -17,6 +17,8 @@ from tests.vectors.chain import chain
 
 from notarium.anchoring import journal
 from notarium.anchoring.drafts import read_draft
+from notarium.anchoring.open_runs import _read as read_open_run
+from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import Outbox
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
@@ -32,9 +34,12 @@ from notarium.ledger_access.found import Wanted, entry_id
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
 from notarium.values.series import points
+from notarium.verifying.seeds import check_seeds
 from notarium_ledger.encoding.json_file import parse_json
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
+from notarium_ledger.trust.seed import derive_seed
 from notarium_ledger.types import Hash
 
 URL = "https://node.example.org"
@@ -143,6 +148,22 @@ def _outbox(path: Path) -> Any:
     outbox = Outbox(path.parent, _genesis)
     outbox.check()
     return outbox.list()
+
+
+def _seeds(data: bytes) -> Any:
+    receipt = chain().receipt(3, 0)
+    start = answers.VerifiedReceipt(receipt, Hash(leaf_hash(receipt.entry)))
+    facts = parse_json(data)
+    return check_seeds(facts if isinstance(facts, dict) else {}, {"refs": [{"rel": "ends", "entry": start.id}]}, start)
+
+
+def _seeds_seed() -> bytes:
+    receipt = chain().receipt(3, 0)
+    header, start = receipt.decided.header, Hash(leaf_hash(receipt.entry))
+    seed = derive_seed(header.hash, start)
+    parent = chain().decisions[1].block.header.raw.hex()
+    claimed = {"name": "", "seed": seed, "start": start.hex(), "block": header.hash.hex(), "parent_header": parent}
+    return json.dumps({"seeds": {"seed": seed}, "ledger_seeds": [claimed]}).encode()
 
 
 def _cache(path: Path) -> None:
@@ -297,6 +318,33 @@ PROJECT = (
         (),
         ("notarium.anchoring.journal:read",),
         (seeds.journal(),),
+        dialect="json",
+    ),
+    Target(
+        "open run",
+        from_file("ab12.open.json", read_open_run),
+        (),
+        ("notarium.anchoring.open_runs:_read",),
+        (
+            b'{"format": "notarium-run-1", "name": "fit", "started_ms": 5, "host": "here", "directory": ".."}',
+            b'{"format": "notarium-run-1", "name": "fit", "started_ms": 5, "host": "", "directory": "", "draft": "a"}',
+        ),
+        dialect="json",
+    ),
+    Target(
+        "calls of other processes",
+        from_file("ab12.said.jsonl", lambda path: Said(path).take()),
+        (),
+        ("notarium.anchoring.other_processes:_lines",),
+        (b'{"call": "metric", "args": ["x", {"notarium-decimal": "1"}], "kwargs": {}, "time_ms": 1, "pid": 2}\n',),
+        dialect="json",
+    ),
+    Target(
+        "seeds of a record",
+        _seeds,
+        (ValueError, RecursionError),
+        ("notarium.verifying.seeds:_problem",),
+        (_seeds_seed(),),
         dialect="json",
     ),
     Target(

@@ -112,6 +112,7 @@ def test_true_is_not_the_same_json_as_1() -> None:
 
 OWN = {
     ("client/notarium/anchoring/journal.py", "a line of the project's own journal"),
+    ("client/notarium/anchoring/other_processes.py", "calls of this run's own processes, with NaN as a metric"),
     ("ledger/notarium_ledger/encoding/json_file.py", "the reader"),
     ("node/notarium_node/demo/local_network.py", "answers and files of the demo's own nodes"),
 }
