@@ -157,11 +157,7 @@ def anchor(
     check_facts(facts or {})
     selection = Selection.of(exclude, follow)
     content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    artifacts = [Artifact.of(chosen.name, "subject", content)]
-    described, gaps = described_artifacts(kind, artifacts, chosen.parent)
-    said = _without_secrets(facts or {}, earlier)
-    gaps = [*gaps_of(content), *gaps, *said["gaps"]]
-    record = Record.new(kind, artifacts, {**described, **said, "gaps": gaps, "code": _code(chosen)})
+    record = _record(chosen, kind, content, _without_secrets(facts or {}, earlier))
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):
@@ -174,6 +170,14 @@ def anchor(
             "move it away and anchor again"
         )
     return _send(request, earlier.waiting, timeout, strict)
+
+
+def _record(path: Path, kind: str, content: Contents, said: Mapping[str, Any]) -> Record:
+    """`said`: the researcher's facts, with gaps."""
+    artifacts = [Artifact.of(path.name, "subject", content)]
+    described, gaps = described_artifacts(kind, artifacts, path.parent)
+    gaps = [*gaps_of(content), *gaps, *said["gaps"]]
+    return Record.new(kind, artifacts, {**described, **said, "gaps": gaps, "code": _code(path)})
 
 
 def _commit(request: _Request, earlier: Earlier) -> Waiting:

@@ -36,6 +36,12 @@ from notarium.project import Project, find_project
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
+Inputs = Annotated[
+    list[Path] | None, typer.Option("--input", metavar="PATH", help="A file or folder that the run reads.")
+]
+Outputs = Annotated[
+    list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
+]
 Folder = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")]
 KeepDiff = Annotated[
     bool,
@@ -47,12 +53,8 @@ def run(
     *,
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
     name: Annotated[str, typer.Option(help="Name of the run; default: the command's.")] = "",
-    inputs: Annotated[
-        list[Path] | None, typer.Option("--input", metavar="PATH", help="A file or folder that the run reads.")
-    ] = None,
-    outputs: Annotated[
-        list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
-    ] = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
     logs: Logs = None,
     figures: Figures = None,
     keep_stdout: KeepStdout = False,
