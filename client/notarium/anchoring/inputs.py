@@ -44,12 +44,12 @@ class Used:
     """What is to be said of it, to be preceded by its name."""
 
     @classmethod
-    def output(cls, path: Path, selection: Selection, cache: DigestCache | None) -> Used:
+    def now(cls, path: Path, role: str, selection: Selection, cache: DigestCache | None) -> Used:
         """What the run wrote, as it is now."""
         try:
-            return cls(path, "output", hash_path(path, selection, cache=cache))
+            return cls(path, role, hash_path(path, selection, cache=cache))
         except UnreadableArtifact as error:
-            return cls(path, "output", error)
+            return cls(path, role, error)
 
     def recorded(self, directory: Path) -> tuple[Artifact | None, list[str], UnreadableArtifact | None]:
         """As a record in `directory` has it: the artifact, or the error that kept it out, and the gaps."""

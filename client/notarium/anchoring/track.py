@@ -346,14 +346,17 @@ class Run:
 
     def _artifacts(self) -> Iterable[Artifact]:
         cache = self._cache()
-        outputs = (Used.output(path, selection, cache) for path, selection in self._outputs.items())
+        outputs = (Used.now(path, "output", selection, cache) for path, selection in self._outputs.items())
         for used in itertools.chain(self._inputs.used(cache), outputs):
-            artifact, gaps, error = used.recorded(self._directory)
-            self._gaps += gaps
-            if artifact is not None:
-                yield artifact
-            if error is not None:
-                self._after_recording(error)
+            yield from self._recorded(used)
+
+    def _recorded(self, used: Used) -> Iterable[Artifact]:
+        artifact, gaps, error = used.recorded(self._directory)
+        self._gaps += gaps
+        if artifact is not None:
+            yield artifact
+        if error is not None:
+            self._after_recording(error)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""
