@@ -287,7 +287,7 @@ class Run(Recording):
     def _artifacts(self) -> Iterable[Artifact]:
         cache = self._cache()
         made = (
-            Used.made(path, self._by_products.get(path, "output"), selection, cache)
+            Used.now(path, self._by_products.get(path, "output"), selection, cache)
             for path, selection in self._outputs.items()
         )
         for used in itertools.chain(self._kept_diff(cache), self._inputs.used(cache), made):
@@ -309,7 +309,7 @@ class Run(Recording):
             self._gaps.append(str(error))
             self._after_recording(error)
         else:
-            yield Used.made(path, "code", Selection(), cache)
+            yield Used.now(path, "code", Selection(), cache)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

@@ -42,6 +42,7 @@ Inputs = Annotated[
 Outputs = Annotated[
     list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
 ]
+Params = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")]
 Folder = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")]
 KeepDiff = Annotated[
     bool,
@@ -58,9 +59,7 @@ def run(
     logs: Logs = None,
     figures: Figures = None,
     keep_stdout: KeepStdout = False,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
-    ] = None,
+    param: Params = None,
     directory: Folder = Path("."),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,

@@ -60,11 +60,16 @@ def test_whoever_takes_a_draft_for_a_file_reads_how_to_complete_it(draft, ledger
 
 def test_a_draft_is_no_part_of_the_folder_in_which_it_lies(draft, project, cli):
     (project.root / "data").mkdir()
-    draft[1].rename("data/fit.run.draft.json")
+    (project.root / "data" / "a.csv").write_text("a")
+    place = draft[1].rename("data/fit.run.draft.json")
     assert cli("anchor", "data")[0] == 0
-    code, out, _ = cli("verify", "data/fit.run.draft.json", "--offline")
+    assert recorded("data.record.json")["artifacts"][0]["ignored"]["first"] == ["fit.run.draft.json"]
+    code, out, _ = cli("verify", place, "--offline")
     assert (code, "which nobody has signed" in out) == (3, True)
-    assert cli("verify", "data", "--offline")[0] == 4, "nothing is in it but what Notarium wrote"
+    assert cli("complete", place)[0] == 0
+    assert cli("verify", "data", "--offline")[0] == 0, (
+        "it became a record and a receipt, which are no part of it either"
+    )
 
 
 def test_a_name_can_be_put_right(project, cli):
