@@ -249,7 +249,7 @@ def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, An
     classes = [f"the facts hold objects of the class {each}: only the class is recorded" for each in unknown]
     named = said["gaps"] if isinstance(said["gaps"], list) else [said["gaps"]]
     said["gaps"] = [*named, *classes, *secrets.notices]
-    return {**said, **({"secrets_salt": secrets.salt} if secrets.salt else {})}
+    return {**said, **secrets.salted()}
 
 
 def _code(path: Path) -> dict[str, Any]:

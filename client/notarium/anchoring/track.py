@@ -177,7 +177,8 @@ class Run(Recording):
             "started": iso_time(self._started_ms),
             "command": self._values.secrets.command(self._command or []),
             "code": code.to_json(),
-            "gaps": list(code.gaps),
+            "gaps": [*code.gaps, *self._values.secrets.notices],
+            **self._values.secrets.salted(),
         }
         try:
             self._life.begin(
