@@ -31,7 +31,6 @@ from notarium.ledger_access.finding import read_hits
 from notarium.ledger_access.found import Wanted, entry_id
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
-from notarium.values.series import points
 from notarium_ledger.encoding.json_file import parse_json
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
@@ -235,15 +234,6 @@ ANSWERS = (
 )
 
 PROJECT = (
-    Target(
-        "metrics of a record",
-        lambda data: points(parse_json(data)),
-        (ValueError, RecursionError),
-        ("notarium.values.series:_lines",),
-        (seeds.metrics(),),
-        dialect="json",
-        max_bytes=8192,
-    ),
     Target(
         "record",
         Record.decode,
