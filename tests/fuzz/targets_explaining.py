@@ -25,7 +25,7 @@ from notarium.errors import InvalidRecordFile, ProjectError
 from notarium.evidence.contents import Item
 from notarium.evidence.json_text import canonical_json
 from notarium.evidence.record import Record
-from notarium.explaining.at_hand import Side
+from notarium.explaining.at_hand import MAX_BYTES, Side
 from notarium.explaining.causes import causes_of_runs, chance
 from notarium.explaining.comparison import compare
 from notarium.explaining.content import content_differences
@@ -100,6 +100,10 @@ def _metrics(data: bytes) -> Any:
     return courses
 
 
+def _alternating(word: str) -> bytes:
+    return "\n".join(f"a\n{word}{number}" for number in range(400)).encode()
+
+
 def _content(data: bytes) -> None:
     before, _, now = data.partition(_PAIR)
     for name in ("x.csv", "x.safetensors", "x.npy"):
@@ -127,6 +131,14 @@ def _zip(*methods: int) -> bytes:
         for number, method in enumerate(methods):
             archive.writestr(f"runs/é-{number}.csv", _TABLE, compress_type=method)
             archive.writestr(f"runs/é-{number}.run.receipt.json", seeds.receipts()[0].encode_json()[:400])
+    return made.getvalue()
+
+
+def _bomb() -> bytes:
+    """16 MiB that a few bytes of bzip2 stand for, which Python inflates at once."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("zeros", bytes(16 << 20))
     return made.getvalue()
 
 
@@ -200,6 +212,10 @@ TARGETS = (
             b"\n".join([b"a,1", b"b,2"] * 9) + _PAIR + b"\n".join([b"a,1", b"c,2"] * 9),
             len(_HEADER).to_bytes(8, "little") + _HEADER + _PAIR + bytes(9),
             _NPY + _PAIR + _NPY.replace(b"(3, 4)", b"(3, 5)"),
+            # Each pair of lines matches one line of the other text, and no two in a row do.
+            _alternating("x") + _PAIR + _alternating("y"),
+            # Python's own parser takes hundreds of bytes for each of these.
+            b"\x93NUMPY\x02\x00\x00\x00\x01\x00" + b"[]," * 21_845,
         ),
         dialect="text",
     ),
@@ -218,6 +234,8 @@ TARGETS = (
             _zip(zipfile.ZIP_STORED),
         ),
         dialect="text",
+        # What was packed is inflated, up to a bound, twice.
+        memory_bytes=4 * MAX_BYTES,
     ),
     Target(
         "zip of a submission",
@@ -228,6 +246,7 @@ TARGETS = (
             _zip(zipfile.ZIP_STORED),
             _zip(zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED),
             _zip(zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA),
+            _bomb(),
         ),
         dialect="text",
         max_bytes=65_536,

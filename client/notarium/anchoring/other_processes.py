@@ -100,7 +100,7 @@ def _lines(data: bytes) -> Iterator[Call | None]:
             if method not in CALLS or not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise ValueError(method)
             yield Call(method, args, kwargs, int(said["time_ms"]), int(said["pid"]))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             yield None
 
 
