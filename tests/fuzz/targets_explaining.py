@@ -35,9 +35,10 @@ from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.submissions.archive import unpacked
 from notarium.terminal import json_text, lines
 from notarium.values.series import points
-from notarium.verifying.recorded import Recorded
+from notarium.verifying.recorded import Claimed, Recorded
 from notarium.verifying.seeds import check_seeds
-from notarium_ledger.encoding.json_file import parse_json
+from notarium.verifying.times import time_marks
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.seed import derive_seed
 
@@ -61,7 +62,11 @@ def _seen(data: bytes) -> None:
     for title, rows in sections_of(record, None, {}):
         lines("\n".join((title, *rows)))
     json_text(as_document(record))
-    Recorded.of(record)
+    claimed = Claimed.by({}, Recorded.of(record))
+    time_marks(claimed, 1_760_000_000_000, has_start=False)
+    for time in (claimed.started_ms, claimed.ended_ms):
+        if time is not None:
+            iso_time(time)
     chance(record.facts)
     for pair in ((record, other), (other, record), (record, record)):
         one, two = (Side(each, Path("nowhere/x.receipt.json")) for each in pair)
@@ -181,7 +186,7 @@ TARGETS = (
         "metrics of a record",
         lambda data: points(parse_json(data)),
         (ValueError, RecursionError),
-        ("notarium.values.series:_lines",),
+        ("notarium.values.series:_lines", "notarium.values.series:_point"),
         (seeds.metrics(),),
         dialect="json",
         max_bytes=8192,
@@ -198,7 +203,7 @@ TARGETS = (
         "record, shown and compared",
         _seen,
         _INVALID,
-        (),
+        ("notarium.verifying.recorded:read_time",),
         (_seen_record(), *seeds.statements()),
         dialect="json",
     ),
@@ -206,7 +211,11 @@ TARGETS = (
         "content of two files",
         _content,
         (),
-        ("notarium.explaining.content:_npy", "notarium.explaining.content:_safetensors"),
+        (
+            "notarium.explaining.content:_npy",
+            "notarium.explaining.content:_safetensors",
+            "notarium.explaining.content:_table",
+        ),
         (
             _TABLE + _PAIR + _TABLE.replace(b"7,49", b"7,50\nnew"),
             b"\n".join([b"a,1", b"b,2"] * 9) + _PAIR + b"\n".join([b"a,1", b"c,2"] * 9),
@@ -223,7 +232,13 @@ TARGETS = (
         "file that a tool wrote again",
         _rewritten,
         (),
-        ("notarium.explaining.rewriting:_as_json",),
+        (
+            "notarium.explaining.rewriting:_as_json",
+            "notarium.explaining.rewriting:_inflated",
+            "notarium.explaining.rewriting:_operations",
+            "notarium.explaining.rewriting:_unpacked",
+            "notarium.explaining.rewriting:hint",
+        ),
         (
             _TABLE.replace(b"\n", b"\r\n"),
             gzip.compress(_TABLE, mtime=1),
@@ -241,7 +256,11 @@ TARGETS = (
         "zip of a submission",
         from_file("submission.zip", _unpacked),
         (ProjectError,),
-        ("notarium.submissions.archive:_Unpacking._unpack", "notarium.submissions.archive:_check_directory"),
+        (
+            "notarium.submissions.archive:unpacked",
+            "notarium.submissions.archive:_Unpacking._unpack",
+            "notarium.submissions.archive:_check_directory",
+        ),
         (
             _zip(zipfile.ZIP_STORED),
             _zip(zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED),
