@@ -261,6 +261,12 @@ def outbox_file(path: str = "../model.receipt.json") -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
+def open_run(**more: str) -> bytes:
+    """What says that a run has begun."""
+    document = {"format": "notarium-run-1", "name": "fit", "started_ms": 1_760_000_000_000, "host": "h"}
+    return json.dumps({**document, "directory": "../..", **more}).encode()
+
+
 def journal() -> bytes:
     """A log of two lines."""
     line = {"time_ms": 1_760_000_000_000, "id": "ab" * 32, "kind": "run", "receipt": "../fit.run.receipt.json"}

@@ -6,8 +6,10 @@ from tests.fuzz import (
     targets_backup,
     targets_client,
     targets_evidence,
+    targets_explaining,
     targets_http,
     targets_ledger,
+    targets_observing,
     targets_operator,
     targets_peers,
 )
@@ -24,6 +26,8 @@ TARGETS: tuple[Target, ...] = (
     *targets_client.ANSWERS,
     *targets_client.PROJECT,
     *targets_evidence.TARGETS,
+    *targets_explaining.TARGETS,
+    *targets_observing.TARGETS,
 )
 
 _OWN = "reads what this program made or checked itself"
@@ -37,7 +41,10 @@ EXEMPT: dict[str, str] = {
     "notarium.anchoring.references:reference": "target: entry id",
     "notarium.anchoring.run_facts:RunFacts.fields": _OWN,
     "notarium.values.secrets:Secrets.__init__": "takes any text: what is no salt is not used",
+    "notarium.cli.showing:_names_in_log": "target: journal; an id that is none gives no names",
+    "notarium.cli.export:export": "target: record",
     "notarium.cli.verify:_target": _LOCAL,
+    "notarium.observing.accelerators:_Nvml.read": "asks a library that the run has loaded itself; reads no bytes",
     "notarium.verifying.verification:Verifying._verify_by_subjects": "a digest of the cache (target: digest cache)",
     "notarium.ledger_access.receipt_file:load_receipt": "target: receipt, in any form",
     "notarium_consensus.permission:Permission._of_marker": "takes any bytes: what cannot be read is a lost memory",
@@ -48,6 +55,7 @@ EXEMPT: dict[str, str] = {
     "notarium_node.operator.enrolment:_public_key": _LOCAL,
     "notarium_node.demo.local_network:LocalNetwork.open": "for tests and demonstrations: reads what it wrote",
     "notarium_node.demo.local_network:_who_locked": "takes what the kernel fills in",
+    "notarium_node.demo.study:Study._read": "for demonstrations: reads what it wrote",
     "notarium_node.demo.local_network:LocalNode.get": "for tests and demonstrations",
     "notarium_node.demo.local_network:LocalNode.public_key": "for tests and demonstrations",
     "notarium_node.catchup.replay:_decode": "target: decision",

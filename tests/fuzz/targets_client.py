@@ -17,11 +17,12 @@ from tests.vectors.chain import chain
 
 from notarium.anchoring import journal
 from notarium.anchoring.drafts import read_draft
-from notarium.anchoring.open_runs import _read as read_open_run
-from notarium.anchoring.other_processes import Said
+from notarium.anchoring.open_runs import _read
 from notarium.anchoring.outbox import Outbox
+from notarium.cli.find import _time_ms
 from notarium.cli.init import read_hash
 from notarium.cli.options import parse_fields, parse_refs, parse_values
+from notarium.cli.runs import to_json
 from notarium.errors import InvalidRecordFile, LyingNode, ProjectError
 from notarium.evidence.digest_cache import DigestCache, FileState
 from notarium.evidence.record import Record
@@ -33,9 +34,8 @@ from notarium.ledger_access.finding import read_hits
 from notarium.ledger_access.found import Wanted, entry_id
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
-from notarium.values.series import points
 from notarium.verifying.seeds import check_seeds
-from notarium_ledger.encoding.json_file import parse_json
+from notarium_ledger.encoding.json_file import iso_time, parse_json
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
@@ -147,7 +147,16 @@ def _options(data: bytes) -> Any:
 def _outbox(path: Path) -> Any:
     outbox = Outbox(path.parent, _genesis)
     outbox.check()
-    return outbox.list()
+    return [(each, iso_time(each.created_ms)) for each in outbox.list()]
+
+
+def _journal(path: Path) -> Any:
+    return [(each, iso_time(each.time_ms)) for each in journal.read(path.parent)]
+
+
+def _runs(path: Path) -> Any:
+    found = [_read(path)]
+    return [(to_json(each), each.draft and each.draft.exists()) for each in found if each is not None]
 
 
 def _seeds(data: bytes) -> Any:
@@ -257,15 +266,6 @@ ANSWERS = (
 
 PROJECT = (
     Target(
-        "metrics of a record",
-        lambda data: points(parse_json(data)),
-        (ValueError, RecursionError),
-        ("notarium.values.series:_lines",),
-        (seeds.metrics(),),
-        dialect="json",
-        max_bytes=8192,
-    ),
-    Target(
         "record",
         Record.decode,
         (InvalidRecordFile,),
@@ -314,29 +314,18 @@ PROJECT = (
     ),
     Target(
         "journal",
-        from_file(journal.FILE, lambda path: journal.read(path.parent)),
+        from_file(journal.FILE, _journal),
         (),
         ("notarium.anchoring.journal:read",),
         (seeds.journal(),),
         dialect="json",
     ),
     Target(
-        "open run",
-        from_file("ab12.open.json", read_open_run),
+        "mark of an open run",
+        from_file(f"{'ab' * 8}.open.json", _runs),
         (),
         ("notarium.anchoring.open_runs:_read",),
-        (
-            b'{"format": "notarium-run-1", "name": "fit", "started_ms": 5, "host": "here", "directory": ".."}',
-            b'{"format": "notarium-run-1", "name": "fit", "started_ms": 5, "host": "", "directory": "", "draft": "a"}',
-        ),
-        dialect="json",
-    ),
-    Target(
-        "calls of other processes",
-        from_file("ab12.said.jsonl", lambda path: Said(path).take()),
-        (),
-        ("notarium.anchoring.other_processes:_lines",),
-        (b'{"call": "metric", "args": ["x", {"notarium-decimal": "1"}], "kwargs": {}, "time_ms": 1, "pid": 2}\n',),
+        (seeds.open_run(), seeds.open_run(draft="../fit.run.draft.json")),
         dialect="json",
     ),
     Target(
@@ -415,6 +404,15 @@ PROJECT = (
         (ProjectError,),
         ("notarium.cli.options:parse_refs",),
         (b"derivedFrom=fit.run.receipt.json",),
+        dialect="text",
+        max_bytes=8192,
+    ),
+    Target(
+        "time on the command line",
+        lambda data: _time_ms(data.decode("utf-8", "replace"), "--since"),
+        (ProjectError,),
+        ("notarium.cli.find:_time_ms",),
+        (b"2026-01-31T12:00:00Z", b"2026-01-31", b"0001-01-01T00:00:00+14:00"),
         dialect="text",
         max_bytes=8192,
     ),

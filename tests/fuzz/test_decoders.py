@@ -76,9 +76,14 @@ def bombs(target: Target) -> list[bytes]:
     return [each[:most] for each in found]
 
 
+def hard(target: Target) -> list[bytes]:
+    """Bombs, seeds (some are the hardest of their format) and a few spoiled ones."""
+    return [*bombs(target), *target.seeds, *(spoiled(target, seed) for seed in range(5))]
+
+
 @of_each_target
 def test_memory_is_in_proportion_to_the_input(target: Target) -> None:
-    for data in [*bombs(target), *(spoiled(target, seed) for seed in range(5))]:
+    for data in hard(target):
         peak = peak_bytes(target, data)
         assert peak <= memory_limit(target, len(data)), (target.name, peak, len(data), data[:60])
 
@@ -96,7 +101,7 @@ def peak_bytes(target: Target, data: bytes) -> int:
 @of_each_target
 def test_work_is_in_proportion_to_the_input(target: Target) -> None:
     """Work is counted in calls, not in seconds, so that a busy machine changes nothing."""
-    for data in [*bombs(target), *(spoiled(target, seed) for seed in range(5))]:
+    for data in hard(target):
         calls = count_calls(target, data)
         assert calls <= CALLS + CALLS_FACTOR * len(data), (target.name, calls, len(data), data[:60])
 

@@ -195,14 +195,18 @@ def test_an_error_names_an_odd_config_of_a_project(tmp_path, content, said):
         _Settings.read(path)
 
 
-@pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])
+ODD_TIMES = [b"1e999", b"[" * 3000, b"9" * 18, b"-1", b"1.5", b'"1"']
+"""A time beyond the year 9999 was read, and ended the command that was to print it."""
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
 def test_a_damaged_outbox_file_is_named(tmp_path, odd):
     (tmp_path / "0.json").write_bytes(seeds.outbox_file().replace(b"1760000000000", odd))
     [damaged] = Outbox(tmp_path, seeds.consortium().genesis).damaged()
     assert "0.json is damaged" in str(damaged)
 
 
-@pytest.mark.parametrize("odd", [b"1e999", b"[" * 3000])
+@pytest.mark.parametrize("odd", ODD_TIMES)
 def test_a_damaged_line_of_the_journal_is_left_out(tmp_path, odd):
     (tmp_path / journal.FILE).write_bytes(seeds.journal().replace(b"1760000000000", odd, 1))
     assert [each.kind for each in journal.read(tmp_path)] == ["model"]

@@ -21,7 +21,8 @@ NAME = re.compile(r"_?(decode|unpack|parse|load|from|verify_json)(_.*|$)|read|.*
 """A function that is called so takes something apart."""
 CALLS = re.compile(
     r"(json|tomllib)\.loads?|.*\.(unpackb|unpack|unpack_from|b64decode|fromhex|load_(der|pem)_.*)"
-    r"|canonical\.decode(_shortest)?|urlsplit"
+    r"|canonical\.decode(_shortest)?|urlsplit|parse_json|csv\.reader|ast\.(literal_eval|parse)"
+    r"|zipfile\.\w+|.*\.decompress|(gzip|bz2|lzma)\.(?!compress)\w+|pickletools\.\w+|datetime\.fromisoformat"
 )
 """Whoever calls one of these does."""
 

@@ -27,8 +27,7 @@ from notarium.files import read_regular, write_atomically
 from notarium.naming import DRAFT_SUFFIX, artifact_path, run_stem
 from notarium.project import Project
 from notarium.values.as_json import to_json
-from notarium_ledger.encoding.json_file import iso_time, parse_json
-from notarium_ledger.entries.commitment import MAX_TIME_MS
+from notarium_ledger.encoding.json_file import iso_time, parse_json, read_time_ms
 
 FORMAT = "notarium-draft-1"
 
@@ -151,8 +150,8 @@ def _run(document: Any, folder: Path) -> RunFacts:
     return RunFacts(
         name=_text(document["name"]),
         status=RunStatus(document["status"]),
-        started_ms=_time(document["started_ms"]),
-        ended_ms=_time(document["ended_ms"]),
+        started_ms=read_time_ms(document["started_ms"]),
+        ended_ms=read_time_ms(document["ended_ms"]),
         commit=bytes.fromhex(document["commit"]).hex(),
         disclosure=_text(document["disclosure"]),
         artifacts=tuple(Artifact.from_json(each) for each in document["artifacts"]),
@@ -174,10 +173,4 @@ def _is_utf8(text: str) -> bool:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _time(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_TIME_MS:
-        raise ValueError(f"{value!r} is not a time")
     return value

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from notarium.errors import ProjectError
 from notarium.files import NotRegularFile, read_regular
+from notarium_ledger.encoding.json_file import read_time_ms
 
 FILE = "log.jsonl"
 MAX_LOG_BYTES = 256 * 1024 * 1024
@@ -60,7 +61,10 @@ def read(folder: Path) -> list[JournalLine]:
             document = json.loads(line)
             records.append(
                 JournalLine(
-                    int(document["time_ms"]), str(document["id"]), str(document["kind"]), str(document["receipt"])
+                    read_time_ms(document["time_ms"]),
+                    str(document["id"]),
+                    str(document["kind"]),
+                    str(document["receipt"]),
                 )
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

@@ -25,7 +25,7 @@ from notarium.errors import ProjectError
 from notarium.files import read_regular, write_atomically
 from notarium.naming import RECEIPT_SUFFIX
 from notarium.project import Project
-from notarium_ledger.encoding.json_file import parse_json
+from notarium_ledger.encoding.json_file import parse_json, read_time_ms
 
 FORMAT: Final = "notarium-run-1"
 OPEN_SUFFIX: Final = ".open.json"
@@ -191,7 +191,7 @@ def _read(path: Path) -> OpenRun | None:
         found = OpenRun(
             id=path.name.removesuffix(OPEN_SUFFIX),
             name=str(document["name"]),
-            started_ms=int(document["started_ms"]),
+            started_ms=read_time_ms(document["started_ms"]),
             host=str(document["host"]),
             directory=place(document["directory"]),
             state=RunState.DRAFT if draft else _state(path, str(document["host"])),

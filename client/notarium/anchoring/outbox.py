@@ -23,7 +23,7 @@ from notarium.errors import ProjectError
 from notarium.files import read_regular, sync_folder, write_atomically
 from notarium.naming import is_receipt
 from notarium.project import Project
-from notarium_ledger.encoding.json_file import parse_json
+from notarium_ledger.encoding.json_file import parse_json, read_time_ms
 from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.state.genesis import Genesis
 
@@ -195,7 +195,7 @@ class Outbox:
                 entry=base64.b64decode(document["entry"], validate=True),
                 receipt_path=self._place(path.parent, document["receipt"]),
                 kind=str(document["kind"]),
-                created_ms=int(document["created_ms"]),
+                created_ms=read_time_ms(document["created_ms"]),
                 reason=str(document["reason"]),
                 state=WaitingState(document["state"]),
             )

@@ -7,7 +7,6 @@ itself vouches for. Where neither is known, the record says so.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -134,7 +133,7 @@ def _read_s3(said: Json, answer: Mapping[str, Any]) -> list[str]:
     else:
         try:
             digest = base64.b64decode(checksum, validate=True).hex()
-        except binascii.Error as error:
+        except ValueError as error:
             raise ProjectError(f"{said['uri']}: ChecksumSHA256 {checksum!r} is not base64") from error
         if said.setdefault("sha256", _digest(digest)) != digest:
             gaps.append("S3 has another SHA-256 than the one that was given")

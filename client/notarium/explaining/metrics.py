@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from typing import Any, Final
 
 from notarium.explaining.lines import Difference, Part
 
-MAX_COLUMN_BYTES: Final = 256 * 1024 * 1024
-"""Of one column, not compressed."""
+MAX_POINTS: Final = 2_000_000
+"""Of one record. Of a metric that has more than are left of these, the last number counts alone."""
+_LINE_BYTES: Final = 32
+"""Of one point in a column, on average: a decimal number of 17 digits with its exponent has fewer."""
+_WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 WIDTH: Final = 32
 """Characters of a sparkline."""
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
@@ -50,10 +54,11 @@ def course_of(facts: Mapping[str, Any]) -> dict[str, Course]:
     """By name. A metric that cannot be read has no numbers and is left out: the record's own checks are elsewhere."""
     values: dict[str, list[str]] = {}
     steps: dict[str, list[int | None]] = {}
-    rows = facts.get("metrics")
+    rows, left = facts.get("metrics"), MAX_POINTS
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and isinstance(row.get("name"), str):
-            for value, step in _points(row):
+            for value, step in _points(row, left):
+                left -= 1
                 values.setdefault(row["name"], []).append(value)
                 steps.setdefault(row["name"], []).append(step)
     return {name: Course(name, tuple(values[name]), tuple(steps[name])) for name in values}
@@ -100,27 +105,32 @@ def _note(one: Course, other: Course) -> str:
     return ", ".join(said)
 
 
-def _points(row: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
+def _points(row: Mapping[str, Any], most: int) -> Iterator[tuple[str, int | None]]:
     """One number, or the columns of many."""
     if "value" in row:
         step = row.get("step")
         yield str(row["value"]), step if type(step) is int else None
     elif "values" in row:
-        values, differences = _column(row.get("values")), _column(row.get("steps"))
+        values, differences = _column(row["values"], most), _column(row.get("steps"), most)
+        if values is None or differences is None:
+            yield str(row.get("last")), None
+            return
         step = 0
         for number, value in enumerate(values):
             line = differences[number] if number < len(differences) else ""
-            step += int(line) if line.lstrip("-").isdecimal() and len(line) < 20 else 0
+            step += int(line) if _WHOLE.fullmatch(line) else 0
             yield value, step if line else None
 
 
-def _column(text: Any) -> list[str]:
-    """The lines of a compressed column; none where it cannot be read."""
+def _column(text: Any, most: int) -> list[str] | None:
+    """The lines of a compressed column; no lines where it cannot be read, None where it has more than `most`."""
     reader = zlib.decompressobj()
     try:
-        data = reader.decompress(base64.b64decode(str(text), validate=True), MAX_COLUMN_BYTES)
+        data = reader.decompress(base64.b64decode(str(text), validate=True), max(1, most) * _LINE_BYTES)
     except (binascii.Error, zlib.error, ValueError):
         return []
+    if reader.unconsumed_tail or data.count(b"\n") > most:
+        return None
     return data.decode("ascii", "replace").splitlines() if reader.eof else []
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -30,8 +31,13 @@ _PACKED: Final = (_GZIP, b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _MAX_TEXT: Final = 4 * 1024 * 1024
 _MAX_JSON: Final = 1024 * 1024
 """Larger ones are not written again in all these ways."""
+_MAX_NESTED: Final = 500_000
+"""Values of a JSON text, each as often as it is deep: so many steps does the writer take for each layout."""
+_MAX_DEPTH: Final = 64
 _MOST_OPERATIONS: Final = 1_000_000
 """Of a pickle."""
+_XZ_BYTES: Final = 128 * 1024 * 1024
+"""Of memory that a file in xz may ask for; 'xz -9' needs half of it."""
 _MEMO: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "FRAME", "PROTO", "GET", "BINGET", "LONG_BINGET"})
 """What a pickle says about itself and not about its content."""
 _OTHER_ENCODINGS: Final = ("utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
@@ -169,13 +175,25 @@ def _encodings(now: bytes) -> Iterator[tuple[str, bytes]]:
 def _json_layouts(now: bytes) -> Iterator[tuple[str, bytes]]:
     """Written again by a JSON tool."""
     value = _as_json(now) if len(now) <= _MAX_JSON else None
-    if not isinstance(value, dict | list):
+    if not isinstance(value, dict | list) or _is_too_nested(value):
         return
     for indent, sort, ascii_only in itertools.product((None, 1, 2, 4, "\t"), (False, True), (False, True)):
         for separators in ((", ", ": "), (",", ":")) if indent is None else ((",", ": "),):
             text = json.dumps(value, indent=indent, sort_keys=sort, ensure_ascii=ascii_only, separators=separators)
             for end in ("", "\n"):
                 yield "JSON layout: the same values, laid out in another way", (text + end).encode(errors="replace")
+
+
+def _is_too_nested(value: object) -> bool:
+    """Whether its parts lie too deep, or are too many for their depth, to be written again in all these ways."""
+    count, level = 0, [value]
+    for depth in range(_MAX_DEPTH):
+        count += depth * len(level)
+        if not level or count > _MAX_NESTED:
+            break
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = list(itertools.chain.from_iterable(inside))
+    return bool(level)
 
 
 def _packings(now: bytes) -> Iterator[tuple[str, bytes]]:
@@ -206,17 +224,21 @@ def _gzip_head(data: bytes) -> int:
 
 def _inflated(data: bytes) -> bytes | None:
     """What a gzip, bzip2 or xz file holds, where it is not too large."""
-    openers: dict[bytes, Callable[[io.BytesIO], io.BufferedIOBase]] = {
-        _GZIP: lambda file: gzip.GzipFile(fileobj=file),
-        b"BZh": bz2.BZ2File,
-        b"\xfd7zXZ": lzma.LZMAFile,
-    }
-    opener = next((each for magic, each in openers.items() if data.startswith(magic)), None)
-    if opener is None:
-        return None
     try:
-        with opener(io.BytesIO(data)) as file:
-            content = file.read(MAX_BYTES + 1)
+        if data.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                content = file.read(MAX_BYTES + 1)
+        elif data.startswith(b"BZh"):
+            with bz2.BZ2File(io.BytesIO(data)) as file:
+                content = file.read(MAX_BYTES + 1)
+        elif data.startswith(b"\xfd7zXZ"):
+            # LZMAFile takes no bound: a header of a few bytes may ask for gigabytes.
+            reader = lzma.LZMADecompressor(memlimit=_XZ_BYTES)
+            content = reader.decompress(data, MAX_BYTES + 1)
+            if not reader.eof or reader.unused_data:
+                return None
+        else:
+            return None
     except _DAMAGED:
         return None
     return content if len(content) <= MAX_BYTES else None
@@ -236,18 +258,19 @@ def _unpacked(data: bytes) -> object:
     return sorted((name, each.CRC, each.file_size) for name, each in names)
 
 
-def _operations(data: bytes) -> list[tuple[str, str]] | None:
-    """The operations of a pickle without its bookkeeping, never carried out; None for anything else."""
+def _operations(data: bytes) -> bytes | None:
+    """Digest of the operations of a pickle without its bookkeeping, never carried out; None for anything else."""
     if not is_pickle(data):
         return None
-    found = []
+    found = hashlib.sha256()
     try:
         for operation, argument, _ in itertools.islice(pickletools.genops(data), _MOST_OPERATIONS):
             if operation.name not in _MEMO:
-                found.append((_FAMILY.get(operation.name, operation.name), repr(argument)))
+                said = (_FAMILY.get(operation.name, operation.name), argument)
+                found.update(f"{said!r}\n".encode(errors="surrogatepass"))
     except (ValueError, IndexError, KeyError, UnicodeDecodeError, AttributeError):
         return None
-    return found
+    return found.digest()
 
 
 _FAMILY: Final = {

@@ -96,7 +96,7 @@ def _origin(data: bytes | None) -> tuple[Json | None, Path | None]:
         return None, None
     try:
         return _read_origin(json.loads(data))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"kind": "unreadable"}, None
 
 
@@ -127,8 +127,8 @@ def observe_conda(prefix: Path | None = None) -> list[str] | None:
 def _explicit(path: Path) -> str:
     try:
         said = json.loads(bytes_of(path) or b"")
-        url = public_url(str(said["url"])) or Path(str(said["url"])).name
-    except (ValueError, KeyError, TypeError):
+        url = public_url(str(said["url"])) or Path(urlsplit(str(said["url"])).path).name
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"# {path.name} could not be read"
     if said.get("sha256"):
         return f"{url}#sha256:{said['sha256']}"

@@ -14,9 +14,13 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.~$%}/-])~?/(?!/)(?:[^\s,;:='\"/]+/)*([^\s,
 def public_url(url: str) -> str | None:
     """`url` without user, password, query and fragment; None where it names a folder of this machine.
 
-    A token in the path, as channels of conda have it, is left out, too.
+    A token in the path, as channels of conda have it, is left out, too. None also for what is no address: where its
+    password begins, nobody can say.
     """
-    parts = urlsplit(url) if "://" in url else None
+    try:
+        parts = urlsplit(url) if "://" in url else None
+    except ValueError:
+        return None
     if parts is None:
         scp = _SCP_LIKE.fullmatch(url)
         return f"{scp['host']}:{scp['path']}" if scp else None

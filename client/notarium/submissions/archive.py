@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,6 +23,8 @@ from notarium.errors import ProjectError
 from notarium.naming import is_receipt
 
 MAX_MEMBERS: Final = 200_000
+MAX_FOLDERS: Final = 200_000
+"""A name of two bytes a folder makes one of 4 KiB on most disks."""
 MAX_DIRECTORY_BYTES: Final = 64 * 1024 * 1024
 """Of the list of members, which is read as a whole."""
 FREE_BYTES: Final = 64 * 1024 * 1024
@@ -31,6 +33,8 @@ MAX_RATIO: Final = 200
 """And so many times its own size."""
 MAX_PATH_BYTES: Final = 1024
 MAX_NAME_BYTES: Final = 255
+MAX_DEPTH: Final = 64
+"""Folders, one in the other: each needs an open file when they are removed."""
 _CHUNK_BYTES: Final = 1024 * 1024
 
 _END = struct.Struct("<4s4H2LH")
@@ -38,8 +42,12 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _MAX_COMMENT = 1 << 16
 """As far as zipfile looks back."""
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
-"""What reading one member raises: damage, an unknown method, a password, a name that the file system refuses."""
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Of the others, Python inflates a megabyte at once, whatever comes out of it: of bzip2, that may be 20 GB."""
+_DAMAGED_LIST = (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error)
+"""What reading the list of members raises besides OSError: damage, a later version of the format, names not UTF-8."""
+_DAMAGED = (*_DAMAGED_LIST, zlib.error, EOFError, RuntimeError, OSError)
+"""What reading one member raises: damage, a name that the file system refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,11 @@ def unpacked(archive: Path) -> Iterator[Unpacked]:
         size = os.fstat(file.fileno()).st_size
         _check_directory(archive, file, size)
         try:
-            with zipfile.ZipFile(file) as opened:
-                yield Unpacked(Path(made), tuple(_Unpacking(archive, opened, Path(made), size).all()))
-        except zipfile.BadZipFile as error:
+            opened = zipfile.ZipFile(file)
+        except _DAMAGED_LIST as error:
             raise ProjectError(f"{archive} is a damaged zip: {error}") from error
+        with opened:
+            yield Unpacked(Path(made), tuple(_Unpacking(archive, opened, Path(made), size).all()))
 
 
 @dataclass(slots=True)
@@ -76,6 +85,8 @@ class _Unpacking:
     folder: Path
     size: int
     written: int = 0
+    folders: set[Path] = field(default_factory=set)
+    """That were made."""
 
     @property
     def limit(self) -> int:
@@ -97,9 +108,9 @@ class _Unpacking:
         place = self.folder / member.filename
         try:
             if member.is_dir():
-                place.mkdir(parents=True, exist_ok=True)
+                self._make(place)
                 return ""
-            place.parent.mkdir(parents=True, exist_ok=True)
+            self._make(place.parent)
             # "x": of two members with one name, readers see different ones.
             with open(place, "xb") as target:
                 self._copy(member, target)
@@ -110,6 +121,16 @@ class _Unpacking:
                 place.unlink()
             return f"cannot be unpacked: {getattr(error, 'strerror', None) or error}"
         return ""
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder and those around it."""
+        for each in (folder, *folder.parents):
+            if each == self.folder or each in self.folders:
+                break
+            self.folders.add(each)
+        if len(self.folders) > MAX_FOLDERS:
+            raise _beyond(self.archive, f"more than {MAX_FOLDERS} folders come out of it")
+        folder.mkdir(parents=True, exist_ok=True)
 
     def _copy(self, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
         with self.opened.open(member) as source:
@@ -128,6 +149,8 @@ def _refusal(member: zipfile.ZipInfo) -> str:
         return "neither a file nor a folder; links are not unpacked"
     if member.flag_bits & 0x1:
         return "is encrypted; send it without a password"
+    if member.compress_type not in _METHODS:
+        return "is compressed by another method than deflate; pack it again with any common tool"
     parts = name.rstrip("/").split("/")
     if not name or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
         return "its name leads out of the archive, or is no plain path"
@@ -137,6 +160,8 @@ def _refusal(member: zipfile.ZipInfo) -> str:
         return "its name is not UTF-8"
     if max(sizes) > MAX_NAME_BYTES or sum(sizes) + len(sizes) > MAX_PATH_BYTES:
         return f"its name is too long: at most {MAX_NAME_BYTES} bytes a part and {MAX_PATH_BYTES} together"
+    if len(parts) > MAX_DEPTH:
+        return f"it lies {len(parts)} folders deep, at most {MAX_DEPTH} allowed"
     return ""
 
 

@@ -58,12 +58,12 @@ class Claimed:
 
 
 def read_time(text: Any) -> int | None:
-    """Milliseconds since 1970 of a time in a record; None where it is not one."""
+    """Milliseconds since 1970 of a time in a record; None where it is not one, or in UTC not of the years 1 to 9999."""
     if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)
-        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
 

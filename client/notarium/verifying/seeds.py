@@ -75,10 +75,10 @@ def _problem(claimed: Any, seeds: Any, start: VerifiedReceipt) -> str:
         parent = Header.decode(bytes.fromhex(claimed["parent_header"])) if claimed["parent_header"] else None
         check_first_block(start.header, start.index, parent)
         expected = derive_seed(start.header.hash, start.id, name)
-        recorded = seeds[name or "seed"]
-    except (LedgerError, ValueError, KeyError, TypeError, AttributeError) as error:
+        recorded, place = seeds[name or "seed"], (claimed["start"], claimed["block"])
+    except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
         return f"a seed from the ledger cannot be checked: {error}"
-    if claimed["start"] != start.id.hex() or claimed["block"] != start.header.hash.hex():
+    if place != (start.id.hex(), start.header.hash.hex()):
         return f"the seed {name!r} names another start or block than that of the receipt"
     if value != expected or recorded != expected:
         return f"the seed {name or 'seed'!r} is {recorded}, and the block of the start gives {expected}"

@@ -17,6 +17,8 @@ from notarium_ledger.types import HASH_BYTES, Hash
 
 MAX_ABOUT_BYTES = 66_560
 """Of the texts in `about`: those of one entry (65,535 bytes), and a kilobyte for the names."""
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -37,6 +39,13 @@ def iso_time(time_ms: int) -> str:
     """2026-11-22T10:30:00.123Z"""
     seconds, millis = divmod(time_ms, 1000)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
+
+
+def read_time_ms(value: Any) -> int:
+    """`value` as a time that `iso_time` can write. Raises ValueError."""
+    if type(value) is not int or not 0 <= value <= _LAST_MS:
+        raise ValueError(f"{str(value)[:40]!r} is not a time")
+    return value
 
 
 def parse_json(data: bytes) -> Any:

@@ -83,6 +83,15 @@ def test_a_file_that_is_no_mark_hides_no_other(project):
     assert [each.id for each in open_runs(project)] == ["ab12"]
 
 
+@pytest.mark.parametrize("time", [10**17, -1, 1.5, "5", None])
+def test_a_mark_with_a_time_that_cannot_be_printed_is_none(project, time):
+    """Such a one ended 'runs list' and 'status'."""
+    mark(project)._release()
+    path = runs_folder(project) / "ab12.open.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "started_ms": time}))
+    assert open_runs(project) == []
+
+
 def test_a_run_is_named_by_its_name_or_the_beginning_of_its_id(project):
     made = [mark(project, "ab12", "fit"), mark(project, "ab34", "fit"), mark(project, "cd56", "late", 9)]
     found = open_runs(project)

@@ -163,6 +163,18 @@ def test_a_damaged_line_is_a_gap_and_hides_no_other(tmp_path):
         said.add("param", ("c", 3), {}, 0)
 
 
+@pytest.mark.parametrize("value", ['{"notarium-decimal": "no number"}', '{"notarium-decimal": [1]}', "[" * 3000])
+def test_a_value_that_nobody_can_read_damages_its_line_only(tmp_path, value):
+    said = Said(tmp_path / "said")
+    said.create(said.path)
+    with said.path.open("a") as file:
+        file.write(f'{{"call": "metric", "args": ["auc", {value}], "kwargs": {{}}, "time_ms": 0, "pid": 1}}\n')
+    said.add("param", ("b", 2), {}, 0)
+    found, gaps = said.take()
+    assert [each.method for each in found] == ["param"]
+    assert gaps == ["1 call(s) of other processes of the run are damaged, as of one that was killed"]
+
+
 def test_lines_of_many_writers_do_not_mix(tmp_path):
     said = Said(tmp_path / "said")
     said.create(said.path)

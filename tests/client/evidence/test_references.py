@@ -131,5 +131,6 @@ def test_an_answer_of_s3_that_contradicts_or_belongs_elsewhere():
     assert "another SHA-256" in gaps[0]
     with pytest.raises(ProjectError, match="not an object in S3"):
         refer("https://example.org/x", "input", s3=answer())
-    with pytest.raises(ProjectError, match="not base64"):
-        refer("s3://bucket/key", "input", s3=answer(ChecksumSHA256="!"))
+    for odd in ("!", "é", "QQ"):
+        with pytest.raises(ProjectError, match="not base64"):
+            refer("s3://bucket/key", "input", s3=answer(ChecksumSHA256=odd))

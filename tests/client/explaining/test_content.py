@@ -5,8 +5,10 @@ import struct
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from notarium.explaining.content import SHOWN, content_differences, shapes_of
+from notarium.explaining.content import SHOWN, _blocks, content_differences, shapes_of
 
 
 def found(name, before, after):
@@ -60,6 +62,43 @@ def test_arrays_have_a_type_and_a_shape(tmp_path):
 )
 def test_what_is_not_what_it_claims_has_no_shape(name, data):
     assert shapes_of(name, data) == {}
+
+
+@pytest.mark.parametrize("value", ["-" * 60_000 + "1", "[" + "[]," * 20_000 + "]", "(3,) + (4,)"])
+def test_no_expression_of_an_array_is_evaluated(value):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {value}, }}\n".encode()
+    assert shapes_of("x.npy", b"\x93NUMPY\x02\x00" + struct.pack("<L", len(header)) + header) == {}
+
+
+def test_fields_of_a_structured_array_are_shown(tmp_path):
+    """As NumPy wrote them, whatever the version of the format."""
+    array = numpy.zeros(3, dtype=[("a", "<i4"), ("b", "<f8", (2,))])
+    assert shapes_of("x.npy", npy(tmp_path, array)) == {"array": "[('a', '<i4'), ('b', '<f8', (2,))] (3,)"}
+    assert shapes_of("x.npy", npy(tmp_path, numpy.float32(1))) == {"array": "<f4 ()"}
+
+
+def test_a_long_name_or_shape_is_cut():
+    before, after = safetensors(**{"a" * 5000: [1]}), safetensors(a=[1] * 5000)
+    assert all(len(part or "") <= 300 for each in found("m.safetensors", before, after) for part in each)
+
+
+def test_lines_that_moved_or_repeat_are_found():
+    before, after = b"a\nx\nb\nx\nc\n", b"a\nx\nnew\nb\nx\nx\nc\n"
+    assert found("x.yaml", before, after) == [("x.yaml line 3", None, "new"), ("x.yaml line 6", None, "x")]
+    assert found("x.yaml", b"1\n2\n3\n4\n", b"4\n1\n2\n3\n") == [
+        ("x.yaml line 1", None, "4"),
+        ("x.yaml line 4", "4", None),
+    ]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=12), st.lists(st.sampled_from("abcdefgh"), max_size=12))
+def test_the_blocks_that_differ_make_one_text_of_the_other(one, other):
+    made, at = [], 0
+    for start, end, new_start, new_end in _blocks(one, other):
+        made += one[at:start]
+        assert len(made) == new_start
+        made, at = made + other[new_start:new_end], end
+    assert made + one[at:] == other
 
 
 def test_binary_content_has_no_lines():

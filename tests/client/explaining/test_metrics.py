@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from notarium.explaining import metrics as module
 from notarium.explaining.metrics import WIDTH, course_of, metric_differences
 
 
@@ -43,6 +44,25 @@ def test_rows_and_columns_say_the_same():
 )
 def test_what_cannot_be_read_is_left_out(metrics):
     assert course_of({"metrics": metrics}) == {}
+
+
+def packed(lines, name="loss", **more):
+    return {"name": name, "last": "0.5", "values": column(lines), "steps": column([1] * len(lines)), **more}
+
+
+def test_of_more_points_than_are_read_the_last_number_counts(monkeypatch):
+    """A column of 250 million empty lines has 330 KB, and took gigabytes."""
+    monkeypatch.setattr(module, "MAX_POINTS", 10)
+    found = course_of({"metrics": [packed(["0.1"] * 6, "a"), packed(["0.1"] * 5, "b"), packed(["0.1"] * 3, "c")]})
+    assert [len(found[name].values) for name in "abc"] == [6, 1, 3]
+    assert found["b"].last == "0.5"
+    long = course_of({"metrics": [packed([""] * 100_000), packed(["0." + "1" * 500], "d")]})
+    assert {name: each.values for name, each in long.items()} == {"loss": ("0.5",), "d": ("0.5",)}
+
+
+def test_a_step_that_is_no_number_is_no_step():
+    found = course_of({"metrics": [packed(["0.1", "0.2", "0.3"], steps=column(["--5", "2", "²"]))]})
+    assert found["loss"].steps == (0, 2, 2)
 
 
 @pytest.mark.parametrize(

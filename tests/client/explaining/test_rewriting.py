@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import pickle
 
@@ -54,6 +55,28 @@ def test_what_was_packed_is_known_by_its_content(pack):
 def test_a_packed_bomb_is_not_unpacked_to_its_end():
     bomb = gzip.compress(bytes(64 * 1024 * 1024))
     assert proven(bomb, item(b"x")) is None
+
+
+def test_memory_that_a_packed_file_asks_for_is_bounded():
+    """The header of an xz file chooses how much its reader holds."""
+    small, large = ([{"id": lzma.FILTER_LZMA2, "dict_size": size << 20}] for size in (64, 512))
+    before = b"a,1\n" * 100
+    assert proven(lzma.compress(before, filters=small), item(before)) is not None
+    assert proven(lzma.compress(before, filters=large), item(before)) is None
+
+
+def test_json_is_laid_out_again_within_bounds(monkeypatch):
+    value = {"a": [1, {"b": [2.5, "é"]}]}
+    before = json.dumps(value, indent=4).encode()
+    cause = proven(json.dumps(value).encode(), item(before))
+    assert cause is not None
+    assert cause.what == "JSON layout"
+    # Each value of this one would be handed through 900 levels, for each layout.
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: pytest.fail("laid out"))
+    for deep in (b"[" * 900 + b"1," * 300_000 + b"1" + b"]" * 900, b"[" * 65 + b"]" * 65):
+        assert proven(deep, item(before)) is None
+    many = b"[" * 9 + b"1," * 100_000 + b"1" + b"]" * 9
+    assert proven(many, item(before)) is None
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

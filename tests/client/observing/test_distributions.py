@@ -57,6 +57,7 @@ def test_the_first_on_the_path_hides_others(tmp_path):
         ({"url": "file:///home/person/x", "dir_info": {"editable": True}}, {"kind": "folder", "editable": True}),
         (["no object"], {"kind": "unreadable"}),
         ({"url": "x", "vcs_info": 3}, {"kind": "unreadable"}),
+        ({"url": "https://[x", "vcs_info": {"vcs": "git", "commit_id": "ab"}}, {"kind": "git", "commit": "ab"}),
     ],
 )
 def test_where_a_package_came_from_without_credentials_and_folders(tmp_path, said, origin):
@@ -111,3 +112,14 @@ def test_conda_is_an_explicit_list_without_tokens(tmp_path):
         "https://host/t/<token>/main/numpy-2.conda#sha256:ab",
         "local-1.conda#sha256:ef",
     ]
+
+
+@pytest.mark.parametrize("content", [b"[" * 3000, b"{", b"3", b'{"url": "https://me:secret@[host/x.conda"}'])
+def test_what_conda_or_pip_wrote_and_nobody_can_read_is_said_without_its_secrets(tmp_path, content):
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "conda-meta" / "x-1.json").write_bytes(content)
+    assert observe_conda(tmp_path) == ["@EXPLICIT", "# x-1.json could not be read"]
+    install(tmp_path / "site", "lib", "1", direct_url__json=content.decode())
+    [found] = observe_packages([], search=[str(tmp_path / "site")])
+    assert "secret" not in str(found)
+    assert found["origin"]["kind"] in ("unreadable", "folder")

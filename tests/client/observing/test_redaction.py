@@ -22,6 +22,7 @@ from notarium.observing.redaction import public_url, without_folders
         ("/home/person/study", None),
         ("../study", None),
         ("C:\\Users\\person\\study", None),
+        ("https://user:token@[host/lab", None),
     ],
 )
 def test_a_url_loses_credentials_and_a_folder_is_not_one(url, public):

@@ -9,7 +9,7 @@ import pytest
 
 from notarium.errors import ProjectError
 from notarium.submissions import archive as room
-from notarium.submissions.archive import unpacked
+from notarium.submissions.archive import MAX_DEPTH, unpacked
 
 
 def packed(place, members, **options):
@@ -88,6 +88,31 @@ def test_what_is_encrypted_or_damaged_is_left_out(tmp_path):
     assert left_out["damaged"].startswith("cannot be unpacked: ")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_python_inflates_without_a_bound_is_left_out(tmp_path, method):
+    place = tmp_path / "a.zip"
+    with zipfile.ZipFile(place, "w") as made:
+        made.writestr("zeros", bytes(1000), compress_type=method)
+        made.writestr("good", b"y")
+    inside, left_out = unpack(place)
+    assert inside == {"good": b"y"}
+    assert left_out == {"zeros": "is compressed by another method than deflate; pack it again with any common tool"}
+
+
+def test_folders_have_a_depth_and_a_number(tmp_path, monkeypatch):
+    """A megabyte of names made 500,000 folders, so deep that they could not be removed again."""
+    names = ["/".join("d" * depth) for depth in (MAX_DEPTH, MAX_DEPTH + 1)]
+    inside, left_out = unpack(packed(tmp_path / "a.zip", [(name, b"x") for name in names]))
+    assert inside.keys() | left_out.keys() == {names[0]} | {names[1]}
+    assert left_out == {names[1]: f"it lies {MAX_DEPTH + 1} folders deep, at most {MAX_DEPTH} allowed"}
+    monkeypatch.setattr(room, "MAX_FOLDERS", 5)
+    place = packed(tmp_path / "b.zip", [("a/b/c/1", b""), ("a/b/c/2", b""), ("a/d/", b""), ("e/f", b"")])
+    assert len(unpack(place)[0]) == 3
+    monkeypatch.setattr(room, "MAX_FOLDERS", 4)
+    with pytest.raises(ProjectError, match="more than 4 folders come out of it"), unpacked(place):
+        pytest.fail("unpacked")
+
+
 def test_a_bomb_is_refused_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "FREE_BYTES", 1024 * 1024)
     place = packed(tmp_path / "a.zip", [(f"zeros-{number}", bytes(1024 * 1024)) for number in range(8)])
@@ -139,11 +164,11 @@ def test_so_has_that_of_a_large_archive(tmp_path, monkeypatch):
         pytest.fail("unpacked")
 
 
-def test_a_damaged_list_of_files_is_said(tmp_path):
-    place = packed(tmp_path / "a.zip", [("a", b"x")])
+@pytest.mark.parametrize(("at", "value"), [(0, 0xFF), (6, 93), (46, 0xFF)], ids=["signature", "version", "name"])
+def test_a_damaged_list_of_files_is_said(tmp_path, at, value):
+    place = packed(tmp_path / "a.zip", [("é", b"x")])
     data = bytearray(place.read_bytes())
-    at = data.index(b"PK\x01\x02")
-    data[at] ^= 0xFF
+    data[data.index(b"PK\x01\x02") + at] = value
     place.write_bytes(data)
     with pytest.raises(ProjectError, match="is a damaged zip"), unpacked(place):
         pytest.fail("unpacked")

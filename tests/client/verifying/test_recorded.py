@@ -23,7 +23,10 @@ def test_the_entry_goes_before_the_record():
     assert Claimed.by({"kind": "run"}, None) == Claimed(None, None)
 
 
-@pytest.mark.parametrize("text", [None, 3, "", "yesterday", "9999-99-99T00:00:00Z", ["2025-10-09"]])
+YEAR_0, YEAR_10000 = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
+
+
+@pytest.mark.parametrize("text", [None, 3, "", "yesterday", "9999-99-99T00:00:00Z", ["2025-10-09"], YEAR_0, YEAR_10000])
 def test_what_is_no_time_is_no_time(text):
     assert read_time(text) is None
 

@@ -57,6 +57,8 @@ def test_a_seed_of_ones_own_choice_is_found(run, start):
     for parent in ("", "00", None, start.header.raw.hex()):
         assert "cannot be checked" in problems({**first, "parent_header": parent})[0]
     assert "cannot be checked" in problems("x")[0]
+    for missing in first:
+        assert "cannot be checked" in problems({name: each for name, each in first.items() if name != missing})[0]
     assert check_seeds({"ledger_seeds": "x"}, body, start) == ["ledger_seeds is not a list"]
     other = {**body, "refs": [{"rel": "ends", "entry": digest("another start")}]}
     assert "does not refer to" in check_seeds(facts, other, start)[0]

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notarium_ledger.encoding import json_file
-from notarium_ledger.encoding.json_file import base64_text, iso_time, read_base64, read_document, read_hex_hash
+from notarium_ledger.encoding.json_file import (
+    base64_text,
+    iso_time,
+    read_base64,
+    read_document,
+    read_hex_hash,
+    read_time_ms,
+)
 from notarium_ledger.entries.commitment import MAX_TIME_MS
 from notarium_ledger.entries.entry import MAX_ENTRY_BYTES
 from notarium_ledger.errors import LedgerError
@@ -97,3 +104,14 @@ def test_times_are_written_to_the_millisecond(time_ms):
     written = datetime.strptime(iso_time(time_ms), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     assert written == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
     assert len(iso_time(time_ms)) == 24
+
+
+@pytest.mark.parametrize("time", [-1, MAX_TIME_MS + 1, 1.0, True, "1", None])
+def test_a_time_that_cannot_be_written_is_none(time):
+    with pytest.raises(ValueError, match="is not a time"):
+        read_time_ms(time)
+
+
+@pytest.mark.parametrize("time", [0, MAX_TIME_MS])
+def test_a_time_that_is_read_can_be_written(time):
+    assert iso_time(read_time_ms(time)).endswith("Z")
