@@ -20,6 +20,7 @@ from notarium.evidence.contents import Contents, gaps_of
 from notarium.evidence.hashing import OnProgress
 from notarium.evidence.inventory import Selection, hash_path
 from notarium.evidence.names import check_name
+from notarium.evidence.predicate import OBSERVED
 from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
@@ -154,7 +155,7 @@ def anchor(
     project.author(project.key())
     asked = [*refs, *earlier.superseded]
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
-    check_facts(facts or {})
+    check_facts(facts or {}, taken_too=OBSERVED)
     selection = Selection.of(exclude, follow)
     content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
     record = _record(chosen, kind, content, _without_secrets(facts or {}, earlier))
@@ -248,7 +249,7 @@ def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, An
     said: dict[str, Any] = {"gaps": [], **secrets.nested(plain, "the facts")}
     classes = [f"the facts hold objects of the class {each}: only the class is recorded" for each in unknown]
     named = said["gaps"] if isinstance(said["gaps"], list) else [said["gaps"]]
-    said["gaps"] = [*named, *classes, *secrets.notices]
+    said["gaps"] = [*map(str, named), *classes, *secrets.notices]
     return {**said, **secrets.salted()}
 
 
