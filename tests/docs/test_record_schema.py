@@ -224,7 +224,7 @@ def test_records_of_all_kinds_are_as_the_schema_says(work, cli):
 
 
 def test_records_of_commands_that_fail_or_end_by_a_signal_are_as_the_schema_says(work, cli):
-    failing = ("sh", "-c", "echo hello; exit 3")
+    failing = ("sh", "-c", "echo hello; exit 3", "--password", SECRET)
     options = ("--keep-stdout", "--keep-diff", "--input", "data", "--param", f"password={SECRET}")
     assert notarium("run", "--name", "failed", *options, "--", *failing).returncode == 3
     assert notarium("run", "--name", "ended", "--", "sh", "-c", "kill -TERM $$").returncode == 143
