@@ -11,6 +11,8 @@ from notarium_ledger.entries.commitment import Body
 from notarium_ledger.errors import LedgerError
 from notarium_ledger.trust.seed import check_first_block, derive_seed
 
+_MAX_SHOWN = 200
+
 
 def check_seeds(facts: Mapping[str, Any], body: Body, start: VerifiedReceipt) -> list[str]:
     """What is wrong with the record's `ledger_seeds`; nothing where each is what the start's block gives.
@@ -34,9 +36,14 @@ def _problem(claimed: Any, seeds: Any, start: VerifiedReceipt) -> str:
         expected = derive_seed(start.header.hash, start.id, name)
         recorded, place = seeds[name or "seed"], (claimed["start"], claimed["block"])
     except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return f"a seed from the ledger cannot be checked: {error}"
+        return f"a seed from the ledger cannot be checked: {str(error)[:_MAX_SHOWN]}"
     if place != (start.id.hex(), start.header.hash.hex()):
-        return f"the seed {name!r} names another start or block than that of the receipt"
+        return f"the seed {_shown(name)} names another start or block than that of the receipt"
     if value != expected or recorded != expected:
-        return f"the seed {name or 'seed'!r} is {recorded}, and the block of the start gives {expected}"
+        return f"the seed {_shown(name or 'seed')} is {_shown(recorded)}, and the block of the start gives {expected}"
     return ""
+
+
+def _shown(value: Any) -> str:
+    """What a record says may be long."""
+    return repr(value)[:_MAX_SHOWN]
