@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format test demo demo-up demo-down cluster simulate simulate-replay simulate-planted cluster-faults siege fuzz spec bench bench-client lock clean
+.PHONY: help setup lint format test demo demo-up demo-down tutorial cluster simulate simulate-replay simulate-planted cluster-faults siege fuzz spec bench bench-client lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ demo-up: $(STAMP) ## start the demo consortium and leave it running
 
 demo-down: $(STAMP) ## stop the demo consortium
 	@$(BIN)/python -m notarium_node.demo down $(DEMO_ARGS)
+
+tutorial: $(STAMP) ## execute docs/tutorial.md as it is printed
+	@$(BIN)/python -m tests.docs.tutorial
 
 cluster: $(STAMP) ## run the tests that start real node processes
 	$(BIN)/python -m pytest -m cluster tests/cluster $(PYTEST_ARGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.records import recorded
+from tests.support.records import recorded, violations_of_all
 
 from notarium_node.demo.__main__ import CHANGED_BYTE, PUBLIC_KEY, _with_another_digit
 
@@ -154,6 +154,11 @@ def test_the_run_has_its_configuration_seed_environment_and_metrics(story: str, 
         "data": "input",
         "model.joblib": "output",
     }
+
+
+def test_all_its_records_are_as_the_schema_says(story: str, place: Path) -> None:
+    assert violations_of_all(place) == {}
+    assert len(list(place.rglob("*.record.json"))) > len(KINDS), "the start of the run has one, too"
 
 
 def test_the_receipts_verify_afterwards_with_the_genesis_and_nothing_else(story: str, place: Path, user: Path) -> None:

@@ -1,6 +1,7 @@
 """docs/researchers.md: its commands for the demo network, for a new key and its program work as printed."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.records import recorded, violations_of_all
 
 from notarium_node.demo.local_network import Institution, LocalNetwork
 from notarium_node.demo.network import RESEARCHER_AT
@@ -51,6 +53,7 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
 
     study = tmp_path / ".demo" / "my-study"
     home = f"export NOTARIUM_HOME={tmp_path}/.demo/my-home DEMO={tmp_path}/.demo\n"
+    check_the_study(study, home)
     [renew] = re.findall(r"^ +`(notarium init .*)`$", PAGE, re.MULTILINE)
     renew = renew.replace("https://ror.org/02mhbdp94", RESEARCHER_AT)
     revoke, enrol = (f'notarium-node {each} --key "$KEY" {enrol_options(enrol)}' for each in ("revoke", "enrol"))
@@ -72,6 +75,28 @@ def test_a_researcher_can_try_the_demo_network_get_a_new_key_and_write_a_program
     assert "verified first.receipt.json" in shown
     digest = hashlib.sha256((study / "records" / "a").read_bytes()).hexdigest()
     assert f'"record": "{digest}"' in shown
+
+
+def check_the_study(folder: Path, home: str) -> None:
+    """The page's whole study, in the folder where its plan is anchored."""
+    [script], [commands] = snippets("track"), snippets("study")
+    (folder / "train.py").write_text(script)
+    shown = shell(folder, home + commands)
+    for said in ("anchored data ", "anchored model.txt ", "verified fit.run.receipt.json", "every run that began here"):
+        assert said in shown, said
+    assert "seed_from_ledger" not in shown
+    run = recorded(folder / "fit.run.record.json")
+    assert run["status"] == "completed"
+    assert [each["name"] for each in run["ledger_seeds"]] == [""]
+    assert {each["role"] for each in run["artifacts"]} == {"input", "log", "output"}
+    assert recorded(folder / "data.record.json")["license"] == "CC-BY-4.0"
+    assert [each["path"] for each in recorded(folder / "data.record.json")["artifacts"][0]["files"]] == ["a.csv"]
+    for name in ("fit", "count"):
+        gaps = recorded(folder / f"{name}.run.record.json")["gaps"]
+        assert not [each for each in gaps if "does not match the receipt" in each]
+    assert (folder / "count.run.stdout.log").read_text().strip() == "1"
+    assert json.loads((folder / "fit.dsse.json").read_bytes()).keys() == {"payload", "payloadType", "signatures"}
+    assert violations_of_all(folder) == {}
 
 
 def enrol_options(command: str) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def run(folder: Path, page: str) -> Iterator[tuple[Step, str]]:
         for step in steps(page):
             yield step, _printed(shell, step)
     finally:
-        shell.communicate('make -C "${DEMO:-.}/.." demo-down\nexit\n', timeout=TIMEOUT_S)
+        shell.communicate("exit\n", timeout=TIMEOUT_S)
 
 
 def _printed(shell: subprocess.Popen[str], step: Step) -> str:
@@ -101,9 +102,18 @@ def matches(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.rstrip("\n"), re.DOTALL) is not None
 
 
+@contextmanager
+def ended(folder: Path) -> Iterator[None]:
+    """Whatever happens, the consortium that the page starts in `folder` is stopped."""
+    try:
+        yield
+    finally:
+        subprocess.run(["make", "demo-down"], cwd=folder, check=False, capture_output=True)
+
+
 def main() -> int:
     """Entry point: 0 the page is true, 1 it is not."""
-    with tempfile.TemporaryDirectory(prefix="notarium-tutorial-") as folder:
+    with tempfile.TemporaryDirectory(prefix="notarium-tutorial-") as folder, ended(Path(folder)):
         try:
             for step, printed in run(Path(folder), PAGE.read_text(encoding="utf-8")):
                 print(f"\n$ {step.script.strip()}\n{printed}", end="", flush=True)

@@ -34,9 +34,12 @@ from notarium.ledger_access.finding import read_hits
 from notarium.ledger_access.found import Wanted, entry_id
 from notarium.ledger_access.pool import normal_url
 from notarium.project import _Settings
+from notarium.verifying.seeds import check_seeds
 from notarium_ledger.encoding.json_file import iso_time, parse_json
+from notarium_ledger.log.hashes import leaf_hash
 from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.receipt_batch import encode_receipts
+from notarium_ledger.trust.seed import derive_seed
 from notarium_ledger.types import Hash
 
 URL = "https://node.example.org"
@@ -154,6 +157,22 @@ def _journal(path: Path) -> Any:
 def _runs(path: Path) -> Any:
     found = [_read(path)]
     return [to_json(each) for each in found if each is not None]
+
+
+def _seeds(data: bytes) -> Any:
+    receipt = chain().receipt(3, 0)
+    start = answers.VerifiedReceipt(receipt, Hash(leaf_hash(receipt.entry)))
+    facts = parse_json(data)
+    return check_seeds(facts if isinstance(facts, dict) else {}, {"refs": [{"rel": "ends", "entry": start.id}]}, start)
+
+
+def _seeds_seed() -> bytes:
+    receipt = chain().receipt(3, 0)
+    header, start = receipt.decided.header, Hash(leaf_hash(receipt.entry))
+    seed = derive_seed(header.hash, start)
+    parent = chain().decisions[1].block.header.raw.hex()
+    claimed = {"name": "", "seed": seed, "start": start.hex(), "block": header.hash.hex(), "parent_header": parent}
+    return json.dumps({"seeds": {"seed": seed}, "ledger_seeds": [claimed]}).encode()
 
 
 def _cache(path: Path) -> None:
@@ -307,6 +326,14 @@ PROJECT = (
         (),
         ("notarium.anchoring.open_runs:_read",),
         (seeds.open_run(), seeds.open_run(draft="../fit.run.draft.json")),
+        dialect="json",
+    ),
+    Target(
+        "seeds of a record",
+        _seeds,
+        (ValueError, RecursionError),
+        ("notarium.verifying.seeds:_problem",),
+        (_seeds_seed(),),
         dialect="json",
     ),
     Target(

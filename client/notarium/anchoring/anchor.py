@@ -20,6 +20,7 @@ from notarium.evidence.contents import Contents, gaps_of
 from notarium.evidence.hashing import OnProgress
 from notarium.evidence.inventory import Selection, hash_path
 from notarium.evidence.names import check_name
+from notarium.evidence.predicate import OBSERVED
 from notarium.evidence.record import Record, check_facts
 from notarium.ledger_access.answers import VerifiedReceipt
 from notarium.naming import artifact_path, check_no_draft, is_receipt, is_record, receipt_beside, record_of
@@ -154,14 +155,10 @@ def anchor(
     project.author(project.key())
     asked = [*refs, *earlier.superseded]
     check_commitment(project, kind, fields=fields or {}, refs=asked, disclosure=disclosure)
-    check_facts(facts or {})
+    check_facts(facts or {}, taken_too=OBSERVED)
     selection = Selection.of(exclude, follow)
     content = hash_path(chosen, selection, cache=project.homes.digest_cache(), deep=deep, on_progress=on_progress)
-    artifacts = [Artifact.of(chosen.name, "subject", content)]
-    described, gaps = described_artifacts(kind, artifacts, chosen.parent)
-    said = _without_secrets(facts or {}, earlier)
-    gaps = [*gaps_of(content), *gaps, *said["gaps"]]
-    record = Record.new(kind, artifacts, {**described, **said, "gaps": gaps, "code": _code(chosen)})
+    record = _record(chosen, kind, content, _without_secrets(facts or {}, earlier))
     prepared = {**_described(kind, content, disclosure), **(fields or {})}
     request = _Request(project, chosen, record, prepared, refs, disclosure)
     if not earlier.matches(record, prepared, refs, disclosure):
@@ -174,6 +171,14 @@ def anchor(
             "move it away and anchor again"
         )
     return _send(request, earlier.waiting, timeout, strict)
+
+
+def _record(path: Path, kind: str, content: Contents, said: Mapping[str, Any]) -> Record:
+    """`said`: the researcher's facts, with gaps."""
+    artifacts = [Artifact.of(path.name, "subject", content)]
+    described, gaps = described_artifacts(kind, artifacts, path.parent)
+    gaps = [*gaps_of(content), *gaps, *said["gaps"]]
+    return Record.new(kind, artifacts, {**described, **said, "gaps": gaps, "code": _code(path)})
 
 
 def _commit(request: _Request, earlier: Earlier) -> Waiting:
@@ -244,8 +249,8 @@ def _without_secrets(facts: Mapping[str, Any], earlier: Earlier) -> dict[str, An
     said: dict[str, Any] = {"gaps": [], **secrets.nested(plain, "the facts")}
     classes = [f"the facts hold objects of the class {each}: only the class is recorded" for each in unknown]
     named = said["gaps"] if isinstance(said["gaps"], list) else [said["gaps"]]
-    said["gaps"] = [*named, *classes, *secrets.notices]
-    return {**said, **({"secrets_salt": secrets.salt} if secrets.salt else {})}
+    said["gaps"] = [*map(str, named), *classes, *secrets.notices]
+    return {**said, **secrets.salted()}
 
 
 def _code(path: Path) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Used:
     """What is to be said of it, to be preceded by its name."""
 
     @classmethod
-    def made(cls, path: Path, role: str, selection: Selection, cache: DigestCache | None) -> Used:
+    def now(cls, path: Path, role: str, selection: Selection, cache: DigestCache | None) -> Used:
         """What the run wrote, as it is now."""
         try:
             return cls(path, role, hash_path(path, selection, cache=cache))

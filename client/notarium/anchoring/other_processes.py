@@ -20,12 +20,10 @@ from notarium.files import read_regular
 from notarium.naming import artifact_path
 from notarium.values.as_json import to_json
 
-CALLS: Final = frozenset(
-    {"input", "config", "output", "by_product", "param", "params", "metric", "metrics", "seed", "refs", "gap", "status"}
-)
+_FILES: Final = ("input", "config", "output", "by_product")
+CALLS: Final = frozenset({*_FILES, "external", "param", "params", "metric", "metrics", "seed", "refs", "gap", "status"})
 """The methods of a run that another process may call."""
 MAX_SAID_BYTES: Final = 512 * 1024 * 1024
-_PATHS: Final = ("input", "config", "output", "by_product")
 _DECIMAL: Final = "notarium-decimal"
 
 
@@ -106,7 +104,7 @@ def _lines(data: bytes) -> Iterator[Call | None]:
 
 def _absolute(method: str, name: str | int, value: Any) -> Any:
     """A path as the process of the run finds it, whose working directory may be another one."""
-    if method in _PATHS and name in (0, "path"):
+    if (method in _FILES and name in (0, "path")) or (method == "external" and name == "copy" and value is not None):
         return str(artifact_path(value).absolute())
     is_target = method == "refs" and name in (1, "target") and isinstance(value, str | Path)
     return str(artifact_path(value).absolute()) if is_target and artifact_path(value).exists() else value

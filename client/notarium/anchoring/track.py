@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -22,28 +22,25 @@ from notarium.anchoring.commit import Disclosure, check_commitment
 from notarium.anchoring.delivery import send, waits
 from notarium.anchoring.drafts import how_to_complete, keep_draft
 from notarium.anchoring.guarding import guarded
-from notarium.anchoring.inputs import Inputs, Used
+from notarium.anchoring.inputs import Used
 from notarium.anchoring.kept_diff import keep_patch
 from notarium.anchoring.lifetime import Lifetime, status_by_error
 from notarium.anchoring.other_processes import Said
 from notarium.anchoring.outbox import WaitingState, now_ms
+from notarium.anchoring.recording import Recording
 from notarium.anchoring.run_facts import KIND, RunFacts, RunStatus, SignedRun, sign_run
 from notarium.anchoring.signals import ENDING_SIGNALS
-from notarium.errors import NotariumError, ProjectError, Unwritable
-from notarium.evidence.artifact import BY_PRODUCTS, MADE, Artifact
+from notarium.errors import NotariumError, Unwritable
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.digest_cache import DigestCache
 from notarium.evidence.inventory import Selection, hash_path
-from notarium.evidence.references import refer
 from notarium.files import check_writable
 from notarium.ledger_access.answers import VerifiedReceipt
-from notarium.naming import artifact_path, record_of, run_stem
-from notarium.observing.generators import describe_generator
+from notarium.naming import record_of, run_stem
 from notarium.observing.interpreter import command_line
 from notarium.observing.observation import Observation, Observed
 from notarium.project import Homes, Project, find_project
-from notarium.values.collected import Collected, named_parts
 from notarium_ledger.encoding.json_file import iso_time
-from notarium_ledger.entries.commitment import RELATIONS
 
 logger = logging.getLogger("notarium")
 
@@ -55,7 +52,7 @@ SEED_S = 60.0
 """How long a seed from the ledger may take."""
 
 
-class Run:
+class Run(Recording):
     """One tracked run. Made by `track`; its methods may be called from any thread.
 
     Also in a forked process, and by a worker that got the run by pickle: what they log arrives at the end.
@@ -74,8 +71,8 @@ class Run:
         keep_diff: bool = False,
     ) -> None:
         """See `track`."""
+        super().__init__(strict)
         self.name = name
-        self.strict = strict
         self.receipt: VerifiedReceipt | None = None
         """After the run: its verified receipt, or None while it is pending."""
         self.receipt_path: Path | None = None
@@ -90,24 +87,12 @@ class Run:
         self._disclosure = disclosure
         self._wait = wait
         self._command = list(command) if command is not None else None
-        self._values = Collected(on_notice=self._warn)
         self._keep_diff = keep_diff
-        self._inputs = Inputs()
-        self._outputs: dict[Path, Selection] = {}
-        self._by_products: dict[Path, str] = {}
-        """The roles of outputs that are by-products."""
-        self._external: list[dict[str, Any]] = []
-        self._refs: list[tuple[str, bytes | str | Path]] = []
-        self._gaps: list[str] = []
-        self._observation: Observation | None = None
         self._observed = Observed.nothing()
-        self._status: RunStatus | None = None
-        self._exit_code: int | None = None
         self._state = WaitingState.PENDING
         self._first_error: NotariumError | None = None
         self._warned: set[str] = set()
         self._started_ms = 0
-        self._life = Lifetime()
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, Path | None]]:
         """A copy for another process, which passes on what is logged there."""
@@ -124,135 +109,6 @@ class Run:
         if self.receipt is not None:
             return AnchorStatus.ANCHORED
         return AnchorStatus(self._state) if self.id else AnchorStatus.NOT_ANCHORED
-
-    # What a researcher records about the run.
-
-    @guarded
-    def input(
-        self, path: Path | str, role: str = "input", *, exclude: Sequence[str] = (), follow: bool = False
-    ) -> None:
-        """A file or folder that the run reads, as it is now. What is large is hashed in the background.
-
-        `exclude`: patterns, as in `.notariumignore`, of what is left out of a folder. `follow`: follow also links that
-        lead out of the artifact and its project.
-        """
-        if role in (*MADE, "subject"):
-            raise ProjectError(
-                f"the role {role!r} is not that of an input: it says what a run made; choose another name"
-            )
-        selection = Selection.of(exclude, follow)
-        chosen = artifact_path(path).absolute()
-        self._inputs.name(chosen, role, selection, cache=self._cache(), named_ms=now_ms())
-
-    @guarded
-    def config(self, path: Path | str) -> None:
-        """A configuration file: an input with the role "config"."""
-        self.input(path, "config")
-
-    @guarded
-    def output(self, path: Path | str, *, exclude: Sequence[str] = (), follow: bool = False) -> None:
-        """A file or folder that the run writes. It is hashed when the run ends, so it need not exist yet.
-
-        `exclude`, `follow`: as for an input.
-        """
-        self._outputs[artifact_path(path).absolute()] = Selection.of(exclude, follow)
-
-    @guarded
-    def external(
-        self,
-        uri: str,
-        role: str = "input",
-        *,
-        sha256: str = "",
-        version: str = "",
-        s3: Mapping[str, Any] | None = None,
-        copy: Path | str | None = None,
-    ) -> None:
-        """What the run uses and the record only refers to: a URI, a DOI, a CID of IPFS, or an object in S3.
-
-        `sha256`, `version`: as the place says. `s3`: the answer of S3's HeadObject, asked for with
-        ChecksumMode=ENABLED. `copy`: a file that is here, to be compared with it.
-        """
-        here = None if copy is None else artifact_path(copy).absolute()
-        said, gaps = refer(uri, role, sha256=sha256, version=version, s3=s3, copy=here)
-        self._external.append(said)
-        self._gaps += gaps
-
-    def log(self, path: Path | str) -> None:
-        """A file in which the run writes how it goes: a by-product, hashed when the run ends."""
-        self.by_product(path, "log")
-
-    def figure(self, path: Path | str) -> None:
-        """A figure that the run draws: a by-product, hashed when the run ends."""
-        self.by_product(path, "figure")
-
-    @guarded
-    def by_product(self, path: Path | str, role: str) -> None:
-        """What the run makes beside its outputs. `role`: log, figure or stdout."""
-        if role not in BY_PRODUCTS:
-            raise ProjectError(f"{role!r} is not one of the by-products {', '.join(BY_PRODUCTS)}")
-        self._by_products[artifact_path(path).absolute()] = role
-        self.output(path)
-
-    @guarded
-    def param(self, name: str, value: Any, *, secret: bool | None = None) -> None:
-        """One parameter: a single value, a nested configuration, an array.
-
-        What looks like a secret is left out. `secret`: True leaves all of it out, False records what only looks so.
-        """
-        self._values.param(str(name), value, secret)
-
-    @guarded
-    def params(self, values: Any) -> None:
-        """Several parameters: a mapping, or a namespace, data class or other configuration."""
-        for name, value in named_parts(values):
-            self.param(name, value)
-
-    @guarded
-    def metric(self, name: str, value: Any, step: int | None = None) -> None:
-        """A measured number, kept as the decimal string that reads back as the same number."""
-        self._values.metric(str(name), value, step, self._life.now_ms())
-
-    @guarded
-    def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Several measured numbers."""
-        for name, value in values.items():
-            self.metric(name, value, step)
-
-    @guarded
-    def seed(self, value: Any, name: str = "seed") -> None:
-        """A random seed, or the generator that has it: of Python, NumPy or PyTorch, or a key of JAX."""
-        self._values.seed(str(name), describe_generator(value) or value)
-        if self._observation is not None:
-            self._observation.seeded()
-
-    @guarded
-    def refs(self, rel: str, target: bytes | str | Path) -> None:
-        """A reference to another entry: by id, receipt file, or artifact with a receipt beside it."""
-        if rel not in RELATIONS:
-            raise ProjectError(f"relation {rel!r} is not one of {', '.join(RELATIONS)}")
-        if not isinstance(target, bytes) and (path := artifact_path(target)).exists():
-            # The working directory may be another one when the run ends.
-            target = path.absolute()
-        self._refs.append((rel, target))
-
-    @guarded
-    def gap(self, text: str) -> None:
-        """Something this record does not vouch for; the record lists it."""
-        self._gaps.append(self._values.secrets.text(str(text), "a gap"))
-
-    @guarded
-    def status(
-        self,
-        status: RunStatus | Literal["completed", "failed", "interrupted", "unknown"],
-        exit_code: int | None = None,
-        signals: Sequence[str] = (),
-    ) -> None:
-        """How the run ended, where no exception shows it. `exit_code`, `signals`: of a command, where it was one."""
-        if status not in set(RunStatus):
-            raise ProjectError(f"status {status!r} is not one of {', '.join(RunStatus)}")
-        self._status, self._exit_code = RunStatus(status), exit_code
-        self._life.signals = list(signals)
 
     def seed_from_ledger(self, name: str = "", *, timeout: float = SEED_S) -> int:
         """A seed that nobody chose, of 32 bits: derived from the block that decided the start of this run.
@@ -321,7 +177,8 @@ class Run:
             "started": iso_time(self._started_ms),
             "command": self._values.secrets.command(self._command or []),
             "code": code.to_json(),
-            "gaps": list(code.gaps),
+            "gaps": [*code.gaps, *self._values.secrets.notices],
+            **self._values.secrets.salted(),
         }
         try:
             self._life.begin(
@@ -431,7 +288,7 @@ class Run:
     def _artifacts(self) -> Iterable[Artifact]:
         cache = self._cache()
         made = (
-            Used.made(path, self._by_products.get(path, "output"), selection, cache)
+            Used.now(path, self._by_products.get(path, "output"), selection, cache)
             for path, selection in self._outputs.items()
         )
         for used in itertools.chain(self._kept_diff(cache), self._inputs.used(cache), made):
@@ -453,7 +310,7 @@ class Run:
             self._gaps.append(str(error))
             self._after_recording(error)
         else:
-            yield Used.made(path, "code", Selection(), cache)
+            yield Used.now(path, "code", Selection(), cache)
 
     def _after_recording(self, error: NotariumError) -> None:
         """A strict run raises the first error of its end, but not before the rest of the record is safe."""

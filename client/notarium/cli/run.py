@@ -36,6 +36,13 @@ from notarium.project import Project, find_project
 COMMAND_NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
+Inputs = Annotated[
+    list[Path] | None, typer.Option("--input", metavar="PATH", help="A file or folder that the run reads.")
+]
+Outputs = Annotated[
+    list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
+]
+Params = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")]
 Folder = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the receipt and the record.")]
 KeepDiff = Annotated[
     bool,
@@ -47,18 +54,12 @@ def run(
     *,
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
     name: Annotated[str, typer.Option(help="Name of the run; default: the command's.")] = "",
-    inputs: Annotated[
-        list[Path] | None, typer.Option("--input", metavar="PATH", help="A file or folder that the run reads.")
-    ] = None,
-    outputs: Annotated[
-        list[Path] | None, typer.Option("--output", metavar="PATH", help="A file or folder that the run writes.")
-    ] = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
     logs: Logs = None,
     figures: Figures = None,
     keep_stdout: KeepStdout = False,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help=f"A parameter. {VALUES_HELP}")
-    ] = None,
+    param: Params = None,
     directory: Folder = Path("."),
     disclosure: DisclosureOption = Disclosure.CONSORTIUM,
     ref: Refs = None,

@@ -68,7 +68,7 @@ def close_runs(
     timeout: Timeout = ANCHOR_S,
     as_json: Json = False,
 ) -> int:
-    """Record of runs that never ended that nobody knows how they ended (status unknown)."""
+    """End runs that never ended: their end says that nobody knows how (status unknown)."""
     printer = Printer(as_json)
     here = find_project()
     known = open_runs(here)

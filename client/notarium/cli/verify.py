@@ -21,6 +21,14 @@ from notarium.verifying.marks import FailOn
 from notarium.verifying.verification import Verifying
 from notarium_ledger.state.genesis import Genesis
 
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Only a part is at hand: a file that is not here is not a mismatch.")
+]
+FailOns = Annotated[
+    list[FailOn] | None,
+    typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
+]
+
 
 def verify(
     *,
@@ -39,13 +47,8 @@ def verify(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Only what was anchored in this project verifies.")
     ] = "",
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Only a part is at hand: a file that is not here is not a mismatch.")
-    ] = False,
-    fail_on: Annotated[
-        list[FailOn] | None,
-        typer.Option("--fail-on", help="Exit with 6 where all holds, but this is said of it. Repeatable."),
-    ] = None,
+    partial: Partial = False,
+    fail_on: FailOns = None,
     follow: Follow = False,
     deep: Deep = False,
     timeout: Timeout = 10.0,

@@ -43,6 +43,16 @@ class Item:
     """Whether it is a folder in which nothing is recorded."""
 
     @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link, whose content may be recorded all the same."""
+        return self.link is not None
+
+    @property
+    def link_target(self) -> str | None:
+        """Of a link, as it is written; None where that is absolute, and for anything else."""
+        return self.link.target if self.link else None
+
+    @property
     def has_content(self) -> bool:
         """Whether the bytes of a file are recorded, be it behind a link."""
         return bool(self.sha256)

@@ -27,6 +27,8 @@ PREFIX: Final = "urn:notarium:predicate:"
 _SUFFIX: Final = ":v1"
 RESERVED: Final = ("artifacts", "author", "salt")
 """Names that no fact may take."""
+OBSERVED: Final = ("code", "data_sets", "models", "secrets_salt")
+"""Names of facts that the client itself finds out, so a researcher's fact may not take them."""
 FOLDER: Final = "notarium-folder-v1"
 """The algorithm of a folder's digest, so that no other tool takes it for the SHA-256 of a file."""
 

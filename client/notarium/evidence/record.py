@@ -107,9 +107,9 @@ class Record:
         return record
 
 
-def check_facts(facts: Mapping[str, Any]) -> None:
-    """Raise ProjectError for a fact whose name is taken."""
-    if taken := sorted(facts.keys() & set(RESERVED)):
+def check_facts(facts: Mapping[str, Any], *, taken_too: Sequence[str] = ()) -> None:
+    """Raise ProjectError for a fact whose name is taken; `taken_too`: further names that are."""
+    if taken := sorted(facts.keys() & {*RESERVED, *taken_too}):
         raise ProjectError(f"a fact cannot be named {taken[0]!r}: the record uses that name; choose another one")
 
 

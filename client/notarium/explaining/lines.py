@@ -41,7 +41,7 @@ _PARTS: Final = {
 }
 _WITHOUT_NAME: Final = frozenset({"params", "seeds", "determinism", "code", "gpus", "environment", "packages"})
 """Facts whose name the part says already."""
-_UNIQUE: Final = frozenset({"salt", "secrets_salt", "started", "ended", "metrics", "gaps"})
+_UNIQUE: Final = frozenset({"salt", "secrets_salt", "run_id", "ledger_seeds", "started", "ended", "metrics", "gaps"})
 """Of one run only, or compared otherwise."""
 _MAX_DEPTH: Final = 40
 _MAX_PATH: Final = 300
@@ -73,6 +73,9 @@ class Difference:
         return {**said, "note": self.note} if self.note else said
 
 
+_TYPE: Final = " (type)"
+
+
 def lines_of(facts: Mapping[str, Any]) -> Lines:
     """The values of a record's facts, except metrics and what is of one run only."""
     found: Lines = {}
@@ -82,7 +85,7 @@ def lines_of(facts: Mapping[str, Any]) -> Lines:
         if name == "environment" and isinstance(value, dict):
             found |= _environment(value)
         elif name == "param_types" and isinstance(value, dict):
-            found |= {(Part.PARAMETER, f"{path} (type)"): type_ for path, type_ in value.items()}
+            found |= {(Part.PARAMETER, f"{path}{_TYPE}"): type_ for path, type_ in value.items()}
         else:
             found |= _under(_PARTS.get(name, Part.FACT), "" if name in _WITHOUT_NAME else name, value)
     return found
@@ -101,6 +104,9 @@ def differences(before: Lines, after: Lines) -> list[Difference]:
     found = []
     for key in sorted(before.keys() | after.keys(), key=lambda key: (order.index(key[0]), key[1])):
         if key in before and key in after and _canonical(before[key]) == _canonical(after[key]):
+            continue
+        if key[1].endswith(_TYPE) and (key in before) is not (key in after):
+            # A type stands in a record only where the JSON value does not show it: 1.0 has one, and 0.1 has none.
             continue
         old, new = _texts(before, after, key, value_text)
         if old == new:

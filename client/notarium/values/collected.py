@@ -77,7 +77,7 @@ class Collected:
                 found["param_types"] |= flat.types
         for series in list(self._metrics.values()):
             found["metrics"] += series.to_json()
-        return {**found, **({"secrets_salt": self.secrets.salt} if self.secrets.salt else {})}
+        return {**found, **self.secrets.salted()}
 
     def gaps(self) -> list[str]:
         """What the record does not vouch for."""

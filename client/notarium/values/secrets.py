@@ -50,6 +50,10 @@ class Secrets:
         """Hex; "" where nothing was left out."""
         return self._salt.hex() if self._replaced else ""
 
+    def salted(self) -> dict[str, str]:
+        """The fact `secrets_salt` of a record, where something was left out."""
+        return {"secrets_salt": self.salt} if self.salt else {}
+
     def named(self, name: str, value: Any, where: str) -> Any:
         """`value` without secrets: all of it where `name` says that it is one, or else the parts that look like one."""
         if names_a_secret(name, value):

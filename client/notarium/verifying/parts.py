@@ -124,6 +124,7 @@ def _proven(grounds: Grounds) -> list[str]:
     ]
     if grounds.recorded is not None:
         lines.append("the record is the one that was anchored, and the same key signed it")
+        lines += grounds.recorded.seeds.proven
     if grounds.files:
         differ = f"; {grounds.contradicted} more differ" if grounds.contradicted else ""
         lines.append(f"{count_text(grounds.files, 'file has', 'files have')} the content that was anchored{differ}")
@@ -179,6 +180,8 @@ def _not_shown(grounds: Grounds) -> list[str]:
     lines: list[str] = []
     if grounds.recorded is None and "record" in grounds.receipt.body:
         lines.append("what the record says: it was not checked")
+    if grounds.recorded is not None:
+        lines += grounds.recorded.seeds.not_shown
     if not grounds.files:
         lines.append("what any file holds: none was compared")
     if grounds.unchecked:

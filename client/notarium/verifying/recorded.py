@@ -9,6 +9,7 @@ from typing import Any
 
 from notarium.evidence.contents import SHA256
 from notarium.evidence.record import Record
+from notarium.verifying.seeds import NO_SEEDS, SeedCheck
 from notarium_ledger.entries.commitment import Body
 
 MOST_GAPS = 1000
@@ -24,9 +25,10 @@ class Recorded:
     gaps: tuple[str, ...]
     algorithms: tuple[str, ...]
     """Of digests that other tools vouch for."""
+    seeds: SeedCheck = NO_SEEDS
 
     @classmethod
-    def of(cls, record: Record) -> Recorded:
+    def of(cls, record: Record, seeds: SeedCheck = NO_SEEDS) -> Recorded:
         """The summary of `record`."""
         gaps = record.facts.get("gaps")
         said = [str(each) for each in gaps] if isinstance(gaps, list) else []
@@ -38,6 +40,7 @@ class Recorded:
             read_time(record.facts.get("ended")),
             tuple(said),
             tuple(sorted(algorithms)),
+            seeds,
         )
 
 

@@ -65,6 +65,8 @@ class FindingKind(StrEnum):
     EXTRA = "extra"
     RECEIPT = "receipt"
     """The receipt is not there or not valid."""
+    SEED = "seed"
+    """A seed that is said to come from the ledger is another one."""
     RECORD = "record"
     """The record is not valid, or not the record that was committed to."""
     ABSENT = "absent"
@@ -226,8 +228,8 @@ class Verification:
         }
 
 
-_CONTRADICTIONS = frozenset({FindingKind.CHANGED, FindingKind.MISSING, FindingKind.EXTRA})
-"""Findings about artifacts that contradict the record; all others mean that something could not be checked."""
+_CONTRADICTIONS = frozenset({FindingKind.CHANGED, FindingKind.MISSING, FindingKind.EXTRA, FindingKind.SEED})
+"""Findings that contradict the record; all others mean that something could not be checked."""
 
 
 def status_by(findings: Sequence[Finding]) -> VerificationStatus:

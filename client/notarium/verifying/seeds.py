@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
+from notarium.evidence.record import Record
 from notarium.ledger_access.answers import VerifiedReceipt
+from notarium.ledger_access.receipt_file import load_receipt
+from notarium.naming import FOLDER, RECEIPT_SUFFIX
 from notarium_ledger.blocks.block import Header
 from notarium_ledger.entries.commitment import Body
 from notarium_ledger.errors import LedgerError
+from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.seed import check_first_block, derive_seed
 
-_MAX_SHOWN = 200
+_RUN_ID: Final = re.compile("[0-9a-f]{16}")
+_MAX_SHOWN: Final = 200
+"""Characters of what a record says, which may come from a stranger."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedCheck:
+    """What is to be said of the seeds that a run took from the ledger."""
+
+    proven: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    not_shown: tuple[str, ...] = ()
+
+
+NO_SEEDS: Final = SeedCheck()
+
+
+def check_seeds_of(record: Record, receipt: VerifiedReceipt, place: Path, verifier: ReceiptVerifier) -> SeedCheck:
+    """The seeds in the record of a run, whose `receipt` lies at `place`; its start is looked for beside and above."""
+    claimed, run_id = record.facts.get("ledger_seeds"), record.facts.get("run_id")
+    if not claimed:
+        return NO_SEEDS
+    start = _start(str(run_id), place, verifier) if _RUN_ID.fullmatch(str(run_id)) else None
+    if start is None:
+        return SeedCheck(not_shown=("that its seeds came from the ledger: the receipt of its start is not here",))
+    if wrong := check_seeds(record.facts, receipt.body, start):
+        return SeedCheck(wrong=tuple(wrong))
+    seeds = ", ".join(f"{each['name'][:_MAX_SHOWN] or 'seed'} {each['seed']}" for each in claimed)
+    return SeedCheck(proven=(f"nobody chose the seeds ({seeds}): they are those of the block of the run's start",))
+
+
+def _start(run_id: str, place: Path, verifier: ReceiptVerifier) -> VerifiedReceipt | None:
+    for folder in place.absolute().parents:
+        with suppress(OSError, LedgerError):
+            return load_receipt(folder / FOLDER / "runs" / f"{run_id}.start{RECEIPT_SUFFIX}", verifier)
+    return None
 
 
 def check_seeds(facts: Mapping[str, Any], body: Body, start: VerifiedReceipt) -> list[str]:
@@ -45,5 +88,4 @@ def _problem(claimed: Any, seeds: Any, start: VerifiedReceipt) -> str:
 
 
 def _shown(value: Any) -> str:
-    """What a record says may be long."""
     return repr(value)[:_MAX_SHOWN]

@@ -42,6 +42,7 @@ from notarium.verifying.locating import asked_inside, leads_out, locate, receipt
 from notarium.verifying.recorded import Recorded
 from notarium.verifying.result import Finding, FindingKind, Ledger, Verification, VerificationStatus, status_by
 from notarium.verifying.searching import receipts_in, unnamed_in
+from notarium.verifying.seeds import check_seeds_of
 from notarium_ledger.entries.entry import Entry
 from notarium_ledger.errors import InvalidReceipt
 from notarium_ledger.state.genesis import Genesis
@@ -140,7 +141,8 @@ class Verifying:
         """
         asked = without_dots(path)
         place = receipt_for(asked)
-        if place is None:
+        # A folder around it does not contain it: what Notarium writes is no part of an artifact.
+        if place is None or (is_draft(asked) and place != receipt_beside(asked)):
             finding = Finding(FindingKind.RECEIPT, str(receipt_beside(path)), "there is no receipt beside it")
             if not os.path.lexists(path):
                 finding = Finding(FindingKind.MISSING, str(path), "no such file or folder")
@@ -256,8 +258,10 @@ class Verifying:
         except InvalidRecordFile as error:
             finding = Finding(FindingKind.RECORD, str(beside), f"step 8: {error}")
             return replace(verified, status=VerificationStatus.MISMATCH, checked="receipt", findings=(finding,))
-        verified = replace(verified, recorded=Recorded.of(record), notices=(*verified.notices, *form_notices(beside)))
-        findings: list[Finding] = []
+        seeds = check_seeds_of(record, receipt, place, self._verifier)
+        notices = (*verified.notices, *form_notices(beside))
+        verified = replace(verified, recorded=Recorded.of(record, seeds), notices=notices)
+        findings = [Finding(FindingKind.SEED, str(beside), each) for each in seeds.wrong]
         places: list[Path] = []
         compared, is_named = 0, asked is None
         comparing = Comparing(self.cache, self.deep, self.on_progress, self.follow)

@@ -12,6 +12,7 @@ from notarium.anchoring.commit import Ref
 from notarium.anchoring.delivery import deliver
 from notarium.anchoring.outbox import outbox_of
 from notarium.errors import ProjectError, Rejected, Unreachable, UnreadableArtifact
+from notarium.evidence.predicate import OBSERVED, RESERVED
 from notarium.key_files import create_key
 from notarium.verifying.result import VerificationStatus
 from notarium.verifying.verification import Verifying, verify
@@ -248,3 +249,16 @@ def test_an_object_among_the_facts_is_a_gap(data, project):
     said = recorded(first.record_path)
     assert said["model"] == {"loss": "object"}
     assert "the facts hold objects of the class object: only the class is recorded" in said["gaps"]
+
+
+@pytest.mark.parametrize("name", [*RESERVED, *OBSERVED])
+def test_no_fact_takes_the_place_of_what_the_client_finds_out(data, project, ledger, name):
+    count = len(ledger.entries)
+    with pytest.raises(ProjectError, match=f"cannot be named '{name}'"):
+        anchor(data, project=project, facts={name: "mine"})
+    assert len(ledger.entries) == count
+
+
+def test_a_gap_is_text_whatever_was_given(data, project):
+    said = recorded(anchor(data, project=project, facts={"gaps": [3, "labels"]}).record_path)
+    assert said["gaps"][:2] == ["3", "labels"]

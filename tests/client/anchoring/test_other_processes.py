@@ -14,6 +14,7 @@ from tests.support.records import recorded
 
 import notarium
 from notarium.anchoring.other_processes import CALLS, Said
+from notarium.anchoring.recording import Recording
 from notarium.anchoring.track import Run
 from notarium.errors import ProjectError
 
@@ -71,7 +72,7 @@ def test_what_workers_log_arrives(project, method):
 def test_the_methods_that_arrive_are_those_that_record():
     by_product = {"log", "figure"}
     given = {"seed_from_ledger", "outcome", *by_product}
-    public = {name for name, each in vars(Run).items() if not name.startswith("_")}
+    public = {name for name in {**vars(Recording), **vars(Run)} if not name.startswith("_")}
     assert public - given == CALLS
 
 
@@ -152,11 +153,12 @@ def test_a_damaged_line_is_a_gap_and_hides_no_other(tmp_path):
     said.create(said.path)
     said.add("param", ("a", 1), {}, 0)
     with said.path.open("ab") as file:
+        file.write(b'{"call": "param", "args": [{"notarium-decimal": "x"}], "kwargs": {}, "time_ms": 0, "pid": 1}\n')
         file.write(b'{"call": "par\n{"call": "_finish", "args": [], "kwargs": {}, "time_ms": 0, "pid": 1}\n')
     said.add("param", ("b", 2), {}, 0)
     found, gaps = said.take()
     assert [each.args[0] for each in found] == ["a", "b"]
-    assert gaps == ["2 call(s) of other processes of the run are damaged, as of one that was killed"]
+    assert gaps == ["3 call(s) of other processes of the run are damaged, as of one that was killed"]
     with pytest.raises(ProjectError, match=r"param\(\) of process \d+ is not recorded"):
         said.add("param", ("c", 3), {}, 0)
 

@@ -112,12 +112,12 @@ def test_who_catches_the_exception_each_time_is_ended_by_the_signal_in_the_end(p
 def test_a_signal_while_the_outputs_are_hashed_leaves_a_record_that_says_what_is_missing(project):
     text = """
         import os, signal, notarium
-        from notarium.anchoring import track
-        real = track.hash_path
-        def hashing(path, **options):
+        from notarium.anchoring import inputs
+        real = inputs.hash_path
+        def hashing(path, *more, **options):
             os.kill(os.getpid(), signal.SIGTERM)
-            return real(path, **options)
-        track.hash_path = hashing
+            return real(path, *more, **options)
+        inputs.hash_path = hashing
         open("model", "w").close()
         with notarium.track("fit") as run:
             run.output("model")
@@ -131,9 +131,9 @@ def test_a_signal_while_the_outputs_are_hashed_leaves_a_record_that_says_what_is
 def test_after_a_signal_the_hashing_takes_no_longer_than_a_scheduler_waits(project):
     text = """
         import os, signal, time, notarium
-        from notarium.anchoring import signals, track
+        from notarium.anchoring import inputs, signals
         signals.HASHING_S, signals._SAME_S = 0.1, 0
-        track.hash_path = lambda path, **_: [time.sleep(0.05) for _ in iter(int, 1)]
+        inputs.hash_path = lambda *_, **__: [time.sleep(0.05) for _ in iter(int, 1)]
         open("model", "w").close()
         with notarium.track("fit") as run:
             run.output("model")

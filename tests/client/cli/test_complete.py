@@ -58,11 +58,18 @@ def test_whoever_takes_a_draft_for_a_file_reads_how_to_complete_it(draft, ledger
     assert draft[1].exists()
 
 
-def test_an_anchored_folder_may_hold_a_draft(draft, project, cli):
+def test_a_draft_is_no_part_of_the_folder_in_which_it_lies(draft, project, cli):
     (project.root / "data").mkdir()
-    draft[1].rename("data/fit.run.draft.json")
+    (project.root / "data" / "a.csv").write_text("a")
+    place = draft[1].rename("data/fit.run.draft.json")
     assert cli("anchor", "data")[0] == 0
-    assert cli("verify", "data/fit.run.draft.json", "--offline")[0] == 0
+    assert recorded("data.record.json")["artifacts"][0]["ignored"]["first"] == ["fit.run.draft.json"]
+    code, out, _ = cli("verify", place, "--offline")
+    assert (code, "which nobody has signed" in out) == (3, True)
+    assert cli("complete", place)[0] == 0
+    assert cli("verify", "data", "--offline")[0] == 0, (
+        "it became a record and a receipt, which are no part of it either"
+    )
 
 
 def test_a_name_can_be_put_right(project, cli):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 
 import pytest
 from tests.client.helpers import NOTARIUM, notarium
@@ -17,6 +18,17 @@ KEEP = ["run", "--name", "fit", "--keep-stdout", "--"]
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
+
+
+@contextmanager
+def started(code, **streams):
+    """`notarium run` with this program; nothing of it is left, whatever the test finds."""
+    with subprocess.Popen([*NOTARIUM, *KEEP, *python(code)], start_new_session=True, **streams) as running:
+        try:
+            yield running
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 def by_products(record="fit.run.record.json"):
@@ -58,7 +70,7 @@ def test_a_process_that_is_left_behind_is_not_waited_for(project):
     """It holds the pipe until its standard input ends, and that is after the run has ended."""
     reader, writer = os.pipe()
     code = "import subprocess; print('before', flush=True); subprocess.Popen(['cat'])"
-    with subprocess.Popen([*NOTARIUM, *KEEP, *python(code)], stdin=reader, stdout=subprocess.PIPE) as done:
+    with started(code, stdin=reader, stdout=subprocess.PIPE) as done:
         os.close(reader)
         out, _ = done.communicate(timeout=60)
         os.close(writer)
@@ -68,8 +80,7 @@ def test_a_process_that_is_left_behind_is_not_waited_for(project):
 
 def test_a_command_whose_reader_goes_away_ends_as_without_us(project):
     code = "import os, signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL)\nwhile True: os.write(1, b'x' * 9999)"
-    with subprocess.Popen([*NOTARIUM, *KEEP, *python(code)], stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
+    with started(code, stdout=subprocess.PIPE) as running:
         running.stdout.read(1)
         running.stdout.close()
         assert running.wait(60) == 128 + signal.SIGPIPE

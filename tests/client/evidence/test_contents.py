@@ -39,6 +39,7 @@ def test_every_item_reads_back():
         Item("f", is_folder=True),
     ]
     assert [Item.from_json(item.to_json()) for item in items] == items
+    assert [(item.is_link, item.link_target) for item in items[1:4]] == [(True, "a"), (True, "a"), (True, None)]
     assert Contents.of_folder(items).files == 2, "a link whose content is not recorded is no file"
 
 

@@ -87,7 +87,8 @@ def test_packages_here_are_compared_by_name(project, monkeypatch):
 
     def later(here):
         kept = [each for each in here["packages"] if each["name"] != "pytest"]
-        more = [{"name": "pytest", "version": "0.0.1"}, {"name": "new-one", "version": "3"}]
+        [before] = [each for each in here["packages"] if each["name"] == "pytest"]
+        more = [{**before, "version": "0.0.1"}, {"name": "new-one", "version": "3"}]
         return {**here, "packages": [*kept, *more], "python": {**here["python"], "version": "4"}}
 
     here_is(monkeypatch, later)

@@ -179,10 +179,10 @@ def test_since_which_anchor_a_file_is_another(project, cli):
             run.input("data.csv")
     code, out, _ = cli("verify", "data.csv", "--offline")
     assert code == 1
-    assert "unchanged until before.run (#1, " in out
-    assert "; after.run (#2, " in out
+    assert "unchanged until before.run (#2, " in out
+    assert "; after.run (#4, " in out
     assert "recorded other content" in out
-    assert "another anchor's content (proven): it is what after.run (#2" in out
+    assert "another anchor's content (proven): it is what after.run (#4" in out
 
 
 def test_a_superseded_anchor_is_seen_too(project, cli):
@@ -211,7 +211,7 @@ def test_anchors_of_a_submission_are_looked_for_in_there(project, cli, tmp_path,
     genesis = project.root / ".notarium" / "genesis.json"
     document = json.loads(cli("verify", "sent", "--offline", "--genesis", genesis, "--json")[1])
     [why] = [each for row in document["results"] for each in row["why"]]
-    assert "; fit.run (#1, " in why["since"]
+    assert "; fit.run (#2, " in why["since"]
 
 
 def test_an_output_that_another_run_wrote_is_explained_by_what_that_run_was_given(project, cli):

@@ -6,8 +6,12 @@ from tests.support.consortium import digest
 
 import notarium
 from notarium.anchoring.open_runs import runs_folder
+from notarium.evidence.record import Record
 from notarium.ledger_access.receipt_file import load_receipt
-from notarium.verifying.seeds import check_seeds
+from notarium.verifying import seeds
+from notarium.verifying.result import FindingKind, VerificationStatus
+from notarium.verifying.seeds import check_seeds, check_seeds_of
+from notarium.verifying.verification import verify
 from notarium_ledger.log.frontier import inclusion_path
 from notarium_ledger.trust.receipt import Receipt, ReceiptVerifier
 from notarium_ledger.trust.seed import derive_seed
@@ -75,3 +79,26 @@ def test_a_receipt_under_a_later_block_gives_no_other_seed(run, start, ledger, g
     claimed = {"name": "", "seed": seed, "start": moved.id.hex(), "block": moved.header.hash.hex()}
     claims = {"seeds": {"seed": seed}, "ledger_seeds": [{**claimed, "parent_header": parent}]}
     assert "was in the log before block" in check_seeds(claims, body, moved)[0]
+
+
+def test_a_verdict_says_whether_nobody_chose_the_seeds(run, project, genesis, monkeypatch):
+    result = verify(present(run.receipt_path), genesis)
+    assert any("nobody chose the seeds (seed " in each for each in result.parts.proven)
+    [start] = runs_folder(project).glob("*.start.receipt.json")
+    start.rename(project.root / "elsewhere.json")
+    result = verify(present(run.receipt_path), genesis)
+    assert result, "the files and the record are as they were"
+    assert any("the receipt of its start is not here" in each for each in result.parts.not_shown)
+    (project.root / "elsewhere.json").rename(start)
+    monkeypatch.setattr(seeds, "derive_seed", lambda *_: 1)
+    result = verify(present(run.receipt_path), genesis)
+    assert result.status is VerificationStatus.MISMATCH
+    assert {each.what for each in result.findings} == {FindingKind.SEED}
+
+
+@pytest.mark.parametrize("run_id", ["../../x", "", 7, "0" * 17])
+def test_a_record_names_no_file_outside_of_the_folder_of_starts(run, project, genesis, run_id):
+    record = Record("run", (), {"ledger_seeds": facts_of(run)["ledger_seeds"], "run_id": run_id})
+    found = check_seeds_of(record, present(run.receipt), present(run.receipt_path), ReceiptVerifier(genesis))
+    assert found.not_shown
+    assert not found.wrong

@@ -112,6 +112,12 @@ def test_true_is_not_the_same_json_as_1() -> None:
 
 OWN = {
     ("client/notarium/anchoring/journal.py", "a line of the project's own journal"),
+    ("client/notarium/anchoring/other_processes.py", "calls of this run's own processes, with NaN as a metric"),
+    ("client/notarium/evidence/croissant.py", "a description of a data set, as other tools write it"),
+    ("client/notarium/evidence/models.py", "headers and indexes of weights, as other tools write them"),
+    ("client/notarium/explaining/content.py", "headers of weights that are compared"),
+    ("client/notarium/explaining/rewriting.py", "any JSON file that is compared with what it was"),
+    ("client/notarium/observing/distributions.py", "files of installed packages, as pip and conda write them"),
     ("ledger/notarium_ledger/encoding/json_file.py", "the reader"),
     ("node/notarium_node/demo/local_network.py", "answers and files of the demo's own nodes"),
 }
