@@ -201,7 +201,7 @@ def test_a_run_with_everything_is_as_the_schema_says(whole):
     # Otherwise the test shows less than it says.
     for field in SCHEMA["$defs"]["notarium_record"]["properties"].keys() - {"exit_code", "signals", "closed"}:
         assert field in record, field
-    assert set(record["code"]) >= {"tree", "branch", "remote", "submodules", "diff", "untracked", "script"}
+    assert set(record["code"]) >= {"tree", "branch", "remote", "submodules", "diff", "untracked"}
     [data] = [each for each in record["artifacts"] if each["name"] == "data"]
     forms = {tuple(sorted(each)) for each in data["files"]}
     assert len(forms) == len(SCHEMA["$defs"]["item"]["oneOf"]), forms
@@ -224,7 +224,7 @@ def test_records_of_all_kinds_are_as_the_schema_says(work, cli):
 
 
 def test_records_of_commands_that_fail_or_end_by_a_signal_are_as_the_schema_says(work, cli):
-    failing = ("sh", "-c", "echo hello; exit 3")
+    failing = ("sh", "-c", "echo hello; exit 3", "--password", SECRET)
     options = ("--keep-stdout", "--keep-diff", "--input", "data", "--param", f"password={SECRET}")
     assert notarium("run", "--name", "failed", *options, "--", *failing).returncode == 3
     assert notarium("run", "--name", "ended", "--", "sh", "-c", "kill -TERM $$").returncode == 143
@@ -233,6 +233,7 @@ def test_records_of_commands_that_fail_or_end_by_a_signal_are_as_the_schema_says
     said = {name: json.loads(Path(f"{name}.run.record.json").read_bytes()) for name in ("failed", "ended", "python")}
     assert said["failed"]["statement"]["predicate"]["runDetails"]["byproducts"]
     assert said["ended"]["statement"]["predicate"]["notarium_record"]["status"] == "interrupted"
+    assert said["python"]["statement"]["predicate"]["notarium_record"]["code"]["script"]["name"] == "train.py"
 
 
 def test_records_of_runs_that_never_ended_or_were_drafts_are_as_the_schema_says(project, cli):

@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.records import recorded, violations_of_all
+from typer.main import get_command
 
+from notarium.cli.app import app
 from notarium_node.demo.local_network import Institution, LocalNetwork
 from notarium_node.demo.network import RESEARCHER_AT
 
@@ -103,3 +107,19 @@ def enrol_options(command: str) -> str:
     """The options behind the key of the page's command."""
     [options] = re.findall(r"--admin-key .*?(?=\necho)", command, re.DOTALL)
     return str(options).replace("\\\n", " ")
+
+
+def commands(command: Any, name: str = "notarium") -> Iterator[tuple[str, set[str]]]:
+    """Each command of the program with its options."""
+    inside = getattr(command, "commands", {})
+    for each in inside:
+        yield from commands(inside[each], f"{name} {each}")
+    yield name, {option for each in command.params for option in each.opts}
+
+
+def test_every_command_is_on_the_page_and_every_option_of_the_page_exists():
+    known = dict(commands(get_command(app)))
+    assert [name for name in known if name not in PAGE] == []
+    of_node = {"--key", "--admin-key", "--config"}
+    used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
+    assert used - set[str]().union(*known.values()) - of_node - {"--help"} == set()

@@ -21,7 +21,7 @@ from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import decode_entry
 from notarium_ledger.errors import LedgerError
 
-_KNOWN_AT_START = ("command", "code")
+_KNOWN_AT_START = ("command", "code", "secrets_salt")
 
 
 def close(project: Project, run: OpenRun, directory: Path) -> SignedRun | None:

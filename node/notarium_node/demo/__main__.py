@@ -182,6 +182,9 @@ class Demo:
             path.write_bytes(_with_another_digit(original))
             if self._verify([study.folder / "data.receipt.json"]) != ExitCode.MISMATCH:
                 raise DemoError(f"the change in {path} was not detected")
+            self._story.say("\n  What differs from what was anchored:")
+            if self._command("diff", [study.folder / "data.receipt.json"]) != ExitCode.MISMATCH:
+                raise DemoError(f"the change in {path} is no difference")
         finally:
             path.write_bytes(original)
         self._story.say("The digit is restored.")
@@ -239,8 +242,11 @@ class Demo:
         return result
 
     def _verify(self, receipts: Sequence[Path]) -> int:
+        return self._command("verify", receipts, "--offline")
+
+    def _command(self, name: str, receipts: Sequence[Path], *options: str) -> int:
         """Run the command that anyone would run; its exit code."""
-        words = [shown(_notarium()), "verify", "--offline", "--genesis", shown(self._place.directory / "genesis.json")]
+        words = [shown(_notarium()), name, *options, "--genesis", shown(self._place.directory / "genesis.json")]
         words += [shown(path) for path in receipts]
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self._story.command(words, done.stdout, done.returncode)

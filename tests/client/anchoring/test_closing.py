@@ -38,11 +38,14 @@ def test_the_end_shows_no_more_than_the_start_did(project, disclosure):
 
 
 def test_what_the_start_knew_is_kept_with_its_gaps(project):
-    signed = present(close(project, gone(project, code={"commit": "ab"}, command=["fit"]), project.root))
+    signed = present(
+        close(project, gone(project, code={"commit": "ab"}, command=["fit"], secrets_salt="cd"), project.root)
+    )
     facts = recorded(record_of(signed.waiting.receipt_path))
-    assert (facts["code"], facts["command"], facts["started"]) == (
+    assert (facts["code"], facts["command"], facts["secrets_salt"], facts["started"]) == (
         {"commit": "ab"},
         ["fit"],
+        "cd",
         "2025-10-09T08:53:20.000Z",
     )
     assert facts["gaps"][0] == "dirty"
