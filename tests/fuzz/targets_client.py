@@ -156,7 +156,7 @@ def _journal(path: Path) -> Any:
 
 def _runs(path: Path) -> Any:
     found = [_read(path)]
-    return [(to_json(each), each.draft and each.draft.exists()) for each in found if each is not None]
+    return [to_json(each) for each in found if each is not None]
 
 
 def _seeds(data: bytes) -> Any:

@@ -98,6 +98,15 @@ def _seen_record() -> bytes:
     return canonical_json(replace(record, facts=facts).statement)
 
 
+def _large() -> tuple[bytes, ...]:
+    """Of many artifacts, and with a long name for many values."""
+    record = Record.decode(seeds.records()[1])
+    artifacts = tuple(replace(record.artifacts[1], name=f"m-{number}") for number in range(1500))
+    params = {"a" * 40_000: [{"b": each} for each in range(1000)]}
+    made = (replace(record, artifacts=artifacts), replace(record, facts={**record.facts, "params": params}))
+    return tuple(canonical_json(each.statement) for each in made)
+
+
 def _metrics(data: bytes) -> Any:
     courses = course_of({"metrics": parse_json(data)})
     for each in courses.values():
@@ -204,7 +213,7 @@ TARGETS = (
         _seen,
         _INVALID,
         ("notarium.verifying.recorded:read_time",),
-        (_seen_record(), *seeds.statements()),
+        (_seen_record(), *seeds.statements(), *_large()),
         dialect="json",
     ),
     Target(

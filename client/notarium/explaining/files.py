@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,12 +35,17 @@ def pairs_of(before: Sequence[Artifact], after: Sequence[Artifact]) -> list[Pair
     olds, news, found = list(before), list(after), list[Pair]()
 
     def match(key: Callable[[Artifact], object], *, only: bool) -> None:
-        for old in list(olds):
-            same = [new for new in news if key(new) == key(old)]
-            if same and not (only and (len(same) > 1 or sum(key(each) == key(old) for each in olds) > 1)):
-                found.append(Pair(old, same[0]))
-                olds.remove(old)
-                news.remove(same[0])
+        same = defaultdict[object, deque[Artifact]](deque)
+        for new in news:
+            same[key(new)].append(new)
+        left, counts = list[Artifact](), Counter(map(key, olds))
+        for old in olds:
+            here = same[key(old)]
+            if here and not (only and (len(here) > 1 or counts[key(old)] > 1)):
+                found.append(Pair(old, here.popleft()))
+            else:
+                left.append(old)
+        olds[:], news[:] = left, [each for those in same.values() for each in those]
 
     match(lambda each: (each.role, each.name), only=False)
     match(lambda each: (each.role, each.sha256), only=False)

@@ -5,6 +5,7 @@ It reads whatever a record holds, also one of a later version: what it does not 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,7 @@ _WITHOUT_NAME: Final = frozenset({"params", "seeds", "determinism", "code", "gpu
 _UNIQUE: Final = frozenset({"salt", "secrets_salt", "run_id", "ledger_seeds", "started", "ended", "metrics", "gaps"})
 """Of one run only, or compared otherwise."""
 _MAX_DEPTH: Final = 40
+_MAX_PATH: Final = 300
 _SECRET: Final = re.compile(r"\[secret[^\]]*\]")
 """In the place of a secret."""
 
@@ -168,14 +170,21 @@ def _leaves(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """(path, value) of everything inside that has no parts."""
     if isinstance(value, dict) and value and depth < _MAX_DEPTH:
         for name, inside in value.items():
-            yield from _leaves(f"{path}.{name}" if path else str(name), inside, depth + 1)
+            yield from _leaves(_path(f"{path}.{name}" if path else str(name)), inside, depth + 1)
     elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value) and depth < _MAX_DEPTH:
         names = [each.get("name") if isinstance(each, dict) else None for each in value]
         is_named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
         for number, inside in enumerate(value):
-            yield from _leaves(f"{path}[{names[number] if is_named else number}]", inside, depth + 1)
+            yield from _leaves(_path(f"{path}[{names[number] if is_named else number}]"), inside, depth + 1)
     else:
         yield path, value
+
+
+def _path(text: str) -> str:
+    """A long one is cut, and a digest keeps it apart: everything inside repeats it."""
+    if len(text) <= _MAX_PATH:
+        return text
+    return f"{text[:_MAX_PATH]}…{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def _canonical(value: Any) -> str:

@@ -20,6 +20,8 @@ from notarium_ledger.trust.receipt import ReceiptVerifier
 from notarium_ledger.trust.seed import check_first_block, derive_seed
 
 _RUN_ID: Final = re.compile("[0-9a-f]{16}")
+_MAX_SHOWN: Final = 200
+"""Characters of what a record says, which may come from a stranger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def check_seeds_of(record: Record, receipt: VerifiedReceipt, place: Path, verifi
         return SeedCheck(not_shown=("that its seeds came from the ledger: the receipt of its start is not here",))
     if wrong := check_seeds(record.facts, receipt.body, start):
         return SeedCheck(wrong=tuple(wrong))
-    seeds = ", ".join(f"{each['name'] or 'seed'} {each['seed']}" for each in claimed)
+    seeds = ", ".join(f"{each['name'][:_MAX_SHOWN] or 'seed'} {each['seed']}" for each in claimed)
     return SeedCheck(proven=(f"nobody chose the seeds ({seeds}): they are those of the block of the run's start",))
 
 
@@ -77,9 +79,13 @@ def _problem(claimed: Any, seeds: Any, start: VerifiedReceipt) -> str:
         expected = derive_seed(start.header.hash, start.id, name)
         recorded, place = seeds[name or "seed"], (claimed["start"], claimed["block"])
     except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return f"a seed from the ledger cannot be checked: {error}"
+        return f"a seed from the ledger cannot be checked: {str(error)[:_MAX_SHOWN]}"
     if place != (start.id.hex(), start.header.hash.hex()):
-        return f"the seed {name!r} names another start or block than that of the receipt"
+        return f"the seed {_shown(name)} names another start or block than that of the receipt"
     if value != expected or recorded != expected:
-        return f"the seed {name or 'seed'!r} is {recorded}, and the block of the start gives {expected}"
+        return f"the seed {_shown(name or 'seed')} is {_shown(recorded)}, and the block of the start gives {expected}"
     return ""
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:_MAX_SHOWN]

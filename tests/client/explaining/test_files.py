@@ -7,7 +7,7 @@ import pytest
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents, Item
 from notarium.evidence.links import SymbolicLink
-from notarium.explaining.files import file_differences
+from notarium.explaining.files import file_differences, pairs_of
 
 
 def sha(text):
@@ -83,3 +83,13 @@ def test_where_content_is_at_hand_its_lines_are_compared():
 
 def test_a_file_that_became_a_folder():
     assert found([file("d", "x")], [folder("d", a="1")])[0][2].startswith("folder of 1 files, ")
+
+
+def test_artifacts_are_paired_once_each_whatever_they_share():
+    """By role and name, by content, by the last part of the name, by role: each takes the first that is left."""
+    before = [file("a", "1"), file("a", "2"), file("d/b", "3"), file("c", "4", "output")]
+    after = [file("x", "2"), file("a", "9"), file("e/b", "5"), file("z", "6", "output")]
+    pairs = [(pair.before and pair.before.name, pair.after and pair.after.name) for pair in pairs_of(before, after)]
+    assert pairs == [("a", "a"), ("a", "x"), ("d/b", "e/b"), ("c", "z")]
+    assert [pair.after for pair in pairs_of(before, before)] == before
+    assert [(pair.before, pair.after) for pair in pairs_of(before[:1], [])] == [(before[0], None)]

@@ -90,3 +90,16 @@ def test_parts_come_in_the_order_in_which_they_matter():
     after = {"environment": {"packages": {"a": "2"}}, "params": {"z": 2}, "status": "y"}
     parts = [each.part for each in differences(lines_of(before), lines_of(after))]
     assert parts == [Part.OUTCOME, Part.PARAMETER, Part.PACKAGE]
+
+
+def test_a_long_name_is_cut_and_kept_apart():
+    """Everything inside repeats it: a name of a megabyte with a thousand values took a gigabyte."""
+    long = "a" * 5000
+    facts = {"params": {f"{long}{end}": [{"b": number} for number in range(3)] for end in "xy"}}
+    lines = lines_of(facts)
+    assert len(lines) == 6
+    assert max(len(name) for _, name in lines) < 400
+    [(_, name, before, after)] = found(
+        facts, {"params": {**facts["params"], f"{long}y": [{"b": 0}, {"b": 1}, {"b": 9}]}}
+    )
+    assert (name[:10], before, after) == ("a" * 10, "2", "9")

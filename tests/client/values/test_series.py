@@ -124,9 +124,10 @@ def test_the_columns_as_documented():
     [
         ({"count": 3}, "count"),
         ({"last": "1"}, "last"),
-        ({"values": "1\n"}, "differ"),
-        ({"steps": "1\n"}, "differ"),
-        ({"values": "1\n2"}, "last line"),
+        ({"values": "1\n"}, "number of lines"),
+        ({"steps": "1\n"}, "number of lines"),
+        ({"values": "1\n2"}, "number of lines"),
+        ({"values": "1\n2\n3"}, "last line"),
         ({"values": "1\n2 \n", "last": "2 "}, "not a decimal"),
         ({"values": "1\n٣\n", "last": "٣"}, "ascii"),
         ({"times": "5\n0.5\n"}, "not a whole number"),
@@ -179,3 +180,8 @@ def test_a_column_that_unpacks_to_more_than_any_record_holds(monkeypatch):
     monkeypatch.setattr(module, "MAX_COLUMN_BYTES", 1000)
     with pytest.raises(ValueError, match="too large"):
         points([long(values="1\n" * 1000)])
+
+
+def test_a_column_of_no_points_is_none():
+    with pytest.raises(ValueError, match=r"IndexError"):
+        points([long(values="", steps="", times="", count=0)])

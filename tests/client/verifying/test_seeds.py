@@ -59,6 +59,8 @@ def test_a_seed_of_ones_own_choice_is_found(run, start):
     assert "cannot be checked" in problems("x")[0]
     for missing in first:
         assert "cannot be checked" in problems({name: each for name, each in first.items() if name != missing})[0]
+    for long in problems({**first, "seed": "7" * 5000}), problems(first, seeds={"seed": "7" * 5000}):
+        assert len(long[0]) < 500, "a record may come from a stranger"
     assert check_seeds({"ledger_seeds": "x"}, body, start) == ["ledger_seeds is not a list"]
     other = {**body, "refs": [{"rel": "ends", "entry": digest("another start")}]}
     assert "does not refer to" in check_seeds(facts, other, start)[0]
