@@ -100,8 +100,8 @@ class Recording(ABC):
         """
         here = None if copy is None else artifact_path(copy).absolute()
         said, gaps = refer(uri, role, sha256=sha256, version=version, s3=s3, copy=here)
-        self._external.append(said)
-        self._gaps += gaps
+        self._external.append(self._values.secrets.nested(said, "an external reference"))
+        self._gaps += [self._values.secrets.text(each, "a gap") for each in gaps]
 
     def log(self, path: Path | str) -> None:
         """A file in which the run writes how it goes: a by-product, hashed when the run ends."""

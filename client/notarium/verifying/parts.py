@@ -182,6 +182,7 @@ def _not_shown(grounds: Grounds) -> list[str]:
         lines.append("what the record says: it was not checked")
     if grounds.recorded is not None:
         lines += grounds.recorded.seeds.not_shown
+        lines += grounds.recorded.left_out
     if not grounds.files:
         lines.append("what any file holds: none was compared")
     if grounds.unchecked:

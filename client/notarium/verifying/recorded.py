@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import SHA256
+from notarium.evidence.ignore import DEFAULTS
 from notarium.evidence.record import Record
 from notarium.verifying.seeds import NO_SEEDS, SeedCheck
 from notarium_ledger.entries.commitment import Body
 
 MOST_GAPS = 1000
 """Gaps of one record that a verdict names; a record may come from a stranger."""
+
+
+MOST_PATTERNS = 10
+"""Ignore rules of one folder that a verdict names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class Recorded:
     algorithms: tuple[str, ...]
     """Of digests that other tools vouch for."""
     seeds: SeedCheck = NO_SEEDS
+    left_out: tuple[str, ...] = ()
+    """Of each folder that has ignore rules besides the usual ones: what they leave out."""
 
     @classmethod
     def of(cls, record: Record, seeds: SeedCheck = NO_SEEDS) -> Recorded:
@@ -41,7 +49,18 @@ class Recorded:
             tuple(said),
             tuple(sorted(algorithms)),
             seeds,
+            tuple(text for each in record.artifacts if (text := _left_out(each))),
         )
+
+
+def _left_out(artifact: Artifact) -> str:
+    """What a reader must know, because a record that ignores everything hides whatever is added later."""
+    ignored = artifact.content.ignored
+    own = [each for each in ignored.patterns if each not in DEFAULTS] if ignored is not None else []
+    if ignored is None or not own:
+        return ""
+    more = f" and {len(own) - MOST_PATTERNS} more" if len(own) > MOST_PATTERNS else ""
+    return f"what {artifact.name} has besides: its record ignores {', '.join(own[:MOST_PATTERNS])}{more}"
 
 
 @dataclass(frozen=True, slots=True)

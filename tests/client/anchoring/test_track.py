@@ -288,6 +288,14 @@ def test_what_is_only_referred_to_is_recorded_with_what_is_known_of_it(project, 
     assert verify(present(run.receipt_path)).findings == ()
 
 
+def test_a_secret_in_a_reference_is_left_out(project, caplog):
+    secret = "ghp_" + "a1B2c3D4" * 5
+    with notarium.track("fit") as run:
+        run.external(f"https://example.org/{secret}/weights")
+    assert secret not in present(run.record_path).read_text()
+    assert any("a secret is left out of an external reference" in each for each in facts_of(run)["gaps"])
+
+
 # It keeps out of the way.
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from notarium.evidence.artifact import Artifact
 from notarium.evidence.contents import Contents
+from notarium.evidence.inventory import Selection, hash_path
 from notarium.evidence.record import Record
-from notarium.verifying.recorded import MOST_GAPS, Claimed, Recorded, read_time
+from notarium.verifying.recorded import MOST_GAPS, MOST_PATTERNS, Claimed, Recorded, read_time
 
 
 def test_times_gaps_and_the_digests_of_other_tools():
@@ -35,3 +36,16 @@ def test_a_strangers_record_cannot_flood_a_verdict():
     assert Recorded.of(Record("run", (), {"gaps": "no list"})).gaps == ()
     gaps = Recorded.of(Record("run", (), {"gaps": ["x"] * (MOST_GAPS + 7)})).gaps
     assert (len(gaps), gaps[-1]) == (MOST_GAPS + 1, "and 7 more, which the record lists")
+
+
+@pytest.mark.parametrize("ignore", [(), ("*.tmp",), tuple(f"{number}.tmp" for number in range(MOST_PATTERNS + 2))])
+def test_a_record_that_ignores_more_than_is_usual_says_so(tmp_path, ignore):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.csv").write_text("a")
+    content = hash_path(tmp_path / "data", Selection.of(ignore, follow=False))
+    said = Recorded.of(Record("dataset", (Artifact("data", "subject", content),), {})).left_out
+    if not ignore:
+        assert said == ()
+        return
+    assert said[0].startswith(f"what data has besides: its record ignores {ignore[0]}")
+    assert said[0].endswith("and 2 more") is (len(ignore) > MOST_PATTERNS)
