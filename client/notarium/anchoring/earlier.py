@@ -24,6 +24,16 @@ from notarium_ledger.entries.commitment import Body
 from notarium_ledger.entries.entry import decode_entry
 
 
+def signed_at(project: Project, receipt_path: Path) -> tuple[VerifiedReceipt | None, Waiting | None]:
+    """The receipt at `receipt_path`, or else the entry that waits for it."""
+    receipt = find_receipt(receipt_path, project.genesis)
+    waiting = None if receipt else outbox_of(project).find(receipt_path)
+    if receipt is None and waiting is None:
+        # A start is delivered in the background, perhaps between these two looks: its receipt is written first.
+        receipt = find_receipt(receipt_path, project.genesis)
+    return receipt, waiting
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What an earlier anchoring left beside an artifact. Any part may be missing."""
@@ -35,8 +45,7 @@ class Earlier:
     @classmethod
     def find(cls, project: Project, receipt_path: Path) -> Earlier:
         """What lies at `receipt_path`, beside it, and in the outbox."""
-        receipt = find_receipt(receipt_path, project.genesis)
-        waiting = None if receipt else outbox_of(project).find(receipt_path)
+        receipt, waiting = signed_at(project, receipt_path)
         entry = receipt.entry if receipt else decode_entry(waiting.entry) if waiting else None
         try:
             record = read_record(record_of(receipt_path), entry) if entry else None

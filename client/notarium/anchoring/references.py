@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from notarium.anchoring.commit import Ref
-from notarium.anchoring.outbox import outbox_of
+from notarium.anchoring.earlier import signed_at
 from notarium.errors import ProjectError
-from notarium.ledger_access.receipt_file import find_receipt, receipt_named
+from notarium.ledger_access.receipt_file import receipt_named
 from notarium.naming import artifact_path, check_no_draft, stem_of
 from notarium.project import Project
 
@@ -26,10 +26,9 @@ def reference(project: Project, rel: str, target: bytes | str | Path) -> Ref:
             pass
     path = artifact_path(target)
     place = receipt_named(path)
-    found = find_receipt(place, project.genesis)
+    found, pending = signed_at(project, place)
     if found is not None:
         return Ref(rel, found.id)
-    pending = outbox_of(project).find(place)
     if pending is not None:
         return Ref(rel, bytes.fromhex(pending.id))
     check_no_draft(path)
