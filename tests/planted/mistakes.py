@@ -16,7 +16,7 @@ from tests.mistakes import early
 
 from notarium import files, project, terminal, verdicts
 from notarium.cli import verify
-from notarium.errors import InvalidRecordFile, ProjectError
+from notarium.errors import InvalidRecordFile
 from notarium.evidence.record import Record
 from notarium.verifying import verification
 from notarium_ledger.state.quota import Tally
@@ -64,26 +64,20 @@ def _any_author() -> list[Replacement]:
     return [(verification, "read_record", lenient)]
 
 
+def _verified_folder() -> Path | None:
+    """The deepest project below the current folder: that of what is verified."""
+    folders = [Path(root) for root, names, _ in os.walk(Path.cwd()) if ".notarium" in names]
+    return max(folders, key=lambda each: len(each.parts), default=None)
+
+
 def _trust_of_the_verified() -> list[Replacement]:
-    """As before: the configuration around the path that is verified, not around the current folder."""
-    judge, seen = verdicts.judge, {}
-
-    def remembering(path: Path, *arguments: Any, **options: Any) -> Any:
-        seen["path"] = path
-        return judge(path, *arguments, **options)
-
-    def misled(**_: Any) -> Any:
-        if "path" not in seen:
-            raise ProjectError("nothing is verified yet, so no project is known")
-        return project.find_project(seen["path"])
-
-    return [(verify, "judge", remembering), (verdicts, "find_project", misled)]
+    """As before: the configuration around what is verified, not around the current folder."""
+    return [(verdicts, "find_project", lambda **_: project.find_project(_verified_folder()))]
 
 
 def _genesis_of_the_verified() -> list[Replacement]:
     def misled(chosen: Path | None = None) -> Any:
-        folders = [Path(root) for root, names, _ in os.walk(Path.cwd()) if ".notarium" in names]
-        deepest = max(folders, key=lambda each: len(each.parts), default=None)
+        deepest = _verified_folder()
         return project.find_genesis(deepest) if chosen is None and deepest else project.trusted_genesis(chosen)
 
     return [(verify, "trusted_genesis", misled)]
