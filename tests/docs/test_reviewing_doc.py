@@ -30,7 +30,7 @@ def test_each_part_that_is_compared_is_named():
 
 
 def test_the_limits_are_those_of_the_code():
-    assert f"{archive.FREE_BYTES // MIB} MiB, and {archive.MAX_RATIO} times" in PAGE
+    assert f"{archive.FREE_BYTES // MIB} MiB plus {archive.MAX_RATIO} times" in PAGE
     assert f"{archive.MAX_MEMBERS:,}; their list {archive.MAX_DIRECTORY_BYTES // MIB} MiB" in PAGE
     assert f"{archive.MAX_NAME_BYTES} bytes a part, {archive.MAX_PATH_BYTES:,} together" in PAGE
     assert f"Files of more than {MAX_BYTES // MIB} MiB" in PAGE
