@@ -6,7 +6,6 @@ import pytest
 from tests.house.sources import ROOT, modules
 
 ELSEWHERE: dict[str, str] = {
-    "client/notarium/anchoring/recording.py": "tests/client/anchoring/test_track.py",
     "client/notarium/cli/comparing.py": "tests/client/cli/test_diff.py",
     "client/notarium/cli/showing.py": "tests/client/cli/test_show.py",
     "client/notarium/explaining/why.py": "tests/client/explaining/test_mismatch.py",

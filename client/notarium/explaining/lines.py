@@ -117,7 +117,7 @@ def differences(before: Lines, after: Lines) -> list[Difference]:
 
 
 def without_secrets(lines: Lines) -> Lines:
-    """The lines with one word for every secret: its salted digest is another one in each record."""
+    """The lines with the same word for each secret, because its salted digest differs between records."""
     return {key: _SECRET.sub("[secret]", value) if isinstance(value, str) else value for key, value in lines.items()}
 
 

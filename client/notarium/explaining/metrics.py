@@ -143,7 +143,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _float(text: str) -> float:
-    """NaN for what is no number."""
+    """The number, or NaN for any other text."""
     number = _number(text)
     return math.nan if number is None else float(number)
 

@@ -14,8 +14,8 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.~$%}/-])~?/(?!/)(?:[^\s,;:='\"/]+/)*([^\s,
 def public_url(url: str) -> str | None:
     """`url` without user, password, query and fragment; None where it names a folder of this machine.
 
-    A token in the path, as channels of conda have it, is left out, too. None also for what is no address: where its
-    password begins, nobody can say.
+    A token in the path of a conda channel is left out, too. Also None for a text that cannot be parsed as an address,
+    because nothing shows where its password begins.
     """
     try:
         parts = urlsplit(url) if "://" in url else None

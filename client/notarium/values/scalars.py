@@ -44,7 +44,7 @@ class Scalar:
 
 
 def scalar(value: Any) -> Scalar | None:
-    """`value` if it is a single one; None for everything that has parts, a name only, or is unknown."""
+    """`value` as one JSON value; None where it has parts, is recorded by its name only, or is of an unknown type."""
     if isinstance(value, Enum):
         inner = scalar(value.value)
         shown = value.name if inner is None else inner.value

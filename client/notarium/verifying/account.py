@@ -1,4 +1,4 @@
-"""A verdict as lines of text, before anything is coloured, escaped or marked up: one source for every form."""
+"""A verdict as plain lines of text. Each form (terminal, Markdown, HTML) adds its own colours and escapes."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from notarium.verifying.parts import VerdictParts
 SHOWN = 20
 """Findings of one path that a page lists; --json lists all."""
 NOTHING = "nothing"
-_SPECIAL = re.compile(r"([\\`*_\[\]!|~<>&@]|^[#+\-]|(?<=:)/|(?<=www)\.)")
-"""What begins mark-up, a mention or a link; some of it only at the beginning."""
+_SPECIAL = re.compile(r"([\\`*_\[\]#!|~<>&@]|^[+\-]|(?<=:)/|(?<=www)\.)")
+"""What begins mark-up, a mention, a link or the number of an issue; some of it only at the beginning."""
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 """As `html.escape`, whose module takes 5 ms of every command's start."""
 _COLOURS = {"verified": "#1a7f37", "mismatch": "#cf222e"}

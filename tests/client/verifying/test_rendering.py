@@ -71,3 +71,7 @@ def test_a_long_list_ends():
     assert limited(lines)[-1] == "… and 5 more (--json lists all)"
     assert len(limited(lines)) == SHOWN + 1
     assert limited(lines[:SHOWN]) == lines[:SHOWN]
+
+
+def test_a_quoted_name_closes_no_issue_where_a_page_is_pasted():
+    assert "fixes \\#12" in markdown([account(path="fixes #12")], [])
